@@ -1,0 +1,61 @@
+# Two commands do all the set-up they need: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell command -v $(name) && $(name) -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo yes),$(name))))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+# Two workers: the tests train real models, and more of them than cores only get in each other's way.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types imports tests install locale figures wheel clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.demo  ## the whole way on handwritten digits: screens in a terminal, unattended in a pipe
+	$(BIN)/tunebook demo demo
+
+test: .venv/.dev lint types imports tests  ## everything that CI checks
+
+lint: .venv/.dev  ## ruff: style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev  ## basedpyright
+	$(BIN)/basedpyright
+
+imports: .venv/.dev  ## import-linter: which room may import which
+	$(BIN)/lint-imports --no-logo
+
+tests: .venv/.dev  ## pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+locale: .venv/.dev  ## collect the texts, and compile the translations
+	$(BIN)/python -m tests.translate update
+	$(BIN)/python -m tests.translate compile
+
+figures: .venv/.dev  ## parameters and compute of the catalogue's architectures, from the installed libraries
+	$(BIN)/python -m tests.figures --write
+
+install: .venv/.demo  ## only the virtual environment, to use .venv/bin/tunebook
+
+wheel: .venv/.dev  ## a wheel in dist/
+	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:  ## remove the virtual environment, the demonstration and what tools left
+	rm -rf .venv demo build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Tunebook needs Python 3.11, 3.12 or 3.13 with venv (Debian: apt-get install python3-venv); none was found."; exit 2; }
+	@echo "Making the virtual environment .venv with $(PYTHON)"
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing Tunebook with torch, timm and transformers into .venv (about 6 GB; 2 to 5 minutes)"
+	$(PIP) --editable '.[demo]'
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing Tunebook with torch, timm, transformers and the tools for its tests into .venv (about 6 GB; 2 to 5 minutes)"
+	$(PIP) --editable '.[dev]'
+	@touch $@ .venv/.demo
