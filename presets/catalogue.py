@@ -1,0 +1,252 @@
+"""The catalogue: proven architectures and optimizers, and what of them is searched, in which range (rows G1, G2, P21).
+
+The data are in architectures.toml, optimizers.toml and spaces.toml beside this file; a mistake in them is a
+CatalogueError that names file, entry and field.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from presets.language import Message
+
+FOLDER = Path(__file__).parent
+
+Task = Literal["image-classification", "text-classification"]
+Kind = Literal["float", "int", "categorical"]
+Scale = Literal["linear", "log", "one-minus-log"]
+
+
+class CatalogueError(Exception):
+    """A mistake in the catalogue's files, or a question for an entry that they do not have."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One size of a proven family, with what it costs.
+
+    `parameters` and `macs` (multiply-accumulates per example) hold at `input_size` (pixels or tokens), from scratch,
+    with 3 channels and 10 classes (images) or 2 (texts); tests/figures.py writes them. `settings` are the dotted
+    configuration values that make this size, `pretrained` is where the hub has published weights, "" for nowhere.
+    `size` is in plain words, a message id.
+    """
+
+    id: str
+    family: str
+    title: str
+    size: str
+    about: Message
+    note: Message | None
+    task: Task
+    library: Literal["timm", "transformers"]
+    model: str
+    parameters: int
+    macs: int
+    input_size: int
+    normalisation: Literal["batch", "group", "layer", "none"]
+    pretrained: str
+    paper: str
+    year: int
+    small_inputs: bool
+    settings: Mapping[str, Any] = field(hash=False)
+
+    def overrides(self, pretrained: str = "") -> dict[str, Any]:
+        """The dotted configuration values that choose it: from scratch, from the "hub", or from a local path."""
+        chosen = {"data.task": self.task, "model.library": self.library, "model.name": self.model}
+        if not pretrained:
+            return {**chosen, **self.settings}
+        # A checkpoint brings its own sizes; transformers finds the hub's by its name there, timm by the model's.
+        if pretrained == "hub" and self.library == "transformers":
+            chosen["model.name"] = self.pretrained
+        return {**chosen, "model.pretrained": pretrained}
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One tunable: its value while it is fixed, the trials a round needs before it is opened, and its range then.
+
+    `opens_at` 0: searched from the first round; None: not searched unless a person asks. Where `share_of` names a
+    setting, `low` and `high` are shares of that setting's value. `scale` "one-minus-log": 1 - value is log-uniform.
+    """
+
+    key: str
+    default: float | bool | str
+    opens_at: int | None
+    low: float | None
+    high: float | None
+    scale: Scale
+    kind: Kind
+    choices: tuple[bool | str, ...]
+    share_of: str
+    source: str
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it starts out fixed (row G2: simple first)."""
+        return self.opens_at != 0
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer with every hyperparameter it has, most important first; `popular_for` names families."""
+
+    name: str
+    title: str
+    about: Message
+    paper: str
+    popular_for: tuple[str, ...]
+    hyperparameters: tuple[Hyperparameter, ...]
+
+    def open_at(self, trials: int) -> tuple[Hyperparameter, ...]:
+        """The hyperparameters worth searching in a round of so many trials (row P21)."""
+        return tuple(h for h in self.hyperparameters if h.opens_at is not None and h.opens_at <= trials)
+
+
+def architectures(task: str | None = None) -> tuple[Architecture, ...]:
+    """The architectures of one task, or of all, in the order of the file: by family, small to large."""
+    return tuple(entry for entry in _architectures() if task in (None, entry.task))
+
+
+def architecture(id: str) -> Architecture:
+    """One architecture. Raises CatalogueError for an unknown id."""
+    for entry in _architectures():
+        if entry.id == id:
+            return entry
+    raise CatalogueError(f"no architecture {id!r}; known: {', '.join(entry.id for entry in _architectures())}")
+
+
+@cache
+def optimizers(*, fine_tuning: bool = False) -> tuple[Optimizer, ...]:
+    """The optimizers in the order of the file; `fine_tuning` gives the ranges for starting from pretrained weights."""
+    return tuple(_optimizer(name, table, fine_tuning) for name, table in _read("optimizers.toml").items())
+
+
+def optimizer(name: str, *, fine_tuning: bool = False) -> Optimizer:
+    """One optimizer. Raises CatalogueError for an unknown name."""
+    for entry in optimizers(fine_tuning=fine_tuning):
+        if entry.name == name:
+            return entry
+    raise CatalogueError(f"no optimizer {name!r}; known: {', '.join(entry.name for entry in optimizers())}")
+
+
+def recommended_optimizer(family: str) -> Optimizer:
+    """The optimizer most used for a family of architectures (row G2); the first in the file for an unknown one."""
+    every = optimizers()
+    return next((entry for entry in every if family in entry.popular_for), every[0])
+
+
+@cache
+def tunables() -> tuple[Hyperparameter, ...]:
+    """The hyperparameters that belong to no optimizer: of schedule, regularization and augmentation."""
+    return tuple(
+        _hyperparameter({"key": key, **table}, False, "spaces.toml") for key, table in _read("spaces.toml").items()
+    )
+
+
+def hyperparameter(key: str, optimizer: str | None = None, *, fine_tuning: bool = False) -> Hyperparameter:
+    """One tunable by its dotted name; `optimizer.…` needs the optimizer's name, as each has its own range (row P3).
+
+    Raises CatalogueError where there is none such.
+    """
+    known = tunables()
+    for entry in optimizers(fine_tuning=fine_tuning):
+        if entry.name == optimizer:
+            known += entry.hyperparameters
+    for entry in known:
+        if entry.key == key:
+            return entry
+    raise CatalogueError(f"no tunable {key!r} of {optimizer}; known: {', '.join(entry.key for entry in known)}")
+
+
+@cache
+def _architectures() -> tuple[Architecture, ...]:
+    entries = tuple(
+        _architecture(family, {**shared, **size})
+        for family, shared in _read("architectures.toml").items()
+        for size in shared["sizes"]
+    )
+    if repeated := sorted(id for id, times in Counter(entry.id for entry in entries).items() if times > 1):
+        raise CatalogueError(f"architectures.toml: more than one {', '.join(repeated)}")
+    return entries
+
+
+def _architecture(family: str, table: Mapping[str, Any]) -> Architecture:
+    where = f"architectures.toml: {family}: {table.get('id', 'an entry without an id')}"
+    values = {"note": "", "settings": {}, **table, "family": family}
+    del values["sizes"]
+    _check_names(Architecture, values, where)
+    library = "timm" if values["task"] == "image-classification" else "transformers"
+    if values["library"] != library:
+        raise CatalogueError(f"{where}: library = {values['library']!r}; allowed: {library} for {values['task']}")
+    for name in ("parameters", "macs", "input_size", "year"):
+        if not values[name] > 0:
+            raise CatalogueError(f"{where}: {name} = {values[name]!r}; allowed: more than 0")
+    about, note = values["about"], values["note"]
+    return Architecture(**{**values, "about": Message(about), "note": Message(note) if note else None})
+
+
+def _optimizer(name: str, table: Mapping[str, Any], fine_tuning: bool) -> Optimizer:
+    where = f"optimizers.toml: {name}"
+    values = {**table, "name": name}
+    _check_names(Optimizer, values, where)
+    about, hyperparameters = values["about"], values["hyperparameters"]
+    values |= {
+        "about": Message(about),
+        "popular_for": tuple(values["popular_for"]),
+        "hyperparameters": tuple(_hyperparameter(entry, fine_tuning, where) for entry in hyperparameters),
+    }
+    return Optimizer(**values)
+
+
+def _hyperparameter(table: Mapping[str, Any], fine_tuning: bool, file: str) -> Hyperparameter:
+    where = f"{file}: {table.get('key', 'an entry without a key')}"
+    values = {"opens_at": None, "low": None, "high": None, "scale": "linear", "kind": "float", "share_of": "", **table}
+    values["choices"] = tuple(values.get("choices", ()))
+    tuned = values.pop("fine_tuning", {})
+    values |= tuned if fine_tuning else {}
+    _check_names(Hyperparameter, values, where)
+    _check_range(values, where)
+    return Hyperparameter(**values)
+
+
+def _check_range(values: Mapping[str, Any], where: str) -> None:
+    low, high = values["low"], values["high"]
+    if values["kind"] == "categorical":
+        if values["default"] not in values["choices"] or len(values["choices"]) < 2:
+            raise CatalogueError(
+                f"{where}: choices = {values['choices']!r}; wanted: two or more, the default among them"
+            )
+        return
+    if not (isinstance(low, int | float) and isinstance(high, int | float) and low < high and math.isfinite(high)):
+        raise CatalogueError(f"{where}: low = {low!r}, high = {high!r}; wanted: numbers, low below high")
+    if values["scale"] == "log" and low <= 0:
+        raise CatalogueError(f"{where}: low = {low!r}; wanted: more than 0 on a log scale")
+    if values["scale"] == "one-minus-log" and high >= 1:
+        raise CatalogueError(f"{where}: high = {high!r}; wanted: less than 1 on a one-minus-log scale")
+
+
+def _check_names(wanted: type, values: Mapping[str, Any], where: str) -> None:
+    """That every field is there, none is unknown, and those of few words have one of them."""
+    known = get_type_hints(wanted)
+    if unknown := values.keys() - known.keys():
+        raise CatalogueError(f"{where}: unknown {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    if missing := known.keys() - values.keys():
+        raise CatalogueError(f"{where}: missing {', '.join(sorted(missing))}")
+    for name, kind in known.items():
+        if get_origin(kind) is Literal and values[name] not in get_args(kind):
+            raise CatalogueError(f"{where}: {name} = {values[name]!r}; allowed: {', '.join(get_args(kind))}")
+
+
+@cache
+def _read(file: str) -> dict[str, dict[str, Any]]:
+    try:
+        return tomllib.loads((FOLDER / file).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise CatalogueError(f"{file}: {error}; the installation is damaged, install tunebook again") from None

@@ -1,0 +1,45 @@
+"""The advice texts: every row that the screens show has its words in both languages, short enough to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from rich.cells import cell_len
+
+from presets import advice, language
+
+ROWS = [f"G{row}" for row in range(20)] + [f"P{row}" for row in (1, 2, 6, 8, 10, 11, 12, 13, 15, 16)]
+
+
+@pytest.fixture(params=language.LANGUAGES)
+def spoken(request: pytest.FixtureRequest) -> Iterator[str]:
+    language.set_language(request.param)
+    yield request.param
+    language.set_language("en")
+
+
+def test_every_row_of_the_first_release_has_advice() -> None:
+    assert list(advice.ids()) == ROWS
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_text_is_in_the_language_and_has_its_length(row: str, spoken: str) -> None:
+    found = advice.advice(row)
+    for text in (found.title, found.one_line, found.paragraph):
+        assert text == text.strip()
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (spoken == "zh_CN")
+    assert cell_len(found.title) <= 60
+    assert cell_len(found.one_line) <= 100
+    assert 150 <= cell_len(found.paragraph) <= 600
+    assert "\n" not in found.paragraph
+
+
+def test_no_text_is_used_for_two_rows(spoken: str) -> None:
+    texts = [text for row in ROWS for text in (advice.advice(row).title, advice.advice(row).paragraph)]
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_row_without_advice_is_an_error() -> None:
+    with pytest.raises(KeyError, match="G99"):
+        advice.advice("G99")

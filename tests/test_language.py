@@ -1,0 +1,151 @@
+"""The two languages: which one is chosen, what a message says in each, and how it is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presets import language
+from presets.language import Message, say
+from tests import translate
+
+SETTING = "number of optimizer steps"
+IN_CHINESE = "训练步数（优化器更新次数）"
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    language.set_language("en")
+    yield
+    language.set_language("en")
+
+
+@pytest.mark.parametrize(
+    ("option", "configured", "environment", "expected"),
+    [
+        ("zh_CN", "en", {"LANG": "en_US.UTF-8"}, "zh_CN"),
+        ("en", "zh_CN", {"LANG": "zh_CN.UTF-8"}, "en"),
+        (None, "zh-cn", {"LANG": "en_US.UTF-8"}, "zh_CN"),
+        (None, None, {"LC_ALL": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, "zh_CN"),
+        (None, None, {"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
+        (None, None, {"LC_ALL": "", "LC_MESSAGES": "zh_TW", "LANG": "de_DE"}, "zh_CN"),
+        (None, "", {"LANG": "de_DE.UTF-8"}, "en"),
+        (None, None, {}, "en"),
+    ],
+)
+def test_option_comes_before_configuration_before_locale(
+    option: str | None, configured: str | None, environment: dict[str, str], expected: str
+) -> None:
+    assert language.choose(option, configured, environment) == expected
+
+
+def test_a_language_there_is_none_of_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"'fr'.*en, zh_CN"):
+        language.choose("fr", None, {})
+
+
+def test_texts_follow_the_language_that_is_set() -> None:
+    assert language._(SETTING) == SETTING
+    language.set_language("zh_CN")
+    assert language.current_language() == "zh_CN"
+    assert language._(SETTING) == IN_CHINESE
+    assert language._("no such text") == "no such text"
+    assert language._("") == ""
+
+
+def test_a_stored_message_reads_in_the_language_of_its_reader() -> None:
+    stored = say("{what}: {rate:.3g}", what=say(SETTING), rate=0.012345).json()
+    language.set_language("zh_CN")
+    assert Message.from_json(stored).text() == f"{IN_CHINESE}: 0.0123"
+
+
+@given(st.text())
+def test_a_value_is_never_taken_for_a_template(value: str) -> None:
+    assert say("class {name}", name=value).text() == f"class {value}"
+
+
+VALUES: Any = st.recursive(
+    st.text() | st.integers() | st.floats() | st.booleans(),
+    lambda inner: st.lists(inner).map(tuple) | inner.map(lambda value: say("{x}", x=value)),
+)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,3}", fullmatch=True), VALUES))
+def test_what_is_stored_is_standard_json_and_comes_back_equal(values: dict[str, Any]) -> None:
+    message = Message("nothing to fill", values)
+    text = message.json()
+    json.loads(text, parse_constant=pytest.fail)
+    assert repr(Message.from_json(text)) == repr(message)
+
+
+def test_numpy_numbers_and_paths_become_plain_values() -> None:
+    message = say("{n:d} {x:.1f} {p}", n=np.int64(3), x=np.float32(0.5), p=Path("data/[red]"))
+    assert message.text() == "3 0.5 data/[red]"
+    assert Message.from_json(message.json()) == message
+
+
+def test_a_sequence_is_joined_as_the_language_does() -> None:
+    message = say("{classes}", classes=["a", "b"])
+    assert message.text() == "a, b"
+    language.set_language("zh_CN")
+    assert message.text() == "a、b"
+
+
+def test_a_message_without_all_its_values_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="rate"):
+        say("{rate:.3g}")
+    with pytest.raises(ValueError, match="plain name"):
+        say("{rate.__class__}", rate=1)
+    with pytest.raises(TypeError, match="NoneType"):
+        say("{rate}", rate=None)  # pyright: ignore[reportArgumentType]  the wrong type is the point
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"id": "x"}', '{"float": "nan"}', "{"])
+def test_what_is_no_stored_message_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Not a stored message|Expecting"):
+        Message.from_json(text)
+
+
+def test_an_error_with_a_template_is_told_in_the_language_and_any_other_as_it_is() -> None:
+    class Told(Exception):
+        message = SETTING
+        values: ClassVar[dict[str, str]] = {}
+
+    language.set_language("zh_CN")
+    assert language.error_text(Told()) == IN_CHINESE
+    assert language.error_text(ValueError("as it is {x}")) == "as it is {x}"
+    assert language.error_text(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+def test_every_message_of_the_code_is_found_also_in_an_f_string_and_behind_a_class_of_its_own() -> None:
+    found = {text for _file, text in translate.in_code()}
+    assert "last step" in found  # in an f-string
+    assert "The list of choices is empty." in found  # of a class derived from Refusal
+    assert SETTING in found  # beside a default
+    assert "" not in found
+
+
+@pytest.mark.parametrize(
+    ("translation", "problem"),
+    [
+        ("", "no translation"),
+        ("{name}：{rate:.3g}", ""),
+        ("{rate:.3g}（{name}）", ""),
+        ("{name}：{rate}", "other placeholders"),
+        ("{name}", "other placeholders"),
+        ("{name!r}：{rate:.3g}", "other placeholders"),
+    ],
+)
+def test_a_translation_must_have_the_placeholders_of_its_message_in_any_order(translation: str, problem: str) -> None:
+    assert translate.wrong("{name}: {rate:.3g}", translation) == problem
+
+
+def test_every_message_has_a_translation_with_its_placeholders_and_the_compiled_catalogue_is_current() -> None:
+    assert list(translate.problems()) == []
