@@ -1,0 +1,55 @@
+"""Configurations: whole sets of settings, named by their content, each with the reasons for its values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from state import document
+from state.database import Event, Store
+from state.errors import Refusal
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """`settings`: dotted name to value. `reasons`: dotted name to a message as JSON. `parent`: what it came from."""
+
+    hash: str
+    at: str
+    parent: str | None
+    settings: dict[str, Any]
+    reasons: dict[str, dict[str, Any]]
+
+
+def save(
+    store: Store, settings: Mapping[str, Any], reasons: Mapping[str, dict[str, Any]], parent: str | None = None
+) -> str:
+    """Keep a configuration and return its hash; one that is kept already is left as it is."""
+    name = document.content_hash(settings)
+    if not store.rows("SELECT 1 FROM configurations WHERE hash = ?", name):
+        store.record("configuration", hash=name, parent=parent, settings=dict(settings), reasons=dict(reasons))
+    return name
+
+
+def configuration(store: Store, name: str) -> Configuration:
+    """The configuration of a hash. Refuses an unknown one."""
+    rows = store.rows("SELECT * FROM configurations WHERE hash = ?", name)
+    if not rows:
+        raise Refusal("There is no configuration {name} in this project.", name=name)
+    row = rows[0]
+    return Configuration(row["hash"], row["at"], row["parent"], json.loads(row["settings"]), json.loads(row["reasons"]))
+
+
+def apply_configuration(store: Store, event: Event) -> None:
+    store.database.conn.execute(
+        "INSERT OR IGNORE INTO configurations (hash, at, parent, settings, reasons) VALUES (?, ?, ?, ?, ?)",
+        [
+            event["hash"],
+            event["at"],
+            event["parent"],
+            json.dumps(event["settings"], ensure_ascii=False),
+            json.dumps(event["reasons"], ensure_ascii=False),
+        ],
+    )

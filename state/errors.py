@@ -1,0 +1,14 @@
+"""The one way in which the rooms refuse: a sentence that says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Refusal(Exception):
+    """What cannot be done. `message` is an English template, `values` fill it; it is translated where it is shown."""
+
+    def __init__(self, message: str, **values: Any):
+        self.message = message
+        self.values = values
+        super().__init__(message.format(**values))

@@ -1,0 +1,186 @@
+"""The export: a folder with a trial's configuration and the very code that trained it; it needs nothing else of us."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from state import document, files, launches, trials
+from state.database import Store, now
+from state.errors import Refusal
+from state.trials import Trial
+
+# What training/ imports for each task, beside the standard library (distribution names).
+LIBRARIES = {
+    "image-classification": ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors"),
+    "text-classification": ("torch", "transformers", "tokenizers", "numpy", "safetensors"),
+}
+# What a trial may change without becoming another configuration.
+_INCIDENTAL = ("training.seed", "runtime.")
+_SCRIPT = """\
+from training.train import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is exported: the trial, its whole configuration (dotted names) and its result.
+
+    `code`: the folder of today's training code. `changed`: it is not the code that trained the trial.
+    """
+
+    trial: Trial
+    settings: dict[str, Any]
+    result: dict[str, Any]
+    code: Path
+    changed: bool
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Library to version: as the trial recorded it, otherwise as installed today."""
+        recorded = self.result.get("versions") or {}
+        known = {"python": recorded.get("python", platform.python_version())}
+        for name in LIBRARIES[self.settings["data.task"]]:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                known[name] = recorded.get(name) or metadata.version(name)
+        return known
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """One pip requirement for each library; a local build's mark (`+cpu`) is left out, no registry has it."""
+        return tuple(
+            f"{name}=={version.partition('+')[0]}" for name, version in self.versions.items() if name != "python"
+        )
+
+
+def best_trial(store: Store) -> Trial:
+    """The trial that stands for the best configuration: of its complete runs the best, those of its launch first.
+
+    Refuses where no configuration was adopted yet, or none of its runs is complete.
+    """
+    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    if not adopted:
+        raise Refusal("There is no best configuration yet: run the baseline first, or name a trial with --trial.")
+    best = launches.best(store)
+    assert best is not None
+    runs = [
+        entry
+        for entry in trials.trials(store)
+        if entry.status == "complete"
+        and entry.best is not None
+        and _same(trials.trial_settings(store, entry), best.settings)
+    ]
+    if not runs:
+        raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
+    sign = -1 if store.project.settings.direction == "max" else 1
+    return min(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
+
+
+def origin(store: Store, trial: Trial, code: Path) -> Origin:
+    """All that an export of the trial needs; `code`: the folder of the installed training code.
+
+    Refuses a trial that did not complete, and one whose folder has lost its configuration or its result.
+    """
+    if trial.status != "complete":
+        raise Refusal(
+            "{id} is {status}; only a complete trial can be reproduced. See: tunebook round status",
+            id=trial.id,
+            status=trial.status,
+        )
+    folder = store.project.trial_folder(trial.id)
+    result = files.read_json(folder / "result.json")
+    try:
+        settings = document.values(tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        settings = None
+    if result is None or settings is None:
+        raise Refusal("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
+    for key in ("data.path", "model.pretrained"):
+        if settings.get(key) not in (None, "", "hub"):
+            settings[key] = str((store.project.root / settings[key]).resolve())
+    return Origin(trial, settings, result, code, code_hash(code) != result.get("code"))
+
+
+def write(target: Path, source: Origin, *, reasons: Mapping[str, str], heading: str, readme: str) -> Path:
+    """Write the export's folder, whole or not at all, and return its path.
+
+    `reasons`: dotted name to the comment above the value; `heading`: the comment on top of config.toml. Refuses a
+    target that exists and is not an empty folder.
+    """
+    target = target.expanduser().resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise Refusal("{path}: exists and is not an empty folder. Choose another.", path=str(target))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except OSError as error:
+        raise files.refusal(error, target) from None
+    try:
+        _fill(unfinished, source, document.compose(source.settings, reasons, heading).as_string(), readme)
+        unfinished.chmod(0o755)
+        os.replace(unfinished, target)
+    except OSError as error:
+        raise files.refusal(error, target) from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def code_hash(folder: Path) -> str:
+    """SHA-256 over names and contents of the training code, as a trial records it in its result."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _same(settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def essential(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if value is not None and not key.startswith(_INCIDENTAL)}
+
+    return essential(settings) == essential(other)
+
+
+def _fill(folder: Path, source: Origin, configuration: str, readme: str) -> None:
+    (folder / "training").mkdir()
+    for path in sorted(source.code.glob("*.py")):
+        shutil.copyfile(path, folder / "training" / path.name)
+    for name, content in {
+        "config.toml": configuration,
+        "train.py": _SCRIPT,
+        "environment.json": json.dumps(_environment(source), indent=2) + "\n",
+        "requirements.txt": "".join(f"{line}\n" for line in source.requirements),
+        "README.md": readme,
+    }.items():
+        (folder / name).write_text(content, encoding="utf-8")
+
+
+def _environment(source: Origin) -> dict[str, Any]:
+    """What the result depends on beside configuration, code and data."""
+    result = source.result
+    return {
+        "trial": source.trial.id,
+        "exported_at": now(),
+        "versions": source.versions,
+        "requirements": list(source.requirements),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "code_exported": code_hash(source.code),
+        **{
+            name: result.get(name)
+            for name in ("commit", "code", "device", "precision", "best", "final", "validation", "seconds")
+        },
+        "threads": source.settings.get("runtime.threads"),
+    }

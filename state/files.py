@@ -1,0 +1,146 @@
+"""Files that survive a crash: written beside and renamed, appended a line at a time, private to their owner."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from state.errors import Refusal
+
+
+def make_folder(path: Path) -> Path:
+    """A folder that only its owner can enter. Refuses with the path where the file system does not allow it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise refusal(error, path) from None
+    return path
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole: a reader sees the old or the new content, also after a power cut."""
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise refusal(error, path) from None
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Append one JSON line with a single write. A torn line that a crash left is closed first; readers skip it."""
+    line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            size = os.fstat(handle).st_size
+            if size and os.pread(handle, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            written = os.write(handle, line)
+            if written < len(line):
+                os.ftruncate(handle, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise refusal(error, path) from None
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The JSON objects on the whole lines from a byte offset on, and the offset after them; torn lines are left out."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    end = data.rfind(b"\n") + 1
+    values = []
+    for line in data[:end].splitlines():
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                values.append(value)
+    return values, offset + end
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is no file or no whole object in it."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def lock_held(path: Path) -> bool:
+    """Whether a living process holds the lock on a file. The kernel frees it at the holder's death, however it dies."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+@contextlib.contextmanager
+def holding(path: Path, content: str = "") -> Iterator[bool]:
+    """Take the lock on a file for the time of the block; yields False where another process has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _take(handle):
+            yield False
+            return
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, content.encode(), 0)
+        yield True
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int) -> bool:
+    # A few tries: `lock_held` of another process takes the lock for an instant, too.
+    for _ in range(5):
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            time.sleep(0.01)
+        else:
+            return True
+    return False
+
+
+def refusal(error: OSError, path: Path) -> Refusal:
+    """The sentence for an operating-system error at a path."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Refusal(
+            "{path}: no permission to write. Choose a folder of your own, or change its permissions.", path=str(path)
+        )
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Refusal("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return Refusal("{path}: a file is in the way of a folder. Choose another folder.", path=str(path))
+    return Refusal("{path}: {reason}", path=str(path), reason=error.strerror or str(error))

@@ -1,0 +1,111 @@
+"""Launches and insights: how the best configuration came to be, and what was learnt on the way (G16, G19)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from state.configurations import Configuration, configuration
+from state.database import Event, Store
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A decision about the best configuration: `decision` is adopt, reject or repeat; `evidence` has its figures."""
+
+    number: int
+    at: str
+    by: str
+    batch: str
+    candidate: str
+    previous: str | None
+    decision: str
+    reason: dict[str, Any]
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Insight:
+    """Something learnt, as a message in JSON, with the batch it came from and its evidence."""
+
+    id: int
+    at: str
+    by: str
+    batch: str | None
+    text: dict[str, Any]
+    evidence: dict[str, Any]
+
+
+def launch(
+    store: Store,
+    *,
+    batch: str,
+    candidate: str,
+    previous: str | None,
+    decision: str,
+    reason: dict[str, Any],
+    evidence: dict[str, Any],
+) -> None:
+    """Record a decision about the best configuration with its reason; the first adopted one is the baseline."""
+    store.record(
+        "launch",
+        batch=batch,
+        candidate=candidate,
+        previous=previous,
+        decision=decision,
+        reason=reason,
+        evidence=evidence,
+    )
+
+
+def launches(store: Store) -> list[Launch]:
+    """All decisions about the best configuration, oldest first."""
+    rows = store.rows("SELECT * FROM launches ORDER BY number")
+    return [
+        Launch(**{**row, "reason": json.loads(row["reason"]), "evidence": json.loads(row["evidence"])}) for row in rows
+    ]
+
+
+def best(store: Store) -> Configuration | None:
+    """The best configuration: that of the last adopted launch; None before the baseline was found reasonable."""
+    adopted = [entry for entry in launches(store) if entry.decision == "adopt"]
+    return configuration(store, adopted[-1].candidate) if adopted else None
+
+
+def learn(store: Store, text: dict[str, Any], *, batch: str | None, evidence: dict[str, Any]) -> None:
+    """Record an insight."""
+    store.record("insight", text=text, batch=batch, evidence=evidence)
+
+
+def insights(store: Store) -> list[Insight]:
+    """The insights, oldest first."""
+    rows = store.rows("SELECT * FROM insights ORDER BY id")
+    return [
+        Insight(**{**row, "text": json.loads(row["text"]), "evidence": json.loads(row["evidence"])}) for row in rows
+    ]
+
+
+def apply_launch(store: Store, event: Event) -> None:
+    store.database.conn.execute(
+        "INSERT INTO launches (at, by, batch, candidate, previous, decision, reason, evidence) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            *(event[name] for name in ("at", "by", "batch", "candidate", "previous", "decision")),
+            json.dumps(event["reason"], ensure_ascii=False),
+            json.dumps(event["evidence"], ensure_ascii=False),
+        ],
+    )
+
+
+def apply_insight(store: Store, event: Event) -> None:
+    store.database.conn.execute(
+        "INSERT INTO insights (at, by, batch, text, evidence) VALUES (?, ?, ?, ?, ?)",
+        [
+            event["at"],
+            event["by"],
+            event["batch"],
+            json.dumps(event["text"], ensure_ascii=False),
+            json.dumps(event["evidence"], ensure_ascii=False),
+        ],
+    )

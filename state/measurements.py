@@ -1,0 +1,56 @@
+"""Measurements: what was found out about the data and the device before anything was tuned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from state.database import Event, Store
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One inspection of the data or one probe of batch sizes. `subject` holds all that the result depends on (G6)."""
+
+    id: str
+    at: str
+    kind: str
+    subject: dict[str, Any]
+    result: dict[str, Any]
+
+
+def next_id(store: Store, kind: str) -> str:
+    """The name of the next measurement of a kind, also of its folder; folders of unfinished ones are passed over."""
+    folder = store.project.folder / "measurements"
+    number = 1
+    while (folder / f"{kind}-{number}").exists():
+        number += 1
+    return f"{kind}-{number}"
+
+
+def record(store: Store, id: str, kind: str, subject: dict[str, Any], result: dict[str, Any]) -> None:
+    """Record the result of a finished measurement."""
+    store.record("measurement", id=id, type=kind, subject=subject, result=result)
+
+
+def latest(store: Store, kind: str) -> Measurement | None:
+    """The newest measurement of a kind."""
+    rows = store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY at DESC, rowid DESC LIMIT 1", kind)
+    if not rows:
+        return None
+    row = rows[0]
+    return Measurement(row["id"], row["at"], row["kind"], json.loads(row["subject"]), json.loads(row["result"]))
+
+
+def apply_measurement(store: Store, event: Event) -> None:
+    store.database.conn.execute(
+        "INSERT OR REPLACE INTO measurements (id, at, kind, subject, result) VALUES (?, ?, ?, ?, ?)",
+        [
+            event["id"],
+            event["at"],
+            event["type"],
+            json.dumps(event["subject"], ensure_ascii=False),
+            json.dumps(event["result"], ensure_ascii=False),
+        ],
+    )

@@ -1,0 +1,83 @@
+"""The metrics of trials: read from the lines that the trials append, kept as (step, value) for the screens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from state import files
+from state.database import Store
+
+
+def curve(store: Store, id: str, name: str, after: int = -1) -> list[tuple[int, float]]:
+    """(step, value) of one metric of a trial in the order of the steps; NaN where the value was not a number.
+
+    Only what comes `after` a step, so that a curve that grows can be read on.
+    """
+    rows = store.rows(
+        "SELECT step, value FROM metrics WHERE trial = ? AND name = ? AND step > ? ORDER BY step", id, name, after
+    )
+    return [(row["step"], math.nan if row["value"] is None else row["value"]) for row in rows]
+
+
+def curves(store: Store, name: str, metric: str) -> dict[str, list[tuple[int, float]]]:
+    """Trial id to (step, value) of one metric, for all trials of a batch at once."""
+    rows = store.rows(
+        "SELECT trial, step, value FROM metrics JOIN trials ON trials.id = trial "
+        "WHERE batch = ? AND name = ? ORDER BY number, step",
+        name,
+        metric,
+    )
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        value = math.nan if row["value"] is None else row["value"]
+        found.setdefault(row["trial"], []).append((row["step"], value))
+    return found
+
+
+def index_metrics(store: Store, ids: Iterable[str]) -> int:
+    """Read what the trials appended to their `metrics.jsonl` since the last time; returns the number of lines read."""
+    count = 0
+    for id in ids:
+        path = store.project.trial_folder(id) / "metrics.jsonl"
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        row = store.rows("SELECT metrics_file, metrics_offset FROM trials WHERE id = ?", id)[0]
+        # A trial that was continued has rewritten its file from the checkpoint on: read it anew.
+        renewed = row["metrics_file"] != status.st_ino or row["metrics_offset"] > status.st_size
+        offset = 0 if renewed else row["metrics_offset"]
+        if not renewed and offset == status.st_size:
+            continue
+        lines, end = files.read_lines(path, offset)
+        points = [
+            (id, name, line["step"], number(value))
+            for line in lines
+            if isinstance(line.get("step"), int)
+            for name, value in line.items()
+            if name != "step" and isinstance(value, int | float | str)
+        ]
+        with store.transaction():
+            connection = store.database.conn
+            if renewed:
+                connection.execute("DELETE FROM metrics WHERE trial = ?", [id])
+            connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", points)
+            done = max((point[2] for point in points), default=0)
+            connection.execute(
+                "UPDATE trials SET metrics_file = ?, metrics_offset = ?, "
+                "steps_done = CASE WHEN ? THEN ? ELSE max(steps_done, ?) END WHERE id = ?",
+                [status.st_ino, end, renewed, done, done, id],
+            )
+        count += len(lines)
+    return count
+
+
+def number(value: Any) -> float | None:
+    """A metric as SQLite keeps it: NaN as NULL; "nan" and "inf" are how JSON lines carry what JSON has no word for."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return None if math.isnan(number) else number

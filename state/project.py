@@ -1,0 +1,181 @@
+"""The project folder: `tunebook.toml` says what the project is, `.tunebook/` beside it remembers what was done."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from state import document, files
+from state.errors import Refusal
+
+FILE = "tunebook.toml"
+FOLDER = ".tunebook"
+_HEADING = "What this project is. Commit this file; what was decided and tried is in .tunebook/."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a project is (playbook G0). Paths may be relative to the project folder; empty text means not said."""
+
+    name: str = ""
+    task: str = ""
+    data: str = ""
+    text_column: str = "text"
+    label_column: str = "label"
+    encoding: str = ""
+    metric: str = "error_rate"
+    direction: str = "min"
+    close_to_deployment: bool = True
+    budget_hours: float = 0.0
+    price_per_hour: float = 0.0
+    power_watts: float = 0.0
+    language: str = ""
+
+
+# Where each setting stands in tunebook.toml.
+_PLACES = {
+    "name": "project.name",
+    "task": "project.task",
+    "data": "data.path",
+    "text_column": "data.text_column",
+    "label_column": "data.label_column",
+    "encoding": "data.encoding",
+    "metric": "metric.name",
+    "direction": "metric.direction",
+    "close_to_deployment": "metric.close_to_deployment",
+    "budget_hours": "budget.hours",
+    "price_per_hour": "budget.price_per_hour",
+    "power_watts": "budget.power_watts",
+    "language": "display.language",
+}
+_ABOUT = {
+    "close_to_deployment": "Whether this metric is close to what matters in deployment.",
+    "budget_hours": "Device hours that tuning may take in all; 0: open-ended.",
+    "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
+    "power_watts": "Power drawn by the device while training; 0: not given.",
+    "language": "en, zh_CN, or empty for the terminal's own.",
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """An existing project: its folder and its settings."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        return self.root / FOLDER
+
+    @property
+    def store_path(self) -> Path:
+        return self.folder / "tunebook.db"
+
+    @property
+    def journal_path(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def data(self) -> Path:
+        """Absolute path of the data."""
+        return (self.root / Path(self.settings.data).expanduser()).resolve()
+
+    def trial_folder(self, trial: str) -> Path:
+        return self.folder / "trials" / trial
+
+    def measurement_folder(self, measurement: str) -> Path:
+        return self.folder / "measurements" / measurement
+
+
+def find(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds a project; None where there is none."""
+    here = start.resolve()
+    return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
+
+
+def create(root: Path, settings: Settings) -> Project:
+    """Start a project in a folder, which is made where it is missing. Refuses where one exists already."""
+    root = root.expanduser().resolve()
+    if (root / FILE).exists():
+        raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.refusal(error, root) from None
+    files.make_folder(root / FOLDER)
+    # A project folder is often a repository; what was tried is not to be committed by accident.
+    files.write_atomically(root / FOLDER / ".gitignore", "*\n")
+    values = {place: getattr(settings, name) for name, place in _PLACES.items()}
+    reasons = {_PLACES[name]: text for name, text in _ABOUT.items()}
+    files.write_atomically(root / FILE, document.compose(values, reasons, _HEADING).as_string())
+    return Project(root, settings)
+
+
+def open_project(root: Path) -> Project:
+    """The project in a folder. Refuses a missing one, and a settings file with unknown keys or wrong types."""
+    root = root.expanduser().resolve()
+    path = root / FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Refusal(
+            "{path}: no project here. Start one with: tunebook new {path} --data PATH", path=str(root)
+        ) from None
+    except UnicodeDecodeError as error:
+        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+    except OSError as error:
+        raise files.refusal(error, path) from None
+    try:
+        settings = _settings(tomllib.loads(text), path)
+    except tomllib.TOMLDecodeError as error:
+        raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
+    files.make_folder(root / FOLDER)
+    return Project(root, settings)
+
+
+def change(project: Project, **changes: Any) -> Project:
+    """Write changed settings into tunebook.toml, comments and order kept, and return the changed project."""
+    path = project.root / FILE
+    edited = document.parse(path.read_text(encoding="utf-8"), str(path))
+    for name, value in changes.items():
+        document.put(edited, _PLACES[name], value)
+    files.write_atomically(path, edited.as_string())
+    return dataclasses.replace(project, settings=dataclasses.replace(project.settings, **changes))
+
+
+def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
+    names = {place: name for name, place in _PLACES.items()}
+    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
+    found: dict[str, Any] = {}
+    for place, value in document.values(raw).items():
+        if place not in names:
+            raise Refusal(
+                "{path}: unknown key {key}; known: {known}", path=str(path), key=place, known=", ".join(names)
+            )
+        name = names[place]
+        if types[name] is float and type(value) is int:
+            value = float(value)
+        if type(value) is not types[name]:
+            wanted = types[name].__name__
+            raise Refusal(
+                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
+                path=str(path),
+                key=place,
+                value=value,
+                wanted=wanted,
+            )
+        found[name] = value
+    if found.get("direction", "min") not in ("min", "max"):
+        raise Refusal(
+            "{path}: metric.direction = {value!r}; allowed: min, max", path=str(path), value=found["direction"]
+        )
+    return Settings(**found)

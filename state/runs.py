@@ -1,0 +1,111 @@
+"""Run folders: a process that lives in a folder of its own, detached from whoever started it.
+
+Trials, probes and inspections are all run so. The folder is the whole contract: `run.lock` is held while the process
+lives, `process.json` says which one it is, `log.txt` is what it printed, `result.json` is how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from state import files
+from state.errors import Refusal
+
+LOCK = "run.lock"
+PROCESS = "process.json"
+RESULT = "result.json"
+LOG = "log.txt"
+
+
+def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> int:
+    """Start a command in a session of its own, its output in the folder's log; returns its pid.
+
+    It goes on when the terminal closes. Refuses where a process already lives in the folder.
+    """
+    files.make_folder(folder)
+    if alive(folder):
+        raise Refusal("{path}: a process is at work here already.", path=str(folder))
+    try:
+        with open(folder / LOG, "ab") as log:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+    except FileNotFoundError:
+        raise Refusal("{command}: no such program.", command=command[0]) from None
+    except OSError as error:
+        raise files.refusal(error, folder) from None
+    remember_process(folder, process.pid)
+    return process.pid
+
+
+def remember_process(folder: Path, pid: int) -> None:
+    """Note which process lives in the folder: a pid alone is reused, so its start time goes with it."""
+    try:
+        started = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        started = 0.0
+    files.write_atomically(folder / PROCESS, json.dumps({"pid": pid, "started": started}))
+
+
+def process(folder: Path) -> psutil.Process | None:
+    """The process that lives in the folder; None when it is gone (a zombie is gone)."""
+    noted = files.read_json(folder / PROCESS)
+    if noted is None:
+        return None
+    try:
+        found = psutil.Process(int(noted["pid"]))
+        if abs(found.create_time() - float(noted["started"])) < 1.0 and found.status() != psutil.STATUS_ZOMBIE:
+            return found
+    except (psutil.NoSuchProcess, KeyError, ValueError):
+        return None
+    return None
+
+
+def alive(folder: Path) -> bool:
+    """Whether somebody is at work in the folder: the process noted there lives, or the lock is held."""
+    # In this order: asking for a lock takes it for an instant, and a process that is just starting would find it taken.
+    return process(folder) is not None or files.lock_held(folder / LOCK)
+
+
+def stop(folder: Path, *, hard: bool = False) -> bool:
+    """Ask the process in the folder to end (SIGTERM: it saves first), or kill its group; False when it is gone."""
+    found = process(folder)
+    if found is None:
+        return False
+    try:
+        if hard:
+            os.killpg(os.getpgid(found.pid), signal.SIGKILL)
+        else:
+            found.send_signal(signal.SIGTERM)
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
+    return True
+
+
+def result(folder: Path) -> dict[str, Any] | None:
+    """How the run ended; None while it has not, or when it was killed."""
+    return files.read_json(folder / RESULT)
+
+
+def log_tail(folder: Path, lines: int = 12) -> list[str]:
+    """The last lines that the process printed."""
+    try:
+        with open(folder / LOG, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 16_384))
+            return file.read().decode(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []

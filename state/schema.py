@@ -1,0 +1,66 @@
+"""The tables of the store, as numbered migrations. A released migration is never edited, only followed."""
+
+from __future__ import annotations
+
+from state.sqlite import Database, Migrations
+
+migrations = Migrations("tunebook")
+
+
+@migrations(name="m001_first_tables")
+def m001_first_tables(database: Database) -> None:
+    """Decisions, measurements, configurations, batches of trials with their metrics, findings, launches, insights."""
+    for statement in _M001.split(";"):
+        if statement.strip():
+            database.execute(statement)
+
+
+_M001 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('journal_offset', '0');
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL,
+    step TEXT NOT NULL, question TEXT NOT NULL, options TEXT NOT NULL, recommended TEXT NOT NULL, chosen TEXT NOT NULL,
+    reason TEXT NOT NULL, evidence TEXT NOT NULL, settings TEXT NOT NULL, superseded_by INTEGER REFERENCES decisions(id)
+);
+CREATE TABLE measurements (
+    id TEXT PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, result TEXT NOT NULL
+);
+CREATE TABLE configurations (
+    hash TEXT PRIMARY KEY, at TEXT NOT NULL, parent TEXT REFERENCES configurations(hash),
+    settings TEXT NOT NULL, reasons TEXT NOT NULL
+);
+CREATE TABLE batches (
+    name TEXT PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, number INTEGER NOT NULL, goal TEXT NOT NULL,
+    configuration TEXT NOT NULL REFERENCES configurations(hash), plan TEXT NOT NULL,
+    wanted TEXT NOT NULL, slots INTEGER NOT NULL, reviewed TEXT
+);
+CREATE TABLE trials (
+    id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, batch TEXT NOT NULL REFERENCES batches(name),
+    study TEXT NOT NULL, position INTEGER NOT NULL, u TEXT NOT NULL, settings TEXT NOT NULL, overrides TEXT NOT NULL,
+    wanted TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+    steps_done INTEGER NOT NULL, best_step INTEGER, best REAL, final REAL, result TEXT,
+    queued_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, restarts INTEGER NOT NULL,
+    metrics_file INTEGER NOT NULL, metrics_offset INTEGER NOT NULL
+);
+CREATE INDEX trials_batch ON trials(batch, number);
+CREATE TABLE metrics (
+    trial TEXT NOT NULL REFERENCES trials(id), name TEXT NOT NULL, step INTEGER NOT NULL, value REAL,
+    PRIMARY KEY (trial, name, step)
+) WITHOUT ROWID;
+CREATE TABLE findings (
+    batch TEXT NOT NULL REFERENCES batches(name), position INTEGER NOT NULL, finding TEXT NOT NULL,
+    PRIMARY KEY (batch, position)
+) WITHOUT ROWID;
+CREATE TABLE launches (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL, batch TEXT NOT NULL REFERENCES batches(name),
+    candidate TEXT NOT NULL REFERENCES configurations(hash), previous TEXT REFERENCES configurations(hash),
+    decision TEXT NOT NULL, reason TEXT NOT NULL, evidence TEXT NOT NULL
+);
+CREATE TABLE insights (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL, batch TEXT, text TEXT NOT NULL, evidence TEXT NOT NULL
+);
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL, target TEXT NOT NULL, wanted TEXT NOT NULL
+)
+"""

@@ -1,0 +1,31 @@
+"""Opening the store of a project: which table function applies which kind of journal event."""
+
+from __future__ import annotations
+
+from state import configurations, decisions, launches, measurements, trials
+from state.database import Apply, Store
+from state.project import Project
+
+EVENTS: dict[str, Apply] = {
+    "decision": decisions.apply_decision,
+    "measurement": measurements.apply_measurement,
+    "configuration": configurations.apply_configuration,
+    "batch": trials.apply_batch,
+    "trials": trials.apply_trials,
+    "request": trials.apply_request,
+    "review": trials.apply_review,
+    "launch": launches.apply_launch,
+    "insight": launches.apply_insight,
+}
+
+
+def open_store(project: Project) -> Store:
+    """The store of a project, made where it is missing and rebuilt from journal and trial folders where it was deleted.
+
+    Refuses a store from a newer version, a locked one and a damaged one, and leaves it untouched.
+    """
+    missing = not project.store_path.exists()
+    store = Store(project, EVENTS)
+    if missing:
+        trials.reconcile(store)
+    return store

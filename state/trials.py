@@ -1,0 +1,329 @@
+"""Batches and trials: what is to be run, what became of it, and the metrics it left.
+
+A batch is a set of trials that run under one wish (run, pause, stop): the baseline, a round, the re-runs of a launch.
+The trial folders are the truth about trials; the rows here are their index, kept by the supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from state import configurations, runs
+from state.database import Event, Store, now
+from state.errors import Refusal
+from state.metrics import index_metrics, number
+
+KINDS = ("baseline", "round", "launch")
+ENDED = ("complete", "infeasible", "failed")
+
+
+@dataclass(frozen=True)
+class NewTrial:
+    """A trial to be run. `settings`: dimension name to value; `overrides`: dotted name to value, seed included."""
+
+    study: str
+    position: int
+    u: Mapping[str, float]
+    settings: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`configuration`: hash of what the trials override. `wanted`: "" (planned), "run", "pause" or "stop"."""
+
+    name: str
+    at: str
+    kind: str
+    number: int
+    goal: str
+    configuration: str
+    plan: dict[str, Any]
+    wanted: str
+    slots: int
+    reviewed: str | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric."""
+
+    id: str
+    number: int
+    batch: str
+    study: str
+    position: int
+    u: dict[str, float]
+    settings: dict[str, Any]
+    overrides: dict[str, Any]
+    wanted: str
+    status: str
+    reason: str
+    message: str
+    steps_done: int
+    best_step: int | None
+    best: float | None
+    final: float | None
+    result: dict[str, Any] | None
+    queued_at: str
+    started_at: str | None
+    ended_at: str | None
+    restarts: int
+
+
+def add_batch(
+    store: Store,
+    kind: str,
+    *,
+    goal: str,
+    configuration: str,
+    plan: Mapping[str, Any],
+    trials: Sequence[NewTrial],
+    wanted: str = "",
+    slots: int = 0,
+) -> Batch:
+    """Record a batch with its trials, queued. `slots` 0: as many at once as the machine allows."""
+    number = store.rows("SELECT count(*) AS n FROM batches WHERE kind = ?", kind)[0]["n"] + 1
+    name = f"{kind}-{number}"
+    store.record(
+        "batch",
+        name=name,
+        type=kind,
+        number=number,
+        goal=goal,
+        configuration=configuration,
+        plan=dict(plan),
+        trials=_listed(name, 1, trials),
+        wanted=wanted,
+        slots=slots,
+    )
+    return batch(store, name)
+
+
+def add_trials(store: Store, name: str, trials: Sequence[NewTrial]) -> None:
+    """Add trials to the end of a batch's queue."""
+    first = store.rows("SELECT count(*) AS n FROM trials WHERE batch = ?", name)[0]["n"] + 1
+    store.record("trials", batch=name, trials=_listed(name, first, trials))
+
+
+def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> None:
+    """Wish that a batch runs, pauses or stops, or that one trial stops or is tried again ("retry")."""
+    store.record("request", target=target, wanted=wanted, slots=slots)
+
+
+def review(store: Store, name: str, findings: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the findings of a batch's review; a later review replaces them."""
+    store.record("review", batch=name, findings=[dict(finding) for finding in findings])
+
+
+def batches(store: Store, kind: str | None = None) -> list[Batch]:
+    """The batches, oldest first."""
+    where, parameters = ("WHERE kind = ?", [kind]) if kind else ("", [])
+    return [_batch(row) for row in store.rows(f"SELECT * FROM batches {where} ORDER BY at, rowid", *parameters)]
+
+
+def batch(store: Store, name: str) -> Batch:
+    """One batch. Refuses an unknown name."""
+    rows = store.rows("SELECT * FROM batches WHERE name = ?", name)
+    if not rows:
+        known = ", ".join(entry.name for entry in batches(store)) or "-"
+        raise Refusal("There is no {name} in this project. There are: {known}", name=name, known=known)
+    return _batch(rows[0])
+
+
+def findings(store: Store, name: str) -> list[dict[str, Any]]:
+    """The findings of a batch's last review."""
+    rows = store.rows("SELECT finding FROM findings WHERE batch = ? ORDER BY position", name)
+    return [json.loads(row["finding"]) for row in rows]
+
+
+def trials(store: Store, name: str | None = None) -> list[Trial]:
+    """The trials of a batch, or all, in the order of the queue."""
+    where, parameters = ("WHERE batch = ?", [name]) if name else ("", [])
+    return [_trial(row) for row in store.rows(f"SELECT * FROM trials {where} ORDER BY number", *parameters)]
+
+
+def trial(store: Store, id: str) -> Trial:
+    """One trial. Refuses an unknown id."""
+    rows = store.rows("SELECT * FROM trials WHERE id = ?", id)
+    if not rows:
+        raise Refusal("There is no trial {id} in this project.", id=id)
+    return _trial(rows[0])
+
+
+def unfinished(store: Store) -> list[Trial]:
+    """The trials that have not ended by themselves (queued, running, stopped), in the order of the queue."""
+    ended = ", ".join("?" * len(ENDED))
+    return [
+        _trial(row) for row in store.rows(f"SELECT * FROM trials WHERE status NOT IN ({ended}) ORDER BY number", *ENDED)
+    ]
+
+
+def trial_settings(store: Store, entry: Trial) -> dict[str, Any]:
+    """The whole configuration of a trial as dotted names: that of its batch with the trial's own values in it.
+
+    An override of None removes a setting: another optimizer has other hyperparameters.
+    """
+    base = configurations.configuration(store, batch(store, entry.batch).configuration)
+    return {key: value for key, value in {**base.settings, **entry.overrides}.items() if value is not None}
+
+
+# What the supervisor writes as it happens: an index of the trial folders, so it is not in the journal.
+
+
+def mark_running(store: Store, id: str, *, restart: bool) -> None:
+    """A process is at work on the trial."""
+    with store.transaction():
+        store.database.conn.execute(
+            # A wish to stop that came meanwhile stays; a wish to be tried again is fulfilled.
+            "UPDATE trials SET status = 'running', reason = '', message = '', ended_at = NULL, "
+            "wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END, "
+            "started_at = coalesce(started_at, ?), restarts = restarts + ? WHERE id = ?",
+            [now(), int(restart), id],
+        )
+
+
+def mark_queued(store: Store, id: str) -> None:
+    """The trial waits again, to be continued from its last checkpoint."""
+    with store.transaction():
+        store.database.conn.execute("UPDATE trials SET status = 'queued' WHERE id = ?", [id])
+
+
+def note(store: Store, id: str, message: str) -> None:
+    """Say why a queued trial waits; the next start takes the message away."""
+    with store.transaction():
+        store.database.conn.execute("UPDATE trials SET message = ? WHERE id = ?", [message, id])
+
+
+def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
+    """Take over what a trial's `result.json` says (`status`, `reason`, `message`, `best`, `final`, `steps_done`)."""
+    metric = f"val/{store.project.settings.metric}"
+    best, final = result.get("best") or {}, result.get("final") or {}
+    with store.transaction():
+        store.database.conn.execute(
+            "UPDATE trials SET status = ?, reason = ?, message = ?, steps_done = ?, best_step = ?, best = ?, "
+            "final = ?, result = ?, ended_at = ? WHERE id = ?",
+            [
+                result.get("status", "failed"),
+                result.get("reason", ""),
+                result.get("message", ""),
+                result.get("steps_done", 0),
+                best.get("step"),
+                number(best.get(metric)),
+                number(final.get(metric)),
+                json.dumps(dict(result), ensure_ascii=False),
+                now(),
+                id,
+            ],
+        )
+
+
+def reconcile(store: Store) -> None:
+    """Make the rows of unfinished trials agree with their folders: after a rebuild, or after a supervisor died."""
+    for entry in trials(store):
+        if entry.status in ENDED:
+            continue
+        folder = store.project.trial_folder(entry.id)
+        result = runs.result(folder)
+        if runs.alive(folder):
+            mark_running(store, entry.id, restart=False)
+        elif result is not None:
+            mark_ended(store, entry.id, result)
+        elif entry.status == "running":
+            mark_queued(store, entry.id)
+    index_metrics(store, [entry.id for entry in trials(store)])
+
+
+def apply_batch(store: Store, event: Event) -> None:
+    columns = ("name", "at", "type", "number", "goal", "configuration", "wanted", "slots")
+    store.database.conn.execute(
+        "INSERT INTO batches (name, at, kind, number, goal, configuration, wanted, slots, plan) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [*(event[name] for name in columns), json.dumps(event["plan"], ensure_ascii=False)],
+    )
+    _insert_trials(store, event["name"], event["trials"], event["at"])
+
+
+def apply_trials(store: Store, event: Event) -> None:
+    _insert_trials(store, event["batch"], event["trials"], event["at"])
+
+
+def apply_request(store: Store, event: Event) -> None:
+    connection = store.database.conn
+    target, wanted = event["target"], event["wanted"]
+    connection.execute(
+        "INSERT INTO requests (at, by, target, wanted) VALUES (?, ?, ?, ?)", [event["at"], event["by"], target, wanted]
+    )
+    if wanted == "retry":
+        connection.execute(
+            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', restarts = 0 "
+            "WHERE id = ?",
+            [target],
+        )
+    else:
+        connection.execute("UPDATE trials SET wanted = ? WHERE id = ?", [wanted, target])
+    connection.execute(
+        "UPDATE batches SET wanted = ?, slots = coalesce(?, slots) WHERE name = ?", [wanted, event["slots"], target]
+    )
+
+
+def apply_review(store: Store, event: Event) -> None:
+    connection = store.database.conn
+    connection.execute("DELETE FROM findings WHERE batch = ?", [event["batch"]])
+    connection.executemany(
+        "INSERT INTO findings (batch, position, finding) VALUES (?, ?, ?)",
+        [
+            (event["batch"], position, json.dumps(entry, ensure_ascii=False))
+            for position, entry in enumerate(event["findings"])
+        ],
+    )
+    connection.execute("UPDATE batches SET reviewed = ? WHERE name = ?", [event["at"], event["batch"]])
+
+
+def _insert_trials(store: Store, name: str, listed: Sequence[Mapping[str, Any]], at: str) -> None:
+    connection = store.database.conn
+    first = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM trials").fetchone()[0]
+    connection.executemany(
+        "INSERT INTO trials (id, number, batch, study, position, u, settings, overrides, wanted, status, reason, "
+        "message, steps_done, queued_at, restarts, metrics_file, metrics_offset) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 'queued', '', '', 0, ?, 0, 0, 0)",
+        [
+            (
+                entry["id"],
+                first + place,
+                name,
+                entry["study"],
+                entry["position"],
+                *(json.dumps(entry[part], ensure_ascii=False) for part in ("u", "settings", "overrides")),
+                at,
+            )
+            for place, entry in enumerate(listed)
+        ],
+    )
+
+
+def _listed(name: str, first: int, new: Sequence[NewTrial]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"{name}-{first + place:03d}",
+            "study": entry.study,
+            "position": entry.position,
+            "u": dict(entry.u),
+            "settings": dict(entry.settings),
+            "overrides": dict(entry.overrides),
+        }
+        for place, entry in enumerate(new)
+    ]
+
+
+def _batch(row: dict[str, Any]) -> Batch:
+    return Batch(**{**row, "plan": json.loads(row["plan"])})
+
+
+def _trial(row: dict[str, Any]) -> Trial:
+    plain = {key: value for key, value in row.items() if not key.startswith("metrics_")}
+    loaded = {part: json.loads(row[part]) for part in ("u", "settings", "overrides")}
+    return Trial(**{**plain, **loaded, "result": json.loads(row["result"]) if row["result"] else None})

@@ -1,0 +1,89 @@
+"""The project folder: made, opened, changed, and refused with a sentence where it cannot be."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from state import project
+from state.errors import Refusal
+
+SETTINGS = project.Settings(name="digits", task="image-classification", data="data")
+
+
+def test_a_created_project_is_opened_as_it_was_made(tmp_path: Path) -> None:
+    made = project.create(tmp_path / "new" / "deep", SETTINGS)
+    assert project.open_project(made.root) == made
+
+
+@pytest.mark.parametrize("name", ["[/red] a", "two\nlines", "数字 识别", 'quote " and \\', "\x1b[31mred"])
+def test_any_name_survives_being_written_and_read(tmp_path: Path, name: str) -> None:
+    made = project.create(tmp_path / "p", project.Settings(name=name, data=name))
+    assert project.open_project(made.root).settings.name == name
+
+
+def test_a_second_project_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    project.create(tmp_path, SETTINGS)
+    with pytest.raises(Refusal, match="there is a project already"):
+        project.create(tmp_path, SETTINGS)
+
+
+def test_the_nearest_project_above_is_found(tmp_path: Path) -> None:
+    made = project.create(tmp_path / "p", SETTINGS)
+    below = made.root / "a" / "b"
+    below.mkdir(parents=True)
+    assert project.find(below) == made.root
+    assert project.find(tmp_path) is None
+
+
+def test_comments_and_order_survive_a_change(tmp_path: Path) -> None:
+    made = project.create(tmp_path, SETTINGS)
+    path = tmp_path / project.FILE
+    path.write_text("# mine\n" + path.read_text())
+    changed = project.change(made, budget_hours=2.5, language="zh_CN")
+    assert path.read_text().startswith("# mine\n")
+    assert project.open_project(tmp_path) == changed
+    assert changed.settings.budget_hours == 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[project]\nnmae = 'x'\n", "project.nmae"),
+        ("[project]\nname = 3\n", "project.name"),
+        ("[budget]\nhours = 'two'\n", "budget.hours"),
+        ("[metric]\ndirection = 'up'\n", "metric.direction"),
+        ("[project\n", "not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / project.FILE).write_text(text)
+    with pytest.raises(Refusal) as refused:
+        project.open_project(tmp_path)
+    assert named in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_a_folder_without_a_project_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="tunebook new"):
+        project.open_project(tmp_path)
+
+
+def test_what_was_tried_is_the_owners_alone(tmp_path: Path) -> None:
+    made = project.create(tmp_path, SETTINGS)
+    assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((made.root / project.FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(Refusal, match="no permission"):
+        project.create(tmp_path / "p", SETTINGS)
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p").write_text("")
+    with pytest.raises(Refusal, match="a file is in the way"):
+        project.create(tmp_path / "p", SETTINGS)

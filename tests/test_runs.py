@@ -1,0 +1,74 @@
+"""Run folders: a detached process is found again, stopped, and known to be dead when it is."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from state import files, runs
+from state.errors import Refusal
+
+SLEEPER = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)"]
+
+
+def wait_for(condition: Callable[[], object], message: str) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.01)
+
+
+def reap(pid: int) -> None:
+    """Take the exit status of a child of the test: until then it is a zombie."""
+    os.waitpid(pid, 0)
+
+
+def test_a_started_process_lives_in_a_session_of_its_own_and_writes_its_log(tmp_path: Path) -> None:
+    pid = runs.start(SLEEPER, tmp_path / "run")
+    try:
+        wait_for(lambda: runs.log_tail(tmp_path / "run") == ["here"], "it printed nothing")
+        assert os.getsid(pid) == pid
+        assert runs.alive(tmp_path / "run")
+        with pytest.raises(Refusal, match="at work here already"):
+            runs.start(SLEEPER, tmp_path / "run")
+    finally:
+        assert runs.stop(tmp_path / "run", hard=True)
+        reap(pid)
+    assert not runs.alive(tmp_path / "run")
+    assert not runs.stop(tmp_path / "run")
+
+
+def test_a_killed_process_is_known_to_be_dead_even_as_a_zombie(tmp_path: Path) -> None:
+    pid = runs.start(SLEEPER, tmp_path)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not runs.alive(tmp_path), "the zombie was taken for alive")
+    reap(pid)
+
+
+def test_another_process_with_the_same_pid_is_not_taken_for_it(tmp_path: Path) -> None:
+    files.write_atomically(tmp_path / runs.PROCESS, f'{{"pid": {os.getpid()}, "started": 1.0}}')
+    assert not runs.alive(tmp_path)
+
+
+def test_a_missing_program_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="no such program"):
+        runs.start(["/no/such/program"], tmp_path)
+
+
+def test_a_held_lock_is_seen_by_others_and_freed_by_death(tmp_path: Path) -> None:
+    path = tmp_path / runs.LOCK
+    code = (
+        "import sys, time; from pathlib import Path; from state import files\n"
+        "with files.holding(Path(sys.argv[1]), 'me') as held: print(held, flush=True); time.sleep(600)"
+    )
+    pid = runs.start([sys.executable, "-c", code, str(path)], tmp_path)
+    wait_for(lambda: files.lock_held(path), "the lock was never taken")
+    with files.holding(path) as held:
+        assert not held
+    os.kill(pid, signal.SIGKILL)
+    reap(pid)
+    assert not files.lock_held(path)

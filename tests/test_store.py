@@ -1,0 +1,199 @@
+"""The store: an index that can be deleted, that several processes share, and that never loses what was recorded."""
+
+import json
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from state import configurations, decisions, launches, measurements, metrics, trials
+from state.errors import Refusal
+from state.project import Project, Settings, create
+from state.store import open_store
+
+TABLES = ("decisions", "measurements", "configurations", "batches", "findings", "launches", "insights", "requests")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return create(tmp_path / "project", Settings(name="p", task="image-classification", data="data"))
+
+
+def decide(store, step="optimizer", chosen="sgd", **settings) -> None:
+    decisions.decide(
+        store,
+        step,
+        question={"id": "Which?"},
+        options=["sgd", "adam"],
+        recommended="sgd",
+        chosen=chosen,
+        reason={"id": "because of {thing}", "values": {"thing": "[/red] 数字\n"}},
+        evidence=[{"id": "seen"}],
+        settings=settings,
+    )
+
+
+def fill(store) -> trials.Batch:
+    """A bit of everything that can be recorded."""
+    decide(store, **{"optimizer.name": "sgd"})
+    decide(store, chosen="adam", **{"optimizer.name": "adam", "optimizer.learning_rate": 0.001})
+    measurements.record(store, "probe-1", "probe", {"device": "cpu"}, {"recommended": 64})
+    name = configurations.save(store, {"optimizer.name": "adam", "training.steps": 3}, {})
+    new = [
+        trials.NewTrial(
+            "adam", index, {"adam.learning_rate": 0.5}, {"adam.learning_rate": 0.01}, {"training.seed": index}
+        )
+        for index in range(3)
+    ]
+    batch = trials.add_batch(store, "round", goal="understand", configuration=name, plan={"seed": 1}, trials=new[:2])
+    trials.add_trials(store, batch.name, new[2:])
+    trials.ask(store, batch.name, "run", slots=2)
+    trials.review(store, batch.name, [{"check": "boundary", "verdict": "pass"}])
+    launches.launch(
+        store,
+        batch=batch.name,
+        candidate=name,
+        previous=None,
+        decision="adopt",
+        reason={"id": "good"},
+        evidence={"n": 3},
+    )
+    launches.learn(store, {"id": "learnt"}, batch=batch.name, evidence={})
+    return batch
+
+
+def dump(store) -> dict:
+    return {table: store.rows(f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
+
+
+def test_a_later_decision_supersedes_and_keeps_the_earlier_one(project: Project) -> None:
+    with open_store(project) as store:
+        decide(store, **{"optimizer.name": "sgd", "optimizer.momentum": 0.9})
+        decide(store, chosen="adam", **{"optimizer.name": "adam"})
+        assert [entry.chosen for entry in decisions.decisions(store)] == ["adam"]
+        assert [entry.chosen for entry in decisions.decisions(store, all=True)] == ["sgd", "adam"]
+        # The values of a superseded decision are gone from the draft, not mixed into the new one's.
+        assert {key: value for key, (value, _) in decisions.draft(store).items()} == {"optimizer.name": "adam"}
+
+
+def test_a_deleted_store_is_rebuilt_from_journal_and_trial_folders(project: Project) -> None:
+    with open_store(project) as store:
+        batch = fill(store)
+        folder = project.trial_folder(f"{batch.name}-001")
+        folder.mkdir(parents=True)
+        (folder / "metrics.jsonl").write_text(
+            '{"step": 1, "val/error_rate": 0.5}\n{"step": 2, "val/error_rate": "nan"}\n'
+        )
+        result = {"status": "complete", "steps_done": 2, "best": {"step": 1, "val/error_rate": 0.5}, "final": {}}
+        (folder / "result.json").write_text(json.dumps(result))
+        trials.reconcile(store)
+        before, trial_before = dump(store), trials.trial(store, f"{batch.name}-001")
+    for path in project.folder.glob("tunebook.db*"):
+        path.unlink()
+    with open_store(project) as store:
+        assert dump(store) == before
+        trial = trials.trial(store, f"{batch.name}-001")
+        assert (trial.status, trial.best, trial.best_step) == (trial_before.status, 0.5, 1)
+        assert [step for step, _ in metrics.curve(store, trial.id, "val/error_rate")] == [1, 2]
+
+
+def test_a_crash_between_journal_and_store_is_mended_at_the_next_opening(project: Project) -> None:
+    with open_store(project) as store:
+        decide(store)
+    # What a process leaves that died after the journal line and before the commit.
+    event = json.loads(project.journal_path.read_text().splitlines()[-1])
+    with project.journal_path.open("a") as journal:
+        journal.write(json.dumps({**event, "chosen": "adam"}) + "\n")
+    with open_store(project) as store:
+        assert [entry.chosen for entry in decisions.decisions(store, all=True)] == ["sgd", "adam"]
+
+
+def test_a_torn_journal_line_is_passed_over_and_the_next_one_kept(project: Project) -> None:
+    with open_store(project) as store:
+        decide(store)
+    with project.journal_path.open("a") as journal:
+        journal.write('{"kind": "decision", "chos')
+    with open_store(project) as store:
+        decide(store, chosen="adam")
+    for path in project.folder.glob("tunebook.db*"):
+        path.unlink()
+    with open_store(project) as store:
+        assert [entry.chosen for entry in decisions.decisions(store, all=True)] == ["sgd", "adam"]
+
+
+def test_what_the_tables_refuse_does_not_reach_the_journal(project: Project) -> None:
+    with open_store(project) as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            launches.launch(
+                store, batch="round-9", candidate="none", previous=None, decision="adopt", reason={}, evidence={}
+            )
+        assert not project.journal_path.exists()
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(project: Project) -> None:
+    with open_store(project) as store, store.transaction():
+        store.database.conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('tunebook', 'm999_later', 'x')"
+        )
+    with pytest.raises(Refusal, match="newer version"):
+        open_store(project)
+
+
+def test_a_damaged_store_is_refused_with_the_way_out(project: Project) -> None:
+    project.store_path.write_bytes(b"not a database at all, " * 100)
+    with pytest.raises(Refusal, match="Delete it"):
+        open_store(project)
+
+
+def test_a_journal_of_a_newer_version_is_refused(project: Project) -> None:
+    project.journal_path.write_text('{"kind": "telepathy", "at": "", "by": ""}\n')
+    with pytest.raises(Refusal, match="newer version"):
+        open_store(project)
+
+
+def _write_many(root: str, who: int) -> None:
+    from state.project import open_project
+
+    with open_store(open_project(Path(root))) as store:
+        for number in range(20):
+            decide(store, step=f"step-{who}-{number}")
+
+
+def test_many_processes_write_at_once_and_nothing_is_lost(project: Project) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(str(project.root), who)) for who in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    with open_store(project) as store:
+        assert len(decisions.decisions(store)) == 80
+    assert len(project.journal_path.read_text().splitlines()) == 80
+
+
+def test_a_continued_trials_rewritten_metrics_replace_the_old_ones(project: Project) -> None:
+    with open_store(project) as store:
+        batch = fill(store)
+        path = project.trial_folder(f"{batch.name}-001") / "metrics.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(f'{{"step": {step}, "train/loss": {step}}}\n' for step in range(1, 6)))
+        metrics.index_metrics(store, [path.parent.name])
+        # A continued trial drops the lines after its checkpoint by writing the file beside and renaming it.
+        beside = path.with_suffix(".new")
+        beside.write_text("".join(f'{{"step": {step}, "train/loss": {step * 10}}}\n' for step in range(1, 3)))
+        beside.rename(path)
+        metrics.index_metrics(store, [path.parent.name])
+        assert metrics.curve(store, path.parent.name, "train/loss") == [(1, 10.0), (2, 20.0)]
+
+
+def test_unknown_names_are_refused_with_the_known_ones(project: Project) -> None:
+    with open_store(project) as store:
+        fill(store)
+        with pytest.raises(Refusal, match="There are: round-1"):
+            trials.batch(store, "round-7")
+        with pytest.raises(Refusal, match="no trial"):
+            trials.trial(store, "x")
+        with pytest.raises(Refusal, match="no configuration"):
+            configurations.configuration(store, "x")
