@@ -1,0 +1,31 @@
+"""What the tests of several rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds.warm import ForkServer
+from tests import small_project
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real data: some handwritten digits."""
+    return small_project.digits(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """One fork server for all supervisors that the tests drive themselves: importing torch takes seconds."""
+    shared = ForkServer(tmp_path_factory.mktemp("server"))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screens look twenty times a second whether anything changed, so that the tests need not wait for them."""
+    monkeypatch.setattr("tui.app.LOOK_SECONDS", 0.05)

@@ -1,0 +1,394 @@
+"""The command line without any training: help, errors, exit codes, JSON, and what it prints of untrusted data."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from presets.language import say as message
+from presets.language import set_language, stored
+from state import decisions, project
+from state.project import Settings
+from state.store import open_store
+from tui import main, say
+from tui.session import Interrupted, Session, goes_on
+
+ESCAPE = "\x1b[31m[/red]\n'名'"
+
+
+def tunebook(*words: str | Path) -> int:
+    """Carry out one command line in this process; its exit code."""
+    arguments = [str(word) for word in words]
+    return main.run(arguments, Session(json="--json" in arguments, debug="--debug" in arguments))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with one decision, all its texts full of what a terminal would obey."""
+    place = tmp_path / "项目 [bold]"
+    (tmp_path / "data").mkdir()
+    made = project.create(place, Settings(name=ESCAPE, task="image-classification", data=str(tmp_path / "data")))
+    with open_store(made) as store:
+        decisions.decide(
+            store,
+            "metric",
+            question=stored(message("Which metric?")),
+            options=["error_rate", "loss"],
+            recommended="error_rate",
+            chosen="loss",
+            reason=stored(message("because {words}", words=ESCAPE)),
+            evidence=[],
+            settings={},
+        )
+    return place
+
+
+def documents(text: str) -> list[Any]:
+    """The JSON documents in a text, one after the other."""
+    found, decoder, place = [], json.JSONDecoder(), 0
+    while text[place:].strip():
+        place += len(text[place:]) - len(text[place:].lstrip())
+        value, place = decoder.raw_decode(text, place)
+        found.append(value)
+    return found
+
+
+def every_command() -> list[list[str]]:
+    """All commands, also those of groups."""
+    group = main.tunebook()
+    context = click.Context(group)
+    found: list[list[str]] = [[]]
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found.append([name])
+        if isinstance(command, click.Group):
+            found += [[name, inner] for inner in command.list_commands(context)]
+    return found
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_has_help_and_knows_the_common_options(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Help says what the command does, and every one that does something takes --project, --lang and --debug."""
+    assert tunebook(*words, "--help") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Usage: tunebook")
+    assert len(shown.splitlines()[2].strip()) > 10
+    if words != ["round"]:
+        assert {"--project", "--lang", "--debug"} <= set(shown.split())
+
+
+def test_the_list_of_commands_says_what_each_does() -> None:
+    """The one-line summaries belong to the commands that there are."""
+    assert list(main.summaries()) == list(main.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["nonsense"], "nonsense"),
+        (["status", "--nonsense"], "--nonsense"),
+        (["new"], "DIR"),
+        (["round", "extend"], "--trials"),
+        (["presets", "--task", "nonsense"], "nonsense"),
+        (["status", "--lang", "xx"], "xx"),
+    ],
+)
+def test_wrong_use_is_two_lines_and_exit_code_2(
+    words: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong, and how to see what is right; nothing on stdout."""
+    assert tunebook(*words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert part in said.err
+    assert "Traceback" not in said.err
+    assert len(said.err.splitlines()) == 2
+
+
+def test_without_a_project_the_error_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr for people; with --json also as the one document on stdout."""
+    monkeypatch.chdir(tmp_path)
+    assert tunebook("decisions") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "tunebook new" in said.err
+    assert tunebook("decisions", "--json") == 2
+    said = capsys.readouterr()
+    assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip()}]
+
+
+def test_wrong_use_is_answered_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the answer by program reads exactly one document, whatever went wrong."""
+    assert tunebook("status", "--json", "--nonsense") == 2
+    (answer,) = documents(capsys.readouterr().out)
+    assert "--nonsense" in answer["error"]
+
+
+def test_the_nearest_project_above_the_current_folder_is_meant(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with git; --project names another one, before the command or after it."""
+    (root / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(root / "deep" / "er")
+    for words in (["status"], ["--project", root, "status"], ["status", "--project", root], ["--project", root]):
+        assert tunebook(*words) == 0
+        assert "项目 [bold]" in capsys.readouterr().out
+
+
+def test_without_a_terminal_and_without_a_project_help_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`tunebook` in a pipe never opens the screens."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert tunebook() == 0
+    assert "Usage: tunebook" in capsys.readouterr().out
+
+
+def test_data_cannot_command_the_terminal(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences and newlines out of the store are spelled out, markup is left as it is, JSON escapes all."""
+    assert tunebook("decisions", "--project", root) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert r"because: because \x1b[31m[/red]\n'名'" in shown
+    assert tunebook("decisions", "--project", root, "--json") == 0
+    said = capsys.readouterr()
+    assert said.out.isascii()
+    (entries,) = documents(said.out)
+    assert entries[0]["reason"] == f"because {ESCAPE}"
+    assert entries[0]["chosen"] == "loss"
+
+
+def test_the_language_of_the_project_counts_unless_another_is_asked_for(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`display.language` in tunebook.toml, then --lang over it; an unknown one is named with its place."""
+    made = project.open_project(root)
+    try:
+        project.change(made, language="zh_CN")
+        session = Session()
+        session.folder = root
+        session.project()
+        assert main.language.current_language() == "zh_CN"
+        assert tunebook("decisions", "--project", root, "--lang", "en") == 0
+        assert main.language.current_language() == "en"
+        project.change(made, language="xx")
+        assert tunebook("decisions", "--project", root) == 2
+        assert "display.language" in capsys.readouterr().err
+    finally:
+        set_language("en")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("[project]\nnmae = 'x'\n", ["tunebook.toml", "project.nmae"]),
+        ("[project]\nname = 3\n", ["tunebook.toml", "project.name", "str"]),
+        ("not toml", ["tunebook.toml", "TOML"]),
+    ],
+)
+def test_a_broken_settings_file_is_named_with_what_is_wrong_in_it(
+    root: Path, text: str, parts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """File and key; no traceback."""
+    (root / "tunebook.toml").write_text(text)
+    assert tunebook("status", "--project", root) == 2
+    said = capsys.readouterr().err
+    assert all(part in said for part in parts), said
+    assert len(said.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For who wants to know where an error comes from."""
+    (root / "tunebook.toml").write_text("not toml")
+    assert tunebook("status", "--project", root, "--debug") == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_is_one_sentence_and_exit_code_1(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback reaches a person who did not ask for it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("state.decisions.decisions", broken)
+    assert tunebook("decisions", "--project", root) == 1
+    said = capsys.readouterr().err
+    assert "surprise" in said
+    assert "--debug" in said
+    assert "Traceback" not in said
+
+
+def test_data_that_is_missing_starts_no_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder is not even made."""
+    assert tunebook("new", tmp_path / "new", "--data", tmp_path / "missing", "--yes") == 2
+    assert str(tmp_path / "missing") in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_new_refuses_a_project_that_has_decided_on_other_data(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was decided about one data set is not carried to another by accident."""
+    (tmp_path / "other").mkdir()
+    assert tunebook("new", root, "--data", tmp_path / "other", "--yes") == 2
+    assert "there is a project already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "task"),
+    [
+        (["a/1.png", "b/1.png"], "image-classification"),
+        (["train/a/1.png"], "image-classification"),
+        (["reviews.csv"], "text-classification"),
+        (["train/part.jsonl"], "text-classification"),
+    ],
+)
+def test_the_task_is_told_by_what_the_data_look_like(names: list[str], task: str, tmp_path: Path) -> None:
+    """Tables are labelled texts, folders of anything else are images; --task says otherwise."""
+    from tui.starting import guess_task
+
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert guess_task(tmp_path) == task
+
+
+def test_the_catalogue_is_shown_and_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table fits in 80 columns; the document has every field, for one task or for all."""
+    assert tunebook("presets") == 0
+    first = capsys.readouterr().out.split("\n\n")[0]
+    assert max(len(line) for line in first.splitlines()) <= 80
+    assert tunebook("presets", "--json") == 0
+    (everything,) = documents(capsys.readouterr().out)
+    assert tunebook("presets", "--task", "text-classification", "--json") == 0
+    (texts,) = documents(capsys.readouterr().out)
+    assert {entry["task"] for entry in texts["architectures"]} == {"text-classification"}
+    assert len(everything["architectures"]) > len(texts["architectures"]) > 0
+    assert {"sgd", "adam", "adamw", "nadam"} <= {entry["name"] for entry in everything["optimizers"]}
+
+
+def test_doctor_finds_a_damaged_store_and_builds_it_again(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 while something is wrong; the decision comes back out of the journal."""
+    assert tunebook("doctor", "--project", root, "--json") == 0
+    (answer,) = documents(capsys.readouterr().out)
+    assert {check["name"] for check in answer["checks"]} >= {"settings", "folder", "data", "journal", "store"}
+    assert answer["machine"]["cores"] >= 1
+    store = root / ".tunebook" / "tunebook.db"
+    store.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    assert tunebook("doctor", "--project", root) == 1
+    assert "--repair" in capsys.readouterr().out
+    assert tunebook("doctor", "--project", root, "--repair") == 0
+    capsys.readouterr()
+    assert tunebook("decisions", "--project", root, "--json") == 0
+    assert len(documents(capsys.readouterr().out)[0]) == 1
+
+
+def test_doctor_names_torn_lines_and_missing_data(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A journal that was cut off is a warning, data that are gone are wrong."""
+    with (root / ".tunebook" / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"kind": "deci')
+    (tmp_path / "data").rmdir()
+    assert tunebook("doctor", "--project", root, "--json") == 1
+    checks = {check["name"]: check for check in documents(capsys.readouterr().out)[0]["checks"]}
+    assert checks["journal"]["verdict"] == "warn"
+    assert "2" in checks["journal"]["message"]
+    assert checks["data"]["verdict"] == "fail"
+    assert checks["store"]["verdict"] == "ok"
+
+
+def test_doctor_reads_the_limits_of_control_groups(tmp_path: Path) -> None:
+    """The smallest limit on the way up counts; version 1's huge number means none."""
+    from tui.doctor import memory_limit
+
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/a/b\n")
+    (tmp_path / "sys/fs/cgroup/a/b").mkdir(parents=True)
+    assert memory_limit(tmp_path) is None
+    (tmp_path / "sys/fs/cgroup/a/b/memory.max").write_text("max\n")
+    (tmp_path / "sys/fs/cgroup/a/memory.max").write_text("1048576\n")
+    assert memory_limit(tmp_path) == 1048576
+    (tmp_path / "proc/self/cgroup").write_text("4:memory:/c\n")
+    (tmp_path / "sys/fs/cgroup/memory/c").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/memory/c/memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert memory_limit(tmp_path) is None
+
+
+def test_tables_are_as_wide_as_their_cells() -> None:
+    """Chinese takes two cells a character, and control characters are spelled out before they are measured."""
+    lines = say.table_lines(["name", "n"], [["中文", "1"], ["a\tb", "22"]], right=[1])
+    assert lines == ["name   n", "----  --", "中文   1", "a\\tb  22"]
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        ("", [""]),
+        ("  a b", ["  a b"]),
+        ("one two three four", ["one two", "  three", "  four"]),
+        ("  - one two three", ["  - one", "    two", "    three"]),
+        ("extraordinarily long", ["extraordinarily", "  long"]),
+        ("中文 中文 中文", ["中文 中文", "  中文"]),
+    ],
+)
+def test_long_lines_are_broken_between_words(line: str, pieces: list[str]) -> None:
+    """At 9 cells; what follows stands under the first piece, and nothing is lost."""
+    assert say.broken(line, 9) == pieces
+
+
+def test_a_table_line_has_no_spaces_at_its_end() -> None:
+    """So that lines do not wrap in narrow terminals for nothing."""
+    assert all(line == line.rstrip() for line in say.table_lines(["a", "b"], [["x", ""], ["", "long"]]))
+
+
+def test_what_is_no_number_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard JSON has neither NaN nor infinity."""
+    say.document({"a": float("nan"), "b": [float("inf"), 1.5, True, None], "c": message("{n} trials", n=3)})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5, True, None], "c": "3 trials"}
+
+
+def test_ctrl_c_says_that_detached_work_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """The watcher ends, with the shell's exit code for an interrupt."""
+    with pytest.raises(Interrupted) as caught, goes_on(message("{name} goes on.", name="round-1")):
+        raise KeyboardInterrupt
+    assert str(caught.value) == "round-1 goes on."
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(root: Path) -> None:
+    """`tunebook … | head -1` prints no complaint."""
+    code = f"import tui.main; tui.main.main(['presets', '--project', {str(root)!r}])"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.wait(60)
+    process.stderr.close()
+
+
+def test_names_that_the_terminals_encoding_lacks_are_escaped(root: Path) -> None:
+    """An old locale stops nothing."""
+    code = f"import tui.main; tui.main.main(['decisions', '--project', {str(root)!r}])"
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=False,
+        env={"PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin"},
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert rb"\u540d" in answer.stdout

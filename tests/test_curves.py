@@ -1,0 +1,237 @@
+"""What curves say: each symptom on curves that have it, how often it is seen on curves that have not, and the steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rounds.curves import check
+from rounds.finding import Finding
+from rounds.record import TrialRecord
+from rounds.symptoms import Symptoms, late_noise, resolution, rising_loss, step_noise, symptoms
+from tests.rounds_made import BASE, STEPS, bowl, curve, record, searched
+
+PLANNED = searched(12)
+Shape = Callable[[np.ndarray], np.ndarray]
+
+
+def trial(values: Any, losses: Any = (), number: int = 1, **changes: Any) -> TrialRecord:
+    values = [float(value) for value in values]
+    drawn = {"val/error_rate": curve(values), "train/loss": curve([float(loss) for loss in losses])}
+    best = min(values)
+    step = drawn["val/error_rate"][values.index(best)][0]
+    return record(PLANNED.trials[number - 1], number, best, curves=drawn, **({"best_step": step} | changes))
+
+
+def shares(shape: Shape, evaluations: int, times: int = 200) -> dict[str, float]:
+    """How often each symptom is seen on a curve of this shape with noise of deviation 1."""
+    at = np.linspace(1 / evaluations, 1, evaluations)
+    random = np.random.default_rng(0)
+    seen = [symptoms(trial(shape(at) + random.normal(0, 1, evaluations)), "min") for _ in range(times)]
+    return {name: float(np.mean([getattr(s, name) for s in seen])) for name in ("overfitting", "still_improving")}
+
+
+@pytest.mark.parametrize("evaluations", [20, 40, 100])
+def test_on_a_curve_that_levels_off_symptoms_are_seen_seldom(evaluations: int) -> None:
+    seen = shares(lambda at: 50 * np.exp(-12 * at), evaluations)
+    assert seen["overfitting"] <= 0.12
+    assert seen["still_improving"] <= 0.03
+
+
+@pytest.mark.parametrize("evaluations", [20, 40, 100])
+def test_overfitting_by_several_times_the_noise_is_seen(evaluations: int) -> None:
+    assert shares(lambda at: 50 * np.exp(-12 * at) + 10 * np.maximum(at - 0.4, 0), evaluations)["overfitting"] >= 0.95
+
+
+@pytest.mark.parametrize("evaluations", [20, 40, 100])
+def test_a_steady_fall_is_still_improving(evaluations: int) -> None:
+    assert shares(lambda at: 60 * (1 - at), evaluations) == {"overfitting": 0, "still_improving": 1}
+
+
+def test_one_lucky_evaluation_is_not_overfitting() -> None:
+    values = [0.3] * 5 + [0.1, 0.12, 0.05, 0.11] + [0.1, 0.11] * 12
+    assert symptoms(trial(values), "min").overfitting is False
+
+
+def test_an_error_rate_on_few_examples_is_judged_by_what_it_can_resolve() -> None:
+    """One example of 360 better at one evaluation, and no noise at all at the end."""
+    values = [10 / 360] * 6 + [9 / 360] * 2 + [10 / 360] * 16
+    seen = symptoms(trial(values), "min")
+    assert seen.late_noise == pytest.approx(1 / 360)
+    assert seen.overfitting is False
+
+
+def test_noise_from_run_to_run_sets_the_unit_where_it_is_larger() -> None:
+    values = list(50 * np.exp(-12 * np.linspace(0.05, 1, 20))) + [1.0] * 10
+    assert symptoms(trial(values), "min").overfitting is True
+    assert symptoms(trial(values), "min", noise=2.0).overfitting is False
+
+
+def test_the_direction_turns_the_curve() -> None:
+    at = np.linspace(0.05, 1, 40)
+    values = 1 - np.exp(-12 * at) - 0.5 * np.maximum(at - 0.4, 0)
+    assert symptoms(trial(values), "max").overfitting is True
+    assert symptoms(trial(-values), "min").overfitting is True
+
+
+def test_a_curve_that_is_flat_after_its_first_quarter_is_saturated() -> None:
+    at = np.linspace(0.025, 1, 40)
+    assert symptoms(trial(np.maximum(1 - 6 * at, 0)), "min").saturated is True
+    assert symptoms(trial(np.maximum(1 - 2 * at, 0)), "min").saturated is False
+
+
+def test_short_curves_cannot_tell() -> None:
+    assert symptoms(trial([0.3] * 19, [0.5] * 14), "min") == Symptoms("round-1-001", None, None, None, None, None)
+
+
+def test_late_noise_is_the_deviation_around_a_line() -> None:
+    """Five points of the tail: 0, 2, 0, 2, 0 on a slope of 10 a step; the alternation alone is noise."""
+    tail = [10.0 * place + (place % 2) * 2 for place in range(5)]
+    fitted = np.polyval(np.polyfit(range(5), tail, 1), range(5))
+    assert late_noise([99.0] * 20 + tail) == pytest.approx(math.sqrt(sum((tail - fitted) ** 2) / 3))
+
+
+def test_step_noise_is_that_of_normal_noise_on_a_slope_with_a_jump() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(0, 0.5, 4000) + np.linspace(0, 400, 4000)
+    values[2000:] += 50
+    assert step_noise(values.tolist()) == pytest.approx(0.5, rel=0.1)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=5, max_size=60))
+def test_noise_and_resolution_are_never_negative(values: list[float]) -> None:
+    assert late_noise(values) >= 0
+    assert step_noise(values) >= 0
+    assert resolution(values) >= 0
+
+
+@pytest.mark.parametrize(
+    ("losses", "rises"),
+    [
+        ([2 * math.exp(-place / 20) for place in range(100)], False),
+        ([2 * math.exp(-place / 20) + max(place - 60, 0) / 100 for place in range(100)], True),
+        ([2.0] * 100, False),
+        ([1.0 + place / 10 for place in range(50)], True),
+        ([1.0] * 30 + [math.nan], True),
+        ([1.0] * 14, None),
+        ([], None),
+    ],
+)
+def test_a_training_loss_that_ends_above_its_lowest_level_rises(losses: list[float], rises: bool | None) -> None:
+    assert rising_loss(losses) is rises
+
+
+def test_noise_of_the_batches_is_no_rising_loss() -> None:
+    random = np.random.default_rng(0)
+    falling = np.exp(-5 * np.linspace(0, 1, 200))
+    seen = [rising_loss((falling + random.normal(0, 0.1, 200)).tolist()) for _ in range(200)]
+    assert sum(map(bool, seen)) <= 4
+
+
+# The findings of a round.
+
+
+def found(records: list[TrialRecord], **options: Any) -> dict[str, Finding]:
+    return {finding.check: finding for finding in check(options.pop("plan", PLANNED), records, "min", **options)}
+
+
+AT = np.linspace(0.025, 1, 40)
+STEADY = 0.3 * np.exp(-8 * AT)
+OVERFIT = STEADY + 0.5 * np.maximum(AT - 0.4, 0)
+
+
+def test_overfitting_is_told_of_the_best_and_of_any() -> None:
+    best = found([trial(OVERFIT + 0.01 * n, number=n) for n in range(1, 5)])["overfitting"]
+    assert (best.verdict, best.figures["best_with"]) == ("warn", ["round-1-001", "round-1-002", "round-1-003"])
+    assert "Overfitting in 3 of the 3 best trials" in best.message.text()
+    good = [trial(STEADY + 0.01 * n, number=n) for n in range(1, 5)]
+    others = [trial(OVERFIT + 1, number=n) for n in (5, 6)]
+    some = found([*good, *others])["overfitting"]
+    assert some.verdict == "warn"
+    assert some.message.text() == "Overfitting in 2 of 6 trials, of the 3 best in 0."
+    single = found([*good, others[0]])["overfitting"]
+    assert (single.verdict, single.figures["all_with"]) == ("pass", ["round-1-005"])
+    assert found(good)["overfitting"].verdict == "pass"
+
+
+def test_a_rising_training_loss_counts_in_the_best_trials_alone() -> None:
+    rising = [1.0 + place / 10 for place in range(50)]
+    good = [trial(STEADY + 0.01 * n, [1.0] * 50, number=n) for n in range(1, 5)]
+    assert found([trial(STEADY, rising, number=6), *good])["rising loss"].verdict == "warn"
+    assert found([trial(STEADY + 1, rising, number=6), *good])["rising loss"].verdict == "pass"
+    assert found([trial(STEADY)])["rising loss"].verdict == "cannot tell"
+
+
+def test_late_steps_that_differ_more_than_the_trials_do_make_the_ranking_luck() -> None:
+    jagged = 0.1 + 0.02 * (np.arange(40) % 2)
+    close = [trial(jagged + 0.001 * n, number=n) for n in range(1, 7)]
+    finding = found(close)["unsteady"]
+    assert finding.verdict == "warn"
+    assert finding.figures["limit"] == pytest.approx(0.001)
+    apart = [trial(jagged + 0.1 * n, number=n) for n in range(1, 7)]
+    assert found(apart)["unsteady"].verdict == "pass"
+    assert found(apart, noise=0.001)["unsteady"].verdict == "warn"
+    assert found(close[:3])["unsteady"].verdict == "cannot tell"
+
+
+def located(places: list[float], values: Any = STEADY, **options: Any) -> Finding:
+    records = [trial(values + 0.01 * n, number=n, best_step=round(place * STEPS)) for n, place in enumerate(places, 1)]
+    return found(records, **options)["steps"]
+
+
+def test_best_checkpoints_in_the_middle_suffice() -> None:
+    assert located([0.5, 0.6, 0.9]).verdict == "pass"
+
+
+def test_best_checkpoints_all_in_the_first_tenth_ask_for_fewer_steps() -> None:
+    finding = located([0.05, 0.08, 0.02])
+    assert (finding.verdict, finding.rule) == ("warn", "P15")
+    assert finding.action is not None
+    assert finding.action.payload == {"steps": 240}
+    assert located([0.05, 0.08, 0.2]).verdict == "pass"
+
+
+def test_best_checkpoints_mostly_in_the_last_quarter_ask_for_more_steps() -> None:
+    falling = 60 * (1 - AT)
+    assert located([1.0, 0.5], falling).verdict == "pass"
+    finding = located([1.0, 0.9, 0.5], falling)
+    assert finding.verdict == "warn"
+    assert finding.action is not None
+    assert finding.action.payload == {"steps": 2000}
+    assert "decaying" not in finding.message.text()
+    decaying = searched(12, base={**BASE, "schedule.name": "cosine"})
+    assert "decaying" in located([1.0, 0.9, 0.5], falling, plan=decaying).message.text()
+
+
+def test_a_late_best_checkpoint_within_the_noise_asks_for_nothing() -> None:
+    flat = np.maximum(1 - 6 * AT, 0)
+    finding = located([1.0, 0.9, 0.8], flat)
+    assert finding.verdict == "pass"
+    assert "within the noise" in finding.message.text()
+
+
+def test_saturated_trials_could_be_shorter() -> None:
+    flat = np.maximum(1 - 6 * AT, 0)
+    finding = found([trial(flat + 0.01 * n, number=n) for n in range(1, 4)])["saturated"]
+    assert finding.verdict == "warn"
+    assert finding.action is not None
+    assert finding.action.code == "fewer_steps"
+
+
+def test_without_a_feasible_trial_there_are_no_curves() -> None:
+    nothing = check(PLANNED, [record(PLANNED.trials[0], 1, None)], "min")
+    assert [finding.verdict for finding in nothing] == ["cannot tell"]
+
+
+def test_a_trial_that_never_said_where_it_was_best_cannot_tell_about_steps() -> None:
+    records = [
+        record(planned, n, bowl(learning_rate=0.5)(planned.u), best_step=None)
+        for n, planned in enumerate(PLANNED.trials, 1)
+    ]
+    assert found(records)["steps"].verdict == "cannot tell"

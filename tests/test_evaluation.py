@@ -1,0 +1,84 @@
+"""Evaluation counts every example once and equally, and leaves the network as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tests.training_runs import configuration
+from training import loop, model
+from training.config import Config
+from training.data import open_dataset
+from training.dataset import Dataset
+from training.evaluation import evaluate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def dataset(digits: Path) -> Dataset:
+    return open_dataset(configuration(digits))
+
+
+@pytest.fixture
+def network(digits: Path, dataset: Dataset) -> nn.Module:
+    torch.manual_seed(0)
+    built = model.build(configuration(digits), loop.facts(dataset))
+    # Running averages of batch normalisation that are not the initial ones.
+    with torch.no_grad():
+        built(dataset.train.inputs(torch.arange(32)))
+    return built
+
+
+def with_batch(config: Config, size: int) -> Config:
+    return dataclasses.replace(config, training=dataclasses.replace(config.training, evaluation_batch_size=size))
+
+
+def test_a_smaller_last_batch_weighs_no_more_than_its_examples(digits: Path, dataset: Dataset, network: nn.Module):
+    split = dataset.validation
+    network.eval()
+    with torch.inference_mode():
+        logits = network(split.inputs(torch.arange(len(split))))
+        loss = F.cross_entropy(logits.double(), split.labels).item()
+        wrong = int((logits.argmax(1) != split.labels).sum())
+    # One by one, in batches that leave a rest of one, and all at once.
+    for size in (1, len(split) - 1, 1000):
+        scored = evaluate(network, split, with_batch(configuration(digits), size), CPU, None, step=3)
+        assert scored is not None
+        assert scored.loss == pytest.approx(loss, rel=1e-5)
+        assert scored.error_rate == wrong / len(split)
+        assert (scored.correct, scored.examples, scored.step) == (len(split) - wrong, len(split), 3)
+
+
+def test_the_network_goes_on_training_unchanged(digits: Path, dataset: Dataset, network: nn.Module):
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.train()
+    evaluate(network, dataset.validation, configuration(digits), CPU, None)
+    assert network.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_label_smoothing_is_left_out_of_the_validation_loss(digits: Path, dataset: Dataset, network: nn.Module):
+    plain = evaluate(network, dataset.validation, configuration(digits), CPU, None)
+    smoothed = configuration(digits, regularization__label_smoothing=0.3)
+    assert evaluate(network, dataset.validation, smoothed, CPU, None) == plain
+
+
+def test_an_evaluation_that_is_cut_short_has_no_value(digits: Path, dataset: Dataset, network: nn.Module):
+    answers = iter([False, True, True])
+    config = with_batch(configuration(digits), 8)
+    assert evaluate(network, dataset.validation, config, CPU, None, stop=lambda: next(answers)) is None
+
+
+def test_bfloat16_on_the_cpu_stays_close_to_float32(digits: Path, dataset: Dataset, network: nn.Module):
+    exact = evaluate(network, dataset.validation, configuration(digits), CPU, None)
+    rough = evaluate(network, dataset.validation, configuration(digits), CPU, torch.bfloat16)
+    assert exact is not None
+    assert rough is not None
+    assert rough.loss == pytest.approx(exact.loss, rel=0.05)
+    assert rough.loss != exact.loss

@@ -1,0 +1,219 @@
+"""The export: the folder stands alone, says why, and trains to the very result of the trial it came from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from presets.language import say, stored
+from state import configurations, launches, trials
+from state import export as folder
+from state.database import Store
+from state.errors import Refusal
+from state.project import Settings, create, open_project
+from state.store import open_store
+from state.trials import NewTrial
+from training import config
+from tui import exporting
+from tui.digits import write_digits
+
+HOME = Path(__file__).parent.parent
+REASON = 'Chosen for "[/red]" data,\nby hand.'
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen images of each of three digits; one class has a name that is no ordinary word."""
+    whole = tmp_path_factory.mktemp("data") / "all"
+    write_digits(whole)
+    few = whole.with_name("数据 [bold]'x'")
+    for name, label in (("0", "0"), ("1", "零 [/red]"), ("2", "2")):
+        (few / label).mkdir(parents=True)
+        for path in sorted((whole / name).iterdir())[:16]:
+            shutil.copy(path, few / label / path.name)
+    return few
+
+
+@pytest.fixture(scope="module")
+def project_folder(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Path:
+    """A project whose baseline was really trained, by a process of its own, and adopted."""
+    root = tmp_path_factory.mktemp("project")
+    project = create(root, Settings(name="digits [/x]", task="image-classification", data=str(digits)))
+    settings = {
+        "model.library": "timm",
+        "model.name": "test_resnet",
+        "data.task": "image-classification",
+        "data.path": str(digits),
+        "data.image_size": 16,
+        "data.channels": 1,
+        "optimizer.name": "adamw",
+        "optimizer.learning_rate": 1e-3,
+        "training.steps": 6,
+        "training.batch_size": 16,
+        "training.evaluate_every": 3,
+        "runtime.threads": 1,
+    }
+    whole = config.flat(config.check(config.unflat(settings)))
+    with open_store(project) as store:
+        reasons = {"optimizer.learning_rate": stored(say("{said}", said=REASON))}
+        name = configurations.save(store, whole, reasons)
+        new = NewTrial("", 0, {}, {}, {"training.seed": 3})
+        batch = trials.add_batch(store, "baseline", goal="", configuration=name, plan={}, trials=[new, new])
+        train(store, "baseline-1-001")
+        launches.launch(
+            store,
+            batch=batch.name,
+            candidate=name,
+            previous=None,
+            decision="adopt",
+            reason=stored(say("Better than chance.")),
+            evidence={},
+        )
+    return root
+
+
+@pytest.fixture
+def store(project_folder: Path) -> Store:
+    """The store of the trained project."""
+    return open_store(open_project(project_folder))
+
+
+def train(store: Store, id: str) -> None:
+    """Train a trial as the supervisor does: its whole configuration in its folder, a process that writes beside it."""
+    place = store.project.trial_folder(id)
+    place.mkdir(parents=True)
+    settings = trials.trial_settings(store, trials.trial(store, id))
+    (place / "config.toml").write_text(folder.document.compose(settings).as_string(), encoding="utf-8")
+    command = [sys.executable, "-m", "training.train", "--config", str(place / "config.toml"), "--output", str(place)]
+    subprocess.run(command, check=True, cwd=HOME, capture_output=True, timeout=300)
+    trials.mark_ended(store, id, json.loads((place / "result.json").read_text()))
+
+
+def test_the_exported_script_reaches_the_same_result_to_the_last_digit(store: Store, tmp_path: Path) -> None:
+    """`python train.py` in the folder, without Tunebook, gives the validation results of the trial exactly."""
+    done = exporting.export(store, tmp_path / "export")
+    bare = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME")}
+    answer = subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=done.folder,
+        env=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert answer.returncode == 0, answer.stderr
+    again = json.loads((done.folder / "run" / "result.json").read_text())
+    first = json.loads((store.project.trial_folder("baseline-1-001") / "result.json").read_text())
+    assert again["best"] == first["best"] == done.expected
+    assert again["final"] == first["final"]
+    assert repr(first["best"]["val/error_rate"]) in answer.stdout
+    # It was the copy that trained, not the installed code.
+    assert (done.folder / "training" / "__pycache__").is_dir()
+
+
+def test_the_folder_holds_code_configuration_environment_and_words(store: Store, tmp_path: Path) -> None:
+    """Everything that the issue names is there, and the configuration is valid and says why."""
+    done = exporting.export(store, tmp_path / "export")
+    names = {path.name for path in done.folder.iterdir()}
+    assert names == {"config.toml", "train.py", "training", "environment.json", "requirements.txt", "README.md"}
+    assert {path.suffix for path in (done.folder / "training").iterdir()} == {".py"}
+    assert len((done.folder / "train.py").read_text().splitlines()) == 2
+    text = (done.folder / "config.toml").read_text(encoding="utf-8")
+    assert config.load(done.folder / "config.toml").training.seed == 3
+    lines = text.splitlines()
+    assert lines[lines.index("learning_rate = 0.001") - 1] == '# Chosen for "[/red]" data,\\nby hand.'
+    assert lines[lines.index("seed = 3") - 1] == "# The seed of baseline-1-001."
+    for place, line in enumerate(lines):
+        if " = " in line and not line.startswith("#"):
+            assert lines[place - 1].startswith("#"), line
+    readme = (done.folder / "README.md").read_text(encoding="utf-8")
+    assert "python train.py" in readme
+    assert repr(done.expected["val/error_rate"]) in readme
+    environment = json.loads((done.folder / "environment.json").read_text())
+    assert environment["versions"]["torch"]
+    assert environment["device"]
+    assert environment["code"] == environment["code_exported"]
+    pins = (done.folder / "requirements.txt").read_text().splitlines()
+    assert any(line.startswith("timm==") for line in pins)
+    assert not any("+" in line or "transformers" in line for line in pins)
+    assert not done.warning
+
+
+def test_a_target_that_is_not_empty_is_refused_and_left_alone(store: Store, tmp_path: Path) -> None:
+    """Nothing of the person's is overwritten; an empty folder is fine."""
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(Refusal, match="not an empty folder"):
+        exporting.export(store, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "empty").mkdir()
+    assert exporting.export(store, tmp_path / "empty").folder == tmp_path / "empty"
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", "empty"}
+
+
+def test_a_trial_that_is_not_complete_is_refused(store: Store, tmp_path: Path) -> None:
+    """There is no result to reproduce; the message names the trial and what became of it."""
+    with pytest.raises(Refusal, match="baseline-1-002 is queued"):
+        exporting.export(store, tmp_path / "export", "baseline-1-002")
+    with pytest.raises(Refusal, match="no trial nonsense"):
+        exporting.export(store, tmp_path / "export", "nonsense")
+    assert not (tmp_path / "export").exists()
+
+
+def test_code_that_has_changed_since_the_trial_is_said(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warning is in the answer and in the README, so that nobody expects the same digits."""
+    other = tmp_path / "training"
+    shutil.copytree(HOME / "training", other, ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "loop.py").write_text((other / "loop.py").read_text() + "\n# changed\n")
+    monkeypatch.setattr(exporting, "training_code", lambda: other)
+    done = exporting.export(store, tmp_path / "export")
+    assert "has changed since baseline-1-001" in done.warning
+    assert done.warning in (done.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_best_configuration_is_stood_for_by_the_best_run_of_its_launch(
+    project_folder: Path, tmp_path: Path
+) -> None:
+    """Re-runs of the launch come before older runs of the same configuration, and of the re-runs the best."""
+    root = tmp_path / "copy"
+    shutil.copytree(project_folder, root)
+    with open_store(open_project(root)) as store:
+        best = launches.best(store)
+        assert best is not None
+        new = [NewTrial("", seed, {}, {}, {"training.seed": seed}) for seed in (11, 12, 13)]
+        batch = trials.add_batch(store, "launch", goal="", configuration=best.hash, plan={}, trials=new)
+        for id, error_rate in (("launch-1-001", 0.3), ("launch-1-002", 0.2), ("launch-1-003", 0.25)):
+            trials.mark_ended(store, id, {"status": "complete", "best": {"step": 3, "val/error_rate": error_rate}})
+        assert folder.best_trial(store).id == "baseline-1-001"
+        launches.launch(
+            store,
+            batch=batch.name,
+            candidate=best.hash,
+            previous=best.hash,
+            decision="adopt",
+            reason=stored(say("Again.")),
+            evidence={},
+        )
+        assert folder.best_trial(store).id == "launch-1-002"
+
+
+def test_without_an_adopted_configuration_a_trial_must_be_named(tmp_path: Path) -> None:
+    """The refusal says what to do."""
+    with open_store(create(tmp_path, Settings())) as store, pytest.raises(Refusal, match="run the baseline first"):
+        folder.best_trial(store)
+
+
+def test_data_path_stays_absolute(store: Store, tmp_path: Path, digits: Path) -> None:
+    """The exported configuration finds the data from wherever the folder is put."""
+    done = exporting.export(store, tmp_path / "a" / "b" / "export")
+    written = tomllib.loads((done.folder / "config.toml").read_text(encoding="utf-8"))
+    assert written["data"]["path"] == str(digits)

@@ -1,0 +1,127 @@
+"""The inspection: a process of its own that says what the data hold, or why they cannot be used."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.image_folders import config, grey, two_classes
+from training.data import open_dataset
+from training.inspect import main
+from tui.digits import write_digits
+
+
+def inspected(folder: Path, **data: Any) -> dict[str, Any]:
+    """inspection.json for these settings of [data]; the inspection runs in this process."""
+    folder.mkdir(exist_ok=True)
+    lines = [f"{key} = {json.dumps(str(value) if isinstance(value, Path) else value)}" for key, value in data.items()]
+    (folder / "data.toml").write_text("\n".join(["[data]", *lines, "[model]", "name = 3"]), encoding="utf-8")
+    code = main(["--data", str(folder / "data.toml"), "--output", str(folder)])
+    found = json.loads((folder / "inspection.json").read_text(encoding="utf-8"))
+    assert code == (0 if found["status"] == "complete" else 1)
+    return found
+
+
+def test_digits_are_described_as_a_run_would_see_them(tmp_path: Path) -> None:
+    write_digits(tmp_path / "digits")
+    (tmp_path / "digits" / "3" / "broken.png").write_bytes(b"no image")
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "digits", split_seed=4)
+    assert found["status"] == "complete"
+    assert found["classes"] == list("0123456789")
+    dataset = open_dataset(config(tmp_path / "digits", split_seed=4))
+    for name, split in (("train", dataset.train), ("validation", dataset.validation)):
+        assert found["splits"][name]["examples"] == len(split)
+        assert found["splits"][name]["per_class"] == split.labels.bincount(minlength=10).tolist()
+    assert found["splits"]["validation"]["held_out"] is True
+    assert found["splits"]["test"] is None
+    assert found["images"] == {"widths": [8, 8, 8], "heights": [8, 8, 8], "modes": {"L": 1797}}
+    assert found["skipped_total"] == 1
+    assert [skip["path"] for skip in found["skipped"]] == ["3/broken.png"]
+    assert found["seconds"] > 0
+    progress = [json.loads(line) for line in (tmp_path / "out" / "progress.jsonl").read_text().splitlines()]
+    assert progress[-1] == {"done": 1798, "total": 1798}
+    assert [line["done"] for line in progress] == sorted(line["done"] for line in progress)
+
+
+def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
+    two_classes(tmp_path / "data" / "train")
+    grey(tmp_path / "data" / "train" / "dark" / "copy.png", 0)
+    grey(tmp_path / "data" / "train" / "light" / "copy in another class.png", 0)
+    grey(tmp_path / "data" / "train" / "light" / "wide.png", 90, (30, 20))
+    grey(tmp_path / "data" / "val" / "dark" / "seen in train.png", 1)
+    grey(tmp_path / "data" / "val" / "light" / "new.png", 60)
+    grey(tmp_path / "data" / "test" / "light" / "seen in validation.png", 60)
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
+    assert found["duplicates"] == {"within_train": 2, "across_splits": 2}
+    assert found["splits"] == {
+        "train": {"examples": 11, "per_class": [5, 6]},
+        "validation": {"examples": 2, "per_class": [1, 1], "held_out": False},
+        "test": {"examples": 1, "per_class": [0, 1]},
+    }
+    assert found["images"]["widths"] == [8, 8, 30]
+    assert found["images"]["heights"] == [8, 8, 20]
+
+
+def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Path) -> None:
+    texts = ["one two three", "one two three", "我爱你 ok", "x" * 40]
+    lines = [json.dumps({"body": text, "class": "ab"[number % 2]}) for number, text in enumerate(texts)]
+    path = tmp_path / "a [x].jsonl"
+    path.write_text("\n".join([*lines, '{"body": "", "class": "a"}']), encoding="utf-8")
+    found = inspected(tmp_path / "out", task="text-classification", path=path, text_column="body", label_column="class")
+    assert found["task"] == "text-classification"
+    assert found["texts"] == {"characters": [6, 13, 40, 40], "words": [1, 3, 4, 4]}
+    assert found["duplicates"] == {"within_train": 1, "across_splits": 0}
+    assert found["skipped"] == [{"path": "a [x].jsonl:5", "reason": "no text"}]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({"task": "image-classification", "path": "nowhere/图"}, "data.path: nowhere/图 does not exist."),
+        ({"task": "images", "path": "x"}, "line 2: data.task: 'images'; allowed: one of image-classification"),
+        (
+            {"task": "image-classification", "path": "x", "channels": 2},
+            "line 4: data.channels: 2; allowed: one of 1, 3",
+        ),
+        ({"task": "image-classification"}, "data.path: missing"),
+        ({"task": "image-classification", "path": "x", "colour": True}, "data.colour: 'unknown key'"),
+    ],
+)
+def test_a_failure_is_one_clear_sentence(tmp_path: Path, data: dict[str, Any], problem: str) -> None:
+    found = inspected(tmp_path / "out", **data)
+    assert found["status"] == "failed"
+    assert problem in found["error"]
+
+
+def test_the_command_starts_without_torch_and_keeps_progress_apart_from_errors(tmp_path: Path) -> None:
+    two_classes(tmp_path / "data")
+    (tmp_path / "data.toml").write_text(f"[data]\ntask='image-classification'\npath='{tmp_path / 'data'}'\n")
+    code = (
+        "import runpy, sys; sys.argv[0] = 'inspect'\n"
+        "try: runpy.run_module('training.inspect', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'torch', 'transformers', 'tokenizers', 'timm'} & set(sys.modules)\n"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "--data",
+        str(tmp_path / "data.toml"),
+        "--output",
+        str(tmp_path / "new" / "out"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == ["inspection.json", "progress.jsonl"]
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert main(["--data", "x.toml", "--output", str(tmp_path / "file" / "out")]) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'file' / 'out'}: Not a directory\n"

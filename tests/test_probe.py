@@ -1,0 +1,353 @@
+"""The probe of batch sizes: its arithmetic on known curves, and real training steps on real digits."""
+
+from __future__ import annotations
+
+import bisect
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import small_project, training_runs
+from training import ascent, probe, timing
+from training.ascent import Cap, Size
+
+MIB = 2**20
+# Peak memory of ResNet-50 under AdamW by batch size, in MiB, as torch's own accounting gives it (engine.md 1.2).
+RESNET50 = {1: 453, 2: 454, 4: 513, 8: 678, 16: 1006, 32: 1683, 64: 3049, 512: 22171}
+CPU = torch.device("cpu")
+
+
+def resnet50(size: int) -> int:
+    """The measured curve, straight between its points and beyond them."""
+    sizes = sorted(RESNET50)
+    place = min(max(bisect.bisect_left(sizes, size), 1), len(sizes) - 1)
+    low, high = sizes[place - 1], sizes[place]
+    slope = (RESNET50[high] - RESNET50[low]) / (high - low)
+    return int((RESNET50[low] + slope * (size - low)) * MIB)
+
+
+def bench(peak: Callable[[int], int], card: int, rate: Callable[[int], float] = float) -> Callable[[int], Size]:
+    """A device with a card of so many bytes, on which `rate` says the examples a second."""
+
+    def measure(size: int) -> Size:
+        if peak(size) > card:
+            return Size(size, "out_of_memory")
+        seconds = size / rate(size)
+        return Size(size, "measured", "", seconds, 0.0, rate(size), peak(size))
+
+    return measure
+
+
+@pytest.mark.parametrize("gib", [2, 8, 24, 80])
+def test_a_card_is_filled_without_ever_running_out_of_its_memory(gib: int) -> None:
+    card = gib * 1024 * MIB
+    budget = int(0.9 * card)
+    sizes, ended_by = ascent.ascend(bench(resnet50, card), Cap(65_535, "cap"), budget, on_cpu=False)
+    found = ascent.recommend(sizes, budget, ended_by)
+    assert found is not None
+    assert found.limited_by == "memory"
+    assert [size.outcome for size in sizes] == ["measured"] * len(sizes)
+    assert resnet50(found.largest_feasible) > 0.85 * budget
+
+
+def test_a_first_size_that_does_not_fit_leads_to_smaller_ones() -> None:
+    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, 5 * MIB), Cap(64, "data"), 5 * MIB, on_cpu=True)
+    assert [size.batch_size for size in sizes] == [8, 4, 6]
+    found = ascent.recommend(sizes, 5 * MIB, ended_by)
+    assert found is not None
+    assert (found.recommended, found.limited_by) == (4, "memory")
+
+
+def test_nothing_is_recommended_where_nothing_fits() -> None:
+    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, MIB), Cap(64, "data"), MIB, on_cpu=False)
+    assert [size.batch_size for size in sizes] == [8, 4, 2]
+    assert ascent.recommend(sizes, MIB, ended_by) is None
+
+
+@pytest.mark.parametrize(("on_cpu", "measured"), [(False, [8, 16, 32, 64, 128]), (True, [8, 16, 32, 64, 128, 256])])
+def test_sizes_past_the_point_where_throughput_stops_rising_are_not_recommended(
+    on_cpu: bool, measured: list[int]
+) -> None:
+    measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 64))
+    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, on_cpu)
+    assert [size.batch_size for size in sizes] == measured
+    found = ascent.recommend(sizes, 2 * MIB, ended_by)
+    assert found == ascent.Recommendation(64, measured[-1], 64, "throughput")
+
+
+def test_one_slow_size_on_a_shared_processor_does_not_end_the_ascent() -> None:
+    measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: 1 if n == 32 else n)
+    sizes, ended_by = ascent.ascend(measure, Cap(128, "data"), 2 * MIB, on_cpu=True)
+    found = ascent.recommend(sizes, 2 * MIB, ended_by)
+    assert found == ascent.Recommendation(128, 128, 128, "data")
+
+
+def test_an_error_other_than_memory_ends_the_ascent_and_keeps_what_was_measured() -> None:
+    working = bench(lambda n: MIB, 2 * MIB)
+    sizes, ended_by = ascent.ascend(
+        lambda n: Size(n, "failed", "CUDA error") if n > 16 else working(n), Cap(512, "data"), 2 * MIB, on_cpu=False
+    )
+    assert [size.batch_size for size in sizes] == [8, 16, 32]
+    found = ascent.recommend(sizes, 2 * MIB, ended_by)
+    assert found is not None
+    assert (found.recommended, found.limited_by) == (16, "error")
+
+
+@pytest.mark.parametrize(
+    ("examples", "wanted", "expected"),
+    [
+        (1437, None, Cap(64, "data")),
+        (1437, 32, Cap(32, "cap")),
+        (100, None, Cap(8, "data")),
+        (5, None, Cap(5, "data")),
+        (10**9, None, Cap(61440, "cap")),
+        (2400, None, Cap(120, "data")),
+    ],
+)
+def test_an_epoch_keeps_twenty_steps(examples: int, wanted: int | None, expected: Cap) -> None:
+    assert ascent.cap(examples, wanted) == expected
+
+
+@given(
+    fixed=st.integers(0, 1000),
+    slopes=st.lists(st.integers(0, 100), min_size=1, max_size=4),
+    card=st.integers(1, 10**6),
+    knee=st.integers(1, 10**4),
+    highest=st.integers(2, 65_535),
+    on_cpu=st.booleans(),
+)
+def test_only_measured_sizes_within_the_budget_and_the_cap_are_recommended(
+    fixed: int, slopes: list[int], card: int, knee: int, highest: int, on_cpu: bool
+) -> None:
+    # Memory is convex in the batch size: the largest of several straight lines.
+    measure = bench(
+        lambda n: max(fixed, *(slope * n - 10 * slope**2 for slope in slopes)), card, rate=lambda n: min(n, knee)
+    )
+    budget = int(0.9 * card)
+    sizes, ended_by = ascent.ascend(measure, ascent.cap(10**9, highest), budget, on_cpu)
+    tried = [size.batch_size for size in sizes]
+    assert len(tried) == len(set(tried))
+    assert max(tried) <= highest
+    found = ascent.recommend(sizes, budget, ended_by)
+    if found is not None:
+        best = next(size for size in sizes if size.batch_size == found.recommended)
+        assert best.peak_memory is not None
+        assert best.peak_memory <= budget
+        assert found.recommended <= found.largest_feasible
+
+
+def test_spread_is_the_median_deviation_as_a_share_of_the_median() -> None:
+    assert timing.spread([1.0, 1.0, 1.0]) == 0.0
+    assert timing.spread([1.0, 2.0, 3.0, 100.0, 0.0]) == 0.5
+
+
+def test_each_kind_of_step_is_timed_by_its_own_duration() -> None:
+    matrix = torch.ones(128, 128)
+    quick, slow = timing.compare((lambda: matrix @ matrix, lambda: [matrix @ matrix for _ in range(100)]), CPU, 0.05)
+    assert 0 < quick.seconds < slow.seconds
+
+
+def test_memory_that_is_taken_and_given_back_shows_in_the_peak() -> None:
+    """In a process of its own: what earlier tests freed would count for this one."""
+    script = """
+        import torch
+        from training import memory
+        MIB = 2**20
+        watch = memory.Watch()
+        watch.restart()
+        before = watch.peak()
+        taken = torch.ones(64, MIB // 4)
+        print("taken:", watch.peak() - before >= 60 * MIB)
+        del taken
+        watch.restart()
+        print("given back:", watch.peak() - before <= 30 * MIB)
+    """
+    done = python(textwrap.dedent(script))
+    assert done.stdout.split("\n")[:2] == ["taken: True", "given back: True"]
+
+
+def test_a_memory_limit_makes_allocations_fail_and_leaves_the_process_alive() -> None:
+    script = """
+        import torch
+        from training import memory
+        watch = memory.Watch()
+        watch.limit(200 * 2**20)
+        torch.ones(100, 2**18)
+        try:
+            torch.ones(400, 2**18)
+        except RuntimeError as error:
+            print("refused:", "can't allocate memory" in str(error))
+        print("left:", 50 * 2**20 < memory.available() <= 200 * 2**20)
+        watch.restart()
+        torch.ones(100, 2**18)
+        print("alive")
+    """
+    done = python(textwrap.dedent(script))
+    assert done.stdout.split("\n")[:3] == ["refused: True", "left: True", "alive"]
+
+
+@pytest.fixture(scope="module")
+def whole_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_project.digits(tmp_path_factory.mktemp("digits"), examples=1797)
+
+
+def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def run_probe(config: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training.probe", "--config", str(config), "--output", str(folder), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "sizes.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_real_steps_on_real_digits_give_a_recommendation_under_a_cap(whole_digits: Path, tmp_path: Path) -> None:
+    config = training_runs.write_config(tmp_path / "config.toml", whole_digits)
+    done = run_probe(config, tmp_path / "probe", "--largest", "16")
+    assert done.returncode == 0, done.stderr
+    sizes, result = lines(tmp_path / "probe"), training_runs.result(tmp_path / "probe")
+    assert [size["batch_size"] for size in sizes] == [8, 16]
+    for size in sizes:
+        assert size["outcome"] == "measured"
+        assert size["examples_per_second"] == pytest.approx(size["batch_size"] / size["step_seconds"])
+        assert size["input_seconds"] > 0
+        assert size["end_to_end_seconds"] > 0
+        assert 0 < size["peak_memory"] <= result["memory_budget"]
+    assert result["status"] == "complete"
+    assert result["recommended"] in (8, 16)
+    assert result["largest_feasible"] == 16
+    assert result["limited_by"] == ("cap" if result["recommended"] == 16 else "throughput")
+    assert result["threads"] == 1
+    assert result["precision"] == "float32"
+
+
+def test_texts_are_probed_with_their_own_model_and_tokenizer(tmp_path: Path) -> None:
+    table = tmp_path / "notes.csv"
+    rows = [f'"{" ".join(["word"] * (1 + place % 30))} {place}",{"ab"[place % 2]}' for place in range(100)]
+    table.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    sizes = {"model__layers": 1, "model__hidden_size": 32, "model__heads": 2, "model__vocabulary_size": 300}
+    chosen = {"model__library": "transformers", "model__name": "bert", "data__task": "text-classification"}
+    config = training_runs.write_config(tmp_path / "config.toml", table, **chosen, **sizes)
+    done = run_probe(config, tmp_path / "probe")
+    assert done.returncode == 0, done.stderr
+    assert [size["batch_size"] for size in lines(tmp_path / "probe")] == [8]
+    assert training_runs.result(tmp_path / "probe")["recommended"] == 8
+
+
+LIMITED = """
+import sys
+from training import memory, probe
+memory.available = lambda: int(sys.argv[1]) * 2**20
+probe.main(sys.argv[2:])
+"""
+
+
+def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_digits: Path, tmp_path: Path) -> None:
+    config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=224)
+    folder = tmp_path / "probe"
+    # Eight such images take 175 MiB.
+    done = python(LIMITED, "150", "--config", str(config), "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    sizes, result = lines(folder), training_runs.result(folder)
+    assert (sizes[0]["batch_size"], sizes[0]["outcome"]) == (8, "out_of_memory")
+    assert result["status"] == "complete"
+    assert result["largest_feasible"] < 8
+    fitting = [size for size in sizes if size["batch_size"] <= result["largest_feasible"]]
+    assert all(size["peak_memory"] <= result["memory_budget"] for size in fitting if size["outcome"] == "measured")
+
+
+def test_a_model_that_never_fits_is_said_in_one_sentence(whole_digits: Path, tmp_path: Path) -> None:
+    config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=224)
+    done = python(LIMITED, "20", "--config", str(config), "--output", str(tmp_path / "probe"))
+    assert done.returncode == 1
+    assert "Choose a smaller model" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert training_runs.result(tmp_path / "probe")["reason"] == "out_of_memory"
+
+
+def test_a_probe_that_is_asked_to_stop_says_so(whole_digits: Path, tmp_path: Path) -> None:
+    slow = {"model__name": "resnet18", "data__image_size": 64}
+    config = training_runs.write_config(tmp_path / "config.toml", whole_digits, **slow)
+    folder = tmp_path / "probe"
+    command = [sys.executable, "-m", "training.probe", "--config", str(config), "--output", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("batch size 8:")
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=120) == 143
+    assert training_runs.result(folder)["status"] == "stopped"
+    assert lines(folder)[0]["outcome"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "said"),
+    [({"model__name": "resnet17"}, "config", "resnet17"), ({"data__path": "/nowhere"}, "data", "/nowhere")],
+)
+def test_what_cannot_be_probed_is_told_by_its_own_sentence(
+    digits: Path, tmp_path: Path, changes: dict[str, Any], reason: str, said: str
+) -> None:
+    config = training_runs.write_config(tmp_path / "config.toml", digits, **changes)
+    done = run_probe(config, tmp_path / "probe")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    result = training_runs.result(tmp_path / "probe")
+    assert (result["status"], result["reason"]) == ("failed", reason)
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize(
+    ("number", "measured", "expected"),
+    [
+        (signal.SIGKILL, 2, {"status": "complete", "recommended": 16, "limited_by": "memory"}),
+        (signal.SIGSEGV, 2, {"status": "complete", "recommended": 16, "limited_by": "error"}),
+        (signal.SIGKILL, 0, {"status": "failed", "reason": "out_of_memory"}),
+        (signal.SIGSEGV, 0, {"status": "failed", "reason": "error"}),
+    ],
+)
+def test_what_was_measured_before_the_process_was_killed_still_counts(
+    tmp_path: Path, number: signal.Signals, measured: int, expected: dict[str, Any]
+) -> None:
+    def work(report: probe.Report) -> None:
+        report({"facts": {"memory_budget": MIB}})
+        for size in (8, 16)[:measured]:
+            report(
+                {
+                    "size": {"batch_size": size, "outcome": "measured", "examples_per_second": size, "peak_memory": 1}
+                    | {"step_seconds": 1.0, "spread": 0.0, "end_to_end_seconds": 1.0}
+                }
+            )
+        report({"attempt": 32})
+        if number == signal.SIGSEGV:
+            # pytest's own handler would fill the screen.
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    probe.run(tmp_path, work)
+    result = training_runs.result(tmp_path)
+    assert {key: result[key] for key in expected} == expected
+    assert ("batch of 32" if expected.get("reason") == "out_of_memory" else f"signal {number}") in result["message"]

@@ -1,0 +1,388 @@
+"""A run from its configuration to its result: continuing, stopping, diverging, and everything that can be wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tests.training_runs import assert_same_run, configuration, metrics, run_here, write_config
+from training import device as devices
+from training import loop, model, optimizer
+from training.batches import augment, derived_seed, training_batches
+from training.config import OPTIMIZERS, Config, ConfigError
+from training.data import open_dataset
+from training.dataset import Dataset
+from training.meter import Diverged, Watch
+from training.record import Metrics, lock
+from training.train import StopRequest
+
+CPU = torch.device("cpu")
+# Everything that draws random numbers, and a memory format that a checkpoint has to restore.
+NOISY: dict[str, Any] = {
+    "regularization__dropout": 0.2,
+    "regularization__drop_path": 0.1,
+    "regularization__label_smoothing": 0.1,
+    "augmentation__flip": True,
+    "augmentation__crop_padding": 2,
+    "runtime__channels_last": True,
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(digits: Path) -> Dataset:
+    return open_dataset(configuration(digits))
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait until `condition` holds; fail if the process ends before."""
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def start(config: Path, folder: Path, save_seconds: float = 10.0) -> subprocess.Popen[str]:
+    code = (
+        "import sys; from training import checkpoint, train; "
+        f"checkpoint.SAVE_SECONDS = {save_seconds}; train.main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, "--config", str(config), "--output", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def last_step(folder: Path) -> int:
+    path = folder / "checkpoints" / "last.json"
+    return json.loads(path.read_text(encoding="utf-8"))["step"] if path.exists() else 0
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(digits: Path, tmp_path: Path):
+    config = write_config(
+        tmp_path / "config.toml",
+        digits,
+        training__steps=150,
+        training__evaluate_every=5,
+        optimizer__name="nadamw",
+        optimizer__learning_rate=0.003,
+        **NOISY,
+    )
+    killed = tmp_path / "killed"
+    process = start(config, killed, save_seconds=0.0)
+    wait_for(lambda: last_step(killed) >= 10, process)
+    process.kill()
+    process.communicate()
+    assert not (killed / "result.json").exists()
+    assert 10 <= last_step(killed) < 150
+
+    code, result = run_here(config, killed)
+    assert (code, result["resumed"]) == (0, 1)
+    run_here(config, tmp_path / "whole")
+    assert_same_run(killed, tmp_path / "whole")
+
+
+def stopping(config: Config, folder: Path, step: int) -> loop.Run:
+    """A run that is asked to stop after `step` updates."""
+    folder.mkdir(exist_ok=True)
+    run = loop.Run(config, folder, CPU, lambda: run.progress.step >= step, time.monotonic())
+    return run
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_goes_on_exactly(name: str, digits: Path, dataset: Dataset, tmp_path: Path):
+    config = configuration(digits, optimizer__name=name, optimizer__learning_rate=0.01, runtime__channels_last=True)
+    with pytest.raises(loop.Stopped):
+        loop.train(stopping(config, tmp_path / "stopped", 5), dataset)
+    # A line that the first process began to write when it was killed.
+    with (tmp_path / "stopped" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 6, "train/lo')
+    loop.train(stopping(config, tmp_path / "stopped", 99), dataset)
+    loop.train(stopping(config, tmp_path / "whole", 99), dataset)
+    states = [load_file(tmp_path / folder / "checkpoints" / "last.safetensors") for folder in ("stopped", "whole")]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
+
+
+def test_a_run_stopped_during_an_evaluation_makes_up_for_it(digits: Path, dataset: Dataset, tmp_path: Path):
+    config = configuration(digits)
+    # The step is done when the request comes, its evaluation is not.
+    with pytest.raises(loop.Stopped):
+        loop.train(stopping(config, tmp_path / "stopped", 4), dataset)
+    assert not any("val/loss" in line for line in metrics(tmp_path / "stopped"))
+    loop.train(stopping(config, tmp_path / "stopped", 99), dataset)
+    loop.train(stopping(config, tmp_path / "whole", 99), dataset)
+    assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
+
+
+def test_sigterm_leaves_a_checkpoint_and_a_result(digits: Path, tmp_path: Path):
+    config = write_config(tmp_path / "config.toml", digits, training__steps=5000, training__evaluate_every=5)
+    folder = tmp_path / "run"
+    process = start(config, folder)
+    wait_for(lambda: (folder / "metrics.jsonl").exists() and metrics(folder), process)
+    process.terminate()
+    output, errors = process.communicate()
+    assert process.returncode == 143
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert (result["status"], result["reason"]) == ("stopped", "stopped")
+    assert last_step(folder) == result["steps_done"] > 0
+    assert "Traceback" not in output + errors
+
+
+def test_a_signal_interrupts_the_preparation_once_and_later_only_answers():
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        stop = StopRequest()
+        with pytest.raises(loop.Stopped):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+        later = StopRequest()
+        assert not later()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert later()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_when_values_are_fetched_does_not_change_them(
+    digits: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = configuration(digits)
+    loop.train(stopping(config, tmp_path / "late", 99), dataset)
+    monkeypatch.setattr("training.meter.FETCH_STEPS", 1)
+    monkeypatch.setattr("training.checkpoint.SAVE_SECONDS", 0.0)
+    loop.train(stopping(config, tmp_path / "at_once", 99), dataset)
+    assert metrics(tmp_path / "late") == metrics(tmp_path / "at_once")
+
+
+def test_a_diverged_run_is_infeasible_and_says_where(digits: Path, tmp_path: Path):
+    config = write_config(tmp_path / "config.toml", digits, optimizer__learning_rate=1e12)
+    code, result = run_here(config, tmp_path / "run")
+    assert (code, result["status"], result["reason"]) == (3, "infeasible", "diverged")
+    bad = metrics(tmp_path / "run")[-1]
+    assert bad["step"] == result["steps_done"] < 8
+    assert {"nan", "inf"} & {bad["train/loss"], bad["grad_norm"]}
+    assert f"at step {bad['step']}." in result["message"]
+    assert result["best"] is None
+
+
+def test_a_loss_that_stays_high_is_divergence_but_not_in_warm_up(digits: Path):
+    config = configuration(digits, training__steps=1000, schedule__warmup_steps=200)
+    watch = Watch()
+    for step in range(1, 350):
+        watch.see(step, 2.0 if step == 1 else 6.0, 1.0, config, classes=10)
+    with pytest.raises(Diverged, match=r"twice its initial value, 2.303, .* up to step 350"):
+        watch.see(350, 6.0, 1.0, config, classes=10)
+
+
+def test_a_hump_from_next_to_no_loss_is_no_divergence(digits: Path):
+    config = configuration(digits, training__steps=1000)
+    watch = Watch()
+    for step in range(1, 1000):
+        watch.see(step, 0.001 if step == 1 else 1.0, 1.0, config, classes=10)
+    assert watch.high_windows == 0
+
+
+def test_a_long_run_logs_about_a_thousand_evenly_spaced_steps(digits: Path, tmp_path: Path):
+    config = configuration(digits, training__steps=4999)
+    metrics_file = Metrics(tmp_path / "metrics.jsonl")
+    meter = loop.Meter(metrics_file, Watch(), config, classes=10)
+    for step in range(1, 5000):
+        meter.add(step, torch.tensor(1.0), torch.tensor(2.0), 0.1, 0.0)
+        if meter.due():
+            meter.fetch()
+    meter.fetch()
+    steps = [line["step"] for line in metrics(tmp_path)]
+    assert steps == [1, *range(5, 5000, 5)]
+
+
+def test_each_epoch_is_a_permutation_and_any_step_can_be_the_first(digits: Path, dataset: Dataset):
+    config = configuration(digits, training__steps=20)
+    per_epoch = len(dataset.train) // 16
+    labels = [batch for _, batch in training_batches(config, dataset.train, CPU, first_step=1)]
+    assert len(labels) == 20
+    assert all(len(batch) == 16 for batch in labels)
+    first, second = torch.cat(labels[:per_epoch]), torch.cat(labels[per_epoch : 2 * per_epoch])
+    assert not torch.equal(first, second)
+    # Nothing comes twice in an epoch: no class has more than the split has of it.
+    assert (first.bincount(minlength=10) <= dataset.train.labels.bincount(minlength=10)).all()
+    again = [batch for _, batch in training_batches(config, dataset.train, CPU, first_step=8)]
+    assert all(torch.equal(one, other) for one, other in zip(labels[7:], again, strict=True))
+
+
+def test_augmentation_moves_and_mirrors_each_image_on_its_own():
+    image = torch.arange(1, 17, dtype=torch.uint8).view(1, 4, 4)
+    images = image.expand(64, 1, 4, 4)
+    augmented = augment(images, padding=1, flip=True, generator=torch.Generator().manual_seed(0))
+    padded = nn.functional.pad(image, (1, 1, 1, 1))
+    possible = {
+        tuple(side[0, top : top + 4, left : left + 4].flatten().tolist())
+        for side in (padded, padded.flip(2))
+        for top in range(3)
+        for left in range(3)
+    }
+    seen = {tuple(each.flatten().tolist()) for each in augmented}
+    assert seen <= possible
+    assert len(seen) > len(possible) // 2
+    assert torch.equal(augment(images, 0, False, torch.Generator()), images)
+
+
+def test_seeds_of_different_purposes_differ():
+    purposes = [(), ("order", 0), ("order", 1), ("noise", 1), ("noise", 11)]
+    seeds = {derived_seed(seed, *purpose) for seed in (0, 1, 10**30) for purpose in purposes}
+    assert len(seeds) == 15
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_the_rate_warms_up_then_falls_to_its_final_share(digits: Path):
+    changes: dict[str, Any] = {"training__steps": 100, "optimizer__learning_rate": 1.0, "schedule__final_factor": 0.1}
+    for name, middle in (("linear", 0.55), ("cosine", 0.55), ("constant", 1.0)):
+        config = configuration(digits, schedule__name=name, schedule__warmup_steps=9, **changes)
+        rates = [optimizer.rate(config, step) for step in range(1, 101)]
+        assert rates[:10] == pytest.approx([0.1 * step for step in range(1, 11)])
+        assert rates[9] == max(rates) == 1.0
+        assert (rates[54] + rates[55]) / 2 == pytest.approx(middle, abs=0.01)
+        assert rates[-1] == pytest.approx(1.0 if name == "constant" else 0.1)
+        assert rates[9:] == sorted(rates[9:], reverse=True)
+    single = configuration(digits, training__steps=1, training__evaluate_every=1, schedule__name="cosine")
+    assert optimizer.rate(single, 1) == 0.05
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_biases_and_normalisation_are_not_decayed(name: str, digits: Path, dataset: Dataset):
+    config = configuration(digits, optimizer__name=name, optimizer__weight_decay=0.1)
+    built = optimizer.build(config, model.build(config, loop.facts(dataset)))
+    for group in built.param_groups:
+        assert {parameter.ndim > 1 for parameter in group["params"]} == {group["weight_decay"] == 0.1}
+
+
+def test_clipping_bounds_the_update_and_reports_the_norm_before(digits: Path, dataset: Dataset):
+    weight = nn.Linear(1, 2, bias=False)
+    nn.init.zeros_(weight.weight)
+    config = configuration(
+        digits, regularization__gradient_clip=0.25, optimizer__momentum=0.0, optimizer__nesterov=False
+    )
+    chosen = torch.optim.SGD(weight.parameters(), lr=1.0)
+    _, norm = loop.update(weight, chosen, torch.full((4, 1), 10.0), torch.zeros(4, dtype=torch.int64), config, None)
+    assert norm.item() == pytest.approx(10 / math.sqrt(2))
+    assert weight.weight.norm().item() == pytest.approx(0.25, rel=1e-4)
+
+
+def test_values_that_are_not_finite_are_words_in_the_metrics(tmp_path: Path):
+    file = Metrics(tmp_path / "metrics.jsonl")
+    file.write(1, {"train/loss": math.nan, "grad_norm": math.inf, "learning_rate": -math.inf})
+    assert metrics(tmp_path) == [{"step": 1, "train/loss": "nan", "grad_norm": "inf", "learning_rate": "-inf"}]
+
+
+BAD = [
+    ({"training__batch_size": 1000}, "training.batch_size: 1000; allowed: at most 1"),
+    ({"model__name": "resnet19"}, "model.name: 'resnet19'; allowed: a model of timm, such as resnet18"),
+    ({"model__name": "hf-hub:someone/something"}, "model.name: 'hf-hub:someone/something'; allowed: a model of timm"),
+    (
+        {"model__name": "vgg11", "regularization__drop_path": 0.1},
+        "regularization.drop_path: 0.1; allowed: 0: vgg11 has",
+    ),
+    ({"model__name": "inception_v3", "data__image_size": 8}, "data.image_size: 8; allowed: a size that inception_v3"),
+    ({"model__pretrained": "no/such/file.pth"}, "model.pretrained: 'no/such/file.pth'; allowed: empty, hub, or a file"),
+    ({"data__path": "no/such/folder"}, "no/such/folder"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD, ids=[message[:30] for _, message in BAD])
+def test_what_cannot_be_is_one_sentence(
+    changes: dict[str, Any], message: str, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = write_config(tmp_path / "config.toml", digits, **changes)
+    code, result = run_here(config, tmp_path / "run")
+    assert (code, result["status"]) == (1, "failed")
+    assert result["reason"] == ("data" if "data__path" in changes else "config")
+    assert message in result["message"]
+    assert "\n" not in result["message"]
+    shown = capsys.readouterr()
+    assert shown.err.strip() == result["message"]
+
+
+def test_an_unforeseen_error_is_one_line_and_its_traceback_goes_to_the_log(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("the world ends")
+
+    monkeypatch.setattr("training.loop.update", broken)
+    code, result = run_here(write_config(tmp_path / "config.toml", digits), tmp_path / "run")
+    assert (code, result["status"], result["reason"]) == (1, "failed", "error")
+    assert result["message"] == "ZeroDivisionError: the world ends"
+    assert "Traceback" not in capsys.readouterr().err
+    assert "in broken" in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_running_out_of_memory_is_infeasible(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def greedy(*_: object) -> Tensor:
+        return torch.empty(2**60, dtype=torch.uint8)
+
+    monkeypatch.setattr("training.loop.update", greedy)
+    code, result = run_here(write_config(tmp_path / "config.toml", digits), tmp_path / "run")
+    assert (code, result["status"], result["reason"]) == (3, "infeasible", "out_of_memory")
+
+
+def test_the_texts_of_other_allocators_are_known():
+    for text in (
+        "MPS backend out of memory (MPS allocated: 5 GB)",
+        "CUDNN_STATUS_NOT_SUPPORTED",
+        "CUDA out of memory.",
+    ):
+        assert devices.is_out_of_memory(RuntimeError(text))
+    assert devices.is_out_of_memory(torch.OutOfMemoryError("x"))
+    assert not devices.is_out_of_memory(RuntimeError("CUDA error: invalid configuration argument"))
+    assert not devices.is_out_of_memory(ValueError("out of memory"))
+
+
+def test_a_folder_in_use_is_left_alone(digits: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    with lock(folder):
+        process = start(write_config(tmp_path / "config.toml", digits), folder)
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert "another run is going on" in errors
+    assert "Traceback" not in errors
+    assert {path.name for path in folder.iterdir()} == {"run.lock"}
+
+
+def test_a_missing_device_is_named_with_those_that_are_there(digits: Path):
+    missing = "cuda" if not torch.cuda.is_available() else "mps"
+    with pytest.raises(ConfigError, match=r"runtime.device: .* allowed: a device that this machine has: auto, .*cpu"):
+        devices.choose(configuration(digits, runtime__device=missing))
+
+
+def test_the_result_holds_what_the_contract_promises(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    code, result = run_here(write_config(tmp_path / "config.toml", digits), tmp_path / "run", cache=tmp_path / "cache")
+    assert code == 0
+    assert result["status"] == "complete"
+    assert result["steps_done"] == 8
+    assert result["final"]["step"] == 8
+    validation = result["validation"]
+    assert sum(validation["per_class"]) == validation["examples"]
+    wrong = validation["examples"] - validation["correct"]
+    assert result["best"]["val/error_rate"] == wrong / validation["examples"]
+    assert result["classes"] == [str(number) for number in range(10)]
+    assert result["versions"]["timm"]
+    assert len(result["code"]) == 64
+    assert result["peak_memory"] > 2**20
+    assert result["first_step_seconds"] > 0
+    best = result["best"]
+    assert f"best validation error_rate {best['val/error_rate']!r} at step {best['step']}" in capsys.readouterr().out
+    # Run again, it finds nothing left to do and says the same.
+    code, again = run_here(tmp_path / "config.toml", tmp_path / "run", cache=tmp_path / "cache")
+    assert (code, again["best"], again["resumed"]) == (0, best, 1)

@@ -1,0 +1,163 @@
+"""Which batch sizes to try, and which one to recommend (engine.md 1.3): pure arithmetic over measured sizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+# Never 1: batch norm has no statistics over one example.
+FIRST, SMALLEST = 8, 2
+# A doubling of the batch that brings less throughput than this does not pay (G5).
+GAIN = 1.05
+REFINEMENTS = 2
+# Beyond it CUDA kernels refuse to launch (a grid dimension has 16 bits).
+LARGEST = 65_535
+
+Limit = Literal["throughput", "memory", "data", "cap", "error"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """One line of sizes.jsonl. Seconds are per step: `step_seconds` with the data on the device already,
+    `input_seconds` for the data alone, `end_to_end_seconds` for both. `spread` is MAD/median; memory is in bytes."""
+
+    batch_size: int
+    outcome: Literal["measured", "out_of_memory", "failed"]
+    message: str = ""
+    step_seconds: float | None = None
+    spread: float | None = None
+    examples_per_second: float | None = None
+    peak_memory: int | None = None
+    allocated_memory: int | None = None
+    input_seconds: float | None = None
+    end_to_end_seconds: float | None = None
+
+    def fits(self, budget: int) -> bool:
+        """Whether it was seen to work within the memory budget."""
+        return self.peak_memory is not None and self.peak_memory <= budget
+
+    @property
+    def throughput(self) -> float:
+        """Examples a second of a measured size, the data on the device already."""
+        assert self.examples_per_second is not None
+        return self.examples_per_second
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The largest size to try, and whose limit that is."""
+
+    size: int
+    limit: Limit
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The size to train with, the largest that fits, the smallest within 5 % of the best throughput, and why."""
+
+    recommended: int
+    largest_feasible: int
+    saturation: int
+    limited_by: Limit
+
+
+def cap(examples: int, wanted: int | None) -> Cap:
+    """The largest size worth trying: an epoch keeps 20 steps, as far as that leaves 8 examples in a step (nnU-Net)."""
+    limits = [
+        Cap(min(max(FIRST, examples // 20), examples), "data"),
+        Cap(min(wanted or LARGEST, LARGEST), "cap"),
+    ]
+    least = min(limits, key=lambda limit: limit.size)
+    return Cap(on_grid(least.size), least.limit)
+
+
+def ascend(measure: Callable[[int], Size], highest: Cap, budget: int, on_cpu: bool) -> tuple[list[Size], Limit]:
+    """Measure doubling sizes until one does not fit, throughput stops rising, or the cap; the sizes, and what ended it.
+
+    The memory of the next size is predicted and the jump shortened accordingly; the prediction can only be too low, as
+    memory is convex in the batch size.
+    """
+    # On shared processors one slow size may be the fault of a neighbour.
+    patience = 2 if on_cpu else 1
+    sizes: list[Size] = []
+    fitting: list[Size] = []
+    misses, best, size = 0, 0.0, min(FIRST, highest.size)
+    while True:
+        found = measure(size)
+        sizes.append(found)
+        if found.outcome == "failed":
+            return sizes, "error"
+        if not found.fits(budget):
+            # On the CPU, libraries keep the largest buffers they ever had, so that smaller sizes would look larger.
+            if not (on_cpu and fitting):
+                refine(measure, sizes, budget)
+            return sizes, "memory"
+        shortened = bool(fitting) and size < min(2 * fitting[-1].batch_size, highest.size)
+        if fitting:
+            doublings = math.log2(size / fitting[-1].batch_size)
+            misses = misses + 1 if found.throughput < best * GAIN**doublings else 0
+        fitting.append(found)
+        best = max(best, found.throughput)
+        if misses >= patience:
+            return sizes, "throughput"
+        if shortened:
+            return sizes, "memory"
+        if highest.size < 1.25 * size:
+            return sizes, highest.limit
+        following = min(within(fitting, budget), highest.size)
+        if following <= size:
+            return sizes, "memory"
+        size = following
+
+
+def within(fitting: list[Size], budget: int) -> int:
+    """Twice the last size, or less where the line through the last two says that twice will not fit."""
+    last = fitting[-1]
+    # Small sizes do not count: while parameters and optimizer state are the peak, the curve is flat.
+    rising = [size for size in fitting if _peak(size) > 1.05 * _peak(fitting[0])]
+    if len(rising) < 2:
+        return 2 * last.batch_size
+    before = rising[-2]
+    slope = (_peak(last) - _peak(before)) / (last.batch_size - before.batch_size)
+    if slope <= 0:
+        return 2 * last.batch_size
+    reach = last.batch_size + (budget - _peak(last)) / slope
+    return 2 * last.batch_size if reach >= 2.04 * last.batch_size else on_grid(int(reach))
+
+
+def refine(measure: Callable[[int], Size], sizes: list[Size], budget: int) -> None:
+    """Try between the largest size that fits and the smallest that does not, at most twice; appends to `sizes`."""
+    for _ in range(REFINEMENTS):
+        bad = min(size.batch_size for size in sizes if not size.fits(budget))
+        good = max((size.batch_size for size in sizes if size.fits(budget)), default=0)
+        middle = on_grid((good + bad) // 2)
+        if middle <= good or middle < SMALLEST:
+            return
+        sizes.append(measure(middle))
+        if sizes[-1].outcome == "failed":
+            return
+
+
+def recommend(sizes: list[Size], budget: int, ended_by: Limit) -> Recommendation | None:
+    """The largest feasible size, but none beyond the point where throughput stopped rising (G5); None if none fits."""
+    fitting = sorted((size for size in sizes if size.fits(budget)), key=lambda size: size.batch_size)
+    if not fitting:
+        return None
+    best = max(size.throughput for size in fitting)
+    saturation = next(size.batch_size for size in fitting if size.throughput >= 0.95 * best)
+    largest = fitting[-1].batch_size
+    recommended = min(largest, saturation)
+    return Recommendation(recommended, largest, saturation, "throughput" if recommended < largest else ended_by)
+
+
+def on_grid(size: int) -> int:
+    """The size rounded down to an eighth of a power of two, which from 64 on is a multiple of 8."""
+    step = max(1, 2 ** (size.bit_length() - 1) // 8)
+    return size // step * step
+
+
+def _peak(size: Size) -> int:
+    assert size.peak_memory is not None
+    return size.peak_memory

@@ -1,0 +1,222 @@
+"""A training step on the bench: the run's own model, optimizer, data and update, at one batch size after another."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import importlib
+import itertools
+import time
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from training import device as devices
+from training import memory, timing
+from training import model as models
+from training import optimizer as optimizers
+from training.ascent import Size
+from training.batches import Inputs, derived_seed, training_batches
+from training.config import Config
+from training.dataset import Dataset, Split
+from training.loop import facts, update
+
+WARMUP_STEPS = 3
+# A machine so slow that three steps take longer than this is warm after fewer.
+WARMUP_SECONDS = 2.0
+# Batches that are timed from the device's memory, in turn; texts differ in length from one to the next.
+BATCHES = 4
+# Batches that are loaded without being used, to time the input pipeline alone.
+LOADED = 8
+CHECK_STEPS = 10
+# What is said for want of memory besides what `device` knows: by oneDNN, which computes on the CPU, and by Python.
+NO_MEMORY = ("could not create a primitive", "can't start new thread")
+# Streams of batches that never end: more steps than anybody measures.
+ENDLESS = 1_000_000_000
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why something could not be done at a batch size; `out_of_memory`, or else the device may be unusable now."""
+
+    out_of_memory: bool
+    message: str
+
+
+class Bench:
+    """What is measured. `budget`: the bytes that a run may take on the device, model included (engine.md 1.3)."""
+
+    def __init__(self, config: Config, dataset: Dataset, device: torch.device):
+        self.config, self.dataset, self.device = config, dataset, device
+        self.precision = devices.precision(config, device)
+        # The libraries take memory too, but that is not what a batch size decides.
+        importlib.import_module("training.image_model" if config.model.library == "timm" else "training.text_model")
+        self.watch = memory.Watch()
+        self.budget = budget(device)
+        if device.type == "cpu":
+            self.watch.limit(memory.available())
+        self.lengths = {"train": lengths(dataset.train), "validation": lengths(dataset.validation)}
+        self.build()
+
+    def build(self) -> None:
+        """The network and its optimizer, anew. Raises ConfigError, and what torch raises when memory runs out."""
+        torch.manual_seed(derived_seed(self.config.training.seed, "initialisation"))
+        self.network = models.build(self.config, facts(self.dataset)).to(self.device).train()
+        self.optimizer = optimizers.build(self.config, self.network)
+        for group in self.optimizer.param_groups:
+            # All the work of a step without its effect, so that no size meets a network that has diverged.
+            group["lr"] = 0.0
+
+    def measure(self, size: int) -> Size:
+        """Time and memory of a step with so many examples."""
+        found = self._attempt(lambda: self._measure(size))
+        if isinstance(found, Size):
+            return found
+        return Size(size, "out_of_memory" if found.out_of_memory else "failed", found.message)
+
+    def check(self, size: int) -> Failure | None:
+        """Steps at this size and an evaluation batch as the run will have it: None if they fit the budget."""
+        checked = self._attempt(lambda: self._check(size))
+        if isinstance(checked, Failure):
+            return checked
+        if checked > self.budget:
+            return Failure(True, "Training and evaluation together take more than the memory budget.")
+        return None
+
+    def _measure(self, size: int) -> Size:
+        self._restart_peak()
+        expected = self._warm_up(size)
+        with closing(self._batches(size)) as batches:
+            held = itertools.cycle(list(itertools.islice(batches, BATCHES)))
+        with closing(self._batches(size)) as batches:
+            next(batches)
+            loading = timing.seconds(lambda: next(batches), self.device, LOADED)
+            alone, whole = timing.compare(
+                (lambda: self._update(*next(held)), lambda: self._update(*next(batches))), self.device, expected
+            )
+        return Size(
+            size,
+            "measured",
+            step_seconds=alone.seconds,
+            spread=alone.spread,
+            examples_per_second=size / alone.seconds,
+            peak_memory=self._peak(),
+            allocated_memory=torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None,
+            input_seconds=loading,
+            end_to_end_seconds=whole.seconds,
+        )
+
+    def _batches(self, size: int) -> Generator[tuple[Inputs, Tensor], None, None]:
+        """Batches as the run loads them, without an end."""
+        training = dataclasses.replace(self.config.training, batch_size=size, steps=ENDLESS)
+        config = dataclasses.replace(self.config, training=training)
+        yield from training_batches(config, self.dataset.train, self.device, first_step=1)
+
+    def _warm_up(self, size: int) -> float:
+        """Steps that are not counted, as the first ones take longer; the seconds of the last.
+
+        They use the longest examples, so that the peak of memory is that of the worst batch.
+        """
+        batch = self._longest(self.dataset.train, "train", size)
+        began = time.perf_counter()
+        seconds = 0.0
+        for _ in range(WARMUP_STEPS):
+            before = time.perf_counter()
+            self._update(*batch)
+            timing.synchronize(self.device)
+            seconds = time.perf_counter() - before
+            if time.perf_counter() - began > WARMUP_SECONDS:
+                break
+        return seconds
+
+    def _check(self, size: int) -> int:
+        self._restart_peak()
+        training = self._longest(self.dataset.train, "train", size)
+        for _ in range(CHECK_STEPS if self.device.type == "cuda" else 1):
+            self._update(*training)
+        wanted = self.config.training.evaluation_batch_size or 2 * size
+        inputs, _ = self._longest(self.dataset.validation, "validation", min(wanted, len(self.dataset.validation)))
+        self.network.eval()
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision is not None),
+        ):
+            self.network(inputs)
+        self.network.train()
+        timing.synchronize(self.device)
+        return self._peak()
+
+    def _update(self, inputs: Inputs, labels: Tensor) -> None:
+        update(self.network, self.optimizer, inputs, labels, self.config, self.precision)
+
+    def _longest(self, split: Split, name: str, size: int) -> tuple[Inputs, Tensor]:
+        """The batch of the longest texts; of images, which are all of one size, the first ones."""
+        of = self.lengths[name]
+        indices = torch.arange(size) if of is None else of.topk(size).indices
+        inputs = split.inputs(indices)
+        on_device: Any = (
+            inputs.to(self.device)
+            if isinstance(inputs, Tensor)
+            else {key: tensor.to(self.device) for key, tensor in inputs.items()}
+        )
+        return on_device, split.labels[indices].to(self.device)
+
+    def _attempt(self, work: Callable[[], T]) -> T | Failure:
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            message = str(error).strip().partition("\n")[0][:300]
+            failure = Failure(devices.is_out_of_memory(error) or message in NO_MEMORY, message)
+        # Only out here are the error and the tensors that its traceback holds gone (torch issue 18853).
+        if failure.out_of_memory:
+            self._recover()
+        return failure
+
+    def _recover(self) -> None:
+        """A network and an optimizer whose state is whole: memory may have run out in the middle of an update."""
+        del self.network, self.optimizer
+        self._release()
+        self.build()
+
+    def _release(self) -> None:
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
+
+    def _restart_peak(self) -> None:
+        self._release()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            self.watch.restart()
+
+    def _peak(self) -> int:
+        return self.watch.peak() if self.device.type == "cpu" else devices.peak_memory(self.device)
+
+
+def budget(device: torch.device) -> int:
+    """The bytes that a run may take on the device, so that neighbours and the fragments of memory have room."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        # Memory runs out for us before it does for the driver, and neighbours are left alone.
+        torch.cuda.set_per_process_memory_fraction(min(1.0, 0.95 * free / total), device)
+        return int(min(0.90 * total, free - max(512 * 2**20, 0.05 * total)))
+    if device.type == "mps":
+        # Shared with the screen and with everything else.
+        return int(0.7 * torch.mps.recommended_max_memory())
+    return int(0.8 * memory.available())
+
+
+def lengths(split: Split) -> Tensor | None:
+    """The number of tokens of each text, int64 (N,); None for images."""
+    if isinstance(split.inputs(torch.zeros(1, dtype=torch.int64)), Tensor):
+        return None
+    parts: list[Any] = [split.inputs(indices) for indices in torch.arange(len(split)).split(1024)]
+    return torch.cat([part["attention_mask"].sum(dim=1) for part in parts])

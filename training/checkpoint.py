@@ -1,0 +1,192 @@
+"""Checkpoints: the weights of the best evaluations, and the whole state of the last step to go on from exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from training import record
+from training.config import Config, ConfigError, Problem, flat
+from training.evaluation import Evaluation
+from training.meter import Watch
+
+# A run of seconds should not spend them on writing; one that is killed loses no more than this.
+SAVE_SECONDS = 10.0
+
+
+@dataclass
+class Progress:
+    """How far a run is. `best` holds the evaluations whose weights are kept, best first; `seconds` of training."""
+
+    step: int = 0
+    seconds: float = 0.0
+    resumed: int = 0
+    final: Evaluation | None = None
+    best: list[Evaluation] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def evaluated(self) -> int:
+        """The step of the last evaluation."""
+        return self.final.step if self.final else 0
+
+
+class Checkpoints:
+    """The folder `checkpoints/` of a run.
+
+    Whatever is in it belongs together at any moment: best weights wait in memory until `save` writes them with the
+    state that knows of them, each file beside and renamed, and those that are no longer best go last.
+    """
+
+    def __init__(self, folder: Path, config: Config):
+        self.folder = folder
+        self.config = config
+        self.digest = hashlib.sha256(json.dumps(flat(config), sort_keys=True).encode()).hexdigest()
+        self._held: dict[int, dict[str, Tensor]] = {}
+        self._saved = time.monotonic()
+
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Load the last state into network and optimizer; the progress it was saved with, or a new one.
+
+        Raises ConfigError if it cannot be read or was written under another configuration.
+        """
+        path = self.folder / "last.safetensors"
+        if not path.exists():
+            return Progress()
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            progress = _read_progress(json.loads(metadata["progress"]))
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+            raise _unusable(path, f"a checkpoint that can be read ({type(error).__name__}: {error})") from None
+        if metadata["config"] != self.digest:
+            raise _unusable(path, "a checkpoint of this same configuration")
+        network.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
+        _load_optimizer(optimizer, tensors)
+        progress.resumed += 1
+        return progress
+
+    def consider(self, evaluation: Evaluation, network: nn.Module, progress: Progress) -> None:
+        """Enter an evaluation among the best if it is one of them, and hold on to its weights; ties: the earlier."""
+        metric, keep = self.config.training.metric, self.config.training.keep_checkpoints
+        ranked = sorted([*progress.best, evaluation], key=lambda entry: (getattr(entry, metric), entry.step))
+        progress.best = ranked[:keep]
+        if evaluation in progress.best:
+            self._held[evaluation.step] = {
+                name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()
+            }
+        best_steps = {entry.step for entry in progress.best}
+        self._held = {step: weights for step, weights in self._held.items() if step in best_steps}
+
+    def due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        return time.monotonic() - self._saved >= SAVE_SECONDS
+
+    def save(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        """Write the best weights not yet written, then the state. Raises OSError, ENOSPC on a full disk."""
+        self.folder.mkdir(exist_ok=True)
+        for entry in progress.best:
+            if entry.step in self._held:
+                described = {"step": str(entry.step), "metrics": json.dumps(entry.metrics()), "config": self.digest}
+                _write_tensors(self._best_path(entry.step), self._held[entry.step], described)
+        self._held = {}
+
+        tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+        tensors |= _optimizer_tensors(optimizer)
+        counters = dataclasses.asdict(progress)
+        described = {"step": str(progress.step), "progress": json.dumps(counters), "config": self.digest}
+        _write_tensors(self.folder / "last.safetensors", tensors, described)
+        # The state above is whole in itself; this is for who wants to read the counters without safetensors.
+        record.write_json(self.folder / "last.json", {"config": self.digest} | counters)
+
+        kept = {self._best_path(entry.step) for entry in progress.best}
+        for path in self.folder.glob("step-*.safetensors"):
+            if path not in kept:
+                path.unlink()
+        self._saved = time.monotonic()
+
+    def _best_path(self, step: int) -> Path:
+        return self.folder / f"step-{step:06d}.safetensors"
+
+
+def _read_progress(counters: dict[str, Any]) -> Progress:
+    final = counters["final"]
+    return Progress(
+        step=counters["step"],
+        seconds=counters["seconds"],
+        resumed=counters["resumed"],
+        final=Evaluation(**final) if final else None,
+        best=[Evaluation(**entry) for entry in counters["best"]],
+        watch=Watch(**counters["watch"]),
+    )
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The state of each parameter as optimizer.<number>.<name>; the groups are in the configuration."""
+    return {
+        f"optimizer.{number}.{name}": value
+        for number, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+        if value is not None
+    }
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, entry = name.split(".", 2)
+            like = parameters[int(number)]
+            if tensor.ndim > 1 and tensor.shape == like.shape:
+                # In the parameter's own memory format: the fused kernels go through both side by side.
+                tensor = torch.empty_like(like).copy_(tensor)
+            state.setdefault(int(number), {})[entry] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        save_file(_writable(tensors), beside, metadata)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        beside.unlink(missing_ok=True)
+        # safetensors says in words what the system said in a number.
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            if f"(os error {number})" in str(error):
+                raise OSError(number, os.strerror(number), str(path)) from None
+        raise
+
+
+def _writable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, contiguous, and each with memory of its own, as the format asks for."""
+    seen: set[int] = set()
+    ready = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().to("cpu").contiguous()
+        if tensor.untyped_storage().data_ptr() in seen:
+            tensor = tensor.clone()
+        seen.add(tensor.untyped_storage().data_ptr())
+        ready[name] = tensor
+    return ready
+
+
+def _unusable(path: Path, allowed: str) -> ConfigError:
+    allowed += "; choose another output folder, or remove this one's checkpoints to begin again"
+    return ConfigError((Problem("checkpoint", str(path), allowed),))

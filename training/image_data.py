@@ -1,0 +1,148 @@
+"""Image data sets: resident in memory where they fit, otherwise decoded batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+import torch
+from torch import Tensor
+
+from training import cache, images, machine, splits
+from training.config import Config
+from training.dataset import Dataset, Split
+from training.splits import DataError, Part, Skipped, majority_readable
+
+
+@dataclass(frozen=True, eq=False)
+class ResidentImages:
+    """Images that lie decoded in memory, uint8 (M, C, H, W), of which those numbered `rows` belong to this split."""
+
+    pixels: Tensor
+    rows: Tensor
+    labels: Tensor
+
+    def inputs(self, indices: Tensor) -> Tensor:
+        return self.pixels[self.rows[indices]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class FileImages:
+    """Images that are decoded when they are asked for, by a pool of threads."""
+
+    root: Path
+    files: tuple[images.File, ...]
+    size: int
+    channels: int
+    threads: int
+    labels: Tensor
+
+    def inputs(self, indices: Tensor) -> Tensor:
+        batch = torch.empty(len(indices), self.channels, self.size, self.size, dtype=torch.uint8)
+        pixels = batch.numpy()
+        wanted = [self.files[index] for index in indices.tolist()]
+
+        def decode(place: int) -> None:
+            try:
+                content = images.read(self.root, wanted[place])
+                pixels[place] = images.decode(content, self.size, self.channels).pixels
+            except images.Unreadable as error:
+                raise DataError(f"{self.root / wanted[place].path}: changed since the run began: {error}.") from None
+
+        for _ in images.in_threads(decode, range(len(wanted)), wanted, self.threads):
+            pass
+        return batch
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def open_images(config: Config, folder: Path | None) -> Dataset:
+    """Images in class folders, split; resident if they fit in a quarter of the available memory. Raises DataError."""
+    data = config.data
+    found = images.listing(data.path)
+    key = ""
+    if folder:
+        files = [(file.path, file.size, file.mtime_ns) for file in found.files]
+        key = cache.key((cache.code(images), PIL.__version__, data.image_size, data.channels, files))
+    facts, pixels = _examined(config, found, folder, key)
+    numbers = facts.arrays["kept"]
+    unreadable = [Skipped(path, reason) for path, reason in facts.facts["skipped"]]
+    majority_readable(unreadable, len(found.files), f"{data.path}: images")
+    labels = np.array([file.label for file in found.files], np.int64)[numbers]
+    roles = _roles(config, found, facts, labels, folder, key)
+    pixels = None if pixels is None else torch.from_numpy(pixels)
+
+    def split(part: Part) -> Split:
+        rows = np.flatnonzero(roles == part)
+        own = torch.from_numpy(labels[rows])
+        if pixels is not None:
+            return ResidentImages(pixels, torch.from_numpy(rows), own)
+        files = tuple(found.files[numbers[row]] for row in rows)
+        return FileImages(found.root, files, data.image_size, data.channels, _threads(config), own)
+
+    mean, std = _statistics(facts.arrays["sums"][roles == Part.TRAIN], data.image_size)
+    test = split(Part.TEST) if (roles == Part.TEST).any() else None
+    skipped = (*found.skipped, *unreadable)
+    return Dataset(found.classes, split(Part.TRAIN), split(Part.VALIDATION), test, skipped, mean, std)
+
+
+def _examined(
+    config: Config, found: images.Listing, folder: Path | None, key: str
+) -> tuple[cache.Entry, np.ndarray | None]:
+    """What one pass over the files found, and the pixels if they are to be resident; from the cache if it has them."""
+    data = config.data
+    resident = len(found.files) * data.channels * data.image_size**2 <= machine.available_memory() // 4
+    if folder:
+        facts, pixels = cache.load(folder, f"images-{key}"), cache.load(folder, f"pixels-{key}")
+        # Mapped pixels are used whatever the memory: the system drops and reads them again as it needs.
+        if facts and (pixels or not resident):
+            return facts, pixels.arrays["pixels"] if pixels else None
+    seen = images.examine(found, data.image_size, data.channels, resident, _threads(config))
+    facts = cache.Entry(
+        {"skipped": [[skip.path, skip.reason] for skip in seen.skipped]},
+        {"kept": seen.kept, "digests": seen.digests, "sums": seen.sums},
+    )
+    if folder:
+        cache.save(folder, f"images-{key}", facts.facts, facts.arrays)
+        if seen.pixels is not None:
+            cache.save(folder, f"pixels-{key}", {}, {"pixels": seen.pixels})
+            # From here on trials side by side share one copy.
+            if mapped := cache.load(folder, f"pixels-{key}"):
+                return facts, mapped.arrays["pixels"]
+    return facts, seen.pixels
+
+
+def _roles(
+    config: Config, found: images.Listing, facts: cache.Entry, labels: np.ndarray, folder: Path | None, key: str
+) -> np.ndarray:
+    """The split of each readable image, int8; from the cache if it has it, which then was checked before."""
+    data = config.data
+    share = (data.validation_fraction, data.split_seed) if found.held_out else None
+    name = f"split-{cache.key((key, cache.code(splits), share))}" if folder else ""
+    if folder and (entry := cache.load(folder, name)):
+        return entry.arrays["roles"]
+    parts = np.array([file.part for file in found.files], np.int64)[facts.arrays["kept"]]
+    roles = splits.assign(found.classes, labels, parts, facts.arrays["digests"], share, data.path)
+    if folder:
+        cache.save(folder, name, {}, {"roles": roles})
+    return roles
+
+
+def _statistics(sums: np.ndarray, size: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel from the sums of each image; exact integers until the last step."""
+    count = len(sums) * size**2
+    mean, std = [], []
+    for total, squares in sums.sum(axis=0).tolist():
+        mean.append(total / count / 255)
+        std.append(max(squares * count - total**2, 0) ** 0.5 / count / 255 or 1.0)
+    return tuple(mean), tuple(std)
+
+
+def _threads(config: Config) -> int:
+    return config.runtime.threads or machine.cores()

@@ -1,0 +1,158 @@
+"""Image classifiers of timm, from scratch, from a local file of weights, or from the hub."""
+
+from __future__ import annotations
+
+import difflib
+import pickle
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.models import adapt_input_conv
+from torch import Tensor, nn
+
+from training.config import Config, ConfigError, Problem
+
+if TYPE_CHECKING:
+    from training.dataset import Facts
+
+# What timm calls our rates, and what to say of an architecture that has no such thing.
+RATES = {
+    "drop_rate": ("regularization.dropout", "dropout"),
+    "drop_path_rate": ("regularization.drop_path", "stochastic depth"),
+}
+
+
+def network(config: Config, facts: Facts) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+    """The timm model, and the mean and standard deviation per channel to normalise its input with.
+
+    Raises ConfigError, as `model.build` says.
+    """
+    model = _create(config, facts)
+    mean, std = facts.mean, facts.std
+    if config.model.pretrained and config.data.channels == 3:
+        # Weights go with the normalisation that they were trained under.
+        mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
+    if config.model.pretrained not in ("", "hub"):
+        _load(model, Path(config.model.pretrained), config)
+    _try_image_size(model, config)
+    return model, mean, std
+
+
+def _create(config: Config, facts: Facts) -> Any:
+    name, hub = config.model.name, config.model.pretrained == "hub"
+    if not timm.is_model(name):
+        # Asked first, because timm would look on the network for a name such as hf-hub:…
+        similar = difflib.get_close_matches(name, timm.list_models(), n=3)
+        allowed = "a model of timm" + (", such as " + ", ".join(similar) if similar else "")
+        raise ConfigError((Problem("model.name", name, allowed),))
+    rates = {"drop_rate": config.regularization.dropout, "drop_path_rate": config.regularization.drop_path}
+    arguments: dict[str, Any] = {"num_classes": facts.classes, "in_chans": config.data.channels}
+    arguments |= {"img_size": config.data.image_size} | {key: rate for key, rate in rates.items() if rate > 0}
+    while True:
+        try:
+            return timm.create_model(name, pretrained=hub, **arguments)
+        except TypeError as error:
+            refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            if refused and refused[1] in RATES:
+                key, what = RATES[refused[1]]
+                raise ConfigError((Problem(key, rates[refused[1]], f"0: {name} has no {what}"),)) from None
+            if not refused or refused[1] != "img_size" or "img_size" not in arguments:
+                raise
+            # Convolutional networks take any size; only those built for one size, such as ViT, are told.
+            del arguments["img_size"]
+        except (AssertionError, ValueError) as error:
+            raise _bad_image_size(config, error) from None
+        except (OSError, RuntimeError) as error:
+            if not hub:
+                raise
+            allowed = f"weights of {name} that the hub has and this machine can reach ({_brief(error)})"
+            raise ConfigError((Problem("model.pretrained", "hub", allowed),)) from None
+
+
+def _try_image_size(model: nn.Module, config: Config) -> None:
+    """Put one blank image through the model, so that a size it cannot take is said before the run."""
+    size = config.data.image_size
+    model.eval()
+    try:
+        with torch.inference_mode():
+            model(torch.zeros(1, config.data.channels, size, size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise _bad_image_size(config, error) from None
+    model.train()
+
+
+def _bad_image_size(config: Config, error: Exception) -> ConfigError:
+    allowed = f"a size that {config.model.name} takes ({_brief(error)})"
+    return ConfigError((Problem("data.image_size", config.data.image_size, allowed),))
+
+
+def _brief(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _load(model: Any, path: Path, config: Config) -> None:
+    """Load a local file of weights; all names must fit, except that a head for other classes starts afresh."""
+    loaded, own = _read(path), model.state_dict()
+    classifier = model.pretrained_cfg["classifier"]
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    head = {name for name in own if name.rpartition(".")[0] in heads}
+    afresh = {name for name in head if name not in loaded or loaded[name].shape != own[name].shape}
+    loaded = {name: tensor for name, tensor in loaded.items() if name not in afresh}
+
+    first = model.pretrained_cfg["first_conv"]
+    for name in (first,) if isinstance(first, str) else tuple(first or ()):
+        kernel = f"{name}.weight"
+        if kernel in loaded and loaded[kernel].shape[1] != own[kernel].shape[1]:
+            loaded[kernel] = adapt_input_conv(config.data.channels, loaded[kernel])
+
+    missing = [name for name in own if name not in loaded and name not in afresh]
+    unknown = [name for name in loaded if name not in own]
+    misfits = [
+        f"{name} {tuple(loaded[name].shape)} for {tuple(own[name].shape)}"
+        for name in own
+        if name in loaded and loaded[name].shape != own[name].shape
+    ]
+    complaints = [("missing", missing), ("unknown", unknown), ("of another shape", misfits)]
+    if any(names for _, names in complaints):
+        listed = "; ".join(f"{what}: {_some(names)}" for what, names in complaints if names)
+        allowed = f"weights of {config.model.name} ({listed})"
+        raise ConfigError((Problem("model.pretrained", str(path), allowed),))
+    model.load_state_dict(loaded, strict=False)
+    if afresh:
+        print(f"The classifier starts afresh ({_some(sorted(afresh))}); the other weights come from {path}.")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Names and tensors of a safetensors file, or of a torch file that holds a state dict and no other objects."""
+    problem = Problem("model.pretrained", str(path), "empty, hub, or a file of weights: safetensors or a state dict")
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, SafetensorError):
+        raise ConfigError((problem,)) from None
+    for wrapper in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise ConfigError((problem,))
+    # DataParallel puts module. before each name, this program's own checkpoints network., beside mean and std.
+    return {
+        name.removeprefix("module.").removeprefix("network."): tensor
+        for name, tensor in content.items()
+        if name not in ("mean", "std")
+    }
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
+    return ", ".join(listed[:5]) + more

@@ -1,0 +1,343 @@
+"""Image files in class folders: finding them, reading each one once, decoding it to a square uint8 array.
+
+No torch here: the inspection of the data starts without it, and so does a thread that decodes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from training.splits import PART_NAMES, DataError, Part, Progress, Skipped, printable, sorted_classes
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+# Pillow is told what may come, whatever the file calls itself: some of its other readers start programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+# Pillow's own bound against decompression bombs (a quarter of a gigabyte of 24-bit pixels).
+LARGEST_PIXELS = 89_478_485
+LARGEST_BYTES = 2**28
+# Below this size a file is decoded faster than threads can take turns.
+SMALL_FILE = 2**14
+# Files that a thread examines before it reports.
+CHUNK = 64
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+class File(NamedTuple):
+    """An image file: its path under the root, its class and split, and what tells a changed file from the same one."""
+
+    path: str
+    label: int
+    part: Part
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All image files, by split, class and name. `held_out`: no validation folder, so some of train must serve."""
+
+    root: Path
+    classes: tuple[str, ...]
+    files: tuple[File, ...]
+    skipped: tuple[Skipped, ...]
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`pixels` uint8 (C, size, size); width, height and Pillow's mode are those of the file, as it is looked at."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    mode: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What one pass over the files found; row i of each array belongs to `files[kept[i]]`.
+
+    `digests` uint8 (N, 32): SHA-256 of the file. `sums` int64 (N, C, 2): sum and sum of squares of the pixels.
+    `sizes` int64 (N, 2): width and height. `pixels` uint8 (N, C, H, W), or None where they were not asked for.
+    """
+
+    kept: np.ndarray
+    digests: np.ndarray
+    sums: np.ndarray
+    sizes: np.ndarray
+    modes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    pixels: np.ndarray | None
+
+
+class Unreadable(Exception):
+    """One file that is no usable image; the message is the reason, for `Skipped`."""
+
+
+def listing(path: str) -> Listing:
+    """The image files under `path`: class folders, or train, validation and test folders of class folders.
+
+    Hidden files are ignored, other types recorded as skipped. Raises DataError where that is not what `path` holds.
+    """
+    root = Path(path)
+    if not os.path.exists(root):
+        raise DataError(f"data.path: {printable(root)} does not exist.")
+    if not root.is_dir():
+        raise DataError(f"data.path: {printable(root)} is a file; images are expected in a folder of class folders.")
+    skipped: list[Skipped] = []
+    folders = _part_folders(root, skipped)
+    by_class: dict[str, list[tuple[Part, str]]] = {}
+    for part, folder in folders.items():
+        names, files = _entries(root / folder)
+        for name in names:
+            by_class.setdefault(printable(name), []).append((part, os.path.join(folder, name)))
+        skipped += [Skipped(printable(os.path.join(folder, name)), "not in a class folder") for name in files]
+    if not by_class:
+        raise DataError(f"data.path: {printable(root)} holds no class folders; put each class in a folder of its own.")
+    trained = {name for name, places in by_class.items() if any(part is Part.TRAIN for part, _ in places)}
+    classes = sorted_classes(trained)
+    found: list[File] = []
+    for name in (*classes, *sorted_classes(set(by_class) - trained)):
+        for part, folder in by_class[name]:
+            before, left = len(found), len(skipped)
+            label = classes.index(name) if name in trained else -1
+            _collect(root, folder, label, part, found, skipped)
+            if len(found) == before and part is Part.TRAIN:
+                _refuse_empty(root, name, skipped[left:])
+            if len(found) > before and label < 0:
+                raise DataError(
+                    f"{printable(root / folder)}: the training split has no class {name!r}; add it or remove this one."
+                )
+    found.sort(key=attrgetter("part", "label"))
+    return Listing(root, classes, tuple(found), tuple(skipped), Part.VALIDATION not in folders)
+
+
+def examine(
+    listing: Listing, size: int, channels: int, keep_pixels: bool, threads: int, progress: Progress | None = None
+) -> Examined:
+    """Read and decode every listed file once. Raises DataError if a file vanishes or its disk fails meanwhile."""
+    total = len(listing.files)
+    pixels = np.empty((total if keep_pixels else 0, channels, size, size), np.uint8)
+    digests = np.zeros((total, 32), np.uint8)
+    sums = np.zeros((total, channels, 2), np.int64)
+    sizes = np.zeros((total, 2), np.int64)
+    modes = [""] * total
+    reasons: dict[int, str] = {}
+    levels = np.arange(256)
+    powers = np.stack((levels, levels**2), axis=1)
+
+    def run(numbers: range) -> range:
+        for number in numbers:
+            try:
+                content = read(listing.root, listing.files[number])
+                decoded = decode(content, size, channels)
+            except Unreadable as error:
+                reasons[number] = str(error)
+                continue
+            except MemoryError:
+                path = printable(listing.root / listing.files[number].path)
+                raise DataError(f"{path}: takes more memory to decode than there is; make it smaller.") from None
+            digests[number] = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
+            sizes[number] = decoded.width, decoded.height
+            modes[number] = decoded.mode
+            for channel in range(channels):
+                sums[number, channel] = np.bincount(decoded.pixels[channel].ravel(), minlength=256) @ powers
+            if keep_pixels:
+                pixels[number] = decoded.pixels
+        return numbers
+
+    with warnings.catch_warnings():
+        # Pillow warns about oddities in metadata, which do not touch the pixels.
+        warnings.simplefilter("ignore")
+        pieces = [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
+        for numbers in in_threads(run, pieces, listing.files, threads):
+            if progress:
+                progress(numbers.stop, total)
+    kept = np.array([number for number in range(total) if number not in reasons], np.int64)
+    if reasons:
+        digests, sums, sizes = digests[kept], sums[kept], sizes[kept]
+        modes = [modes[number] for number in kept]
+        pixels = pixels[kept] if keep_pixels else pixels
+    skipped = tuple(Skipped(printable(listing.files[number].path), reasons[number]) for number in sorted(reasons))
+    return Examined(kept, digests, sums, sizes, tuple(modes), skipped, pixels if keep_pixels else None)
+
+
+def in_threads(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], files: Sequence[File], threads: int
+) -> Iterator[Result]:
+    """`work` on each piece, in order, by as many threads as are worth it: tiny files only wait for each other."""
+    if threads < 2 or sum(file.size for file in files) < SMALL_FILE * len(files):
+        yield from map(work, pieces)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(work, pieces)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def read(root: Path, file: File) -> bytes:
+    """The content of a file. Raises Unreadable, or DataError where the disk and not the file is at fault."""
+    if file.size == 0:
+        raise Unreadable("empty file")
+    if file.size > LARGEST_BYTES:
+        raise Unreadable(f"{file.size:,} bytes, more than {LARGEST_BYTES:,}")
+    try:
+        with open(os.path.join(root, file.path), "rb") as opened:
+            return opened.read()
+    except PermissionError:
+        raise Unreadable("no permission to read it") from None
+    except OSError as error:
+        raise DataError(f"{printable(root / file.path)}: cannot be read now: {error.strerror}.") from None
+
+
+def decode(content: bytes, size: int, channels: int) -> Decoded:
+    """The image turned upright, its short side scaled to `size`, the middle cut out. Raises Unreadable.
+
+    Bicubic with antialiasing (Pillow's resize); grey by ITU-R 601 luma; 16-bit values are scaled to 8 bits.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > LARGEST_PIXELS:
+                raise Unreadable(f"{width}×{height} pixels, more than {LARGEST_PIXELS:,}")
+            mode = image.mode
+            # JPEG decodes at 1/2, 1/4 or 1/8 for a fraction of the time; twice the final size hides the difference.
+            image.draft(mode, (2 * size, 2 * size))
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            if (image.width < image.height) != (width < height):
+                width, height = height, width
+            square = _square(_eight_bit(image, "L" if channels == 1 else "RGB"), size)
+    except Unreadable:
+        raise
+    except UnidentifiedImageError:
+        raise Unreadable("not an image in a format that is read (" + ", ".join(FORMATS) + ")") from None
+    except MemoryError:
+        raise
+    # Pillow's readers raise errors of every type on damaged files; each becomes the recorded reason.
+    except Exception as error:
+        raise Unreadable(str(error) or type(error).__name__) from None
+    pixels = np.asarray(square)
+    return Decoded(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1), width, height, mode)
+
+
+def _eight_bit(image: Image.Image, mode: str) -> Image.Image:
+    """The image in mode L or RGB."""
+    if image.mode == "F":
+        raise Unreadable("floating-point pixels have no fixed range; convert the file to 8 or 16 bits")
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise Unreadable("pixels beyond 16 bits; convert the file to 8 or 16 bits")
+        image = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        # Over white, as a page shows it: what lies under transparent pixels is arbitrary, mostly black, and would turn
+        # dark drawings on a transparent ground into black squares.
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+
+
+def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
+    """The folder of each split under `root`; {TRAIN: ""} where the class folders lie in `root` itself.
+
+    "train" may also be a class, beside "car" and "bus": it is a split only if it holds folders, and if another
+    split or nothing else stands beside it.
+    """
+    names, files = _entries(root)
+    named: dict[Part, list[str]] = {}
+    for name in names:
+        if name.lower() in PART_NAMES:
+            named.setdefault(PART_NAMES[name.lower()], []).append(name)
+    others = [name for name in names if name.lower() not in PART_NAMES]
+    train = named.get(Part.TRAIN, [])
+    inside, loose = _entries(root / train[0]) if train else ([], [])
+    if not named or (others and (not inside or len(named) == 1)):
+        return {Part.TRAIN: ""}
+    if not train:
+        raise DataError(
+            f"data.path: {printable(root)} has a {next(iter(named.values()))[0]} folder but no train folder."
+        )
+    if loose and not inside:
+        raise DataError(
+            f"{printable(root / train[0])}: files lie here directly; put each class in a folder of its own."
+        )
+    for folders in named.values():
+        if len(folders) > 1:
+            raise DataError(f"data.path: {printable(root)} has both {folders[0]} and {folders[1]}; keep one of them.")
+    skipped += [Skipped(printable(name), "beside the train folder, not a split") for name in (*others, *files)]
+    return {part: folders[0] for part, folders in named.items()}
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the visible folders, and of the visible files, sorted."""
+    folders: list[str] = []
+    files: list[str] = []
+    for entry in _scan(folder):
+        (folders if entry.is_dir() else files).append(entry.name)
+    return folders, files
+
+
+def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name[0] != "."), key=attrgetter("name"))
+    except OSError as error:
+        raise DataError(f"{printable(folder)}: the folder cannot be read: {error.strerror}.") from None
+
+
+def _collect(root: Path, folder: str, label: int, part: Part, found: list[File], skipped: list[Skipped]) -> None:
+    """Append the image files anywhere below a class folder, depth first."""
+
+    def walk(relative: str, above: frozenset[tuple[int, int]]) -> None:
+        own = os.stat(os.path.join(root, relative))
+        if (own.st_dev, own.st_ino) in above:
+            skipped.append(Skipped(printable(relative), "a link back to a folder above"))
+            return
+        for entry in _scan(os.path.join(root, relative)):
+            name = entry.name
+            path = f"{relative}/{name}"
+            if entry.is_dir():
+                walk(path, above | {(own.st_dev, own.st_ino)})
+            elif not name.lower().endswith(ENDINGS):
+                ending = printable(os.path.splitext(name)[1]) or "no ending"
+                skipped.append(Skipped(printable(path), f"not an image type that is read: {ending}"))
+            elif not entry.is_file():
+                skipped.append(Skipped(printable(path), "a broken link or no regular file"))
+            else:
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue
+                found.append(File(path, label, part, status.st_size, status.st_mtime_ns))
+
+    walk(folder, frozenset())
+
+
+def _refuse_empty(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
+    other = f"; it holds {len(skipped)} other files, such as {skipped[0].path}" if skipped else ""
+    raise DataError(
+        f"{printable(root)}: class {name!r} has no image ({', '.join(ending[1:] for ending in ENDINGS)}){other}."
+    )

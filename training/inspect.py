@@ -1,0 +1,151 @@
+"""Looking at data before anything is decided: `python -m training.inspect --data FILE --output FOLDER`.
+
+Every file or row is read once, as a run would read it. FILE is TOML with a [data] table; FOLDER gets progress.jsonl and
+at the end inspection.json. No torch here, so that it starts at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import images, machine, splits, texts
+from training.config import ConfigError, Data, load_section
+from training.record import write_json
+from training.splits import DataError, Part, Progress, Skipped, majority_readable
+
+# More reasons than anyone reads; the total is always given.
+LISTED = 1000
+SECONDS_BETWEEN_REPORTS = 0.25
+# Chinese and Japanese characters count as words of their own.
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Inspect and write inspection.json; 0: complete, 1: failed, with the reason in the file and on stderr."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.inspect", description="Read data once and say what is there."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="TOML file with a [data] table")
+    parser.add_argument("--output", type=Path, required=True, help="folder for inspection.json and progress.jsonl")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        with open(options.output / "progress.jsonl", "w", encoding="utf-8") as file:
+            try:
+                found = {"status": "complete", **inspect(data_section(options.data), _reporter(file))}
+            except (DataError, ConfigError) as error:
+                found = {"status": "failed", "error": str(error)}
+        write_json(options.output / "inspection.json", {**found, "seconds": round(time.monotonic() - began, 3)})
+    except OSError as error:
+        print(f"{error.filename or options.output}: {error.strerror}", file=sys.stderr)
+        return 1
+    if found["status"] == "failed":
+        print(found["error"], file=sys.stderr)
+        return 1
+    return 0
+
+
+def data_section(path: Path) -> Data:
+    """The [data] table of a TOML file. Raises ConfigError."""
+    return load_section(path, "data")
+
+
+def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
+    """What the data hold, as plain JSON (G0). Raises DataError for what no run could use.
+
+    `duplicates` counts contents, whatever their class: surplus copies among what training comes from, before anything
+    is held out, and examples of a ready-made validation or test split that an earlier split has too.
+    """
+    return {"task": data.task, **(_images if data.task == "image-classification" else _texts)(data, progress)}
+
+
+def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
+    found = images.listing(data.path)
+    seen = images.examine(found, data.image_size, data.channels, False, machine.cores(), progress)
+    majority_readable(seen.skipped, len(found.files), f"{data.path}: images")
+    labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
+    parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
+    return {
+        **_splits(data, found.classes, labels, parts, seen.digests, found.held_out),
+        **_skipped((*found.skipped, *seen.skipped)),
+        "images": {
+            "widths": _spread(seen.sizes[:, 0], 0, 50, 100),
+            "heights": _spread(seen.sizes[:, 1], 0, 50, 100),
+            "modes": dict(Counter(seen.modes).most_common()),
+        },
+    }
+
+
+def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
+    found = texts.listing(data.path)
+    table = texts.read(found, data, progress)
+    return {
+        **_splits(data, table.classes, table.labels, table.parts, table.digests(), found.held_out),
+        **_skipped(table.skipped),
+        "texts": {
+            "characters": _spread(np.array([len(text) for text in table.texts]), 0, 50, 95, 100),
+            "words": _spread(np.array([len(WORD.findall(text)) for text in table.texts]), 0, 50, 95, 100),
+        },
+    }
+
+
+def _splits(
+    data: Data, classes: Sequence[str], labels: np.ndarray, parts: np.ndarray, digests: np.ndarray, held_out: bool
+) -> dict[str, Any]:
+    share = (data.validation_fraction, data.split_seed) if held_out else None
+    roles = splits.assign(classes, labels, parts, digests, share, data.path)
+    within_train, across = splits.duplicates(parts, digests)
+
+    def described(part: Part) -> dict[str, Any]:
+        own = labels[roles == part]
+        return {"examples": len(own), "per_class": np.bincount(own, minlength=len(classes)).tolist()}
+
+    return {
+        "classes": list(classes),
+        "splits": {
+            "train": described(Part.TRAIN),
+            "validation": {**described(Part.VALIDATION), "held_out": held_out},
+            "test": described(Part.TEST) if (roles == Part.TEST).any() else None,
+        },
+        "duplicates": {"within_train": within_train, "across_splits": across},
+    }
+
+
+def _skipped(skipped: Sequence[Skipped]) -> dict[str, Any]:
+    return {"skipped": [asdict(one) for one in skipped[:LISTED]], "skipped_total": len(skipped)}
+
+
+def _spread(values: np.ndarray, *percentiles: int) -> list[int]:
+    """The values at these percentiles (0: the least, 50: the median), each one that occurs."""
+    return np.percentile(values, percentiles, method="nearest").astype(int).tolist()
+
+
+def _reporter(file: Any) -> Progress:
+    """Writes how far the work is as JSON lines: the first, the last, and one each quarter of a second."""
+    latest = -SECONDS_BETWEEN_REPORTS
+
+    def report(done: int, total: int) -> None:
+        nonlocal latest
+        now = time.monotonic()
+        if done == total or now - latest >= SECONDS_BETWEEN_REPORTS:
+            latest = now
+            file.write(json.dumps({"done": done, "total": total}) + "\n")
+            file.flush()
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Training, step by step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training import device as devices
+from training import model as models
+from training import optimizer as optimizers
+from training.batches import Inputs, derived_seed, training_batches
+from training.checkpoint import Checkpoints, Progress
+from training.config import Config
+from training.dataset import Dataset
+from training.evaluation import evaluate
+from training.meter import Diverged, Meter
+from training.record import Metrics
+
+
+class Stopped(BaseException):
+    """The run was asked to stop; a BaseException, like KeyboardInterrupt, so that nobody takes it for a failure."""
+
+
+@dataclass
+class Run:
+    """A run under way. What it holds is true at any moment, so also when training ends by an exception."""
+
+    config: Config
+    folder: Path
+    device: torch.device
+    stop: Callable[[], bool]
+    started: float
+    """When the run was asked for, by time.monotonic."""
+    progress: Progress = field(default_factory=Progress)
+    parameters: int | None = None
+    first_step_seconds: float | None = None
+
+
+def train(run: Run, dataset: Dataset) -> None:
+    """Train to the last step, going on from the last checkpoint if there is one.
+
+    Raises Diverged, Stopped, ConfigError for settings that do not fit data or model, OSError for a full disk, and what
+    torch raises when memory runs out.
+    """
+    config, device = run.config, run.device
+    devices.prepare(config, device)
+    precision = devices.precision(config, device)
+    torch.manual_seed(derived_seed(config.training.seed, "initialisation"))
+    network = models.build(config, facts(dataset)).to(device)
+    optimizer = optimizers.build(config, network)
+    run.parameters = sum(parameter.numel() for parameter in network.parameters())
+
+    checkpoints = Checkpoints(run.folder / "checkpoints", config)
+    run.progress = progress = checkpoints.restore(network, optimizer)
+    if progress.step:
+        print(f"goes on after step {progress.step}", flush=True)
+    metrics = Metrics(run.folder / "metrics.jsonl", progress.step, progress.evaluated)
+    meter = Meter(metrics, progress.watch, config, len(dataset.classes))
+    batches = training_batches(config, dataset.train, device, first_step=progress.step + 1)
+
+    began = time.monotonic() - progress.seconds
+    pace = Pace(config.training.batch_size)
+    network.train()
+    while not run.stop():
+        if evaluation_due(progress, config):
+            meter.fetch()
+            throughput = pace.measure(progress.step)
+            evaluation = evaluate(network, dataset.validation, config, device, precision, progress.step, run.stop)
+            if evaluation is None:
+                break
+            progress.seconds = time.monotonic() - began
+            metrics.write(progress.step, {"seconds": progress.seconds} | evaluation.metrics() | throughput)
+            if not math.isfinite(evaluation.loss):
+                raise Diverged(progress.step, f"The validation loss became {evaluation.loss} at step {progress.step}.")
+            progress.final = evaluation
+            checkpoints.consider(evaluation, network, progress)
+            say(run, meter.latest, throughput)
+            if checkpoints.due():
+                metrics.sync()
+                checkpoints.save(network, optimizer, progress)
+            pace.restart(progress.step)
+        if progress.step == config.training.steps:
+            break
+
+        inputs, labels = next(batches)
+        step = progress.step + 1
+        rate = optimizers.rate(config, step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        devices.seed_noise(device, derived_seed(config.training.seed, "noise", step))
+        loss, norm = update(network, optimizer, inputs, labels, config, precision)
+        progress.step = step
+        progress.seconds = time.monotonic() - began
+        meter.add(step, loss, norm, rate, progress.seconds)
+        if run.first_step_seconds is None:
+            meter.fetch()
+            run.first_step_seconds = time.monotonic() - run.started
+            pace.restart(step)
+        elif meter.due():
+            meter.fetch()
+
+    meter.fetch()
+    metrics.sync()
+    checkpoints.save(network, optimizer, progress)
+    if progress.step < config.training.steps or evaluation_due(progress, config):
+        raise Stopped
+
+
+def update(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: Inputs,
+    labels: Tensor,
+    config: Config,
+    precision: torch.dtype | None,
+) -> tuple[Tensor, Tensor]:
+    """One optimizer step. The loss and the norm of the gradient before clipping, both scalars still on the device."""
+    with torch.autocast(labels.device.type, dtype=precision, enabled=precision is not None):
+        logits = network(inputs)
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.regularization.label_smoothing)
+    loss.backward()
+    # Without a limit nothing is clipped, but the norm is always wanted (P22).
+    norm = nn.utils.clip_grad_norm_(network.parameters(), config.regularization.gradient_clip or math.inf)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.detach(), norm
+
+
+def facts(dataset: Dataset) -> models.Facts:
+    """What the network must know of a data set."""
+    classes, tokenizer = len(dataset.classes), dataset.tokenizer
+    if tokenizer:
+        return models.Facts(classes, vocabulary_size=tokenizer.vocabulary_size, pad_id=tokenizer.pad_id)
+    return models.Facts(classes, mean=dataset.mean, std=dataset.std)
+
+
+class Pace:
+    """Examples a second between evaluations, the evaluations themselves and the slow first step left out."""
+
+    def __init__(self, batch_size: int):
+        self.batch_size = batch_size
+        self.step, self.since = 0, time.monotonic()
+
+    def restart(self, step: int) -> None:
+        self.step, self.since = step, time.monotonic()
+
+    def measure(self, step: int) -> dict[str, float]:
+        """The metric, if there was a step since the last restart; the device must have finished its work."""
+        if step == self.step:
+            return {}
+        return {"examples_per_second": (step - self.step) * self.batch_size / (time.monotonic() - self.since)}
+
+
+def evaluation_due(progress: Progress, config: Config) -> bool:
+    """Whether the weights as they are still have to be evaluated: every so many steps, and after the last."""
+    step = progress.step
+    at_step = step > 0 and (step % config.training.evaluate_every == 0 or step == config.training.steps)
+    return at_step and step > progress.evaluated
+
+
+def say(run: Run, train_loss: float, throughput: dict[str, float]) -> None:
+    """A line on the last evaluation, for who watches."""
+    assert run.progress.final is not None
+    evaluation = run.progress.final
+    pace = "".join(f"  {value:.0f} examples/s" for value in throughput.values())
+    print(
+        f"step {evaluation.step}/{run.config.training.steps}  train loss {train_loss:.4f}  "
+        f"validation loss {evaluation.loss:.4f}  error_rate {evaluation.error_rate:.4f}{pace}",
+        flush=True,
+    )

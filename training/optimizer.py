@@ -1,0 +1,60 @@
+"""The optimizer, and its learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from training.config import Config
+
+
+def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
+    """The configured optimizer over the trainable parameters of `model`, which is on its device already.
+
+    Parameters of at most one dimension (biases, scales and shifts of normalisation) are not decayed, as in timm.
+    """
+    chosen = config.optimizer
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": chosen.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    shared: dict[str, Any] = {"lr": chosen.learning_rate}
+    if chosen.name == "sgd":
+        shared |= {"momentum": chosen.momentum, "nesterov": chosen.nesterov}
+    else:
+        shared |= {"betas": (chosen.beta1, chosen.beta2), "eps": chosen.epsilon}
+    match chosen.name:
+        case "sgd":
+            return torch.optim.SGD(groups, **shared, fused=True)
+        case "adam":
+            return torch.optim.Adam(groups, **shared, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, **shared, fused=True)
+        # torch has no fused NAdam; foreach is the next fastest.
+        case "nadam":
+            return torch.optim.NAdam(groups, **shared, foreach=True)
+        case "nadamw":
+            return torch.optim.NAdam(groups, **shared, decoupled_weight_decay=True, foreach=True)
+    raise ValueError(chosen.name)
+
+
+def rate(config: Config, step: int) -> float:
+    """The learning rate of update number `step`, counted from 1 to `training.steps`.
+
+    It rises linearly over the warm-up steps; the update after them has the highest rate, the last update
+    `final_factor` of it (constant: the highest throughout).
+    """
+    highest, warmup = config.optimizer.learning_rate, config.schedule.warmup_steps
+    assert highest is not None  # config.check fills it in
+    if step <= warmup:
+        return highest * step / (warmup + 1)
+    if config.schedule.name == "constant":
+        return highest
+    progress = (step - 1 - warmup) / max(1, config.training.steps - 1 - warmup)
+    remaining = 1 - progress if config.schedule.name == "linear" else (1 + math.cos(math.pi * progress)) / 2
+    final = config.schedule.final_factor
+    return highest * (final + (1 - final) * remaining)

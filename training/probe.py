@@ -1,0 +1,238 @@
+"""Measure batch sizes with real training steps: `python -m training.probe --config FILE --output FOLDER` (G3-G5).
+
+Each size is a line of FOLDER/sizes.jsonl as soon as it is measured; FOLDER/result.json has the recommendation. The
+batch size and the number of steps in the configuration play no part. Exit codes: 0 complete, 1 failed, 143 stopped.
+
+One child process measures all sizes and reports them through a pipe: when the system kills it for want of memory, or a
+driver crashes, what was measured before still counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+import torch
+
+from training import ascent, record
+from training import device as devices
+from training.ascent import Size
+from training.bench import Bench
+from training.config import ConfigError, load
+from training.data import open_dataset
+from training.loop import Stopped
+from training.splits import DataError
+from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
+
+# A dictionary with one key: "facts" (of result.json), "attempt" (a size), "size" (its line), or "ending" (the rest of
+# result.json).
+Report = Callable[[dict[str, Any]], None]
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="probe", description="Measure which batch sizes fit and how fast they are.")
+    parser.add_argument("--config", type=Path, required=True, help="the configuration (TOML)")
+    parser.add_argument("--output", type=Path, required=True, help="folder for sizes.jsonl and result.json")
+    parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
+    parser.add_argument("--largest", type=int, help="try no larger size")
+    options = parser.parse_args(arguments)
+    if options.largest is not None and options.largest < 1:
+        parser.error(f"--largest: {options.largest}; allowed: at least 1")
+    try:
+        with record.lock(options.output):
+            sys.exit(run(options.output, lambda report: measure(options, report)))
+    except (record.Busy, OSError) as error:
+        sys.exit(str(error))
+
+
+def run(folder: Path, work: Callable[[Report], None]) -> int:
+    """Have `work` done by a child process, write what it reports, and conclude; the exit code."""
+    began = time.monotonic()
+    for earlier in ("sizes.jsonl", "result.json"):
+        (folder / earlier).unlink(missing_ok=True)
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(receiver)
+        _be_the_child(work, sender)
+    os.close(sender)
+
+    def forward(number: int, frame: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, forward)
+    with os.fdopen(receiver, encoding="utf-8") as reports:
+        found = follow(reports, folder / "sizes.jsonl")
+    _, status = os.waitpid(child, 0)
+    ending = found.ending or died(found, os.waitstatus_to_exitcode(status))
+    record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
+    if ending["status"] == "complete":
+        print(f"recommended batch size {ending['recommended']}, limited by {ending['limited_by']}", flush=True)
+    else:
+        print(ending["message"], file=sys.stderr, flush=True)
+    return EXIT_CODES[ending["status"]]
+
+
+def _be_the_child(work: Callable[[Report], None], sender: int) -> NoReturn:
+    code = 1
+    try:
+        # Each report by one call of the system, so that a signal cannot cut it in two.
+        work(lambda part: _write(sender, json.dumps(part) + "\n"))
+        code = 0
+    except BrokenPipeError:
+        print("Nobody listens any more.", file=sys.stderr)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit: what the parent has on its stack is the parent's to end.
+        os._exit(code)
+
+
+def _write(pipe: int, line: str) -> None:
+    os.write(pipe, line.encode())
+
+
+@dataclass
+class Found:
+    """What the child has reported."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    sizes: list[Size] = field(default_factory=list)
+    attempt: int | None = None
+    ending: dict[str, Any] | None = None
+
+
+def follow(reports: TextIO, path: Path) -> Found:
+    """Read the child's reports to their end, and write a line in `path` for each size."""
+    found = Found()
+    with path.open("a", encoding="utf-8") as lines:
+        for report in reports:
+            match json.loads(report):
+                case {"facts": facts}:
+                    found.facts |= facts
+                case {"attempt": size}:
+                    found.attempt = size
+                case {"size": line}:
+                    found.sizes.append(Size(**line))
+                    lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    lines.flush()
+                    say(found.sizes[-1])
+                case {"ending": ending}:
+                    found.ending = ending
+    return found
+
+
+def died(found: Found, code: int) -> dict[str, Any]:
+    """The end of a child that could not report it: the sizes that it measured before still hold."""
+    ended = f"it was ended by signal {-code}" if code < 0 else f"it ended with code {code}"
+    message = f"The process that measured did not come back: {ended} at batch size {found.attempt}"
+    # The kernel kills who takes too much; and libraries that were refused memory once may crash the next time.
+    short = code == -signal.SIGKILL or any(size.outcome == "out_of_memory" for size in found.sizes)
+    message += ", most likely because memory ran out." if short else "."
+    budget = found.facts.get("memory_budget", 0)
+    best = ascent.recommend(found.sizes, budget, "memory" if short else "error")
+    if best is not None:
+        return _ending("complete", "", message) | dataclasses.asdict(best)
+    if short and found.attempt:
+        return nothing_fits(found.attempt, budget)
+    return _ending("failed", "out_of_memory" if short else "error", message)
+
+
+def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
+    """The ending where no size fits, `smallest` being the smallest that was tried."""
+    return _ending(
+        "failed",
+        "out_of_memory",
+        f"Not even a batch of {smallest} fits into {budget / 2**20:.0f} MiB, which is what a run may take here. "
+        "Choose a smaller model or a smaller input, or free some memory.",
+    )
+
+
+def _ending(status: str, reason: str, message: str) -> dict[str, Any]:
+    return {"status": status, "reason": reason, "message": message}
+
+
+def measure(options: argparse.Namespace, report: Report) -> None:
+    """Measure, and report each part of the result and, whatever happens, the ending."""
+    stop = StopRequest()
+    try:
+        report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()}})
+        config = load(options.config)
+        device = devices.choose(config)
+        devices.prepare(config, device)
+        precision = "bfloat16" if devices.precision(config, device) else "float32"
+        threads = torch.get_num_threads()
+        report({"facts": {"device": devices.name(device), "precision": precision, "threads": threads}})
+        dataset = open_dataset(config, options.cache)
+        bench = Bench(config, dataset, device)
+        report({"facts": {"memory_budget": bench.budget}})
+        ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report)
+    except Stopped:
+        ending = _ending("stopped", "stopped", "Stopped when asked to; start it again to measure from the beginning.")
+    except ConfigError as error:
+        ending = _ending("failed", "config", str(error))
+    except DataError as error:
+        ending = _ending("failed", "data", str(error))
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        _, reason, message = unexpected(error)
+        ending = _ending("failed", reason, message)
+        log_traceback(options.output, debug=False)
+    stop()
+    report({"ending": ending})
+
+
+def probe(bench: Bench, highest: ascent.Cap, report: Report) -> dict[str, Any]:
+    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending."""
+
+    def attempt(size: int) -> Size:
+        report({"attempt": size})
+        found = bench.measure(size)
+        report({"size": dataclasses.asdict(found)})
+        return found
+
+    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, on_cpu=bench.device.type == "cpu")
+    fitting = sizes
+    while (best := ascent.recommend(fitting, bench.budget, ended_by)) is not None:
+        # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
+        failure = bench.check(best.recommended) if ended_by != "error" else None
+        if failure is None:
+            return _ending("complete", "", "") | dataclasses.asdict(best)
+        print(f"batch size {best.recommended} with its evaluation: {failure.message}", flush=True)
+        fitting = [size for size in fitting if size.batch_size < best.recommended]
+        ended_by = "memory" if failure.out_of_memory else "error"
+    smallest = min(sizes, key=lambda size: size.batch_size)
+    if smallest.outcome == "failed":
+        return _ending("failed", "error", f"A training step failed: {smallest.message}")
+    return nothing_fits(smallest.batch_size, bench.budget)
+
+
+def say(found: Size) -> None:
+    """A line on one size, for who watches."""
+    if found.outcome != "measured":
+        print(f"batch size {found.batch_size}: {found.outcome}: {found.message}", flush=True)
+        return
+    assert found.peak_memory is not None
+    print(
+        f"batch size {found.batch_size}: {found.throughput:.1f} examples/s  spread {found.spread:.1%}  "
+        f"memory {found.peak_memory / 2**20:.0f} MiB  with data {found.end_to_end_seconds:.4g} s a step",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""What a run leaves in its folder: the lock while it lives, metrics.jsonl as it goes, result.json at its end."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import importlib.metadata
+import io
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class Busy(Exception):
+    """Another process runs in the folder."""
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold `run.lock` in `folder`, made if need be, with this process's id in it. Raises Busy, or OSError.
+
+    A POSIX record lock: held means alive, and the kernel releases it at death. Children do not inherit it, and
+    closing any other handle of the file in this process would release it, so nothing else here opens it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise Busy(f"{folder}: another run is going on in this folder") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+class Metrics:
+    """metrics.jsonl, open for appending: one JSON object a line, each written by a single call of the system."""
+
+    def __init__(self, path: Path, step: int = 0, evaluated: int = 0):
+        """Goes on after update `step` and the evaluation at `evaluated`: what `path` has beyond them is dropped."""
+        if path.exists():
+            kept = [line for line in path.read_bytes().splitlines(keepends=True) if _is_before(line, step, evaluated)]
+            write_whole(path, b"".join(kept))
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one line; values that are not finite are written as "nan", "inf" and "-inf"."""
+        line = json.dumps({"step": step} | {key: finite(value) for key, value in values.items()}) + "\n"
+        if os.write(self._file, line.encode()) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def sync(self) -> None:
+        """Have the lines on the disk, as a checkpoint that is written next relies on them."""
+        os.fsync(self._file)
+
+
+def finite(value: float) -> float | str:
+    """The value itself, or what JSON can hold in place of one that is not finite."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _is_before(line: bytes, step: int, evaluated: int) -> bool:
+    try:
+        entry = json.loads(line)
+        return entry["step"] <= (evaluated if "val/loss" in entry else step)
+    except (ValueError, KeyError, TypeError):
+        # The last line of a run that was killed while it wrote.
+        return False
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file in one step: readers see the old content or the new, also after a power cut."""
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:
+        # On a full disk the half-written file would take the room that the result needs.
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace a JSON file in one step."""
+    write_whole(path, (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+
+
+def tolerant_output() -> None:
+    """Let standard output print any path and class name: what the terminal's encoding has not is shown escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def provenance() -> dict[str, Any]:
+    """What a result depends on besides the configuration: `versions`, `commit` and `code`, as in result.json."""
+    return {"versions": versions(), "commit": commit(), "code": code()}
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python and of the libraries that train; None for one that is not installed."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for library in ("torch", "timm", "transformers"):
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = None
+    return found
+
+
+def commit() -> str | None:
+    """The git commit of the working directory; None where there is no repository or no git."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def code() -> str:
+    """SHA-256 over the names and contents of this package's files, to tell whether the same code trained."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

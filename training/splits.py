@@ -1,0 +1,183 @@
+"""Which example is trained on, which validates, which is kept for the test; and the errors of data.
+
+No torch here: the inspection of the data starts without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+# What reads reports how far it is: (done, total).
+Progress = Callable[[int, int], None]
+
+
+class DataError(Exception):
+    """Data that cannot be used: one sentence naming the file, row, class or setting, and what to do."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file, or a row as `file:line`, that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+class Part(IntEnum):
+    """The split that an example belongs to."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+
+# Names of the folders, or of the files without their ending, of ready-made splits; case does not matter.
+PART_NAMES = {
+    "train": Part.TRAIN,
+    "val": Part.VALIDATION,
+    "valid": Part.VALIDATION,
+    "validation": Part.VALIDATION,
+    "test": Part.TEST,
+}
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path, or a part of one, as valid text: bytes that are not UTF-8 appear as `\\xd6`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sort key under which class "2" comes before class "10"."""
+    pieces = re.split(r"([0-9]+)", name)
+    # re.split alternates: texts at even places, digits at odd ones. Digits compare by length, then by value.
+    return [
+        (len(piece.lstrip("0")), piece.lstrip("0")) if place % 2 else (0, piece) for place, piece in enumerate(pieces)
+    ]
+
+
+def sorted_classes(names: set[str]) -> tuple[str, ...]:
+    """The classes in the order that numbers them."""
+    return tuple(sorted(names, key=lambda name: (natural(name), name)))
+
+
+def assign(
+    classes: Sequence[str],
+    labels: np.ndarray,
+    parts: np.ndarray,
+    digests: np.ndarray,
+    hold_out_share: tuple[float, int] | None,
+    source: str,
+) -> np.ndarray:
+    """The split of each example, int8 (N,), after checking that every class can be trained and validated.
+
+    `labels` and `parts` (N,) say the class and the ready-made split of each readable example, `digests` uint8 (N, 32)
+    its content. `hold_out_share` is (fraction, seed) where there is no validation split. Raises DataError.
+    """
+    if len(classes) < 2:
+        found = f"only one, {classes[0]!r}" if classes else "none"
+        raise DataError(f"{source}: at least two classes are needed; there is {found}.")
+    counts = np.bincount(labels[parts == Part.TRAIN], minlength=len(classes))
+    if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        raise DataError(
+            f"{source}: class {empty[0]!r} has no readable training example{_others(empty)}; add some or remove it."
+        )
+    if hold_out_share is None:
+        if not (parts == Part.VALIDATION).any():
+            raise DataError(f"{source}: the validation split has no readable example; add some or remove it.")
+        return parts.astype(np.int8)
+    train = np.flatnonzero(parts == Part.TRAIN)
+    held_out = hold_out(labels[train], [digest.tobytes() for digest in digests[train]], *hold_out_share)
+    if not held_out.any():
+        raise DataError(
+            f"{source}: nothing can be held out for validation, because no class has two different examples; "
+            "add examples."
+        )
+    result = parts.astype(np.int8)
+    result[train[held_out]] = Part.VALIDATION
+    return result
+
+
+def hold_out(labels: np.ndarray, contents: Sequence[bytes], fraction: float, seed: int) -> np.ndarray:
+    """Which examples are held out, bool (N,): stratified by class, the same for the same contents and seed.
+
+    The examples of each class are taken in the order of SHA-256(seed, content) until its share is full, so the order
+    of the files plays no part. Equal contents fall on the same side, even under different classes. A class of at least
+    two different contents gets at least one on either side, unless they are bound to examples of other classes.
+    """
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for example, content in enumerate(contents):
+        groups[content].append(example)
+    salted = hashlib.sha256(str(seed).encode() + b"\0")
+    ranks = []
+    for content, group in groups.items():
+        digest = salted.copy()
+        digest.update(content)
+        ranks.append((digest.digest(), group))
+    ordered = [group for _, group in sorted(ranks)]
+    label_list: list[int] = labels.tolist()
+    totals = np.bincount(labels).tolist()
+    shares = [max(1, min(total - 1, int(fraction * total + 0.5))) if total > 1 else 0 for total in totals]
+    taken = [0] * len(totals)
+    held_out: list[int] = []
+
+    def take(group: list[int], limits: list[int]) -> bool:
+        """Hold the group out if no class then exceeds its limit."""
+        added = Counter([label_list[example] for example in group]) if len(group) > 1 else {label_list[group[0]]: 1}
+        for label, count in added.items():
+            if taken[label] + count > limits[label]:
+                return False
+        for label, count in added.items():
+            taken[label] += count
+        held_out.extend(group)
+        return True
+
+    left: dict[int, list[list[int]]] = defaultdict(list)
+    for group in ordered:
+        if not take(group, shares):
+            for label in {label_list[example] for example in group}:
+                left[label].append(group)
+    # A class whose every content comes in more copies than its share: its smallest group, if another remains.
+    limits = [total - 1 for total in totals]
+    for label, groups_left in left.items():
+        for group in sorted(groups_left, key=len):
+            if taken[label] or take(group, limits):
+                break
+    result = np.zeros(len(labels), dtype=bool)
+    result[held_out] = True
+    return result
+
+
+def duplicates(parts: np.ndarray, digests: np.ndarray) -> tuple[int, int]:
+    """Surplus copies among the training examples, and examples of later splits whose content an earlier split has."""
+    seen: set[bytes] = set()
+    within_train = across = 0
+    for part in Part:
+        own = [digest.tobytes() for digest in digests[parts == part]]
+        distinct = set(own)
+        if part is Part.TRAIN:
+            within_train = len(own) - len(distinct)
+        else:
+            across += sum(content in seen for content in own)
+        seen |= distinct
+    return within_train, across
+
+
+def majority_readable(unreadable: Sequence[Skipped], total: int, source: str) -> None:
+    """Raise DataError if more than half of `total` files or rows cannot be used: then something else is wrong."""
+    if 2 * len(unreadable) > total:
+        first = unreadable[0]
+        raise DataError(
+            f"{source}: {len(unreadable)} of {total} cannot be used, the first being {first.path} ({first.reason})."
+        )
+
+
+def _others(names: Sequence[str]) -> str:
+    return f" (nor have {len(names) - 1} others)" if len(names) > 1 else ""

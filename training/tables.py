@@ -1,0 +1,180 @@
+"""Tables of texts as files: CSV, TSV and JSON Lines, read row by row with the line that each row begins on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from training.splits import DataError, printable
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+JSON_LINES = (".jsonl", ".ndjson")
+ENDINGS = (*DELIMITERS, *JSON_LINES)
+
+
+class Row(NamedTuple):
+    """A row: the line it begins on, and either the values of the asked columns or the reason why it has none."""
+
+    line: int
+    values: tuple[str, ...]
+    reason: str = ""
+
+
+def read(path: Path, encoding: str, columns: Sequence[str]) -> list[Row]:
+    """The rows of a file; blank lines do not count. Raises DataError for a file that cannot be understood.
+
+    Values that are not text (JSON numbers, true, false) become text as JSON writes them, null becomes "".
+    """
+    content = _decoded(path, encoding)
+    if path.suffix.lower() in JSON_LINES:
+        return _json_rows(path, content, columns)
+    return _delimited_rows(path, content, columns)
+
+
+def _decoded(path: Path, encoding: str) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}.") from None
+    try:
+        return content.decode(encoding or "utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{printable(path)}: byte {error.start} (line {line}) is not {encoding or 'UTF-8'}; {_advice(content)}."
+        ) from None
+    except (LookupError, ValueError):
+        raise DataError(
+            f'data.encoding: {encoding!r} is not a known encoding; set "latin-1", say, or leave it empty for UTF-8.'
+        ) from None
+
+
+def _advice(content: bytes) -> str:
+    """What to set instead, judged by the bytes."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return 'set data.encoding = "utf-16"'
+    if b"\0" in content:
+        return "it holds zero bytes, so it is no text file; save a spreadsheet or an archive as CSV first"
+    # Chinese in GB 18030 has its high bytes side by side; Western European texts have accents one by one.
+    high = re.findall(rb"[\x80-\xff]+", content)
+    if sum(len(run) == 1 for run in high) * 5 < len(high) and _reads_as(content, "gb18030"):
+        return 'set data.encoding = "gb18030"'
+    other = ' (or "cp1252")' if _reads_as(content, "cp1252") else ""
+    return f'set data.encoding = "latin-1"{other}'
+
+
+def _reads_as(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _delimited_rows(path: Path, content: str, columns: Sequence[str]) -> list[Row]:
+    delimiter = DELIMITERS[path.suffix.lower()]
+    # Not str.splitlines, which also splits at separators that belong to a text, such as U+2028.
+    lines = list(io.StringIO(content, newline=""))
+    records = _records(lines, delimiter)
+    if not records:
+        raise DataError(f"{printable(path)}: the file is empty; its first row must name the columns.")
+    last = records[-1][0]
+    if literal := _literal(lines, records) if delimiter == "\t" else []:
+        records = literal
+    elif len(_records([*lines[last - 1 :], "another row"], delimiter)) == 1:
+        raise DataError(f"{printable(path)}:{last}: a quote that opens in this row is never closed; close it.")
+    header = records[0][1]
+    _check_columns(path, header, columns)
+    places = [header.index(column) for column in columns]
+    rows = []
+    for line, fields in records[1:]:
+        if len(fields) == len(header):
+            rows.append(Row(line, tuple(fields[place] for place in places)))
+        else:
+            rows.append(Row(line, (), f"{_count(fields, 'field')} where the header has {len(header)}"))
+    return rows
+
+
+def _literal(lines: Sequence[str], records: Sequence[object]) -> list[tuple[int, list[str]]]:
+    """The records of a TSV file that means its quotes literally, so that they join complete lines; else none."""
+    if len(records) == sum(bool(line.strip("\r\n")) for line in lines):
+        return []
+    literal = _records(lines, "\t", quotes=False)
+    return literal if all(len(fields) == len(literal[0][1]) for _, fields in literal) else []
+
+
+def _records(lines: Sequence[str], delimiter: str, quotes: bool = True) -> list[tuple[int, list[str]]]:
+    """First line and fields of each record that is not blank."""
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE)
+    records = []
+    first = 1
+    for fields in reader:
+        if fields:
+            records.append((first, fields))
+        first = reader.line_num + 1
+    return records
+
+
+def _json_rows(path: Path, content: str, columns: Sequence[str]) -> list[Row]:
+    if content.lstrip().startswith("["):
+        raise DataError(f"{printable(path)}: this is a JSON array; write one object per line instead.")
+    rows: list[Row] = []
+    seen: dict[str, None] = {}
+    for line, text in enumerate(content.split("\n"), 1):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            rows.append(Row(line, (), "not valid JSON"))
+            continue
+        if isinstance(record, dict):
+            seen |= dict.fromkeys(record)
+            rows.append(_json_row(line, record, columns))
+        else:
+            rows.append(Row(line, (), "not a JSON object"))
+    if not rows:
+        raise DataError(f"{printable(path)}: the file is empty; it needs one JSON object per line.")
+    if seen:
+        _check_columns(path, list(seen), columns)
+    return rows
+
+
+def _json_row(line: int, record: dict[str, Any], columns: Sequence[str]) -> Row:
+    values = []
+    for column in columns:
+        value = record.get(column)
+        if isinstance(value, (dict, list)):
+            return Row(line, (), f"{column} is not text but a {'list' if isinstance(value, list) else 'table'}")
+        if value is None:
+            values.append("")
+        elif isinstance(value, str):
+            # Half an escaped surrogate pair (a text cut within an emoji) is no character and cannot be encoded.
+            values.append(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        else:
+            values.append(json.dumps(value))
+    return Row(line, tuple(values))
+
+
+def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in found:
+            names = ", ".join(repr(name) for name in found[:20]) + (", …" if len(found) > 20 else "")
+            mark = next((mark for mark in ";|\t" if len(found) == 1 and mark in found[0]), "")
+            hint = f" It seems to be delimited by {mark!r}; save it as CSV or TSV." if mark else ""
+            raise DataError(f"{printable(path)}: there is no column {column!r}; the columns are {names}.{hint}")
+        if found.count(column) > 1:
+            raise DataError(
+                f"{printable(path)}: there are {found.count(column)} columns {column!r}; rename all but one."
+            )
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")

@@ -1,0 +1,155 @@
+"""Text classifiers of transformers, from scratch, from a local checkpoint folder, or from the hub."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+)
+from transformers.utils import logging
+
+from training.config import Config, ConfigError, Problem
+
+if TYPE_CHECKING:
+    from training.dataset import Facts
+
+# The settings of ours that size a network from scratch, by the names that transformers' configurations share.
+SIZES = {"layers": "num_hidden_layers", "hidden_size": "hidden_size", "heads": "num_attention_heads"}
+# The width of the feed-forward layers, which has no one name; four times the hidden size, as in the papers.
+FEED_FORWARD = ("intermediate_size", "hidden_dim", "d_inner")
+
+
+def network(config: Config, facts: Facts) -> nn.Module:
+    """The transformers model for sequence classification. Raises ConfigError, as `model.build` says."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    settings = _checkpoint_settings(config) if config.model.pretrained else _fresh_settings(config, facts)
+    settings.num_labels = facts.classes
+    settings.pad_token_id = facts.pad_id
+    _set_dropout(settings, config)
+    _check(settings, config, facts)
+    if config.model.pretrained:
+        return _from_checkpoint(settings, config)
+    return AutoModelForSequenceClassification.from_config(settings, dtype=torch.float32)
+
+
+def _fresh_settings(config: Config, facts: Facts) -> Any:
+    name = config.model.name
+    if name not in CONFIG_MAPPING:
+        similar = difflib.get_close_matches(name, list(CONFIG_MAPPING), n=3)
+        allowed = "a model type of transformers" + (", such as " + ", ".join(similar) if similar else ", such as bert")
+        raise ConfigError((Problem("model.name", name, allowed),))
+    _check_classifies(CONFIG_MAPPING[name], name)
+    usual = AutoConfig.for_model(name)
+    chosen: dict[str, Any] = {"vocab_size": facts.vocabulary_size, "pad_token_id": facts.pad_id}
+    # RoBERTa and its kin begin to count positions after the id of the padding token.
+    chosen["max_position_embeddings"] = config.data.max_length + facts.pad_id + 1
+    # The usual ids belong to the published vocabulary, not to the tokenizer that was trained here.
+    chosen |= {key: None for key in ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")}
+    for key, theirs in SIZES.items():
+        if size := getattr(config.model, key):
+            if not hasattr(usual, theirs):
+                raise ConfigError((Problem(f"model.{key}", size, f"0: {name} has no such setting"),))
+            chosen[theirs] = size
+    if config.model.hidden_size:
+        chosen |= {key: 4 * config.model.hidden_size for key in FEED_FORWARD if hasattr(usual, key)}
+    return AutoConfig.for_model(name, **{key: value for key, value in chosen.items() if hasattr(usual, key)})
+
+
+def _checkpoint_settings(config: Config) -> Any:
+    source, local = _source(config)
+    if local and not Path(source).is_dir():
+        raise ConfigError((Problem("model.pretrained", source, "empty, hub, or a folder with a checkpoint"),))
+    try:
+        settings = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        allowed = f"a checkpoint that transformers can read without code of its own ({reason})"
+        raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
+    _check_classifies(type(settings), settings.model_type)
+    if config.model.name in CONFIG_MAPPING and config.model.name != settings.model_type:
+        raise ConfigError((Problem("model.name", config.model.name, f"{settings.model_type}, as in {source}"),))
+    if config.model.layers > settings.num_hidden_layers:
+        allowed = f"at most {settings.num_hidden_layers}, as {source} has no more"
+        raise ConfigError((Problem("model.layers", config.model.layers, allowed),))
+    # Fewer layers than the checkpoint has: its first ones.
+    settings.num_hidden_layers = config.model.layers or settings.num_hidden_layers
+    for key in ("hidden_size", "heads"):
+        size, own = getattr(config.model, key), getattr(settings, SIZES[key])
+        if size not in (0, own):
+            raise ConfigError((Problem(f"model.{key}", size, f"0 or {own}, as in {source}"),))
+    return settings
+
+
+def _set_dropout(settings: Any, config: Config) -> None:
+    """Give every dropout of the network the configured rate, that of its classifier included."""
+    rate, path_rate = config.regularization.dropout, config.regularization.drop_path
+    keys = [key for key, value in settings.to_dict().items() if "dropout" in key and isinstance(value, int | float)]
+    if rate and not keys:
+        raise ConfigError((Problem("regularization.dropout", rate, f"0: {settings.model_type} has no dropout"),))
+    if path_rate:
+        allowed = f"0: {settings.model_type} has no stochastic depth"
+        raise ConfigError((Problem("regularization.drop_path", path_rate, allowed),))
+    for key in keys:
+        setattr(settings, key, rate)
+
+
+def _check(settings: Any, config: Config, facts: Facts) -> None:
+    if settings.hidden_size % settings.num_attention_heads:
+        allowed = f"a divisor of the hidden size, {settings.hidden_size}"
+        raise ConfigError((Problem("model.heads", settings.num_attention_heads, allowed),))
+    positions = getattr(settings, "max_position_embeddings", None)
+    if positions and config.data.max_length > positions:
+        allowed = f"at most {positions}, the positions of {config.model.name}"
+        raise ConfigError((Problem("data.max_length", config.data.max_length, allowed),))
+    if facts.vocabulary_size > settings.vocab_size:
+        allowed = f"a checkpoint for the tokenizer's {facts.vocabulary_size} tokens; it has {settings.vocab_size}"
+        raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),))
+
+
+def _check_classifies(kind: type, name: str) -> None:
+    if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        allowed = "a model type that transformers has a sequence classifier for"
+        raise ConfigError((Problem("model.name", name, allowed),))
+
+
+def _from_checkpoint(settings: Any, config: Config) -> nn.Module:
+    source, local = _source(config)
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            source,
+            config=settings,
+            dtype=torch.float32,
+            local_files_only=local,
+            trust_remote_code=False,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except OSError as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        allowed = f"a checkpoint with weights in safetensors ({reason})"
+        raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
+    afresh = sorted({*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])})
+    # Language models are published without the pooler that classification puts on top; the rest must be there.
+    encoder = [key for key in afresh if key.startswith(f"{model.base_model_prefix}.") and ".pooler." not in key]
+    if encoder:
+        allowed = f"weights of {settings.model_type} ({len(encoder)} missing or of another shape, such as {encoder[0]})"
+        raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),))
+    if afresh:
+        print(f"Starts afresh: {', '.join(afresh)}; the other weights come from {source}.")
+    return model
+
+
+def _source(config: Config) -> tuple[str, bool]:
+    """What to load from, and whether it must be on this machine."""
+    hub = config.model.pretrained == "hub"
+    return (config.model.name if hub else config.model.pretrained), not hub

@@ -1,0 +1,142 @@
+"""Labelled texts: one file, or a folder with a train file and perhaps validation and test files.
+
+No torch here: the inspection of the data starts without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from training import tables
+from training.config import Data
+from training.splits import (
+    PART_NAMES,
+    DataError,
+    Part,
+    Progress,
+    Skipped,
+    majority_readable,
+    printable,
+    sorted_classes,
+)
+
+
+class File(NamedTuple):
+    """A file of texts: its split, and what tells a changed file from the same one."""
+
+    path: str
+    part: Part
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files. `held_out`: none of them is for validation, so some of the training texts must serve."""
+
+    root: Path
+    files: tuple[File, ...]
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """The usable rows of all files: text, number of the class and split (int64 (N,)) of each."""
+
+    classes: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: np.ndarray
+    parts: np.ndarray
+    skipped: tuple[Skipped, ...]
+
+    def digests(self) -> np.ndarray:
+        """SHA-256 of each text, uint8 (N, 32)."""
+        joined = b"".join(hashlib.sha256(text.encode()).digest() for text in self.texts)
+        return np.frombuffer(joined, np.uint8).reshape(-1, 32)
+
+
+def listing(path: str) -> Listing:
+    """The file at `path`, or its train, validation and test files. Raises DataError where there are none."""
+    root = Path(path)
+    endings = ", ".join(tables.ENDINGS)
+    if not os.path.exists(root):
+        raise DataError(f"data.path: {printable(root)} does not exist.")
+    if not root.is_dir():
+        if root.suffix.lower() not in tables.ENDINGS or not root.is_file():
+            raise DataError(f"data.path: {printable(root)} is none of {endings}; save the texts as one of them.")
+        return Listing(root.parent, (_file(root, Part.TRAIN),), held_out=True)
+    try:
+        paths = sorted(found for found in root.iterdir() if found.suffix.lower() in tables.ENDINGS and found.is_file())
+    except OSError as error:
+        raise DataError(f"data.path: {printable(root)} cannot be read: {error.strerror}.") from None
+    named: dict[Part, Path] = {}
+    for found in paths:
+        part = PART_NAMES.get(found.stem.lower())
+        if part is not None and (other := named.setdefault(part, found)) is not found:
+            raise DataError(f"data.path: {printable(root)} has both {other.name} and {found.name}; keep one of them.")
+    if Part.TRAIN not in named:
+        seen = f" It holds {', '.join(printable(found.name) for found in paths[:5])}." if paths else ""
+        raise DataError(
+            f"data.path: {printable(root)} has no train file ({endings}); name one train.csv, say, "
+            f"or give the path of the file itself.{seen}"
+        )
+    return Listing(root, tuple(_file(named[part], part) for part in sorted(named)), Part.VALIDATION not in named)
+
+
+def read(listing: Listing, data: Data, progress: Progress | None = None) -> Table:
+    """The usable rows; ragged and broken rows, and rows without text or label, are skipped. Raises DataError.
+
+    Texts and labels lose the white space around them. `progress` counts bytes.
+    """
+    if data.text_column == data.label_column:
+        raise DataError(f"data.label_column: {data.label_column!r} is data.text_column too; name two columns.")
+    texts: list[str] = []
+    labels: list[str] = []
+    parts: list[Part] = []
+    places: list[str] = []
+    skipped: list[Skipped] = []
+    done = 0
+    for file in listing.files:
+        rows = tables.read(listing.root / file.path, data.encoding, (data.text_column, data.label_column))
+        unusable: list[Skipped] = []
+        for row in rows:
+            place = f"{printable(file.path)}:{row.line}"
+            text, label = (value.strip() for value in row.values or ("", ""))
+            if row.reason or not text or not label:
+                unusable.append(Skipped(place, row.reason or f"no {'label' if text else 'text'}"))
+                continue
+            texts.append(text)
+            labels.append(label)
+            parts.append(file.part)
+            places.append(place)
+        majority_readable(unusable, len(rows), f"{printable(listing.root / file.path)}: rows")
+        skipped += unusable
+        done += file.size
+        if progress:
+            progress(done, sum(file.size for file in listing.files))
+    classes = sorted_classes({label for label, part in zip(labels, parts, strict=True) if part is Part.TRAIN})
+    numbers = {name: number for number, name in enumerate(classes)}
+    for label, place in zip(labels, places, strict=True):
+        if label not in numbers:
+            raise DataError(f"{place}: the training split has no class {label!r}; add examples or remove the row.")
+    return Table(
+        classes,
+        tuple(texts),
+        np.array([numbers[label] for label in labels], np.int64),
+        np.array(parts, np.int64),
+        tuple(skipped),
+    )
+
+
+def _file(path: Path, part: Part) -> File:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}.") from None
+    return File(path.name, part, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,207 @@
+"""Train one configuration: `python -m training.train --config FILE --output FOLDER`, or `python train.py` in an export.
+
+Whatever happens, FOLDER/result.json says how it ended (unless the process is killed), and running it again goes on
+from FOLDER/checkpoints. Exit codes: 0 complete, 3 infeasible, 1 failed, 143 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from training import device as devices
+from training import record
+from training.config import ConfigError, load
+from training.data import open_dataset
+from training.dataset import Dataset
+from training.loop import Run, Stopped, train
+from training.meter import Diverged
+from training.splits import DataError
+
+EXIT_CODES = {"complete": 0, "failed": 1, "infeasible": 3, "stopped": 143}
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command line."""
+    started = time.monotonic()
+    parser = argparse.ArgumentParser(prog="train", description="Train one configuration, or go on with it.")
+    parser.add_argument("--config", type=Path, default=default_config(), help="the configuration (TOML)")
+    parser.add_argument("--output", type=Path, default=Path("run"), help="folder for metrics, result and checkpoints")
+    parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an unexpected error")
+    options = parser.parse_args(arguments)
+    record.tolerant_output()
+    try:
+        with record.lock(options.output):
+            sys.exit(run(options.config, options.output, options.cache, started, options.debug))
+    except (record.Busy, OSError) as error:
+        sys.exit(str(error))
+
+
+def default_config() -> Path:
+    """config.toml of the working directory, or where there is none, beside the script that was started."""
+    here, beside = Path("config.toml"), Path(sys.argv[0]).with_name("config.toml")
+    return beside if beside.exists() and not here.exists() else here
+
+
+class StopRequest:
+    """SIGTERM or Ctrl-C. Until it is first asked, a signal interrupts what is going on, such as reading the data;
+    from then on it only answers, and whoever asks ends in good order."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+        # The fork server held them back until somebody would listen.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+
+    def __call__(self) -> bool:
+        self.asked = True
+        return self.requested
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        first, self.requested = not self.requested, True
+        if first and not self.asked:
+            raise Stopped
+
+
+def run(config_path: Path, folder: Path, cache: Path | None, started: float, debug: bool = False) -> int:
+    """Train in `folder`, whose lock is held, and write result.json; the exit code. `started` is by time.monotonic."""
+    for earlier in ("result.json", "exit.json"):
+        (folder / earlier).unlink(missing_ok=True)
+    stop = StopRequest()
+    result = blank_result()
+    ongoing: Run | None = None
+    try:
+        result |= record.provenance()
+        config = load(config_path)
+        device = devices.choose(config)
+        precision = devices.precision(config, device)
+        result |= {"device": devices.name(device), "precision": "bfloat16" if precision else "float32"}
+        dataset = open_dataset(config, cache)
+        result |= about_data(dataset)
+        say_beginning(dataset)
+        ongoing = Run(config, folder, device, stop, started)
+        train(ongoing, dataset)
+        ending = ("complete", "", "")
+    except Stopped:
+        ending = ("stopped", "stopped", "Stopped when asked to; run it again to go on.")
+    except Diverged as error:
+        assert ongoing is not None
+        ongoing.progress.step = error.step
+        ending = ("infeasible", "diverged", str(error))
+    except ConfigError as error:
+        ending = ("failed", "config", str(error))
+    except DataError as error:
+        ending = ("failed", "data", str(error))
+    except Exception as error:
+        ending = unexpected(error)
+        log_traceback(folder, debug)
+    stop()
+    result |= dict(zip(("status", "reason", "message"), ending, strict=True))
+    if ongoing is not None:
+        result |= about_run(ongoing, result["validation"])
+    record.write_json(folder / "result.json", result)
+    if result["status"] == "complete":
+        assert ongoing is not None
+        best, metric = ongoing.progress.best[0], ongoing.config.training.metric
+        print(f"best validation {metric} {getattr(best, metric)!r} at step {best.step}", flush=True)
+    else:
+        print(result["message"], file=sys.stderr, flush=True)
+    return EXIT_CODES[result["status"]]
+
+
+def blank_result() -> dict[str, Any]:
+    """Every key of result.json that `record.provenance` has not, for a run that has come to nothing yet."""
+    return {
+        "status": "failed",
+        "reason": "error",
+        "message": "",
+        "best": None,
+        "final": None,
+        "steps_done": 0,
+        "seconds": 0.0,
+        "first_step_seconds": None,
+        "device": None,
+        "precision": None,
+        "peak_memory": None,
+        "parameters": None,
+        "validation": None,
+        "classes": [],
+        "skipped_total": 0,
+        "resumed": 0,
+    }
+
+
+def about_data(dataset: Dataset) -> dict[str, Any]:
+    """What result.json says of the data; `per_class` counts the validation examples of each class."""
+    labels = dataset.validation.labels
+    per_class = labels.bincount(minlength=len(dataset.classes)).tolist()
+    return {
+        "classes": list(dataset.classes),
+        "skipped_total": len(dataset.skipped),
+        "validation": {"examples": len(labels), "correct": None, "per_class": per_class},
+    }
+
+
+def say_beginning(dataset: Dataset) -> None:
+    """A line on the data, for who watches."""
+    print(
+        f"{len(dataset.train)} examples to train on, {len(dataset.validation)} to validate on, "
+        f"{len(dataset.classes)} classes",
+        flush=True,
+    )
+    if dataset.skipped:
+        first = dataset.skipped[0]
+        print(f"left out: {len(dataset.skipped)}, the first being {first.path}: {first.reason}", flush=True)
+
+
+def about_run(run: Run, validation: dict[str, Any]) -> dict[str, Any]:
+    """What result.json says of the training, finished or not; `correct` is that of the best evaluation."""
+    progress = run.progress
+    best = progress.best[0] if progress.best else None
+    return {
+        "best": {"step": best.step} | best.metrics() if best else None,
+        "final": {"step": progress.final.step} | progress.final.metrics() if progress.final else None,
+        "steps_done": progress.step,
+        "seconds": progress.seconds,
+        "first_step_seconds": run.first_step_seconds,
+        "peak_memory": devices.peak_memory(run.device),
+        "parameters": run.parameters,
+        "validation": validation | {"correct": best.correct if best else None},
+        "resumed": progress.resumed,
+    }
+
+
+def unexpected(error: Exception) -> tuple[str, str, str]:
+    """Status, reason and message for an error that no check foresaw."""
+    text = traceback.format_exception_only(error)[-1].strip()
+    if devices.is_out_of_memory(error):
+        return "infeasible", "out_of_memory", f"Memory ran out: {text}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "failed", "disk_full", f"The disk is full: {text}. Make room and run it again to go on."
+    return "failed", "error", text
+
+
+def log_traceback(folder: Path, debug: bool) -> None:
+    """Append the traceback of the error being handled to log.txt; to stderr as well only for who asks."""
+    text = traceback.format_exc()
+    if debug:
+        print(text, file=sys.stderr)
+    try:
+        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(text)
+    except OSError as problem:
+        print(f"The traceback could not be written: {problem}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
