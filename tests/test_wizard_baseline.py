@@ -1,0 +1,208 @@
+"""When a first result is reasonable, what is offered when it is not, and how it becomes the first launch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presets.language import Message
+from state import decisions, launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests.set_up import DIGITS, advance, set_up
+from wizard import baseline, configuration, flow
+
+PER_CLASS = DIGITS["splits"]["validation"]["per_class"]
+
+
+def end(store: Store, id: str, correct: int, **changes: Any) -> None:
+    """Enter the result of a trial as the supervisor does."""
+    error = 1 - correct / sum(PER_CLASS)
+    result = {
+        "status": "complete",
+        "reason": "",
+        "message": "",
+        "best": {"step": 600, "val/loss": 1.0, "val/error_rate": error},
+        "final": {"step": 680, "val/loss": 1.0, "val/error_rate": error},
+        "steps_done": 680,
+        "seconds": 9.0,
+        "validation": {"examples": sum(PER_CLASS), "correct": correct, "per_class": PER_CLASS},
+        **changes,
+    }
+    trials.mark_ended(store, id, result)
+
+
+def only_trial(store: Store) -> str:
+    batch = baseline.plan(store)
+    (trial,) = trials.trials(store, batch.name)
+    return trial.id
+
+
+DIVERGED: dict[str, Any] = {
+    "status": "infeasible",
+    "reason": "diverged",
+    "message": "loss is nan at step 12",
+    "best": None,
+}
+
+
+def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 342)
+        question = flow.ask(store, "baseline")
+        assert question.recommended == "accept"
+        assert "342 of 360 validation examples are right, 95.0% (95% interval 92.2% to 97.0%)" in question.reason.text()
+        flow.answer(store, "baseline", "accept")
+        assert flow.standing(store) == flow.Standing(None)
+        (launch,) = launches.launches(store)
+        best = launches.best(store)
+    assert (launch.decision, launch.batch, launch.previous) == ("adopt", "baseline-1", None)
+    assert launch.evidence["correct"] == 342
+    assert best is not None
+    assert best.hash == launch.candidate
+    assert best.reasons["optimizer.learning_rate"]
+
+
+def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 40)
+        question = flow.ask(store, "baseline")
+        assert question.recommended == "sweep"
+        assert {option.value for option in question.options} == {"sweep", "override"}
+        with pytest.raises(Refusal, match="no answer"):
+            flow.answer(store, "baseline", "accept")
+        with pytest.raises(Refusal, match="not clearly better than chance"):
+            baseline.accept(store, "baseline-1")
+        assert launches.best(store) is None
+        said = [message.text() for message in question.evidence]
+    assert "Not clearly better than chance" in said[0]
+    assert [text[0] for text in said[1:]] == ["1", "2", "3", "4"]
+
+
+def test_the_best_of_many_evaluations_must_be_better_than_the_best_of_many_guesses(tmp_path: Path) -> None:
+    """52 of 360 would be significant as one look (p = 0.006), and is what the best of 40 looks reaches by luck."""
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 52)
+        verdict = baseline.judge(store, "baseline-1")
+    assert verdict.figures["verdict"] == "better"
+    assert verdict.figures["looks"] == 40
+    assert not verdict.reasonable
+    assert "Perhaps luck: 52 of 360" in verdict.message.text()
+
+
+def test_while_the_baseline_runs_there_is_nothing_to_judge(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        with pytest.raises(Refusal, match="needs a result first: baseline"):
+            flow.ask(store, "baseline")
+        only_trial(store)
+        with pytest.raises(Refusal, match="still at work"):
+            baseline.judge(store, "baseline-1")
+
+
+def test_a_baseline_that_diverged_leads_to_the_sweep(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 0, **DIVERGED)
+        question = flow.ask(store, "baseline")
+    assert "the loss grew beyond all bounds (loss is nan at step 12)" in question.evidence[0].text()
+    assert question.recommended == "sweep"
+
+
+def test_a_baseline_that_failed_is_run_again_only_when_a_person_says_so(tmp_path: Path) -> None:
+    failed = {"status": "failed", "reason": "disk_full", "message": "The disk is full", "best": None}
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 0, **failed)
+        question = flow.ask(store, "baseline")
+        assert question.recommended is None
+        assert "baseline-1-001 is failed: The disk is full" in question.evidence[0].text()
+        assert question.evidence[1].text().endswith("trials/baseline-1-001/log.txt.")
+        flow.answer(store, "baseline", "again")
+        assert flow.standing(store) == flow.Standing("baseline", "baseline", "baseline-2")
+
+
+def sweep(store: Store) -> trials.Batch:
+    end(store, only_trial(store), 0, **DIVERGED)
+    flow.answer(store, "baseline", "sweep")
+    batch = baseline.latest(store)
+    assert batch is not None
+    return batch
+
+
+def test_the_sweep_runs_five_rates_over_four_decades_of_the_same_configuration(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        batch = sweep(store)
+        assert flow.standing(store) == flow.Standing("baseline", "baseline", batch.name)
+        rates = [entry.overrides for entry in trials.trials(store, batch.name)]
+        name = configuration.whole(store)
+    assert rates == [{"optimizer.learning_rate": rate} for rate in (0.001, 0.01, 0.1, 1.0, 10.0)]
+    assert (batch.configuration, batch.wanted) == (name, "run")
+
+
+def test_the_best_rate_of_the_sweep_becomes_that_of_the_first_configuration_by_a_recorded_decision(
+    tmp_path: Path,
+) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        batch = sweep(store)
+        for entry, correct in zip(trials.trials(store, batch.name), (40, 340, 300, 0, 0), strict=True):
+            end(store, entry.id, correct, **({} if correct else DIVERGED))
+        question = flow.ask(store, "baseline")
+        assert question.recommended == "accept"
+        assert question.table is not None
+        assert [row[1] for row in question.table.rows] == ["0.001", "0.01", "0.1", "1", "10"]
+        flow.answer(store, "baseline", "accept")
+        assert flow.standing(store) == flow.Standing(None)
+        assert baseline.latest(store) == batch
+        best, made = launches.best(store), decisions.decision(store, "initial")
+        (launch,) = launches.launches(store)
+        assert (
+            trials.trial_settings(store, trials.trial(store, launch.evidence["trial"])) == best.settings if best else 0
+        )
+    assert best is not None
+    assert best.settings["optimizer.learning_rate"] == 0.01
+    assert best.settings["schedule.name"] == "constant"
+    assert made is not None
+    assert made.chosen == 0.01
+    assert "the best of the 5 learning rates" in Message.from_json(json.dumps(made.reason)).text()
+
+
+def test_when_no_rate_helps_nothing_is_recommended_and_only_a_person_can_go_on(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        batch = sweep(store)
+        for entry in trials.trials(store, batch.name):
+            end(store, entry.id, 38)
+        question = flow.ask(store, "baseline")
+        assert question.recommended is None
+        assert [option.value for option in question.options] == ["override"]
+        with pytest.raises(Refusal, match="say why"):
+            flow.answer(store, "baseline", "override", "  ")
+        assert launches.best(store) is None
+        flow.answer(store, "baseline", "override", "the labels are noisy, 标签 {有} 噪声")
+        assert flow.standing(store) == flow.Standing(None)
+        (launch,) = launches.launches(store)
+    assert "标签 {有} 噪声" in Message.from_json(json.dumps(launch.reason)).text()
+
+
+def test_another_configuration_later_needs_a_baseline_of_its_own_and_follows_the_first(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 342)
+        flow.answer(store, "baseline", "accept")
+        flow.answer(store, "batch_size", 32)
+        advance(store, "baseline")
+        assert flow.standing(store) == flow.Standing("baseline", "baseline")
+        end(store, only_trial(store), 345)
+        flow.answer(store, "baseline", "accept")
+        first, second = launches.launches(store)
+    assert second.previous == first.candidate
+    with open_store(store.project) as store:
+        assert flow.standing(store) == flow.Standing(None)
+
+
+def test_a_learning_rate_typed_after_a_bad_baseline_gets_a_baseline_of_its_own(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 40)
+        flow.answer(store, "initial", 0.03)
+        assert flow.standing(store) == flow.Standing("baseline", "baseline")
+        assert only_trial(store) == "baseline-2-001"

@@ -1,0 +1,383 @@
+"""What is recommended, and the figures that are shown to choose by."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presets import catalogue
+from state import decisions, measurements, project
+from state.errors import Refusal
+from tests.set_up import DIGITS, SPAM, advance, changed, probed, set_up, size
+from training.config import SECTIONS
+from wizard import architecture, configuration, flow, optimizer, probe, quantity, steps
+from wizard.machine import Device, at_hand
+from wizard.question import Question
+
+CPU = Device("cpu", "processor", 1, 8 * 2**30, 2)
+GPU = Device("cuda", "accelerator", 1, 80 * 2**30, 16)
+IMAGES = "image-classification"
+
+
+def photographs(examples: int, side: int = 256) -> dict[str, Any]:
+    found = changed(DIGITS, train={"examples": examples})
+    found["images"] = {"widths": [side, side, side], "heights": [side, side, 2 * side], "modes": {"RGB": examples}}
+    return found
+
+
+def recommended(found: dict[str, Any], device: Device) -> str:
+    entries = catalogue.architectures(found["task"])
+    return architecture.recommend(entries, found, found["task"], device)[0].id
+
+
+def said(question: Question) -> str:
+    return "\n".join(message.text() for message in question.evidence)
+
+
+@pytest.mark.parametrize(
+    ("found", "device", "expected"),
+    [
+        (DIGITS, CPU, "test_resnet"),
+        (photographs(1_000), CPU, "mobilenetv3_small_050"),
+        (photographs(1_000), GPU, "resnet10t"),
+        (photographs(120_000), GPU, "resnet18"),
+        (photographs(1_280_000), GPU, "resnet50"),
+        (photographs(60_000, side=32), GPU, "resnet10t"),
+        (SPAM, CPU, "bert-tiny"),
+        (SPAM, GPU, "bert-tiny"),
+        (changed(SPAM, train={"examples": 1_000_000}), GPU, "bert-base"),
+    ],
+)
+def test_the_recommended_architecture_is_small_and_grows_with_the_data_and_the_device(
+    found: dict[str, Any], device: Device, expected: str
+) -> None:
+    assert recommended(found, device) == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "modes", "name", "expected"),
+    [
+        (8, {"L": 10}, "test_resnet", (32, 1)),
+        (28, {"L": 10, "1": 2}, "resnet10t", (32, 1)),
+        (48, {"RGB": 10, "L": 1}, "resnet10t", (64, 3)),
+        (256, {"RGB": 10}, "resnet18", (224, 3)),
+        (96, {"RGBA": 10}, "resnet18", (96, 3)),
+        (96, {"P": 10}, "vit_tiny_patch16_224", (224, 3)),
+        (32, {"RGB": 10}, "some_other_timm_model", (32, 3)),
+    ],
+)
+def test_the_network_gets_images_about_as_large_as_they_are_in_their_own_colours(
+    tmp_path: Path, side: int, modes: dict[str, int], name: str, expected: tuple[int, int]
+) -> None:
+    found = copy.deepcopy(DIGITS)
+    found["images"] = {"widths": [side] * 3, "heights": [side] * 3, "modes": modes}
+    with set_up(tmp_path / "p", "weights", found, architecture=name) as store:
+        values = configuration.current(store)
+    assert (values["data.image_size"], values["data.channels"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "characters", "expected"),
+    [(30, 161, 64), (1, 12, 32), (900, 5000, 512), (2, 100, 128)],
+    ids=["short messages", "single words", "long mails are cut", "no spaces between words"],
+)
+def test_texts_are_cut_where_nearly_all_are_whole(tmp_path: Path, words: int, characters: int, expected: int) -> None:
+    found = copy.deepcopy(SPAM)
+    found["texts"] = {"characters": [1, 10, characters, 9999], "words": [1, 2, words, 9999]}
+    with set_up(tmp_path / "p", "weights", found) as store:
+        assert configuration.current(store)["data.max_length"] == expected
+
+
+def test_the_table_of_architectures_names_cost_norm_weights_and_paper_of_each(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "architecture") as store:
+        question = flow.ask(store, "architecture")
+    assert question.table is not None
+    assert {row[0] for row in question.table.rows} == {option.value for option in question.options}
+    row = next(row for row in question.table.rows if row[0] == "resnet18")
+    assert row[2:7] == ("11 M", "1.8 G", "224", "batch", "timm/resnet18.a1_in1k")
+    assert "arXiv:1512.03385" in row[7]
+    assert "Batch norm makes" in said(question)
+    assert "better kept for later" in said(question)
+
+
+def test_a_typed_model_outside_the_catalogue_is_taken_with_the_task_s_library(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "batch_size", SPAM, architecture="electra") as store:
+        values = configuration.current(store)
+        assert flow.ask(store, "batch_size").recommended == 64
+    assert (values["model.library"], values["model.name"], values["optimizer.name"]) == (
+        "transformers",
+        "electra",
+        "adamw",
+    )
+
+
+def test_weights_from_the_network_are_offered_and_never_recommended(tmp_path: Path) -> None:
+    for task, found in (("images", DIGITS), ("texts", SPAM)):
+        with set_up(tmp_path / task, "weights", found) as store:
+            question = flow.ask(store, "weights")
+        assert question.recommended == "scratch"
+        assert "hub" in {option.value for option in question.options}
+        assert "few to learn from scratch" in said(question)
+
+
+def checkpoint(folder: Path, kind: str) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    return folder
+
+
+def test_local_weights_bring_their_own_sizes_and_a_fine_tuning_learning_rate(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "权重 [b]", "bert")
+    with set_up(tmp_path / "p", "baseline", SPAM, weights=str(path)) as store:
+        values = configuration.checked(store)
+    assert values["model.pretrained"] == str(path)
+    assert (values["model.name"], values["model.layers"], values["model.heads"]) == ("bert", 0, 0)
+    assert values["optimizer.learning_rate"] == 5e-5
+    assert values["training.steps"] == 210  # three passes, in two digits
+
+
+def test_going_from_scratch_to_weights_asks_for_the_learning_rate_again(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "weights", "bert")
+    with set_up(tmp_path / "p", "baseline", SPAM) as store:
+        flow.answer(store, "weights", str(path))
+        advance(store, "initial", SPAM)
+        assert flow.standing(store).step == "initial"
+        flow.answer(store, "weights", "scratch")
+        advance(store, "baseline", SPAM)
+        assert configuration.current(store)["model.layers"] == 2
+
+
+def test_weights_of_another_kind_of_model_are_refused(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "weights", "distilbert")
+    with set_up(tmp_path / "p", "weights", SPAM) as store:
+        with pytest.raises(Refusal, match="weights are of a distilbert model, the chosen architecture is bert"):
+            flow.answer(store, "weights", str(path))
+        with pytest.raises(Refusal, match=r"no config\.json"):
+            flow.answer(store, "weights", str(tmp_path))
+
+
+def test_every_hyperparameter_of_an_optimizer_is_shown_with_when_it_is_opened(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "optimizer") as store:
+        question = flow.ask(store, "optimizer")
+    assert question.recommended == "sgd"  # the network is a ResNet
+    assert question.table is not None
+    for entry in catalogue.optimizers():
+        shown = {row[1]: row for row in question.table.rows if row[0] == entry.title}
+        assert shown.keys() == {part.key.removeprefix("optimizer.") for part in entry.hyperparameters}
+        assert shown["learning_rate"][3] == "searched"
+    momentum = next(row for row in question.table.rows if row[1] == "momentum")
+    assert momentum[2:6] == ("0.9", "fixed", "10 trials", "0.7 - 0.995")
+
+
+def test_the_first_configuration_shows_every_setting_and_adds_nothing(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "initial") as store:
+        question = flow.ask(store, "initial")
+        flow.answer(store, "initial", "use")
+        made = decisions.decision(store, "initial")
+    assert question.table is not None
+    shown = {row[0].partition(".")[0] for row in question.table.rows}
+    assert shown == set(SECTIONS)
+    assert made is not None
+    assert made.settings["schedule.name"] == "constant"
+    assert not any(value for key, value in made.settings.items() if key.startswith(("regularization", "augmentation")))
+    assert "He et al. 2016" in said(question)
+
+
+@pytest.mark.parametrize(
+    ("found", "absent", "present"),
+    [(DIGITS, ("texts:", "transformers from scratch:"), "images:"), (SPAM, ("images:",), "texts:")],
+)
+def test_the_first_configuration_leaves_out_what_is_for_the_other_task(
+    tmp_path: Path, found: dict[str, Any], absent: tuple[str, ...], present: str
+) -> None:
+    with set_up(tmp_path / "p", "initial", found) as store:
+        meanings = [row["meaning"] for row in table(flow.ask(store, "initial"))]
+    assert not [meaning for meaning in meanings if meaning.startswith(absent)]
+    assert [meaning for meaning in meanings if meaning.startswith(present)]
+
+
+def table(question: Question) -> list[dict[str, str]]:
+    assert question.table is not None
+    names = [column.text() for column in question.table.columns]
+    return [dict(zip(names, row, strict=True)) for row in question.table.rows]
+
+
+def test_batch_sizes_are_shown_with_speed_gain_bottleneck_memory_time_and_cost(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        store.project = project.change(store.project, price_per_hour=2.0, power_watts=300.0)
+        probed(
+            store,
+            size(8, 0.010),
+            size(16, 0.0104),
+            size(32, 0.016),
+            size(64, 0.030, whole=0.045, input_seconds=0.04),
+            size(128, 0.1, outcome="out_of_memory", message="CUDA out of memory"),
+        )
+        question = flow.ask(store, "batch_size")
+    rows = table(question)
+    assert [row["batch size"] for row in rows] == ["8", "16", "32", "64"]
+    assert [row["gain"] for row in rows] == ["-", "1.92 x", "1.30 x", "0.71 x"]
+    assert [row["limited by"] for row in rows] == ["-", "-", "device", "input pipeline"]
+    planned = 30 * 1437
+    seconds = planned / (8 / 0.010)
+    assert rows[0]["examples/s"] == "800"
+    assert rows[0]["per step"] == "10 ms"
+    assert rows[0]["memory"] == "308 MiB"
+    assert rows[0]["an epoch"] == quantity.duration(1437 / 800).text()
+    assert rows[0]["43 k examples"] == quantity.duration(seconds).text()
+    assert rows[0]["device seconds"] == "54"
+    assert rows[0]["price"] == f"{seconds / 3600 * 2:.2f}"
+    assert rows[0]["energy"] == "0.0045 kWh"
+    text = said(question)
+    for part in (
+        "At 64 the input pipeline is the bottleneck: a step takes 30 ms on the device alone and 45 ms with",
+        "From 16 to 32 throughput no longer nearly doubles",
+        "A batch of 128 does not fit: CUDA out of memory",
+        "gradient accumulation",
+        "never searched",
+        "perfect scaling",
+        "ResNet uses batch norm: its statistics come from 64 examples",
+    ):
+        assert part in text
+
+
+def test_one_size_that_a_neighbour_slowed_down_is_not_taken_for_the_end_of_the_rise(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, size(8, 0.01), size(16, 0.04, spread=0.3), size(32, 0.012), size(64, 0.023))
+        text = said(flow.ask(store, "batch_size"))
+    assert "From 32 to 64 throughput no longer nearly doubles" in text
+    assert "Step times vary by up to 30%" in text
+
+
+def test_without_price_and_power_no_cost_is_made_up(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "batch_size") as store:
+        names = table(flow.ask(store, "batch_size"))[0].keys()
+    assert not {"price", "energy"} & set(names)
+
+
+def test_a_busy_machine_is_named_beside_its_figures(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, load_average=40.0)
+        assert "busy with other work (load 40.0" in said(flow.ask(store, "batch_size"))
+
+
+@pytest.mark.parametrize(
+    ("limited_by", "part"),
+    [
+        ("throughput", "as fast as it gets"),
+        ("memory", "within the memory of the device (8.0 GiB)"),
+        ("data", "leaves 20 steps in an epoch"),
+        ("cap", "largest size that is allowed"),
+        ("error", "before one that failed"),
+    ],
+)
+def test_the_reason_says_what_limits_the_batch_size(tmp_path: Path, limited_by: str, part: str) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, limited_by=limited_by)
+        assert part in flow.ask(store, "batch_size").reason.text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model.name": "resnet18"},
+        {"optimizer.name": "adamw"},
+        {"runtime.precision": "bfloat16"},
+        {"data.image_size": 64},
+        {"device": "another"},
+        {"device_memory": 1},
+        {"examples": 2},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_probe_of_another_subject_does_not_count(tmp_path: Path, change: dict[str, Any]) -> None:
+    with set_up(tmp_path / "p", "batch_size") as store:
+        found = probe.fresh(store)
+        assert found is not None
+        measurements.record(store, "probe-9", "probe", {**found.subject, **change}, found.result)
+        assert probe.fresh(store) is None
+        assert flow.standing(store) == flow.Standing("batch_size", "probe")
+
+
+def test_the_number_of_steps_is_offered_by_passes_and_time_against_the_budget(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "steps") as store:
+        question = flow.ask(store, "steps")
+        rows = table(question)
+        assert [option.value for option in question.options] == [230, 680, 2100]
+        assert question.recommended == 680
+        assert rows[1]["passes"] == "30.3"
+        step = probe.step_seconds(probe.known(store), 64)
+        trial = steps.trial_seconds(store, 680)
+        assert 680 * step < trial < 680 * step * 1.3
+        assert rows[1]["a round of 20"] == quantity.duration(steps.round_seconds(store, 680)).text()
+
+
+def test_the_recommended_length_lets_a_round_fit_into_a_quarter_of_the_budget(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "steps") as store:
+        for hours, expected in ((0.5, 680), (0.11, 680), (0.1, 230), (0.05, 230)):
+            store.project = project.change(store.project, budget_hours=4 * hours)
+            question = flow.ask(store, "steps")
+            assert question.recommended == expected
+            assert steps.round_seconds(store, expected) <= hours * 3600
+        store.project = project.change(store.project, budget_hours=0.1)
+        question = flow.ask(store, "steps")
+        fitting = question.recommended
+        assert isinstance(fitting, int)
+        assert 1437 / 64 < fitting < 230
+        assert len(question.options) == 4
+        assert steps.round_seconds(store, fitting) <= 0.025 * 3600 < steps.round_seconds(store, fitting + 40)
+        assert "passes over the data" in question.reason.text()
+
+
+def test_when_not_even_one_pass_fits_the_reason_says_what_would_help_more(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "steps") as store:
+        store.project = project.change(store.project, budget_hours=0.01)
+        question = flow.ask(store, "steps")
+    assert question.recommended == 230
+    assert "even so a round takes" in question.reason.text()
+
+
+def test_the_device_at_hand_is_found_without_torch() -> None:
+    device = at_hand("cpu")
+    assert device.kind == "cpu"
+    assert device.cores >= 1
+    assert device.memory > 2**28
+    assert device.name
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible", "expected"),
+    [
+        ("NVIDIA H100, 81559\nNVIDIA H100, 81559", None, ("cuda", "NVIDIA H100", 2, 81559 * 2**20)),
+        ("NVIDIA H100, 81559\nNVIDIA H100, 81559", "1", ("cuda", "NVIDIA H100", 1, 81559 * 2**20)),
+        ("NVIDIA, a name with a comma, [N/A]", None, ("cuda", "NVIDIA, a name with a comma", 1, 0)),
+        ("NVIDIA H100, 81559", "", ("cpu", None, 1, None)),
+        ("", None, ("cpu", None, 1, None)),
+    ],
+    ids=["two cards", "one of two", "no memory told", "hidden", "none"],
+)
+def test_cards_are_read_from_what_their_driver_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str, visible: str | None, expected: tuple[Any, ...]
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}\nEND\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    at_hand.cache_clear()
+    found = at_hand("auto")
+    at_hand.cache_clear()
+    for value, wanted in zip((found.kind, found.name, found.count, found.memory), expected, strict=True):
+        assert wanted is None or value == wanted
+
+
+def test_learning_rate_of_fine_tuning_comes_from_the_catalogue(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "initial", SPAM, weights="hub") as store:
+        assert optimizer.fine_tuning(store)
+        assert "learning rate 5e-05" in flow.ask(store, "initial").options[0].note.text()

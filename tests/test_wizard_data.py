@@ -1,0 +1,181 @@
+"""What the set-up says about data: which cannot be used, what is worth knowing of those that can."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from state import decisions
+from state.errors import Refusal
+from state.store import open_store
+from tests.set_up import DIGITS, SPAM, advance, changed, inspected, make, set_up
+from wizard import flow
+from wizard.question import Question
+
+
+def ask(tmp_path: Path, found: dict[str, Any], step: str = "data") -> Question:
+    with set_up(tmp_path / "p", step, found) as store:
+        return flow.ask(store, step)
+
+
+def said(question: Question) -> str:
+    return "\n".join(message.text() for message in question.evidence)
+
+
+def ready_made(found: dict[str, Any], **splits: Any) -> dict[str, Any]:
+    found = changed(found, **splits)
+    found["splits"]["validation"]["held_out"] = False
+    return found
+
+
+SMALL = changed(
+    DIGITS,
+    train={"examples": 90, "per_class": [9] * 10},
+    validation={"examples": 10, "per_class": [1] * 10},
+)
+
+
+def test_a_small_validation_split_is_not_accepted_but_a_larger_share_that_is_named(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "data", SMALL) as store:
+        question = flow.ask(store, "data")
+        assert "Only 10 validation examples" in said(question)
+        assert question.options == ()
+        assert question.recommended == 0.25
+        with pytest.raises(Refusal, match="no answer"):
+            flow.answer(store, "data", "use")
+        flow.answer(store, "data", 0.25)
+        assert flow.standing(store) == flow.Standing("data", "inspection")
+        inspected(
+            store,
+            changed(
+                DIGITS,
+                train={"examples": 75, "per_class": [7] * 5 + [8] * 5},
+                validation={"examples": 25, "per_class": [3] * 5 + [2] * 5},
+            ),
+        )
+        flow.answer(store, "data", "use")
+        made = decisions.decision(store, "data")
+    assert made is not None
+    assert made.settings == {"data.validation_fraction": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (
+            changed(DIGITS, train={"per_class": [0, *[150] * 9]}),
+            "No training example of: 0",
+        ),
+        (
+            changed(DIGITS, validation={"per_class": [0, *[40] * 9]}, train={"per_class": [1, *[150] * 9]}),
+            "No validation example of",
+        ),
+        (
+            ready_made(DIGITS, validation={"per_class": [40] * 9 + [0]}),
+            "Move some there from the training split",
+        ),
+        (ready_made(SMALL), "Only 10 validation examples"),
+        (
+            changed(
+                DIGITS,
+                train={"examples": 20, "per_class": [2] * 10},
+                validation={"examples": 10, "per_class": [1] * 10},
+            ),
+            "Only 10 validation examples",
+        ),
+    ],
+    ids=["class without training", "class of one example", "ready-made without a class", "ready-made small", "too few"],
+)
+def test_data_that_no_split_can_make_usable_are_refused_with_what_to_do(
+    tmp_path: Path, found: dict[str, Any], sentence: str
+) -> None:
+    with set_up(tmp_path / "p", "data", found) as store, pytest.raises(Refusal, match=sentence):
+        flow.ask(store, "data")
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 0.51, -0.2, 2])
+def test_an_impossible_share_for_validation_is_refused(tmp_path: Path, fraction: float) -> None:
+    with set_up(tmp_path / "p", "data") as store, pytest.raises(Refusal, match="more than 0 and at most"):
+        flow.answer(store, "data", fraction)
+
+
+def test_imbalance_is_told_with_the_error_rate_that_means_nothing(tmp_path: Path) -> None:
+    question = ask(tmp_path, SPAM)
+    assert "from 598 examples (spam) to 3859" in said(question)
+    assert "Always naming ham is right for 86.6%" in said(question)
+    metric = ask(tmp_path / "2", SPAM, "metric")
+    assert "Always naming ham has an error rate of 13.4%" in said(metric)
+    assert metric.recommended == "error_rate"
+
+
+def test_where_one_class_is_nearly_everything_the_loss_is_recommended(tmp_path: Path) -> None:
+    found = changed(SPAM, validation={"examples": 1000, "per_class": [960, 40]})
+    assert ask(tmp_path, found, "metric").recommended == "loss"
+
+
+def test_balanced_data_are_not_called_imbalanced(tmp_path: Path) -> None:
+    assert "imbalanced" not in said(ask(tmp_path, DIGITS))
+    assert "about equally frequent (139 to 146" in said(ask(tmp_path / "2", DIGITS))
+
+
+def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(tmp_path: Path) -> None:
+    found = ready_made(DIGITS)
+    found["skipped"] = [{"path": "3/[/red]坏.png", "reason": "truncated"}]
+    found["skipped_total"] = 7
+    found["duplicates"] = {"within_train": 2, "across_splits": 5}
+    found["splits"]["test"] = {"examples": 100, "per_class": [10] * 10}
+    text = said(ask(tmp_path, found))
+    for part in (
+        "7 files or rows",
+        "3/[/red]坏.png (truncated)",
+        "5 examples are in the training split and in another",
+        "2 examples are copies",
+        "test split of 100 examples is left alone",
+        "ready-made validation split is used",
+    ):
+        assert part in text
+
+
+def test_without_a_test_split_it_says_what_that_costs(tmp_path: Path) -> None:
+    assert "There is no test split" in said(ask(tmp_path, DIGITS))
+
+
+def test_ready_made_splits_cannot_be_given_another_share(tmp_path: Path) -> None:
+    question = ask(tmp_path, ready_made(DIGITS))
+    assert question.free == ""
+
+
+def test_images_of_many_sizes_and_texts_are_described(tmp_path: Path) -> None:
+    found = copy.deepcopy(DIGITS)
+    found["images"] = {"widths": [20, 300.5, 4000], "heights": [30, 200, 3000], "modes": {"RGB": 1700, "P": 97}}
+    text = said(ask(tmp_path, found))
+    assert "300.5 by 200 pixels in the middle" in text
+    assert "RGB 1700, P 97. All are brought to three" in text
+    assert "95 % have at most 30" in said(ask(tmp_path / "2", SPAM))
+
+
+def test_data_that_changed_on_disk_are_inspected_again(tmp_path: Path) -> None:
+    for folder in ("0", "train/1"):
+        (tmp_path / "p" / "data" / folder).mkdir(parents=True)
+    labels = tmp_path / "p" / "data" / "texts.csv"
+    labels.write_text("text,label\n")
+    with set_up(tmp_path / "p", "metric") as store:
+        for change in (
+            lambda: (tmp_path / "p" / "data" / "0" / "new.png").touch(),
+            lambda: (tmp_path / "p" / "data" / "train" / "1" / "new.png").touch(),
+            lambda: labels.write_text("text,label\nhello,ham\n"),
+        ):
+            assert flow.standing(store).step == "metric"
+            change()
+            assert flow.standing(store) == flow.Standing("data", "inspection")
+            inspected(store, DIGITS)
+            flow.answer(store, "data", "use")
+
+
+def test_what_the_project_writes_does_not_count_as_changed_data(tmp_path: Path) -> None:
+    with open_store(make(tmp_path, data=".")) as store:
+        advance(store, "architecture")
+        assert flow.standing(store).step == "architecture"

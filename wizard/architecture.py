@@ -1,0 +1,215 @@
+"""Third decision: a proven architecture, small at first (G1, G10)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from presets import catalogue
+from presets.catalogue import Architecture
+from presets.language import Message, _, say
+from state import decisions
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from wizard import configuration, data, inspection, machine, quantity
+from wizard.question import Choice, Option, Question, Settled, Table
+
+STEP = "architecture"
+IMAGES = "image-classification"
+# Images up to this many pixels a side are "small inputs" in the catalogue.
+SMALL = 64
+# The usual networks halve their input five times.
+STRIDE = 32
+# A rule of thumb for the first model, no limit: more parameters learn too, but each trial costs more.
+PARAMETERS_PER_EXAMPLE = 100
+# Tokens per word of English with a vocabulary of some thousands; characters per token where words are not spaced.
+TOKENS_PER_WORD = 1.5
+UNSPACED = 12
+LONGEST = 512
+
+
+def ask(store: Store) -> Question:
+    """The catalogue's architectures for the task, the smallest suitable one recommended."""
+    found = inspection.known(store)
+    task = store.project.settings.task
+    device = machine.at_hand(configuration.current(store)["runtime.device"])
+    entries = catalogue.architectures(task)
+    best, reason = recommend(entries, found, task, device)
+    return Question(
+        step=STEP,
+        rows=("G1", "G10"),
+        text=say(
+            "Which architecture should be the start? (Any other name of {library} can be typed.)", library=best.library
+        ),
+        evidence=tuple(_evidence(found, task, device, best)),
+        options=tuple(Option(entry.id, entry.id, _about(entry)) for entry in entries),
+        recommended=best.id,
+        reason=reason,
+        table=_table(entries),
+        free="text",
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice) -> Settled:
+    """The model and the size of its inputs."""
+    found = inspection.known(store)
+    task = store.project.settings.task
+    entry = by_id(str(chosen))
+    if entry is None:
+        name = str(chosen).strip()
+        if not re.fullmatch(r"[\w][\w./-]*", name, re.ASCII):
+            raise Refusal("{name!r} is not the name of a model.", name=name)
+        library = "timm" if task == IMAGES else "transformers"
+        model: dict[str, Any] = {"model.library": library, "model.name": name}
+        reason = say("typed: a model of {library} outside the catalogue", library=library)
+    else:
+        model = {key: value for key, value in entry.overrides().items() if key != "data.task"}
+        reason = question.reason if chosen == question.recommended else _about(entry)
+    return Settled({**model, **_inputs(entry, found, task)}, reason)
+
+
+def valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: it fits the project's task."""
+    return (decision.settings.get("model.library") == "timm") == (store.project.settings.task == IMAGES)
+
+
+def chosen(store: Store) -> Architecture | None:
+    """The catalogue's entry that was chosen; None for a typed name. Refuses where nothing was chosen yet."""
+    decision = decisions.decision(store, STEP)
+    if decision is None:
+        raise Refusal("No architecture has been chosen yet.")
+    return by_id(str(decision.chosen))
+
+
+def by_id(id: str) -> Architecture | None:
+    """The catalogue's entry of an id, if it has one."""
+    return next((entry for entry in catalogue.architectures() if entry.id == id), None)
+
+
+def recommend(
+    entries: Sequence[Architecture], found: dict[str, Any], task: str, device: machine.Device
+) -> tuple[Architecture, Message]:
+    """The smallest suitable architecture: by input size, device and number of training examples, with the reason."""
+    examples = int(found["splits"]["train"]["examples"])
+    suitable = [entry for entry in entries if _suits(entry, found, task)] or list(entries)
+    if device.kind == "cpu":
+        smallest = min(suitable, key=lambda entry: entry.parameters)
+        return smallest, say(
+            "{title} is proven, and this is the smallest network for such inputs: without a GPU its speed decides how "
+            "many trials fit into a day. A larger one can follow when this one works.",
+            title=smallest.title,
+        )
+    family = [entry for entry in suitable if entry.family == suitable[0].family]
+    fitting = [entry for entry in family if entry.parameters <= PARAMETERS_PER_EXAMPLE * examples]
+    best = (
+        max(fitting, key=lambda entry: entry.parameters) if fitting else min(family, key=lambda entry: entry.parameters)
+    )
+    return best, say(
+        "{title} is the best understood family for this task. By the rule of thumb of at most {limit} parameters per "
+        "training example, this is the size to start with; a larger one can follow when this one works.",
+        title=best.title,
+        limit=PARAMETERS_PER_EXAMPLE,
+    )
+
+
+def image_side(found: dict[str, Any]) -> int:
+    """Pixels of the shorter side of the image in the middle."""
+    return int(min(found["images"]["widths"][1], found["images"]["heights"][1]))
+
+
+def _suits(entry: Architecture, found: dict[str, Any], task: str) -> bool:
+    if task != IMAGES:
+        return True
+    return entry.small_inputs if image_side(found) <= SMALL else entry.input_size > SMALL
+
+
+def _inputs(entry: Architecture | None, found: dict[str, Any], task: str) -> dict[str, Any]:
+    if task == IMAGES:
+        return {"data.image_size": _image_size(entry, found), "data.channels": 1 if data.grey(found) else 3}
+    return {"data.max_length": _max_length(found["texts"])}
+
+
+def _image_size(entry: Architecture | None, found: dict[str, Any]) -> int:
+    """The images' own size, rounded up to what the strides of the network divide, at most the size it is known for."""
+    own = max(STRIDE, math.ceil(image_side(found) / STRIDE) * STRIDE)
+    if entry is None:
+        return min(own, 224)
+    # A vision transformer has one position embedding per patch: other sizes are another network.
+    return entry.input_size if entry.family == "vit" else min(own, max(entry.input_size, SMALL))
+
+
+def _max_length(texts: dict[str, Any]) -> int:
+    """Tokens that hold 95 % of the texts, in steps of 32."""
+    words, characters = texts["words"][2], texts["characters"][2]
+    tokens = characters if characters > UNSPACED * max(words, 1) else words * TOKENS_PER_WORD
+    return min(LONGEST, max(32, math.ceil(tokens / 32) * 32))
+
+
+def _evidence(found: dict[str, Any], task: str, device: machine.Device, best: Architecture) -> Iterator[Message]:
+    yield say(
+        "{examples} training examples; the device is {count} x {name} with {memory}.",
+        examples=found["splits"]["train"]["examples"],
+        count=device.count,
+        name=device.name,
+        memory=quantity.memory(device.memory),
+    )
+    inputs = _inputs(best, found, task)
+    if task == IMAGES:
+        yield say(
+            "The images have {side} pixels a side; the recommended network gets them at {size} by {size} with "
+            "{channels} channels. At twice the size an example takes four times the compute.",
+            side=image_side(found),
+            size=inputs["data.image_size"],
+            channels=inputs["data.channels"],
+        )
+    else:
+        yield say(
+            "Texts are cut at {length} tokens, which leaves about 95 % of them whole. At twice the length a text takes "
+            "more than twice the compute.",
+            length=inputs["data.max_length"],
+        )
+    if any(entry.normalisation == "batch" for entry in catalogue.architectures(task)):
+        yield say(
+            "Batch norm makes an example's result depend on the others in its batch: with few examples a batch its "
+            "statistics are noisy, and another batch size is a little of another model. Layer norm does not care."
+        )
+    yield say(
+        "A network of your own is better kept for later: with a proven one, results that disappoint are due to "
+        "settings, not to the network, and there are published figures to compare with."
+    )
+
+
+def _about(entry: Architecture) -> Message:
+    if entry.note is not None:
+        return entry.note
+    return say("{title}, {size}: {about}", title=entry.title, size=Message(entry.size), about=entry.about)
+
+
+def _table(entries: Sequence[Architecture]) -> Table:
+    rows = tuple(
+        (
+            entry.id,
+            f"{entry.title}, {_(entry.size)}",
+            quantity.large(entry.parameters),
+            quantity.large(entry.macs),
+            str(entry.input_size),
+            entry.normalisation,
+            entry.pretrained or "-",
+            entry.paper,
+        )
+        for entry in entries
+    )
+    columns = (
+        say("name"),
+        say("family and size"),
+        say("parameters"),
+        say("multiply-adds"),
+        say("input"),
+        say("norm"),
+        say("published weights"),
+        say("paper"),
+    )
+    return Table(columns, rows)

@@ -1,0 +1,311 @@
+"""Last decision: is the first result reasonable, clearly better than chance? (G12, G14)"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from presets.language import Message, _, say, stored
+from state import decisions, launches, trials
+from state.database import Store
+from state.document import content_hash
+from state.errors import Refusal
+from state.trials import Batch, NewTrial, Trial
+from wizard import chance, configuration, initial, inspection, optimizer, quantity
+from wizard.question import Choice, Option, Question, Settled, Table
+
+STEP = "baseline"
+KIND = "baseline"
+ACCEPT, SWEEP, OVERRIDE, AGAIN = "accept", "sweep", "override", "again"
+GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
+# Five rates over four decades: a wrong order of magnitude is the commonest reason for a run that learns nothing.
+SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
+# What a judged batch means for the way on: "broken" has no result for a reason other than divergence.
+Outlook = Literal["reasonable", "chance", "at a loss", "broken"]
+
+
+@dataclass(frozen=True)
+class BaselineVerdict:
+    """Whether the best trial of a batch is clearly better than chance, in a sentence and in figures.
+
+    `trial` is that trial's id, "" where no trial of the batch ended with a result.
+    """
+
+    reasonable: bool
+    message: Message
+    figures: dict[str, Any]
+    trial: str = ""
+
+
+def plan(store: Store) -> Batch:
+    """The baseline of the configuration as decided: one trial that is to run. One that has not ended yet goes on."""
+    name = configuration.whole(store)
+    existing = _of(store, name)
+    if existing is not None and not ended(store, existing):
+        trials.ask(store, existing.name, "run")
+        return trials.batch(store, existing.name)
+    return _add(store, name, GOAL, [NewTrial(GOAL, 1, {}, {}, {})])
+
+
+def sweep(store: Store) -> Batch:
+    """Five learning rates around the one decided, everything else the same, that are to run."""
+    values = configuration.current(store)
+    middle, dimension = values[optimizer.LEARNING_RATE], f"{values['optimizer.name']}.learning_rate"
+    rates = [float(f"{middle * factor:.6g}") for factor in SWEEP_FACTORS]
+    new = [
+        NewTrial(SWEEP_GOAL, place, {}, {dimension: rate}, {optimizer.LEARNING_RATE: rate})
+        for place, rate in enumerate(rates, 1)
+    ]
+    return _add(store, configuration.whole(store), SWEEP_GOAL, new)
+
+
+def latest(store: Store) -> Batch | None:
+    """The newest baseline or sweep of the configuration as decided now; None where there is none."""
+    return _of(store, content_hash(configuration.checked(store)))
+
+
+def ended(store: Store, batch: Batch) -> bool:
+    """Whether every trial of the batch has come to its end."""
+    return all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name))
+
+
+def judge(store: Store, name: str) -> BaselineVerdict:
+    """Compare the best trial of a baseline or sweep with always naming the largest class. Refuses while any runs."""
+    batch = trials.batch(store, name)
+    if not ended(store, batch):
+        raise Refusal("{name} is still at work.", name=name)
+    listed = trials.trials(store, name)
+    complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
+    if not complete:
+        return BaselineVerdict(False, _without_result(listed), {"trials": len(listed), "complete": 0})
+    best = min(complete, key=lambda entry: entry.best if entry.best is not None else float("inf"))
+    result = best.result or {}
+    validation = result["validation"]
+    found = chance.against_chance(validation["correct"], validation["per_class"])
+    # The best of many evaluations and trials is partly luck: each look counts (Bonferroni).
+    looks = sum(_evaluations(store, entry) for entry in complete)
+    corrected = min(1.0, found.p_value * looks)
+    reasonable = found.verdict == "better" and corrected <= chance.SIGNIFICANCE
+    message = found.message
+    if found.verdict == "better" and not reasonable:
+        message = say(
+            "Perhaps luck: {correct} of {examples} validation examples are right, {accuracy:.1%}, but that is the best "
+            "of {looks} evaluations, and always naming the largest class gives {majority:.1%}.",
+            correct=found.correct,
+            examples=found.examples,
+            accuracy=found.accuracy,
+            looks=looks,
+            majority=found.majority,
+        )
+    figures = {
+        **dataclasses.asdict(found),
+        "accuracy": found.accuracy,
+        "verdict": found.verdict,
+        "looks": looks,
+        "corrected_p_value": corrected,
+        "best": best.best,
+        "best_step": best.best_step,
+        "seconds": result.get("seconds"),
+        "learning_rate": trials.trial_settings(store, best)[optimizer.LEARNING_RATE],
+        "trials": len(listed),
+        "complete": len(complete),
+    }
+    return BaselineVerdict(reasonable, message, figures, best.id)
+
+
+def accept(store: Store, name: str) -> None:
+    """Launch the first configuration on the evidence of its baseline. Refuses one that is not clearly above chance."""
+    verdict = judge(store, name)
+    if not verdict.reasonable:
+        raise Refusal("{name} is not clearly better than chance: it can only be overridden, with a reason.", name=name)
+    _launch(store, name, verdict, verdict.message)
+
+
+def override(store: Store, name: str, words: str) -> None:
+    """Launch the first configuration although its baseline is not clearly above chance. Refuses without a reason."""
+    if not words.strip():
+        raise Refusal("To go on from a result that may be chance, say why.")
+    verdict = judge(store, name)
+    reason = say("overridden ({words}). {message}", words=words.strip(), message=verdict.message)
+    _launch(store, name, verdict, reason)
+
+
+def ask(store: Store) -> Question:
+    """What came out, and whether to go on from it. Refuses while nothing has come out yet."""
+    batch = _judged(store)
+    verdict = judge(store, batch.name)
+    outlook = _outlook(store, batch, verdict)
+    options, recommended, reason = _offer(outlook, verdict)
+    return Question(
+        step=STEP,
+        rows=("G12", "G14"),
+        text=say("Is this a reasonable start?"),
+        evidence=(verdict.message, *_help(store, batch, outlook)),
+        options=options,
+        recommended=recommended,
+        reason=reason,
+        table=_table(store, batch) if batch.goal == SWEEP_GOAL else None,
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice, words: str = "") -> Settled:
+    """Accepting and overriding launch the configuration; another run or a sweep is planned."""
+    name = _judged(store).name
+    match chosen:
+        case "sweep":
+            return Settled({}, question.reason, lambda: sweep(store))
+        case "again":
+            return Settled({}, say("run once more"), lambda: plan(store))
+        case "override":
+            return Settled({}, say("overridden by hand"), lambda: override(store, name, words))
+        case _:
+            return Settled({}, question.reason, lambda: accept(store, name))
+
+
+def valid(store: Store, decision: decisions.Decision) -> bool:
+    """Whether the set-up is done: the configuration as decided now was launched from a baseline."""
+    current = content_hash(configuration.checked(store))
+    return any(
+        entry.decision == "adopt" and entry.candidate == current and trials.batch(store, entry.batch).kind == KIND
+        for entry in launches.launches(store)
+    )
+
+
+def _judged(store: Store) -> Batch:
+    batch = latest(store)
+    if batch is None:
+        raise Refusal("The first configuration has not been run yet. Run the baseline first.")
+    return batch
+
+
+def _of(store: Store, name: str) -> Batch | None:
+    # A sweep belongs also to the configuration that it led to.
+    launched = {entry.batch for entry in launches.launches(store) if entry.candidate == name}
+    found = [entry for entry in trials.batches(store, KIND) if entry.configuration == name or entry.name in launched]
+    return found[-1] if found else None
+
+
+def _add(store: Store, name: str, goal: str, new: Sequence[NewTrial]) -> Batch:
+    return trials.add_batch(store, KIND, goal=goal, configuration=name, plan={}, trials=new, wanted="run")
+
+
+def _launch(store: Store, name: str, verdict: BaselineVerdict, reason: Message) -> None:
+    """The launch, after the learning rate that a sweep found has become that of the first configuration."""
+    rate = verdict.figures.get("learning_rate")
+    if rate is not None and rate != configuration.current(store)[optimizer.LEARNING_RATE]:
+        _adopt_rate(store, name, verdict, rate)
+    best = launches.best(store)
+    launches.launch(
+        store,
+        batch=name,
+        candidate=configuration.whole(store),
+        previous=best.hash if best else None,
+        decision="adopt",
+        reason=stored(reason),
+        evidence={"trial": verdict.trial, **verdict.figures},
+    )
+
+
+def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) -> None:
+    earlier = decisions.decision(store, initial.STEP)
+    assert earlier is not None  # the baseline is run with it
+    tried = [trials.trial_settings(store, entry)[optimizer.LEARNING_RATE] for entry in trials.trials(store, name)]
+    decisions.decide(
+        store,
+        initial.STEP,
+        question=stored(say("Which of these learning rates should be the start?")),
+        options=tried,
+        recommended=rate,
+        chosen=rate,
+        reason=stored(say("the best of the {n} learning rates of {name}", n=len(tried), name=name)),
+        evidence=[stored(verdict.message)],
+        settings={**earlier.settings, optimizer.LEARNING_RATE: rate},
+    )
+
+
+def _evaluations(store: Store, entry: Trial) -> int:
+    every = trials.trial_settings(store, entry)["training.evaluate_every"]
+    return max(1, -(-entry.steps_done // every))
+
+
+def _without_result(listed: Sequence[Trial]) -> Message:
+    first = listed[0]
+    if all(entry.reason == "diverged" for entry in listed):
+        return say("No result: the loss grew beyond all bounds ({message}).", message=first.message)
+    return say("No result: {trial} is {status}: {message}", trial=first.id, status=first.status, message=first.message)
+
+
+def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
+    if verdict.reasonable:
+        return "reasonable"
+    if not verdict.trial and any(entry.reason != "diverged" for entry in trials.trials(store, batch.name)):
+        return "broken"
+    return "at a loss" if batch.goal == SWEEP_GOAL else "chance"
+
+
+def _offer(outlook: Outlook, verdict: BaselineVerdict) -> tuple[tuple[Option, ...], Choice | None, Message]:
+    """What can be answered, what of it is recommended, and why."""
+    anyway = Option(OVERRIDE, OVERRIDE, say("go on although it may be chance; recorded with your reason"), explain=True)
+    match outlook:
+        case "reasonable":
+            go_on = say("go on from here: it becomes the best configuration so far")
+            return (Option(ACCEPT, ACCEPT, go_on),), ACCEPT, verdict.message
+        case "broken":
+            again = say("run it once more, after the cause is mended")
+            reason = say("The run did not come to a result; more runs of it would not either.")
+            return (Option(AGAIN, AGAIN, again),), None, reason
+        case "chance":
+            rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
+            reason = say("A wrong learning rate is the commonest reason, and the cheapest to find out.")
+            return (Option(SWEEP, SWEEP, rates), anyway), SWEEP, reason
+        case "at a loss":
+            reason = say("No learning rate helps: nothing can be recommended before the fault is found elsewhere.")
+            return (anyway,), None, reason
+
+
+def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
+    """What to look at when the result is not reasonable, in this order (G12)."""
+    if outlook == "reasonable":
+        yield say(
+            "Reasonable means that the whole way works, from data to result. It need not be good: making it good is "
+            "what the rounds are for."
+        )
+        return
+    if outlook == "broken":
+        first = trials.trials(store, batch.name)[0]
+        yield say("What it printed is in {log}.", log=store.project.trial_folder(first.id) / "log.txt")
+        return
+    found = inspection.known(store)
+    yield say(
+        "1. The data: {skipped} left out, {across} in two splits. Look at some examples of each class: are the labels "
+        "right?",
+        skipped=found["skipped_total"],
+        across=found["duplicates"]["across_splits"],
+    )
+    if outlook == "at a loss":
+        yield say("2. The learning rate: five over four decades were tried, see the table.")
+    else:
+        yield say("2. The learning rate: a sweep over four decades takes five runs of this length.")
+    yield say(
+        "3. One batch by heart: a project on two classes with some ten examples each, with the same examples for "
+        "validation, must reach an error of 0. If it does not, the fault is in the inputs or the model."
+    )
+    yield say("4. More steps, or another architecture: answer those questions again.")
+
+
+def _table(store: Store, batch: Batch) -> Table:
+    rows = tuple(
+        (
+            entry.id,
+            quantity.setting(trials.trial_settings(store, entry)[optimizer.LEARNING_RATE]),
+            _(entry.status),
+            "-" if entry.best is None else f"{entry.best:.4g}",
+            entry.message,
+        )
+        for entry in trials.trials(store, batch.name)
+    )
+    metric = store.project.settings.metric
+    columns = (say("trial"), say("learning rate"), say("status"), say("best {metric}", metric=metric), say("message"))
+    return Table(columns, rows)

@@ -1,0 +1,268 @@
+"""Sixth decision: the batch size, by measured speed and memory, never by validation performance (G3-G10)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from presets.catalogue import Architecture
+from presets.language import Message, _, say
+from state import decisions, trials
+from state.database import Store
+from state.errors import Refusal
+from state.measurements import Measurement
+from wizard import architecture, inspection, optimizer, probe, quantity, steps
+from wizard.question import Choice, Option, Question, Settled, Table
+
+STEP = "batch_size"
+# Twice the batch in the same time per step doubles the throughput; below this it no longer nearly does (G4).
+NEARLY_DOUBLE = 1.8
+# Median absolute deviation of step times, as a share of the median, beyond which near sizes cannot be told apart.
+UNSTEADY = 0.1
+# With its data a step may take so much longer before the input pipeline is what limits it (engine.md 1.3).
+INPUT_BOUND = 0.9
+INPUT_SHARE = 0.5
+
+
+def ask(store: Store) -> Question:
+    """The measured sizes with speed, memory, time and cost; the largest one that still pays is recommended."""
+    found = probe.known(store)
+    entry = architecture.chosen(store)
+    lines = probe.measured(found)
+    best = int(found.result["recommended"])
+    return Question(
+        step=STEP,
+        rows=("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
+        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        evidence=tuple(_evidence(store, found, entry, best)),
+        options=tuple(
+            Option(line["batch_size"], str(line["batch_size"]), _note(line, best))
+            for line in lines
+            if line["batch_size"] <= found.result["largest_feasible"]
+        ),
+        recommended=best,
+        reason=_reason(found.result, lines, best),
+        table=_table(store, found),
+        free="integer",
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice) -> Settled:
+    """The batch size; one that was not seen to work is refused."""
+    found = probe.known(store)
+    size, largest = int(chosen), int(found.result["largest_feasible"])
+    if not 1 <= size <= largest:
+        raise Refusal(
+            "A batch size of {size} is not known to work: choose from 1 to {largest}.", size=size, largest=largest
+        )
+    entry = architecture.chosen(store)
+    if size == 1 and entry is not None and entry.normalisation == "batch":
+        raise Refusal("Batch norm has no statistics over 1 example. Choose at least 2; 16 and more are better.")
+    reason = question.reason
+    if size != question.recommended:
+        reason = say(
+            "chosen by hand: a step takes {time}; the recommended size is {best}",
+            time=quantity.duration(probe.step_seconds(found, size)),
+            best=question.recommended or 0,
+        )
+    if (earlier := _earlier(store)) is not None and earlier.settings["training.batch_size"] != size:
+        reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
+    return Settled({"training.batch_size": size}, reason)
+
+
+def valid(store: Store, decision: decisions.Decision) -> bool:
+    """Whether the decision still stands: it was made after the probe of what is chosen now (G6)."""
+    found = probe.fresh(store)
+    return found is not None and found.at <= decision.at
+
+
+def _earlier(store: Store) -> decisions.Decision | None:
+    return decisions.decision(store, STEP)
+
+
+def _consequences(store: Store, earlier: decisions.Decision) -> Message:
+    """What another batch size means for what was done before (G9)."""
+    names = [part.key for part in optimizer.hyperparameters(store)]
+    return say(
+        "Before, it was {size}. Another size is another experiment: tune again, first {hyperparameters}, then "
+        "regularization.*. Rounds run at the former size: {rounds}; they cannot be compared with later ones.",
+        size=earlier.settings["training.batch_size"],
+        hyperparameters=names,
+        rounds=len(trials.batches(store, "round")),
+    )
+
+
+def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> Message:
+    line = next((line for line in lines if line["batch_size"] == best), lines[-1])
+    speed = quantity.throughput(line["batch_size"] / line["seconds"])
+    match result["limited_by"]:
+        case "memory":
+            return say(
+                "The largest size within the memory of the device ({budget}); {speed}, and throughput still rises.",
+                budget=quantity.memory(result["memory_budget"]),
+                speed=speed,
+            )
+        case "data":
+            return say(
+                "The largest size that leaves 20 steps in an epoch of these data; {speed}, and throughput still rises.",
+                speed=speed,
+            )
+        case "error":
+            return say("The largest size before one that failed with an error; {speed}.", speed=speed)
+        case "cap":
+            return say("The largest size that is allowed; {speed}, and throughput still rises.", speed=speed)
+        case _:
+            return say(
+                "{speed}: as fast as it gets, within 5 %. Larger batches only make a step longer, and there are fewer "
+                "steps to learn in.",
+                speed=speed,
+            )
+
+
+def _evidence(store: Store, found: Measurement, entry: Architecture | None, best: int) -> Iterator[Message]:
+    result, lines = found.result, probe.measured(found)
+    yield say(
+        "Measured with real steps (forward, backward, {optimizer}) of the real model on {device}, {precision}.",
+        optimizer=found.subject["optimizer.name"],
+        device=result["device"],
+        precision=result["precision"],
+    )
+    load, cores = result.get("load_average"), found.subject["cores"] or os.cpu_count() or 1
+    if isinstance(load, int | float) and load > cores + 1:
+        yield say(
+            "The machine was busy with other work (load {load:.1f} on {cores} cores): the figures are too pessimistic. "
+            "Measure again when it is quiet.",
+            load=load,
+            cores=cores,
+        )
+    if (spread := max((line["spread"] for line in lines), default=0.0)) > UNSTEADY:
+        yield say("Step times vary by up to {spread:.0%}: the order of near sizes may be chance.", spread=spread)
+    if (earlier := _earlier(store)) is not None:
+        yield _consequences(store, earlier)
+    yield from _bottlenecks(lines, best, result["device"])
+    yield from (
+        say(
+            "A batch of {size} does not fit: {message}",
+            size=line["batch_size"],
+            message=line.get("message") or line["outcome"],
+        )
+        for line in result["sizes"]
+        if line["outcome"] != "measured"
+    )
+    yield say(
+        "Adding up the gradients of several batches before a step (gradient accumulation) would imitate a larger batch "
+        "at the same throughput: nothing is gained."
+    )
+    yield say(
+        "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
+        "decided here and never searched."
+    )
+    yield say(
+        "Total times assume that twice the batch needs half the steps (perfect scaling). That ends at some size, which "
+        "depends on data, model and optimizer; beyond it larger batches only cost more."
+    )
+    if entry is not None and entry.normalisation == "batch":
+        yield say(
+            "{title} uses batch norm: its statistics come from {size} examples at a time. Well below 32 they are "
+            "noisy; with another size the same weights behave a little differently.",
+            title=entry.title,
+            size=best,
+        )
+
+
+def _bottlenecks(lines: list[dict[str, Any]], best: int, device: str) -> Iterator[Message]:
+    """Where doubling stopped nearly doubling, and what stands in the way, from the measured times (G4)."""
+    chosen = next((line for line in lines if line["batch_size"] == best), None)
+    if chosen is not None and _input_bound(chosen):
+        yield say(
+            "At {size} the input pipeline is the bottleneck: a step takes {alone} on the device alone and {whole} with "
+            "its data. Smaller images or shorter texts, or more processor cores, would help; a larger batch will not.",
+            size=chosen["batch_size"],
+            alone=quantity.duration(chosen["step_seconds"]),
+            whole=quantity.duration(chosen["end_to_end_seconds"]),
+        )
+    doublings = [(line, gain) for line, gain in zip(lines, _gains(lines), strict=True) if gain is not None]
+    # One size that a neighbour slowed down does not end the rise.
+    last = max((place for place, (_, gain) in enumerate(doublings) if gain >= NEARLY_DOUBLE), default=-1)
+    if last + 1 < len(doublings):
+        size = doublings[last + 1][0]["batch_size"]
+        yield say(
+            "From {half} to {size} throughput no longer nearly doubles: {device} is busy with that many examples.",
+            half=size // 2,
+            size=size,
+            device=device,
+        )
+    elif doublings:
+        yield say(
+            "Throughput nearly doubles with every doubling of the batch: the device is not fully used by any size."
+        )
+
+
+def _input_bound(line: dict[str, Any]) -> bool:
+    """Steps wait for their data: with data they are clearly slower, and preparing the data takes about as long (P19).
+
+    Without the second half, a neighbour that slowed one of the timings would be taken for a slow pipeline.
+    """
+    whole, data = line.get("end_to_end_seconds"), line.get("input_seconds") or 0.0
+    return bool(whole) and line["step_seconds"] / whole < INPUT_BOUND and data > INPUT_SHARE * line["step_seconds"]
+
+
+def _gains(lines: list[dict[str, Any]]) -> list[float | None]:
+    """How many times the throughput rose by doubling; None where the size before was not half of it."""
+    rates = {line["batch_size"]: line["batch_size"] / line["seconds"] for line in lines}
+    return [rates[size] / rates[size // 2] if size % 2 == 0 and size // 2 in rates else None for size in rates]
+
+
+def _note(line: dict[str, Any], best: int) -> Message:
+    if line["batch_size"] == best:
+        return say("the largest that pays")
+    if line["batch_size"] < best:
+        return say("works, with less throughput")
+    return say("fits, but throughput does not rise any more")
+
+
+def _table(store: Store, found: Measurement) -> Table:
+    settings = store.project.settings
+    examples, planned = inspection.examples(store), steps.planned_examples(store)
+    lines = probe.measured(found)
+    columns = [
+        say("batch size"),
+        say("examples/s"),
+        say("per step"),
+        say("spread"),
+        say("gain"),
+        say("limited by"),
+        say("memory"),
+        say("an epoch"),
+        say("{n} examples", n=quantity.large(planned)),
+        say("device seconds"),
+    ]
+    columns += [say("price")] if settings.price_per_hour else []
+    columns += [say("energy")] if settings.power_watts else []
+    rows = []
+    for line, gain in zip(lines, _gains(lines), strict=True):
+        rate = line["batch_size"] / line["seconds"]
+        total = planned / rate
+        row = [
+            str(line["batch_size"]),
+            quantity.digits(rate),
+            quantity.duration(line["seconds"]).text(),
+            f"{line['spread']:.1%}",
+            "-" if gain is None else f"{gain:.2f} x",
+            _limit(line, gain),
+            quantity.memory(line["peak_memory"]).text(),
+            quantity.duration(examples / rate).text(),
+            quantity.duration(total).text(),
+            quantity.digits(total),
+        ]
+        row += [f"{total / 3600 * settings.price_per_hour:.2f}"] if settings.price_per_hour else []
+        row += [f"{quantity.digits(total / 3600 * settings.power_watts / 1000)} kWh"] if settings.power_watts else []
+        rows.append(tuple(row))
+    return Table(tuple(columns), tuple(rows))
+
+
+def _limit(line: dict[str, Any], gain: float | None) -> str:
+    if _input_bound(line):
+        return _("input pipeline")
+    return _("device") if gain is not None and gain < NEARLY_DOUBLE else "-"

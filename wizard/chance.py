@@ -1,0 +1,93 @@
+"""Is a result better than chance? An exact test against always naming the largest class (G12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from presets.language import Message, say
+
+CONFIDENCE = 0.95
+# One-sided, so that the verdict and the two-sided interval never contradict each other.
+SIGNIFICANCE = (1 - CONFIDENCE) / 2
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What the validation examples say: `accuracy` with its Clopper-Pearson interval (`low`, `high`), the accuracy of
+    always naming the largest class (`majority`), and the probability of so many correct answers by that (`p_value`)."""
+
+    correct: int
+    examples: int
+    low: float
+    high: float
+    majority: float
+    p_value: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct answers."""
+        return self.correct / self.examples
+
+    @property
+    def verdict(self) -> Literal["better", "not better", "cannot tell"]:
+        """Whether it is clearly better; "cannot tell" where no number of correct answers would be significant."""
+        if self.p_value <= SIGNIFICANCE:
+            return "better"
+        return "not better" if self.majority**self.examples <= SIGNIFICANCE else "cannot tell"
+
+    @property
+    def message(self) -> Message:
+        """The verdict in a sentence, with its figures."""
+        if self.verdict == "cannot tell":
+            return say(
+                "The validation split cannot tell: always naming its largest class is right for {majority:.1%} of its "
+                "{examples} examples, so even a perfect result could be luck. Hold out more examples, of every class.",
+                majority=self.majority,
+                examples=self.examples,
+            )
+        finding = (
+            say("Clearly better than chance") if self.verdict == "better" else say("Not clearly better than chance")
+        )
+        return say(
+            "{finding}: {correct} of {examples} validation examples are right, {accuracy:.1%} ({confidence:.0%} "
+            "interval {low:.1%} to {high:.1%}); always naming the largest class gives {majority:.1%}.",
+            finding=finding,
+            correct=self.correct,
+            examples=self.examples,
+            accuracy=self.accuracy,
+            confidence=CONFIDENCE,
+            low=self.low,
+            high=self.high,
+            majority=self.majority,
+        )
+
+
+def against_chance(correct: int, per_class: Sequence[int]) -> Chance:
+    """Judge `correct` answers on a validation split with `per_class` examples of each class.
+
+    Raises ValueError for counts that cannot be.
+    """
+    examples = sum(per_class)
+    if not examples or min(per_class) < 0 or not 0 <= correct <= examples:
+        raise ValueError(f"{correct} correct answers with {list(per_class)} examples per class cannot be")
+    majority = max(per_class) / examples
+    return Chance(correct, examples, *_interval(correct, examples), majority, _at_least(correct, examples, majority))
+
+
+def _at_least(correct: int, examples: int, share: float) -> float:
+    """P(X >= correct) for X binomial: a regularised incomplete beta function, exact."""
+    from scipy.special import betainc
+
+    return float(betainc(correct, examples - correct + 1, share)) if correct else 1.0
+
+
+def _interval(correct: int, examples: int) -> tuple[float, float]:
+    """Clopper and Pearson (1934): the shares that neither one-sided exact test rejects."""
+    from scipy.special import betaincinv
+
+    wrong = examples - correct
+    low = float(betaincinv(correct, wrong + 1, SIGNIFICANCE)) if correct else 0.0
+    high = float(betaincinv(correct + 1, wrong, 1 - SIGNIFICANCE)) if wrong else 1.0
+    return low, high

@@ -1,0 +1,115 @@
+"""The configuration that the set-up decisions come to: defaults, what the project says, what was decided."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import Message, say, stored
+from state import configurations, decisions
+from state.database import Store
+from state.errors import Refusal
+from training import config
+
+# The decisions of the set-up, in their order. Whatever else is recorded as a decision sets nothing here.
+STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
+
+
+def current(store: Store) -> dict[str, Any]:
+    """Dotted name to value, in the order of the sections: defaults, what the project says, and what was decided.
+
+    Settings that have no default and were not decided yet are missing.
+    """
+    decided = settled(store)
+    values = {**_defaults(), **_of_project(store), **_of_optimizer(decided), **decided}
+    return {key: values[key] for key in _keys() if key in values}
+
+
+def settled(store: Store, before: int | None = None) -> dict[str, Any]:
+    """What the decisions of the set-up have set; with `before`, what they had set when that decision was made."""
+    values: dict[str, Any] = {}
+    for entry in in_force(store, before):
+        values.update(entry.settings)
+    return values
+
+
+def in_force(store: Store, before: int | None = None) -> list[decisions.Decision]:
+    """The decisions of the set-up in force, in the order in which they were made."""
+    latest: dict[str, decisions.Decision] = {}
+    for entry in decisions.decisions(store, all=True):
+        if entry.step in STEPS and (before is None or entry.id < before):
+            latest[entry.step] = entry
+    return sorted(latest.values(), key=lambda entry: entry.id)
+
+
+def checked(store: Store, provisional: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The whole configuration, every setting in it; `provisional` fills what is not decided yet.
+
+    Refuses with every mistake that `training.config` finds in it.
+    """
+    try:
+        return config.flat(config.check(config.unflat({**(provisional or {}), **current(store)})))
+    except config.ConfigError as error:
+        problems = "; ".join(str(problem) for problem in error.problems)
+        raise Refusal("The configuration cannot be used: {problems}", problems=problems) from None
+
+
+def whole(store: Store) -> str:
+    """Keep the whole configuration, with the reason for each value, and return its hash. Refuses an incomplete one."""
+    values = checked(store)
+    return configurations.save(store, values, reasons(store, values))
+
+
+def reasons(store: Store, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Dotted name to the reason of the decision that set it, as the store keeps messages."""
+    found = {key: stored(_plain(key)) for key in values}
+    found.update({key: stored(say("from tunebook.toml")) for key in _of_project(store)})
+    for entry in in_force(store):
+        found.update({key: entry.reason for key in entry.settings if key in values})
+    return found
+
+
+def _plain(key: str) -> Message:
+    about, _ = config.about(key)
+    return say("left at its default ({about})", about=Message(about))
+
+
+def _keys() -> Iterator[str]:
+    """Every setting there is, in the order of the sections."""
+    for name, section in config.SECTIONS.items():
+        yield from (f"{name}.{entry.name}" for entry in dataclasses.fields(section))
+
+
+def _defaults() -> dict[str, Any]:
+    """Every setting that has one value for all projects."""
+    return {
+        f"{name}.{entry.name}": entry.default
+        for name, section in config.SECTIONS.items()
+        for entry in dataclasses.fields(section)
+        if entry.default is not dataclasses.MISSING and entry.default is not None
+    }
+
+
+def _of_project(store: Store) -> dict[str, Any]:
+    settings = store.project.settings
+    return {
+        "data.task": settings.task,
+        "data.path": str(store.project.data),
+        "data.text_column": settings.text_column,
+        "data.label_column": settings.label_column,
+        "data.encoding": settings.encoding,
+        "training.metric": settings.metric,
+    }
+
+
+def _of_optimizer(values: dict[str, Any]) -> dict[str, Any]:
+    own = config.OPTIMIZERS.get(values.get("optimizer.name", ""), {})
+    return {f"optimizer.{key}": value for key, value in own.items() if value is not None}
+
+
+def same(store: Store, entry: decisions.Decision, *steps: str) -> bool:
+    """Whether the given steps are still decided as they were when `entry` was decided."""
+    then = {earlier.step: earlier.chosen for earlier in in_force(store, entry.id)}
+    now = {earlier.step: earlier.chosen for earlier in in_force(store)}
+    return all(then.get(step) == now.get(step) for step in steps)

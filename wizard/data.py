@@ -1,0 +1,264 @@
+"""First decision: are these data fit to tune on? (G0)"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from presets.language import Message, say
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from wizard import configuration, inspection
+from wizard.question import Choice, Option, Question, Settled
+
+STEP = "data"
+USE = "use"
+# Below this, one example more or less right moves the error rate by 5 points and more.
+FEWEST_FOR_VALIDATION = 20
+# A larger share would leave less to learn from than to measure with.
+LARGEST_FRACTION = 0.5
+IMBALANCE = 3.0
+# Modes of images (Pillow's names) that have no colour.
+GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
+# Classes named in one sentence.
+NAMED = 10
+
+
+def ask(store: Store) -> Question:
+    """What was found in the data, and whether to go on with them. Refuses data that no split can make usable."""
+    found = inspection.known(store)
+    fraction = float(configuration.current(store)["data.validation_fraction"])
+    held_out = bool(found["splits"]["validation"].get("held_out"))
+    if missing := _missing(found, "train"):
+        raise Refusal("No training example of: {classes}. Add some, or remove the class.", classes=missing)
+    problem = _unusable(found, held_out)
+    larger = _larger_fraction(found, fraction) if problem and held_out else None
+    if problem and larger is None:
+        raise Refusal(problem.id, **problem.values)
+    evidence = tuple(_findings(found, fraction))
+    if problem:
+        return Question(
+            step=STEP,
+            rows=("G0",),
+            text=say("Which share of the examples should be held out for validation?"),
+            evidence=(problem, *evidence),
+            options=(),
+            recommended=larger,
+            reason=say("The smallest share that makes the validation result mean something."),
+            free="number",
+        )
+    go_on = say("go on; the split stays the same for the whole project")
+    return Question(
+        step=STEP,
+        rows=("G0",),
+        text=say("Go on with these data? (A number between 0 and 1 holds out another share for validation.)")
+        if held_out
+        else say("Go on with these data?"),
+        evidence=evidence,
+        options=(Option(USE, USE, go_on),),
+        recommended=USE,
+        reason=say(
+            "{train} examples to learn from and {validation} to measure with, every class in both.",
+            train=found["splits"]["train"]["examples"],
+            validation=found["splits"]["validation"]["examples"],
+        ),
+        free="number" if held_out else "",
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice) -> Settled:
+    """Going on keeps the split that was inspected; another share has to be inspected first."""
+    if chosen == USE:
+        fraction = float(configuration.current(store)["data.validation_fraction"])
+        return Settled({"data.validation_fraction": fraction}, question.reason)
+    fraction = float(chosen)
+    if not 0 < fraction <= LARGEST_FRACTION:
+        raise Refusal(
+            "{fraction:g}: the share held out for validation must be more than 0 and at most {largest:g}.",
+            fraction=fraction,
+            largest=LARGEST_FRACTION,
+        )
+    reason = say("{fraction:.0%} of the examples are held out for validation.", fraction=fraction)
+    return Settled({"data.validation_fraction": fraction}, reason)
+
+
+def valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: going on was chosen after the inspection of the data as they are set now."""
+    found = inspection.fresh(store)
+    return decision.chosen == USE and found is not None and found.at <= decision.at
+
+
+def largest_class(found: dict[str, Any]) -> tuple[str, float]:
+    """Name of the largest class of the validation split and its share: what always naming it would get right."""
+    split = found["splits"]["validation"]
+    counts: Sequence[int] = split["per_class"]
+    place = max(range(len(counts)), key=lambda index: counts[index])
+    return found["classes"][place], counts[place] / split["examples"]
+
+
+def grey(found: dict[str, Any]) -> bool:
+    """Whether no image has colour."""
+    return set(found["images"]["modes"]) <= GREY
+
+
+def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
+    """Why no conclusion could be drawn from the validation split; None where one can."""
+    examples = found["splits"]["validation"]["examples"]
+    if missing := _missing(found, "validation"):
+        if held_out:
+            return say(
+                "No validation example of: {classes}. Add examples, hold out a larger share, or remove the class.",
+                classes=missing,
+            )
+        return say(
+            "No validation example of: {classes}. Move some there from the training split, or remove the "
+            "validation split: a share is then held out, of every class.",
+            classes=missing,
+        )
+    if examples < FEWEST_FOR_VALIDATION:
+        return say(
+            "Only {n} validation examples: no difference between two configurations could be seen. There must be "
+            "{fewest} at least, and some hundreds are better.",
+            n=examples,
+            fewest=FEWEST_FOR_VALIDATION,
+        )
+    return None
+
+
+def _missing(found: dict[str, Any], split: str) -> str:
+    """The classes without an example in a split, the first few by name; empty where every class has one."""
+    counts = found["splits"][split]["per_class"]
+    missing = [name for name, count in zip(found["classes"], counts, strict=True) if not count]
+    return ", ".join(missing[:NAMED]) + (" …" if len(missing) > NAMED else "")
+
+
+def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
+    """The share to hold out that would make the split usable, in steps of 5 %; None where there is none."""
+    train, validation = found["splits"]["train"], found["splits"]["validation"]
+    totals = [a + b for a, b in zip(train["per_class"], validation["per_class"], strict=True)]
+    if min(totals) < 2:
+        return None
+    needed = max(FEWEST_FOR_VALIDATION / sum(totals), 1 / min(totals), fraction + 0.01)
+    larger = math.ceil(round(needed * 20, 6)) / 20
+    return larger if larger <= LARGEST_FRACTION else None
+
+
+def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
+    """What there is and what it means for tuning, most important first."""
+    splits, classes = found["splits"], found["classes"]
+    train, validation, test = splits["train"], splits["validation"], splits.get("test")
+    yield say(
+        "{classes} classes; {train} examples to learn from, {validation} to measure with.",
+        classes=len(classes),
+        train=train["examples"],
+        validation=validation["examples"],
+    )
+    if validation.get("held_out"):
+        yield say(
+            "There is no ready-made validation split, so {fraction:.0%} of every class is held out. Equal examples "
+            "fall on the same side, and the split never changes.",
+            fraction=fraction,
+        )
+    else:
+        yield say("The ready-made validation split is used as it is.")
+    n = validation["examples"]
+    yield say(
+        "One validation example is {one:.2%} of the error rate; at an error rate of 10 % its 95 % interval is about "
+        "{half:.1%} wide on either side, so smaller differences need repeated runs.",
+        one=1 / n,
+        half=1.96 * math.sqrt(0.1 * 0.9 / n),
+    )
+    if test:
+        yield say("A test split of {n} examples is left alone until the tuning is over.", n=test["examples"])
+    else:
+        yield say("There is no test split: the final result will look a little better than it is, being selected for.")
+    yield from _balance(found)
+    yield from _left_out(found)
+    if found.get("images"):
+        yield from _images(found)
+    if found.get("texts"):
+        yield from _texts(found["texts"])
+
+
+def _balance(found: dict[str, Any]) -> Iterator[Message]:
+    counts: Sequence[int] = found["splits"]["train"]["per_class"]
+    largest, smallest = max(counts), min(counts)
+    few = found["classes"][list(counts).index(smallest)]
+    name, share = largest_class(found)
+    if largest > IMBALANCE * max(smallest, 1):
+        yield say(
+            "The classes are imbalanced: from {smallest} examples ({few}) to {largest}. Always naming {name} is right "
+            "for {share:.1%} of the validation examples; only what is better than that has learnt something.",
+            smallest=smallest,
+            few=few,
+            largest=largest,
+            name=name,
+            share=share,
+        )
+    else:
+        yield say(
+            "The classes are about equally frequent ({smallest} to {largest} training examples); always naming one is "
+            "right for {share:.1%} at most.",
+            smallest=smallest,
+            largest=largest,
+            share=share,
+        )
+
+
+def _left_out(found: dict[str, Any]) -> Iterator[Message]:
+    if found["skipped_total"]:
+        first = found["skipped"][0]
+        yield say(
+            "{n} files or rows cannot be read and are left out, the first: {path} ({reason}).",
+            n=found["skipped_total"],
+            path=first["path"],
+            reason=first["reason"],
+        )
+    duplicates = found["duplicates"]
+    if duplicates["across_splits"]:
+        yield say(
+            "{n} examples are in the training split and in another one: what is measured on them is memory, not "
+            "learning. Remove them from one side.",
+            n=duplicates["across_splits"],
+        )
+    if duplicates["within_train"]:
+        yield say(
+            "{n} examples are copies of others. They stay on one side of the split; in learning they count twice.",
+            n=duplicates["within_train"],
+        )
+
+
+def _images(found: dict[str, Any]) -> Iterator[Message]:
+    images = found["images"]
+    (narrowest, width, widest), (lowest, height, highest) = images["widths"], images["heights"]
+    if (narrowest, lowest) == (widest, highest):
+        yield say("All images are {width:g} by {height:g} pixels.", width=width, height=height)
+    else:
+        yield say(
+            "Images of {width:g} by {height:g} pixels in the middle, widths from {narrowest} to {widest}, heights from "
+            "{lowest} to {highest}: all are brought to one square size.",
+            width=width,
+            height=height,
+            narrowest=narrowest,
+            widest=widest,
+            lowest=lowest,
+            highest=highest,
+        )
+    modes = [f"{mode} {count}" for mode, count in images["modes"].items()]
+    if grey(found):
+        yield say("All are without colour ({modes}): the network gets one channel.", modes=modes)
+    else:
+        yield say("Modes: {modes}. All are brought to three colour channels.", modes=modes)
+
+
+def _texts(texts: dict[str, Any]) -> Iterator[Message]:
+    _, median, high, longest = texts["words"]
+    yield say(
+        "Texts of {median:g} words in the middle; 95 % have at most {high:g}, the longest has {longest}. What is "
+        "longer than the chosen length is cut.",
+        median=median,
+        high=high,
+        longest=longest,
+    )

@@ -1,0 +1,190 @@
+"""The set-up from the first question to the first launch: what comes next, asking it, recording the answer.
+
+Every decision is recorded when it is made. An earlier one can be changed at any time: what depended on it is asked
+again, and nothing else (G6, G9).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from presets.language import Message, say, stored
+from state import decisions
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from wizard import (
+    architecture,
+    baseline,
+    batch_size,
+    configuration,
+    data,
+    initial,
+    inspection,
+    metric,
+    optimizer,
+    probe,
+    steps,
+    weights,
+)
+from wizard.question import Choice, Question, Settled
+
+STEPS = configuration.STEPS
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The step that comes next (None: the set-up is done), the long work it needs before it can be asked, and the id
+    of that work where it is under way (a measurement, or a batch of trials)."""
+
+    step: str | None
+    needs: Literal["", "inspection", "probe", "baseline"] = ""
+    running: str | None = None
+
+
+@dataclass(frozen=True)
+class _Step:
+    ask: Callable[[Store], Question]
+    settle: Callable[[Store, Question, Choice, str], Settled]
+    valid: Callable[[Store, Decision], bool]
+
+
+def _plain(settle: Callable[[Store, Question, Choice], Settled]) -> Callable[[Store, Question, Choice, str], Settled]:
+    return lambda store, question, chosen, words: settle(store, question, chosen)
+
+
+def _always(store: Store, decision: Decision) -> bool:
+    return True
+
+
+_STEPS = {
+    "data": _Step(data.ask, _plain(data.settle), data.valid),
+    "metric": _Step(metric.ask, _plain(metric.settle), metric.valid),
+    "architecture": _Step(architecture.ask, _plain(architecture.settle), architecture.valid),
+    "weights": _Step(weights.ask, _plain(weights.settle), weights.valid),
+    "optimizer": _Step(optimizer.ask, _plain(optimizer.settle), _always),
+    "batch_size": _Step(batch_size.ask, _plain(batch_size.settle), batch_size.valid),
+    "initial": _Step(initial.ask, _plain(initial.settle), initial.valid),
+    "steps": _Step(steps.ask, _plain(steps.settle), steps.valid),
+    "baseline": _Step(baseline.ask, baseline.settle, baseline.valid),
+}
+
+
+def standing(store: Store) -> Standing:
+    """Where the set-up stands: the first step that is not decided, or whose decision no longer stands."""
+    for step in STEPS:
+        decision = decisions.decision(store, step)
+        if decision is None or not _STEPS[step].valid(store, decision):
+            return _needs(store, step)
+    return Standing(None)
+
+
+def ask(store: Store, step: str) -> Question:
+    """The question of a step, with its evidence. Refuses where something must be decided or measured first."""
+    _check_turn(store, step)
+    return _STEPS[step].ask(store)
+
+
+def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
+    """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it.
+
+    Refuses what is neither offered nor possible, and then records nothing.
+    """
+    question = ask(store, step)
+    value = _value(question, chosen)
+    option = next((entry for entry in question.options if entry.value == value), None)
+    if option is not None and option.explain and not reason.strip():
+        raise Refusal("{option}: say why, it is recorded with the decision.", option=option.label)
+    settled = _STEPS[step].settle(store, question, value, reason)
+    why = settled.reason
+    if reason.strip():
+        why = say("{why} (added by hand: {words})", why=why, words=reason.strip())
+    decisions.decide(
+        store,
+        step,
+        question=stored(question.text),
+        options=[entry.value for entry in question.options],
+        recommended=question.recommended,
+        chosen=value,
+        reason=stored(why),
+        evidence=[stored(message) for message in question.evidence],
+        settings=dict(settled.settings),
+    )
+    if settled.then is not None:
+        settled.then()
+
+
+def title(step: str) -> Message:
+    """The name of a step, for people."""
+    return _TITLES[step]
+
+
+_TITLES = {
+    "data": say("data"),
+    "metric": say("metric"),
+    "architecture": say("architecture"),
+    "weights": say("weights"),
+    "optimizer": say("optimizer"),
+    "batch_size": say("batch size"),
+    "initial": say("first configuration"),
+    "steps": say("number of steps"),
+    "baseline": say("baseline"),
+}
+
+
+def _needs(store: Store, step: str) -> Standing:
+    if step == "data" and inspection.fresh(store) is None:
+        return Standing(step, "inspection", inspection.running(store))
+    if step == "batch_size" and probe.fresh(store) is None:
+        return Standing(step, "probe", probe.under_way(store))
+    if step == "baseline":
+        batch = baseline.latest(store)
+        if batch is None:
+            return Standing(step, "baseline")
+        if not baseline.ended(store, batch):
+            return Standing(step, "baseline", batch.name)
+    return Standing(step)
+
+
+def _check_turn(store: Store, step: str) -> None:
+    if step not in STEPS:
+        raise Refusal("There is no step {step!r}; there are: {steps}.", step=step, steps=", ".join(STEPS))
+    now = standing(store)
+    if now.step is not None and STEPS.index(now.step) < STEPS.index(step):
+        raise Refusal("First comes: {step}.", step=now.step)
+    if now.step == step and now.needs:
+        raise Refusal("The question about {step} needs a result first: {needs}.", step=step, needs=now.needs)
+
+
+def _value(question: Question, chosen: Choice) -> Choice:
+    """The answer as one of the options' values, or as the number or text that may be typed. Refuses anything else."""
+    for option in question.options:
+        if chosen == option.value and isinstance(chosen, bool) == isinstance(option.value, bool):
+            return option.value
+        if isinstance(chosen, str) and chosen.strip() == str(option.value):
+            return option.value
+    if not isinstance(chosen, bool):
+        try:
+            match question.free:
+                case "integer":
+                    return int(chosen)
+                case "number" if math.isfinite(number := float(chosen)):
+                    return number
+                case "text" if str(chosen).strip():
+                    return str(chosen).strip()
+        except (ValueError, OverflowError):
+            # Not a number: refused below, with what is possible.
+            pass
+    offered = ", ".join(str(option.value) for option in question.options)
+    typed = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}.get(
+        question.free
+    )
+    raise Refusal(
+        "{chosen!r} is no answer to: {question} Possible: {offered}",
+        chosen=chosen,
+        question=question.text.text(),
+        offered="; ".join(part for part in (offered, typed.text() if typed else "") if part),
+    )

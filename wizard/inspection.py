@@ -1,0 +1,143 @@
+"""Looking at the data before anything is decided (G0): a detached process reads all of it once."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from state import document, files, runs
+from state.database import Store
+from state.errors import Refusal
+from state.measurements import Measurement
+from state.project import FILE, Project
+from training import config
+from wizard import configuration, measuring
+
+KIND = "inspection"
+# Folders that may hold class folders themselves.
+SPLITS = {"train", "val", "valid", "validation", "test"}
+# Enough to notice a change, and little enough to look at again and again.
+MOST_ENTRIES = 10_000
+# The settings that the findings about the data depend on.
+SETTINGS = ("task", "path", "text_column", "label_column", "encoding", "validation_fraction", "split_seed")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Files or rows looked at, of how many (0: not known yet), and whether the process is at work."""
+
+    done: int
+    total: int
+    running: bool
+
+
+def subject(store: Store) -> dict[str, Any]:
+    """What an inspection of the data depends on: the settings, and the state of the files as far as it shows."""
+    return {**_settings(store), "files": _seen(store.project.data)}
+
+
+def start(store: Store) -> str:
+    """Start an inspection, detached, and return its id. Refuses a project without a task or without data."""
+    settings = store.project.settings
+    place = str(store.project.root / "tunebook.toml")
+    if settings.task not in config.TASKS:
+        allowed = ", ".join(config.TASKS)
+        raise Refusal(
+            "{place}: project.task = {task!r}; allowed: {allowed}", place=place, task=settings.task, allowed=allowed
+        )
+    if not settings.data:
+        raise Refusal("{place}: data.path is empty. Write there where the data is.", place=place)
+    if not store.project.data.exists():
+        raise Refusal(
+            "{path}: there is no such file or folder. Correct data.path in {place}.",
+            path=str(store.project.data),
+            place=place,
+        )
+    text = document.compose({f"data.{name}": value for name, value in _settings(store).items()}).as_string()
+    return measuring.begin(store, KIND, subject(store), ("data.toml", text), ("training.inspect", "--data"))
+
+
+def progress(project: Project, id: str) -> Progress:
+    """How far an inspection has come."""
+    folder: Path = project.measurement_folder(id)
+    running = runs.alive(folder)
+    lines, _ = files.read_lines(folder / "progress.jsonl")
+    last = lines[-1] if lines else {}
+    return Progress(int(last.get("done", 0)), int(last.get("total", 0)), running)
+
+
+def finish(store: Store, id: str) -> Measurement:
+    """Record what an inspection found. Refuses while it is at work, and with its sentence when it failed."""
+    return measuring.record(store, KIND, id, {})
+
+
+def running(store: Store) -> str | None:
+    """The inspection of the data as it is set now that is at work or waits to be collected."""
+    return measuring.under_way(store, KIND, subject(store))
+
+
+def last(store: Store) -> str | None:
+    """The newest inspection of the data as it is set now that was not collected, also one that failed."""
+    return measuring.last(store, KIND, subject(store))
+
+
+def fresh(store: Store) -> Measurement | None:
+    """The latest inspection, unless another path, column or split is set now, or files came, went or changed."""
+    return measuring.fresh(store, KIND, subject(store))
+
+
+def known(store: Store) -> dict[str, Any]:
+    """What the latest inspection of the data as set now found. Refuses where there is none."""
+    found = fresh(store)
+    if found is None:
+        raise Refusal("The data have not been looked at yet. Inspect them first.")
+    return found.result
+
+
+def examples(store: Store, split: str = "train") -> int:
+    """The number of examples of a split."""
+    return int(known(store)["splits"][split]["examples"])
+
+
+def _settings(store: Store) -> dict[str, Any]:
+    values = configuration.current(store)
+    return {name: values[f"data.{name}"] for name in SETTINGS}
+
+
+def _seen(path: Path) -> str:
+    """A digest of what tells that data have changed without reading them; the same while they have not.
+
+    Size and time of a file, or of the files in a folder, and the times of its class folders, which change when an
+    image comes or goes.
+    """
+    lines = []
+    try:
+        status = path.stat()
+        if path.is_dir():
+            lines = list(itertools.islice(_entries(path), MOST_ENTRIES))
+        else:
+            lines.append(f"{status.st_size} {status.st_mtime_ns}")
+    except OSError:
+        # Gone, or not to be entered: as different from any inspected state as can be.
+        return ""
+    return hashlib.blake2b("\n".join(sorted(lines)).encode(errors="surrogateescape"), digest_size=8).hexdigest()
+
+
+def _entries(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # The data may lie in the project's own folder.
+            if entry.name.startswith(".") or entry.name == FILE:
+                continue
+            status = entry.stat()
+            if entry.is_dir():
+                yield f"{entry.name}/ {status.st_mtime_ns}"
+                if entry.name.lower() in SPLITS:
+                    yield from (f"{entry.name}/{line}" for line in _entries(Path(entry.path)))
+            else:
+                yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"

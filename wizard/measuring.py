@@ -1,0 +1,116 @@
+"""Measurements under way: detached processes in folders of their own, that the screens only look at.
+
+What a measurement depends on (its subject) is written down when it starts. A result counts as long as its subject is
+still the case (G6), whoever collects it and whenever.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from state import files, measurements, runs
+from state.database import Store
+from state.errors import Refusal
+
+SUBJECT = "subject.json"
+# Where each kind of measurement leaves its result.
+RESULTS = {"inspection": "inspection.json", "probe": runs.RESULT}
+
+
+def begin(
+    store: Store, kind: str, subject: Mapping[str, Any], document: tuple[str, str], command: Sequence[str]
+) -> str:
+    """Start a module of `training` in a new folder and return the measurement's id.
+
+    `document` is the file (name, text) that it reads, `command` the module and its options up to that file's path.
+    One that is under way for the same subject is not started again: its id is returned.
+    """
+    running = under_way(store, kind, subject)
+    if running is not None:
+        return running
+    id = measurements.next_id(store, kind)
+    folder = files.make_folder(store.project.measurement_folder(id))
+    name, text = document
+    files.write_atomically(folder / name, text)
+    files.write_atomically(folder / SUBJECT, json.dumps(dict(subject), ensure_ascii=False))
+    # -P: a folder called "training" where the person happens to stand must not be taken for ours.
+    start = [sys.executable, "-P", "-m", *command, str(folder / name), "--output", str(folder)]
+    runs.start(start, folder)
+    return id
+
+
+def under_way(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
+    """The newest measurement of this subject that is at work, or has ended well and was not collected yet."""
+    id = last(store, kind, subject)
+    if id is None:
+        return None
+    alive = runs.alive(store.project.measurement_folder(id))
+    return id if alive or _result(store, kind, id).get("status") == "complete" else None
+
+
+def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
+    """The newest measurement of this subject that was not collected, however it ended; `record` says why it did."""
+    known = measurements.latest(store, kind)
+    id = _newest(store, kind)
+    if id is None or (known is not None and known.id == id):
+        return None
+    written = files.read_json(store.project.measurement_folder(id) / SUBJECT)
+    return id if written == dict(subject) else None
+
+
+def fresh(store: Store, kind: str, subject: Mapping[str, Any]) -> measurements.Measurement | None:
+    """The latest measurement, unless something that it depends on is different now."""
+    latest = measurements.latest(store, kind)
+    return latest if latest is not None and latest.subject == dict(subject) else None
+
+
+def record(store: Store, kind: str, id: str, more: Mapping[str, Any]) -> measurements.Measurement:
+    """Keep the result of a measurement that has ended, with `more` in it.
+
+    Refuses while it is at work, and with what it said when it ended badly.
+    """
+    known = measurements.latest(store, kind)
+    if known is not None and known.id == id:
+        return known
+    result = outcome(store, kind, id)
+    subject = files.read_json(store.project.measurement_folder(id) / SUBJECT) or {}
+    measurements.record(store, id, kind, subject, {**result, **more})
+    recorded = measurements.latest(store, kind)
+    assert recorded is not None
+    return recorded
+
+
+def outcome(store: Store, kind: str, id: str) -> dict[str, Any]:
+    """What a measurement found. Refuses while it is at work, and with what it said when it ended badly."""
+    folder = store.project.measurement_folder(id)
+    if runs.alive(folder):
+        raise Refusal("{id} is still at work.", id=id)
+    result = _result(store, kind, id)
+    if result.get("status") == "complete":
+        return result
+    said = str(result.get("error") or result.get("message") or "")
+    if said:
+        raise Refusal("{said}", said=said)
+    last = next((line for line in reversed(runs.log_tail(folder)) if line.strip()), "-")
+    raise Refusal(
+        "{id} ended before it was done (last words: {last}). Look into {log}, then start it again.",
+        id=id,
+        last=last,
+        log=str(folder / runs.LOG),
+    )
+
+
+def _result(store: Store, kind: str, id: str) -> dict[str, Any]:
+    return files.read_json(store.project.measurement_folder(id) / RESULTS[kind]) or {}
+
+
+def _newest(store: Store, kind: str) -> str | None:
+    folder = store.project.folder / "measurements"
+    numbers = [
+        int(match[1]) for entry in folder.glob(f"{kind}-*") if (match := re.fullmatch(rf"{kind}-(\d+)", entry.name))
+    ]
+    return f"{kind}-{max(numbers)}" if numbers else None

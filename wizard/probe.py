@@ -1,0 +1,112 @@
+"""Measuring batch sizes: real training steps of the chosen model on the real device, in a detached process (G3, G6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from presets import catalogue
+from state import document, files, runs
+from state.database import Store
+from state.errors import Refusal
+from state.measurements import Measurement
+from state.project import Project
+from wizard import configuration, inspection, machine, measuring, optimizer
+
+KIND = "probe"
+SIZES = "sizes.jsonl"
+# What is decided only after the probe; it does not change the time or the memory of a step.
+PROVISIONAL = {"training.batch_size": 8, "training.steps": 100, "training.evaluate_every": 100}
+DEPENDS_ON = ("model.", "runtime.")
+IMAGE_INPUTS = ("data.image_size", "data.channels")
+TEXT_INPUTS = ("data.max_length",)
+
+
+def subject(store: Store) -> dict[str, Any]:
+    """All that the throughput of a batch size depends on (G6). Refuses while model or optimizer are not chosen."""
+    values = configuration.current(store)
+    if "model.name" not in values or "optimizer.name" not in values:
+        raise Refusal("Choose an architecture and an optimizer first: the probe trains with them.")
+    device = machine.at_hand(values["runtime.device"])
+    inputs = IMAGE_INPUTS if values["data.task"] == "image-classification" else TEXT_INPUTS
+    return {
+        **{key: value for key, value in values.items() if key.startswith(DEPENDS_ON)},
+        **{key: values[key] for key in ("data.path", "optimizer.name", *inputs)},
+        "examples": inspection.examples(store),
+        "device": device.name,
+        "device_memory": device.memory,
+        "cores": device.cores,
+    }
+
+
+def start(store: Store) -> str:
+    """Start a probe, detached, and return its id."""
+    about = subject(store)
+    rate = catalogue.hyperparameter(
+        optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
+    )
+    values = configuration.checked(store, {**PROVISIONAL, optimizer.LEARNING_RATE: rate.default})
+    text = document.compose(values).as_string()
+    command = ("training.probe", "--cache", str(store.project.cache), "--config")
+    return measuring.begin(store, KIND, about, ("config.toml", text), command)
+
+
+def sizes(project: Project, id: str) -> list[dict[str, Any]]:
+    """The batch sizes measured so far, smallest first."""
+    lines, _ = files.read_lines(project.measurement_folder(id) / SIZES)
+    return sorted(lines, key=lambda line: line["batch_size"])
+
+
+def running(project: Project, id: str) -> bool:
+    """Whether the probe is at work."""
+    return runs.alive(project.measurement_folder(id))
+
+
+def finish(store: Store, id: str) -> Measurement:
+    """Record what a probe measured. Refuses while it is at work, and with its sentence when it failed."""
+    return measuring.record(store, KIND, id, {"sizes": sizes(store.project, id)})
+
+
+def under_way(store: Store) -> str | None:
+    """The probe of what is chosen now that is at work or waits to be collected."""
+    return measuring.under_way(store, KIND, subject(store))
+
+
+def last(store: Store) -> str | None:
+    """The newest probe of what is chosen now that was not collected, also one that failed or was stopped."""
+    return measuring.last(store, KIND, subject(store))
+
+
+def fresh(store: Store) -> Measurement | None:
+    """The latest probe; None when model, optimizer, precision, input size, data or device are others now (G6)."""
+    values = configuration.current(store)
+    if "model.name" not in values or "optimizer.name" not in values or inspection.fresh(store) is None:
+        return None
+    return measuring.fresh(store, KIND, subject(store))
+
+
+def known(store: Store) -> Measurement:
+    """The latest probe. Refuses where there is none for what is chosen now."""
+    found = fresh(store)
+    if found is None:
+        raise Refusal("The batch sizes have not been measured for this model, optimizer and device. Probe them first.")
+    return found
+
+
+def measured(found: Measurement) -> list[dict[str, Any]]:
+    """The sizes that worked, smallest first; each with `seconds`, the time of a step with its data."""
+    return [
+        {**line, "seconds": max(line["step_seconds"], line.get("end_to_end_seconds") or 0.0)}
+        for line in found.result["sizes"]
+        if line["outcome"] == "measured"
+    ]
+
+
+def step_seconds(found: Measurement, batch_size: int) -> float:
+    """Time of a step with its data; between measured sizes by the throughput of the next smaller one."""
+    lines = measured(found)
+    nearest = max(
+        (line for line in lines if line["batch_size"] <= batch_size),
+        key=lambda line: line["batch_size"],
+        default=lines[0],
+    )
+    return nearest["seconds"] * batch_size / nearest["batch_size"]

@@ -1,0 +1,60 @@
+"""What a step of the set-up asks, and what an answer to it means. No screens here: any of them can show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from presets.language import Message
+
+Choice: TypeAlias = "str | int | float | bool"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A possible answer: its value, its name (data, shown as it is), and what is to be said for or against it.
+
+    `explain`: it is taken only with a reason of the person's own.
+    """
+
+    value: Choice
+    label: str
+    note: Message
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures to choose by; the cells are data, in the language of the moment."""
+
+    columns: tuple[Message, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One decision to be made, after `rows` of the playbook.
+
+    `recommended` is one of the options' values, or a typed value where `free` allows that; None where nothing can be
+    recommended. `free` says what may be typed instead of an option.
+    """
+
+    step: str
+    rows: tuple[str, ...]
+    text: Message
+    evidence: tuple[Message, ...]
+    options: tuple[Option, ...]
+    recommended: Choice | None
+    reason: Message
+    table: Table | None = None
+    free: Literal["", "integer", "number", "text"] = ""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an answer comes to: dotted settings, why, and what else to do once the decision is recorded."""
+
+    settings: Mapping[str, Choice]
+    reason: Message
+    then: Callable[[], object] | None = None

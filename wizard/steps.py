@@ -1,0 +1,209 @@
+"""Eighth decision: how long a run is (G13). Fixed within a round, never searched (P15)."""
+
+from __future__ import annotations
+
+import math
+
+from presets.language import Message, say
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from wizard import configuration, inspection, machine, optimizer, probe, quantity
+from wizard.question import Choice, Option, Question, Settled, Table
+
+STEP = "steps"
+EVALUATIONS = 40
+# Trials of a round, by which lengths are compared.
+ROUND = 20
+# First guesses, corrected by what the curves of a round say: enough examples to see learning end, not fewer passes
+# than 5 nor more than 30; three when only fine-tuning (Devlin et al. 2019 take two to four).
+EXAMPLES = 300_000
+PASSES = (5, 30)
+FINE_TUNING_PASSES = 3
+SHORTER, LONGER = 1 / 3, 3
+FEWEST = 20
+WORKING_DAY_HOURS = 8.0
+# Several rounds should fit into a day.
+ROUND_SHARE = 0.25
+# An evaluation is a forward pass only, about a third of a training step.
+FORWARD_SHARE = 1 / 3
+
+
+def ask(store: Store) -> Question:
+    """Some lengths with their passes over the data, the time of a trial and of a round, against the budget."""
+    batch = configuration.current(store)["training.batch_size"]
+    found = probe.known(store)
+    examples = inspection.examples(store)
+    device = machine.at_hand(configuration.current(store)["runtime.device"])
+    allowed = _day_hours(store) * 3600 * ROUND_SHARE
+    lengths, best = _lengths(store, batch, allowed)
+    times = {length: round_seconds(store, length) for length in lengths}
+    return Question(
+        step=STEP,
+        rows=("G13", "P15"),
+        text=say("How many steps should a run take? (Another number can be typed.)"),
+        evidence=(
+            say(
+                "More steps make each run better and tuning easier; fewer give more trials and more rounds in the same "
+                "time. The number can be raised later, when a short run shows what matters."
+            ),
+            say(
+                "At {batch} examples a step, a step takes {time} on this machine, as the probe measured.",
+                batch=batch,
+                time=quantity.duration(probe.step_seconds(found, batch)),
+            ),
+            say(
+                "A round of {trials} trials, {slots} at a time, should end in {allowed}, a quarter of {hours:g} hours.",
+                trials=ROUND,
+                slots=device.trials_at_once,
+                allowed=quantity.duration(allowed),
+                hours=_day_hours(store),
+            ),
+        ),
+        options=tuple(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
+        recommended=best,
+        reason=_reason(best * batch / examples, times[best], allowed),
+        table=_table(store, lengths, times, allowed),
+        free="integer",
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice) -> Settled:
+    """The number of steps, with 40 evaluations on the way."""
+    steps = int(chosen)
+    if steps < 1:
+        raise Refusal("{steps}: a run takes at least 1 step.", steps=steps)
+    reason = question.reason
+    if steps != question.recommended:
+        reason = say("chosen by hand: {note}", note=_note(store, steps, round_seconds(store, steps)))
+    settings = {"training.steps": steps, "training.evaluate_every": every(steps)}
+    return Settled(settings, reason)
+
+
+def valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: at this batch size, with this architecture."""
+    then, now = configuration.settled(store, decision.id), configuration.settled(store)
+    return all(then.get(key) == now.get(key) for key in ("training.batch_size", "model.name", "data.image_size"))
+
+
+def every(steps: int) -> int:
+    """Steps between evaluations: 40 in a run, or as many as it has steps where these are fewer."""
+    return math.ceil(steps / EVALUATIONS)
+
+
+def planned_examples(store: Store) -> int:
+    """Examples that a run sees: as decided, or the first guess."""
+    values = configuration.current(store)
+    if "training.steps" in values and "training.batch_size" in values:
+        return values["training.steps"] * values["training.batch_size"]
+    return _first_guess(store)
+
+
+def trial_seconds(store: Store, steps: int) -> float:
+    """Time of one trial with its evaluations, by the probe; without the start of the process."""
+    step, evaluation = _times(store)
+    return steps * step + steps / every(steps) * evaluation
+
+
+def round_seconds(store: Store, steps: int) -> float:
+    """Time of a round of 20 trials, as many at once as there are devices."""
+    return _turns(store) * trial_seconds(store, steps)
+
+
+def _times(store: Store) -> tuple[float, float]:
+    """Seconds of a step, and of an evaluation."""
+    batch = configuration.current(store)["training.batch_size"]
+    step = probe.step_seconds(probe.known(store), batch)
+    return step, inspection.examples(store, "validation") / batch * step * FORWARD_SHARE
+
+
+def _turns(store: Store) -> int:
+    """How many trials of a round run one after another."""
+    return math.ceil(ROUND / machine.at_hand(configuration.current(store)["runtime.device"]).trials_at_once)
+
+
+def _first_guess(store: Store) -> int:
+    examples = inspection.examples(store)
+    if optimizer.fine_tuning(store):
+        return FINE_TUNING_PASSES * examples
+    fewest, most = PASSES
+    return examples * min(most, max(fewest, math.ceil(EXAMPLES / examples)))
+
+
+def _lengths(store: Store, batch: int, allowed: float) -> tuple[list[int], int]:
+    """Three lengths around the first guess, and the one to recommend: the middle one, where a round of it fits.
+
+    Where not even the shortest fits, also the longest that does, as long as it is a pass over the data.
+    """
+    planned = _first_guess(store)
+    short, middle, long = (_rounded(max(FEWEST, planned * factor / batch)) for factor in (SHORTER, 1.0, LONGER))
+    lengths = sorted({short, middle, long})
+    if round_seconds(store, middle) <= allowed:
+        return lengths, middle
+    if round_seconds(store, short) <= allowed:
+        return lengths, short
+    step, evaluation = _times(store)
+    fitting = int((allowed / _turns(store) - EVALUATIONS * evaluation) / step)
+    if fitting < max(FEWEST, inspection.examples(store) / batch):
+        return lengths, short
+    return [fitting, *lengths], fitting
+
+
+def _rounded(steps: float) -> int:
+    """Two significant digits are enough for a first guess."""
+    scale = 10 ** max(0, math.floor(math.log10(steps)) - 1)
+    return math.ceil(steps / scale) * scale
+
+
+def _day_hours(store: Store) -> float:
+    budget = store.project.settings.budget_hours
+    return min(budget, WORKING_DAY_HOURS) if budget else WORKING_DAY_HOURS
+
+
+def _note(store: Store, steps: int, time: float) -> Message:
+    return say(
+        "{passes:.1f} passes over the data, {trial} a trial, {round} a round of {trials}",
+        passes=steps * configuration.current(store)["training.batch_size"] / inspection.examples(store),
+        trial=quantity.duration(trial_seconds(store, steps)),
+        round=quantity.duration(time),
+        trials=ROUND,
+    )
+
+
+def _reason(passes: float, time: float, allowed: float) -> Message:
+    if time > allowed:
+        return say(
+            "The shortest length; even so a round takes {time}. A smaller model, smaller inputs or fewer trials a "
+            "round would help more than still fewer steps.",
+            time=quantity.duration(time),
+        )
+    return say(
+        "{passes:.1f} passes over the data: a first guess, long enough to see learning and short enough for a round in "
+        "{time}. What the curves of the first round say corrects it.",
+        passes=passes,
+        time=quantity.duration(time),
+    )
+
+
+def _table(store: Store, lengths: list[int], times: dict[int, float], allowed: float) -> Table:
+    batch, examples = configuration.current(store)["training.batch_size"], inspection.examples(store)
+    rows = tuple(
+        (
+            str(length),
+            f"{length * batch / examples:.1f}",
+            str(every(length)),
+            quantity.duration(trial_seconds(store, length)).text(),
+            quantity.duration(times[length]).text(),
+            quantity.digits(allowed / ROUND_SHARE / times[length]),
+        )
+        for length in lengths
+    )
+    columns = (
+        say("steps"),
+        say("passes"),
+        say("evaluate every"),
+        say("a trial"),
+        say("a round of {trials}", trials=ROUND),
+        say("rounds a day"),
+    )
+    return Table(columns, rows)

@@ -1,0 +1,114 @@
+"""Fourth decision: from scratch, or from weights that somebody trained before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from presets.catalogue import Architecture
+from presets.language import Message, say
+from state import decisions, files
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from wizard import architecture, configuration, inspection
+from wizard.question import Choice, Option, Question, Settled
+
+STEP = "weights"
+SCRATCH = "scratch"
+HUB = "hub"
+# With fewer examples than this, published weights nearly always win by far on natural images and texts.
+FEW = 20_000
+
+
+def ask(store: Store) -> Question:
+    """Where the first weights come from. Nothing is recommended that needs the network."""
+    entry = architecture.chosen(store)
+    options = [Option(SCRATCH, SCRATCH, say("random weights: nothing to fetch, and every result is your data's own"))]
+    if entry is None or entry.pretrained:
+        source = entry.pretrained if entry else configuration.current(store)["model.name"]
+        options.append(Option(HUB, HUB, say("published weights, {source}: fetched over the network", source=source)))
+    return Question(
+        step=STEP,
+        rows=("G1",),
+        text=say("Which weights should training start from? (The path of weights on this machine can be typed.)"),
+        evidence=tuple(_evidence(store, entry)),
+        options=tuple(options),
+        recommended=SCRATCH,
+        reason=say(
+            "Works without the network and shows what the data themselves give; other weights can be chosen later."
+        ),
+        free="text",
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice) -> Settled:
+    """From scratch with the sizes of the architecture; otherwise the weights bring their own."""
+    entry = architecture.chosen(store)
+    text = str(chosen).strip()
+    if text == SCRATCH:
+        return Settled({"model.pretrained": ""}, question.reason)
+    if text == HUB:
+        reason = say("published weights were asked for; they are fetched over the network")
+        return Settled(_settings(entry, HUB), reason)
+    path = (store.project.root / Path(text).expanduser()).resolve()
+    _check(path, store)
+    return Settled(_settings(entry, str(path)), say("weights on this machine: {path}", path=path))
+
+
+def valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: the architecture is the one it was made for."""
+    return configuration.same(store, decision, architecture.STEP)
+
+
+def _settings(entry: Architecture | None, pretrained: str) -> dict[str, Any]:
+    if entry is None:
+        return {"model.pretrained": pretrained}
+    settings = entry.overrides(pretrained)
+    del settings["data.task"]
+    # Sizes that the architecture sets for training from scratch: a checkpoint brings its own.
+    return {**dict.fromkeys(entry.settings, 0), **settings}
+
+
+def _check(path: Path, store: Store) -> None:
+    """Refuses what cannot be weights of the model, as far as that can be seen without loading them."""
+    if not path.exists():
+        raise Refusal("{path}: there is no such file or folder. Type the path of the weights.", path=str(path))
+    wanted = decisions.decision(store, architecture.STEP)
+    if wanted is None or wanted.settings["model.library"] != "transformers":
+        return
+    description = files.read_json(path / "config.json")
+    if description is None:
+        raise Refusal("{path}: no folder of transformers weights: it has no config.json.", path=str(path))
+    kind = description.get("model_type")
+    if kind != wanted.settings["model.name"]:
+        raise Refusal(
+            "{path}: the weights are of a {kind} model, the chosen architecture is {name}. Choose other weights, or "
+            "another architecture first.",
+            path=str(path),
+            kind=kind,
+            name=wanted.settings["model.name"],
+        )
+
+
+def _evidence(store: Store, entry: Architecture | None) -> Iterator[Message]:
+    examples = inspection.examples(store)
+    if examples < FEW:
+        yield say(
+            "{n} training examples are few to learn from scratch: on photographs and natural language, published "
+            "weights usually do much better. On drawings, digits or measurements they may not help.",
+            n=examples,
+        )
+    else:
+        yield say(
+            "With {n} training examples training from scratch can work well; published weights mostly save time.",
+            n=examples,
+        )
+    if entry is not None and entry.library == "timm" and configuration.current(store)["data.image_size"] < 128:
+        yield say(
+            "Published weights were trained on large photographs; on images of {size} pixels they lose much of their "
+            "worth.",
+            size=configuration.current(store)["data.image_size"],
+        )
+    yield say("Fine-tuning wants a learning rate 10 to 100 times smaller; the search ranges follow this decision.")
