@@ -1,0 +1,177 @@
+"""Is the search space large enough? Best trials near an edge of a range call for a wider one (P8, engine.md 3.4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from presets.language import say
+from rounds.finding import Action, Finding
+from rounds.infeasible import frontiers
+from rounds.plan import RoundPlan, Study
+from rounds.record import Direction, TrialRecord, ended, leading
+from rounds.space import Dimension, Domain
+from training.config import about
+
+Side = Literal["low", "high"]
+CHECK, RULE = "boundary", "P8"
+# Mean coordinate of the best trials beyond which the edge is near: in simulation the best of the rules tried, 5 to
+# 13 % false alarms; fewer feasible trials than this cannot tell.
+EDGE = 0.8
+FEWEST = 12
+# A proposal widens a range by this share of its own width, on its own scale: two decades become three.
+WIDENED = 0.5
+
+
+def check(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction) -> list[Finding]:
+    """A finding for each dimension of each study whose best trials lie near an edge, and one for all the others."""
+    return [
+        finding
+        for study in plan.studies
+        if any(dimension.domain.ordered for dimension in study.dimensions)
+        for finding in _check_study(study, ended(records, study.name), direction)
+    ]
+
+
+def widened(domain: Domain, key: str, side: Side) -> Domain:
+    """The range with one side moved out by half its width, rounded outwards to two digits, within what the
+    configuration allows; the same range where it allows no more."""
+    end = domain.beyond(-WIDENED if side == "low" else 1 + WIDENED)
+    if domain.scale == "one-minus-log":
+        end = 1 - _rounded(1 - end, up=side == "low")
+    else:
+        end = _rounded(end, up=side == "high")
+    if domain.kind == "int" and math.isfinite(end):
+        end = math.floor(end) if side == "low" else math.ceil(end)
+    end = _allowed(end, domain, key, side)
+    if not math.isfinite(end):
+        return domain
+    low, high = (min(end, domain.low), domain.high) if side == "low" else (domain.low, max(end, domain.high))
+    return Domain(domain.kind, low, high, domain.scale)
+
+
+def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direction) -> list[Finding]:
+    feasible = [record for record in records if record.feasible]
+    if len(feasible) < FEWEST:
+        return [
+            Finding(
+                CHECK,
+                "cannot tell",
+                say(
+                    "Study {study}: too few feasible trials ({feasible}) to tell whether the ranges are wide enough; "
+                    "it takes {fewest}.",
+                    study=study.name,
+                    feasible=len(feasible),
+                    fewest=FEWEST,
+                ),
+                RULE,
+                {"study": study.name, "feasible": len(feasible)},
+            )
+        ]
+    best = leading(feasible, direction)
+    limits = {(frontier.dimension, frontier.side) for frontier in frontiers(study, records)}
+    near, inside = [], []
+    for dimension in study.dimensions:
+        if not dimension.domain.ordered:
+            continue
+        mean = sum(record.u[dimension.name] for record in best) / len(best)
+        figures = {"study": study.name, "dimension": dimension.name, "mean": mean, "best": [r.id for r in best]}
+        if 1 - EDGE <= mean <= EDGE:
+            inside.append(figures)
+            continue
+        side: Side = "high" if mean > EDGE else "low"
+        near.append(_near(study, dimension, side, {**figures, "side": side}, (dimension.name, side) in limits))
+    if inside:
+        near.append(
+            Finding(
+                CHECK,
+                "pass",
+                say(
+                    "Study {study}: the best trials lie well inside the range of {names}.",
+                    study=study.name,
+                    names=[figures["dimension"] for figures in inside],
+                ),
+                RULE,
+                {"study": study.name, "dimensions": inside},
+            )
+        )
+    return near
+
+
+def _near(study: Study, dimension: Dimension, side: Side, figures: dict[str, Any], limited: bool) -> Finding:
+    """The best trials lie at one end of the range: why it ends there decides what to do."""
+    name, domain = dimension.name, dimension.domain
+    if not domain.is_range:
+        listed = domain.choices[0 if side == "low" else -1]
+        message = say("The best trials lie at the end of the list of {name}, at {value}.", name=name, value=listed)
+        more = say("Try values of {name} beyond {value}.", name=name, value=listed)
+        payload = {"study": study.name, "name": name, "key": dimension.key, "side": side}
+        return Finding(CHECK, "warn", message, RULE, figures, Action("widen", more, payload))
+    end = domain.low if side == "low" else domain.high
+    if limited:
+        message = say(
+            "The best trials lie near the end of the range of {name}, but past it training diverges: stability is the "
+            "limit there, not the range.",
+            name=name,
+        )
+        return Finding(CHECK, "pass", message, RULE, figures)
+    wider = widened(domain, dimension.key, side)
+    if wider == domain:
+        message = say(
+            "The best trials lie near {end:.4g}, where {name} ends because no value beyond is possible.",
+            end=end,
+            name=name,
+        )
+        return Finding(CHECK, "pass", message, RULE, figures)
+    new = wider.low if side == "low" else wider.high
+    message = say(
+        "The best trials lie near the {side} end of {name}, {end:.4g}: better values may lie beyond.",
+        side=say("lower") if side == "low" else say("upper"),
+        name=name,
+        end=end,
+    )
+    action = Action(
+        "widen",
+        say("Search {name} from {low:.4g} to {high:.4g}.", name=name, low=wider.low, high=wider.high),
+        {
+            "study": study.name,
+            "name": name,
+            "key": dimension.key,
+            "side": side,
+            "domain": wider.to_dict(),
+            "from": end,
+            "to": new,
+        },
+    )
+    return Finding(CHECK, "warn", message, RULE, figures, action)
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Two significant digits, towards plus or minus infinity."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    digits = 1 - math.floor(math.log10(abs(value)))
+    scaled = value * 10.0**digits
+    # A whole number that only rounding errors moved stays where it is.
+    whole = round(scaled) if math.isclose(scaled, round(scaled)) else math.ceil(scaled) if up else math.floor(scaled)
+    return round(whole / 10.0**digits, digits)
+
+
+def _allowed(end: float, domain: Domain, key: str, side: Side) -> float:
+    """The end, drawn in to what the configuration allows; of an open limit half of the way to it."""
+    try:
+        limits = about(key)[1]
+    except KeyError:  # a setting of the user's own pipeline
+        return end
+    if side == "low":
+        if limits.low is not None:
+            end = max(end, limits.low)
+        if limits.above is not None and end <= limits.above:
+            end = (domain.low + limits.above) / 2
+    else:
+        if limits.high is not None:
+            end = min(end, limits.high)
+        if limits.below is not None and end >= limits.below:
+            end = (domain.high + limits.below) / 2
+    return end

@@ -1,0 +1,64 @@
+"""What trials take: how long they took so far, and what a planned round will, measured on the trials before it (P5)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rounds.plan import RoundPlan
+from state import trials
+from state.database import Store
+from state.trials import Trial
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a round will take: seconds of one trial, of the round with so many `at_once`, and its device hours; None
+    before any trial has been measured. `hours_left`: of the budget (None: open-ended)."""
+
+    trial: float | None
+    at_once: int
+    seconds: float | None
+    hours: float | None
+    hours_left: float | None
+
+
+def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
+    """What a plan will take, from the steps a second of the last trials that came to their end."""
+    everything = trials.trials(store)
+    complete = [entry for entry in everything if entry.status == "complete"]
+    last = [entry for entry in complete if entry.batch == complete[-1].batch]
+    a_step = seconds_per_step(last)
+    budget = store.project.settings.budget_hours
+    left = max(budget - hours_spent(everything), 0.0) if budget else None
+    if a_step is None:
+        return Cost(None, at_once, None, None, left)
+    a_trial = a_step * plan.base["training.steps"]
+    count = len(plan.trials)
+    turns = -(-count // at_once)
+    return Cost(a_trial, at_once, turns * a_trial, count * a_trial / 3600, left)
+
+
+def hours_spent(entries: Iterable[Trial]) -> float:
+    """Device hours that the trials took."""
+    return sum(seconds(entry) or 0.0 for entry in entries) / 3600
+
+
+def seconds_per_step(entries: Iterable[Trial]) -> float | None:
+    """Seconds by the clock that a step took, start and evaluations included; None where none of them shows it."""
+    known = [(taken, entry.steps_done) for entry in entries if (taken := seconds(entry)) and entry.steps_done]
+    return sum(taken for taken, _ in known) / sum(steps for _, steps in known) if known else None
+
+
+def seconds(entry: Trial) -> float | None:
+    """How long a trial has taken so far, by the clock; None before it began. One that was interrupted on the way took
+    what it says itself."""
+    if entry.started_at is None:
+        return None
+    result = entry.result or {}
+    if entry.status in trials.ENDED and result.get("resumed") and result.get("seconds"):
+        return float(result["seconds"])
+    ended = entry.ended_at or datetime.datetime.now(datetime.UTC).isoformat()
+    begin, end = (datetime.datetime.fromisoformat(at) for at in (entry.started_at, ended))
+    return max((end - begin).total_seconds(), 0.0)

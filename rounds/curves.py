@@ -1,0 +1,227 @@
+"""What the curves of a round say, of the best trials and of all (P11), and where the best checkpoints lie (P15)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from presets.language import Message, say
+from rounds.finding import Action, Finding, Verdict
+from rounds.plan import RoundPlan
+from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
+from rounds.symptoms import FEWEST_EVALUATIONS, FEWEST_LOSSES, Symptoms, symptoms
+
+# Late noise above this share of the gap between best and fifth best hides which trial is better (engine.md 3.5).
+NOISE_OF_GAP = 0.25
+# How often overfitting is seen where there is none (rounds/symptoms.py), and how likely so many such errors at once may
+# be: one of the three best, 14 %, is still told; one of ten, 40 %, is not.
+FALSE_ALARM, BY_CHANCE = 0.05, 0.15
+# Best checkpoints before the first share: too many steps; after the second: too few (playbook, P15).
+EARLY, LATE = 0.1, 0.75
+# What is proposed then: this many times the latest best step, or this many times the steps (our judgement).
+STEPS_TO_KEEP, LONGER = 3, 2
+
+
+def check(
+    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
+) -> list[Finding]:
+    """Five findings on the curves and one on the number of steps. `noise`: standard deviation from run to run."""
+    feasible = ranked(ended(records), direction)
+    if not feasible:
+        return [Finding("curves", "cannot tell", say("No trial trained to a result: there are no curves."), "P11")]
+    seen = {record.id: symptoms(record, direction, noise) for record in feasible}
+    best = leading(feasible, direction)
+    told = [
+        _finding("overfitting", seen, best, lambda s: s.overfitting, _overfitting),
+        _finding("rising loss", seen, best, lambda s: s.rising_loss, _rising_loss),
+        _unsteady(feasible, seen, best, direction, noise),
+        _finding("still improving", seen, best, lambda s: s.still_improving, _still_improving),
+        _finding("saturated", seen, best, lambda s: s.saturated, _saturated),
+    ]
+    return [*told, _steps(plan, best, seen)]
+
+
+def _finding(
+    check: str,
+    seen: dict[str, Symptoms],
+    best: Sequence[TrialRecord],
+    has: Callable[[Symptoms], bool | None],
+    tell: Callable[[int, int, int, int], tuple[Verdict, Message, Action | None]],
+) -> Finding:
+    """One symptom over the round; `tell` gets how many of the best have it, of how many, and how many of all, of how
+    many."""
+    known = [trial for trial, symptom in seen.items() if has(symptom) is not None]
+    having = [trial for trial in known if has(seen[trial])]
+    judged = [record.id for record in best if record.id in known]
+    among = [trial for trial in judged if trial in having]
+    figures = {"best": judged, "best_with": among, "all": len(known), "all_with": having}
+    if not judged:
+        return Finding(check, "cannot tell", _too_short(check), "P11", figures)
+    verdict, message, action = tell(len(among), len(judged), len(having), len(known))
+    return Finding(check, verdict, message, "P11", figures, action)
+
+
+def _too_short(check: str) -> Message:
+    if check == "rising loss":
+        return say(
+            "The training losses are too short to tell whether they rise: it takes {fewest} values a trial.",
+            fewest=FEWEST_LOSSES,
+        )
+    what = {
+        "overfitting": say("overfitting"),
+        "unsteady": say("unsteady training"),
+        "still improving": say("improvement at the end"),
+        "saturated": say("early saturation"),
+    }[check]
+    return say(
+        "The validation curves are too short to tell ({what}): it takes {fewest} evaluations a trial.",
+        what=what,
+        fewest=FEWEST_EVALUATIONS,
+    )
+
+
+def _overfitting(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+    action = Action(
+        "regularise",
+        say(
+            "Add or strengthen a regulariser (dropout, label smoothing, weight decay, augmentation) in the next round."
+        ),
+    )
+    if _more_than_chance(among, best):
+        message = say(
+            "Overfitting in {among} of the {best} best trials: validation gets worse while training goes on. Compare "
+            "again with more regularisation before concluding.",
+            among=among,
+            best=best,
+        )
+        return "warn", message, action
+    if _more_than_chance(having, every):
+        message = say(
+            "Overfitting in {having} of {every} trials, of the {best} best in {among}.",
+            having=having,
+            every=every,
+            best=best,
+            among=among,
+        )
+        return "warn", message, action
+    if having:
+        message = say(
+            "Signs of overfitting in {having} of {every} trials: no more than noise explains.",
+            having=having,
+            every=every,
+        )
+        return "pass", message, None
+    return "pass", say("No trial overfits."), None
+
+
+def _more_than_chance(count: int, trials: int) -> bool:
+    """Whether so many trials with a symptom are more than the detector's own errors (binomial, exact)."""
+    fewer = sum(math.comb(trials, n) * FALSE_ALARM**n * (1 - FALSE_ALARM) ** (trials - n) for n in range(count))
+    return 1 - fewer <= BY_CHANCE
+
+
+def _rising_loss(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+    if among:
+        message = say(
+            "The training loss rises towards the end in {among} of the {best} best trials: training is unstable.",
+            among=among,
+            best=best,
+        )
+        remedy = say("Stabilise training: warm-up first, then gradient clipping, a lower learning rate last.")
+        return "warn", message, Action("stabilise", remedy)
+    if having:
+        message = say(
+            "The training loss rises in {having} of {every} trials, none of them among the best.",
+            having=having,
+            every=every,
+        )
+        return "pass", message, None
+    return "pass", say("The training loss rises in no trial."), None
+
+
+def _still_improving(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+    if among:
+        message = say("Still improving in the last fifth: {among} of the {best} best trials.", among=among, best=best)
+        return "warn", message, None
+    return "pass", say("None of the best trials was still improving at the end."), None
+
+
+def _saturated(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+    if among == best:
+        message = say("All {best} best trials stopped improving in their first quarter.", best=best)
+        return "warn", message, Action("fewer_steps", say("A round of shorter trials would learn as much."))
+    return "pass", say("The best trials made use of their steps."), None
+
+
+def _unsteady(
+    feasible: Sequence[TrialRecord],
+    seen: dict[str, Symptoms],
+    best: Sequence[TrialRecord],
+    direction: Direction,
+    noise: float | None,
+) -> Finding:
+    """Step-to-step variance late in training, against the noise from run to run or the gap between good trials."""
+    gap = cost(feasible[4], direction) - cost(feasible[0], direction) if len(feasible) >= 5 else 0.0
+    limits = [limit for limit in (noise, NOISE_OF_GAP * gap) if limit]
+    if not limits:
+        message = say(
+            "Five feasible trials that differ, or the noise from run to run, would tell how steady is enough."
+        )
+        return Finding("unsteady", "cannot tell", message, "P11", {"feasible": len(feasible)})
+    limit = min(limits)
+
+    def has(symptom: Symptoms) -> bool | None:
+        return None if symptom.late_noise is None else symptom.late_noise > limit
+
+    def tell(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+        if not among:
+            return "pass", say("Late in training the best trials are steady from one evaluation to the next."), None
+        message = say(
+            "In {among} of the {best} best trials, late evaluations differ so much from one to the next that their "
+            "ranking may be luck.",
+            among=among,
+            best=best,
+        )
+        remedy = say("Let the learning rate decay to zero, validate on more examples, or use larger batches.")
+        return "warn", message, Action("steady", remedy)
+
+    finding = _finding("unsteady", seen, best, has, tell)
+    late = {record.id: seen[record.id].late_noise for record in best}
+    return replace(finding, figures={**finding.figures, "late_noise": late, "limit": limit})
+
+
+def _steps(plan: RoundPlan, best: Sequence[TrialRecord], seen: dict[str, Symptoms]) -> Finding:
+    """Whether the number of steps fits, from where the best checkpoints of the good trials lie."""
+    located = [record for record in best if record.best_step is not None and record.steps > 0]
+    places = {record.id: (record.best_step or 0) / record.steps for record in located}
+    figures: dict[str, Any] = {"places": places}
+    if not places:
+        return Finding("steps", "cannot tell", say("No trial says at which step it was best."), "P15", figures)
+    middle = median(places.values())
+    figures["median"] = middle
+    if max(places.values()) < EARLY:
+        steps = math.ceil(STEPS_TO_KEEP * max(record.best_step or 0 for record in located))
+        message = say("The best checkpoints all lie in the first tenth of training: far too many steps.")
+        action = Action("fewer_steps", say("Train {steps} steps.", steps=steps), {"steps": steps})
+        return Finding("steps", "warn", message, "P15", figures, action)
+    if 2 * sum(place > LATE for place in places.values()) <= len(places):
+        message = say("The best checkpoints lie at {middle:.0%} of training: the steps suffice.", middle=middle)
+        return Finding("steps", "pass", message, "P15", figures)
+    gains = [seen[trial].still_improving for trial in places]
+    if all(gain is False for gain in gains):
+        message = say(
+            "The best checkpoints lie in the last quarter of training, but what is gained there is within the noise."
+        )
+        return Finding("steps", "pass", message, "P15", figures)
+    steps = LONGER * max(record.steps for record in located)
+    message = say("Most of the best checkpoints lie in the last quarter of training: longer training may do better.")
+    if plan.base.get("schedule.name", "constant") != "constant":
+        message = say(
+            "Most of the best checkpoints lie in the last quarter of training: longer training may do better. With a "
+            "decaying learning rate every curve improves at its end, so one longer trial comes before a longer round."
+        )
+    action = Action("more_steps", say("Train {steps} steps in the next round.", steps=steps), {"steps": steps})
+    return Finding("steps", "warn", message, "P15", figures, action)

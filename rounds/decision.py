@@ -1,0 +1,207 @@
+"""Adopt a candidate or not? The rule for a launch, from repeated runs with fresh seeds (G16, P13, engine.md 3.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from presets.language import Message, say
+from rounds.record import Direction, turned, usable
+from rounds.roles import OFF, OPTIMIZER
+from rounds.statistics import Improvement, deviation, improvement, mean, mean_interval, welch
+
+Decision = Literal["adopt", "reject", "repeat", "cannot tell"]
+# Runs of each configuration: first, then where undecided, at last.
+RUNS = (3, 5, 8)
+# One-sided p-values to adopt at with fewer than 5, fewer than 8, and more runs. Looking three times at p < .10 would
+# adopt 19 % of equal candidates; these adopt 10.8 % (simulated, 3000 launches), 74 % of those one deviation better and
+# 99.6 % of those two. Where complexity is added the aim is 5 %: 5.3, 59 and 98.5 %.
+SIMPLE, COMPLEX = (0.02, 0.05, 0.08), (0.01, 0.03, 0.04)
+# p-values to reject at before the last look: a clear loser at first, then any candidate that is not ahead.
+HOPELESS = (0.9, 0.5)
+# What added complexity must be worth, in standard deviations from run to run.
+EFFECT = 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The suggestion, with what it rests on; a person decides. Means and intervals in the metric's own direction;
+    `gain` > 0 is better, `effect` is the gain in standard deviations. `runs`: how many runs of each the next look
+    needs (0: no more). None where a figure cannot be known."""
+
+    decision: Decision
+    message: Message
+    runs: int
+    candidate: tuple[float, float, float] | None
+    best: tuple[float, float, float] | None
+    gain: float | None
+    effect: float | None
+    p_value: float | None
+    improvement: Improvement | None
+    diverged: tuple[int, int]
+
+
+def judge(
+    candidate_scores: Sequence[float],
+    best_scores: Sequence[float],
+    direction: Direction,
+    adds_complexity: bool,
+    pooled_sd: float | None = None,
+) -> Verdict:
+    """Judge the fresh runs of a candidate against those of the best configuration; infinite, NaN or huge: it diverged.
+
+    The run that made it a candidate is not among them: it was chosen for being lucky. `pooled_sd`: the project's
+    standard deviation from run to run, below which no estimate from a few runs is believed.
+    """
+    tried, kept = ([turned(score, direction) for score in scores] for scores in (candidate_scores, best_scores))
+    good, base = ([cost for cost in costs if usable(cost)] for costs in (tried, kept))
+    diverged = (len(tried) - len(good), len(kept) - len(base))
+    floor = pooled_sd or 0.0
+    gain = mean(base) - mean(good) if good and base else None
+    p_value, effect = None, None
+    if gain is not None and min(len(good), len(base)) >= 2:
+        p = welch(good, base, floor)
+        p_value = None if math.isnan(p) else p
+        sd = max(math.hypot(deviation(good), deviation(base)) / math.sqrt(2), floor)
+        effect = gain / sd if sd else None
+    decision, runs, message = _decide((len(good), len(base)), diverged, gain, effect, p_value, adds_complexity)
+    return Verdict(
+        decision,
+        message,
+        runs,
+        _summary(good, direction, floor),
+        _summary(base, direction, floor),
+        gain,
+        effect,
+        p_value,
+        improvement(tried, kept) if tried and kept else None,
+        diverged,
+    )
+
+
+def _summary(costs: Sequence[float], direction: Direction, floor: float) -> tuple[float, float, float] | None:
+    """Mean, and the lower and upper end of its t-interval (the mean itself where there is one run)."""
+    if not costs:
+        return None
+    low, high = mean_interval(costs, floor=floor) if len(costs) > 1 else (costs[0], costs[0])
+    low, high = sorted((turned(low, direction), turned(high, direction)))
+    return turned(mean(costs), direction), low, high
+
+
+def _decide(
+    finite: tuple[int, int],
+    diverged: tuple[int, int],
+    gain: float | None,
+    effect: float | None,
+    p_value: float | None,
+    adds_complexity: bool,
+) -> tuple[Decision, int, Message]:
+    runs = min(finite)
+    if diverged[0]:
+        total = finite[0] + diverged[0]
+        message = say("Reject: {n} of {total} runs of the candidate diverged.", n=diverged[0], total=total)
+        return "reject", 0, message
+    if diverged[1] and finite[1] < 2:
+        return "cannot tell", 0, say("The runs of the best configuration diverged: there is nothing to compare with.")
+    if runs < 2:
+        message = say("One run can be luck: train both {runs} times, each with another seed.", runs=RUNS[0])
+        return "repeat", RUNS[0], message
+    if p_value is None or gain is None:
+        if gain:
+            return (
+                "cannot tell",
+                0,
+                say(
+                    "Runs with other seeds gave exactly the same results: check that the seed is used, or take a finer "
+                    "metric."
+                ),
+            )
+        return "reject", 0, say("Reject: the candidate and the best configuration give exactly the same results.")
+    look = sum(runs >= needed for needed in RUNS[1:])
+    threshold = (COMPLEX if adds_complexity else SIMPLE)[look]
+    figures = {"gain": gain, "p_value": p_value, "runs": runs}
+    if p_value < threshold and not (adds_complexity and (effect or 0.0) < EFFECT):
+        return (
+            "adopt",
+            0,
+            say(
+                "Adopt: better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}).", **figures
+            ),
+        )
+    if look < len(HOPELESS) and p_value <= HOPELESS[look]:
+        return (
+            "repeat",
+            RUNS[look + 1],
+            say(
+                "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
+                "{more} times in all.",
+                **figures,
+                more=RUNS[look + 1],
+            ),
+        )
+    if gain <= 0:
+        return "reject", 0, say("Reject: on average over {runs} runs each it is no better.", **figures)
+    if adds_complexity and p_value < threshold:
+        return (
+            "reject",
+            0,
+            say("Reject: it is better by {gain:.3g}, less than runs differ by chance, and adds complexity.", **figures),
+        )
+    return (
+        "reject",
+        0,
+        say(
+            "Reject: better by {gain:.3g} on average over {runs} runs each, which may be chance (p = {p_value:.2g}).",
+            **figures,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """The differences between two configurations in words; `added`: those that switch something on."""
+
+    changes: tuple[Message, ...]
+    added: tuple[Message, ...]
+
+
+def complexity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Complexity:
+    """What a launch would change, from the dotted names of both configurations. Seeds and the machine do not count."""
+    changes, added = [], []
+    for key in dict.fromkeys((*old, *new)):
+        before, after = old.get(key), new.get(key)
+        if key == "training.seed" or key.startswith("runtime.") or before == after:
+            continue
+        switch = _is_switch(key, old.get(OPTIMIZER) == new.get(OPTIMIZER))
+        if switch and before in OFF and after not in OFF:
+            message = say("{key} is switched on, at {value}.", key=key, value=_shown(after))
+            added.append(message)
+        elif switch and after in OFF and before not in OFF:
+            message = say("{key} is switched off; it was {value}.", key=key, value=_shown(before))
+        elif before is None:
+            message = say("{key} is new, at {value}.", key=key, value=_shown(after))
+        elif after is None:
+            message = say("{key} is gone; it was {value}.", key=key, value=_shown(before))
+        else:
+            message = say(
+                "{key} changes from {before} to {after}.", key=key, before=_shown(before), after=_shown(after)
+            )
+        changes.append(message)
+    return Complexity(tuple(changes), tuple(added))
+
+
+def _is_switch(key: str, same_optimizer: bool) -> bool:
+    """Whether 0, false, "constant" or nothing means that something is off. Another optimizer's settings are not
+    comparable one by one; of a user's own pipeline every setting may be a switch."""
+    section = key.partition(".")[0]
+    if section == "optimizer":
+        return same_optimizer and key != OPTIMIZER
+    if section in ("data", "training") or key == "schedule.final_factor":
+        return False
+    return section != "model" or key == "model.pretrained"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

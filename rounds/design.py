@@ -1,0 +1,290 @@
+"""From a goal to the trials of a round: roles, one study per scientific setting, points dealt out in turn (P1 to P6).
+
+Each configuration key has one number in the Halton sequence for all studies of a round, so that studies share their
+points, and the numbers are as low as they can be: measured over 20 seeds, two dimensions and 10 points have 0.24 of a
+random design's discrepancy in the first two bases, but 0.63 in the 7th and 8th. Numbers that stay with a hyperparameter
+through a whole project, as engine.md 2.1 has it, would soon be that high; a round takes those of the round before
+(`numbers`) and leaves out what is no longer searched.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from presets.catalogue import Hyperparameter
+from rounds import budget
+from rounds.plan import DesignError, Goal, Role, RoundPlan, Study, trial_at
+from rounds.roles import (
+    OPTIMIZER,
+    caveats,
+    check_roles,
+    default_role,
+    domain_of,
+    including,
+    is_hyperparameter,
+    name_of,
+    refuse_untunable,
+)
+from rounds.space import Dimension, Domain
+
+# More scientific settings than this share one study, in which they are drawn evenly (P4).
+FEW = 6
+# The default of a round (engine.md 7).
+TRIALS = 20
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A scientific setting before it has a search space. `varied`: the scientific keys that its study itself varies."""
+
+    name: str
+    values: Mapping[str, Any]
+    varied: Mapping[str, Domain]
+
+
+def plan(
+    base: Mapping[str, Any],
+    goal: Goal,
+    *,
+    optimizers: Mapping[str, Sequence[Hyperparameter]],
+    tunables: Sequence[Hyperparameter] = (),
+    scientific: Mapping[str, Domain | None] | None = None,
+    trials: int = TRIALS,
+    seed: int = 0,
+    roles: Mapping[str, Role] | None = None,
+    ranges: Mapping[str, Domain] | None = None,
+    numbers: Mapping[str, int] | None = None,
+    first: int = 0,
+) -> RoundPlan:
+    """Plan a round from the best configuration (`base`, dotted names).
+
+    `scientific`: what is asked, with the values or the range to try (None: those of the catalogue). `roles` and
+    `ranges` overrule the defaults, by dimension name ("sgd.momentum") or key; a range makes a nuisance of its key.
+    `numbers` and `first`: of the round that this one continues. Raises DesignError for what cannot be planned.
+    """
+    roles, ranges = roles or {}, ranges or {}
+    known = {entry.key: entry for entry in (*optimizers.get(str(base.get(OPTIMIZER)), ()), *tunables)}
+    asked = {
+        key: _factor(key, domain, base, optimizers, known, goal) for key, domain in _questions(goal, scientific).items()
+    }
+    _check(base, trials, optimizers, known, [*asked, *roles, *ranges])
+    check_roles(roles, asked)
+    chosen = _settings(goal, asked, base, known)
+    if trials < len(chosen):
+        raise DesignError("{settings} settings need at least as many trials.", settings=len(chosen))
+    built = [_study(setting, base, optimizers, tunables, roles, ranges, trials // len(chosen)) for setting in chosen]
+    studies = _numbered([study for study, _, _ in built], numbers or {})
+    _check_studies(studies, trials)
+    everything: dict[str, Role] = {key: "scientific" for key in asked}
+    fixed: dict[str, Any] = {}
+    for _, own, values in built:
+        everything.update({name: role for name, role in own.items() if name not in asked})
+        fixed.update(values)
+    return RoundPlan(
+        goal=goal,
+        seed=seed,
+        first=first,
+        base=dict(base),
+        roles=everything,
+        scientific=asked,
+        studies=studies,
+        trials=tuple(trial_at(place, seed, first, studies) for place in range(trials)),
+        caveats=caveats(base, everything, fixed),
+        warnings=budget.thinness(studies, trials),
+    )
+
+
+def extend(plan: RoundPlan, more: int) -> RoundPlan:
+    """The same round with more trials: the sequence goes on where it stopped, what was planned stays as it is (P6)."""
+    total = len(plan.trials) + more
+    added = tuple(trial_at(place, plan.seed, plan.first, plan.studies) for place in range(len(plan.trials), total))
+    return replace(plan, trials=plan.trials + added, warnings=budget.thinness(plan.studies, total))
+
+
+def numbers(plan: RoundPlan) -> dict[str, int]:
+    """The number of each key in the Halton sequence, for a round that continues this one."""
+    return {dimension.key: dimension.number for study in plan.studies for dimension in study.dimensions}
+
+
+def following(plan: RoundPlan) -> int:
+    """The index of the first point that this round has not used."""
+    return max((trial.index + 1 for trial in plan.trials), default=plan.first)
+
+
+def _questions(goal: Goal, scientific: Mapping[str, Domain | None] | None) -> Mapping[str, Domain | None]:
+    asked = scientific or {}
+    if goal not in get_args(Goal):
+        raise DesignError("There is no goal {goal}: choose one of {goals}.", goal=repr(goal), goals=get_args(Goal))
+    if goal == "minimise" and asked:
+        raise DesignError(
+            "A round that minimises the error asks nothing else: leave out {keys}, or choose another goal.",
+            keys=sorted(asked),
+        )
+    if goal != "minimise" and not asked:
+        raise DesignError("Say which hyperparameter the round is about: with this goal one must be scientific.")
+    if goal in ("improve", "compare") and len(asked) > 1:
+        raise DesignError(
+            "One question a round: {keys} at once would not show which of them made the difference.",
+            keys=sorted(asked),
+        )
+    return asked
+
+
+def _factor(
+    key: str,
+    domain: Domain | None,
+    base: Mapping[str, Any],
+    optimizers: Mapping[str, Sequence[Hyperparameter]],
+    known: Mapping[str, Hyperparameter],
+    goal: Goal,
+) -> Domain:
+    """The values of a scientific hyperparameter; what is in use now is always among those it is compared with."""
+    refuse_untunable([key])
+    if domain is None:
+        if key == OPTIMIZER:
+            domain = Domain("categorical", choices=tuple(optimizers))
+        elif key in known:
+            domain = domain_of(known[key], base)
+        else:
+            raise DesignError("There is no range for {key}: give the values to try.", key=key)
+    if domain.is_range:
+        if goal == "compare":
+            raise DesignError("Give the values of {key} to compare, not a range.", key=key)
+        return domain
+    current = base.get(key, known[key].default if key in known else None)
+    if current is None or domain.contains(current):
+        return domain
+    return replace(domain, choices=(current, *domain.choices))
+
+
+def _check(
+    base: Mapping[str, Any],
+    trials: int,
+    optimizers: Mapping[str, Sequence[Hyperparameter]],
+    known: Mapping[str, Hyperparameter],
+    mentioned: Collection[str],
+) -> None:
+    if trials < 1:
+        raise DesignError("A round needs at least one trial, not {trials}.", trials=trials)
+    refuse_untunable(mentioned)
+    owned = {(entry.key, optimizer) for optimizer, entries in optimizers.items() for entry in entries}
+    usable = {*base, *known, *(key for key, _ in owned), *(name_of(key, optimizer) for key, optimizer in owned)}
+    for key in mentioned:
+        if key not in usable:
+            raise DesignError("{key} is no setting of the best configuration: check its name.", key=repr(key))
+
+
+def _settings(
+    goal: Goal, asked: Mapping[str, Domain], base: Mapping[str, Any], known: Mapping[str, Hyperparameter]
+) -> list[_Setting]:
+    """The scientific settings: one for each combination while they are few, else one that varies them all."""
+    if not asked:
+        return [_Setting("search", {}, {})]
+    if goal == "improve" and (range_key := next((key for key in asked if asked[key].is_range), None)):
+        leaf = _leaf(range_key)
+        current = base.get(range_key, known[range_key].default if range_key in known else None)
+        return [
+            _Setting(f"{leaf}={current}", {range_key: current}, {}),
+            _Setting(f"{leaf}=tuned", {range_key: None}, dict(asked)),
+        ]
+    listed = all(not domain.is_range for domain in asked.values())
+    combinations = list(itertools.product(*(domain.choices for domain in asked.values()))) if listed else []
+    if listed and (len(combinations) <= FEW or OPTIMIZER in asked):
+        return [
+            _Setting(
+                ",".join(f"{_leaf(key)}={value}" for key, value in zip(asked, values, strict=True)),
+                dict(zip(asked, values, strict=True)),
+                {},
+            )
+            for values in combinations
+        ]
+    if OPTIMIZER in asked:
+        raise DesignError(
+            "Optimizers have search spaces of their own: compare them without a range for {keys}.",
+            keys=sorted(key for key in asked if asked[key].is_range),
+        )
+    return [_Setting("joint", dict.fromkeys(asked), dict(asked))]
+
+
+def _study(
+    setting: _Setting,
+    base: Mapping[str, Any],
+    optimizers: Mapping[str, Sequence[Hyperparameter]],
+    tunables: Sequence[Hyperparameter],
+    roles: Mapping[str, Role],
+    ranges: Mapping[str, Domain],
+    trials: int,
+) -> tuple[Study, dict[str, Role], dict[str, Any]]:
+    """The study of a setting with numbers still to be dealt (0), the role of each name, and the value of each."""
+    optimizer = str(setting.values.get(OPTIMIZER, base.get(OPTIMIZER, "")))
+    if OPTIMIZER in setting.values and optimizer not in optimizers:
+        raise DesignError("There is no optimizer {name}: known are {known}.", name=optimizer, known=list(optimizers))
+    entries = {entry.key: entry for entry in (*optimizers.get(optimizer, ()), *tunables)}
+    values, overrides = _switched(optimizer, base, entries)
+    overrides |= {key: value for key, value in setting.values.items() if value is not None}
+    own: dict[str, Role] = {}
+    dimensions = [Dimension(name_of(key, optimizer), key, domain, 0) for key, domain in setting.varied.items()]
+    for key in (*entries, *(key for key in values if key not in entries)):
+        if key in setting.values or not is_hyperparameter(key, base):
+            continue
+        name = name_of(key, optimizer)
+        given = ranges.get(name, ranges.get(key))
+        entry = entries.get(key)
+        default: Role = default_role(entry, base, trials) if entry and not given else "nuisance" if given else "fixed"
+        own[name] = roles.get(name, roles.get(key, default))
+        if own[name] == "nuisance":
+            if not given and not entry:
+                raise DesignError("There is no range for {key}: give one.", key=key)
+            domain = given or including(domain_of(entries[key], base), values.get(key))
+            dimensions.append(Dimension(name, key, domain, 0))
+    named = {name_of(key, optimizer): value for key, value in values.items()}
+    return Study(setting.name, dict(setting.values), overrides, tuple(dimensions)), own, named
+
+
+def _switched(
+    optimizer: str, base: Mapping[str, Any], entries: Mapping[str, Hyperparameter]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of the configuration with this optimizer, and what that overrides: another optimizer's settings go."""
+    defaults = {key: entry.default for key, entry in entries.items()}
+    if optimizer == str(base.get(OPTIMIZER, "")):
+        return {**defaults, **base}, {}
+    gone = {key: None for key in base if key.startswith("optimizer.") and key not in entries and key != OPTIMIZER}
+    new = {key: value for key, value in defaults.items() if key.startswith("optimizer.")}
+    kept = {key: value for key, value in base.items() if key not in gone}
+    return {**defaults, **kept, **new, OPTIMIZER: optimizer}, {**gone, **new}
+
+
+def _numbered(studies: Sequence[Study], earlier: Mapping[str, int]) -> tuple[Study, ...]:
+    """Deal out dimension numbers: the earlier ones stay, any other key gets the lowest that is free in its studies."""
+    dealt: dict[str, int] = {}
+    keyed = [[dimension.key for dimension in study.dimensions] for study in studies]
+    ordered = list(dict.fromkeys(key for keys in keyed for key in keys))
+    for key in sorted(ordered, key=lambda key: key not in earlier):
+        taken = {dealt[other] for keys in keyed if key in keys for other in keys if other in dealt}
+        wished = earlier.get(key, 0)
+        dealt[key] = wished if wished not in taken else next(n for n in itertools.count() if n not in taken)
+    return tuple(
+        replace(study, dimensions=tuple(replace(d, number=dealt[d.key]) for d in study.dimensions)) for study in studies
+    )
+
+
+def _check_studies(studies: Sequence[Study], trials: int) -> None:
+    names = [study.name for study in studies]
+    for name in names:
+        if names.count(name) > 1:
+            raise DesignError("Two of the settings to compare read the same: {name}.", name=name)
+    for share in budget.density(studies, trials):
+        if not share.dimensions and share.trials > 1:
+            raise DesignError(
+                "All hyperparameters of {study} are fixed, so its {trials} trials would be the same: leave at least "
+                "one to be tuned, or plan one trial a setting.",
+                study=share.study,
+                trials=share.trials,
+            )
+
+
+def _leaf(key: str) -> str:
+    return "optimizer" if key == OPTIMIZER else key.rpartition(".")[2]

@@ -1,0 +1,168 @@
+"""What the round says about its question: for each scientific value, the best over the nuisance ones (P12)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from presets.language import say
+from rounds.finding import Finding
+from rounds.plan import RoundPlan
+from rounds.record import Direction, TrialRecord, cost, ended, ranked, turned
+from rounds.space import Dimension
+from rounds.statistics import best_of
+from rounds.symptoms import noise_of
+
+CHECK, RULE = "isolation", "P12"
+# Buckets of a scientific range; with fewer trials than this in each, fewer buckets.
+BUCKETS, TRIALS_PER_BUCKET = 6, 4
+# A difference of bests in units of noise that one run each can show: two deviations of the difference of two runs.
+CLEAR = 2 * math.sqrt(2)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One scientific value, or a bucket of them (`low`, `high`), with its best trial; `best` in the metric's own
+    direction, None where no trial was feasible. `fair`: the expected best of as many trials as the smallest level has,
+    so that a level is not better for having had more of them."""
+
+    value: Any
+    low: float | None
+    high: float | None
+    trials: int
+    feasible: int
+    best: float | None
+    trial: str | None
+    fair: float | None
+
+
+def isolate(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction) -> dict[str, list[Level]]:
+    """The levels of each scientific hyperparameter, in their order. A round with a study per setting has one entry,
+    its studies."""
+    if not plan.scientific:
+        return {}
+    counted = ended(records)
+    if len(plan.studies) > 1:
+        groups: list[tuple[Any, float | None, float | None, list[TrialRecord]]] = [
+            (study.name, None, None, ended(counted, study.name)) for study in plan.studies
+        ]
+        return {", ".join(plan.scientific): _levels(groups, direction)}
+    varied = [d for study in plan.studies for d in study.dimensions if d.key in plan.scientific]
+    return {dimension.key: _levels(_groups(dimension, counted), direction) for dimension in varied}
+
+
+def axis(records: Sequence[TrialRecord], name: str, direction: Direction) -> list[dict[str, Any]]:
+    """The points of a hyperparameter-axis plot: every ended trial that varies it, infeasible ones without a `best`."""
+    best = {record.id for record in ranked(records, direction)[:1]}
+    return [
+        {
+            "trial": record.id,
+            "study": record.study,
+            "u": record.u[name],
+            "value": record.values[name],
+            "best": record.best if record.feasible else None,
+            "status": record.status,
+            "is_best": record.id in best,
+        }
+        for record in ended(records)
+        if name in record.values
+    ]
+
+
+def check(
+    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
+) -> list[Finding]:
+    """A finding for each scientific hyperparameter: which value is best, and whether the difference is more than noise.
+
+    A difference seen here is a candidate, not a result: the decision repeats it with other seeds (P13).
+    """
+    unit = noise_of(ended(records), direction, noise)
+    return [_judge(key, levels, direction, unit) for key, levels in isolate(plan, records, direction).items()]
+
+
+def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float | None) -> Finding:
+    figures = {"key": key, "levels": [asdict(level) for level in levels], "unit": unit}
+    usable = [(turned(level.fair, direction), level) for level in levels if level.fair is not None]
+    if len(usable) < 2:
+        message = say("Too few values of {key} have a feasible trial to compare them.", key=key)
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
+    first, winner = min(usable, key=lambda pair: pair[0])
+    gaps = {_shown(level): fair - first for fair, level in usable if level is not winner}
+    figures |= {"winner": _shown(winner), "gaps": gaps}
+    told = {"key": key, "value": _shown(winner), "best": f"{winner.best:.4g}"}
+    if unit is None:
+        message = say(
+            "{key}: {value} is best with {best}. Whether that is more than chance, only repeated runs can tell.",
+            **told,
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
+    close = [value for value, gap in gaps.items() if gap <= CLEAR * unit]
+    figures |= {"close": close}
+    if close:
+        message = say(
+            "{key}: {value} is best with {best}, but single runs cannot tell it from {close}.", **told, close=close
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
+    message = say(
+        "{key}: {value} is best with {best}, ahead of the next by {gap:.2g}: more than single runs differ by chance.",
+        **told,
+        gap=min(gaps.values()),
+    )
+    return Finding(CHECK, "pass", message, RULE, figures)
+
+
+def _shown(level: Level) -> str:
+    return str(level.value) if level.low is None else f"{level.low:.3g} … {level.high:.3g}"
+
+
+def _groups(
+    dimension: Dimension, records: Sequence[TrialRecord]
+) -> list[tuple[Any, float | None, float | None, list[TrialRecord]]]:
+    """Trials by value of a listed hyperparameter, or by equal parts of a range on its own scale."""
+    domain, name = dimension.domain, dimension.name
+    if not domain.is_range:
+        return [
+            (choice, None, None, [record for record in records if domain.value(record.u[name]) == choice])
+            for choice in domain.choices
+        ]
+    parts = max(2, min(BUCKETS, len(records) // TRIALS_PER_BUCKET))
+    return [
+        (
+            domain.value((part + 0.5) / parts),
+            domain.value(part / parts),
+            domain.value((part + 1) / parts),
+            [record for record in records if min(int(record.u[name] * parts), parts - 1) == part],
+        )
+        for part in range(parts)
+    ]
+
+
+def _levels(
+    groups: Sequence[tuple[Any, float | None, float | None, list[TrialRecord]]], direction: Direction
+) -> list[Level]:
+    smallest = min((len(records) for _, _, _, records in groups if records), default=0)
+    return [_level(value, low, high, records, smallest, direction) for value, low, high, records in groups]
+
+
+def _level(
+    value: Any,
+    low: float | None,
+    high: float | None,
+    records: Sequence[TrialRecord],
+    smallest: int,
+    direction: Direction,
+) -> Level:
+    order = ranked(records, direction)
+    fair = best_of([cost(record, direction) for record in records], smallest).mean if records else math.nan
+    return Level(
+        value=value,
+        low=low,
+        high=high,
+        trials=len(records),
+        feasible=len(order),
+        best=order[0].best if order else None,
+        trial=order[0].id if order else None,
+        fair=turned(fair, direction) if math.isfinite(fair) else None,
+    )

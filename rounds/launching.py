@@ -1,0 +1,242 @@
+"""A launch: candidate and best configuration run again with fresh seeds; a person decides (G16, P13, engine.md 3.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from presets.language import Message, say, stored
+from rounds import decision, planning, reviewing, seeds
+from rounds.decision import Complexity, Verdict
+from rounds.record import ranked
+from state import configurations, launches, trials
+from state.database import Store
+from state.document import content_hash
+from state.errors import Refusal
+from state.trials import Batch, NewTrial, Trial
+
+KIND = "launch"
+CANDIDATE, BEST = "candidate", "best"
+Choice = Literal["adopt", "reject", "repeat"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a launch would compare. `trial`: the one that made `candidate` (dotted names) known; `best`: hash of the
+    configuration that it would replace; `complexity`: what it changes; `reused`: earlier runs of the best configuration
+    that count again."""
+
+    round: str
+    trial: str
+    candidate: Mapping[str, Any]
+    best: str
+    complexity: Complexity
+    reused: tuple[str, ...]
+
+
+def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
+    """The launch of a round's best trial, or of the named one.
+
+    Refuses where none is feasible, and where the trial is the best configuration itself.
+    """
+    best = planning.basis(store)
+    entry = trials.trial(store, trial) if trial else _leader(store, name)
+    if entry.batch != name or entry.status != "complete":
+        raise Refusal("{trial} is no complete trial of {name}.", trial=entry.id, name=name)
+    settings = trials.trial_settings(store, entry)
+    incidental = {key: best.settings[key] for key in reviewing.INCIDENTAL if key in best.settings}
+    candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
+    if content_hash(candidate) == best.hash:
+        raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
+    reused = tuple(run.id for run in _runs_of(store, best.settings) if _pipeline(run) == _pipeline(entry))
+    return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
+
+
+def start(store: Store, proposal: Proposal, *, runs: int = decision.RUNS[0], wanted: str = "run") -> Batch:
+    """Queue `runs` runs of each side with fresh seeds, less those of the best configuration that count again.
+
+    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs.
+    """
+    best = configurations.configuration(store, proposal.best)
+    why = stored(say("found in {round} ({trial})", round=proposal.round, trial=proposal.trial))
+    changed = {key for key, value in proposal.candidate.items() if best.settings.get(key) != value}
+    reasons = {key: why if key in changed else best.reasons.get(key) for key in proposal.candidate}
+    candidate = configurations.save(
+        store,
+        proposal.candidate,
+        {key: reason for key, reason in reasons.items() if reason is not None},
+        best.hash,
+    )
+    plan = {
+        "round": proposal.round,
+        "trial": proposal.trial,
+        "candidate": candidate,
+        "best": best.hash,
+        "reused": list(proposal.reused),
+        "changes": [stored(message) for message in proposal.complexity.changes],
+        "added": [stored(message) for message in proposal.complexity.added],
+        "threads": trials.trial(store, proposal.trial).overrides.get(planning.THREADS),
+    }
+    number = len(trials.batches(store, KIND)) + 1
+    new = _new_runs(store, plan, number, {CANDIDATE: runs, BEST: runs - len(proposal.reused)}, {})
+    return trials.add_batch(store, KIND, goal=KIND, configuration=best.hash, plan=plan, trials=new, wanted=wanted)
+
+
+def judge(store: Store, name: str) -> Verdict:
+    """What the runs of a launch say. Refuses while any is at work, and where one failed for no fault of its own."""
+    batch = _launch(store, name)
+    sides = _sides(store, batch)
+    for entry in (entry for side in sides.values() for entry in side):
+        if entry.status == "failed":
+            raise Refusal(
+                "{trial} failed, which says nothing about its configuration: {what} Try it again first.",
+                trial=entry.id,
+                what=entry.message,
+            )
+        if entry.status not in trials.ENDED:
+            raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
+    scores = {side: [_score(entry) for entry in runs] for side, runs in sides.items()}
+    return decision.judge(
+        scores[CANDIDATE],
+        scores[BEST],
+        reviewing.direction(store),
+        bool(batch.plan["added"]),
+        reviewing.noise(store),
+    )
+
+
+def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
+    """Record what a person decides, with the verdict as evidence; an adopted candidate is the best configuration then,
+    "repeat" queues as many more runs as the next look needs.
+
+    Refuses to go against the verdict without a reason in words, and where the best configuration has changed since.
+    """
+    batch = _launch(store, name)
+    best = launches.best(store)
+    if best is None or best.hash != batch.plan["best"]:
+        raise Refusal("The best configuration has changed since {name} began: launch the candidate anew.", name=name)
+    verdict = judge(store, name)
+    if chosen != verdict.decision and not words.strip():
+        raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
+    reason: Message = verdict.message
+    if words.strip():
+        reason = say("{why} (added by hand: {words})", why=verdict.message, words=words.strip())
+    launches.launch(
+        store,
+        batch=name,
+        candidate=batch.plan["candidate"],
+        previous=best.hash,
+        decision=chosen,
+        reason=stored(reason),
+        evidence=_evidence(store, batch, verdict),
+    )
+    if chosen == "repeat":
+        _run_more(store, batch, verdict.runs)
+
+
+def _run_more(store: Store, batch: Batch, runs: int) -> None:
+    """Bring each side to so many runs; where the verdict asks for no more, one more of each."""
+    have = {side: len(entries) for side, entries in _sides(store, batch).items()}
+    runs = runs if runs > min(have.values()) else min(have.values()) + 1
+    missing = {side: runs - count for side, count in have.items()}
+    trials.add_trials(store, batch.name, _new_runs(store, batch.plan, batch.number, missing, have))
+    trials.ask(store, batch.name, "run")
+
+
+def _leader(store: Store, name: str) -> Trial:
+    order = ranked(reviewing.records(store, name), reviewing.direction(store))
+    if not order:
+        raise Refusal("{name} has no trial with a usable result: there is nothing to launch.", name=name)
+    return trials.trial(store, order[0].id)
+
+
+def _launch(store: Store, name: str) -> Batch:
+    batch = trials.batch(store, name)
+    if batch.kind != KIND:
+        raise Refusal("{name} is no launch.", name=name)
+    return batch
+
+
+def _new_runs(
+    store: Store, plan: Mapping[str, Any], number: int, runs: Mapping[str, int], have: Mapping[str, int]
+) -> list[NewTrial]:
+    """Runs of both sides in turn, so that a launch that ends early has as many of each."""
+    settings = configurations.configuration(store, plan["best"]).settings
+    candidate = configurations.configuration(store, plan["candidate"]).settings
+    # None takes away what the candidate has not.
+    changes = {key: candidate.get(key) for key in {**settings, **candidate} if candidate.get(key) != settings.get(key)}
+    threads = {planning.THREADS: plan["threads"]} if plan["threads"] else {}
+    sides = {CANDIDATE: {**changes, **threads}, BEST: threads}
+    places = [
+        (side, place) for place in range(max(runs.values(), default=0)) for side in sides if place < runs.get(side, 0)
+    ]
+    drawn = seeds.fresh(number, len(places), _used_seeds(store))
+    return [
+        NewTrial(side, have.get(side, 0) + place, {}, {}, {**sides[side], seeds.KEY: seed})
+        for (side, place), seed in zip(places, drawn, strict=True)
+    ]
+
+
+def _used_seeds(store: Store) -> set[int]:
+    """Every seed that a trial of the project has had."""
+    return {int(trials.trial_settings(store, entry).get(seeds.KEY, 0)) for entry in trials.trials(store)}
+
+
+def _sides(store: Store, batch: Batch) -> dict[str, list[Trial]]:
+    """The runs that count, of each side."""
+    own = trials.trials(store, batch.name)
+    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
+    return {
+        CANDIDATE: [entry for entry in own if entry.study == CANDIDATE],
+        BEST: [*reused, *(entry for entry in own if entry.study == BEST)],
+    }
+
+
+def _runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+    """The runs of a configuration in earlier launches, on either side; the round that found it does not count."""
+    wanted = content_hash({key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL})
+    return [
+        entry
+        for batch in trials.batches(store, KIND)
+        for entry in trials.trials(store, batch.name)
+        if entry.status in ("complete", "infeasible") and reviewing.identity(store, entry) == wanted
+    ]
+
+
+def _pipeline(entry: Trial) -> tuple[Any, ...]:
+    """What besides the configuration a result depends on: runs that differ in it cannot be compared (engine.md 3.2)."""
+    result = entry.result or {}
+    return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
+
+
+def _score(entry: Trial) -> float:
+    usable = entry.status == "complete" and entry.best is not None
+    return entry.best if usable and entry.best is not None else float("inf")
+
+
+def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
+    """The verdict's figures, and for each run its seed and result."""
+    figures = {key: value for key, value in dataclasses.asdict(verdict).items() if key not in ("message", "decision")}
+    runs = {
+        side: [
+            {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
+            for entry in entries
+        ]
+        for side, entries in _sides(store, batch).items()
+    }
+    return {"suggested": verdict.decision, "message": stored(verdict.message), **_finite(figures), "sides": runs}
+
+
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Infinite ends of intervals as None: the journal is standard JSON."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _finite(value)
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return [plain(item) for item in value]
+        return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+
+    return {key: plain(value) for key, value in figures.items()}

@@ -1,0 +1,228 @@
+"""From the best configuration to a round in the queue: the search space of the round before goes on (P1 to P6, G17)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from presets import catalogue
+from presets.language import say, stored
+from rounds import design, seeds, slots
+from rounds.finding import Finding
+from rounds.plan import Goal, Role, RoundPlan
+from rounds.roles import OPTIMIZER, including
+from rounds.space import Dimension, Domain
+from state import configurations, decisions, launches, trials
+from state.configurations import Configuration
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, NewTrial
+from training.config import ConfigError, check, unflat
+
+KIND = "round"
+THREADS = "runtime.threads"
+# What a first round is about where nothing else is asked: the hyperparameter that matters most.
+FIRST_QUESTION = "optimizer.learning_rate"
+
+
+def propose(
+    store: Store,
+    goal: Goal = "understand",
+    *,
+    scientific: Mapping[str, Domain | None] | None = None,
+    optimizers: Sequence[str] = (),
+    trials: int = design.TRIALS,
+    roles: Mapping[str, Role] | None = None,
+    ranges: Mapping[str, Domain] | None = None,
+    seed: int | None = None,
+    steps: int | None = None,
+    override: str = "",
+) -> RoundPlan:
+    """Plan a round from the best configuration, without recording anything.
+
+    `scientific`, `roles`, `ranges` as in `design.plan`; `optimizers` asks which of these is best; asked nothing, a
+    round is about the learning rate. `steps`: of each trial, where not as before (P15). What is searched again keeps
+    its range, as the last review widened or shrank it, and its sequence goes on. Refuses without a reasonable baseline
+    (G14) unless `override` says why.
+    """
+    base = {**basis(store, override).settings}
+    if steps is not None:
+        base |= _lengthened(base, steps)
+    asked = dict(scientific or {})
+    if optimizers:
+        asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
+    elif not asked and goal != "minimise":
+        asked[FIRST_QUESTION] = None
+    tuned = bool(base.get("model.pretrained"))
+    known = {entry.name: entry.hyperparameters for entry in catalogue.optimizers(fine_tuning=tuned)}
+    earlier = _earlier(store, seed)
+    options: dict[str, Any] = {
+        "optimizers": known,
+        "tunables": catalogue.tunables(),
+        "trials": trials,
+        "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
+        "roles": roles,
+        "numbers": design.numbers(earlier[-1]) if earlier else None,
+        "first": max((design.following(plan) for plan in earlier), default=0),
+    }
+    plan = design.plan(base, goal, scientific=asked, ranges=ranges, **options)
+    carried = _carried(store, plan, {**asked, **(ranges or {})})
+    if not carried:
+        return plan
+    searched = {name: domain for name, domain in carried.items() if name not in asked}
+    asked |= {name: domain for name, domain in carried.items() if name in asked}
+    return design.plan(base, goal, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
+
+
+def save(store: Store, plan: RoundPlan, *, wanted: str = "", slots: int = 0, override: str = "") -> Batch:
+    """Record a round and queue its trials; `wanted` "run" starts it, `slots` is how many run at once (0: as the machine
+    allows). Refuses a configuration that training would refuse, and where G14 does; see `propose`."""
+    base = basis(store, override)
+    if launches.best(store) is None:
+        _record_override(store, base, override)
+    new = _new_trials(plan, 0, _threads(plan.base, slots))
+    _check(plan.base, new)
+    return trials.add_batch(
+        store,
+        KIND,
+        goal=plan.goal,
+        configuration=configurations.save(store, plan.base, base.reasons, base.hash),
+        plan=plan.to_dict(),
+        trials=new,
+        wanted=wanted,
+        slots=slots,
+    )
+
+
+def extend(store: Store, name: str, more: int) -> None:
+    """Add trials to a round: the next points of its sequence, run under the same conditions (P6)."""
+    batch = trials.batch(store, name)
+    before = plan_of(store, name)
+    threads = trials.trials(store, name)[0].overrides.get(THREADS, 0)
+    new = _new_trials(design.extend(before, more), len(before.trials), threads)
+    _check(before.base, new)
+    trials.add_trials(store, batch.name, new)
+
+
+def plan_of(store: Store, name: str) -> RoundPlan:
+    """The plan of a round with all that was added to it since. Refuses a batch that is no round."""
+    batch = trials.batch(store, name)
+    if batch.kind != KIND:
+        raise Refusal("{name} is no round.", name=name)
+    plan = RoundPlan.from_dict(batch.plan)
+    return design.extend(plan, len(trials.trials(store, name)) - len(plan.trials))
+
+
+def basis(store: Store, override: str = "") -> Configuration:
+    """What a round starts from: the best configuration; with an override that of the last baseline (G14)."""
+    best = launches.best(store)
+    if best is not None:
+        return best
+    tried = trials.batches(store, "baseline")
+    if not tried:
+        raise Refusal("Nothing has been trained yet: run the baseline first, so that there is something to improve.")
+    if not override.strip():
+        raise Refusal(
+            "There is no reasonable baseline yet, so a round could not tell better from luck. Finish the set-up, or "
+            "override this with a reason."
+        )
+    return configurations.configuration(store, tried[-1].configuration)
+
+
+def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:
+    """Another number of steps, evaluated as often on the way."""
+    if steps < 1:
+        raise Refusal("{steps}: a trial takes at least 1 step.", steps=steps)
+    every = base["training.evaluate_every"] * steps // base["training.steps"]
+    return {"training.steps": steps, "training.evaluate_every": min(max(1, every), steps)}
+
+
+def _record_override(store: Store, base: Configuration, words: str) -> None:
+    reason = stored(say("overridden ({words})", words=words.strip()))
+    decisions.decide(
+        store,
+        "rounds",
+        question=stored(say("Start rounds without a reasonable baseline?")),
+        options=["wait", "override"],
+        recommended="wait",
+        chosen="override",
+        reason=reason,
+        evidence=[],
+        settings={},
+    )
+    launches.launch(
+        store,
+        batch=trials.batches(store, "baseline")[-1].name,
+        candidate=base.hash,
+        previous=None,
+        decision="adopt",
+        reason=reason,
+        evidence={},
+    )
+
+
+def _earlier(store: Store, seed: int | None) -> list[RoundPlan]:
+    """The rounds whose sequence a new one continues: those of its seed, else of the last one's."""
+    plans = [plan_of(store, batch.name) for batch in trials.batches(store, KIND)]
+    wanted = seed if seed is not None or not plans else plans[-1].seed
+    return [plan for plan in plans if plan.seed == wanted]
+
+
+def _carried(store: Store, plan: RoundPlan, given: Mapping[str, Domain | None]) -> dict[str, Domain]:
+    """For what a plan searches, the ranges that the last rounds left: theirs, or what their reviews made of them.
+
+    By dimension name, or by key where it is scientific; whatever was `given` stays out.
+    """
+    left: dict[str, Domain] = {}
+    for batch in trials.batches(store, KIND):
+        left.update({d.name: d.domain for study in plan_of(store, batch.name).studies for d in study.dimensions})
+        left.update(_reviewed(store, batch.name))
+    searched: dict[str, Dimension] = {d.name: d for study in plan.studies for d in study.dimensions}
+    named = {d.key if d.key in plan.scientific else name: left.get(name) for name, d in searched.items()}
+    keys = {d.key if d.key in plan.scientific else name: d.key for name, d in searched.items()}
+    return {
+        name: including(domain, plan.base.get(keys[name]))
+        for name, domain in named.items()
+        if domain is not None and given.get(name) is None and given.get(keys[name]) is None
+    }
+
+
+def _reviewed(store: Store, name: str) -> dict[str, Domain]:
+    """The ranges that the review of a round proposes, by dimension name."""
+    actions = [Finding.from_dict(entry).action for entry in trials.findings(store, name)]
+    return {
+        str(action.payload["name"]): Domain.from_dict(action.payload["domain"])
+        for action in actions
+        if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload
+    }
+
+
+def _threads(base: Mapping[str, Any], wanted: int) -> int:
+    """CPU threads of each trial: those of the configuration, else a share of the cores. They belong to the trial, since
+    results on the CPU depend on them in the last digits."""
+    here = slots.machine()
+    return int(base.get(THREADS) or 0) or slots.threads(here, slots.device(here, base), wanted)
+
+
+def _new_trials(plan: RoundPlan, start: int, threads: int) -> list[NewTrial]:
+    return [
+        NewTrial(
+            entry.study,
+            entry.index,
+            entry.u,
+            entry.values,
+            {**entry.overrides, seeds.KEY: seeds.of_point(plan.seed, entry.index), THREADS: threads},
+        )
+        for entry in plan.trials[start:]
+    ]
+
+
+def _check(base: Mapping[str, Any], new: Sequence[NewTrial]) -> None:
+    """Refuse before anything is queued what training would refuse."""
+    for place, entry in enumerate(new, 1):
+        settings = {key: value for key, value in {**base, **entry.overrides}.items() if value is not None}
+        try:
+            check(unflat(settings))
+        except ConfigError as error:
+            problems = "; ".join(dict.fromkeys(str(problem) for problem in error.problems))
+            raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problems) from None

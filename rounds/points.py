@@ -1,0 +1,108 @@
+"""Are there enough points? How the best of n falls as n grows, and how many trials are good (P9, engine.md 3.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from presets.language import Message, say
+from rounds.finding import Action, Finding
+from rounds.plan import RoundPlan
+from rounds.record import Direction, TrialRecord, cost, ended, turned
+from rounds.statistics import best_of, quantile_of_best
+from rounds.symptoms import noise_of
+
+CHECK, RULE = "points", "P9"
+# A region is found when so many trials lie within so many deviations of the best (engine.md 3.3).
+GOOD, WITHIN = 3, 2
+# Quantiles of the best of n that are drawn.
+LOWER, UPPER = 0.05, 0.95
+
+
+def check(
+    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
+) -> list[Finding]:
+    """A finding for each study: would more trials still change its answer? `noise`: deviation from run to run."""
+    unit = noise_of(ended(records), direction, noise)
+    return [_check_study(study.name, ended(records, study.name), direction, unit) for study in plan.studies]
+
+
+def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[str, float | int | None]]:
+    """The best of n = 1 … N trials in the metric's own direction: mean, a likely range (5 % to 95 % of the draws), and
+    the probability that none of n is feasible. None where it takes an infeasible trial."""
+    costs = [cost(record, direction) for record in records]
+    rows = []
+    for n in range(1, len(costs) + 1):
+        best = best_of(costs, n)
+        likely, lucky = (quantile_of_best(costs, n, q) for q in (UPPER, LOWER))
+        rows.append(
+            {
+                "n": n,
+                "mean": _shown(best.mean, direction),
+                "likely": _shown(likely, direction),
+                "lucky": _shown(lucky, direction),
+                "none_feasible": best.none_feasible,
+            }
+        )
+    return rows
+
+
+def _check_study(study: str, records: Sequence[TrialRecord], direction: Direction, unit: float | None) -> Finding:
+    costs = sorted(cost(record, direction) for record in records)
+    feasible = [value for value in costs if math.isfinite(value)]
+    figures = {"study": study, "trials": len(costs), "feasible": len(feasible), "unit": unit}
+    if len(feasible) < GOOD:
+        message = say(
+            "Study {study}: too few feasible trials ({feasible}) to tell whether more are needed.",
+            study=study,
+            feasible=len(feasible),
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
+    # What the second half of the trials gained is about what as many again would gain.
+    gain = max(best_of(costs, max(len(costs) // 2, 1)).mean - best_of(costs, len(costs)).mean, 0.0)
+    hit = 1 - 0.9 ** len(costs)
+    figures |= {"gain": gain, "best_tenth": hit, "progress": progress(records, direction)}
+    if unit is None:
+        message = say(
+            "Study {study}: doubling its {trials} trials would gain about {gain:.3g}. Whether that is more than noise "
+            "is not known: repeat the best trial with other seeds.",
+            study=study,
+            trials=len(costs),
+            gain=gain,
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
+    good = sum(value - feasible[0] <= WITHIN * unit for value in feasible)
+    figures |= {"good": good}
+    enough = gain <= unit and good >= GOOD
+    message = _told(study, len(costs), gain, good, enough)
+    more = len(costs)
+    action = Action(
+        "more_trials",
+        say("Add {more} trials to study {study}; the sequence goes on where it stopped.", more=more, study=study),
+        {"study": study, "trials": more},
+    )
+    return Finding(CHECK, "pass" if enough else "warn", message, RULE, figures, None if enough else action)
+
+
+def _told(study: str, trials: int, gain: float, good: int, enough: bool) -> Message:
+    if enough:
+        return say(
+            "Study {study}: {trials} trials suffice. Doubling them would gain about {gain:.3g}, within the noise, and "
+            "{good} of them are as good as the best.",
+            study=study,
+            trials=trials,
+            gain=gain,
+            good=good,
+        )
+    return say(
+        "Study {study}: more trials may still change the answer. Doubling the {trials} would gain about {gain:.3g}; "
+        "{good} so far are as good as the best, within the noise.",
+        study=study,
+        trials=trials,
+        gain=gain,
+        good=good,
+    )
+
+
+def _shown(value: float, direction: Direction) -> float | None:
+    return turned(value, direction) if math.isfinite(value) else None

@@ -1,0 +1,41 @@
+"""What is to be done about each trial: the wishes of batches and trials, turned into what to start and what to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from state.trials import Batch, Trial
+
+
+def waiting(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
+    """The trials of a batch that are to be started, in order: none while it does not run. Stopped ones go on with
+    their batch, except those that were stopped by themselves."""
+    if batch.wanted != "run":
+        return []
+    return [
+        entry
+        for entry in unfinished
+        if entry.batch == batch.name and entry.status in ("queued", "stopped") and entry.wanted != "stop"
+    ]
+
+
+def dropped(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
+    """The trials that were stopped before they began."""
+    return [
+        entry
+        for entry in unfinished
+        if entry.batch == batch.name and entry.status == "queued" and entry.wanted == "stop"
+    ]
+
+
+def to_stop(batch: Batch, entry: Trial) -> bool:
+    """Whether a running trial is to end now, saved but unfinished."""
+    return "stop" in (batch.wanted, entry.wanted)
+
+
+def work(batches: Iterable[Batch], unfinished: Iterable[Trial]) -> bool:
+    """Whether a supervisor has anything to do: a trial that runs, or one that is to be started."""
+    entries = list(unfinished)
+    return any(entry.status == "running" for entry in entries) or any(
+        waiting(batch, entries) for batch in batches if batch.wanted == "run"
+    )

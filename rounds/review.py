@@ -1,0 +1,37 @@
+"""The review of a round: every check of the list, before any conclusion (P7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from presets.language import say
+from rounds import boundary, curves, infeasible, isolation, points
+from rounds.finding import Finding
+from rounds.plan import RoundPlan
+from rounds.record import Direction, TrialRecord, ended
+
+
+def review(
+    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
+) -> tuple[Finding, ...]:
+    """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
+    (other seeds), where it is known. Raises ValueError for a direction other than "min" and "max"."""
+    return (
+        _complete(plan, records),
+        *infeasible.check(plan, records, direction),
+        *boundary.check(plan, records, direction),
+        *points.check(plan, records, direction, noise),
+        *curves.check(plan, records, direction, noise),
+        *isolation.check(plan, records, direction, noise),
+    )
+
+
+def _complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
+    done, planned = len(ended(records)), len(plan.trials)
+    figures = {"ended": done, "planned": planned}
+    if done < planned:
+        message = say(
+            "{done} of {planned} trials have ended; the rest may change what follows.", done=done, planned=planned
+        )
+        return Finding("complete", "warn", message, "P7", figures)
+    return Finding("complete", "pass", say("All {planned} trials have ended.", planned=planned), "P7", figures)

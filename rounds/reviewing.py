@@ -1,0 +1,82 @@
+"""The review of a round out of the store, and back into it (P7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from rounds import planning
+from rounds.finding import Finding
+from rounds.record import TRAINING_LOSS, Direction, TrialRecord
+from rounds.review import review
+from rounds.statistics import deviation
+from state import metrics, trials
+from state.database import Store
+from state.document import content_hash
+from state.trials import Trial
+
+# What makes two runs different although they try the same.
+INCIDENTAL = ("training.seed", "runtime.threads")
+
+
+def review_batch(store: Store, name: str) -> tuple[Finding, ...]:
+    """Check a round, and keep the findings in place of those of an earlier review. Refuses a batch that is no round."""
+    plan = planning.plan_of(store, name)
+    findings = review(plan, records(store, name), direction(store), noise(store))
+    trials.review(store, name, [finding.to_dict() for finding in findings])
+    return findings
+
+
+def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
+    """The trials of a batch as the review sees them, in the order of the queue."""
+    metric = f"val/{store.project.settings.metric}"
+    curves = {kind: metrics.curves(store, name, kind) for kind in (TRAINING_LOSS, metric)}
+    return tuple(
+        TrialRecord(
+            id=entry.id,
+            study=entry.study,
+            index=entry.position,
+            u=entry.u,
+            values=entry.settings,
+            status=entry.status,
+            reason=entry.reason,
+            best=entry.best,
+            best_step=entry.best_step,
+            final=entry.final,
+            steps=entry.steps_done,
+            curves={kind: tuple(found.get(entry.id, ())) for kind, found in curves.items()},
+            metric=metric,
+        )
+        for entry in trials.trials(store, name)
+    )
+
+
+def direction(store: Store) -> Direction:
+    """Whether lower or higher values of the project's metric are better."""
+    return "max" if store.project.settings.direction == "max" else "min"
+
+
+def noise(store: Store) -> float | None:
+    """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
+    seeds (engine.md 3.1). None before any was."""
+    groups: dict[str, list[float]] = {}
+    for batch in trials.batches(store, "launch"):
+        for entry in trials.trials(store, batch.name):
+            if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best):
+                groups.setdefault(identity(store, entry), []).append(entry.best)
+    return pooled(group for group in groups.values())
+
+
+def identity(store: Store, entry: Trial) -> str:
+    """What a trial tries, whatever its seed: the hash of its configuration without what is incidental."""
+    settings = trials.trial_settings(store, entry)
+    return content_hash({key: value for key, value in settings.items() if key not in INCIDENTAL})
+
+
+def pooled(groups: Iterable[Sequence[float]]) -> float | None:
+    """The standard deviation within groups, each weighted by its degrees of freedom; None without a second run."""
+    repeated = [group for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in repeated)
+    if not freedom:
+        return None
+    return math.sqrt(sum((len(group) - 1) * deviation(group) ** 2 for group in repeated) / freedom)

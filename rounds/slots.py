@@ -1,0 +1,142 @@
+"""Where trials run: one at a time on each GPU, and on the CPU as many as its cores carry."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to run on: CPU cores that this process may use, and GPUs (or their MIG parts) by UUID."""
+
+    cores: int
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one trial occupies: a device ("cpu", "cuda", "mps"), the GPU's UUID, and how many CPU cores."""
+
+    device: str
+    gpu: str = ""
+    cores: int = 1
+
+    def environment(self) -> dict[str, str]:
+        """The environment that keeps a process to its slot."""
+        threads = {name: str(self.cores) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        return {**threads, "CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else threads
+
+
+def machine() -> Machine:
+    """The machine that this process runs on, as far as it is let use it."""
+    return Machine(cores(), gpus(os.environ))
+
+
+def device(here: Machine, settings: Mapping[str, Any]) -> str:
+    """The device that a configuration (dotted names) runs on; a GPU that there is none of counts as the CPU."""
+    wanted = settings.get("runtime.device", "auto")
+    if here.gpus and wanted in ("auto", "cuda"):
+        return "cuda"
+    # Training's "auto" takes Apple's GPU where there is one.
+    return "mps" if wanted == "mps" or (wanted == "auto" and sys.platform == "darwin") else "cpu"
+
+
+def at_once(here: Machine, device: str, wanted: int = 0) -> int:
+    """How many trials of a batch run at once; `wanted` 0: as many as the machine allows.
+
+    On the CPU by default one for every two cores: a small model gains little from more threads than that.
+    """
+    if device == "cpu":
+        return min(wanted or max(1, here.cores // 2), here.cores)
+    most = max(1, len(here.gpus)) if device == "cuda" else 1
+    return min(wanted or most, most)
+
+
+def threads(here: Machine, device: str, wanted: int = 0) -> int:
+    """CPU threads for each trial of a batch, so that all that run at once share the cores."""
+    return max(1, here.cores // at_once(here, device, wanted))
+
+
+def free(here: Machine, settings: Mapping[str, Any], wanted: int, own: int, taken: Collection[Slot]) -> Slot | None:
+    """A slot for a trial of this configuration, or None while it has to wait.
+
+    `wanted`: how many trials its batch wants at once (0: as many as fit), `own`: how many of them run, `taken`: the
+    slots of all that run. On the CPU a wish beyond what the cores carry is granted up to one trial for each core.
+    """
+    kind = device(here, settings)
+    cores = int(settings.get("runtime.threads") or here.cores)
+    if wanted and own >= at_once(here, kind, wanted):
+        return None
+    same = [slot for slot in taken if slot.device == kind]
+    if kind == "cuda":
+        gpu = next((gpu for gpu in here.gpus if gpu not in {slot.gpu for slot in same}), None)
+        return Slot(kind, gpu, min(cores, here.cores)) if gpu else None
+    if kind == "mps":
+        return None if same else Slot(kind, "", cores)
+    fits = len(same) < here.cores if wanted else sum(slot.cores for slot in same) + cores <= here.cores
+    return Slot(kind, "", cores) if fits or not same else None
+
+
+def cores() -> int:
+    """CPU cores that this process may use: by its affinity, and by the quota of its control group."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, int(quota(Path("/sys/fs/cgroup")))))
+
+
+def quota(root: Path) -> float:
+    """CPU cores that the control group mounted at `root` grants (version 2 or 1); a large number without a limit."""
+    try:
+        if (root / "cpu.max").exists():
+            granted, period = (root / "cpu.max").read_text().split()
+        else:
+            granted, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return float(granted) / float(period) if float(granted) > 0 else sys.maxsize
+    except (OSError, ValueError):
+        return sys.maxsize
+
+
+def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """UUIDs of the NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves; of a partitioned one its MIG parts."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return visible(parse(listed), environment.get("CUDA_VISIBLE_DEVICES"))
+
+
+def parse(listed: str) -> tuple[tuple[str, ...], ...]:
+    """For each GPU that `nvidia-smi -L` lists the UUIDs to address: its own, or those of its MIG parts."""
+    found: list[tuple[str, ...]] = []
+    for line in listed.splitlines():
+        uuid = re.search(r"\(UUID: (\S+)\)", line)
+        if not uuid:
+            continue
+        if not line.startswith("GPU "):
+            found[-1] = (*(part for part in found[-1] if part.startswith("MIG-")), uuid[1])
+        else:
+            found.append((uuid[1],))
+    return tuple(found)
+
+
+def visible(found: tuple[tuple[str, ...], ...], chosen: str | None) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES (None: not set) leaves of the GPUs. As in CUDA, an entry is a place or the beginning
+    of a UUID, and what follows one that there is none of does not count."""
+    if chosen is None:
+        return tuple(part for gpu in found for part in gpu)
+    left: list[str] = []
+    for entry in (entry.strip() for entry in chosen.split(",")):
+        if entry.isdecimal():
+            parts = found[int(entry)] if int(entry) < len(found) else ()
+        else:
+            parts = tuple(part for gpu in found for part in gpu if entry and part.startswith(entry))[:1]
+        if not parts:
+            break
+        left.extend(part for part in parts if part not in left)
+    return tuple(left)

@@ -1,0 +1,106 @@
+"""Where the project stands in goal, run, learn, launch; what runs, until when, and what comes next (G15, G18)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from presets.language import Message, say
+from rounds import cost
+from state import launches, trials
+from state.database import Store
+from state.trials import Batch, Trial
+
+Step = Literal["set-up", "goal", "run", "learn", "launch"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
+    comes next; how many of its trials are in which state; the seconds until it ends (None: nothing runs, or it cannot
+    be told yet); and the device hours that all trials took, of the budget (None: open-ended)."""
+
+    step: Step
+    batch: str | None
+    now: Message
+    next: Message
+    states: dict[str, int]
+    seconds_left: float | None
+    hours_spent: float
+    hours_budget: float | None
+
+
+def standing(store: Store) -> Standing:
+    """Where the project stands."""
+    listed = [batch for batch in trials.batches(store) if batch.kind != "baseline"]
+    batch = listed[-1] if listed else None
+    entries = trials.trials(store, batch.name) if batch else []
+    if launches.best(store) is None:
+        step: Step = "set-up"
+        now = say("There is no reasonable baseline yet.")
+        then = say("Finish the set-up and run the baseline.")
+    elif batch is None:
+        step, now, then = "goal", say("The baseline stands."), say("Choose the goal of the first round.")
+    else:
+        step, now, then = _of_batch(store, batch, entries)
+    everything = trials.trials(store)
+    return Standing(
+        step=step,
+        batch=batch.name if batch else None,
+        now=now,
+        next=then,
+        states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
+        seconds_left=_seconds_left(batch, entries, everything) if batch else None,
+        hours_spent=cost.hours_spent(everything),
+        hours_budget=store.project.settings.budget_hours or None,
+    )
+
+
+def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
+    """Step, what is, and what comes next, from the last round or launch."""
+    of: Step = "run" if batch.kind == "round" else "launch"
+    ended = sum(entry.status in trials.ENDED for entry in entries)
+    if ended < len(entries):
+        figures = {"name": batch.name, "ended": ended, "total": len(entries)}
+        if batch.wanted == "run":
+            after = say("Review it.") if batch.kind == "round" else say("Decide.")
+            return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
+        if batch.wanted == "":
+            return of, say("{name} is planned: {total} trials.", **figures), say("Run it.")
+        return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
+    if batch.kind == "round":
+        if batch.reviewed is None:
+            return "learn", say("{name} has ended.", name=batch.name), say("Review it, before any conclusion.")
+        then = say("Launch what is worth it, or choose the goal of the next round.")
+        return "launch", say("{name} has been reviewed.", name=batch.name), then
+    decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
+    if not decided or decided[-1].decision == "repeat":
+        return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
+    now = {"adopt": say("{name} was adopted.", name=batch.name)}.get(
+        decided[-1].decision, say("{name} was rejected.", name=batch.name)
+    )
+    return "goal", now, say("Choose the goal of the next round.")
+
+
+def _statuses(entries: Sequence[Trial]) -> list[str]:
+    return list(dict.fromkeys(entry.status for entry in entries))
+
+
+def _seconds_left(batch: Batch, entries: Sequence[Trial], everything: Sequence[Trial]) -> float | None:
+    """The steps that are left over the steps a second of those that have ended, as many at once as run now."""
+    running = [entry for entry in entries if entry.status == "running"]
+    left = [entry for entry in entries if entry.status not in trials.ENDED]
+    if batch.wanted != "run" or not running:
+        return None
+    known = [entry for entry in entries if entry.status == "complete"] or [
+        entry for entry in everything if entry.status == "complete"
+    ]
+    a_step = cost.seconds_per_step(known)
+    if a_step is None:
+        return None
+    a_trial = max(entry.steps_done for entry in known)
+    steps = sum(max(a_trial - entry.steps_done, 0) for entry in left)
+    # The last trials do not end before one of them has had its time.
+    longest = max(max(a_trial - entry.steps_done, 0) for entry in left)
+    return max(steps / len(running), longest) * a_step

@@ -1,0 +1,136 @@
+"""The statistics of a round and of a launch, exact where that is possible (engine.md 3.2, 3.3). Lower is better here:
+costs, not scores; whoever calls turns the sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BestOf:
+    """The lowest of n costs drawn without replacement: its mean where any is finite (NaN where none can be), and the
+    probability that none is."""
+
+    n: int
+    mean: float
+    none_feasible: float
+
+
+def best_of(costs: Sequence[float], n: int) -> BestOf:
+    """The unbiased estimate (U-statistic) of the best of n, 1 <= n <= len(costs); infeasible trials enter as infinity.
+
+    Raises ValueError for any other n.
+    """
+    ranked = _ranked(costs, n)
+    size, lowest, share, feasible, above = len(ranked), ranked[0], n / len(ranked), 0.0, 0.0
+    # `share` of the subsets of size n have rank r as their best: C(N - r - 1, n - 1) / C(N, n), by its ratio.
+    for rank, cost in enumerate(ranked[: size - n + 1]):
+        if math.isinf(cost):
+            break
+        feasible += share
+        above += share * (cost - lowest)
+        share *= (size - n - rank) / max(size - rank - 1, 1)
+    if not feasible:
+        return BestOf(n, math.nan, 1.0)
+    none = 0.0 if math.isclose(feasible, 1) else 1 - feasible
+    return BestOf(n, lowest + above / feasible, none)
+
+
+def quantile_of_best(costs: Sequence[float], n: int, q: float) -> float:
+    """The smallest cost that the best of n, drawn without replacement, reaches with probability at least q (exact).
+
+    Infinite where it takes an infeasible trial to get there. Raises ValueError unless 1 <= n <= len(costs), 0 < q < 1.
+    """
+    if not 0 < q < 1:
+        raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
+    ranked = _ranked(costs, n)
+    size = len(ranked)
+    # P(the best of n ranks below r) = C(N - r, n) / C(N, n), here by its ratio from rank to rank.
+    missed = 1.0
+    for rank, cost in enumerate(ranked):
+        missed *= max(size - n - rank, 0) / (size - rank)
+        # Not sensitive to the last bit, where q falls on a step.
+        if 1 - missed >= q - 1e-12:
+            return cost
+    raise AssertionError("the last rank is always reached")
+
+
+def welch(candidate: Sequence[float], best: Sequence[float], floor: float = 0.0) -> float:
+    """One-sided p-value of Welch's t-test that the candidate's mean cost is not below the best configuration's.
+
+    `floor`: smallest standard deviation to believe in either group. NaN where a group has fewer than two values or
+    both deviations are zero.
+    """
+    from scipy.special import stdtr
+
+    if min(len(candidate), len(best)) < 2:
+        return math.nan
+    groups = (candidate, best)
+    errors = [max(deviation(group), floor) / math.sqrt(len(group)) for group in groups]
+    error = math.hypot(*errors)
+    if not error:
+        return math.nan
+    freedom = 1 / sum((own / error) ** 4 / (len(group) - 1) for own, group in zip(errors, groups, strict=True))
+    return float(stdtr(freedom, (mean(candidate) - mean(best)) / error))
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95, floor: float = 0.0) -> tuple[float, float]:
+    """Student's t-interval of the mean; `floor` as in `welch`. Infinite with fewer than two values."""
+    from scipy.special import stdtrit
+
+    if len(values) < 2:
+        return (-math.inf, math.inf)
+    error = max(deviation(values), floor) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    return (mean(values) - half, mean(values) + half)
+
+
+@dataclass(frozen=True)
+class Improvement:
+    """P(a run of the candidate beats a run of the best configuration), ties counted half, with its interval."""
+
+    probability: float
+    low: float
+    high: float
+
+
+def improvement(
+    candidate: Sequence[float], best: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Improvement:
+    """Mann-Whitney's U over the pairs, with a percentile bootstrap of both groups; the seed makes it repeatable.
+
+    Infinite costs lose. Raises ValueError for an empty group.
+    """
+    import numpy as np
+
+    if not candidate or not best:
+        raise ValueError("each group needs at least one run")
+    ours, theirs = (np.nan_to_num(np.array(group, float), nan=np.inf, posinf=np.inf) for group in (candidate, best))
+    wins = np.less.outer(ours, theirs) + 0.5 * np.equal.outer(ours, theirs)
+    random = np.random.Generator(np.random.PCG64(seed))
+    rows = random.integers(0, len(candidate), (resamples, len(candidate)))
+    columns = random.integers(0, len(best), (resamples, len(best)))
+    drawn = wins[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2))
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Improvement(float(wins.mean()), float(low), float(high))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean, exact for equal values. Raises IndexError without any."""
+    return values[0] + sum((value - values[0]) / len(values) for value in values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Standard deviation with n - 1; exactly zero for equal values, NaN for fewer than two."""
+    if len(values) < 2:
+        return math.nan
+    middle = mean(values)
+    return math.hypot(*(value - middle for value in values)) / math.sqrt(len(values) - 1)
+
+
+def _ranked(costs: Sequence[float], n: int) -> list[float]:
+    if not 1 <= n <= len(costs):
+        raise ValueError(f"the best of {n} cannot be drawn from {len(costs)} trials")
+    return sorted(cost if math.isfinite(cost) else math.inf for cost in costs)

@@ -1,0 +1,395 @@
+"""The supervisor: one detached process per project that makes its trials agree with what people want of them.
+
+    python -m rounds.supervisor --project DIR
+
+It starts queued trials in free slots, notices how they end, keeps the store's index of them, and leaves when there is
+nothing left to do. It may be killed at any moment: trials live on, and the next supervisor adopts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from presets.language import error_text, say
+from rounds import queue, slots, trial_folder, warm
+from rounds.slots import Machine, Slot
+from state import files, runs, trials
+from state.database import Store
+from state.errors import Refusal
+from state.metrics import index_metrics
+from state.project import Project, open_project
+from state.store import open_store
+from state.trials import Batch, Trial
+from training.config import ConfigError
+
+LOCK = "supervisor.lock"
+LOG = "supervisor.log"
+TICK_SECONDS = 0.2
+INDEX_SECONDS = 1.0
+# From SIGTERM, on which a trial saves itself, to SIGKILL (engine.md 5).
+GRACE_SECONDS = 30.0
+# How long whoever reaps a dead trial has to say how it died.
+ENDING_SECONDS = 2.0
+LEAST_DISK = 200 * 2**20
+# A trial that was killed is continued once: what kills it twice would kill it again (engine.md 5).
+RESTARTS = 1
+ATTEMPTS = 3
+LONGEST_PAUSE = 10.0
+# After a baseline often comes a round, after a round a launch: for so long a warm fork server waits for them.
+LINGER_SECONDS = 10.0
+
+log = logging.getLogger("tunebook.supervisor")
+
+
+def ensure(project: Project) -> bool:
+    """Start the supervisor, detached, where there is work and none is alive; whether one is at work then.
+
+    Returns at once: whether trials start, their rows say.
+    """
+    if alive(project) or not has_work(project):
+        return alive(project)
+    # -P: see `warm.COMMAND`; the working folder is the project's, which is full of files that are not ours.
+    command = [sys.executable, "-P", "-m", "rounds.supervisor", "--project", str(project.root)]
+    with open(project.folder / LOG, "ab") as output:
+        subprocess.Popen(
+            command,
+            cwd=project.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return True
+
+
+def alive(project: Project) -> bool:
+    """Whether a supervisor is at work on the project."""
+    return files.lock_held(project.folder / LOCK)
+
+
+def has_work(project: Project) -> bool:
+    """Whether any trial runs or is to be started."""
+    with open_store(project) as store:
+        unfinished = trials.unfinished(store)
+        return queue.work(_batches(store, unfinished), unfinished)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong with a trial, how often in a row, and until when (time.monotonic) it is left alone."""
+
+    attempts: int = 0
+    until: float = 0.0
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass
+class Supervisor:
+    """What a supervisor remembers between two looks at the store; nothing that its successor could not find out."""
+
+    store: Store
+    machine: Machine
+    server: warm.ForkServer
+    grace: float = GRACE_SECONDS
+    slots: dict[str, Slot] = field(default_factory=dict)
+    children: dict[int, Path] = field(default_factory=dict)
+    # When a trial was asked to stop, and when it was found dead, by time.monotonic.
+    asked: dict[str, float] = field(default_factory=dict)
+    missed: dict[str, float] = field(default_factory=dict)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    indexed: float = 0.0
+    oom_kills: int = field(default_factory=trial_folder.oom_kills)
+
+    def tick(self) -> bool:
+        """Look once at all wishes and all trials, and act; False when there was nothing left to do."""
+        self._reap()
+        unfinished = trials.unfinished(self.store)
+        batches = _batches(self.store, unfinished)
+        named = {batch.name: batch for batch in batches}
+        for entry in unfinished:
+            if entry.status == "running":
+                self._guarded(entry, lambda entry=entry: self._attend(named[entry.batch], entry))
+        for batch in batches:
+            for entry in queue.dropped(batch, unfinished):
+                trial_folder.finish(self.store, entry.id, _result(entry, "stopped", "stopped", ""))
+            self._fill(batch, unfinished)
+        if time.monotonic() - self.indexed >= INDEX_SECONDS:
+            index_metrics(self.store, self.slots)
+            self.indexed = time.monotonic()
+        return queue.work(batches, unfinished)
+
+    def close(self) -> None:
+        """End the fork server and bring the index up to date; the trials go on."""
+        self.server.close()
+        index_metrics(self.store, self.slots)
+
+    def _fill(self, batch: Batch, unfinished: list[Trial]) -> None:
+        """Start trials of a batch until no slot is free."""
+        for entry in queue.waiting(batch, unfinished):
+            own = sum(1 for other in unfinished if other.batch == batch.name and other.id in self.slots)
+            if not self._guarded(entry, lambda entry=entry, own=own: self._begin(batch, entry, own)):
+                return
+
+    def _begin(self, batch: Batch, entry: Trial, own: int) -> bool:
+        """Start a trial, or adopt it; False where it has to wait, and the rest of its batch with it. `own`: how many of
+        the batch run."""
+        folder = self._folder(entry)
+        if runs.alive(folder):
+            # One that has its result is about to be gone; it is waited for, and then begun again.
+            if runs.result(folder) is None:
+                self._adopt(entry)
+            return True
+        settings = trials.trial_settings(self.store, entry)
+        slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values())
+        if slot is None or not self._room(entry) or self.server.poll() == "starting":
+            return False
+        self._start(entry, slot)
+        return True
+
+    def _start(self, entry: Trial, slot: Slot) -> None:
+        folder = self._folder(entry)
+        lost = trial_folder.prepare(self.store, entry, slot)
+        pid = self._launch(folder, slot)
+        runs.remember_process(folder, pid)
+        self.slots[entry.id] = slot
+        trials.mark_running(self.store, entry.id, restart=lost)
+        log.info(
+            "%s: %s as process %d on %s", entry.id, "continued" if lost else "started", pid, slot.gpu or slot.device
+        )
+
+    def _launch(self, folder: Path, slot: Slot) -> int:
+        """Start the trial's process, by the fork server where there is one; its pid."""
+        config, cache = folder / "config.toml", self.store.project.cache
+        if self.server.poll() == "ready":
+            try:
+                return self.server.start(config, folder, cache, slot.environment())
+            except warm.Lost as error:
+                log.warning("the fork server is lost: %s", error)
+                # Its last child may have begun all the same; the next look at the folder shows.
+                raise Refusal("The fork server did not answer.") from None
+        command = [sys.executable, "-P", "-m", "training.train"]
+        for option, path in (("--config", config), ("--output", folder), ("--cache", cache)):
+            command += [option, str(path)]
+        pid = runs.start(command, folder, slot.environment())
+        self.children[pid] = folder
+        return pid
+
+    def _adopt(self, entry: Trial) -> None:
+        """Take over a trial whose process lives already: an earlier supervisor died between its start and its row."""
+        folder = self._folder(entry)
+        trial_folder.adopt(folder)
+        self.slots[entry.id] = trial_folder.slot(folder)
+        trials.mark_running(self.store, entry.id, restart=False)
+        log.info("%s: adopted", entry.id)
+
+    def _attend(self, batch: Batch, entry: Trial) -> None:
+        """Look at a running trial: stop it, take over its result, or find out that it is lost."""
+        folder = self._folder(entry)
+        stopping = queue.to_stop(batch, entry)
+        # In this order: a process writes its result before it ends.
+        living = runs.alive(folder)
+        result = runs.result(folder)
+        # One that stopped is continued in the same folder, so it must be gone for good.
+        if result is not None and not (living and result.get("status") == "stopped"):
+            self._ended(entry)
+            trials.mark_ended(self.store, entry.id, result)
+            log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
+        elif living:
+            self.slots.setdefault(entry.id, trial_folder.slot(folder))
+            self.missed.pop(entry.id, None)
+            if stopping:
+                self._stop(entry, folder)
+        elif stopping:
+            self._ended(entry)
+            trial_folder.finish(
+                self.store, entry.id, _result(entry, "stopped", "stopped", "Stopped before it could save.")
+            )
+        elif self._told(entry, folder):
+            self._lost(entry, folder)
+
+    def _stop(self, entry: Trial, folder: Path) -> None:
+        """Ask once, and kill what has not saved itself in time."""
+        trial_folder.adopt(folder)
+        if entry.id not in self.asked:
+            self.asked[entry.id] = time.monotonic()
+            runs.stop(folder)
+        elif time.monotonic() - self.asked[entry.id] > self.grace:
+            log.warning("%s: did not stop within %g s and is killed", entry.id, self.grace)
+            runs.stop(folder, hard=True)
+
+    def _told(self, entry: Trial, folder: Path) -> bool:
+        """Whether it is known how a dead trial ended, or nobody will say any more."""
+        since = self.missed.setdefault(entry.id, time.monotonic())
+        return trial_folder.ending(folder) is not None or time.monotonic() - since > ENDING_SECONDS
+
+    def _lost(self, entry: Trial, folder: Path) -> None:
+        """A process is gone without a result: continue the trial once if it was killed, else give it up."""
+        kills = trial_folder.oom_kills()
+        cause = trial_folder.cause(folder, kills > self.oom_kills)
+        self.oom_kills = kills
+        ending = trial_folder.ending(folder)
+        # A process that ended by itself would do so again.
+        crashed = ending is not None and ending.signal is None
+        self._ended(entry)
+        log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.text())
+        if not crashed and entry.restarts < RESTARTS:
+            trials.mark_queued(self.store, entry.id)
+            return
+        message = say(
+            "{cause} The last line of its log: {line}", cause=cause, line=trial_folder.last_line(folder) or "-"
+        )
+        reason = "error" if crashed else "killed"
+        trial_folder.finish(self.store, entry.id, _result(entry, "failed", reason, message.text()))
+
+    def _ended(self, entry: Trial) -> None:
+        index_metrics(self.store, [entry.id])
+        self.slots.pop(entry.id, None)
+        self.asked.pop(entry.id, None)
+        self.missed.pop(entry.id, None)
+
+    def _guarded(self, entry: Trial, act: Callable[[], object]) -> bool:
+        """Do something about one trial; what goes wrong is logged, tried again after a pause, and keeps no other trial
+        waiting. One that cannot be started is given up, and its row says why. Returns what `act` does, else True."""
+        trouble = self.troubles.get(entry.id, Trouble())
+        if time.monotonic() < trouble.until:
+            return True
+        go_on: object = True
+        try:
+            if trouble.attempts >= ATTEMPTS and entry.status != "running":
+                log.error("%s: given up: %s", entry.id, trouble.message)
+                result = _result(entry, "failed", trouble.reason, trouble.message)
+                trial_folder.finish(self.store, entry.id, result)
+            else:
+                go_on = act()
+            if go_on is not False:
+                self.troubles.pop(entry.id, None)
+        except ConfigError as error:
+            self.troubles[entry.id] = Trouble(ATTEMPTS, 0.0, "config", str(error))
+        except Exception as error:
+            log.exception("%s: attempt %d", entry.id, trouble.attempts + 1)
+            pause = min(2.0**trouble.attempts, LONGEST_PAUSE)
+            self.troubles[entry.id] = Trouble(
+                trouble.attempts + 1, time.monotonic() + pause, "error", error_text(error)
+            )
+        return go_on is not False
+
+    def _room(self, entry: Trial) -> bool:
+        """Whether the disk has room for another trial; where it has not, the first one that waits says so."""
+        free = trial_folder.disk_free(self.store.project.folder)
+        if free >= LEAST_DISK:
+            return True
+        if entry.message:
+            return False
+        message = say(
+            "Waiting: only {free} MB are free at {path}, and a trial needs {least} MB.",
+            free=free // 2**20,
+            path=self.store.project.folder,
+            least=LEAST_DISK // 2**20,
+        ).text()
+        trials.note(self.store, entry.id, message)
+        return False
+
+    def _reap(self) -> None:
+        """Take the exit status of the trials that are children of ours."""
+        for pid, folder in list(self.children.items()):
+            try:
+                done, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done, status = pid, None
+            if done:
+                del self.children[pid]
+                if status is not None and runs.result(folder) is None:
+                    trial_folder.write_ending(folder, status)
+
+    def _folder(self, entry: Trial) -> Path:
+        return self.store.project.trial_folder(entry.id)
+
+
+def supervise(project: Project) -> None:
+    """Run the supervisor of a project in this process until there is nothing left to do, or SIGTERM. Leaves at once
+    where another one is at work."""
+    leaving = False
+
+    def leave(number: int, _frame: object) -> None:
+        nonlocal leaving
+        leaving = True
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    # Asked again after the lock is free: whoever wanted something while it was held relied on this process.
+    while not leaving and project.folder.exists() and has_work(project):
+        with files.holding(project.folder / LOCK, json.dumps(me)) as held:
+            if not held:
+                return
+            log.info("process %d is at work", os.getpid())
+            with open_store(project) as store:
+                supervisor = Supervisor(store, slots.machine(), warm.ForkServer(project.folder))
+                try:
+                    _loop(supervisor, lambda: leaving)
+                finally:
+                    supervisor.close()
+    log.info("process %d leaves", os.getpid())
+
+
+def _loop(supervisor: Supervisor, leaving: Callable[[], bool]) -> None:
+    failures, path = 0, supervisor.store.project.store_path
+    opened, worked = path.stat().st_ino, time.monotonic()
+    # A store that was deleted or built anew under us is to be opened again.
+    while not leaving() and path.exists() and path.stat().st_ino == opened:
+        try:
+            if supervisor.tick():
+                worked = time.monotonic()
+            elif not supervisor.server.warm or time.monotonic() - worked > LINGER_SECONDS:
+                return
+            failures = 0
+        # Trials are at work and their owner is not here to see an error: it is written down, and the work goes on.
+        except Exception:
+            failures += 1
+            log.exception("unexpected, %d in a row", failures)
+        time.sleep(min(TICK_SECONDS * 2**failures, LONGEST_PAUSE))
+
+
+def _batches(store: Store, unfinished: list[Trial]) -> list[Batch]:
+    """The batches that these trials are of, in the order of the queue; the plans of all others need not be read."""
+    return [trials.batch(store, name) for name in dict.fromkeys(entry.batch for entry in unfinished)]
+
+
+def _result(entry: Trial, status: str, reason: str, message: str) -> dict[str, object]:
+    best = {"step": entry.best_step} if entry.best_step is not None else {}
+    return {"status": status, "reason": reason, "message": message, "best": best, "steps_done": entry.steps_done}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="rounds.supervisor", description="Run the trials of a project.")
+    parser.add_argument("--project", type=Path, required=True, help="the project's folder")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        project = open_project(options.project)
+        os.chdir(project.root)
+        supervise(project)
+    except Refusal as error:
+        log.error("%s", error_text(error))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""A launch: fresh seeds, runs that count again, the verdict, and what a person makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rounds import launching, planning, reviewing
+from rounds.slots import Machine
+from rounds.space import Domain
+from rounds.supervisor import Supervisor
+from rounds.warm import ForkServer
+from state import launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project whose first round has ended; its fourth trial is the best."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        a_round(opened, [0.4, 0.5, None, 0.2])
+        yield opened
+
+
+def a_round(store: Store, results: list[float | None], **how: Any) -> str:
+    batch = planning.save(store, planning.propose(store, trials=len(results), **how))
+    for entry, best in zip(trials.trials(store, batch.name), results, strict=True):
+        small_project.end(store, entry.id, best, "infeasible" if best is None else "complete")
+    return batch.name
+
+
+def launch(store: Store, name: str, candidate: list[float], best: list[float], **how: Any) -> str:
+    """A launch whose runs end so; the lists in the order of the runs of each side."""
+    batch = launching.start(store, launching.propose(store, name), **how)
+    finish(store, batch.name, candidate, best)
+    return batch.name
+
+
+def finish(store: Store, name: str, candidate: list[float], best: list[float]) -> None:
+    left = {launching.CANDIDATE: list(candidate), launching.BEST: list(best)}
+    for entry in trials.trials(store, name):
+        if entry.status not in trials.ENDED:
+            small_project.end(store, entry.id, left[entry.study].pop(0))
+    assert not any(left.values())
+
+
+def all_seeds(store: Store) -> list[int]:
+    return [trials.trial_settings(store, entry)["training.seed"] for entry in trials.trials(store)]
+
+
+def test_the_best_trial_is_proposed_with_what_it_changes(store: Store) -> None:
+    proposal = launching.propose(store, "round-1")
+    entry = trials.trial(store, "round-1-004")
+    assert proposal.trial == entry.id
+    assert proposal.candidate["optimizer.learning_rate"] == entry.overrides["optimizer.learning_rate"]
+    # Seed and threads are those of the trial's run, not of the configuration.
+    assert proposal.candidate["training.seed"] == 0
+    (change,) = proposal.complexity.changes
+    assert change.text().startswith("optimizer.learning_rate changes from 0.05 to")
+    assert launching.propose(store, "round-1", "round-1-001").trial == "round-1-001"
+    with pytest.raises(Refusal, match="round-1-003 is no complete trial"):
+        launching.propose(store, "round-1", "round-1-003")
+    with pytest.raises(Refusal, match="no trial with a usable result"):
+        launching.propose(store, a_round(store, [None]))
+
+
+def test_runs_of_both_sides_take_turns_and_no_seed_is_used_twice(store: Store) -> None:
+    batch = launching.start(store, launching.propose(store, "round-1"))
+    listed = trials.trials(store, batch.name)
+    assert [entry.study for entry in listed] == ["candidate", "best"] * 3
+    # The first two are those of the baseline and of the best configuration's own seed, 0.
+    assert len(set(all_seeds(store))) == len(trials.trials(store))
+    rates = {
+        side: {trials.trial_settings(store, e)["optimizer.learning_rate"] for e in listed if e.study == side}
+        for side in ("candidate", "best")
+    }
+    assert rates == {
+        "candidate": {trials.trial(store, "round-1-004").overrides["optimizer.learning_rate"]},
+        "best": {0.05},
+    }
+    assert {entry.overrides["runtime.threads"] for entry in listed} == {1}
+
+
+def test_another_optimizer_brings_its_own_hyperparameters_and_takes_the_others_away(store: Store) -> None:
+    name = a_round(store, [0.3, 0.1], goal="compare", optimizers=["sgd", "adam"])
+    batch = launching.start(store, launching.propose(store, name), runs=1)
+    candidate, best = trials.trials(store, batch.name)
+    settings = trials.trial_settings(store, candidate)
+    assert settings["optimizer.name"] == "adam"
+    assert "optimizer.momentum" not in settings
+    assert "optimizer.beta1" in settings
+    assert trials.trial_settings(store, best)["optimizer.momentum"] == 0.9
+
+
+def test_a_clear_gain_is_adopted_and_becomes_the_best_configuration(store: Store) -> None:
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    verdict = launching.judge(store, name)
+    assert verdict.decision == "adopt"
+    assert verdict.gain == pytest.approx(0.2)
+    launching.decide(store, name, "adopt")
+    best = launches.best(store)
+    assert best is not None
+    found = trials.trial(store, "round-1-004").overrides["optimizer.learning_rate"]
+    assert best.settings["optimizer.learning_rate"] == found
+    assert best.reasons["optimizer.learning_rate"]["values"] == {"round": "round-1", "trial": "round-1-004"}
+    (_, last) = launches.launches(store)
+    assert last.decision == "adopt"
+    assert last.evidence["suggested"] == "adopt"
+    assert [run["best"] for run in last.evidence["sides"]["best"]] == [0.40, 0.41, 0.39]
+    json.dumps(last.evidence, allow_nan=False)
+    # What was adopted cannot be decided again, and launched again only as the best configuration itself.
+    with pytest.raises(Refusal, match="has changed since"):
+        launching.decide(store, name, "reject")
+    with pytest.raises(Refusal, match="nothing to launch"):
+        launching.propose(store, "round-1")
+
+
+def test_going_against_the_runs_takes_a_reason(store: Store) -> None:
+    name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    assert launching.judge(store, name).decision == "reject"
+    with pytest.raises(Refusal, match="Say why"):
+        launching.decide(store, name, "adopt")
+    launching.decide(store, name, "adopt", "it trains on half the memory")
+    reason = launches.launches(store)[-1].reason
+    assert reason["values"]["words"] == "it trains on half the memory"
+
+
+def test_undecided_runs_are_repeated_with_more_seeds(store: Store) -> None:
+    name = launch(store, "round-1", [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
+    assert launching.judge(store, name).runs == 5
+    launching.decide(store, name, "repeat")
+    assert trials.batch(store, name).wanted == "run"
+    assert [entry.study for entry in trials.trials(store, name)] == ["candidate", "best"] * 5
+    assert len(set(all_seeds(store))) == len(trials.trials(store))
+    with pytest.raises(Refusal, match="has not ended"):
+        launching.judge(store, name)
+    finish(store, name, [0.33, 0.35], [0.41, 0.40])
+    assert launching.judge(store, name).decision == "adopt"
+
+
+def test_runs_of_the_best_configuration_count_again_while_the_pipeline_is_the_same(store: Store) -> None:
+    first = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    launching.decide(store, first, "adopt")
+    name = a_round(store, [0.1, 0.3], goal="minimise")
+    proposal = launching.propose(store, name)
+    assert [trials.trial(store, id).study for id in proposal.reused] == ["candidate"] * 3
+    batch = launching.start(store, proposal)
+    assert [entry.study for entry in trials.trials(store, batch.name)] == ["candidate"] * 3
+    finish(store, batch.name, [0.1, 0.11, 0.09], [])
+    assert launching.judge(store, batch.name).best == pytest.approx((0.2, 0.175, 0.225), abs=0.001)
+    # Noise is what runs of one configuration differ by, over all that were repeated.
+    assert reviewing.noise(store) == pytest.approx(0.01)
+
+
+def test_runs_under_other_code_do_not_count_again(store: Store) -> None:
+    first = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    launching.decide(store, first, "reject")
+    batch = planning.save(store, planning.propose(store, trials=1))
+    (entry,) = trials.trials(store, batch.name)
+    small_project.end(store, entry.id, 0.1, code="newer")
+    assert launching.propose(store, batch.name).reused == ()
+
+
+def test_a_failed_run_is_no_evidence_but_a_diverged_one_is(store: Store) -> None:
+    batch = launching.start(store, launching.propose(store, "round-1"), runs=2)
+    listed = trials.trials(store, batch.name)
+    for entry in listed:
+        small_project.end(store, entry.id, 0.3)
+    small_project.end(store, listed[0].id, None, "failed", message="The process was killed by SIGKILL.")
+    with pytest.raises(Refusal, match=r"says nothing about its configuration: The process was killed by SIGKILL\."):
+        launching.judge(store, batch.name)
+    small_project.end(store, listed[0].id, None, "infeasible", reason="diverged")
+    verdict = launching.judge(store, batch.name)
+    assert (verdict.decision, verdict.diverged) == ("reject", (1, 0))
+
+
+def test_only_a_launch_is_judged(store: Store) -> None:
+    with pytest.raises(Refusal, match="round-1 is no launch"):
+        launching.judge(store, "round-1")
+
+
+def test_the_whole_way_on_real_trials(tmp_path: Path, digits: Path, fork_server: ForkServer) -> None:
+    """Round, review, launch and decision, each trial trained; the last layer is the only thing that is made small."""
+    with open_store(small_project.project(tmp_path / "p", digits)) as opened:
+        driven = Supervisor(opened, Machine(2), fork_server)
+
+        def finished() -> bool:
+            driven.tick()
+            return all(entry.status in trials.ENDED for entry in trials.trials(opened))
+
+        # A rate so low that anything is better.
+        values = small_project.settings(digits, optimizer__learning_rate=1e-5, training__steps=20)
+        best = small_project.adopt(opened, values)
+        trials.ask(opened, "baseline-1", "run")
+        rates = {"optimizer.learning_rate": Domain("float", 1e-3, 0.3, "log")}
+        plan = planning.propose(opened, scientific=rates, trials=4)
+        planning.save(opened, plan, wanted="run")
+        small_project.wait_for(finished, "the round did not end")
+        findings = reviewing.review_batch(opened, "round-1")
+        assert findings[0].verdict == "pass"
+        for record in reviewing.records(opened, "round-1"):
+            assert record.status == "complete"
+            assert [step for step, _ in record.curves["val/error_rate"]] == [10, 20]
+            assert record.curves["train/loss"]
+        batch = launching.start(opened, launching.propose(opened, "round-1"))
+        small_project.wait_for(finished, "the launch did not end")
+        verdict = launching.judge(opened, batch.name)
+        assert verdict.decision == "adopt"
+        launching.decide(opened, batch.name, "adopt")
+        now = launches.best(opened)
+        assert now is not None
+        assert now.parent == best

@@ -1,0 +1,175 @@
+"""From the best configuration to a round in the queue, and on to the next round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rounds import planning, reviewing, seeds
+from rounds.space import Domain
+from state import configurations, decisions, launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from training.config import check, unflat
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> dict[str, Any]:
+    return small_project.settings(tmp_path / "data", runtime__threads=0)
+
+
+def finish(store: Store, name: str, place: float) -> None:
+    """Results of a round whose optimum lies at this coordinate of every dimension."""
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, 0.1 + sum((u - place) ** 2 for u in entry.u.values()))
+
+
+def test_without_a_baseline_no_round_begins(store: Store) -> None:
+    with pytest.raises(Refusal, match="run the baseline first"):
+        planning.propose(store)
+    # Not even with a reason: there is nothing to improve.
+    with pytest.raises(Refusal, match="run the baseline first"):
+        planning.propose(store, override="I know better")
+
+
+def test_an_unreasonable_baseline_takes_a_reason_which_is_recorded(store: Store, values: dict[str, Any]) -> None:
+    small_project.batch(store, values, kind="baseline", wanted="")
+    with pytest.raises(Refusal, match="override"):
+        planning.propose(store)
+    plan = planning.propose(store, trials=4, override="the data are hard [x]")
+    assert launches.best(store) is None
+    with pytest.raises(Refusal, match="override"):
+        planning.save(store, plan)
+    planning.save(store, plan, override="the data are hard [x]")
+    best = launches.best(store)
+    assert best is not None
+    assert best.settings == values
+    decision = decisions.decision(store, "rounds")
+    assert decision is not None
+    assert decision.chosen == "override"
+    assert decision.reason["values"] == {"words": "the data are hard [x]"}
+
+
+def test_a_first_round_asks_about_the_learning_rate(store: Store, values: dict[str, Any]) -> None:
+    name = small_project.adopt(store, values)
+    plan = planning.propose(store, trials=12)
+    assert list(plan.scientific) == ["optimizer.learning_rate"]
+    assert plan.roles["sgd.momentum"] == "nuisance"
+    batch = planning.save(store, plan, slots=1)
+    assert (batch.name, batch.goal, batch.wanted, batch.configuration) == ("round-1", "understand", "", name)
+    assert planning.plan_of(store, "round-1") == plan
+
+
+def test_each_trial_is_whole_and_has_a_seed_of_its_own_and_its_share_of_the_cores(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    plan = planning.propose(store, optimizers=["sgd", "adam"], goal="compare", trials=8)
+    planning.save(store, plan, slots=1)
+    listed = trials.trials(store, "round-1")
+    threads = {entry.overrides["runtime.threads"] for entry in listed}
+    assert threads == {planning.slots.cores()}
+    for entry in listed:
+        config = check(unflat(trials.trial_settings(store, entry)))
+        assert config.training.seed == seeds.of_point(plan.seed, entry.position)
+        assert (config.optimizer.momentum is None) == (config.optimizer.name == "adam")
+    assert len({entry.overrides["training.seed"] for entry in listed}) == 4
+    studies = {
+        study: [e.overrides["training.seed"] for e in listed if e.study == study] for study in {e.study for e in listed}
+    }
+    first, second = studies.values()
+    assert first == second
+
+
+def test_threads_that_were_decided_stay(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, {**values, "runtime.threads": 3})
+    planning.save(store, planning.propose(store, trials=2))
+    assert {entry.overrides["runtime.threads"] for entry in trials.trials(store, "round-1")} == {3}
+
+
+def test_an_extended_round_is_the_one_that_was_planned_longer(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    whole = planning.propose(store, trials=8)
+    planning.save(store, planning.propose(store, trials=4))
+    planning.extend(store, "round-1", 3)
+    planning.extend(store, "round-1", 1)
+    assert planning.plan_of(store, "round-1").trials == whole.trials
+    listed = trials.trials(store, "round-1")
+    assert [entry.u for entry in listed] == [trial.u for trial in whole.trials]
+    assert [entry.position for entry in listed] == list(range(8))
+    assert len({entry.overrides["training.seed"] for entry in listed}) == 8
+    assert len({entry.overrides["runtime.threads"] for entry in listed}) == 1
+
+
+def test_the_next_round_goes_on_with_the_sequence_and_the_range_that_the_review_proposed(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    first = planning.propose(store, trials=20, roles={"sgd.momentum": "fixed", "sgd.weight_decay": "fixed"})
+    planning.save(store, first)
+    finish(store, "round-1", 1.0)
+    findings = reviewing.review_batch(store, "round-1")
+    (action,) = [finding.action for finding in findings if finding.action and finding.action.code == "widen"]
+    assert [entry["check"] for entry in trials.findings(store, "round-1")] == [finding.check for finding in findings]
+    assert trials.batch(store, "round-1").reviewed
+
+    second = planning.propose(store, trials=20, roles={"sgd.momentum": "fixed", "sgd.weight_decay": "fixed"})
+    assert second.scientific["optimizer.learning_rate"].to_dict() == action.payload["domain"]
+    assert second.first == 20
+    assert {trial.index for trial in second.trials}.isdisjoint(trial.index for trial in first.trials)
+    # A range that is given counts, whatever was before.
+    given = Domain("float", 1e-3, 1e-2, "log")
+    third = planning.propose(store, scientific={"optimizer.learning_rate": given}, trials=4)
+    assert third.scientific["optimizer.learning_rate"] == given
+    # As a nuisance it keeps its range, too.
+    fourth = planning.propose(store, "minimise", trials=4)
+    (dimension,) = fourth.studies[0].dimensions
+    assert dimension.domain.to_dict() == action.payload["domain"]
+
+
+def test_a_round_of_longer_trials_is_evaluated_as_often(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    plan = planning.propose(store, trials=2, steps=90)
+    batch = planning.save(store, plan)
+    settings = configurations.configuration(store, batch.configuration)
+    assert settings.settings["training.steps"] == 90
+    assert settings.settings["training.evaluate_every"] == 30
+    assert settings.parent is not None
+    assert configurations.configuration(store, settings.parent).settings == values
+    with pytest.raises(Refusal, match="at least 1 step"):
+        planning.propose(store, steps=0)
+
+
+def test_what_training_would_refuse_is_refused_before_it_is_queued(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    wide = {"schedule.warmup_steps": Domain("int", 20, 400)}
+    plan = planning.propose(store, "minimise", trials=6, ranges=wide)
+    with pytest.raises(Refusal, match=r"Trial \d cannot be trained: schedule.warmup_steps"):
+        planning.save(store, plan)
+    assert trials.batches(store, "round") == []
+
+
+def test_only_a_round_has_a_plan(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    with pytest.raises(Refusal, match="baseline-1 is no round"):
+        planning.plan_of(store, "baseline-1")
+
+
+def test_fresh_seeds_are_fresh() -> None:
+    drawn = seeds.fresh(1, 5, set())
+    assert len(set(drawn)) == 5
+    assert all(0 <= seed < 2**31 for seed in drawn)
+    assert seeds.fresh(1, 5, set()) == drawn
+    assert seeds.fresh(1, 3, set(drawn[:2])) == seeds.fresh(1, 5, set())[2:]
+    assert set(seeds.fresh(2, 5, set())).isdisjoint(drawn)

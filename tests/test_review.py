@@ -1,0 +1,406 @@
+"""The checks of a review on rounds whose answer is known, and on rounds that have none."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from presets.language import Message
+from rounds import boundary, infeasible, isolation, points
+from rounds.finding import Finding
+from rounds.record import TrialRecord, cost, ranked
+from rounds.review import review
+from rounds.space import Domain
+from tests.rounds_made import BASE, RATE, bowl, curve, record, results, searched
+
+RATE_NAME, DECAY_NAME = "adamw.learning_rate", "adamw.weight_decay"
+SMOOTHING = "regularization.label_smoothing"
+
+
+def one(findings: list[Finding], verdict: str) -> Finding:
+    found = [finding for finding in findings if finding.verdict == verdict]
+    assert len(found) == 1, [finding.message.text() for finding in findings]
+    return found[0]
+
+
+# The edges of the search space (P8).
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_an_optimum_past_the_edge_proposes_a_wider_range(direction: Any) -> None:
+    """The rate's optimum lies above its range, the decay's in the middle of its own."""
+    planned = searched(40)
+    sign = 1 if direction == "min" else -1
+    score = bowl(learning_rate=1.2, weight_decay=0.5)
+    found = boundary.check(planned, results(planned, lambda u: sign * score(u)), direction)
+    near, inside = one(found, "warn"), one(found, "pass")
+    assert (near.figures["dimension"], near.figures["side"], near.rule) == (RATE_NAME, "high", "P8")
+    assert near.figures["mean"] > 0.8
+    assert near.action is not None
+    assert near.action.code == "widen"
+    # Three decades, widened by half of that: 0.1 * 10 ** 1.5 = 3.16…, rounded outwards.
+    assert Domain.from_dict(near.action.payload["domain"]) == Domain("float", 1e-4, 3.2, "log")
+    assert near.action.message.text() == "Search adamw.learning_rate from 0.0001 to 3.2."
+    assert DECAY_NAME in inside.message.text()
+
+
+def test_an_optimum_below_the_edge_is_told_from_one_above() -> None:
+    planned = searched(40)
+    near = one(boundary.check(planned, results(planned, bowl(learning_rate=-0.2, weight_decay=0.5)), "min"), "warn")
+    assert near.action is not None
+    assert near.action.payload["side"] == "low"
+    assert near.action.payload["domain"]["low"] == pytest.approx(3.1e-6)
+
+
+def test_few_feasible_trials_cannot_tell_about_edges() -> None:
+    planned = searched(11)
+    found = boundary.check(planned, results(planned, bowl(learning_rate=1.2, weight_decay=0.5)), "min")
+    assert one(found, "cannot tell").figures["feasible"] == 11
+
+
+@pytest.mark.parametrize(("trials", "least"), [(12, 0.5), (20, 0.8), (40, 0.95)])
+def test_edges_are_found_as_often_as_in_simulation_and_seldom_seen_in_vain(trials: int, least: float) -> None:
+    """100 seeds, two dimensions: the edge is there for the rate, and not for the decay."""
+    hits = alarms = 0
+    for seed in range(100):
+        planned = searched(trials, seed)
+        found = boundary.check(planned, results(planned, bowl(learning_rate=1.1, weight_decay=0.45)), "min")
+        near = {finding.figures["dimension"] for finding in found if finding.verdict == "warn"}
+        hits += RATE_NAME in near
+        alarms += DECAY_NAME in near
+    assert hits / 100 >= least
+    assert alarms / 100 <= 0.15
+
+
+@pytest.mark.parametrize(
+    ("domain", "key", "side", "expected"),
+    [
+        (Domain("float", 1e-5, 1e-1, "log"), "optimizer.learning_rate", "high", Domain("float", 1e-5, 10.0, "log")),
+        (Domain("float", 0.9, 0.99, "one-minus-log"), "optimizer.beta1", "high", (0.9, 0.9969)),
+        (Domain("float", 0.5, 0.99, "one-minus-log"), "optimizer.beta1", "low", (0.0, 0.99)),
+        (Domain("float", 0.0, 0.2), SMOOTHING, "high", (0.0, 0.3)),
+        (Domain("float", 0.0, 0.8), SMOOTHING, "high", (0.0, 0.9)),
+        (Domain("float", 0.0, 0.2), SMOOTHING, "low", (0.0, 0.2)),
+        (Domain("int", 10, 100, "log"), "schedule.warmup_steps", "high", (10, 320)),
+        (Domain("int", 1, 5), "layers", "low", (-1, 5)),
+        (Domain("float", -1.0, 1.0), "anything", "low", (-2.0, 1.0)),
+    ],
+)
+def test_a_range_is_widened_on_its_own_scale_within_what_is_possible(
+    domain: Domain, key: str, side: Any, expected: Any
+) -> None:
+    wider = boundary.widened(domain, key, side)
+    if isinstance(expected, Domain):
+        expected = (expected.low, expected.high)
+    assert (wider.low, wider.high) == pytest.approx(expected)
+
+
+@given(
+    st.tuples(st.floats(1e-300, 1e300), st.floats(1e-300, 1e300)).filter(lambda ends: ends[0] < 0.9 * ends[1]),
+    st.sampled_from(["log", "linear"]),
+    st.sampled_from(["low", "high"]),
+    st.sampled_from(["optimizer.learning_rate", "regularization.gradient_clip", "own"]),
+)
+def test_a_wider_range_holds_the_old_one(ends: tuple[float, float], scale: Any, side: Any, key: str) -> None:
+    domain = Domain("float", *ends, scale)
+    wider = boundary.widened(domain, key, side)
+    assert wider.low <= domain.low
+    assert wider.high >= domain.high
+
+
+def test_the_end_of_what_is_possible_is_no_edge_to_widen() -> None:
+    """The best label smoothing is none at all: there is nothing below 0."""
+    planned = searched(40, ranges={SMOOTHING: Domain("float", 0.0, 0.2)}, base={**BASE, SMOOTHING: 0.1})
+    found = boundary.check(planned, results(planned, lambda u: u[SMOOTHING]), "min")
+    told = [finding.message.text() for finding in found if finding.figures.get("dimension") == SMOOTHING]
+    assert told == [
+        "The best trials lie near 0, where regularization.label_smoothing ends because no value beyond is possible."
+    ]
+
+
+def test_the_end_of_a_list_asks_for_values_beyond() -> None:
+    sizes = Domain("list", choices=(16, 32, 64))
+    planned = searched(40, ranges={"model.width": sizes}, base={**BASE, "model.width": 32})
+    near = one([f for f in boundary.check(planned, results(planned, lambda u: 1 - u["model.width"]), "min")], "warn")
+    assert near.action is not None
+    assert near.action.message.text() == "Try values of model.width beyond 64."
+
+
+# Infeasible trials (P8, P10).
+
+
+def past(edge: float, name: str = RATE_NAME) -> Any:
+    """Everything past the edge diverges; the higher below it, the better."""
+    return lambda u: math.nan if u[name] > edge else 1 - u[name]
+
+
+def test_an_edge_of_stability_with_the_best_trials_next_to_it_asks_for_a_stability_check() -> None:
+    planned = searched(40)
+    records = results(planned, past(0.7))
+    share, stability = infeasible.check(planned, records, "min")
+    assert share.figures["infeasible"] == sum(trial.u[RATE_NAME] > 0.7 for trial in planned.trials)
+    assert share.verdict == "warn"
+    assert (stability.check, stability.rule) == ("stability", "P8")
+    assert stability.figures["edge"] == pytest.approx(RATE.value(0.7), rel=0.5)
+    assert stability.action is not None
+    assert stability.action.code == "stability_check"
+    assert stability.action.payload["trial"] == ranked(records, "min")[0].id
+
+
+def test_the_edge_of_stability_is_not_an_edge_to_widen() -> None:
+    planned = searched(40)
+    found = boundary.check(planned, results(planned, past(0.9)), "min")
+    told = next(finding for finding in found if finding.figures.get("dimension") == RATE_NAME)
+    assert told.verdict == "pass"
+    assert "stability is the limit" in told.message.text()
+
+
+def test_a_range_that_diverges_far_from_the_best_is_to_be_shrunk() -> None:
+    planned = searched(40)
+    score = bowl(learning_rate=0.2, weight_decay=0.5)
+    records = results(planned, lambda u: math.nan if u[RATE_NAME] > 0.6 else score(u))
+    (share,) = infeasible.check(planned, records, "min")
+    assert share.action is not None
+    assert share.action.code == "shrink"
+    assert share.action.payload["domain"]["high"] == pytest.approx(RATE.value(0.6), rel=0.5)
+
+
+def test_trials_that_diverge_at_random_make_no_edge() -> None:
+    """300 rounds in which a third diverges whatever the settings: the exact test is wrong in at most one in twenty."""
+    edges = 0
+    for seed in range(300):
+        planned = searched(30, seed)
+        draw = random.Random(seed)
+        records = results(planned, lambda u, draw=draw: math.nan if draw.random() < 0.33 else 1.0)
+        edges += bool(infeasible.frontiers(planned.studies[0], records))
+    assert edges / 300 <= 0.07
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code", "words"),
+    [
+        ("out_of_memory", "infeasible", "free_memory", "20 out of memory"),
+        ("error", "failed", "find_bug", "20 failed (error)"),
+        ("", "failed", "find_bug", "20 failed (failed)"),
+        ("diverged", "infeasible", "find_bug", "20 diverged"),
+    ],
+)
+def test_all_infeasible_fails_with_its_reason(reason: str, status: str, code: str, words: str) -> None:
+    planned = searched(20)
+    share = infeasible.check(planned, results(planned, lambda u: None, status=status, reason=reason), "min")[0]
+    assert share.verdict == "fail"
+    assert words in share.message.text()
+    assert share.action is not None
+    assert share.action.code == code
+
+
+def test_a_bug_says_nothing_about_stability() -> None:
+    planned = searched(40)
+    records = results(planned, past(0.7))
+    failed = [
+        record(trial, n, None, status="failed", reason="error") if not known.feasible else known
+        for n, (trial, known) in enumerate(zip(planned.trials, records, strict=True), 1)
+    ]
+    assert infeasible.frontiers(planned.studies[0], failed) == []
+
+
+def test_a_complete_trial_without_a_usable_value_is_infeasible() -> None:
+    planned = searched(20)
+    records = results(planned, lambda u: math.nan if u[RATE_NAME] > 0.9 else 1.0, status="complete", reason="")
+    share = infeasible.check(planned, records, "min")[0]
+    assert "ended without a usable value" in share.message.text()
+
+
+# Enough points (P9).
+
+
+def test_a_flat_region_with_many_good_trials_is_enough() -> None:
+    planned = searched(40)
+    (finding,) = points.check(planned, results(planned, bowl(learning_rate=0.5, weight_decay=0.5)), "min", noise=0.05)
+    assert finding.verdict == "pass"
+    assert finding.figures["good"] >= 3
+    assert finding.action is None
+
+
+def test_one_good_trial_among_many_bad_ones_is_not_enough() -> None:
+    planned = searched(20)
+    score = bowl(learning_rate=0.5, weight_decay=0.5)
+    (finding,) = points.check(planned, results(planned, lambda u: 100 * score(u)), "min", noise=0.01)
+    assert finding.verdict == "warn"
+    assert finding.action is not None
+    assert finding.action.payload == {"study": "search", "trials": 20}
+
+
+def test_without_a_measure_of_noise_there_is_a_gain_but_no_verdict() -> None:
+    planned = searched(20)
+    (finding,) = points.check(planned, results(planned, bowl(learning_rate=0.5, weight_decay=0.5)), "min")
+    assert finding.verdict == "cannot tell"
+    assert finding.figures["gain"] > 0
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_the_drawn_progress_ends_at_the_best_in_the_metrics_own_direction(direction: Any) -> None:
+    planned = searched(12)
+    records = results(planned, past(0.8))
+    rows = points.progress(records, direction)
+    best = (min if direction == "min" else max)(record.best or 0 for record in records if record.feasible)
+    assert [row["n"] for row in rows] == list(range(1, 13))
+    assert rows[-1]["mean"] == rows[-1]["likely"] == rows[-1]["lucky"] == pytest.approx(best)
+    assert rows[0]["likely"] is None
+    assert rows[0]["none_feasible"] == pytest.approx(sum(not record.feasible for record in records) / 12)
+
+
+# Isolation (P12).
+
+
+def test_the_better_of_two_settings_is_found_with_its_trial() -> None:
+    """With the same points for both, dropout costs 0.2 everywhere."""
+    on = Domain("list", choices=(0.0, 0.5))
+    planned = searched(
+        40, goal="improve", scientific={"regularization.dropout": on}, base={**BASE, "regularization.dropout": 0.0}
+    )
+    score = bowl(learning_rate=0.5, weight_decay=0.5)
+    records = [
+        record(trial, n, score(trial.u) + (0.2 if trial.study == "dropout=0.5" else 0))
+        for n, trial in enumerate(planned.trials, 1)
+    ]
+    (finding,) = isolation.check(planned, records, "min", noise=0.01)
+    assert finding.verdict == "pass"
+    assert finding.figures["winner"] == "dropout=0.0"
+    off, with_dropout = finding.figures["levels"]
+    best = min((r for r in records if r.study == "dropout=0.0"), key=lambda r: cost(r, "min"))
+    assert (off["trial"], off["best"], off["trials"]) == (best.id, best.best, 20)
+    assert with_dropout["best"] - off["best"] == pytest.approx(0.2)
+    (noisy,) = isolation.check(planned, records, "min", noise=0.2)
+    assert noisy.verdict == "cannot tell"
+    assert "dropout=0.5" in noisy.message.text()
+
+
+def test_a_range_is_isolated_in_buckets_over_its_own_scale() -> None:
+    planned = searched(40, goal="understand", scientific={"optimizer.learning_rate": RATE})
+    records = results(planned, bowl(learning_rate=0.75, weight_decay=0.5))
+    levels = isolation.isolate(planned, records, "min")["optimizer.learning_rate"]
+    assert [level.low for level in levels] == pytest.approx([RATE.value(part / 6) for part in range(6)])
+    assert sum(level.trials for level in levels) == 40
+    best = min(levels, key=lambda level: level.best if level.best is not None else math.inf)
+    assert best.low is not None
+    assert best.high is not None
+    assert best.low <= RATE.value(0.75) <= best.high
+
+
+def test_a_level_is_not_better_for_having_had_more_trials() -> None:
+    """Twelve draws against three from the same pool: the raw best differs, the fair one does not favour it."""
+    choices = Domain("list", choices=tuple(range(8)))
+    planned = searched(40, goal="understand", scientific={"model.width": choices}, base={**BASE, "model.width": 0})
+    records = results(planned, bowl(learning_rate=0.5, weight_decay=0.5))
+    few = [r for r in records if r.values["model.width"] != 3][:30] + [
+        r for r in records if r.values["model.width"] == 3
+    ][:2]
+    levels = isolation.isolate(planned, few, "min")["model.width"]
+    smallest = min(level.trials for level in levels)
+    for level in levels:
+        assert level.fair is not None
+        assert level.best is not None
+        assert (level.fair == pytest.approx(level.best)) == (level.trials == smallest or level.feasible == 1)
+
+
+def test_a_round_without_a_question_isolates_nothing() -> None:
+    planned = searched(20)
+    assert isolation.check(planned, results(planned, bowl(learning_rate=0.5)), "min") == []
+
+
+def test_the_axis_plot_has_every_trial_and_marks_the_best() -> None:
+    planned = searched(20)
+    rows = isolation.axis(results(planned, past(0.6)), RATE_NAME, "min")
+    assert len(rows) == 20
+    assert [row["best"] is None for row in rows] == [row["status"] == "infeasible" for row in rows]
+    marked = [row for row in rows if row["is_best"]]
+    assert [row["u"] for row in marked] == [max(row["u"] for row in rows if row["best"] is not None)]
+
+
+# The whole review (P7).
+
+VALUES = st.none() | st.floats() | st.sampled_from([0.1, 0.2, 1.7e308, -1.7e308, 1e99])
+CURVES = st.dictionaries(
+    st.sampled_from(["train/loss", "val/error_rate"]),
+    st.lists(st.floats() | st.sampled_from([0.1, 1.7e308]), max_size=45).map(curve),
+    max_size=2,
+)
+ROUNDS = [
+    searched(12),
+    searched(2),
+    searched(12, goal="compare", scientific={"optimizer.name": Domain("categorical", choices=("adamw", "sgd"))}),
+    searched(12, goal="understand", scientific={"optimizer.learning_rate": RATE}),
+]
+
+
+@given(st.sampled_from(ROUNDS), st.sampled_from(["min", "max"]), st.none() | st.floats(0, 1), st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_review_survives_any_results(planned: Any, direction: Any, noise: float | None, data: Any) -> None:
+    """One trial or none, constants, NaN, infinities, failures, short and empty curves: findings, and plain JSON."""
+    records: list[TrialRecord] = []
+    for number, trial in enumerate(planned.trials[: data.draw(st.integers(0, len(planned.trials)))], 1):
+        records.append(
+            record(
+                trial,
+                number,
+                data.draw(VALUES),
+                status=data.draw(st.sampled_from(["complete", "complete", "infeasible", "failed", "stopped"])),
+                reason=data.draw(st.sampled_from(["", "diverged", "out_of_memory", "[/red]"])),
+                best_step=data.draw(st.none() | st.integers(0, 2000)),
+                steps=data.draw(st.sampled_from([0, 1000])),
+                curves=data.draw(CURVES),
+            )
+        )
+    for finding in review(planned, records, direction, noise):
+        stored = json.loads(json.dumps(finding.to_dict(), allow_nan=False))
+        assert Finding.from_dict(stored).to_dict() == finding.to_dict()
+        assert Message.from_json(finding.message.json()).text()
+
+
+def test_a_good_round_passes_every_check() -> None:
+    """Twenty trials around an optimum inside, with long steady curves: nothing to complain about."""
+    planned = searched(40)
+    score = bowl(learning_rate=0.5, weight_decay=0.5)
+
+    def curves(best: float) -> dict[str, Any]:
+        course = [best + 0.5 * math.exp(-place / 4) + 0.002 * math.sin(7 * place) for place in range(40)]
+        return {"val/error_rate": curve(course), "train/loss": curve([2 * math.exp(-p / 20) for p in range(100)])}
+
+    records = [
+        record(trial, n, score(trial.u), curves=curves(score(trial.u))) for n, trial in enumerate(planned.trials, 1)
+    ]
+    found = review(planned, records, "min", noise=0.02)
+    assert {finding.check: finding.verdict for finding in found} == dict.fromkeys(
+        [
+            "complete",
+            "infeasible",
+            "boundary",
+            "points",
+            "overfitting",
+            "rising loss",
+            "unsteady",
+            "still improving",
+            "saturated",
+            "steps",
+        ],
+        "pass",
+    )
+
+
+def test_a_round_that_is_not_over_says_so() -> None:
+    planned = searched(20)
+    first = review(planned, results(planned, bowl(learning_rate=0.5))[:7], "min")[0]
+    assert (first.verdict, first.figures) == ("warn", {"ended": 7, "planned": 20})
+
+
+def test_an_unknown_direction_is_refused() -> None:
+    planned = searched(20)
+    with pytest.raises(ValueError, match="'min' or 'max'"):
+        review(planned, results(planned, bowl(learning_rate=0.5)), "down")  # pyright: ignore[reportArgumentType]  the point

@@ -1,0 +1,109 @@
+"""Slots: one trial on each GPU, and on the CPU as many as the cores carry."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rounds import slots
+from rounds.slots import Machine, Slot
+
+LISTED = """\
+GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bbbb)
+  MIG 3g.40gb     Device  0: (UUID: MIG-1111)
+  MIG 4g.40gb     Device  1: (UUID: MIG-2222)
+GPU 2: NVIDIA H100 80GB HBM3 (UUID: GPU-cccc)
+"""
+FOUND = (("GPU-aaaa",), ("MIG-1111", "MIG-2222"), ("GPU-cccc",))
+ALL = ("GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc")
+
+
+def test_of_a_partitioned_gpu_the_parts_are_addressed() -> None:
+    assert slots.parse(LISTED) == FOUND
+    assert slots.parse("No devices were found\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        (None, ALL),
+        ("", ()),
+        ("-1", ()),
+        ("0", ("GPU-aaaa",)),
+        ("2, 1", ("GPU-cccc", "MIG-1111", "MIG-2222")),
+        ("GPU-c,MIG-2", ("GPU-cccc", "MIG-2222")),
+        ("0,7,2", ("GPU-aaaa",)),
+        ("0,0", ("GPU-aaaa",)),
+    ],
+)
+def test_only_gpus_that_the_environment_leaves_are_used(chosen: str | None, left: tuple[str, ...]) -> None:
+    assert slots.visible(FOUND, chosen) == left
+
+
+def test_each_gpu_takes_one_trial_which_sees_no_other() -> None:
+    here, settings = Machine(8, ("GPU-a", "GPU-b")), {"runtime.device": "auto", "runtime.threads": 4}
+    taken: list[Slot] = []
+    while slot := slots.free(here, settings, 0, len(taken), taken):
+        taken.append(slot)
+    assert [slot.environment()["CUDA_VISIBLE_DEVICES"] for slot in taken] == ["GPU-a", "GPU-b"]
+    assert slots.free(here, settings, 0, 1, taken[1:]) == taken[0]
+    assert slots.free(here, settings, 1, 1, taken[1:]) is None
+    # A trial that was told to use the CPU does not wait for a GPU.
+    assert slots.free(here, {**settings, "runtime.device": "cpu"}, 0, 2, taken) == Slot("cpu", "", 4)
+
+
+@pytest.mark.parametrize(
+    ("cores", "wanted", "at_once", "threads"),
+    [(1, 0, 1, 1), (2, 0, 1, 2), (2, 2, 2, 1), (2, 9, 2, 1), (16, 0, 8, 2), (16, 3, 3, 5), (3, 0, 1, 3)],
+)
+def test_trials_on_the_cpu_share_the_cores(cores: int, wanted: int, at_once: int, threads: int) -> None:
+    here = Machine(cores)
+    assert slots.at_once(here, "cpu", wanted) == at_once
+    assert slots.threads(here, "cpu", wanted) == threads
+    taken: list[Slot] = []
+    while slot := slots.free(here, {"runtime.device": "cpu", "runtime.threads": threads}, wanted, len(taken), taken):
+        taken.append(slot)
+    assert len(taken) == at_once
+    assert taken[0].environment()["OMP_NUM_THREADS"] == str(threads)
+    assert "CUDA_VISIBLE_DEVICES" not in taken[0].environment()
+
+
+def test_a_trial_that_uses_all_cores_runs_alone_unless_more_are_wished_for() -> None:
+    here, everything = Machine(4), {"runtime.device": "cpu", "runtime.threads": 0}
+    first = slots.free(here, everything, 0, 0, [])
+    assert first == Slot("cpu", "", 4)
+    assert slots.free(here, everything, 0, 1, [Slot("cpu", "", 4)]) is None
+    assert slots.free(here, everything, 2, 1, [Slot("cpu", "", 4)]) == first
+    # One that wants more cores than there are runs all the same, alone.
+    assert slots.free(here, {"runtime.device": "cpu", "runtime.threads": 9}, 0, 0, []) == Slot("cpu", "", 9)
+
+
+def test_gpus_that_are_not_there_count_as_the_cpu() -> None:
+    assert slots.device(Machine(2), {"runtime.device": "cuda"}) == "cpu"
+    assert slots.device(Machine(2), {"runtime.device": "auto"}) == ("mps" if sys.platform == "darwin" else "cpu")
+    assert slots.device(Machine(2, ("GPU-a",)), {}) == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"), [("150000 100000", 1.5), ("max 100000", sys.maxsize), ("torn", sys.maxsize)]
+)
+def test_a_control_group_limits_the_cores(tmp_path: Path, text: str, cores: float) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert slots.quota(tmp_path) == cores
+
+
+def test_a_control_group_of_the_first_version_limits_the_cores(tmp_path: Path) -> None:
+    assert slots.quota(tmp_path) == sys.maxsize
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
+    assert slots.quota(tmp_path) == sys.maxsize
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("250000\n")
+    assert slots.quota(tmp_path) == 2.5
+
+
+def test_this_machine_has_a_core() -> None:
+    assert slots.machine().cores >= 1

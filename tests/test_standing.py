@@ -1,0 +1,79 @@
+"""Where the project stands, at every moment of a round and of its launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import launching, planning, reviewing
+from rounds.standing import Standing, standing
+from state import project, trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project.change(made, budget_hours=2.0)) as opened:
+        yield opened
+
+
+def told(store: Store) -> tuple[str, str | None, str, str]:
+    now: Standing = standing(store)
+    return now.step, now.batch, now.now.text(), now.next.text()
+
+
+def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
+    assert told(store)[:2] == ("set-up", None)
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    assert told(store) == ("goal", None, "The baseline stands.", "Choose the goal of the first round.")
+
+    planning.save(store, planning.propose(store, trials=2))
+    assert told(store) == ("run", "round-1", "round-1 is planned: 2 trials.", "Run it.")
+    trials.ask(store, "round-1", "run")
+    assert told(store)[2:] == ("round-1 is at work: 0 of 2 trials have ended.", "Review it.")
+    trials.ask(store, "round-1", "pause")
+    assert told(store)[2:] == ("round-1 rests: 0 of 2 trials have ended.", "Run it on.")
+    small_project.end(store, "round-1-001", 0.5)
+    small_project.end(store, "round-1-002", 0.1)
+    assert told(store) == ("learn", "round-1", "round-1 has ended.", "Review it, before any conclusion.")
+
+    reviewing.review_batch(store, "round-1")
+    assert told(store)[:3] == ("launch", "round-1", "round-1 has been reviewed.")
+    launching.start(store, launching.propose(store, "round-1"), runs=2)
+    assert told(store) == ("launch", "launch-1", "launch-1 is at work: 0 of 4 trials have ended.", "Decide.")
+    for entry in trials.trials(store, "launch-1"):
+        small_project.end(store, entry.id, 0.3)
+    assert told(store)[2:] == ("The runs of launch-1 have ended.", "Decide: adopt, reject or repeat.")
+    launching.decide(store, "launch-1", "reject")
+    assert told(store) == ("goal", "launch-1", "launch-1 was rejected.", "Choose the goal of the next round.")
+
+
+def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data", training__steps=30))
+    planning.save(store, planning.propose(store, trials=5))
+    assert standing(store).seconds_left is None
+    trials.ask(store, "round-1", "run")
+    # 30 steps in 60 seconds.
+    for number in (1, 2):
+        trials.mark_running(store, f"round-1-00{number}", restart=False)
+    small_project.end(store, "round-1-001", 0.5)
+    with store.transaction():
+        store.database.execute(
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:01:00+00:00' "
+            "WHERE id = 'round-1-001'"
+        )
+    now = standing(store)
+    assert now.states == {"complete": 1, "running": 1, "queued": 3}
+    # One at a time, four are left.
+    assert now.seconds_left == pytest.approx(240)
+    assert now.hours_spent == pytest.approx(1 / 60, abs=0.005)
+    assert now.hours_budget == 2.0
+    trials.mark_running(store, "round-1-003", restart=False)
+    assert standing(store).seconds_left == pytest.approx(120)
+    trials.ask(store, "round-1", "pause")
+    assert standing(store).seconds_left is None

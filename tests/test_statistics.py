@@ -1,0 +1,151 @@
+"""The statistics against scipy, against enumeration by hand, and on the data that breaks formulas."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rounds import statistics
+
+COSTS = st.lists(st.floats(), min_size=1, max_size=12)
+FINITE = st.lists(st.integers(-9999, 9999).map(lambda value: value / 100), min_size=2, max_size=10)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
+def test_the_best_of_n_is_the_mean_over_all_subsets(n: int) -> None:
+    costs = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6]
+    by_hand = np.mean([min(subset) for subset in itertools.combinations(costs, n)])
+    best = statistics.best_of(costs, n)
+    assert best.mean == pytest.approx(by_hand)
+    assert best.none_feasible == 0
+
+
+def test_infeasible_trials_count_as_draws_that_gave_nothing() -> None:
+    """Of the 10 pairs of five trials, three hold only infeasible ones; the mean is over the other seven."""
+    costs = [2.0, 1.0, math.inf, math.nan, math.inf]
+    best = statistics.best_of(costs, 2)
+    assert best.none_feasible == pytest.approx(0.3)
+    assert best.mean == pytest.approx((4 * 1.0 + 3 * 2.0) / 7)
+
+
+def test_without_any_feasible_trial_there_is_no_best() -> None:
+    best = statistics.best_of([math.nan, math.inf], 1)
+    assert math.isnan(best.mean)
+    assert best.none_feasible == 1
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_more_draws_than_trials_are_refused(n: int) -> None:
+    with pytest.raises(ValueError, match="best of"):
+        statistics.best_of([1.0, 2.0, 3.0], n)
+
+
+@given(COSTS, st.data())
+def test_the_best_of_more_is_never_worse(costs: list[float], data: Any) -> None:
+    n = data.draw(st.integers(1, len(costs)))
+    finite = [cost for cost in costs if math.isfinite(cost)]
+    best = statistics.best_of(costs, n)
+    assert 0 <= best.none_feasible <= 1
+    if finite and max(map(abs, finite)) < 1e100:
+        slack = 1e-9 * (1 + max(finite) - min(finite))
+        assert min(finite) - slack <= best.mean <= max(finite) + slack
+        if n < len(costs) and len(finite) == len(costs):
+            assert statistics.best_of(costs, n + 1).mean <= best.mean + slack
+
+
+@pytest.mark.parametrize("q", [0.05, 0.25, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("n", [1, 2, 4, 7])
+def test_quantiles_of_the_best_are_those_of_all_subsets(n: int, q: float) -> None:
+    costs = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, math.inf]
+    best = sorted(min(subset) for subset in itertools.combinations(costs, n))
+    by_hand = next(cost for cost in best if sum(other <= cost for other in best) / len(best) >= q - 1e-12)
+    assert statistics.quantile_of_best(costs, n, q) == by_hand
+
+
+def test_the_quantile_is_infinite_where_too_many_trials_are_infeasible() -> None:
+    assert statistics.quantile_of_best([1.0, math.inf, math.inf], 1, 0.3) == 1.0
+    assert statistics.quantile_of_best([1.0, math.inf, math.inf], 1, 0.5) == math.inf
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        statistics.quantile_of_best([1.0], 1, 1.0)
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")  # scipy's, where a group is constant
+@given(FINITE, FINITE)
+def test_welch_is_scipys(one: list[float], other: list[float]) -> None:
+    p = statistics.welch(one, other)
+    if len({*one}) > 1 or len({*other}) > 1:
+        assert p == pytest.approx(scipy.stats.ttest_ind(one, other, equal_var=False, alternative="less")[1], abs=1e-6)
+
+
+def test_the_floor_stands_in_for_a_deviation_that_is_too_small() -> None:
+    """With equal floors the test is Student's: t = 1 / (0.5 * sqrt(2 / 3)) at 4 degrees of freedom."""
+    p = statistics.welch([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], floor=0.5)
+    assert p == pytest.approx(scipy.stats.t.sf(1 / (0.5 * math.sqrt(2 / 3)), 4))
+
+
+@pytest.mark.parametrize(("one", "other"), [([1.0], [1.0, 2.0]), ([1.0, 1.0], [2.0, 2.0]), ([], [])])
+def test_welch_cannot_tell_from_one_run_or_from_runs_that_do_not_differ(one: list[float], other: list[float]) -> None:
+    assert math.isnan(statistics.welch(one, other))
+
+
+@given(FINITE)
+def test_the_interval_is_scipys(values: list[float]) -> None:
+    low, high = statistics.mean_interval(values, 0.9)
+    error = scipy.stats.sem(values)
+    if error == 0:
+        assert low == high == values[0]
+    else:
+        expected = scipy.stats.t.interval(0.9, len(values) - 1, np.mean(values), error)
+        assert (low, high) == pytest.approx(expected, rel=1e-6, abs=1e-6 * max(map(abs, values)))
+
+
+def test_one_value_has_no_interval() -> None:
+    assert statistics.mean_interval([3.0]) == (-math.inf, math.inf)
+
+
+@given(FINITE, FINITE)
+@settings(max_examples=50, deadline=None)
+def test_the_probability_of_improvement_is_mann_whitneys(one: list[float], other: list[float]) -> None:
+    found = statistics.improvement(one, other)
+    wins = scipy.stats.mannwhitneyu(other, one).statistic / (len(one) * len(other))
+    assert found.probability == pytest.approx(wins)
+    assert 0 <= found.low <= found.high <= 1
+
+
+def test_the_bootstrap_interval_covers_and_repeats() -> None:
+    """Two normals one deviation apart: P = 0.76. The interval of 25 runs holds it in most of 60 experiments."""
+    random = np.random.default_rng(0)
+    true = scipy.stats.norm.cdf(1 / math.sqrt(2))
+    covered = 0
+    for _ in range(60):
+        candidate, best = random.normal(-1, 1, 25).tolist(), random.normal(0, 1, 25).tolist()
+        found = statistics.improvement(candidate, best)
+        assert found == statistics.improvement(candidate, best)
+        covered += found.low <= true <= found.high
+    assert covered >= 48
+
+
+def test_a_run_that_diverged_loses() -> None:
+    assert statistics.improvement([math.nan, math.inf], [1.0]).probability == 0
+    assert statistics.improvement([1.0], [math.nan, math.inf]).probability == 1
+    with pytest.raises(ValueError, match="at least one"):
+        statistics.improvement([], [1.0])
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5))
+def test_no_finite_number_is_too_large(values: list[float]) -> None:
+    statistics.welch(values, values)
+    statistics.mean_interval(values)
+
+
+@given(st.floats(-1e300, 1e300), st.integers(2, 9))
+def test_equal_values_have_exactly_their_mean_and_no_deviation(value: float, count: int) -> None:
+    assert statistics.mean([value] * count) == value
+    assert statistics.deviation([value] * count) == 0

@@ -1,0 +1,430 @@
+"""The supervisor: trials run, stop, go on and end as people want, whichever process is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from rounds import supervisor, trial_folder
+from rounds.slots import Machine, Slot
+from rounds.supervisor import Supervisor
+from rounds.warm import ForkServer
+from state import files, metrics, runs, trials
+from state.database import Store
+from state.project import Project
+from state.store import open_store
+from state.trials import Trial
+from tests import small_project
+from tests.small_project import wait_for
+
+# Long enough to be caught in the middle, with one evaluation on the way that best and final can differ by.
+MIDDLE = {"training.steps": 120, "training.evaluate_every": 40}
+
+
+@pytest.fixture
+def project(tmp_path: Path, digits: Path) -> Iterator[Project]:
+    """An empty project, whose processes are gone afterwards."""
+    made = small_project.project(tmp_path / "项目 [red]", digits)
+    yield made
+    for lock in made.folder.glob("trials/*/run.lock"):
+        while runs.stop(lock.parent, hard=True):
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def store(project: Project) -> Iterator[Store]:
+    with open_store(project) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, digits: Path, fork_server: ForkServer) -> dict[int, Any]:
+    """Seed to what a trial that nobody disturbed comes to."""
+    with open_store(small_project.project(tmp_path_factory.mktemp("undisturbed"), digits)) as opened:
+        fill(opened, digits, seeds=(1, 2))
+        drive(Supervisor(opened, Machine(2), fork_server), lambda: ended(opened))
+        return outcomes(opened)
+
+
+def fill(store: Store, digits: Path, seeds: tuple[int, ...], **how: Any) -> str:
+    """Queue a trial of 120 steps for each seed, and return the name of their batch."""
+    overrides = [{"training.seed": seed, **MIDDLE} for seed in seeds]
+    return small_project.batch(store, small_project.settings(digits), overrides, **how).name
+
+
+def drive(driven: Supervisor, until: Callable[[], object], message: str = "the trials did not get there") -> None:
+    """Let a supervisor work in this process until a condition holds."""
+
+    def condition() -> object:
+        driven.tick()
+        return until()
+
+    wait_for(condition, message)
+
+
+def ended(store: Store) -> bool:
+    return all(entry.status in trials.ENDED for entry in trials.trials(store))
+
+
+def outcomes(store: Store) -> dict[int, Any]:
+    """Seed to what training came to, without what depends on the clock."""
+    found: dict[int, Any] = {}
+    for entry in trials.trials(store):
+        assert (entry.status, entry.message) == ("complete", "")
+        names = ("train/loss", "val/loss", "val/error_rate", "grad_norm")
+        curves = {name: metrics.curve(store, entry.id, name) for name in names}
+        assert all(curves.values())
+        found[entry.overrides["training.seed"]] = (entry.best, entry.best_step, entry.final, entry.steps_done, curves)
+    return found
+
+
+def in_training(store: Store, id: str) -> bool:
+    """Whether a trial has begun to train; it is frozen then, and must be thawed or killed."""
+    folder = store.project.trial_folder(id)
+    process = runs.process(folder)
+    if process is None or not (folder / "metrics.jsonl").exists():
+        return False
+    process.suspend()
+    if (folder / "metrics.jsonl").stat().st_size:
+        return True
+    process.resume()
+    return False
+
+
+def kill(store: Store, id: str) -> None:
+    process = runs.process(store.project.trial_folder(id))
+    assert process is not None
+    process.kill()
+
+
+def test_a_trial_that_is_killed_runs_again_and_comes_to_the_same(
+    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any]
+) -> None:
+    fill(store, digits, seeds=(1, 2))
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: in_training(store, "round-1-001"))
+    kill(store, "round-1-001")
+    drive(driven, lambda: ended(store))
+    assert outcomes(store) == undisturbed
+    assert [entry.restarts for entry in trials.trials(store)] == [1, 0]
+
+
+def test_a_trial_that_is_killed_twice_is_given_up_with_the_cause(
+    store: Store, digits: Path, fork_server: ForkServer
+) -> None:
+    fill(store, digits, seeds=(1,))
+    driven = Supervisor(store, Machine(2), fork_server)
+    for _ in range(2):
+        drive(driven, lambda: in_training(store, "round-1-001"))
+        kill(store, "round-1-001")
+        drive(driven, lambda: trials.trial(store, "round-1-001").status != "running")
+    drive(driven, lambda: ended(store))
+    entry = trials.trial(store, "round-1-001")
+    assert (entry.status, entry.reason) == ("failed", "killed")
+    assert "killed by SIGKILL" in entry.message
+    # The folder says the same, so that a store that is built anew does not run it once more.
+    assert runs.result(store.project.trial_folder(entry.id)) == entry.result
+    assert not driven.tick()
+
+
+def test_a_fork_server_that_is_killed_takes_no_trial_with_it(
+    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any]
+) -> None:
+    fill(store, digits, seeds=(1, 2), slots=1)
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: in_training(store, "round-1-001"))
+    assert fork_server.process is not None
+    fork_server.process.kill()
+    process = runs.process(store.project.trial_folder("round-1-001"))
+    assert process is not None
+    process.resume()
+    drive(driven, lambda: ended(store))
+    assert outcomes(store) == undisturbed
+    assert [entry.restarts for entry in trials.trials(store)] == [0, 0]
+
+
+def test_supervisors_that_are_killed_are_replaced_and_the_trials_never_notice(
+    project: Project, digits: Path, undisturbed: dict[int, Any]
+) -> None:
+    assert not supervisor.ensure(project)
+    with open_store(project) as store:
+        fill(store, digits, seeds=(1, 2), slots=1)
+        # Two at once: one of them leaves quietly.
+        command = [sys.executable, "-m", "rounds.supervisor", "--project", str(project.root)]
+        both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+        try:
+            wait_for(lambda: any(one.poll() == 0 for one in both), "two supervisors were at work")
+            wait_for(lambda: in_training(store, "round-1-001"), "the first trial never began")
+            (first,) = [one for one in both if one.poll() is None]
+            assert supervisor.alive(project)
+            assert supervisor.ensure(project)
+            resident = psutil.Process(first.pid).memory_info().rss
+            assert resident < 150 * 2**20
+            (server,) = psutil.Process(first.pid).children()
+        finally:
+            for one in both:
+                one.kill()
+                one.wait()
+        wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, "the server stayed behind")
+        folder = project.trial_folder("round-1-001")
+        assert runs.alive(folder)
+        assert not supervisor.alive(project)
+
+        # The next one adopts the trial; asked to leave, it leaves it alone as well.
+        assert supervisor.ensure(project)
+        wait_for(lambda: holder(project) not in (None, first.pid), "no supervisor came")
+        os.kill(holder(project) or 0, signal.SIGTERM)
+        wait_for(lambda: not supervisor.alive(project), "it did not leave")
+        process = runs.process(folder)
+        assert process is not None
+        process.resume()
+
+        assert supervisor.ensure(project)
+        wait_for(lambda: ended(store), "the trials did not end")
+        assert outcomes(store) == undisturbed
+        assert [entry.restarts for entry in trials.trials(store)] == [0, 0]
+
+        # What is asked for soon after is done by the same one, which is still warm.
+        third = holder(project)
+        fill(store, digits, seeds=(1,))
+        assert supervisor.ensure(project)
+        wait_for(lambda: ended(store), "the last trial did not end")
+        assert holder(project) == third
+        assert (project.folder / supervisor.LOG).read_text().count(f"process {third} is at work") == 1
+        wait_for(lambda: not supervisor.alive(project), "it did not leave when all was done")
+        assert not list(project.folder.glob("*.sock"))
+
+
+def holder(project: Project) -> int | None:
+    """The process that the supervisor's lock names; None in the instant before it has written itself in."""
+    return (files.read_json(project.folder / supervisor.LOCK) or {}).get("pid")
+
+
+def test_a_batch_that_is_stopped_saves_itself_and_goes_on_where_it_was(
+    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any]
+) -> None:
+    name = fill(store, digits, seeds=(1, 2), slots=1)
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: in_training(store, "round-1-001"))
+    trials.ask(store, name, "stop")
+    drive(driven, lambda: driven.asked)
+    process = runs.process(store.project.trial_folder("round-1-001"))
+    assert process is not None
+    process.resume()
+    drive(driven, lambda: not driven.slots)
+    assert [entry.status for entry in trials.trials(store)] == ["stopped", "queued"]
+    assert trials.trials(store)[0].steps_done < MIDDLE["training.steps"]
+    assert not driven.tick()
+    assert not runs.alive(store.project.trial_folder("round-1-001"))
+
+    trials.ask(store, name, "run")
+    drive(driven, lambda: ended(store))
+    assert outcomes(store) == undisturbed
+    first = trials.trial(store, "round-1-001")
+    assert first.restarts == 0
+    assert first.result is not None
+    assert first.result["resumed"] == 1
+
+
+def test_a_paused_batch_finishes_what_runs_and_starts_nothing(
+    store: Store, digits: Path, fork_server: ForkServer
+) -> None:
+    name = fill(store, digits, seeds=(1, 2), slots=1)
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: in_training(store, "round-1-001"))
+    trials.ask(store, name, "pause")
+    assert driven.tick()
+    process = runs.process(store.project.trial_folder("round-1-001"))
+    assert process is not None
+    process.resume()
+    drive(driven, lambda: not driven.tick())
+    assert [entry.status for entry in trials.trials(store)] == ["complete", "queued"]
+
+
+def test_one_trial_is_stopped_while_the_others_go_on_until_it_is_tried_again(
+    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any]
+) -> None:
+    name = fill(store, digits, seeds=(1, 2), wanted="")
+    # Before it began, and without a process.
+    trials.ask(store, "round-1-001", "stop")
+    trials.ask(store, name, "run")
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: not driven.tick())
+    assert [entry.status for entry in trials.trials(store)] == ["stopped", "complete"]
+
+    trials.ask(store, "round-1-001", "retry")
+    drive(driven, lambda: ended(store))
+    assert outcomes(store) == undisturbed
+
+
+def test_an_ended_trial_that_is_tried_again_begins_anew_and_keeps_the_first_try(
+    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any]
+) -> None:
+    fill(store, digits, seeds=(1,))
+    folder = store.project.trial_folder("round-1-001")
+    driven = Supervisor(store, Machine(2), fork_server)
+    for number in (1, 2):
+        drive(driven, lambda: ended(store))
+        before = (folder / "metrics.jsonl").read_bytes()
+        trials.ask(store, "round-1-001", "retry")
+        drive(driven, lambda: ended(store))
+        assert outcomes(store)[1] == undisturbed[1]
+        assert (folder.with_name(f"round-1-001.{number}") / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_trial_that_ignores_the_request_to_stop_is_killed(
+    store: Store, digits: Path, fork_server: ForkServer
+) -> None:
+    """A process in the trial's place that does not end on SIGTERM, nor does its child."""
+    name = fill(store, digits, seeds=(1,))
+    folder = store.project.trial_folder("round-1-001")
+    deaf = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print(os.fork(), flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    pid = runs.start([sys.executable, "-c", deaf], folder)
+    wait_for(lambda: len(runs.log_tail(folder)) == 2, "it never began")
+    child = psutil.Process(max(int(line) for line in runs.log_tail(folder)))
+    driven = Supervisor(store, Machine(2), fork_server, grace=0.5)
+    driven.children[pid] = folder
+    driven.tick()
+    assert trials.trial(store, "round-1-001").status == "running"
+    trials.ask(store, name, "stop")
+    drive(driven, lambda: not driven.slots)
+    entry = trials.trial(store, "round-1-001")
+    assert (entry.status, entry.reason) == ("stopped", "stopped")
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its child lives")
+
+
+def test_a_process_that_ends_without_a_result_fails_with_what_it_said(store: Store, digits: Path) -> None:
+    """A crash of its own would repeat itself, so it is not tried again."""
+    fill(store, digits, seeds=(1,))
+    folder = store.project.trial_folder("round-1-001")
+    driven = Supervisor(store, Machine(2), ForkServer(store.project.folder, ["false"]))
+    pid = runs.start([sys.executable, "-c", "import sys; sys.exit('no [/x] module {y}')"], folder)
+    driven.children[pid] = folder
+    trials.mark_running(store, "round-1-001", restart=False)
+    drive(driven, lambda: ended(store))
+    entry = trials.trial(store, "round-1-001")
+    assert (entry.status, entry.reason, entry.restarts) == ("failed", "error", 0)
+    assert "exit code 1" in entry.message
+    assert entry.message.endswith("no [/x] module {y}")
+
+
+def test_without_a_fork_server_trials_start_all_the_same(
+    store: Store, digits: Path, undisturbed: dict[int, Any]
+) -> None:
+    fill(store, digits, seeds=(1,))
+    server = ForkServer(store.project.folder, ["false"])
+    driven = Supervisor(store, Machine(2), server)
+    drive(driven, lambda: ended(store))
+    assert server.poll() == "unavailable"
+    assert outcomes(store)[1] == undisturbed[1]
+
+
+def test_a_configuration_that_training_would_refuse_fails_its_own_trial_alone(
+    store: Store, digits: Path, fork_server: ForkServer
+) -> None:
+    wrong = {"training.seed": -1, "optimizer.momentum": 2.0}
+    small_project.batch(store, small_project.settings(digits, training__steps=10), [wrong, {"training.seed": 1}])
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: ended(store))
+    first, second = trials.trials(store)
+    assert (first.status, first.reason) == ("failed", "config")
+    assert "training.seed: -1" in first.message
+    assert "optimizer.momentum: 2.0" in first.message
+    assert second.status == "complete"
+
+
+def test_a_trial_that_cannot_be_started_is_given_up_and_keeps_no_other_waiting(
+    store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.1)
+    fill(store, digits, seeds=(1, 2), slots=1)
+    # A folder where a file should be.
+    files.make_folder(store.project.trial_folder("round-1-001") / "config.toml")
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: ended(store))
+    first, second = trials.trials(store)
+    assert (first.status, first.reason) == ("failed", "error")
+    assert "config.toml" in first.message
+    assert second.status == "complete"
+
+
+def test_while_the_disk_is_full_trials_wait_and_say_so(
+    store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, digits, seeds=(1,))
+    driven = Supervisor(store, Machine(2), fork_server)
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "LEAST_DISK", 2**62)
+        assert driven.tick()
+        entry = trials.trial(store, "round-1-001")
+        assert entry.status == "queued"
+        assert entry.message.startswith("Waiting: only ")
+    drive(driven, lambda: ended(store))
+    assert trials.trial(store, "round-1-001").message == ""
+
+
+def test_the_configuration_of_a_trial_says_why_each_value_is_what_it_is(store: Store, digits: Path) -> None:
+    from presets.language import say
+    from state import configurations
+
+    values = small_project.settings(digits)
+    reason = json.loads(say("Because {why}.", why="[/red]\nof this").json())
+    name = configurations.save(store, values, {"optimizer.learning_rate": reason})
+    switched = {"optimizer.name": "adam", "optimizer.momentum": None, "optimizer.nesterov": None}
+    new = trials.NewTrial("adam", 0, {}, {}, switched)
+    trials.add_batch(store, "round", goal="", configuration=name, plan={}, trials=[new])
+    text = trial_folder.configuration(store, trials.trial(store, "round-1-001"))
+    assert "# Because [/red]\n# of this.\nlearning_rate = 0.05" in text
+    assert '# Chosen for round-1-001.\nname = "adam"' in text
+    assert "momentum" not in text
+    assert "beta1 = 0.9" in text
+
+
+def test_what_happened_to_a_process_is_told_apart(tmp_path: Path) -> None:
+    def cause(code: int | None = None, number: int | None = None, oom: bool = False) -> str:
+        (tmp_path / trial_folder.EXIT).write_text(json.dumps({"code": code, "signal": number}))
+        return trial_folder.cause(tmp_path, oom).text()
+
+    assert "SIGSEGV" in cause(number=signal.SIGSEGV)
+    assert "SIGSEGV" in cause(number=signal.SIGSEGV, oom=True)
+    assert "Memory ran out" in cause(number=signal.SIGKILL, oom=True)
+    assert "exit code 7" in cause(code=7)
+    (tmp_path / trial_folder.EXIT).unlink()
+    assert "nothing says by whom" in trial_folder.cause(tmp_path, False).text()
+    (tmp_path / runs.PROCESS).write_text(json.dumps({"pid": 1, "started": psutil.boot_time() - 60}))
+    assert "restarted" in trial_folder.cause(tmp_path, False).text()
+    assert trial_folder.oom_kills() >= 0
+
+
+def test_a_supervisor_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, rounds.supervisor\n"
+        "print([name for name in ('torch', 'numpy', 'scipy', 'pandas', 'textual', 'rich') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "[]\n"
+
+
+def test_a_slot_is_remembered_in_the_folder(store: Store, digits: Path) -> None:
+    fill(store, digits, seeds=(1,))
+    entry: Trial = trials.trial(store, "round-1-001")
+    slot = Slot("cuda", "GPU-a", 3)
+    assert not trial_folder.prepare(store, entry, slot)
+    folder = store.project.trial_folder(entry.id)
+    assert trial_folder.slot(folder) == slot
+    assert trial_folder.slot(folder / "no such") == Slot("cpu")
