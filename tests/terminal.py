@@ -1,0 +1,121 @@
+"""A program in a terminal of its own, by Python's pty: what it sends, keys for it, and the line that drops."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+from struct import pack
+from termios import TIOCSWINSZ
+
+PATIENCE_SECONDS = 20.0
+COLUMNS, ROWS = 80, 24
+# Makes the terminal the controlling one, so that the program is told when it goes away; then becomes the program.
+TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+)
+KEYS = {"enter": "\r", "escape": "\x1b", "up": "\x1b[A", "down": "\x1b[B"}
+# Escape sequences of ECMA-48: CSI, OSC, and the short ones.
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])")
+
+
+class Terminal:
+    """What a program has sent since the last `forget`, and what is typed to it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], line: int) -> None:
+        self.process = process
+        self.sent = b""
+        self._line = line
+
+    @property
+    def text(self) -> str:
+        """What was sent, without the escape sequences: every word as it was painted."""
+        return ESCAPES.sub("", self.sent.decode(errors="replace"))
+
+    def forget(self) -> None:
+        """Look only at what is sent from now on."""
+        self.sent = b""
+
+    def press(self, *keys: str) -> None:
+        """Type keys by name, or text."""
+        for key in keys:
+            os.write(self._line, KEYS.get(key, key).encode())
+
+    def wait_for(self, text: str) -> None:
+        """Wait until a text has been painted."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while text not in self.text:
+            assert time.monotonic() < deadline, f"never painted: {text!r}; painted: {self.text[-4000:]}"
+            self._read(0.1)
+
+    def wait_for_quiet(self, seconds: float) -> None:
+        """Wait until nothing has been sent for so long."""
+        while self._read(seconds):
+            pass
+
+    def wait_for_end(self) -> int:
+        """Wait until the program has ended; its exit code, negative for a signal."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it does not end; painted: {self.text[-4000:]}"
+            self._read(0.1)
+        return self.process.returncode
+
+    def hang_up(self) -> int:
+        """Cut the line, as a dropped connection does; returns the exit code."""
+        os.close(self._line)
+        self._line = -1
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """End what is left."""
+        if self.process.poll() is None:
+            self.process.kill()
+        if self._line >= 0:
+            os.close(self._line)
+        self.process.wait()
+
+    def _read(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self._line], [], [], seconds)
+        if not ready:
+            return False
+        try:
+            data = os.read(self._line, 65536)
+        except OSError:
+            # The other end is closed.
+            return False
+        self.sent += data
+        return bool(data)
+
+
+@contextmanager
+def terminal(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Terminal]:
+    """Tunebook in a terminal of 80 by 24, started in a folder."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, pack("HHHH", ROWS, COLUMNS, 0, 0))
+    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKE_TERMINAL, sys.executable, "-P", "-m", "tui.main", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=folder,
+        env={**plain, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(environment or {})},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    opened = Terminal(process, ours)
+    try:
+        yield opened
+    finally:
+        opened.close()

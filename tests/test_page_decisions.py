@@ -1,0 +1,136 @@
+"""The list of decisions: every one with its reason, found by what it contains, and made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from state import decisions, launches
+from state.project import Settings, create
+from tests import set_up, small_project
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+from tui.controls import Choices, Field
+from tui.page_decisions import DecisionsPage
+from tui.page_home import Home
+from wizard import baseline, flow
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+WORDS = "[/red] \x1b[2J\n因为 🦊 {x}"
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_the_last_decision_is_marked_and_each_stands_with_reason_evidence_and_settings(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    with set_up.set_up(tmp_path / "p", "steps") as store:
+        flow.answer(store, "steps", 77, WORDS)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=size) as pilot:
+            await wait_for_text(pilot, "Decisions")
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "number of steps: 77")
+            assert isinstance(app.focused, Choices)
+            assert "Chosen: 77" in shown(app)
+            assert r"\x1b[2J\n因为 🦊 {x}" in shown(app)
+            assert "UTC" in shown(app)
+            for _page in range(4):
+                await pilot.press("d")
+            await wait_for_text(pilot, "training.steps = 77")
+            await pilot.press("home")
+            await wait_for_text(pilot, "Chosen: use")
+
+
+async def test_a_decision_is_found_by_a_word_in_it_and_escape_shows_all_again(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "initial") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Decisions")
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "batch size: 64")
+            page = app.screen
+            await pilot.press("slash", *"OPTIMIZER.name")
+            assert isinstance(app.focused, Field)
+            assert "filter" not in lines(app)[-1]
+            await wait_for(pilot, lambda: app.screen.query_one(Choices).option_count == 1)
+            await pilot.press("enter")
+            assert isinstance(app.focused, Choices)
+            assert "optimizer.name = sgd" in shown(app)
+            await pilot.press("slash", *" [/b]{")
+            await wait_for_text(pilot, "No decision contains that.")
+            await pilot.press("enter", "c", "enter", "j")
+            await pilot.press("escape")
+            assert app.screen is page
+            await wait_for_text(pilot, "batch size: 64")
+            await pilot.press("escape")
+            assert isinstance(app.screen, Home)
+
+
+async def test_a_decision_is_made_anew_and_the_old_one_stays_readable(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "initial") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Decisions")
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "metric: error_rate")
+            await pilot.press("home", "j", "c")
+            await wait_for_text(pilot, "What should tuning make small")
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "Start with this configuration?")
+            await pilot.press("escape")
+            await wait_for_text(pilot, "metric: loss")
+            assert "metric: error_rate  (replaced since)" in shown(app)
+            assert app.screen.query_one(Choices).highlighted == 1
+            await pilot.press("c")
+            await wait_for_text(pilot, "Only decisions of the set-up can be made anew")
+            await pilot.press("j")
+            assert "Only decisions" not in shown(app)
+        made = decisions.decision(store, "metric")
+    assert made is not None
+    assert made.chosen == "loss"
+
+
+async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "baseline") as store:
+        small_project.end(
+            store,
+            baseline.plan(store).name + "-001",
+            0.1,
+            validation={"examples": 360, "correct": 324, "per_class": [36] * 10},
+        )
+        flow.answer(store, "baseline", "accept")
+        (launch,) = launches.launches(store)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Plan a round")
+            await app.push_screen(DecisionsPage())
+            await wait_for_text(pilot, f"launch 1: {launch.candidate} adopted")
+            assert "Clearly better than chance" in shown(app)
+            await pilot.press("c")
+            await wait_for_text(pilot, "Only decisions of the set-up can be made anew")
+
+
+async def test_before_the_first_decision_the_page_says_that_there_is_none(tmp_path: Path) -> None:
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="gone"))
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Go on with the set-up")
+        await app.push_screen(DecisionsPage())
+        await wait_for_text(pilot, "Nothing has been decided yet.")
+        await pilot.press("c", "enter", "d", "slash", "x", "escape", "escape")
+        await wait_for(pilot, lambda: isinstance(app.screen, Home))
+
+
+async def test_one_made_elsewhere_appears_and_the_mark_stays(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "initial") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            await app.push_screen(DecisionsPage())
+            await wait_for_text(pilot, "batch size: 64")
+            await pilot.press("home")
+            flow.answer(store, "initial", "use")
+            await wait_for_text(pilot, "first configuration: use")
+            assert app.screen.query_one(Choices).highlighted == 0

@@ -1,0 +1,305 @@
+"""The page on which a round is designed, and what it is designed with: every change is planned, and none by halves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from presets import language
+from rounds import cost, planning, slots
+from rounds.plan import DesignError
+from rounds.space import Domain
+from state import decisions, launches, project, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tests.watched_round import press, supervised, write
+from tui import draft
+from tui.app import Tunebook
+from tui.draft import Draft
+from tui.page_design import DesignPage
+from tui.page_round import RoundPage
+from tui.table import Table
+from tui.terminal import width
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> dict[str, Any]:
+    return small_project.settings(tmp_path / "data")
+
+
+@asynccontextmanager
+async def designing(
+    store: Store, size: tuple[int, int] = NARROW, *, ascii_only: bool = False
+) -> AsyncIterator[tuple[Pilot[None], DesignPage]]:
+    """The page on a project, with the machine known."""
+    app = Tunebook(store.project.root, ascii_only=ascii_only)
+    async with app.run_test(size=size) as pilot:
+        page = DesignPage()
+        await app.push_screen(page)
+        await wait_for(pilot, lambda: not page.query_one(Table).display or "at once" in shown(app))
+        yield pilot, page
+
+
+def line(page: DesignPage, name: str) -> str:
+    """The line of the screen about a hyperparameter."""
+    return next((row for row in lines(page.app) if row.strip().startswith(name)), "")
+
+
+async def test_the_proposed_round_is_shown_with_roles_ranges_and_price(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (_pilot, page):
+        assert line(page, "sgd.learning_rate").split() == ["sgd.learning_rate", "scientific", "0.001", "..", "5", "log"]
+        assert line(page, "sgd.momentum").split()[1] == "nuisance"
+        assert line(page, "sgd.nesterov").split() == ["sgd.nesterov", "fixed", "true"]
+        at_once = slots.at_once(slots.machine(), "cpu")
+        assert f"20 trials, {at_once} at once; how long one takes has not been measured yet" in shown(page.app)
+        assert "Goal: understand  what the asked hyperparameter does over its range" in shown(page.app)
+        assert "hyperparameters are fixed" in shown(page.app)
+
+
+async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budget_has_left(
+    store: Store, values: dict[str, Any]
+) -> None:
+    with open_store(project.change(store.project, budget_hours=0.1)) as limited:
+        small_project.adopt(limited, values)
+        limited_run(limited, seconds=60)
+        plan = planning.propose(limited, trials=20)
+        price = cost.estimate(limited, plan, 2)
+        assert (price.trial, price.seconds) == (60, 600)
+        assert price.hours == pytest.approx(20 / 60)
+        assert price.hours_left == pytest.approx(0.1 - 1 / 60)
+        async with designing(limited) as (_pilot, page):
+            at_once = slots.at_once(slots.machine(), "cpu")
+            told = " ".join(shown(page.app).split())
+            assert f"20 trials x 1 min 0 s / {at_once} at once" in told
+            assert "device hours: 0.33 (0.083 left of the budget) ! warn" in told
+
+
+def limited_run(store: Store, seconds: int) -> None:
+    """The baseline's trial, complete after so many seconds by the clock."""
+    small_project.end(store, "baseline-1-001", 0.2)
+    with store.transaction():
+        store.database.execute(
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = ?",
+            [f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00"],
+        )
+
+
+async def test_a_role_is_changed_by_one_key_and_what_cannot_be_is_said(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        before = lines(page.app)
+        await press(pilot, "r")
+        await wait_for_text(pilot, "The round must ask about something")
+        assert line(page, "sgd.learning_rate").split()[1] == "scientific"
+        await press(pilot, "down", "r")
+        assert line(page, "sgd.momentum").split()[1] == "scientific"
+        assert "The round must ask about something" not in shown(page.app)
+        await press(pilot, "r")
+        assert line(page, "sgd.momentum").split() == ["sgd.momentum", "fixed", "0.9"]
+        await press(pilot, "r", "up")
+        assert lines(page.app) == before
+
+
+async def test_a_range_is_typed_as_two_numbers_and_a_bad_one_stays_to_be_mended(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "e")
+        await write(pilot, "0.5 0.01")
+        await wait_for_text(pilot, "'low' must be below 'high'")
+        assert line(page, "sgd.learning_rate").split()[2:] == ["0.001", "..", "5", "log"]
+        await write(pilot, "0.01 0.5")
+        assert line(page, "sgd.learning_rate").split()[2:] == ["0.01", "..", "0.5", "log"]
+        # What is fixed is searched once it has a range; escape leaves everything as it was.
+        await press(pilot, "end", "home", "down", "down", "down", "e")
+        await press(pilot, "escape")
+        assert line(page, "sgd.nesterov").split()[1] == "fixed"
+        await press(pilot, "e")
+        await write(pilot, "true, false")
+        assert line(page, "sgd.nesterov").split() == ["sgd.nesterov", "nuisance", "true,", "false"]
+
+
+async def test_the_number_of_trials_follows_the_keys_and_thin_studies_are_warned_of(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "plus", "plus", "minus")
+        assert "21 trials, " in shown(page.app)
+        await press(pilot, "n")
+        await write(pilot, "many")
+        await wait_for_text(pilot, "'many': type a whole number of trials.")
+        await write(pilot, "0")
+        await wait_for_text(pilot, "A round needs at least one trial")
+        assert "21 trials, " in shown(page.app)
+        await write(pilot, "5")
+        await wait_for_text(pilot, "! 5 trials over")
+
+
+async def test_optimizers_are_compared_each_with_hyperparameters_of_its_own(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    async with designing(store, WIDE) as (pilot, page):
+        await press(pilot, "g", "down", "down", "enter")
+        await wait_for_text(pilot, "What does the round ask about?")
+        await press(pilot, "enter")
+        await write(pilot, "sgd, adam")
+        await wait_for_text(pilot, "Goal: compare")
+        assert "Asked: optimizer.name (sgd, adam)" in shown(page.app)
+        assert line(page, "sgd.learning_rate").split()[1] == "nuisance"
+        assert line(page, "adam.learning_rate").split()[1] == "nuisance"
+        assert "Study optimizer=adam: 10 trials" in shown(page.app)
+        # One question only: it stays the only scientific one.
+        await press(pilot, "home", "r")
+        await wait_for_text(pilot, "With this goal a round asks one thing")
+        await press(pilot, "g", "end", "enter")
+        await wait_for_text(pilot, "Asked: nothing")
+
+
+async def test_the_question_is_chosen_from_what_the_catalogue_knows(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "a", "end")
+        await wait_for(pilot, lambda: "augmentation" in shown(page.app))
+        await press(pilot, "home", "down", "down", "enter")
+        assert "Asked: optimizer.momentum (0.7 .. 0.995, one-minus-log)" in shown(page.app)
+        assert line(page, "sgd.learning_rate").split()[1] == "nuisance"
+
+
+async def test_the_round_is_kept_and_started_and_its_page_opens(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    with supervised(store.project):
+        async with designing(store) as (pilot, page):
+            await press(pilot, "n")
+            await write(pilot, "12")
+            await press(pilot, "enter")
+            await wait_for_text(pilot, "Start it?")
+            assert trials.batches(store, "round") == []
+            await press(pilot, "enter")
+            await wait_for(pilot, lambda: isinstance(page.app.screen, RoundPage))
+            await wait_for_text(pilot, "0 of 12 ended")
+            [batch] = trials.batches(store, "round")
+            assert (batch.goal, batch.wanted) == ("understand", "run")
+            assert planning.plan_of(store, batch.name).scientific.keys() == {"optimizer.learning_rate"}
+            # The way back leads home, not to the design that is done with.
+            await press(pilot, "escape")
+            await wait_for_text(pilot, "Plan a round")
+
+
+async def test_before_any_baseline_the_page_says_what_comes_first(store: Store) -> None:
+    async with designing(store) as (pilot, page):
+        assert "Nothing has been trained yet" in shown(page.app)
+        await press(pilot, "o", "s", "plus", "g", "enter")
+        assert "Nothing has been trained yet" in shown(page.app)
+        assert trials.batches(store) == []
+        assert [key for key in ("start", "override") if key in lines(page.app)[-1]] == []
+
+
+async def test_an_unreasonable_baseline_takes_a_reason_which_is_recorded(store: Store, values: dict[str, Any]) -> None:
+    small_project.batch(store, values, kind="baseline", wanted="")
+    with supervised(store.project):
+        async with designing(store) as (pilot, page):
+            assert "There is no reasonable baseline yet" in shown(page.app)
+            assert "o override" in lines(page.app)[-1]
+            await press(pilot, "o")
+            await write(pilot, "  ")
+            assert page.query_one(Table).display is False
+            await write(pilot, "the data are hard [/x]")
+            await wait_for_text(pilot, "Goal: understand")
+            await press(pilot, "s")
+            await wait_for(pilot, lambda: isinstance(page.app.screen, RoundPage))
+    decision = decisions.decision(store, "rounds")
+    assert decision is not None
+    assert decision.reason["values"] == {"words": "the data are hard [/x]"}
+    assert launches.best(store) is not None
+
+
+async def test_a_new_best_configuration_is_what_the_round_starts_from(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "down", "r", "r")
+        assert line(page, "sgd.momentum").split()[-1] == "0.9"
+        small_project.adopt(store, {**values, "optimizer.momentum": 0.75})
+        await wait_for(pilot, lambda: line(page, "sgd.momentum").split()[-1] == "0.75")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+@pytest.mark.parametrize("code", language.LANGUAGES)
+async def test_the_page_fits_in_both_languages(
+    store: Store, values: dict[str, Any], size: tuple[int, int], code: str
+) -> None:
+    small_project.adopt(store, values)
+    language.set_language(code)
+    try:
+        app = Tunebook(store.project.root, ascii_only=code == "en")
+        async with app.run_test(size=size) as pilot:
+            page = DesignPage()
+            await app.push_screen(page)
+            await wait_for(pilot, lambda: page.query_one(Table).size.height > 3)
+            seen = lines(app)
+            assert all(width(row) <= size[0] for row in seen)
+            assert sum("sgd." in row for row in seen) >= 3
+            assert code == "zh_CN" or shown(app).isascii()
+    finally:
+        language.set_language("en")
+
+
+def test_what_is_typed_is_a_range_or_values() -> None:
+    key = "optimizer.learning_rate"
+    assert draft.typed(key, "0.001 0.1", "sgd") == Domain("float", 0.001, 0.1, "log")
+    assert draft.typed(key, "0.001 0.1 linear", "sgd") == Domain("float", 0.001, 0.1, "linear")
+    assert draft.typed(key, "0.001, 0.1", "sgd") == Domain("list", choices=(0.001, 0.1))
+    assert draft.typed(key, "0.001 0.1", "sgd", listed=True) == Domain("list", choices=(0.001, 0.1))
+    assert draft.typed("schedule.name", "cosine linear", "sgd") == Domain("categorical", choices=("cosine", "linear"))
+    for words in ("", "0.1 0.001", "0.001 0.1 cubic", "0 1 log"):
+        with pytest.raises(Refusal):
+            draft.typed(key, words, "sgd")
+    for domain in (Domain("float", 1e-7, 5.0, "log"), Domain("categorical", choices=("a", "b"))):
+        assert draft.typed("schedule.name", draft.written(domain), "sgd") == domain
+
+
+def test_a_range_that_was_given_stays_when_the_role_changes(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    wished = Draft()
+    entry = named(wished, store, "sgd.momentum")
+    wished = draft.with_range(wished, entry, "0.8 0.9", "sgd")
+    for role in ("scientific", "nuisance"):
+        wished = draft.with_role(wished, named(wished, store, "sgd.momentum"), role)
+        domain = named(wished, store, "sgd.momentum").domain
+        assert domain is not None
+        assert (domain.low, domain.high) == (0.8, 0.9)
+
+
+def test_a_goal_keeps_as_many_questions_as_it_can_have(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    two = draft.with_role(Draft(), named(Draft(), store, "sgd.momentum"), "scientific")
+    assert list(draft.with_goal(two, "improve").asked) == ["optimizer.learning_rate"]
+    alone = draft.with_goal(two, "minimise")
+    assert alone.plan(store).scientific == {}
+    assert list(draft.with_goal(alone, "understand").asked) == ["optimizer.learning_rate"]
+    one = draft.with_goal(two, "improve")
+    asked = named(one, store, "sgd.learning_rate")
+    with pytest.raises(DesignError, match="asks one thing"):
+        draft.next_role(one, asked)
+
+
+def named(wished: Draft, store: Store, name: str) -> draft.Tunable:
+    """The hyperparameter of this name in the plan of a draft."""
+    return next(entry for entry in draft.tunables(wished.plan(store)) if entry.name == name)

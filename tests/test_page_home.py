@@ -1,0 +1,189 @@
+"""The first page of a project: where it stands, what comes next on enter, and how one gets in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rounds import planning
+from state import files, launches, trials
+from state.project import FILE, Settings, create
+from state.store import open_store
+from tests import set_up, small_project, watched_round
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+from tui.controls import Choices
+from tui.keys import KEYS
+from tui.page_decisions import DecisionsPage
+from tui.page_export import ExportPage
+from tui.page_help import Help
+from tui.page_home import Home
+from tui.page_round import RoundPage
+from tui.page_setup import SetupPage
+from tui.page_welcome import Welcome
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_a_new_project_goes_on_with_the_set_up_on_enter(tmp_path: Path, size: tuple[int, int]) -> None:
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="gone"))
+    app = Tunebook(project.root)
+    async with app.run_test(size=size) as pilot:
+        await wait_for_text(pilot, "Set-up: 0 of 9 decided; now: data.")
+        assert "There is no best configuration yet" in shown(app)
+        assert "Plan a round" not in shown(app)
+        assert "Decisions" not in shown(app)
+        assert isinstance(app.focused, Choices)
+        # There is nothing to go back to.
+        assert lines(app)[-1].split() == ["enter", "choose", "?", "help", "q", "quit"]
+        await pilot.press("escape")
+        assert isinstance(app.screen, Home)
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
+
+
+async def test_every_entry_is_reached_by_keys_and_leads_somewhere(tmp_path: Path) -> None:
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store, watched_round.supervised(project):
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        planning.save(store, planning.propose(store, trials=4), wanted="run")
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "round-1 is at work: 0 of 4 trials have ended.")
+            names = [str(option.id) for option in app.screen.query_one(Choices).options]
+            assert names == ["round round-1", "setup", "design", "export", "quit"]
+            for name, kind in (("round round-1", RoundPage), ("export", ExportPage)):
+                for _key in range(names.index(name)):
+                    await pilot.press("j")
+                await pilot.press("enter")
+                await wait_for(pilot, lambda kind=kind: isinstance(app.screen, kind))
+                await pilot.press("escape")
+                await wait_for(pilot, lambda: isinstance(app.screen, Home))
+                for _key in names:
+                    await pilot.press("k")
+            await pilot.press("end", "enter")
+            await wait_for(pilot, lambda: not app.is_running)
+
+
+async def test_what_other_processes_do_is_seen_and_the_mark_stays_on_its_entry(tmp_path: Path) -> None:
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store, watched_round.supervised(project):
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "The baseline stands. Next: Choose the goal of the first round.")
+            await pilot.press("end", "k")
+            choices = app.screen.query_one(Choices)
+            assert choices.marked == "export"
+            planning.save(store, planning.propose(store, trials=2), wanted="run")
+            await wait_for_text(pilot, "Watch round-1")
+            assert choices.marked == "export"
+            for entry in trials.trials(store, "round-1"):
+                small_project.end(store, entry.id, 0.2)
+            await wait_for_text(pilot, "Review round-1")
+            assert "2 complete" in shown(app)
+
+
+async def test_data_that_changed_after_the_set_up_stop_no_rounds(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "nothing") as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        with watched_round.supervised(store.project):
+            app = Tunebook(store.project.root)
+            async with app.run_test(size=NARROW) as pilot:
+                await wait_for_text(pilot, "Plan a round")
+                assert "Look at the set-up again: what it rests on has changed" in shown(app)
+
+
+async def test_a_project_that_cannot_be_opened_leads_to_the_welcome_page_with_the_reason(tmp_path: Path) -> None:
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="x"))
+    files.write_atomically(project.root / FILE, '[project]\nname = "p"\ncolour = "[/red]"\n')
+    app = Tunebook(project.root)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Welcome))
+        await wait_for_text(pilot, "unknown key project.colour")
+
+
+async def test_a_damaged_store_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="x"))
+    with open_store(project):
+        pass
+    project.store_path.write_bytes(b"no database " * 1000)
+    app = Tunebook(project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await wait_for(pilot, lambda: isinstance(app.screen, Welcome))
+        await wait_for_text(pilot, "the store is damaged (file is not a database)")
+
+
+async def test_settings_that_break_meanwhile_are_said_and_leave_the_page_as_it_is(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=(120, 24)) as pilot:
+            await wait_for_text(pilot, "now: metric")
+            place = store.project.root / FILE
+            before = place.read_text()
+            files.write_atomically(place, "[project\n")
+            launches.learn(store, {"id": "x", "values": {}}, batch=None, evidence={})
+            await wait_for_text(pilot, "not valid TOML")
+            assert "now: metric" in shown(app)
+            files.write_atomically(place, before)
+            await pilot.press("enter")
+            await wait_for_text(pilot, "What should tuning make small")
+
+
+async def test_the_keys_of_a_page_are_listed_and_left_again(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "What should tuning make small")
+            await pilot.press("question_mark")
+            await wait_for_text(pilot, "choose the marked option with a reason of your own")
+            page = app.screen
+            await pilot.press("question_mark")
+            assert app.screen is page
+            for _page in range(3):
+                await pilot.press("d")
+            await wait_for_text(pilot, "leave; whatever is running goes on")
+            await pilot.press("escape")
+            await wait_for_text(pilot, "What should tuning make small")
+
+
+async def test_every_page_hints_at_keys_that_its_help_explains(tmp_path: Path) -> None:
+    """What the line of hints offers on a page is in the groups that the help of this page lists."""
+    with set_up.set_up(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            for page in (SetupPage(), DecisionsPage(), ExportPage(), Help(app.screen)):
+                await app.push_screen(page)
+                await pilot.pause()
+                active = {one.binding.id for one in page.active_bindings.values() if one.binding.id}
+                groups = {key.group for key in KEYS if key.id in active}
+                assert groups <= set(page.GROUPS), page
+
+
+async def test_ascii_screens_have_no_other_characters(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "architecture") as store:
+        app = Tunebook(store.project.root, ascii_only=True)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            assert shown(app).isascii()
+            await pilot.press("enter")
+            await wait_for_text(pilot, "Which architecture should be the start?")
+            assert "+data" in shown(app)
+            assert shown(app).isascii()
+
+
+@pytest.mark.parametrize("size", [(40, 12), (20, 5)])
+async def test_a_tiny_terminal_crashes_nothing(tmp_path: Path, size: tuple[int, int]) -> None:
+    with set_up.set_up(tmp_path / "p", "architecture") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=size) as pilot:
+            await wait_for(pilot, lambda: isinstance(app.screen, Home) and app.screen.ready)
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, SetupPage) and app.screen.ready)
+            await pilot.press("d", "j", "t", "x", "escape", "question_mark", "escape", "escape")
+            await wait_for(pilot, lambda: isinstance(app.screen, Home))

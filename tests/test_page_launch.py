@@ -1,0 +1,170 @@
+"""A launch on the screen: the proposal, the runs, the verdict, and a decision with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from rounds import launching, planning
+from state import launches, trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project, watched_round
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+from tui.controls import Field, Reading
+from tui.page_home import Home
+from tui.page_launch import LaunchPage
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project whose first round has ended, its fourth trial the best; nothing is run that a test does not enter."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened, watched_round.supervised(project):
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        batch = planning.save(opened, planning.propose(opened, trials=4), wanted="run")
+        for entry, best in zip(trials.trials(opened, batch.name), [0.4, 0.5, None, 0.2], strict=True):
+            small_project.end(opened, entry.id, best, "infeasible" if best is None else "complete")
+        yield opened
+
+
+def finish(store: Store, candidate: list[float], best: list[float]) -> None:
+    """The runs of the launch end so, each side's in their order."""
+    left = {"candidate": list(candidate), "best": list(best)}
+    for entry in trials.trials(store, "launch-1"):
+        if entry.status not in trials.ENDED:
+            small_project.end(store, entry.id, left[entry.study].pop(0))
+
+
+async def propose(pilot: Pilot[Any]) -> LaunchPage:
+    await wait_for_text(pilot, "Plan a round")
+    page = LaunchPage("round-1")
+    await pilot.app.push_screen(page)
+    await wait_for_text(pilot, "round-1-004 could become the best configuration.")
+    return page
+
+
+async def start(pilot: Pilot[Any]) -> LaunchPage:
+    page = await propose(pilot)
+    await pilot.press("s")
+    await wait_for_text(pilot, "launch-1-006")
+    return page
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_what_is_proposed_is_shown_before_anything_runs(store: Store, size: tuple[int, int]) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=size) as pilot:
+        await propose(pilot)
+        assert "optimizer.learning_rate changes from 0.05 to" in shown(app)
+        assert "that result is no evidence" in shown(app)
+        assert "s start" in lines(app)[-1]
+        assert "adopt" not in lines(app)[-1]
+        assert isinstance(app.focused, Reading)
+        assert trials.batches(store, "launch") == []
+
+
+async def test_a_clear_gain_is_adopted_with_one_key(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await start(pilot)
+        assert trials.batch(store, "launch-1").wanted == "run"
+        assert "waiting" not in shown(app)
+        assert "adopt" not in lines(app)[-1]
+        finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+        await wait_for_text(pilot, "a adopt")
+        await pilot.press("end")
+        await wait_for_text(pilot, "Chance of such a gain without any difference")
+        await pilot.press("a")
+        await wait_for_text(pilot, "Adopted.")
+        assert "a adopt" not in lines(app)[-1]
+        await pilot.press("escape")
+        await wait_for_text(pilot, "launch-1 was adopted.")
+        assert "Best configuration: that of launch-1, error_rate 0.2" in shown(app)
+    assert [entry.decision for entry in launches.launches(store)] == ["adopt", "adopt"]
+
+
+async def test_going_against_the_verdict_takes_a_reason_and_escape_takes_it_back(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        page = await start(pilot)
+        finish(store, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+        await wait_for_text(pilot, "a adopt")
+        await pilot.press("a")
+        await wait_for_text(pilot, "Say why; it is recorded with the decision:")
+        await pilot.press("escape")
+        assert app.screen is page
+        assert isinstance(app.focused, Reading)
+        await pilot.press("a", "enter")
+        await wait_for_text(pilot, "Say why.")
+        assert isinstance(app.focused, Field)
+        await pilot.press(*"half [/b] 一半", "enter")
+        await wait_for_text(pilot, "Adopted.")
+    assert launches.launches(store)[-1].reason["values"]["words"] == "half [/b] 一半"
+
+
+async def test_more_runs_of_both_sides_are_waited_for_and_judged_again(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await start(pilot)
+        finish(store, [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
+        await wait_for_text(pilot, "n more")
+        await pilot.press("n")
+        await wait_for_text(pilot, "launch-1-010")
+        await wait_for(pilot, lambda: "n more" not in lines(app)[-1])
+        finish(store, [0.33, 0.35], [0.41, 0.40])
+        await wait_for_text(pilot, "n more")
+        await pilot.press("a")
+        await wait_for_text(pilot, "Adopted.")
+
+
+async def test_a_failed_run_is_tried_again_and_a_stopped_launch_goes_on(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await start(pilot)
+        await pilot.press("x")
+        await wait_for_text(pilot, "s: go on with these runs")
+        assert trials.batch(store, "launch-1").wanted == "stop"
+        await pilot.press("s")
+        await wait_for(pilot, lambda: "s: go on" not in shown(app))
+        assert trials.batch(store, "launch-1").wanted == "run"
+        finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+        await wait_for_text(pilot, "a adopt")
+        small_project.end(store, "launch-1-001", None, "failed", message="[/red] The process was killed by SIGKILL.")
+        await wait_for_text(pilot, "Try it again first.")
+        assert "a adopt" not in lines(app)[-1]
+        await pilot.press("s")
+        assert trials.trial(store, "launch-1-001").wanted == "retry"
+
+
+async def test_a_launch_begun_elsewhere_is_shown_where_it_stands(store: Store) -> None:
+    launching.start(store, launching.propose(store, "round-1"))
+    finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Launch: launch-1")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "a adopt")
+        launching.decide(store, "launch-1", "adopt")
+        await wait_for(pilot, lambda: "a adopt" not in lines(app)[-1])
+
+
+async def test_where_there_is_nothing_to_launch_the_page_says_why(store: Store) -> None:
+    batch = planning.save(store, planning.propose(store, trials=1), wanted="run")
+    (entry,) = trials.trials(store, batch.name)
+    small_project.end(store, entry.id, None, "infeasible", reason="diverged")
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        for name, why in (("round-2", "round-2 has no trial with a usable result"), ("round-9", "There is no round-9")):
+            await app.push_screen(LaunchPage(name))
+            await wait_for_text(pilot, why)
+            await pilot.press("s", "a", "escape")
+            await wait_for(pilot, lambda: isinstance(app.screen, Home))

@@ -1,0 +1,399 @@
+"""The pages of a round at work and of one trial: they follow the store, say what is wrong, and send few bytes."""
+
+from __future__ import annotations
+
+import math
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from fcntl import ioctl
+from pathlib import Path
+from struct import pack
+from termios import TIOCSWINSZ
+
+import pytest
+from textual.pilot import Pilot
+
+from presets import language
+from rounds import planning, supervisor
+from state import files, trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tests.watched_round import advance, press, supervised, write
+from tui.app import Tunebook
+from tui.chart import Chart
+from tui.growing import Curves
+from tui.page_design import DesignPage
+from tui.page_round import RoundPage
+from tui.page_trial import TrialPage
+from tui.series import Cursor
+from tui.table import Table
+from tui.terminal import width
+from tui.trial_table import ranked, value_columns
+
+COUNT = 6
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project with a best configuration and a planned round."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        planning.save(opened, planning.propose(opened, trials=COUNT))
+        yield opened
+
+
+def trial(number: int) -> str:
+    return f"round-1-{number:03d}"
+
+
+def at_work(store: Store) -> None:
+    """Two trials have ended, one diverged, one runs, two wait."""
+    trials.ask(store, "round-1", "run")
+    for number in range(1, 5):
+        trials.mark_running(store, trial(number), restart=False)
+    small_project.end(store, trial(1), 0.25)
+    small_project.end(store, trial(2), 0.125)
+    advance(store, trial(3), {"step": 10, "val/error_rate": 0.9}, {"step": 20, "val/error_rate": "nan"})
+    diverged = {"status": "infeasible", "reason": "diverged", "message": "The loss became nan [/red] at step 12."}
+    trials.mark_ended(store, trial(3), {**diverged, "steps_done": 12})
+    advance(store, trial(4), {"step": 10, "val/error_rate": 0.5})
+
+
+@asynccontextmanager
+async def watching(
+    store: Store, page: RoundPage | TrialPage, size: tuple[int, int] = NARROW, *, ascii_only: bool = False
+) -> AsyncIterator[Pilot[None]]:
+    """A page of the project, while a supervisor that does nothing is alive."""
+    app = Tunebook(store.project.root, ascii_only=ascii_only)
+    with supervised(store.project):
+        async with app.run_test(size=size) as pilot:
+            await app.push_screen(page)
+            await pilot.pause()
+            yield pilot
+
+
+def line(pilot: Pilot[None], number: int) -> list[str]:
+    """The words of the screen's line about a trial."""
+    found = (row.split() for row in lines(pilot.app))
+    return next((words for words in found if words[1:2] == [f"{number:03d}"]), [])
+
+
+async def test_the_table_has_every_trial_with_its_state_and_its_best_value(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        assert line(pilot, 1)[:6] == ["A", "001", "✓", "complete", "30", "0.25"]
+        assert line(pilot, 2)[:6] == ["B", "002", "✓", "complete", "30", "0.125*"]
+        assert line(pilot, 3)[2:4] == ["✗", "infeasible"]
+        # A trial that runs has the best value so far.
+        assert line(pilot, 4)[2:6] == ["»", "running", "10", "0.5"]
+        assert line(pilot, 5)[2:6] == ["◦", "queued", "0", "-"]
+        header = lines(pilot.app)[1]
+        assert header.split("  ")[:2] == [" running", "3 of 6 ended"]
+        assert "1 infeasible" in header
+        assert "1 at once" in header
+        assert "left" in header
+
+
+async def test_the_chart_has_the_letters_of_the_table_the_best_labelled_and_the_infeasible_marked(
+    store: Store,
+) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        title = next(row for row in lines(pilot.app) if row.strip().startswith("val/error_rate vs step"))
+        assert title.split("  ")[1:] == ["A 001", "B 002", "x infeasible", "* best"]
+        chart = pilot.app.screen.query_one(Chart)
+        picture = "".join(chart.render_line(y).text for y in range(1, chart.size.height - 2))
+        assert {"A", "B", "D", "x", "*"} <= set(picture)
+
+
+async def test_the_marked_trial_says_what_became_of_it_and_the_cursor_stands_on_its_curve(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for_text(pilot, "round-1-001: sgd.learning_rate=")
+        await press(pilot, "down")
+        assert pilot.app.screen.query_one(Chart).cursor == Cursor(trial(2), 2)
+        await press(pilot, "down")
+        assert "round-1-003: The loss became nan [/red] at step 12." in shown(pilot.app)
+
+
+async def test_the_page_follows_what_another_process_writes(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        advance(store, trial(4), {"step": 20, "val/error_rate": 0.375})
+        await wait_for(pilot, lambda: line(pilot, 4)[4:6] == ["20", "0.375"])
+        small_project.end(store, trial(4), 0.0625)
+        await wait_for(pilot, lambda: line(pilot, 4)[2:6] == ["✓", "complete", "30", "0.0625*"])
+        assert line(pilot, 2)[5] == "0.125"
+
+
+async def test_keys_wish_and_the_hints_are_of_what_can_be_wished(store: Store) -> None:
+    async with watching(store, RoundPage("round-1")) as pilot:
+        hints = lines(pilot.app)[-1]
+        assert "go on" in hints
+        assert "pause" not in hints
+        assert lines(pilot.app)[1].startswith(" planned")
+        # What cannot be wished now is not.
+        await press(pilot, "p", "x", "v")
+        assert trials.batch(store, "round-1").wanted == ""
+        for key, wanted, said in (
+            ("g", "run", " running"),
+            ("p", "pause", " paused"),
+            ("g", "run", " running"),
+            ("x", "stop", " stopped"),
+            ("g", "run", " running"),
+        ):
+            await press(pilot, key)
+            assert trials.batch(store, "round-1").wanted == wanted
+            assert lines(pilot.app)[1].startswith(said)
+        assert "pause" in lines(pilot.app)[-1]
+        trials.mark_running(store, trial(1), restart=False)
+        await press(pilot, "p")
+        assert lines(pilot.app)[1].startswith(" pausing")
+        await press(pilot, "x")
+        assert lines(pilot.app)[1].startswith(" stopping")
+
+
+async def test_trials_are_added_as_many_as_are_typed(store: Store) -> None:
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "plus")
+        await write(pilot, "-1")
+        await wait_for_text(pilot, "'-1': type a whole number of trials.")
+        # While a number is typed, letters are no wishes.
+        await press(pilot, "g")
+        assert trials.batch(store, "round-1").wanted == ""
+        await write(pilot, "3")
+        await wait_for_text(pilot, "0 of 9 ended")
+        assert len(trials.trials(store, "round-1")) == COUNT + 3
+        await press(pilot, "plus", "escape")
+        assert isinstance(pilot.app.screen, RoundPage)
+        assert pilot.app.focused is pilot.app.screen.query_one(Table)
+
+
+async def test_only_what_went_wrong_is_tried_again(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "r")
+        await wait_for_text(pilot, "round-1-001 is complete; only what is infeasible, failed or stopped")
+        await press(pilot, "down", "down", "r")
+        assert line(pilot, 3)[2:4] == ["◦", "queued"]
+        assert trials.trial(store, trial(3)).wanted == "retry"
+        assert "is complete; only" not in shown(pilot.app)
+
+
+async def test_a_review_is_offered_when_all_have_ended(store: Store) -> None:
+    async with watching(store, RoundPage("round-1")) as pilot:
+        assert "review" not in lines(pilot.app)[-1]
+        for number in range(1, COUNT + 1):
+            small_project.end(store, trial(number), 0.5 / number)
+        await wait_for(pilot, lambda: "v review" in lines(pilot.app)[-1])
+        assert lines(pilot.app)[1].startswith(" ended  6 of 6 ended")
+        assert "[learn]" in lines(pilot.app)[0]
+        assert "go on" not in lines(pilot.app)[-1]
+
+
+async def test_the_baseline_is_watched_like_a_round_but_not_extended_or_reviewed(store: Store) -> None:
+    small_project.end(store, "baseline-1-001", 0.25)
+    async with watching(store, RoundPage("baseline-1")) as pilot:
+        assert line(pilot, 1)[2:6] == ["✓", "complete", "30", "0.25*"]
+        assert not {"review", "add"} & set(lines(pilot.app)[-1].split())
+        await press(pilot, "v", "plus")
+        assert isinstance(pilot.app.screen, RoundPage)
+        assert pilot.app.focused is pilot.app.screen.query_one(Table)
+
+
+async def test_the_metrics_take_turns(store: Store) -> None:
+    at_work(store)
+    advance(store, trial(4), {"step": 11, "train/loss": 2.0, "grad_norm": 3.0})
+    async with watching(store, RoundPage("round-1")) as pilot:
+        for title in ("val/loss", "train/loss (log)", "grad_norm (log)", "val/error_rate"):
+            await press(pilot, "m")
+            assert any(row.strip().startswith(f"{title} vs step") for row in lines(pilot.app)) or title == "val/loss"
+
+
+async def test_enter_opens_the_trial_from_the_table_and_from_the_chart(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "down", "enter")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, TrialPage))
+        assert "round-1-002" in lines(pilot.app)[0]
+        await press(pilot, "escape", "tab", "right", "enter")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, TrialPage))
+
+
+async def test_without_a_supervisor_the_page_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    trials.ask(store, "round-1", "run")
+    app = Tunebook(store.project.root)
+    started = []
+    monkeypatch.setattr(supervisor, "ensure", started.append)
+    async with app.run_test(size=NARROW) as pilot:
+        await app.push_screen(RoundPage("round-1"))
+        await wait_for_text(pilot, "no supervisor is at work (g starts one)")
+        assert "g go on" in lines(app)[-1]
+        started.clear()
+        await press(pilot, "g")
+        assert started
+        with supervised(store.project):
+            await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
+
+
+async def test_a_round_that_there_is_none_of_is_a_failure_and_no_empty_page(store: Store) -> None:
+    async with watching(store, RoundPage("round-7")) as pilot:
+        await wait_for_text(pilot, "There is no round-7 in this project.")
+        await press(pilot, "g", "p", "x", "plus", "r", "v", "m", "enter")
+        assert "There is no round-7 in this project." in shown(pilot.app)
+    async with watching(store, TrialPage("round-1-099")) as pilot:
+        await wait_for_text(pilot, "There is no trial round-1-099 in this project.")
+
+
+async def test_a_trial_is_shown_with_result_differences_curves_and_log(store: Store) -> None:
+    at_work(store)
+    folder = store.project.trial_folder(trial(2))
+    (folder / "log.txt").write_text("starting [/b] \x1b[31m\nlast line\n", encoding="utf-8")
+    details = {"device": "AMD [x]", "precision": "float32", "seconds": 12.0, "peak_memory": 2**28}
+    small_project.end(store, trial(2), 0.125, **details)
+    async with watching(store, TrialPage(trial(2)), WIDE) as pilot:
+        text = shown(pilot.app)
+        assert "✓ complete" in text
+        assert "best val/error_rate 0.125 at step 30, at the end 0.125" in text
+        assert "on AMD [x], float32" in text
+        assert "256 MiB" in text
+        seed = trials.trial(store, trial(2)).overrides["training.seed"]
+        assert f"seed {seed}" in text
+        rows = [row.split() for row in lines(pilot.app)]
+        [rate] = [row for row in rows if row[:1] == ["optimizer.learning_rate"]]
+        assert float(rate[1]) == 0.05
+        assert float(rate[2]) == pytest.approx(trials.trial(store, trial(2)).settings["sgd.learning_rate"], rel=1e-4)
+        assert not any(row[:1] == ["training.seed"] for row in rows)
+        assert r"starting [/b] \x1b[31m" in text
+        assert "last line" in text
+        # At this width all curves are side by side.
+        assert len([chart for chart in pilot.app.screen.query(Chart) if chart.size.width]) == 3
+
+
+async def test_the_curves_of_a_trial_take_turns_where_there_is_little_room(store: Store) -> None:
+    at_work(store)
+    advance(store, trial(4), {"step": 11, "train/loss": 2.0, "grad_norm": 3.0})
+    async with watching(store, TrialPage(trial(4))) as pilot:
+        assert "nothing measured yet" not in shown(pilot.app)
+        assert "» running" in shown(pilot.app)
+        titles = []
+        for _turn in range(3):
+            [chart] = [chart for chart in pilot.app.screen.query(Chart) if chart.size.width]
+            assert chart.has_focus
+            titles.append(chart.render_line(0).text.split(" vs ")[0])
+            await press(pilot, "m")
+        assert titles == ["loss (log)", "val/error_rate", "grad_norm (log)"]
+
+
+async def test_a_trial_that_waits_has_nothing_to_show_and_says_so(store: Store) -> None:
+    async with watching(store, TrialPage(trial(5))) as pilot:
+        for text in ("queued", "It waits for its turn.", "nothing measured yet", "It has printed nothing yet."):
+            assert text in shown(pilot.app)
+
+
+async def test_a_running_trial_shows_what_it_prints(store: Store) -> None:
+    at_work(store)
+    folder = files.make_folder(store.project.trial_folder(trial(4)))
+    async with watching(store, TrialPage(trial(4)), WIDE) as pilot:
+        (folder / "log.txt").write_text("step 11 of 30\n", encoding="utf-8")
+        await wait_for_text(pilot, "step 11 of 30")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+@pytest.mark.parametrize("code", language.LANGUAGES)
+async def test_the_pages_fit_in_both_languages_and_in_ascii(store: Store, size: tuple[int, int], code: str) -> None:
+    at_work(store)
+    language.set_language(code)
+    try:
+        for page in (RoundPage("round-1"), TrialPage(trial(3))):
+            async with watching(store, page, size, ascii_only=code == "en") as pilot:
+                await wait_for(pilot, lambda: pilot.app.screen.query(Chart).first().size.height > 5)
+                assert all(width(row) <= size[0] for row in lines(pilot.app))
+                assert code == "zh_CN" or shown(pilot.app).isascii()
+    finally:
+        language.set_language("en")
+
+
+def test_curves_are_read_on_and_anew_when_a_trial_begins_again(store: Store) -> None:
+    at_work(store)
+    curves = Curves()
+
+    def now() -> tuple[tuple[int, ...], tuple[float, ...]]:
+        entry = trials.trial(store, trial(4))
+        curve = curves.read(store, [entry], "val/error_rate")[entry.id]
+        return curve.steps, curve.values
+
+    assert now() == ((10,), (0.5,))
+    advance(store, trial(4), {"step": 20, "val/error_rate": "inf"})
+    assert now() == ((10, 20), (0.5, math.inf))
+    path = store.project.trial_folder(trial(4)) / "metrics.jsonl"
+    path.rename(path.with_suffix(".old"))
+    advance(store, trial(4), {"step": 10, "val/error_rate": 0.25})
+    assert now() == ((10,), (0.25,))
+
+
+def test_the_best_come_first_and_what_has_no_value_is_not_among_them(store: Store) -> None:
+    at_work(store)
+    listed = trials.trials(store, "round-1")
+    assert [entry.id for entry in ranked(listed, "min")] == [trial(2), trial(1)]
+    assert [entry.id for entry in ranked(listed, "max")] == [trial(1), trial(2)]
+
+
+def test_hyperparameters_of_several_optimizers_share_a_column(store: Store) -> None:
+    planning.save(store, planning.propose(store, "compare", optimizers=["sgd", "adam"], trials=20))
+    listed = trials.trials(store, "round-2")
+    columns = value_columns(listed)
+    assert set(columns["learning_rate"]) == {"sgd.learning_rate", "adam.learning_rate"}
+    assert columns["beta1"] == ("adam.beta1",)
+
+
+async def test_a_round_is_designed_run_and_watched_to_its_end(tmp_path: Path, digits: Path) -> None:
+    """The whole way on real data: the supervisor, its trials, and their curves on the screen."""
+    with open_store(small_project.project(tmp_path / "p", digits)) as store:
+        small_project.adopt(store, small_project.settings(digits))
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await app.push_screen(DesignPage())
+            await wait_for_text(pilot, "20 trials")
+            await press(pilot, "n")
+            await write(pilot, "2")
+            await press(pilot, "s")
+            await wait_for_text(pilot, "of 2 ended")
+            await wait_for(pilot, lambda: "v review" in lines(app)[-1])
+            ended = trials.trials(store, "round-1")
+            assert {entry.status for entry in ended} <= {"complete", "infeasible"}
+            await press(pilot, "enter")
+            await wait_for_text(pilot, "The end of its log:")
+
+
+def bytes_sent(updates: int, rows: int, columns: int) -> int:
+    """Bytes that the terminal gets from the start to the end of so many updates, in true colour."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, pack("HHHH", rows, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    command = [sys.executable, "-m", "tests.live_round", str(updates)]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=Path(__file__).parent.parent, env=environment
+    ) as process:
+        os.close(theirs)
+        sent = 0
+        # The last read fails (Linux) or is empty (macOS) once the other end is closed.
+        try:
+            while data := os.read(ours, 65536):
+                sent += len(data)
+        except OSError:
+            pass
+    os.close(ours)
+    assert process.returncode == 0
+    return sent
+
+
+def test_an_update_of_a_round_with_four_running_trials_sends_less_than_two_kilobytes() -> None:
+    """The budget is 4 kB a second, and there is at most one update a second."""
+    assert 100 < (bytes_sent(31, 24, 80) - bytes_sent(1, 24, 80)) / 30 < 2000

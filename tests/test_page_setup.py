@@ -1,0 +1,397 @@
+"""The set-up on the screen: questions answered by keys, the long work between them, and what goes wrong."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from state import decisions, files, runs, trials
+from state.database import Store
+from state.project import FILE, Project, Settings, create, open_project
+from state.store import open_store
+from tests import set_up, small_project, watched_round
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+from tui.controls import Choices, Field
+from tui.page_home import Home
+from tui.page_setup import SetupPage
+from wizard import baseline, flow, inspection, probe
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+HOSTILE = ["[red]", "[bold]b", "a\nb", "\x1b[31mred", "中文 类", "🦊", "{x}"]
+
+
+def new(root: Path, data: Path, **settings: Any) -> Project:
+    return create(root, Settings(**{"name": "digits", "task": "image-classification", "data": str(data), **settings}))
+
+
+@contextmanager
+def standing_at(root: Path, step: str, **answers: Any) -> Iterator[Store]:
+    """The store of a project whose set-up stands at a step; what takes long has been measured."""
+    with set_up.set_up(root, step, **answers) as store:
+        yield store
+
+
+async def open_setup(pilot: Pilot[Any]) -> SetupPage:
+    """From the home page to the set-up page, as a person gets there."""
+    await wait_for_text(pilot, "Go on with the set-up")
+    await pilot.press("enter")
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, SetupPage))
+    page = pilot.app.screen
+    assert isinstance(page, SetupPage)
+    return page
+
+
+async def test_the_data_are_looked_through_by_themselves_and_then_asked_about(tmp_path: Path, digits: Path) -> None:
+    app = Tunebook(new(tmp_path / "p", digits).root)
+    async with app.run_test(size=NARROW) as pilot:
+        await open_setup(pilot)
+        await wait_for_text(pilot, "Go on with these data?")
+        assert "10 classes; 160 examples to learn from, 40 to measure with." in shown(app)
+        assert lines(app)[0].startswith(" Tunebook  digits  data  [set-up] > goal")
+        assert isinstance(app.focused, Choices)
+        await pilot.press("enter")
+        await wait_for_text(pilot, "What should tuning make small")
+        assert "✓data" in shown(app)
+    with open_store(open_project(tmp_path / "p")) as store:
+        made = decisions.decision(store, "data")
+    assert made is not None
+    assert made.chosen == "use"
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_every_question_has_its_recommendation_and_options_on_the_screen(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """From the first question to the baseline, by enter alone."""
+    with standing_at(tmp_path / "p", "data") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=size) as pilot:
+            await open_setup(pilot)
+            for step in flow.STEPS[:-1]:
+                if step == "batch_size":
+                    set_up.probed(store)
+                await wait_for_text(pilot, f"  {flow.title(step).text()}  [set-up]")
+                await wait_for_text(pilot, "recommended")
+                question = flow.ask(store, step)
+                assert question.options[0].label in shown(app)
+                assert question.text.text()[:30] in shown(app), shown(app)
+                assert isinstance(app.focused, Choices)
+                assert lines(app)[-1].lstrip().startswith("enter choose")
+                await pilot.press("enter")
+            await wait_for_text(pilot, "Next the first configuration is run.")
+            assert {entry.step for entry in decisions.decisions(store)} == set(flow.STEPS[:-1])
+
+
+async def test_another_option_is_taken_with_a_reason_in_words(tmp_path: Path) -> None:
+    """Down by j, r for the reason; whatever is typed is data, q and markup included."""
+    with standing_at(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "What should tuning make small")
+            await pilot.press("j", "r")
+            await wait_for_text(pilot, "Your reason for loss:")
+            assert isinstance(app.focused, Field)
+            await pilot.press(*"quit [/b] 因为")
+            assert app.is_running
+            await pilot.press("enter")
+            await wait_for_text(pilot, "[architecture]")
+        made = decisions.decision(store, "metric")
+    assert made is not None
+    assert made.chosen == "loss"
+    assert made.reason["values"]["words"] == "quit [/b] 因为"
+
+
+async def test_a_number_is_typed_and_one_that_cannot_be_is_refused_where_it_stands(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "steps") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "[number of steps]")
+            await pilot.press("t", *"many", "enter")
+            await wait_for_text(pilot, "'many' is no answer")
+            assert app.screen.query_one(Field).value == "many"
+            # Typing takes the message away with the next key that is not typed.
+            await pilot.press(*["backspace"] * 4, *"77", "enter")
+            await wait_for_text(pilot, "[baseline]")
+        made = decisions.decision(store, "steps")
+    assert made is not None
+    assert made.chosen == 77
+
+
+async def test_escape_leaves_the_typing_first_and_then_the_page(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "steps") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "[number of steps]")
+            await pilot.press("t", "7")
+            assert "ctrl+q quit" in lines(app)[-1]
+            await pilot.press("escape")
+            assert app.screen is page
+            assert isinstance(app.focused, Choices)
+            assert lines(app)[-1].endswith("q quit")
+            await pilot.press("escape")
+            assert isinstance(app.screen, Home)
+
+
+async def test_two_quick_presses_do_not_answer_a_question_that_was_not_seen(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "What should tuning make small")
+            choices = app.screen.query_one(Choices)
+            choices.action_select()
+            choices.action_select()
+            await wait_for_text(pilot, "[architecture]")
+            await pilot.pause()
+        assert decisions.decision(store, "architecture") is None
+
+
+async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "architecture") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Which architecture should be the start?")
+            last = flow.ask(store, "architecture").reason.text()[:30]
+            assert last not in shown(app)
+            for _page in range(9):
+                await pilot.press("d")
+            await wait_for_text(pilot, last)
+            for _page in range(9):
+                await pilot.press("u")
+            await wait_for_text(pilot, "Which architecture should be the start?")
+            await pilot.press("e")
+            await wait_for_text(pilot, "(G1)")
+            await pilot.press("escape")
+            await wait_for_text(pilot, "Which architecture should be the start?")
+
+
+async def test_an_answer_given_elsewhere_moves_the_page_on(tmp_path: Path) -> None:
+    """Two people may look at one project."""
+    with standing_at(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "What should tuning make small")
+            flow.answer(store, "metric", "loss")
+            await wait_for_text(pilot, "[architecture]")
+
+
+async def test_an_earlier_step_is_decided_anew(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "steps") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            app.push_screen(SetupPage("metric"))
+            await wait_for_text(pilot, "What should tuning make small")
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "[number of steps]")
+        made = decisions.decision(store, "metric")
+    assert made is not None
+    assert made.chosen == "loss"
+
+
+async def test_a_step_whose_turn_has_not_come_is_not_asked(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "metric") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            app.push_screen(SetupPage("steps"))
+            await wait_for_text(pilot, "First comes: metric.")
+            assert "What should tuning make small" in shown(app)
+
+
+async def test_data_that_are_not_there_are_named_and_looked_at_when_they_come(tmp_path: Path, digits: Path) -> None:
+    data = tmp_path / "later [/red]"
+    app = Tunebook(new(tmp_path / "p", data).root)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await open_setup(pilot)
+        await wait_for_text(pilot, "The data were not looked through.")
+        # A long path is broken where the line ends.
+        assert "later[/red]:thereisnosuchfileorfolder" in "".join(shown(app).split())
+        assert "s: look again" in shown(app)
+        assert "s start" in lines(app)[-1]
+        shutil.copytree(digits, data)
+        await wait_for_text(pilot, "Go on with these data?")
+
+
+async def test_another_path_in_the_settings_is_taken_over(tmp_path: Path, digits: Path) -> None:
+    project = new(tmp_path / "p", tmp_path / "wrong")
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await open_setup(pilot)
+        await wait_for_text(pilot, "The data were not looked through.")
+        place = project.root / FILE
+        files.write_atomically(place, place.read_text().replace(str(tmp_path / "wrong"), str(digits)))
+        await wait_for_text(pilot, "Go on with these data?")
+
+
+async def test_data_of_one_class_are_refused_with_the_reason_until_they_are_mended(
+    tmp_path: Path, digits: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(digits / "0", data / "0")
+    app = Tunebook(new(tmp_path / "p", data).root)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await open_setup(pilot)
+        await wait_for_text(pilot, "class")
+        await wait_for_text(pilot, "s: look again")
+        assert "Go on with these data?" not in shown(app)
+        for name in ("1", "2"):
+            shutil.copytree(digits / name, data / name)
+        # Too few for a fifth of them to be enough for validation: a larger share is proposed, ready to be taken.
+        await wait_for_text(pilot, "Which share of the examples should be held out")
+        assert app.screen.query_one(Field).value == "0.35"
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Go on with these data?")
+
+
+async def test_names_that_look_like_commands_are_shown_as_names(tmp_path: Path, digits: Path) -> None:
+    """Markup, line ends, escape sequences, Chinese, emoji in the names of classes, the project and its folder."""
+    data = tmp_path / "data [/b] 数据"
+    for place, name in enumerate(HOSTILE):
+        shutil.copytree(digits / str(place), data / name)
+    project = new(tmp_path / "p [red]", data, name="[/red]\x1b[2J\n名字")
+    app = Tunebook(project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await wait_for_text(pilot, r"[/red]\x1b[2J\n名字")
+        await open_setup(pilot)
+        await wait_for_text(pilot, "7 classes;")
+        assert "equally frequent" in shown(app)
+        assert lines(app)[0].startswith(r" Tunebook  [/red]\x1b[2J\n名字")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Always naming")
+        with open_store(project) as store:
+            found = inspection.known(store)
+        assert set(found["classes"]) == set(HOSTILE)
+        assert "\x1b" not in shown(app)
+
+
+async def test_a_long_name_leaves_room_for_the_rest_of_the_first_line(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "metric"):
+        pass
+    place = tmp_path / "p" / FILE
+    files.write_atomically(place, place.read_text().replace('name = "p"', f'name = "{"项目" * 60}"'))
+    app = Tunebook(tmp_path / "p")
+    async with app.run_test(size=NARROW) as pilot:
+        await open_setup(pilot)
+        await wait_for_text(pilot, "What should tuning make small")
+        assert lines(app)[0].endswith("⋯  metric  [set-up] > goal > run > learn > launch")
+
+
+async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_comes(tmp_path: Path) -> None:
+    """The real probe, on the digits: its sizes as they come, and the reason why it ended."""
+    # So many that the probe is still at work on larger sizes when it is stopped.
+    data = small_project.digits(tmp_path / "data", 1700)
+    project = new(tmp_path / "p", data)
+    with open_store(project) as store:
+        id = inspection.start(store)
+        small_project.wait_for(lambda: not inspection.progress(project, id).running, "the inspection ends")
+        set_up.advance(store, "probe")
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "Next the batch sizes are measured.")
+            assert probe.under_way(store) is None
+            await pilot.press("s")
+            await wait_for_text(pilot, "the first size is being measured")
+            await wait_for_text(pilot, "batch  examples/s")
+            await pilot.press("escape", "enter")
+            assert app.screen is not page
+            await wait_for_text(pilot, "batch  examples/s")
+            assert "x stop" in lines(app)[-1]
+            await pilot.press("x")
+            await wait_for_text(pilot, "The batch sizes were not measured.")
+            assert "Stopped when asked to" in shown(app)
+            assert "batch  examples/s" in shown(app)
+            await pilot.press("s")
+            await wait_for_text(pilot, "Measuring batch sizes")
+            again = probe.under_way(store)
+            assert again == "probe-2"
+            runs.stop(project.measurement_folder(again), hard=True)
+            await wait_for_text(pilot, "The batch sizes were not measured.")
+
+
+async def test_the_baseline_is_watched_stopped_gone_on_with_and_accepted(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "baseline") as store, watched_round.supervised(store.project):
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Next the first configuration is run.")
+            await pilot.press("s")
+            await wait_for_text(pilot, "The first configuration runs")
+            assert "no evaluation yet" in shown(app)
+            (entry,) = trials.trials(store, "baseline-1")
+            trials.mark_running(store, entry.id, restart=False)
+            watched_round.advance(store, entry.id, {"step": 10, "val/error_rate": 0.9, "train/loss": 2.3})
+            await wait_for_text(pilot, "running")
+            await wait_for(pilot, lambda: "no evaluation yet" not in shown(app))
+            await pilot.press("x")
+            await wait_for_text(pilot, "The baseline is stopped.")
+            assert trials.batch(store, "baseline-1").wanted == "stop"
+            await pilot.press("s")
+            await wait_for_text(pilot, "The first configuration runs")
+            assert trials.batch(store, "baseline-1").wanted == "run"
+            end_baseline(store, correct=300)
+            await wait_for_text(pilot, "Is this a reasonable start?")
+            assert "Clearly better than chance: 300 of 360" in shown(app)
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, Home))
+            await wait_for_text(pilot, "Plan a round")
+            assert "Best configuration: that of baseline-1, error_rate 0.1667" in shown(app)
+
+
+async def test_a_baseline_that_nobody_runs_says_so_and_one_that_failed_says_why(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "baseline") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=WIDE) as pilot:
+            with watched_round.supervised(store.project):
+                await open_setup(pilot)
+                await wait_for_text(pilot, "Next the first configuration is run.")
+                await pilot.press("s")
+                await wait_for_text(pilot, "The first configuration runs")
+                assert "supervisor" not in shown(app)
+            await wait_for_text(pilot, "Waiting for the supervisor, which starts trials.")
+            small_project.end(store, "baseline-1-001", None, "failed", message="/data [x]: no such folder.")
+            await wait_for_text(pilot, "No result: baseline-1-001 is failed: /data [x]: no such folder.")
+            assert "log.txt" in shown(app)
+            assert "again" in shown(app)
+
+
+async def test_a_result_no_better_than_chance_is_only_overridden_with_a_reason(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "baseline") as store:
+        baseline.plan(store)
+        end_baseline(store, correct=40)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "sweep")
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "Say why; it is recorded with the decision.")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "override: say why")
+            await pilot.press(*"a test", "enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, Home))
+        assert flow.standing(store).step is None
+
+
+def end_baseline(store: Store, correct: int) -> None:
+    """The baseline has ended with so many right of the 360 validation examples."""
+    per_class = set_up.DIGITS["splits"]["validation"]["per_class"]
+    small_project.end(
+        store,
+        "baseline-1-001",
+        1 - correct / 360,
+        validation={"examples": 360, "correct": correct, "per_class": per_class},
+    )

@@ -1,0 +1,112 @@
+"""The whole application in a real terminal: the way in and out, a line that drops, and the bytes it costs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from state import runs
+from state.project import Settings, create
+from state.store import open_store
+from tests import set_up, small_project
+from tests.terminal import terminal
+from wizard import inspection, probe
+
+# Any colour: the eight, the bright ones, and those of 256 or more.
+COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
+MANY_COLOURS = re.compile(rb"\x1b\[(?:\d+;)*[34]8;[25];")
+
+
+def test_from_an_empty_folder_to_a_question_and_out_again(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with set_up.set_up(tmp_path / "p", "metric"):
+        pass
+    with terminal([], tmp_path / "empty") as session:
+        session.wait_for("Try it on handwritten digits")
+        session.press("down", "down", "enter")
+        session.wait_for("Folder of the project:")
+        session.press(str(tmp_path / "p"), "enter")
+        session.wait_for("Go on with the set-up")
+        session.press("enter")
+        session.wait_for("What should tuning make small")
+        session.forget()
+        session.press("escape")
+        session.wait_for("Go on with the set-up")
+        session.press("q")
+        assert session.wait_for_end() == 0
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_line_that_drops_ends_the_screens_and_not_the_probe(tmp_path: Path) -> None:
+    data = small_project.digits(tmp_path / "data", 60)
+    project = create(tmp_path / "p", Settings(name="digits", task="image-classification", data=str(data)))
+    with open_store(project) as store:
+        id = inspection.start(store)
+        small_project.wait_for(lambda: not inspection.progress(project, id).running, "the inspection ends")
+        set_up.advance(store, "probe")
+        with terminal([], project.root) as session:
+            session.wait_for("Go on with the set-up")
+            session.press("enter")
+            session.wait_for("Next the batch sizes are measured.")
+            session.press("s")
+            session.wait_for("the first size is being measured")
+            small_project.wait_for(lambda: probe.under_way(store), "the probe starts")
+            assert session.hang_up() < 0
+        folder = project.measurement_folder("probe-1")
+        try:
+            assert runs.alive(folder)
+            small_project.wait_for(lambda: probe.sizes(project, "probe-1"), "the probe goes on measuring")
+        finally:
+            runs.stop(folder, hard=True)
+
+
+def test_an_idle_screen_sends_nothing_and_a_moved_mark_little(tmp_path: Path) -> None:
+    """At 80 by 24: three looks at the project without a byte, a key for less than 2 kB."""
+    with set_up.set_up(tmp_path / "p", "architecture"):
+        pass
+    with terminal([], tmp_path / "p") as session:
+        session.wait_for("whatever is running goes on")
+        session.wait_for_quiet(3)
+        assert len(session.sent) < 12_000
+        session.forget()
+        session.press("down")
+        session.wait_for_quiet(3)
+        assert 0 < len(session.sent) < 2000
+        session.press("up", "enter")
+        session.wait_for("Which architecture should be the start?")
+        session.wait_for_quiet(3)
+        session.forget()
+        session.press("down")
+        session.wait_for_quiet(3)
+        assert 0 < len(session.sent) < 2000
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "xterm", "screen", "screen-256color"])
+def test_every_terminal_gets_its_own_sixteen_colours_only(tmp_path: Path, term: str) -> None:
+    with set_up.set_up(tmp_path / "p", "metric"):
+        pass
+    with terminal([], tmp_path / "p", {"TERM": term, "COLORTERM": "truecolor"}) as session:
+        session.wait_for("Go on with the set-up")
+        session.press("enter")
+        session.wait_for("What should tuning make small")
+        session.press("q")
+        assert session.wait_for_end() == 0
+        assert not MANY_COLOURS.search(session.sent)
+
+
+def test_without_colours_and_in_ascii_the_mark_is_still_seen(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "metric"):
+        pass
+    with terminal(["--ascii"], tmp_path / "p", {"NO_COLOR": "1"}) as session:
+        session.wait_for("Go on with the set-up")
+        session.press("enter")
+        session.wait_for("What should tuning make small")
+        session.wait_for_quiet(1)
+        assert session.text.isascii()
+        assert not COLOUR.search(session.sent)
+        # The marked option is reversed.
+        assert re.search(rb"\x1b\[(?:\d;)*7(?:;\d+)*merror_rate", session.sent)
+        session.press("q")
+        assert session.wait_for_end() == 0

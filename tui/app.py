@@ -1,0 +1,164 @@
+"""The application: which project is looked at, which page is shown, and one look a second at what changed.
+
+It is a viewer. Whatever takes long runs in processes of its own and goes on when the screen is closed or cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding
+from textual.scrollbar import ScrollBar
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from presets.language import _
+from state.database import Store
+from state.errors import Refusal
+from state.project import Project, open_project
+from state.store import open_store
+from tui.keys import bindings
+from tui.page import Page, trouble
+from tui.pages import open_page
+from tui.theme import THEME, WholeCells
+
+# How often the store is asked whether anything changed; the asking itself costs nothing and sends nothing.
+LOOK_SECONDS = 1.0
+# Pages under each other, with Textual's own empty one below, while the first page is shown.
+FIRST = 2
+
+
+class Tunebook(App[None]):
+    """The screens on one project, or the welcome page where there is none."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "Tunebook"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar = [*bindings("everywhere"), Binding("ctrl+c", "quit", show=False, priority=True)]
+
+    def __init__(self, root: Path | None = None, *, ascii_only: bool = False) -> None:
+        # Said here for NO_COLOR, which Textual otherwise turns into greys.
+        super().__init__(ansi_color=True)
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        ScrollBar.renderer = WholeCells
+        # Over SSH every byte counts: nothing on these screens moves by itself.
+        self.animation_level = "none"
+        self.ascii_only = ascii_only
+        self.root = root
+        self._store: Store | None = None
+        self._version = -1
+
+    def on_mount(self) -> None:
+        if self.ascii_only:
+            self.add_class("ascii")
+        self.set_interval(LOOK_SECONDS, self.look)
+        try:
+            if self.root is not None:
+                self.open_folder(self.root)
+                return
+            refused = None
+        except Refusal as refusal:
+            refused = refusal
+        from tui.page_welcome import Welcome
+
+        self.push_screen(Welcome(refused))
+
+    def on_unmount(self) -> None:
+        self.close_store()
+
+    def get_loading_widget(self) -> Widget:
+        """A word instead of Textual's indicator, which sends 49 kB a second."""
+        return Static(_("Loading"), markup=False)
+
+    @property
+    def has_project(self) -> bool:
+        """Whether a project is open."""
+        return self._store is not None
+
+    @property
+    def store(self) -> Store:
+        """The open store of the project; for the screen's own thread only."""
+        if self._store is None:
+            raise Refusal("No project is open.")
+        return self._store
+
+    @property
+    def project(self) -> Project:
+        """The project on screen."""
+        return self.store.project
+
+    def open_folder(self, root: Path, then: str = "") -> None:
+        """Show the home page of the project in a folder, and over it the page `then`, if any.
+
+        Refuses a folder without a project, and a project that cannot be read; the page shown stays then.
+        """
+        from tui.page_home import Home
+
+        store = open_store(open_project(root))
+        self.close_store()
+        self._store, self._version, self.root = store, -1, store.project.root
+        for _page in self.screen_stack[1:]:
+            self.pop_screen()
+        self.push_screen(Home())
+        if then:
+            open_page(self, then)
+
+    def close_store(self) -> None:
+        """Let the store go; nothing is saved here, because everything is written when it happens."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def read_settings(self) -> None:
+        """Go on with what tunebook.toml says now. Refuses what cannot be read."""
+        self.store.project = open_project(self.project.root)
+
+    def look(self) -> None:
+        """Have the page read again when another process wrote, or when the page follows something outside the store."""
+        # While it closes there is nothing to look at, and soon no screen.
+        if not self.is_running or self._store is None or not isinstance(self.screen, Page) or not self.screen.ready:
+            return
+        version = self._store.version()
+        if version != self._version or self.screen.follows():
+            self._version = version
+            # What another session decided may have changed the settings too; `attempt` reads the page again.
+            self.attempt(self.read_settings)
+
+    def attempt(self, action: Callable[[], object]) -> bool:
+        """Do something a person asked for; what prevents it is said on the page. Returns whether it was done."""
+        try:
+            action()
+        except (Refusal, OSError) as error:
+            if isinstance(self.screen, Page):
+                self.screen.say(trouble(error))
+            return False
+        if isinstance(self.screen, Page):
+            self.screen.read()
+        return True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """On the first page there is nothing to go back to."""
+        return action != "back" or len(self.screen_stack) > FIRST or isinstance(self.focused, Input)
+
+    async def action_back(self) -> None:
+        """Out of what is open in the page, else the page before this one."""
+        if isinstance(self.screen, Page) and self.screen.leave():
+            return
+        if len(self.screen_stack) > FIRST:
+            await self.pop_screen()
+
+    def action_help(self) -> None:
+        """All keys of this page."""
+        from tui.page_help import Help
+
+        if not isinstance(self.screen, Help):
+            self.push_screen(Help(self.screen))
+
+
+def run(root: Path | None, *, mouse: bool = True, ascii_only: bool = False) -> None:
+    """Open the screens on the project in a folder; None: the welcome page."""
+    Tunebook(root, ascii_only=ascii_only).run(mouse=mouse)

@@ -1,0 +1,38 @@
+"""`tunebook demo`: the whole way on handwritten digits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from presets.language import _, say
+from tui.session import Session, answering, goes_on
+
+
+@click.command(
+    help=_(
+        "The whole way on handwritten digits, in DIR (otherwise ./demo): in the screens on a terminal, unattended "
+        "without one. An interrupted demonstration is continued."
+    )
+)
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("demo"))
+@click.option("--auto", is_flag=True, help=_("unattended on a terminal too"))
+@answering
+@click.pass_obj
+def demo(session: Session, folder: Path, auto: bool) -> None:
+    from tui import demo as demonstration
+
+    if not (auto or session.json) and sys.stdin.isatty() and sys.stdout.isatty():
+        root = demonstration.prepare(session, folder).root
+        from tui.app import run
+
+        run(root)
+        return
+    again = say("Interrupted. What runs goes on in the background; continue with: tunebook demo {path}", path=folder)
+    with goes_on(again):
+        done = demonstration.walk(session, folder)
+    if done is None:
+        raise click.exceptions.Exit(1)
+    session.answer(done)

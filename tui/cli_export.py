@@ -1,0 +1,41 @@
+"""`tunebook export`: a trial's configuration, training code and environment in a folder of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from presets.language import _
+from tui import exporting, say
+from tui.session import Session, answering
+
+
+@click.command(
+    help=_(
+        "Write a new folder DIR with the configuration (each value with its reason), the training code, a script to "
+        "run it, and a record of the environment."
+    )
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--trial", metavar="ID", help=_("the trial to export; otherwise one of the best configuration"))
+@answering
+@click.pass_obj
+def export(session: Session, folder: Path, trial: str | None) -> None:
+    with session.store() as store:
+        done = exporting.export(store, folder, trial)
+    if done.warning:
+        say.note(done.warning)
+    session.text(_("{folder}: the export of {trial}.").format(folder=done.folder, trial=done.trial))
+    for name, value in done.expected.items():
+        session.text(f"  {name}: {value!r}")
+    session.text(_("Train it again with: cd {folder} && python train.py").format(folder=done.folder))
+    session.answer(
+        {
+            "folder": str(done.folder),
+            "trial": done.trial,
+            "expected": done.expected,
+            "warning": done.warning,
+            "command": ["python", "train.py"],
+        }
+    )

@@ -1,0 +1,85 @@
+"""`tunebook launch`: candidate and best configuration run again with fresh seeds; then a decision, with its reason."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from presets.language import _
+from rounds import launching, planning
+from rounds.decision import Verdict
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from tui import deciding
+from tui.session import Session, answering
+
+
+@click.command(
+    help=_(
+        "Run the best trial of ROUND (otherwise of the last round that has run) and the best configuration again "
+        "with fresh seeds, judge the difference, and record a decision. An undecided launch is gone on with."
+    )
+)
+@click.argument("round_", metavar="[ROUND]", required=False)
+@click.option("--trial", metavar="ID", help=_("the trial to launch; otherwise the round's best"))
+@click.option("--runs", type=click.IntRange(min=2), metavar="N", help=_("runs of each; otherwise 3"))
+@click.option(
+    "--decide", "chosen", type=click.Choice(deciding.CHOICES), help=_("what to decide when the runs have ended")
+)
+@click.option("--reason", default="", metavar="TEXT", help=_("why; needed where it is not what the runs suggest"))
+@click.option("--yes", is_flag=True, help=_("decide as the runs suggest, with more runs where they are undecided"))
+@answering
+@click.pass_obj
+def launch(
+    session: Session,
+    round_: str | None,
+    trial: str | None,
+    runs: int | None,
+    chosen: launching.Choice | None,
+    reason: str,
+    yes: bool,
+) -> None:
+    with session.store() as store:
+        batch = deciding.undecided(store)
+        if batch is None or trial is not None:
+            proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
+            batch = deciding.begin(session, store, proposal, runs)
+        while True:
+            verdict = deciding.run(session, store, batch)
+            decided = chosen or (deciding.suggested(verdict) if yes else None)
+            if decided is None and _can_ask(session):
+                decided, reason = _asked(verdict)
+            if decided is None:
+                break
+            deciding.decide(session, store, batch.name, decided, reason)
+            if decided != "repeat":
+                break
+            # What was given on the command line was said about the first look.
+            chosen, reason = None, ""
+    if decided is None:
+        session.text(_("Nothing is decided yet. Next: tunebook launch --decide adopt|reject|repeat"))
+    else:
+        session.text(_("Next: tunebook export DIR, or tunebook round plan"))
+    session.answer(deciding.document(deciding.Outcome(batch.name, verdict, decided)))
+
+
+def _last_round(store: Store, trial: str | None) -> str:
+    if trial is not None:
+        return trials.trial(store, trial).batch
+    for batch in reversed(trials.batches(store, planning.KIND)):
+        if any(entry.status == "complete" for entry in trials.trials(store, batch.name)):
+            return batch.name
+    raise Refusal("No round has a complete trial yet. Run one: tunebook round run --wait")
+
+
+def _can_ask(session: Session) -> bool:
+    return not session.json and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked(verdict: Verdict) -> tuple[launching.Choice, str]:
+    """What the person decides, and why where it is not what the runs suggest."""
+    suggested = deciding.suggested(verdict)
+    decided = click.prompt(_("Decision"), type=click.Choice(deciding.CHOICES), default=suggested)
+    return decided, "" if decided == verdict.decision else click.prompt(_("Why"))

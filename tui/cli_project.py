@@ -1,0 +1,217 @@
+"""`tunebook presets`, `status`, `decisions`, `insights`: what there is to choose from, and where a project stands."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from presets.language import _
+from training.config import TASKS
+from tui import say
+from tui.session import Session, answering
+
+if TYPE_CHECKING:
+    from rounds.standing import Standing
+    from state.trials import Trial
+
+
+@click.command(help=_("The proven architectures and optimizers that Tunebook offers."))
+@click.option("--task", type=click.Choice(TASKS), help=_("only the architectures for this task"))
+@answering
+@click.pass_obj
+def presets(session: Session, task: str | None) -> None:
+    from presets import catalogue
+    from wizard.quantity import large, setting
+
+    architectures = catalogue.architectures(task)
+    optimizers = catalogue.optimizers()
+    session.table(
+        [_("architecture"), _("size"), _("params"), _("MACs"), _("input"), _("weights"), _("year")],
+        [
+            [
+                entry.id,
+                _(entry.size),
+                large(entry.parameters),
+                large(entry.macs),
+                str(entry.input_size),
+                _("yes") if entry.pretrained else _("no"),
+                str(entry.year),
+            ]
+            for entry in architectures
+        ],
+        right=(2, 3, 4),
+    )
+    session.text()
+    rows = []
+    for optimizer in optimizers:
+        for place, hyperparameter in enumerate(optimizer.hyperparameters):
+            opens = hyperparameter.opens_at
+            searched = hyperparameter.kind != "categorical" and opens is not None
+            rows.append(
+                [
+                    optimizer.title if place == 0 else "",
+                    hyperparameter.key.partition(".")[2],
+                    setting(hyperparameter.default),
+                    "-" if opens is None else str(opens),
+                    f"{hyperparameter.low:g} .. {hyperparameter.high:g}" if searched else "-",
+                    hyperparameter.scale if searched else "-",
+                ]
+            )
+    session.table(
+        [_("optimizer"), _("hyperparameter"), _("fixed at"), _("searched from trials"), _("range"), _("scale")],
+        rows,
+        right=(2, 3),
+    )
+    session.answer(
+        {
+            "architectures": [_fields(entry) for entry in architectures],
+            "optimizers": [
+                {
+                    **_fields(entry),
+                    "hyperparameters": [dataclasses.asdict(parameter) for parameter in entry.hyperparameters],
+                }
+                for entry in optimizers
+            ],
+        }
+    )
+
+
+@click.command(help=_("Every decision with its reason, in the order in which they were made."))
+@click.option("--all", "superseded", is_flag=True, help=_("also those that a later decision has replaced"))
+@answering
+@click.pass_obj
+def decisions(session: Session, superseded: bool) -> None:
+    from state.decisions import decisions as recorded
+
+    with session.store() as store:
+        entries = recorded(store, all=superseded)
+    for entry in entries:
+        replaced = _(" (replaced)") if entry.superseded_by else ""
+        session.text(f"{entry.step}{replaced}: {say.stored(entry.question)}")
+        session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
+        if entry.recommended != entry.chosen:
+            session.text("  " + _("recommended: {choice}").format(choice=say.choice(entry.recommended)))
+        session.text("  " + _("because: {reason}").format(reason=say.stored(entry.reason)))
+        session.text("  " + _("by {author} at {time}").format(author=entry.by, time=entry.at))
+    if not entries:
+        session.text(_("No decision yet. Next: tunebook new"))
+    session.answer([dataclasses.asdict(entry) for entry in entries])
+
+
+@click.command(help=_("What was learnt, in the order in which it was learnt."))
+@answering
+@click.pass_obj
+def insights(session: Session) -> None:
+    from state.launches import insights as recorded
+
+    with session.store() as store:
+        entries = recorded(store)
+    for entry in entries:
+        session.text(f"{entry.batch or '-'}: {say.stored(entry.text)}")
+    if not entries:
+        session.text(_("No insight has been recorded yet."))
+    session.answer([dataclasses.asdict(entry) for entry in entries])
+
+
+@click.command(help=_("Where the project stands, what runs, and what comes next."))
+@answering
+@click.pass_obj
+def status(session: Session) -> None:
+    show_status(session)
+
+
+def show_status(session: Session) -> None:
+    """Say where the project stands: in the set-up by its questions, after it by its rounds."""
+    from rounds import standing as rounds_standing
+    from state import launches, trials
+    from wizard import flow
+    from wizard.quantity import duration
+
+    with session.store() as store:
+        setup = flow.standing(store)
+        stands = rounds_standing.standing(store)
+        best = launches.best(store)
+        batches = trials.batches(store)
+        root, direction = store.project.root, store.project.settings.direction
+        metric = f"val/{store.project.settings.metric}"
+        results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
+    session.text(_("Project {path}").format(path=root))
+    if setup.step is not None and best is None:
+        now = _("Set-up, at the question: {step}").format(step=flow.title(setup.step).text())
+        then, command = "", "tunebook baseline" if setup.step == "baseline" else f"tunebook new {root}"
+    else:
+        now, then, command = stands.now.text(), stands.next.text(), _command(stands)
+    session.text(now)
+    session.text(" ".join(part for part in (_("Next:"), then, command) if part))
+    if stands.seconds_left is not None:
+        session.text(_("It ends in about {time}.").format(time=duration(stands.seconds_left).text()))
+    if batches:
+        session.text()
+        session.table(
+            [_("batch"), _("goal"), _("trials"), f"{_('best')} {metric}"],
+            [
+                [batch.name, batch.goal, str(results[batch.name][0]), say.figure(results[batch.name][1])]
+                for batch in batches
+            ],
+            right=(2, 3),
+        )
+    if best is not None:
+        session.text()
+        session.text(_("Best configuration: {name}").format(name=best.hash))
+    spent = _("Device hours: {spent:.2f}").format(spent=stands.hours_spent)
+    of = _(" of {budget:g}").format(budget=stands.hours_budget) if stands.hours_budget else ""
+    session.text(spent + of)
+    session.answer(
+        {
+            "project": str(root),
+            "step": "set-up" if best is None else stands.step,
+            "question": setup.step,
+            "needs": setup.needs,
+            "now": now,
+            "next": then,
+            "command": command,
+            "batch": stands.batch,
+            "states": stands.states,
+            "seconds_left": stands.seconds_left,
+            "hours_spent": stands.hours_spent,
+            "hours_budget": stands.hours_budget,
+            "best": best and {"hash": best.hash, "settings": best.settings},
+            "batches": [
+                {
+                    "name": batch.name,
+                    "kind": batch.kind,
+                    "goal": batch.goal,
+                    "wanted": batch.wanted,
+                    "trials": results[batch.name][0],
+                    "best": results[batch.name][1],
+                }
+                for batch in batches
+            ],
+        }
+    )
+
+
+def _command(stands: Standing) -> str:
+    """The command that takes the next step."""
+    match stands.step:
+        case "goal":
+            return "tunebook round plan"
+        case "run":
+            return f"tunebook round {'status' if stands.seconds_left is not None else 'run'} {stands.batch}"
+        case "learn":
+            return f"tunebook round review {stands.batch}"
+        case _:
+            return "tunebook launch"
+
+
+def _best_of(listed: list[Trial], direction: str) -> tuple[int, float | None]:
+    """How many trials there are, and the best value of those that completed."""
+    values = [entry.best for entry in listed if entry.status == "complete" and entry.best is not None]
+    return len(listed), (max if direction == "max" else min)(values, default=None)
+
+
+def _fields(entry: Any) -> dict[str, Any]:
+    """The fields of a catalogue entry; messages stay messages."""
+    return {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}

@@ -1,0 +1,284 @@
+"""`tunebook round`: plan a round, run it, watch it, add to it, review it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from presets.language import _
+from rounds import planning, reviewing, supervisor
+from rounds.finding import Finding
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, Trial
+from tui import designing
+from tui.say import figure
+from tui.session import Session, answering
+from tui.watch import status_word, trial_document, under_way, watch
+
+
+class InOrder(click.Group):
+    """Commands listed in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    name="round",
+    cls=InOrder,
+    invoke_without_command=True,
+    help=_("A round: a set of trials with one goal, planned, run and reviewed."),
+)
+@click.pass_context
+def round_group(context: click.Context) -> None:
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@round_group.command(help=_("Plan a round from the best configuration. Nothing runs before `tunebook round run`."))
+@click.option("--goal", type=click.Choice(designing.GOALS), default="understand", show_default=True, help=_("what for"))
+@click.option(
+    "--about",
+    multiple=True,
+    metavar="KEY[=VALUES]",
+    help=_("scientific: what the round asks about; 0.9,0.95 or 0.001..0.1"),
+)
+@click.option(
+    "--optimizer", "optimizers", multiple=True, metavar="NAME", help=_("compare these optimizers; give two or more")
+)
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help=_("search a nuisance hyperparameter in this range (…:log)"),
+)
+@click.option(
+    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
+)
+@click.option("--trials", "count", type=click.IntRange(min=1), metavar="N", help=_("number of trials; otherwise 20"))
+@click.option(
+    "--slots", type=click.IntRange(min=0), default=0, metavar="N", help=_("trials at once; 0: as the machine allows")
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
+@click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
+@answering
+@click.pass_obj
+def plan(
+    session: Session,
+    goal: Any,
+    about: tuple[str, ...],
+    optimizers: tuple[str, ...],
+    ranges: tuple[str, ...],
+    roles: tuple[str, ...],
+    count: int | None,
+    slots: int,
+    seed: int | None,
+    override: str,
+) -> None:
+    with session.store() as store:
+        current = designing.optimizer_of(store)
+        asked = {
+            key: designing.domain(key, words, current) if words else None
+            for key, _equals, words in (entry.partition("=") for entry in about)
+        }
+        searched = designing.pairs(ranges, "KEY=LOW..HIGH")
+        named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
+        proposed = planning.propose(
+            store,
+            goal,
+            scientific=asked,
+            optimizers=optimizers,
+            roles=named,
+            ranges={key: designing.domain(key, words, current) for key, words in searched.items()},
+            seed=seed,
+            override=override,
+            **({"trials": count} if count else {}),
+        )
+        batch = planning.save(store, proposed, slots=slots, override=override)
+    designing.show(session, proposed, batch.name)
+    session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+    session.answer({"round": batch.name, "plan": designing.document(proposed), "next": ["tunebook", "round", "run"]})
+
+
+@round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))
+@click.argument("name", required=False)
+@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=_("trials at once; 0: as the machine allows"))
+@click.option("--wait", is_flag=True, help=_("show how the trials end, until all have"))
+@answering
+@click.pass_obj
+def run(session: Session, name: str | None, slots: int | None, wait: bool) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _next(store)
+        if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
+            raise Refusal(
+                "{name} has ended. Review it (tunebook round review) or add trials to it (tunebook round extend).",
+                name=batch.name,
+            )
+        trials.ask(store, batch.name, "run", slots)
+        if wait:
+            watch(session, store, batch.name)
+        else:
+            supervisor.ensure(store.project)
+        listed = trials.trials(store, batch.name)
+        _tell(session, store, trials.batch(store, batch.name), listed)
+    if all(entry.status in ("failed", "infeasible") for entry in listed):
+        raise click.exceptions.Exit(1)
+
+
+@round_group.command(help=_("The trials of a round: what runs, what ended, how."))
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def status(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _latest(store)
+        listed = trials.trials(store, batch.name)
+        metric = store.project.settings.metric
+        session.table(
+            [_("trial"), _("study"), _("state"), f"val/{metric}", _("at step"), _("tried")],
+            [
+                [
+                    entry.id,
+                    entry.study,
+                    status_word(entry.status),
+                    figure(entry.best),
+                    str(entry.best_step if entry.best_step is not None else "-"),
+                    " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items())
+                    if entry.status not in ("failed", "infeasible")
+                    else entry.message,
+                ]
+                for entry in listed
+            ],
+            right=(3, 4),
+        )
+        _tell(session, store, batch, listed)
+
+
+@round_group.command(help=_("Stop a round: running trials save themselves. `tunebook round run` goes on with it."))
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def stop(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _running(store)
+        trials.ask(store, batch.name, "stop")
+        # Whoever stops a round whose supervisor died must not leave its trials running.
+        supervisor.ensure(store.project)
+        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+
+
+@round_group.command(help=_("Add trials to a round: the next points of the same sequence."))
+@click.argument("name", required=False)
+@click.option("--trials", "count", type=click.IntRange(min=1), required=True, metavar="N", help=_("how many more"))
+@answering
+@click.pass_obj
+def extend(session: Session, name: str | None, count: int) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _latest(store)
+        planning.extend(store, batch.name, count)
+        if trials.batch(store, batch.name).wanted == "run":
+            supervisor.ensure(store.project)
+        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+
+
+@round_group.command(
+    help=_("Check a round before any conclusion: ranges, points, infeasible trials, curves, isolation.")
+)
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def review(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _latest(store)
+        findings = reviewing.review_batch(store, batch.name)
+    show_findings(session, findings)
+    session.text(_("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name))
+    session.answer({"round": batch.name, "findings": [finding_document(finding) for finding in findings]})
+
+
+def show_findings(session: Session, findings: tuple[Finding, ...]) -> None:
+    """A line for each finding with its verdict and rule, and one for what to do about it."""
+    words = {"pass": _("pass"), "warn": _("warning"), "fail": _("wrong"), "cannot tell": _("cannot tell")}
+    for finding in findings:
+        session.progress(f"{words[finding.verdict]}: {finding.message.text()} ({finding.check}, {finding.rule})")
+        if finding.action:
+            session.progress("  -> " + finding.action.message.text())
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding as the JSON answers give it, its sentences in the language of the moment."""
+    action = finding.action
+    return {
+        "check": finding.check,
+        "rule": finding.rule,
+        "verdict": finding.verdict,
+        "message": finding.message,
+        "figures": finding.figures,
+        "action": action and {"code": action.code, "message": action.message, "payload": action.payload},
+    }
+
+
+def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> None:
+    """Where a round is, as a line and as a document."""
+    counts = Counter(entry.status for entry in listed)
+    states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items())
+    session.text(f"{batch.name}: {states}")
+    running = under_way(batch, listed)
+    if running:
+        session.text(
+            _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
+        )
+    session.answer(
+        {
+            "round": batch.name,
+            "goal": batch.goal,
+            "wanted": batch.wanted,
+            "under_way": running,
+            "supervisor": supervisor.alive(store.project),
+            "reviewed": batch.reviewed,
+            "states": dict(counts),
+            "trials": [trial_document(entry) for entry in listed],
+        }
+    )
+
+
+def _named(store: Store, name: str) -> Batch:
+    """A round by its name or its number."""
+    batch = trials.batch(store, f"round-{name}" if name.isdecimal() else name)
+    if batch.kind != planning.KIND:
+        raise Refusal("{name} is no round.", name=name)
+    return batch
+
+
+def _latest(store: Store) -> Batch:
+    """The round that is meant where none is named: the one that runs, else the last that has begun, else the last."""
+    rounds = trials.batches(store, planning.KIND)
+    if not rounds:
+        raise Refusal("There is no round yet. Plan one: tunebook round plan")
+    listed = {batch.name: trials.trials(store, batch.name) for batch in rounds}
+    running = [batch for batch in rounds if batch.wanted == "run" and under_way(batch, listed[batch.name])]
+    begun = [batch for batch in rounds if any(entry.status != "queued" for entry in listed[batch.name])]
+    return (running or begun or rounds)[-1]
+
+
+def _next(store: Store) -> Batch:
+    """The oldest round that has trials left."""
+    _latest(store)
+    left = {entry.batch for entry in trials.unfinished(store)}
+    waiting = [batch for batch in trials.batches(store, planning.KIND) if batch.name in left]
+    if not waiting:
+        raise Refusal("Every round has ended. Plan another: tunebook round plan")
+    return waiting[0]
+
+
+def _running(store: Store) -> Batch:
+    """The round that runs."""
+    for batch in trials.batches(store, planning.KIND):
+        if batch.wanted == "run" and under_way(batch, trials.trials(store, batch.name)):
+            return batch
+    raise Refusal("No round is running.")

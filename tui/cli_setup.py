@@ -1,0 +1,141 @@
+"""`tunebook new`, `probe`, `baseline`: from data to a first reasonable result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from presets.language import _
+from state import project as projects
+from state.decisions import decisions
+from state.errors import Refusal
+from state.project import Project, Settings
+from state.store import open_store
+from training.config import TASKS
+from tui.session import Session, answering
+from tui.starting import data_place, guess_task
+
+
+@click.command(
+    help=_(
+        "Start a project in DIR, or go on with its set-up: look through the data, then decide step by step up to the "
+        "baseline. Without --yes each question is asked; every question has an option, which also changes a decision "
+        "made before."
+    )
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help=_("folder of class folders, or file of labelled texts"),
+)
+@click.option("--task", type=click.Choice(TASKS), help=_("what is learnt; otherwise by what PATH looks like"))
+@click.option("--text-column", metavar="NAME", help=_("texts: the column with the text"))
+@click.option("--label-column", metavar="NAME", help=_("texts: the column with the class"))
+@click.option("--encoding", metavar="NAME", help=_("texts: the character encoding, if it is not UTF-8"))
+@click.option("--held-out", metavar="SHARE", help=_("share held out for validation where there is no split"))
+@click.option("--metric", metavar="NAME", help=_("what tuning makes small: error_rate or loss"))
+@click.option("--architecture", metavar="ID", help=_("one of `tunebook presets`"))
+@click.option("--weights", metavar="WHICH", help=_("scratch, hub, or a path on this machine"))
+@click.option("--optimizer", metavar="NAME", help=_("one of `tunebook presets`"))
+@click.option("--batch-size", metavar="N", help=_("examples per step"))
+@click.option("--learning-rate", "initial", metavar="RATE", help=_("of the initial configuration"))
+@click.option("--steps", metavar="N", help=_("steps of one trial"))
+@click.option("--yes", is_flag=True, help=_("take the recommendation wherever no option says otherwise"))
+@answering
+@click.pass_obj
+def new(
+    session: Session, folder: Path, data: Path | None, yes: bool, held_out: str | None, **options: str | None
+) -> None:
+    from tui import setup
+
+    settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
+    given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
+    about = {name: value for name, value in settings.items() if value is not None}
+    project = begin(session, folder, data, about, anew=bool(given))
+    answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
+    with open_store(project) as store:
+        asked = setup.walk(session, store, answers, recommended=yes)
+    session.progress("")
+    session.text(_("The set-up of {path} is decided. Next: tunebook baseline").format(path=project.root))
+    session.answer({"project": str(project.root), "decisions": asked, "next": ["tunebook", "baseline"]})
+
+
+def begin(session: Session, folder: Path, data: Path | None, given: dict[str, Any], *, anew: bool) -> Project:
+    """The project in the folder: a new one, or one whose set-up is to go on; `anew`: something decided is to change.
+
+    Refuses missing data, and a project whose set-up is over or which has decided on other data.
+    """
+    root = folder.expanduser().resolve()
+    existing = projects.open_project(root) if (root / projects.FILE).exists() else None
+    if data is not None:
+        given |= {"data": data_place(data, root)}
+        given.setdefault("task", existing.settings.task if existing and existing.settings.task else guess_task(data))
+    if existing is None:
+        if data is None:
+            raise Refusal("Say where the data is: tunebook new {path} --data PATH", path=str(folder))
+        session.progress(_("A new project in {path}, task {task}").format(path=root, task=given["task"]))
+        return projects.create(root, Settings(name=root.name, **given))
+    session.speak(existing.settings.language)
+    changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
+    with open_store(existing) as store:
+        from wizard import flow
+
+        if (flow.standing(store).step is None and not anew) or (changed and decisions(store)):
+            raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+    session.progress(_("Going on with the set-up of {path}").format(path=root))
+    return projects.change(existing, **changed) if changed else existing
+
+
+@click.command(help=_("Measure batch sizes with real training steps of the chosen model on this device."))
+@answering
+@click.pass_obj
+def probe(session: Session) -> None:
+    from tui import setup
+    from wizard import probe as probing
+
+    with session.store() as store:
+        measured = probing.fresh(store) or setup.probe(session, store)
+        sizes = probing.sizes(store.project, measured.id)
+    for size in sizes:
+        session.text(setup.size_line(size))
+    result = measured.result
+    session.text(
+        _("recommended: batch {size}, limited by {limit}").format(
+            size=result["recommended"], limit=result["limited_by"]
+        )
+    )
+    session.answer({"id": measured.id, "sizes": sizes, "result": result})
+
+
+@click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))
+@click.option("--sweep", is_flag=True, help=_("if it is no better than chance, try five learning rates"))
+@click.option("--override", metavar="REASON", help=_("adopt it even though it is not clearly better than chance"))
+@answering
+@click.pass_obj
+def baseline(session: Session, sweep: bool, override: str | None) -> None:
+    from tui import setup
+    from wizard import flow
+
+    with session.store() as store:
+        verdict = setup.baseline(session, store, sweep=sweep, override=override or "")
+        adopted = flow.standing(store).step is None
+    session.text(verdict.message.text())
+    if adopted:
+        session.text(_("It is the best configuration so far. Next: tunebook round plan"))
+    else:
+        session.text(_("It is not adopted. Next: tunebook baseline --sweep, or --override REASON"))
+    session.answer(
+        {
+            "reasonable": verdict.reasonable,
+            "adopted": adopted,
+            "message": verdict.message,
+            "trial": verdict.trial,
+            "figures": verdict.figures,
+        }
+    )
+    if not adopted:
+        raise click.exceptions.Exit(1)

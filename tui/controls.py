@@ -1,0 +1,109 @@
+"""The controls of the pages: a list to choose from, a line to type in, a text to read; their keys are in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.strip import Strip
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from tui.keys import NAMES, bindings
+
+REVERSED = Style(reverse=True)
+
+
+class Choices(OptionList, inherit_bindings=False):
+    """A list to choose from. What is in it is never taken for markup."""
+
+    DEFAULT_CSS = """
+    Choices {
+        border: none;
+        padding: 0 1;
+        height: auto;
+        max-height: 100%;
+        background: $background;
+        scrollbar-size-vertical: 1;
+        &:focus { border: none; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = bindings("choices")
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+
+    def update(self, entries: Sequence[tuple[str, Content]], marked: str | None = None) -> None:
+        """Show these entries, each with a name of its own; nothing is drawn anew where they are the same.
+
+        The mark goes to the entry `marked`, otherwise it stays on its entry, or near where that was.
+        """
+        if [(entry.id, entry.prompt) for entry in self.options] == list(entries):
+            return
+        before, place = self.marked, self.highlighted or 0
+        self.clear_options()
+        self.add_options(Option(prompt, id=name) for name, prompt in entries)
+        names = [name for name, _prompt in entries]
+        for wanted in (marked, before):
+            if wanted in names:
+                place = names.index(wanted)
+                break
+        self.highlighted = min(place, len(entries) - 1) if entries else None
+
+    def render_line(self, y: int) -> Strip:
+        """The marked entry is reversed, which shows without colours too; Textual's list knows no such style."""
+        strip = super().render_line(y)
+        entry = next((one.style.meta.get("option") for one in strip if one.style is not None), None)
+        if self.has_focus and entry is not None and entry == self.highlighted:
+            return strip.apply_style(REVERSED)
+        return strip
+
+    @property
+    def marked(self) -> str | None:
+        """The name of the marked entry; None where there is none."""
+        entry = self.highlighted_option
+        return None if entry is None else entry.id
+
+
+class Field(Input):
+    """A line to type in, without the blinking, which costs 2 kB a second."""
+
+    DEFAULT_CSS = """
+    Field {
+        border: none;
+        height: 1;
+        margin: 0 1;
+        padding: 0;
+        text-style: underline;
+        &:focus { border: none; }
+        &:ansi > .input--cursor, &:ansi > .input--selection {
+            color: $foreground;
+            background: $background;
+            text-style: reverse;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
+
+    def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
+        self.cursor_blink = False
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether the key is typed; of some, such as `slash`, Textual does not know the character."""
+        return super().check_consume_key(key, character) or len(NAMES.get(key, "")) == 1
+
+    def put(self, value: str) -> None:
+        """Replace what stands in the line, with the cursor behind it."""
+        self.value = value
+        self.cursor_position = len(value)
+
+
+class Reading(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """A text longer than the screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("reading")

@@ -1,0 +1,119 @@
+"""A launch from the command line: run it, show the evidence, decide, and run more where that is undecided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from presets.language import _, say
+from rounds import launching
+from rounds.decision import RUNS, Verdict
+from rounds.launching import Choice, Proposal
+from state import launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch
+from tui.say import figure
+from tui.session import Session
+from tui.watch import watch
+
+CHOICES: tuple[Choice, ...] = ("adopt", "reject", "repeat")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a launch: its batch, the last verdict, and what was decided (None: nothing yet)."""
+
+    batch: str
+    verdict: Verdict
+    decided: Choice | None
+
+
+def undecided(store: Store) -> Batch | None:
+    """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
+    best = launches.best(store)
+    decided = {entry.batch: entry.decision for entry in launches.launches(store)}
+    waiting = [
+        batch
+        for batch in trials.batches(store, launching.KIND)
+        if best is not None and batch.plan["best"] == best.hash and decided.get(batch.name, "repeat") == "repeat"
+    ]
+    return waiting[-1] if waiting else None
+
+
+def begin(session: Session, store: Store, proposal: Proposal, runs: int | None) -> Batch:
+    """Say what the launch would change, and start its runs."""
+    session.progress(
+        _("Launching {trial} of {round}: candidate and best configuration run again with fresh seeds").format(
+            trial=proposal.trial, round=proposal.round
+        )
+    )
+    for message in proposal.complexity.changes:
+        session.progress(f"  {message.text()}")
+    return launching.start(store, proposal, runs=runs or RUNS[0])
+
+
+def run(session: Session, store: Store, batch: Batch) -> Verdict:
+    """Have all runs of a launch end, those that failed tried again, and judge them. Refuses where it was stopped."""
+    for entry in trials.trials(store, batch.name):
+        if entry.status == "failed":
+            trials.ask(store, entry.id, "retry")
+    trials.ask(store, batch.name, "run")
+    listed = watch(session, store, batch.name)
+    if any(entry.status not in trials.ENDED for entry in listed):
+        raise Refusal("{name} was stopped before its end. Go on with: tunebook launch", name=batch.name)
+    verdict = launching.judge(store, batch.name)
+    show(session, store, verdict)
+    return verdict
+
+
+def show(session: Session, store: Store, verdict: Verdict) -> None:
+    """The verdict with its figures."""
+    metric = f"val/{store.project.settings.metric}"
+    for name, side in ((_("candidate"), verdict.candidate), (_("best configuration"), verdict.best)):
+        if side is not None:
+            mean, low, high = side
+            words = _("{name}: {metric} {mean} on average (95 % interval {low} to {high})")
+            session.progress(
+                "  " + words.format(name=name, metric=metric, mean=figure(mean), low=figure(low), high=figure(high))
+            )
+    if verdict.improvement is not None:
+        better = verdict.improvement
+        words = _("probability that the candidate is better: {p:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        session.progress("  " + words.format(p=better.probability, low=better.low, high=better.high))
+    session.progress(verdict.message.text())
+
+
+def decide(session: Session, store: Store, name: str, chosen: Choice, words: str = "") -> None:
+    """Record a decision and say what it means."""
+    launching.decide(store, name, chosen, words)
+    meaning = {
+        "adopt": say("Adopted: the candidate is the best configuration now."),
+        "reject": say("Rejected: the best configuration stays."),
+        "repeat": say("Both are run more often."),
+    }
+    session.progress(meaning[chosen].text())
+
+
+def suggested(verdict: Verdict) -> Choice:
+    """What the runs suggest; where they cannot tell, the best configuration stays."""
+    return "reject" if verdict.decision == "cannot tell" else verdict.decision
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """A launch as the JSON answers give it."""
+    verdict = outcome.verdict
+    better = verdict.improvement
+    return {
+        "launch": outcome.batch,
+        "decided": outcome.decided,
+        "suggested": verdict.decision,
+        "message": verdict.message,
+        "candidate": verdict.candidate,
+        "best": verdict.best,
+        "gain": verdict.gain,
+        "effect": verdict.effect,
+        "p_value": verdict.p_value,
+        "probability_of_improvement": better and [better.probability, better.low, better.high],
+        "diverged": verdict.diverged,
+    }

@@ -1,0 +1,112 @@
+"""A round in words: the options of `round plan` as ranges and roles, and a plan as lines and as a document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from presets import catalogue
+from presets.catalogue import CatalogueError
+from presets.language import _
+from rounds import budget
+from rounds.plan import Goal, RoundPlan
+from rounds.space import Choice, Domain
+from state.database import Store
+from state.errors import Refusal
+from tui.say import choice
+from tui.session import Session
+
+GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "minimise")
+
+
+def domain(key: str, words: str, optimizer: str) -> Domain:
+    """A range `0.001..0.1`, `0.001..0.1:log`, or values `0.9,0.95,0.99`. Refuses anything else.
+
+    Without a scale, the catalogue's for this hyperparameter counts; linear where it has none.
+    """
+    if ".." not in words:
+        values: tuple[Choice, ...] = tuple(_value(part) for part in words.split(","))
+        kind = "categorical" if any(isinstance(value, str | bool) for value in values) else "list"
+        return Domain(kind, choices=values)
+    span, _colon, scale = words.partition(":")
+    low, _dots, high = span.partition("..")
+    known = _known(key, optimizer)
+    ranged = known is not None and known.kind != "categorical"
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        raise Refusal(
+            "{key}={words}: neither a range (0.001..0.1) nor values (0.9,0.95).", key=key, words=words
+        ) from None
+    return Domain.from_dict(
+        {
+            "kind": known.kind if known and ranged else "float",
+            "low": ends[0],
+            "high": ends[1],
+            "scale": scale or (known.scale if known and ranged else "linear"),
+        }
+    )
+
+
+def pairs(options: Iterable[str], what: str) -> dict[str, str]:
+    """`KEY=VALUE` options as a mapping. Refuses one without an equals sign."""
+    found = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or not key or not value:
+            raise Refusal("{option!r}: write it as {what}.", option=option, what=what)
+        found[key] = value
+    return found
+
+
+def show(session: Session, plan: RoundPlan, name: str) -> None:
+    """The plan: its question, studies with their spaces, what is fixed, and what is wrong with the design."""
+    session.progress(
+        _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
+    )
+    for key, values in plan.scientific.items():
+        session.progress("  " + _("scientific: {key} in {values}").format(key=key, values=values))
+    shares = {share.study: share for share in budget.density(plan.studies, len(plan.trials))}
+    for study in plan.studies:
+        share = shares[study.name]
+        session.progress("  " + _("study {study}: {trials} trials").format(study=study.name, trials=share.trials))
+        for dimension in study.dimensions:
+            session.progress(f"    {dimension.name}: {dimension.domain}")
+    fixed = [name for name, role in plan.roles.items() if role == "fixed"]
+    if fixed:
+        session.progress(
+            "  " + _("fixed, so the conclusion holds for their values only: {names}").format(names=choice(fixed))
+        )
+    for warning in plan.warnings:
+        session.progress("  " + _("warning: {warning}").format(warning=warning.text()))
+
+
+def document(plan: RoundPlan) -> dict[str, Any]:
+    """A plan as the JSON answers give it."""
+    return plan.to_dict() | {"caveats": plan.caveats, "warnings": plan.warnings}
+
+
+def optimizer_of(store: Store) -> str:
+    """The optimizer of the best configuration, by which its hyperparameters' scales are looked up."""
+    from state.launches import best
+
+    found = best(store)
+    return str(found.settings.get("optimizer.name", "")) if found else ""
+
+
+def _known(key: str, optimizer: str) -> catalogue.Hyperparameter | None:
+    dotted = f"optimizer.{key.partition('.')[2]}" if key.startswith(f"{optimizer}.") else key
+    try:
+        return catalogue.hyperparameter(dotted, optimizer)
+    except CatalogueError:
+        return None
+
+
+def _value(words: str) -> Choice:
+    """A number or a switch as TOML and JSON write them; anything else is text."""
+    try:
+        value = json.loads(words)
+    except ValueError:
+        return words
+    return value if isinstance(value, str | bool | int | float) else words

@@ -1,0 +1,240 @@
+"""What this machine offers for training, and what is wrong with a project."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from presets.language import Message, error_text, say
+from rounds import supervisor
+from state import repair, trials
+from state.errors import Refusal
+from state.project import Project, open_project
+from state.store import open_store
+from tui.watch import under_way
+from wizard.quantity import memory
+
+PACKAGES = (
+    "tunebook",
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "tokenizers",
+    "textual",
+    "sqlite-utils",
+    "tomlkit",
+    "scikit-learn",
+)
+# Below this much free disk a round may run out of it: a few checkpoints of a mid-sized model.
+_LITTLE_DISK = 2 * 2**30
+_QUERY = "index,name,memory.total,memory.used,driver_version"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at the project. `repair`: `doctor --repair` can mend it."""
+
+    name: str
+    verdict: Literal["ok", "warn", "fail"]
+    message: Message
+    repair: bool = False
+
+
+def machine(folder: Path) -> dict[str, Any]:
+    """Devices, cores, memory and disk (bytes), terminal and versions, as plain values; `folder`: where a project is."""
+    disk = shutil.disk_usage(folder)
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_total": psutil.virtual_memory().total,
+        "memory_available": psutil.virtual_memory().available,
+        "memory_limit": memory_limit(),
+        "disk_free": disk.free,
+        "disk_total": disk.total,
+        "devices": devices(),
+        "terminal": terminal(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def devices() -> list[dict[str, Any]]:
+    """The NVIDIA GPUs, by `nvidia-smi`: index, name, memory in bytes, driver. Empty without a driver."""
+    command = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        # No driver: no card that torch could use either.
+        return []
+    found = []
+    for line in answer.splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) == 5:
+            total, used = (int(field) * 2**20 if field.isdigit() else None for field in fields[2:4])
+            found.append(
+                {"index": fields[0], "name": fields[1], "memory": total, "memory_used": used, "driver": fields[4]}
+            )
+    return found
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes that the control groups (v2 or v1) above this process allow, the smallest of them; None without a limit."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    base = root / "sys/fs/cgroup"
+    limits = []
+    for line in groups:
+        _number, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top, name = (base / "memory", "memory.limit_in_bytes") if controllers else (base, "memory.max")
+        below = top / path.lstrip("/")
+        for folder in (below, *below.parents):
+            # No such group in this container, or no limit ("max").
+            with contextlib.suppress(OSError, ValueError):
+                limits.append(int((folder / name).read_text()))
+            if folder == top:
+                break
+    # Version 1 says "no limit" by a number beyond any memory.
+    return min((limit for limit in limits if limit < 2**60), default=None)
+
+
+def terminal() -> dict[str, Any]:
+    """What the terminal says of itself."""
+    columns, lines = shutil.get_terminal_size()
+    return {
+        "terminal": sys.stdout.isatty(),
+        "columns": columns,
+        "lines": lines,
+        "TERM": os.environ.get("TERM", ""),
+        "COLORTERM": os.environ.get("COLORTERM", ""),
+        "NO_COLOR": "NO_COLOR" in os.environ,
+        "encoding": sys.stdout.encoding,
+        "remote": "SSH_CONNECTION" in os.environ,
+        "multiplexer": "tmux" if "TMUX" in os.environ else "screen" if "STY" in os.environ else "",
+    }
+
+
+def version(name: str) -> str | None:
+    """The installed version of a distribution; None where it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def checks(root: Path) -> Iterator[Check]:
+    """Look at a project from its settings to its supervisor; where one look fails, those that need it are left out."""
+    try:
+        project = open_project(root)
+    except Refusal as refusal:
+        yield _failed("settings", refusal)
+        return
+    yield Check("settings", "ok", say("{path}", path=project.root / "tunebook.toml"))
+    yield _writable(project)
+    yield _disk(project)
+    yield _data(project)
+    yield _journal(project)
+    if broken := repair.damage(project):
+        message = say(
+            "{path} is damaged ({reason}). It is only an index: tunebook doctor --repair builds it again.",
+            path=project.store_path,
+            reason=broken,
+        )
+        yield Check("store", "fail", message, repair=True)
+        return
+    try:
+        with open_store(project) as store:
+            yield Check("store", "ok", say("opens; {n} trials", n=len(trials.trials(store))))
+            batches = trials.batches(store)
+            yield from _supervisor(
+                project, [batch.name for batch in batches if under_way(batch, trials.trials(store, batch.name))]
+            )
+    except Refusal as refusal:
+        yield _failed("store", refusal)
+
+
+def mend(root: Path) -> list[str]:
+    """Repair what can be repaired, a damaged store that is, and return the names of the checks that were mended.
+
+    Refuses while the supervisor uses the store.
+    """
+    project = open_project(root)
+    if not repair.damage(project):
+        return []
+    if supervisor.alive(project):
+        raise Refusal("The supervisor is at work. Stop the round first: tunebook round stop")
+    repair.rebuild(project)
+    return ["store"]
+
+
+def _failed(name: str, refusal: Refusal) -> Check:
+    return Check(name, "fail", say("{reason}", reason=error_text(refusal)))
+
+
+def _writable(project: Project) -> Check:
+    if os.access(project.folder, os.W_OK | os.X_OK):
+        return Check("folder", "ok", say("{path} can be written to", path=project.folder))
+    return Check(
+        "folder",
+        "fail",
+        say(
+            "{path}: no permission to write. Choose a folder of your own, or change its permissions.",
+            path=project.folder,
+        ),
+    )
+
+
+def _disk(project: Project) -> Check:
+    free = shutil.disk_usage(project.folder).free
+    message = say("{size} free", size=memory(free))
+    return Check("disk", "warn" if free < _LITTLE_DISK else "ok", message)
+
+
+def _data(project: Project) -> Check:
+    if not project.settings.data:
+        return Check("data", "warn", say("tunebook.toml names no data (data.path)"))
+    try:
+        project.data.stat()
+    except OSError as error:
+        return Check("data", "fail", say("{path}: {reason}", path=project.data, reason=error.strerror or str(error)))
+    return Check("data", "ok", say("{path}", path=project.data))
+
+
+def _journal(project: Project) -> Check:
+    try:
+        lines = repair.unreadable_lines(project)
+    except Refusal as refusal:
+        return _failed("journal", refusal)
+    if lines:
+        message = say(
+            "{path}: unreadable lines: {lines}. They are passed over.",
+            path=project.journal_path,
+            lines=[str(line) for line in lines],
+        )
+        return Check("journal", "warn", message)
+    return Check("journal", "ok", say("every line can be read"))
+
+
+def _supervisor(project: Project, wanted: list[str]) -> Iterator[Check]:
+    if supervisor.alive(project):
+        yield Check("supervisor", "ok", say("at work"))
+    elif wanted:
+        message = say("{names} should run, but no supervisor does it. Start one: tunebook round run", names=wanted)
+        yield Check("supervisor", "warn", message)
+    else:
+        yield Check("supervisor", "ok", say("not needed now"))

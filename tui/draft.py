@@ -1,0 +1,188 @@
+"""A round that a person is putting together: what they changed about the proposal, and what it then consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from presets import catalogue
+from presets.language import Message, say
+from rounds import planning
+from rounds.design import TRIALS
+from rounds.plan import DesignError, Goal, Role, RoundPlan
+from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
+from rounds.space import Domain
+from state.database import Store
+from tui import designing
+from wizard.quantity import setting
+
+MEANINGS: dict[Goal, Message] = {
+    "understand": say("what the asked hyperparameter does over its range"),
+    "improve": say("whether tuning the asked hyperparameter beats its present value"),
+    "compare": say("which of a few given values is best, each tuned as fairly"),
+    "minimise": say("the lowest error: all that matters is searched, nothing is asked"),
+}
+ROLES: dict[Role, Message] = {
+    "scientific": say("scientific"),
+    "nuisance": say("nuisance"),
+    "fixed": say("fixed"),
+}
+NAMES: dict[Goal, Message] = {
+    "understand": say("understand"),
+    "improve": say("improve"),
+    "compare": say("compare"),
+    "minimise": say("minimise"),
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What is asked of `rounds.planning.propose`, as a person has changed it."""
+
+    goal: Goal = "understand"
+    asked: Mapping[str, Domain | None] = field(default_factory=lambda: {planning.FIRST_QUESTION: None})
+    """Scientific key to its values; None: those of the catalogue."""
+    trials: int = TRIALS
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    ranges: Mapping[str, Domain] = field(default_factory=dict)
+    override: str = ""
+
+    def plan(self, store: Store) -> RoundPlan:
+        """The round as it is now. Refuses what cannot be planned."""
+        return planning.propose(
+            store,
+            self.goal,
+            scientific=self.asked,
+            trials=self.trials,
+            roles=self.roles,
+            ranges=self.ranges,
+            override=self.override,
+        )
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """A hyperparameter of a round: its name there, its configuration key, its role, what is searched (None: it is
+    fixed) and the value that it is fixed at."""
+
+    name: str
+    key: str
+    role: Role
+    domain: Domain | None
+    value: Any
+
+
+def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
+    """The hyperparameters of a plan, in its order. Names stay when roles change."""
+    optimizer = str(plan.base.get(OPTIMIZER, ""))
+    searched = {dimension.name: dimension for study in plan.studies for dimension in study.dimensions}
+    fixed = {str(caveat.values["name"]): caveat.values.get("value", "") for caveat in plan.caveats}
+    found = []
+    for name, role in plan.roles.items():
+        if role == "scientific":
+            found.append(Tunable(name_of(name, optimizer), name, role, plan.scientific[name], None))
+        elif role == "nuisance":
+            found.append(Tunable(name, searched[name].key, role, searched[name].domain, None))
+        else:
+            found.append(Tunable(name, _key(name), role, None, fixed.get(name)))
+    return tuple(found)
+
+
+def with_goal(draft: Draft, goal: Goal) -> Draft:
+    """The same round for another goal, its questions as many as that goal can have."""
+    if goal == "minimise":
+        return replace(draft, goal=goal, asked={})
+    asked = dict(draft.asked) or {planning.FIRST_QUESTION: None}
+    if goal in ("improve", "compare"):
+        asked = dict(list(asked.items())[:1])
+    return replace(draft, goal=goal, asked=asked)
+
+
+def about(draft: Draft, key: str, domain: Domain | None) -> Draft:
+    """The round about this hyperparameter instead."""
+    roles = {name: role for name, role in draft.roles.items() if key not in (name, _key(name))}
+    ranges = {name: own for name, own in draft.ranges.items() if key not in (name, _key(name))}
+    return replace(draft, asked={key: domain}, roles=roles, ranges=ranges)
+
+
+def next_role(draft: Draft, entry: Tunable) -> Role:
+    """The role that follows in turn. Refuses where the goal leaves no other."""
+    if draft.goal == "understand":
+        if entry.role == "scientific" and len(draft.asked) == 1:
+            raise DesignError("The round must ask about something: make another hyperparameter scientific first.")
+        turn: tuple[Role, ...] = ("fixed", "nuisance", "scientific")
+    else:
+        if entry.role == "scientific":
+            raise DesignError("With this goal a round asks one thing, and this is it. Ask about another (a) instead.")
+        turn = ("fixed", "nuisance")
+    return turn[(turn.index(entry.role) + 1) % len(turn)]
+
+
+def with_role(draft: Draft, entry: Tunable, role: Role) -> Draft:
+    """The hyperparameter in another role; a range that was given to it stays with it."""
+    asked, roles, ranges = dict(draft.asked), dict(draft.roles), dict(draft.ranges)
+    given = asked.pop(entry.key, None) if entry.role == "scientific" else ranges.pop(entry.name, None)
+    roles.pop(entry.name, None)
+    if role == "scientific":
+        asked[entry.key] = given
+    else:
+        roles[entry.name] = role
+        if given is not None:
+            ranges[entry.name] = given
+    return replace(draft, asked=asked, roles=roles, ranges=ranges)
+
+
+def with_range(draft: Draft, entry: Tunable, words: str, optimizer: str) -> Draft:
+    """The hyperparameter searched in the typed range; one that was fixed is searched from now on. Refuses what is
+    neither a range nor values."""
+    domain = typed(entry.key, words, optimizer, listed=draft.goal == "compare" and entry.role == "scientific")
+    if entry.role == "scientific":
+        return replace(draft, asked={**draft.asked, entry.key: domain})
+    roles: dict[str, Role] = {**draft.roles, entry.name: "nuisance"}
+    return replace(draft, ranges={**draft.ranges, entry.name: domain}, roles=roles)
+
+
+def typed(key: str, words: str, optimizer: str, *, listed: bool = False) -> Domain:
+    """What is typed as a range or as values: `0.001 0.1`, `0.001 0.1 log`, `0.9, 0.95, 0.99`. Two numbers are the ends
+    of a range, but values where it is `listed`."""
+    parts = words.replace(",", " ").split()
+    if not parts:
+        raise DesignError("Type the lowest and the highest value, or the values to try with commas between them.")
+    if "," not in words and not listed and len(parts) in (2, 3) and all(map(_is_number, parts[:2])):
+        return designing.domain(key, f"{parts[0]}..{parts[1]}" + "".join(f":{scale}" for scale in parts[2:]), optimizer)
+    return designing.domain(key, ",".join(parts), optimizer)
+
+
+def written(domain: Domain) -> str:
+    """A domain as it is typed."""
+    return f"{setting(domain.low)} {setting(domain.high)} {domain.scale}" if domain.is_range else seen(domain)
+
+
+def seen(domain: Domain) -> str:
+    """A domain as it is shown; its scale apart."""
+    if domain.is_range:
+        return f"{setting(domain.low)} .. {setting(domain.high)}"
+    return ", ".join(setting(choice) for choice in domain.choices)
+
+
+def questions(store: Store, override: str = "") -> tuple[str, ...]:
+    """What a round can be about with no values given: the optimizer, and all that has a range in the catalogue."""
+    settings = planning.basis(store, override).settings
+    own = catalogue.optimizer(str(settings.get(OPTIMIZER))).hyperparameters
+    keys = (entry.key for entry in (*own, *catalogue.tunables()))
+    return (OPTIMIZER, *(key for key in keys if is_hyperparameter(key, settings)))
+
+
+def _key(name: str) -> str:
+    """The configuration key of a dimension's name: `sgd.momentum` sets `optimizer.momentum`."""
+    section, _dot, leaf = name.partition(".")
+    return f"optimizer.{leaf}" if section in {entry.name for entry in catalogue.optimizers()} else name
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""What an export says: the reason above each value, and the README with the result that is to be expected."""
+
+from __future__ import annotations
+
+import importlib.util
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from presets.language import _
+from state import configurations, trials
+from state import export as folder
+from state.database import Store
+from state.errors import Refusal
+from state.export import Origin
+from training.config import about
+from tui.say import stored
+from tui.terminal import printable
+
+_COMMENT = 110
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A finished export: where it is, which trial it came from, the metrics to expect, and a warning or empty text."""
+
+    folder: Path
+    trial: str
+    expected: dict[str, Any]
+    warning: str
+
+
+def export(store: Store, target: Path, trial: str | None = None) -> Exported:
+    """Export a trial, without a name the one that stands for the best configuration. Refuses as `state.export` does."""
+    chosen = trials.trial(store, trial) if trial else folder.best_trial(store)
+    source = folder.origin(store, chosen, training_code())
+    warning = ""
+    if source.changed:
+        warning = _(
+            "The training code has changed since {trial} was trained: the result may differ. To reproduce it exactly, "
+            "run the trial again with today's code."
+        ).format(trial=chosen.id)
+    heading = _("Configuration of {trial}, exported by Tunebook. The line above a value is the reason for it.")
+    written = folder.write(
+        target,
+        source,
+        reasons=reasons(store, source),
+        heading=heading.format(trial=chosen.id),
+        readme=_readme(store, source, warning),
+    )
+    return Exported(written, chosen.id, dict(source.result.get("best") or {}), warning)
+
+
+def training_code() -> Path:
+    """The folder of the installed training code, found without importing it."""
+    found = importlib.util.find_spec("training")
+    places = list(found.submodule_search_locations or []) if found else []
+    if not places:
+        raise Refusal("The training code is not installed. Install Tunebook again.")
+    return Path(places[0])
+
+
+def reasons(store: Store, source: Origin) -> dict[str, str]:
+    """Dotted name to the comment above its value: why it was chosen, or what a default means."""
+    batch = trials.batch(store, source.trial.batch)
+    recorded = configurations.configuration(store, batch.configuration).reasons
+    found = {}
+    for key in source.settings:
+        if key == "training.seed":
+            reason = _("The seed of {trial}.").format(trial=source.trial.id)
+        elif key in source.trial.overrides:
+            reason = _("Found in {batch}: the value of {trial}.").format(batch=batch.name, trial=source.trial.id)
+        elif key in recorded:
+            reason = stored(recorded[key])
+        else:
+            reason = _("Default: {about}.").format(about=_(about(key)[0]))
+        # A TOML comment admits no control characters.
+        found[key] = "\n".join(textwrap.wrap(printable(reason), _COMMENT, break_long_words=False))
+    return found
+
+
+def _readme(store: Store, source: Origin, warning: str) -> str:
+    settings, result = source.settings, source.result
+    project = store.project.settings.name or store.project.root.name
+    validation: Mapping[str, Any] = result.get("validation") or {}
+    parts = [
+        "# " + _("Configuration of {trial}").format(trial=source.trial.id),
+        _(
+            "Exported by Tunebook from the project {project}. `training/` is the code that trained it, `config.toml` "
+            "says why each value is what it is, and `environment.json` what it ran on."
+        ).format(project=printable(project)),
+        "```\npip install -r requirements.txt\npython train.py\n```",
+        _("Best validation result to expect, at step {step} of {steps}, on {examples} examples:").format(
+            step=(result.get("best") or {}).get("step"),
+            steps=settings["training.steps"],
+            examples=validation.get("examples", "?"),
+        ),
+        _table(result),
+        _("To the last digit on the same machine; on another device or with other library versions it may differ.")
+        + " "
+        + _("It ran on {device} in {precision}, with {versions}.").format(
+            device=result.get("device"),
+            precision=result.get("precision"),
+            versions=", ".join(f"{name} {version}" for name, version in source.versions.items()),
+        ),
+        _("The data is read from {path} (`data.path` in `config.toml`).").format(
+            path=f"`{printable(settings['data.path'])}`"
+        ),
+    ]
+    if warning:
+        parts.append(f"**{warning}**")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(result: Mapping[str, Any]) -> str:
+    best, final = result.get("best") or {}, result.get("final") or {}
+    names = sorted({name for name in (*best, *final) if name != "step"})
+    rows = [f"| {name} | {best.get(name, '-')!r} | {final.get(name, '-')!r} |" for name in names]
+    return "\n".join([f"| | {_('best')} | {_('last step')} |", "|---|---|---|", *rows])

@@ -1,0 +1,206 @@
+"""Every key of the application in one table, which makes Textual's bindings, the line of hints and the help.
+
+A key that a terminal may swallow (function keys, alt, ctrl+s) is never the only one of its action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from textual.binding import Binding, BindingType
+
+from presets.language import Message, say
+
+
+@dataclass(frozen=True)
+class Key:
+    """One action and its keys, by Textual's names, the main one first."""
+
+    id: str
+    keys: tuple[str, ...]
+    action: str
+    label: Message
+    """What it does, for the help."""
+    group: str
+    """Where it works: everywhere, chart, …"""
+    show: Message | None = None
+    """What the line of hints calls it; None where it is left out there. Neighbours of one name are shown as one."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys as people know them."""
+        return tuple(NAMES.get(key, key) for key in self.keys)
+
+
+# The arrows of Unicode are of ambiguous width, so keys are named in words.
+NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+}
+
+GROUPS = {
+    "choices": say("List of choices"),
+    "field": say("Line to type in"),
+    "reading": say("Text"),
+    "setup": say("Set-up"),
+    "form": say("Form"),
+    "round": say("Round"),
+    "trial": say("Trial"),
+    "design": say("Design of a round"),
+    "review": say("Review"),
+    "launch": say("Launch"),
+    "list": say("List"),
+    "table": say("Table"),
+    "chart": say("Chart"),
+    "everywhere": say("Everywhere"),
+}
+
+KEYS = (
+    Key("choices.choose", ("enter",), "select", say("choose the marked entry"), "choices", say("choose")),
+    Key("choices.up", ("up", "k"), "cursor_up", say("previous entry"), "choices"),
+    Key("choices.down", ("down", "j"), "cursor_down", say("next entry"), "choices"),
+    Key("choices.page_up", ("pageup",), "page_up", say("a page up"), "choices"),
+    Key("choices.page_down", ("pagedown",), "page_down", say("a page down"), "choices"),
+    Key("choices.first", ("home",), "first", say("first entry"), "choices"),
+    Key("choices.last", ("end",), "last", say("last entry"), "choices"),
+    Key("field.enter", ("enter",), "submit", say("take what is typed"), "field", say("take it")),
+    Key("reading.up", ("up", "k"), "scroll_up", say("a line up"), "reading", say("scroll")),
+    Key("reading.down", ("down", "j"), "scroll_down", say("a line down"), "reading", say("scroll")),
+    Key("reading.page_up", ("pageup", "u"), "page_up", say("a page up"), "reading"),
+    Key("reading.page_down", ("pagedown", "d"), "page_down", say("a page down"), "reading"),
+    Key("reading.first", ("home",), "scroll_home", say("to the beginning"), "reading"),
+    Key("reading.last", ("end",), "scroll_end", say("to the end"), "reading"),
+    Key("setup.start", ("s",), "start", say("start the work that is due, or try it again"), "setup", say("start")),
+    Key("setup.type", ("t",), "type", say("type another answer than the options"), "setup", say("type")),
+    Key(
+        "setup.reason",
+        ("r",),
+        "reason",
+        say("choose the marked option with a reason of your own"),
+        "setup",
+        say("reason"),
+    ),
+    Key("setup.explain", ("e",), "explain", say("why this is asked, at length"), "setup", say("explain")),
+    Key("setup.down", ("d",), "read(1)", say("read on above the options"), "setup", say("read")),
+    Key("setup.up", ("u",), "read(-1)", say("read back above the options"), "setup"),
+    Key("setup.stop", ("x",), "stop", say("stop the work under way"), "setup", say("stop")),
+    Key("form.next", ("tab",), "app.focus_next", say("next field"), "form", say("next")),
+    Key("form.previous", ("shift+tab",), "app.focus_previous", say("previous field"), "form"),
+    Key("design.start", ("s",), "start", say("keep the plan and start the round"), "design", say("start")),
+    Key("design.goal", ("g",), "goal", say("what the round is for"), "design", say("goal")),
+    Key("design.about", ("a",), "about", say("which hyperparameter or optimizers it asks about"), "design", say("ask")),
+    Key("design.role", ("r",), "role", say("the next role of the marked hyperparameter"), "design", say("role")),
+    Key("design.range", ("e",), "range", say("edit the range of the marked hyperparameter"), "design", say("range")),
+    Key("design.more", ("plus",), "trials(1)", say("one trial more"), "design", say("trials")),
+    Key("design.fewer", ("minus",), "trials(-1)", say("one trial fewer"), "design", say("trials")),
+    Key("design.number", ("n",), "number", say("type the number of trials"), "design"),
+    Key("design.explain", ("w",), "explain", say("why rounds are designed so, at length"), "design", say("why")),
+    Key(
+        "design.override",
+        ("o",),
+        "override",
+        say("design a round without a reasonable baseline, with a reason"),
+        "design",
+        say("override"),
+    ),
+    Key("round.go", ("g",), "go", say("run, or go on with what was paused or stopped"), "round", say("go on")),
+    Key("round.review", ("v",), "review", say("review the round, when all trials have ended"), "round", say("review")),
+    Key("round.pause", ("p",), "pause", say("start no more trials; what runs goes to its end"), "round", say("pause")),
+    Key("round.stop", ("x",), "stop", say("stop: what runs saves itself, and can go on"), "round", say("stop")),
+    Key("round.extend", ("plus",), "extend", say("add trials: the next points of the sequence"), "round", say("add")),
+    Key("round.retry", ("r",), "retry", say("try the marked trial again"), "round", say("retry")),
+    Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
+    Key("round.next", ("tab",), "app.focus_next", say("between table and chart"), "round", say("chart")),
+    Key("trial.metric", ("m",), "metric", say("show other curves"), "trial", say("metric")),
+    Key("trial.down", ("pagedown", "d"), "read(1)", say("read on below the curves"), "trial", say("read")),
+    Key("trial.up", ("pageup", "u"), "read(-1)", say("read back"), "trial", say("read")),
+    Key("table.up", ("up", "k"), "move(-1)", say("previous line"), "table", say("mark")),
+    Key("table.down", ("down", "j"), "move(1)", say("next line"), "table", say("mark")),
+    Key("table.left", ("left", "h"), "shift(-1)", say("columns further to the left"), "table"),
+    Key("table.right", ("right", "l"), "shift(1)", say("columns further to the right"), "table"),
+    Key("table.page_up", ("pageup",), "page(-1)", say("a page up"), "table"),
+    Key("table.page_down", ("pagedown",), "page(1)", say("a page down"), "table"),
+    Key("table.first", ("home",), "edge(0)", say("first line"), "table"),
+    Key("table.last", ("end",), "edge(-1)", say("last line"), "table"),
+    Key("table.open", ("enter",), "open", say("open the marked line"), "table", say("open")),
+    Key("review.act", ("a",), "act", say("do what the finding proposes, in the next round"), "review", say("act")),
+    Key("review.launch", ("l",), "launch", say("propose the best trial for a launch"), "review", say("launch")),
+    Key("review.explain", ("e",), "explain", say("the advice behind the finding"), "review", say("explain")),
+    Key(
+        "launch.start",
+        ("s",),
+        "start",
+        say("run both sides again with fresh seeds; what stopped or failed goes on"),
+        "launch",
+        say("start"),
+    ),
+    Key("launch.adopt", ("a",), "decide('adopt')", say("adopt the candidate"), "launch", say("adopt")),
+    Key("launch.reject", ("r",), "decide('reject')", say("keep the best configuration"), "launch", say("reject")),
+    Key("launch.repeat", ("n",), "decide('repeat')", say("run more of both before deciding"), "launch", say("more")),
+    Key("launch.stop", ("x",), "stop", say("stop the runs; they can go on later"), "launch", say("stop")),
+    Key("list.filter", ("slash",), "filter", say("show only the lines that contain a text"), "list", say("filter")),
+    Key("list.change", ("c",), "change", say("decide the marked step of the set-up anew"), "list", say("change")),
+    Key("list.down", ("d",), "read(1)", say("read on below the list"), "list", say("read")),
+    Key("list.up", ("u",), "read(-1)", say("read back"), "list"),
+    Key("chart.previous", ("left", "h"), "point(-1)", say("previous point"), "chart", say("move")),
+    Key("chart.next", ("right", "l"), "point(1)", say("next point"), "chart", say("move")),
+    Key("chart.first", ("home",), "edge(0)", say("first point"), "chart"),
+    Key("chart.last", ("end",), "edge(-1)", say("last point"), "chart"),
+    Key("chart.series_before", ("up", "k"), "series(-1)", say("previous series"), "chart", say("move")),
+    Key("chart.series_after", ("down", "j"), "series(1)", say("next series"), "chart", say("move")),
+    Key("chart.pick", ("enter",), "pick", say("open what the point stands for"), "chart", say("open")),
+    Key("chart.log_x", ("x",), "toggle_log_x", say("logarithmic or linear x axis"), "chart", say("scale")),
+    Key("chart.log_y", ("y",), "toggle_log_y", say("logarithmic or linear y axis"), "chart", say("scale")),
+    Key("back", ("escape",), "back", say("out of the typing, or back"), "everywhere", say("back")),
+    Key("help", ("question_mark", "f1"), "help", say("all keys of this screen"), "everywhere", say("help")),
+    Key("quit", ("q", "ctrl+q"), "quit", say("leave; whatever is running goes on"), "everywhere", say("quit")),
+)
+
+
+def bindings(group: str) -> list[BindingType]:
+    """The bindings of a group, for the BINDINGS of a widget, a screen or the app."""
+    return [
+        Binding(",".join(key.keys), key.action, key.label.text(), id=key.id, show=key.show is not None)
+        for key in KEYS
+        if key.group == group
+    ]
+
+
+@dataclass(frozen=True)
+class Hinted:
+    """An entry of the line of hints: `left/right point`."""
+
+    keys: str
+    name: str
+    group: str
+
+
+def hints(active: Mapping[str, Collection[str]]) -> list[Hinted]:
+    """What is hinted at of these actions, each with its keys that work now (a line of typing takes letters for itself).
+
+    In the order of the table; neighbours of one name are one entry.
+    """
+    found: list[Hinted] = []
+    for key in KEYS:
+        working = [name for name, own in zip(key.names, key.keys, strict=True) if own in active.get(key.id, ())]
+        if key.show is None or not working:
+            continue
+        entry = Hinted(working[0], key.show.text(), key.group)
+        if found and (found[-1].name, found[-1].group) == (entry.name, entry.group):
+            entry = replace(entry, keys=f"{found.pop().keys}/{entry.keys}")
+        found.append(entry)
+    return found
+
+
+def help_rows(groups: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The title of each group, and the keys and the label of each of its actions."""
+    return [
+        (GROUPS[group].text(), [(", ".join(key.names), key.label.text()) for key in KEYS if key.group == group])
+        for group in groups
+    ]

@@ -1,0 +1,208 @@
+"""`tunebook`: the command line's entry. Commands are loaded when they are called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from presets import language
+from presets.language import _, error_text
+from tui import say
+from tui.session import Interrupted, Session, common
+
+# Name of the command: the module and function that carry it out. In the order of the work.
+COMMANDS = {
+    "demo": "tui.cli_demo:demo",
+    "new": "tui.cli_setup:new",
+    "presets": "tui.cli_project:presets",
+    "probe": "tui.cli_setup:probe",
+    "baseline": "tui.cli_setup:baseline",
+    "round": "tui.cli_rounds:round_group",
+    "launch": "tui.cli_launch:launch",
+    "status": "tui.cli_project:status",
+    "decisions": "tui.cli_project:decisions",
+    "insights": "tui.cli_project:insights",
+    "export": "tui.cli_export:export",
+    "doctor": "tui.cli_doctor:doctor",
+}
+
+
+def summaries() -> dict[str, str]:
+    """What each command does, in one line."""
+    return {
+        "demo": _("the whole way on handwritten digits, unattended"),
+        "new": _("start a project: data, model, optimizer, batch size, one question each"),
+        "presets": _("the catalogue of architectures and optimizers"),
+        "probe": _("measure batch sizes on this device"),
+        "baseline": _("run the initial configuration and judge it against chance"),
+        "round": _("plan, run, watch, extend and review a round of trials"),
+        "launch": _("re-run candidate and best configuration with fresh seeds, and decide"),
+        "status": _("where the project stands and what comes next"),
+        "decisions": _("every decision with its reason"),
+        "insights": _("what was learnt"),
+        "export": _("configuration, training code and environment of a trial, in a folder of their own"),
+        "doctor": _("what this machine offers, and what is wrong with the project"),
+    }
+
+
+class Commands(click.Group):
+    """The commands of `COMMANDS`; listing them loads none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _colon, name = COMMANDS[cmd_name].partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(_("Commands")):
+            formatter.write_dl(list(summaries().items()))
+
+
+def tunebook() -> click.Group:
+    """The whole command line, its texts in the language of the moment."""
+
+    @click.group(
+        cls=Commands,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        help=_(
+            "The deep-learning tuning playbook as a terminal application. Without a command: the screens, on the "
+            "project in this folder."
+        ),
+    )
+    @click.option("--ascii", "ascii_only", is_flag=True, help=_("the screens in plain ASCII"))
+    @click.option("--no-mouse", is_flag=True, help=_("the screens without the mouse"))
+    @click.version_option(package_name="tunebook", message="tunebook %(version)s")
+    @common
+    @click.pass_context
+    def group(context: click.Context, ascii_only: bool, no_mouse: bool) -> None:
+        if context.invoked_subcommand is None:
+            _without_command(context, ascii_only, no_mouse)
+
+    return group
+
+
+def _without_command(context: click.Context, ascii_only: bool, no_mouse: bool) -> None:
+    from state.project import find
+
+    session: Session = context.obj
+    root = session.folder or find(Path.cwd())
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        if root is not None:
+            # Opened here for its language: the screens' texts are fixed when they are loaded.
+            root = session.project().root
+        from tui.app import run as open_screens
+
+        open_screens(root, mouse=not no_mouse, ascii_only=ascii_only)
+    elif root is not None:
+        from tui.cli_project import show_status
+
+        show_status(session)
+    else:
+        click.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Carry out one command line and end the process with its exit code: 0 done, 1 ended badly, 2 wrong use."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is shown escaped, and stops nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Known before the words are parsed, so that a mistake in them is answered in the same way.
+    session = Session(json="--json" in given, debug="--debug" in given)
+    try:
+        # Before anything is loaded, since help texts are fixed then.
+        language.set_language(language.choose(_asked(given), None, os.environ))
+    except ValueError as error:
+        say.error(str(error))
+        sys.exit(2)
+    code = run(given, session)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our answer had enough of it; the interpreter's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str], session: Session) -> int:
+    """Carry out one command line; returns its exit code. Errors are said in a few lines, or raised with `--debug`."""
+    try:
+        # click hands the code of `Exit` back as the result; a command that ended well returns None.
+        return tunebook().main(list(arguments), prog_name="tunebook", standalone_mode=False, obj=session) or 0
+    except (click.Abort, KeyboardInterrupt):
+        say.note("")
+        say.note(_("Interrupted."))
+        return 130
+    except Interrupted as stop:
+        say.note("")
+        say.note(error_text(stop))
+        return 130
+    except click.ClickException as error:
+        return _fail(session, error, error.format_message(), 2, _hint(error))
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        return _fail(session, error, *_explained(error))
+
+
+def _asked(arguments: Sequence[str]) -> str | None:
+    """The language asked for anywhere on the command line."""
+    for place, word in enumerate(arguments):
+        if word == "--lang" and place + 1 < len(arguments):
+            return arguments[place + 1]
+        if word.startswith("--lang="):
+            return word.partition("=")[2]
+    return None
+
+
+def _hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return _("Try: {command} --help").format(command=context.command_path) if context else ""
+
+
+def _explained(error: Exception) -> tuple[str, int, str]:
+    """The sentence for an error, the exit code, and what to try."""
+    from presets.catalogue import CatalogueError
+    from state.errors import Refusal
+    from training.config import ConfigError
+
+    if isinstance(error, Refusal | ConfigError | CatalogueError):
+        return error_text(error), 2, ""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", 2, ""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}, line {last.lineno}"
+    sentence = _("a mistake in Tunebook itself: {error} ({place})").format(
+        error=f"{type(error).__name__}: {error}", place=place
+    )
+    return sentence, 1, _("Run the command again with --debug to see where it comes from.")
+
+
+def _fail(session: Session, error: Exception, sentence: str, code: int, hint: str) -> int:
+    if session.debug:
+        traceback.print_exception(error)
+    else:
+        say.error(sentence)
+        if hint:
+            say.note(hint)
+    if session.json and not session.answered:
+        say.document({"error": sentence})
+    return code
+
+
+if __name__ == "__main__":
+    main()

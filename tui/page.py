@@ -1,0 +1,160 @@
+"""A page: one line that says where we are, a body, one line for what is to be said, one line of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from presets.language import Message, error_text, say
+from state.errors import Refusal
+from tui.hint import Hint
+from tui.terminal import cut, printable, width
+
+if TYPE_CHECKING:
+    from tui.app import Tunebook
+
+TITLE = "Tunebook"
+GAP = "  "
+# Of a name in the first line; less says nothing.
+SHORTEST = 6
+# Of a path in a message: what the matter is with it comes after it, and must be seen.
+LONGEST = 100
+# The guide's way, as every page shows it: the set-up once, then four steps again and again (G15).
+WAY = {
+    "set-up": say("set-up"),
+    "goal": say("goal"),
+    "run": say("run"),
+    "learn": say("learn"),
+    "launch": say("launch"),
+}
+# From this many columns on, parts stand side by side.
+WIDTHS = [(0, "-narrow"), (140, "-wide")]
+
+
+class Page(Screen[None]):
+    """What every page shares. A page gives `heading`, `body` and `load`, and the groups of its keys."""
+
+    GROUPS: tuple[str, ...] = ("everywhere",)
+    """The groups of the key table that work here, for the help."""
+    PLACE: str = ""
+    """Where on the guide's way the page stands: a key of WAY, or empty."""
+
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    # Textual's own repaints the whole screen when the focus moves, though the two widgets repaint themselves.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made = False
+        self._failure = ""
+        self._said = ""
+
+    @property
+    def book(self) -> Tunebook:
+        """The application, by its own type."""
+        return cast("Tunebook", self.app)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the widgets are there: not before they are made, nor while the page or the application closes."""
+        return self._made and self.app.is_running and self in self.app.screen_stack
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="where", markup=False)
+        yield from self.body()
+        yield Static(id="said", markup=False)
+        yield Hint()
+
+    def heading(self) -> Message:
+        """The page's name."""
+        raise NotImplementedError
+
+    def body(self) -> ComposeResult:
+        """The widgets between the first line and the last two."""
+        raise NotImplementedError
+
+    def load(self) -> None:
+        """Read what is shown and show it. Called when the page comes up and whenever the project changed."""
+
+    def leave(self) -> bool:
+        """Close what is open within the page (typing, a filter); whether anything was."""
+        return False
+
+    def follows(self) -> bool:
+        """Whether the page shows something that changes without the store changing (a probe's folder, say)."""
+        return False
+
+    def on_mount(self) -> None:
+        """Textual calls this after the `on_mount` of the page itself."""
+        self._made = True
+        self.read()
+
+    def on_screen_resume(self) -> None:
+        self.read()
+
+    def on_key(self) -> None:
+        """What was said stands until the next key; a character that is typed into a line is none."""
+        self.say("")
+
+    def read(self) -> None:
+        """Load; a failure is shown as a failure, never as an empty page."""
+        if not self.ready:
+            return
+        self.show_where()
+        try:
+            self.load()
+        except (Refusal, OSError) as error:
+            self._failure = trouble(error)
+        else:
+            self._failure = ""
+        self._show_said()
+
+    def say(self, text: str) -> None:
+        """Say something in the line above the keys, until the next key; empty takes it back."""
+        self._said = printable(text)
+        self._show_said()
+
+    def show_where(self) -> None:
+        """The first line: the project, the page, and the place on the guide's way."""
+        project = printable(self.book.project.settings.name) if self.book.has_project else ""
+        heading = printable(self.heading().text())
+        way = [
+            Content.styled(f"[{name.text()}]", "bold") if place == self.PLACE else Content(name.text())
+            for place, name in WAY.items()
+        ]
+        told = Content(" > ").join(way) if self.PLACE else Content("")
+        # Names are as long as people make them; what the program says itself is seen whole.
+        room = self.book.size.width - 2 - width(TITLE) - width(heading) - told.cell_length - 3 * len(GAP)
+        parts = [
+            Content.styled(TITLE, "bold"),
+            Content(cut(project, max(room, SHORTEST), ascii_only=self.book.ascii_only)),
+            Content(heading),
+            told,
+        ]
+        show(self.query_one("#where", Static), Content(GAP).join(part for part in parts if part.plain))
+
+    def _show_said(self) -> None:
+        line = self.query_one("#said", Static)
+        text = "\n".join(part for part in (self._failure, self._said) if part)
+        show(line, Content(text))
+        line.display = bool(text)
+
+
+def show(widget: Static, content: Content) -> None:
+    """Show a text; nothing is drawn anew, and nothing sent, where it is the same."""
+    if widget.content != content:
+        widget.update(content)
+
+
+def trouble(error: Refusal | OSError) -> str:
+    """What to say about something that could not be done."""
+    if isinstance(error, Refusal):
+        return error_text(error)
+    where = f"{cut(str(error.filename), LONGEST)}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

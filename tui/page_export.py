@@ -1,0 +1,61 @@
+"""Export: a folder with the configuration, the reason for each value, and the very code that trained it."""
+
+from __future__ import annotations
+
+import shlex
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from presets.language import Message, _, say
+from tui.controls import Field
+from tui.exporting import Exported, export
+from tui.page import Page
+from tui.say import figure
+from tui.starting import typed_path
+from tui.terminal import printable
+
+
+class ExportPage(Page):
+    """The target is typed; what was written, and how to run it, is shown below."""
+
+    GROUPS = ("field", "everywhere")
+
+    def heading(self) -> Message:
+        return say("export")
+
+    def body(self) -> ComposeResult:
+        words = _(
+            "Writes the best configuration with its reasons, the training code that a person can read, and the "
+            "versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it."
+        )
+        yield Static(words, classes="empty", markup=False)
+        yield Static(_("Folder to write:"), classes="asked", markup=False)
+        yield Field(str(self.book.project.root / "export"), id="target")
+        yield Static(id="written", classes="empty", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Field).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        def write() -> None:
+            shown = list(map(Content, map(printable, told(export(self.book.store, typed_path(event.value))))))
+            self.query_one("#written", Static).update(Content("\n").join(shown))
+
+        self.book.attempt(write)
+
+
+def told(done: Exported) -> list[str]:
+    """What was written and what to expect of it."""
+    lines = [
+        _("Written: {folder}").format(folder=done.folder),
+        _("It came from {trial}. To train it again:").format(trial=done.trial),
+        f"  cd {shlex.quote(str(done.folder))} && python train.py",
+    ]
+    lines += [
+        _("Expect {name} {value}").format(name=name, value=figure(value))
+        for name, value in done.expected.items()
+        if name != "step"
+    ]
+    return [*lines, done.warning] if done.warning else lines

@@ -1,0 +1,124 @@
+"""What the command line prints: plain lines, tables by cell width, one JSON document, and errors in a few lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+import click
+
+from presets.language import Message, _, restored
+from tui.terminal import printable, width
+
+_GAP = "  "
+
+
+def text(line: str = "") -> None:
+    """One line on stdout, on a terminal broken between words; whatever a terminal would obey is spelled out."""
+    _print(line, sys.stdout, err=False)
+
+
+def note(line: str) -> None:
+    """One line on stderr, likewise: progress and remarks, which are no part of the answer."""
+    _print(line, sys.stderr, err=True)
+
+
+def _print(line: str, stream: TextIO, *, err: bool) -> None:
+    shown = printable(line)
+    lines = broken(shown, shutil.get_terminal_size().columns) if stream.isatty() else [shown]
+    for part in lines:
+        click.echo(part, err=err)
+
+
+def broken(line: str, cells: int) -> list[str]:
+    """The line in pieces of at most so many cells, broken between words; what follows is indented under the first.
+
+    A word that is wider than that, and Chinese, which has no spaces, is left to the terminal.
+    """
+    indent = " " * min(len(line) - len(line.lstrip()) + 2, cells // 2)
+    pieces, piece = [], ""
+    for place, word in enumerate(line.split(" ")):
+        longer = word if place == 0 else f"{piece} {word}"
+        if place and piece.strip() and width(longer) > cells:
+            pieces.append(piece)
+            longer = indent + word
+        piece = longer
+    return [*pieces, piece]
+
+
+def error(sentence: str) -> None:
+    """An error on stderr, a line for each of its lines."""
+    first, *rest = sentence.splitlines() or [""]
+    note(_("Error: {sentence}").format(sentence=first))
+    for line in rest:
+        note(line)
+
+
+def document(value: Any) -> None:
+    """The JSON document that answers a command; plain ASCII, so that no data can steer a terminal."""
+    click.echo(json.dumps(plain(value), indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """The value as strict JSON has it: a message (also a stored one) as its text, NaN and infinity as null."""
+    if isinstance(value, Message):
+        return value.text()
+    if isinstance(value, Mapping):
+        if value.keys() == {"id", "values"}:
+            return stored(value)
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return str(value)
+
+
+def stored(message: Mapping[str, Any] | None) -> str:
+    """The text of a message that the store keeps as JSON; empty where there is none."""
+    return restored(message).text() if message else ""
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), indent: int = 0) -> None:
+    """A table on stdout, its columns as wide in cells as their content; the columns in `right` end flush."""
+    for line in table_lines(columns, rows, right=right):
+        click.echo(" " * indent + line)
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """The lines of a table: heading, rule, rows. Cells are made printable; a line has no spaces at its end."""
+    cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(width(row[place]) for row in cells) for place in range(len(columns))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = []
+        for place, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (wide - width(cell))
+            padded.append(space + cell if place in right else cell + space)
+        return _GAP.join(padded).rstrip()
+
+    return [line(cells[0]), _GAP.join("-" * wide for wide in widths), *(line(row) for row in cells[1:])]
+
+
+def figure(value: Any) -> str:
+    """A measured number in four digits, anything else as it is; `-` where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}"
+
+
+def choice(value: Any) -> str:
+    """An answer as it was given: text as it is, numbers and switches as TOML writes them, several joined."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return _(", ").join(choice(item) for item in value)
+    return json.dumps(plain(value), ensure_ascii=False)

@@ -1,0 +1,195 @@
+"""The set-up walked from the command line: the long work it needs with its progress, then each question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from presets.language import _, error_text, say
+from state.database import Store
+from state.decisions import decision
+from state.errors import Refusal
+from state.measurements import Measurement
+from tui import asking
+from tui.say import choice, error, figure, stored
+from tui.session import Session, goes_on
+from tui.watch import watch
+from wizard import baseline as judging
+from wizard import flow, inspection
+from wizard import probe as probing
+from wizard.baseline import BaselineVerdict
+from wizard.quantity import duration, memory
+from wizard.question import Choice, Question
+
+# An answer in words and the reason for it, for when its question comes.
+Given: TypeAlias = Callable[[Store], tuple[Choice, str]]
+POLL_SECONDS = 0.2
+# The questions whose figures were measured or estimated for this very project.
+_FIGURES = ("batch_size", "steps")
+# A line of progress every so often is enough to see that something moves.
+PROGRESS_SECONDS = 5.0
+
+
+def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
+    """Lead through the set-up up to the baseline; returns what was asked and answered.
+
+    `answers`: step to an answer with its reason, which may be empty; a step that was decided before is decided anew.
+    `recommended`: take the recommendation where there is no answer, otherwise the person is asked. Refuses an answer
+    that does not fit, and where nothing can be recommended.
+    """
+    left, asked = dict(answers), []
+    while True:
+        standing = flow.standing(store)
+        before = flow.STEPS.index(standing.step) if standing.step else len(flow.STEPS)
+        again = next((step for step in flow.STEPS[:before] if step in left), None)
+        if again is None and standing.step in (None, "baseline"):
+            return asked
+        if again is None and standing.needs == "inspection":
+            inspect(session, store)
+        elif again is None and standing.needs == "probe":
+            probe(session, store)
+        else:
+            step = again or standing.step
+            assert step is not None
+            # An answer counts once: the same question may come again with new evidence.
+            asked.append(_decide(session, store, step, left.pop(step, None), recommended=recommended))
+
+
+def _decide(session: Session, store: Store, step: str, given: Given | None, *, recommended: bool) -> dict[str, Any]:
+    """Ask one question and record the answer; what was asked and answered."""
+    question = flow.ask(store, step)
+    if given is not None or recommended:
+        asking.show_briefly(session, question)
+        if step in _FIGURES:
+            asking.show_table(session, question)
+        chosen, reason = given(store) if given else (question.recommended, "")
+        if chosen is None:
+            raise Refusal(
+                "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
+            )
+        flow.answer(store, step, chosen, reason)
+    else:
+        asking.show(session, question)
+        _ask_until_answered(session, store, question)
+    made = decision(store, step)
+    assert made is not None
+    because = stored(made.reason)
+    session.progress("  " + _("chosen: {chosen}").format(chosen=choice(made.chosen)))
+    session.progress("  " + _("because: {reason}").format(reason=because))
+    return {**asking.document(question), "chosen": made.chosen, "because": because}
+
+
+def _ask_until_answered(session: Session, store: Store, question: Question) -> None:
+    while True:
+        chosen, reason = asking.typed(session, question)
+        try:
+            return flow.answer(store, question.step, chosen, reason)
+        except Refusal as refusal:
+            error(error_text(refusal))
+
+
+def inspect(session: Session, store: Store) -> Measurement:
+    """Look through the data, or go on watching where somebody does already."""
+    id = inspection.running(store) or inspection.start(store)
+    session.progress(_("Looking through {path}").format(path=store.project.data))
+
+    def told(due: bool) -> bool:
+        progress = inspection.progress(store.project, id)
+        if due and progress.total:
+            session.progress("  " + _("{done} of {total}").format(done=progress.done, total=progress.total))
+        return progress.running
+
+    _watch(id, told)
+    return inspection.finish(store, id)
+
+
+def probe(session: Session, store: Store) -> Measurement:
+    """Measure batch sizes, or go on watching where somebody does already; a line for each size."""
+    id = probing.under_way(store) or probing.start(store)
+    session.progress(_("Measuring batch sizes: real training steps, doubling until it stops paying"))
+    shown = 0
+
+    def told(due: bool) -> bool:
+        nonlocal shown
+        # In this order: a size measured last is not lost.
+        running = probing.running(store.project, id)
+        sizes = probing.sizes(store.project, id)
+        for size in sizes[shown:]:
+            session.progress(f"  {size_line(size)}")
+        shown = len(sizes)
+        return running
+
+    _watch(id, told)
+    return probing.finish(store, id)
+
+
+def size_line(size: Mapping[str, Any]) -> str:
+    """One measured batch size in a line."""
+    words = _("batch {size}: ").format(size=size["batch_size"])
+    if size.get("outcome") != "measured":
+        outcome = _("out of memory") if size.get("outcome") == "out_of_memory" else _("failed")
+        return words + (f"{outcome}: {size['message']}" if size.get("message") else outcome)
+    return words + _("{rate} examples/s, {time} a step (± {spread:.0%}), {memory}").format(
+        rate=figure(float(size["examples_per_second"])),
+        time=duration(size["step_seconds"]).text(),
+        spread=size.get("spread") or 0.0,
+        memory=memory(size["peak_memory"]).text() if size.get("peak_memory") else "-",
+    )
+
+
+def _watch(id: str, told: Callable[[bool], bool]) -> None:
+    """Call `told` until it returns False; its argument says whether a line of progress is due."""
+    last = time.monotonic()
+    message = say("{id} goes on in the background; the same command shows its result later.", id=id)
+    with goes_on(message):
+        while told(time.monotonic() - last >= PROGRESS_SECONDS):
+            if time.monotonic() - last >= PROGRESS_SECONDS:
+                last = time.monotonic()
+            time.sleep(POLL_SECONDS)
+
+
+def baseline(session: Session, store: Store, *, sweep: bool = False, override: str = "") -> BaselineVerdict:
+    """Run the baseline, or go on watching it, and judge it; a reasonable one is adopted, and so is an override.
+
+    `sweep`: where it is not reasonable, run five learning rates and judge the best of them. One that came to no result
+    earlier is run again. Refuses while an earlier question is open.
+    """
+    swept, ran = False, False
+    while True:
+        standing = flow.standing(store)
+        if standing.step is None:
+            batch = judging.latest(store)
+            assert batch is not None  # the set-up ends with one
+            return judging.judge(store, batch.name)
+        if standing.step != "baseline":
+            raise Refusal(
+                "First comes the question {step!r}. Go on with: tunebook new {path}",
+                step=standing.step,
+                path=str(store.project.root),
+            )
+        if standing.needs == "baseline":
+            batch = judging.plan(store)
+            watch(session, store, batch.name)
+            if not judging.ended(store, batch):
+                raise Refusal("{name} was stopped before its end. Go on with: tunebook baseline", name=batch.name)
+            ran = True
+            continue
+        question = flow.ask(store, "baseline")
+        batch = judging.latest(store)
+        assert batch is not None  # the question is about it
+        verdict = judging.judge(store, batch.name)
+        offered = [option.value for option in question.options]
+        if verdict.reasonable:
+            flow.answer(store, "baseline", judging.ACCEPT)
+        elif judging.AGAIN in offered and not ran:
+            flow.answer(store, "baseline", judging.AGAIN)
+        elif override and judging.OVERRIDE in offered:
+            flow.answer(store, "baseline", judging.OVERRIDE, override)
+        elif sweep and not swept and judging.SWEEP in offered:
+            swept = True
+            flow.answer(store, "baseline", judging.SWEEP)
+        else:
+            for message in question.evidence[1:]:
+                session.progress(message.text())
+            return verdict

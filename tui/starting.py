@@ -1,0 +1,39 @@
+"""Where a new project's data are, and what they look like: shared by the command line and the screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from state.errors import Refusal
+from training.config import TASKS
+
+TABLES = {".csv", ".tsv", ".jsonl", ".json", ".bz2", ".gz"}
+
+
+def typed_path(text: str) -> Path:
+    """The path that somebody typed or pasted, absolute. Refuses nothing, and what cannot be a path."""
+    if not text.strip():
+        raise Refusal("Type a path.")
+    try:
+        return Path(text.strip()).expanduser().resolve()
+    except (RuntimeError, ValueError) as error:
+        # No such user, links in a circle, a null character.
+        raise Refusal("{path}: {reason}.", path=text, reason=str(error)) from None
+
+
+def data_place(data: Path, root: Path) -> str:
+    """The data's path for tunebook.toml: relative where it lies in the project folder, so that both can be moved.
+
+    Raises OSError where the path cannot be looked at.
+    """
+    path = data.expanduser().resolve()
+    if not path.exists():
+        raise Refusal("{path}: there is no such file or folder.", path=str(data))
+    return str(path.relative_to(root)) if path.is_relative_to(root) and path != root else str(path)
+
+
+def guess_task(data: Path) -> str:
+    """The task that the data look like: files of tables are labelled texts, anything else is images."""
+    path = data.expanduser()
+    inside = [path] if path.is_file() else [*path.iterdir(), *path.glob("train/*")]
+    return TASKS[1] if any(entry.suffix.lower() in TABLES and entry.is_file() for entry in inside) else TASKS[0]

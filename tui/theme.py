@@ -1,0 +1,117 @@
+"""How things look, in one place: glyph, word and colour of each status and verdict, and the colours of series.
+
+No screen makes glyphs of its own. Nothing is said by colour alone, and no glyph is of ambiguous width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from textual.scrollbar import ScrollBarRender
+from textual.theme import BUILTIN_THEMES
+
+from presets.language import Message, say
+from tui.series import Mark
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one status is shown: a glyph of one cell, a word, and a colour of the terminal's own, by Rich's name."""
+
+    glyph: str
+    ascii: str
+    word: Message
+    colour: str
+
+    def badge(self, *, ascii_only: bool = False) -> str:
+        """Glyph and word: `✓ complete`, in ASCII `o complete`."""
+        return f"{self.ascii if ascii_only else self.glyph} {self.word.text()}"
+
+
+# The terminal's own colours alone: half the bytes of exact ones, right on a dark and on a light background, the palette
+# that the person chose, and nothing that a terminal of 16 colours lacks. What is marked is reversed, so that it shows
+# without any colour.
+_ANSI = BUILTIN_THEMES["ansi-dark"]
+THEME = replace(
+    _ANSI,
+    name="tunebook",
+    variables={
+        **_ANSI.variables,
+        **dict.fromkeys(
+            (
+                "block-cursor-foreground",
+                "block-cursor-background",
+                "scrollbar",
+                "scrollbar-hover",
+                "scrollbar-active",
+                "scrollbar-background",
+                "scrollbar-background-hover",
+                "scrollbar-background-active",
+            ),
+            "ansi_default",
+        ),
+        "block-cursor-text-style": "none",
+        "block-cursor-blurred-text-style": "underline",
+    },
+)
+
+
+class WholeCells(ScrollBarRender):
+    """A scroll bar of whole cells: parts of a block are of ambiguous width, and not in ASCII."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
+STATUSES = {
+    # In ASCII as in a chart: o and x.
+    "complete": Look("✓", "o", say("complete"), "green"),
+    "running": Look("»", ">", say("running"), "bright_blue"),
+    "queued": Look("◦", ".", say("queued"), "default"),
+    "infeasible": Look("✗", "x", say("infeasible"), "yellow"),
+    "failed": Look("⊗", "#", say("failed"), "red"),
+    "stopped": Look("⊘", "-", say("stopped"), "magenta"),
+}
+"""By the status of a trial, as it is stored."""
+
+VERDICTS = {
+    "pass": Look("✓", "+", say("pass"), "green"),
+    "warn": Look("!", "!", say("warn"), "yellow"),
+    "fail": Look("✗", "x", say("fail"), "red"),
+    "cannot tell": Look("?", "?", say("cannot tell"), "default"),
+}
+"""By the verdict of a finding, as it is stored."""
+
+MARKS: dict[Mark, Message] = {
+    "feasible": say("feasible"),
+    "infeasible": say("infeasible"),
+    "best": say("best"),
+}
+
+# Chosen by search: six colours as far apart as can be (CIELAB distance at least 31 on dark, 26 on light) for ordinary
+# vision and with each of the three colour blindnesses (Machado et al. 2009), contrast at least 4.5 with the background,
+# and six different ones of the 16 colours that Rich falls back to.
+SERIES_ON_DARK = ("#9988FF", "#DDFF77", "#FF88CC", "#339966", "#99FFBB", "#998800")
+SERIES_ON_LIGHT = ("#0077CC", "#DD3311", "#9922FF", "#880000", "#002299", "#CC4477")
+# The terminal's own shades; these six are legible on either background.
+SERIES_ANSI = ("ansi_bright_blue", "ansi_yellow", "ansi_magenta", "ansi_cyan", "ansi_red", "ansi_green")
+
+
+def series_colours(prefix: str) -> str:
+    """The rules, inside those of a widget, that give its component classes `PREFIX--series-0` … their colours."""
+    kinds = {"dark": SERIES_ON_DARK, "light": SERIES_ON_LIGHT, "ansi": SERIES_ANSI}
+    return "\n".join(
+        f"&:{kind} .{prefix}--series-{number} {{ color: {colour}; }}"
+        for kind, colours in kinds.items()
+        for number, colour in enumerate(colours)
+    )
+
+
+def status_colours(prefix: str) -> str:
+    """The rules that give the component classes `PREFIX--STATUS` the colours of the statuses."""
+    return "\n".join(
+        f".{prefix}--{status} {{ color: ansi_{look.colour}; }}"
+        for status, look in STATUSES.items()
+        if look.colour != "default"
+    )

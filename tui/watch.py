@@ -1,0 +1,107 @@
+"""Watching detached work from the command line: a line for each trial that ends, until the batch is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from presets.language import _, say
+from rounds import queue, supervisor
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, Trial
+from tui.say import figure
+from tui.session import Session, goes_on
+
+POLL_SECONDS = 0.5
+# How long a supervisor may take to come up before another one is started.
+START_SECONDS = 10.0
+# One that keeps dying, and no trial ends meanwhile, has a reason, which its log says.
+MOST_STARTS = 3
+
+
+def watch(session: Session, store: Store, name: str) -> list[Trial]:
+    """Say how the trials of a batch end, until none of them runs or waits; returns them all.
+
+    The supervisor is started where none is at work. Ctrl-C ends the watching, never the trials. Refuses where the
+    supervisor cannot stay alive.
+    """
+    batch = trials.batch(store, name)
+    listed = trials.trials(store, name)
+    known = {entry.id for entry in listed if entry.status in trials.ENDED}
+    command = f"tunebook round status {name}" if batch.kind == "round" else "tunebook status"
+    with goes_on(say("{name} goes on in the background. See: {command}", name=name, command=command)):
+        # First of all, so that the words about the background are true from the beginning.
+        supervisor.ensure(store.project)
+        session.progress(
+            _("{name}: {done} of {total} trials have ended. Ctrl-C ends the watching, not the trials.").format(
+                name=name, done=len(known), total=len(listed)
+            )
+        )
+        for place, entry in enumerate(_ending(store, name, known), len(known) + 1):
+            session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric)}")
+    return trials.trials(store, name)
+
+
+def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
+    """The trials of a batch as they end, except those known already; a supervisor has just been started."""
+    seen = set(known)
+    starts, due = 1, time.monotonic() + START_SECONDS
+    while True:
+        listed = trials.trials(store, name)
+        for entry in listed:
+            if entry.status in trials.ENDED and entry.id not in seen:
+                seen.add(entry.id)
+                starts = 0
+                yield entry
+        if not under_way(trials.batch(store, name), listed):
+            return
+        if not supervisor.alive(store.project) and time.monotonic() >= due:
+            if starts == MOST_STARTS:
+                log = store.project.folder / supervisor.LOG
+                raise Refusal("The supervisor does not stay alive. Its log says why: {path}", path=str(log))
+            supervisor.ensure(store.project)
+            starts, due = starts + 1, time.monotonic() + START_SECONDS
+        time.sleep(POLL_SECONDS)
+
+
+def under_way(batch: Batch, listed: list[Trial]) -> bool:
+    """Whether any trial of the batch runs or is to be started."""
+    return any(entry.status == "running" for entry in listed) or bool(queue.waiting(batch, listed))
+
+
+def trial_line(entry: Trial, metric: str) -> str:
+    """A trial in one line: its end, its best value and where it was, and the values that were tried in it."""
+    # A re-run tries nothing new: its study says which side of a launch it is on.
+    values = "  ".join(f"{name}={figure(value)}" for name, value in entry.settings.items()) or entry.study
+    if entry.status == "complete" and entry.best is not None:
+        told = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
+    else:
+        told = ": ".join(part for part in (entry.reason, entry.message) if part)
+    return "  ".join(part for part in (entry.id, status_word(entry.status), told, values) if part)
+
+
+def status_word(status: str) -> str:
+    """What became of a trial, in the language of the moment."""
+    return {
+        "queued": _("waiting"),
+        "running": _("running"),
+        "complete": _("complete"),
+        "infeasible": _("infeasible"),
+        "failed": _("failed"),
+        "stopped": _("stopped"),
+    }.get(status, status)
+
+
+def trial_document(entry: Trial) -> dict[str, Any]:
+    """A trial as the JSON answers give it."""
+    names = ("id", "study", "status", "reason", "message", "settings", "overrides", "best", "best_step", "final")
+    result = entry.result or {}
+    return {
+        **{name: getattr(entry, name) for name in names},
+        "steps_done": entry.steps_done,
+        "seconds": result.get("seconds"),
+        "restarts": entry.restarts,
+    }
