@@ -15,14 +15,14 @@ from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from presets.language import _
+from presets.language import _, error_text
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project, open_project
 from state.store import open_store
 from tui.keys import bindings
 from tui.page import Page, trouble
-from tui.pages import open_page
+from tui.pages import page
 from tui.theme import THEME, WholeCells
 
 # How often the store is asked whether anything changed; the asking itself costs nothing and sends nothing.
@@ -60,12 +60,10 @@ class Tunebook(App[None]):
             if self.root is not None:
                 self.open_folder(self.root)
                 return
-            refused = None
+            refused = ""
         except Refusal as refusal:
-            refused = refusal
-        from tui.page_welcome import Welcome
-
-        self.push_screen(Welcome(refused))
+            refused = error_text(refusal)
+        self.open(f"welcome {refused}")
 
     def on_unmount(self) -> None:
         self.close_store()
@@ -96,16 +94,21 @@ class Tunebook(App[None]):
 
         Refuses a folder without a project, and a project that cannot be read; the page shown stays then.
         """
-        from tui.page_home import Home
-
         store = open_store(open_project(root))
         self.close_store()
         self._store, self._version, self.root = store, -1, store.project.root
         for _page in self.screen_stack[1:]:
             self.pop_screen()
-        self.push_screen(Home())
+        self.open("home")
         if then:
-            open_page(self, then)
+            self.open(then)
+
+    def open(self, place: str, *, instead: bool = False) -> None:
+        """Show the page of a name over the present one, or in its place: `round round-1`."""
+        if instead:
+            self.switch_screen(page(place))
+        else:
+            self.push_screen(page(place))
 
     def close_store(self) -> None:
         """Let the store go; nothing is saved here, because everything is written when it happens."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -13,11 +13,9 @@ from textual.widgets import Static
 
 from presets.language import Message, error_text, say
 from state.errors import Refusal
+from tui.book import Book
 from tui.hint import Hint
 from tui.terminal import cut, printable, width
-
-if TYPE_CHECKING:
-    from tui.app import Tunebook
 
 TITLE = "Tunebook"
 GAP = "  "
@@ -56,9 +54,9 @@ class Page(Screen[None]):
         self._said = ""
 
     @property
-    def book(self) -> Tunebook:
-        """The application, by its own type."""
-        return cast("Tunebook", self.app)
+    def book(self) -> Book:
+        """The application."""
+        return cast("Book", self.app)
 
     @property
     def ready(self) -> bool:

@@ -19,7 +19,6 @@ from state.launches import Launch
 from tui.controls import Choices, Field
 from tui.keys import bindings
 from tui.page import Page, show
-from tui.pages import open_page
 from tui.say import choice
 from tui.terminal import printable
 from wizard import flow
@@ -94,7 +93,7 @@ class DecisionsPage(Page):
         if marked is None or not marked.step:
             self.say(_("Only decisions of the set-up can be made anew; the others are followed by later ones."))
             return
-        self.book.attempt(lambda: open_page(self.book, f"setup {marked.step}"))
+        self.book.attempt(lambda: self.book.open(f"setup {marked.step}"))
 
     def action_read(self, pages: int) -> None:
         """Scroll what is known about the marked decision."""

@@ -128,11 +128,9 @@ class DesignPage(Page):
             return
 
         def start() -> None:
-            from tui.page_round import RoundPage
-
             batch = planning.save(self.book.store, plan, wanted="run", override=self._draft.override)
             supervisor.ensure(self.book.project)
-            self.app.switch_screen(RoundPage(batch.name))
+            self.book.open(f"round {batch.name}", instead=True)
 
         self.book.attempt(start)
 

@@ -16,7 +16,6 @@ from state import decisions, launches, trials
 from state.database import Store
 from tui.controls import Choices
 from tui.page import Page, show
-from tui.pages import open_page
 from tui.say import figure
 from tui.terminal import printable
 from tui.theme import STATUSES
@@ -56,7 +55,7 @@ class Home(Page):
         if place == "quit":
             self.app.exit()
         else:
-            self.book.attempt(lambda: open_page(self.book, place))
+            self.book.attempt(lambda: self.book.open(place))
 
 
 def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:

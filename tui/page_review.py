@@ -27,7 +27,6 @@ from tui.controls import Choices
 from tui.keys import bindings
 from tui.page import Page, show, trouble
 from tui.page_explain import Explain
-from tui.pages import open_page
 from tui.plot import Axes
 from tui.review_plot import plot
 from tui.terminal import cut, fit, printable
@@ -148,7 +147,7 @@ class ReviewPage(Page):
 
     def on_chart_picked(self, event: Chart.Picked) -> None:
         if event.id:
-            open_page(self.book, f"trial {event.id}")
+            self.book.open(f"trial {event.id}")
 
     def leave(self) -> bool:
         in_chart = self.focused is self.query_one(Chart)
@@ -163,11 +162,11 @@ class ReviewPage(Page):
 
     def action_act(self) -> None:
         """Do what the marked finding proposes: the next round is designed with it."""
-        self.book.attempt(lambda: open_page(self.book, "design"))
+        self.book.attempt(lambda: self.book.open("design"))
 
     def action_launch(self) -> None:
         """Propose the best trial of the round for a launch."""
-        self.book.attempt(lambda: open_page(self.book, f"propose {self._name_of_round}"))
+        self.book.attempt(lambda: self.book.open(f"propose {self._name_of_round}"))
 
     def _marked(self) -> Finding | None:
         place = self.query_one(Choices).marked

@@ -21,7 +21,6 @@ from tui.chart import Chart
 from tui.growing import Curves, unbounded
 from tui.keys import bindings
 from tui.page import Page
-from tui.pages import open_page
 from tui.plot import Axes
 from tui.prompt import Prompt
 from tui.say import figure
@@ -163,7 +162,7 @@ class RoundPage(Page):
 
     def action_review(self) -> None:
         """Review the round."""
-        self.book.attempt(lambda: open_page(self.book, f"review {self._name}"))
+        self.book.attempt(lambda: self.book.open(f"review {self._name}"))
 
     def leave(self) -> bool:
         return self.query_one(Prompt).leave()
@@ -190,7 +189,7 @@ class RoundPage(Page):
 
     def _open(self, id: str) -> None:
         if id:
-            self.book.attempt(lambda: open_page(self.book, f"trial {id}"))
+            self.book.attempt(lambda: self.book.open(f"trial {id}"))
 
     def _working(self) -> bool:
         """Whether any trial runs, or is to."""

@@ -8,8 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from presets.language import Message, _, error_text, say
-from state.errors import Refusal
+from presets.language import Message, _, say
 from tui.controls import Choices, Field
 from tui.page import Page
 from tui.starting import typed_path
@@ -31,7 +30,7 @@ class Welcome(Page):
 
     GROUPS = ("choices", "field", "everywhere")
 
-    def __init__(self, refused: Refusal | None = None) -> None:
+    def __init__(self, refused: str = "") -> None:
         super().__init__()
         self._refused = refused
 
@@ -48,17 +47,14 @@ class Welcome(Page):
     def on_mount(self) -> None:
         self._type(False)
         self.query_one(Choices).update([(name, _prompt(name)) for name in CHOICES])
-        if self._refused is not None:
-            self.say(error_text(self._refused))
+        self.say(self._refused)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         match event.option_id:
             case "demo":
                 self.book.attempt(self._demo)
             case "new":
-                from tui.page_new import NewProject
-
-                self.app.push_screen(NewProject())
+                self.book.open("new")
             case "open":
                 self._type(True)
             case _:

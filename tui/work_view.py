@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -20,6 +20,7 @@ from state import metrics, runs, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import FILE
+from tui.book import Book
 from tui.chart import Chart
 from tui.page import show, trouble
 from tui.plot import Axes
@@ -29,9 +30,6 @@ from tui.text_table import lines
 from tui.theme import STATUSES
 from wizard import baseline, inspection, probe
 from wizard.quantity import duration, memory
-
-if TYPE_CHECKING:
-    from tui.app import Tunebook
 
 Work = Literal["inspection", "probe", "baseline"]
 
@@ -126,8 +124,8 @@ class WorkView(Vertical, can_focus=True):
             runs.stop(store.project.measurement_folder(self._under_way))
 
     @property
-    def _book(self) -> Tunebook:
-        return cast("Tunebook", self.app)
+    def _book(self) -> Book:
+        return cast("Book", self.app)
 
 
 def _inspection(store: Store) -> Seen:
