@@ -19,9 +19,13 @@ from termios import TIOCSWINSZ
 PATIENCE_SECONDS = 20.0
 COLUMNS, ROWS = 80, 24
 # Makes the terminal the controlling one, so that the program is told when it goes away; then becomes the program.
-TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
-)
+# Where the tests run under nohup, the signal for that would be ignored.
+TAKE_TERMINAL = """\
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, sys.argv[1:])
+"""
 KEYS = {"enter": "\r", "escape": "\x1b", "up": "\x1b[A", "down": "\x1b[B"}
 # Escape sequences of ECMA-48: CSI, OSC, and the short ones.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])")

@@ -212,7 +212,10 @@ def test_the_whole_way_on_real_trials(tmp_path: Path, digits: Path, fork_server:
             assert record.curves["train/loss"]
         batch = launching.start(opened, launching.propose(opened, "round-1"))
         small_project.wait_for(finished, "the launch did not end")
-        verdict = launching.judge(opened, batch.name)
+        # After so few steps three seeds may leave it open; how many it takes depends on the machine's last digits.
+        while (verdict := launching.judge(opened, batch.name)).decision == "repeat":
+            launching.decide(opened, batch.name, "repeat")
+            small_project.wait_for(finished, "the repeated runs did not end")
         assert verdict.decision == "adopt"
         launching.decide(opened, batch.name, "adopt")
         now = launches.best(opened)
