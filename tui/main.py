@@ -30,6 +30,7 @@ COMMANDS = {
     "decisions": "tui.cli_project:decisions",
     "insights": "tui.cli_project:insights",
     "export": "tui.cli_export:export",
+    "report": "tui.cli_report:report",
     "doctor": "tui.cli_doctor:doctor",
 }
 
@@ -48,6 +49,7 @@ def summaries() -> dict[str, str]:
         "decisions": _("every decision with its reason"),
         "insights": _("what was learnt"),
         "export": _("configuration, training code and environment of a trial, in a folder of their own"),
+        "report": _("the story of the project in one file to share: HTML, Markdown, CSV or JSON"),
         "doctor": _("what this machine offers, and what is wrong with the project"),
     }
 

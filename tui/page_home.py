@@ -131,6 +131,8 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):
         yield "export", say("Export"), say("configuration, training script, environment")
+    if decisions.decisions(store):
+        yield "report", say("Report"), say("the whole story in one file to share")
     yield "quit", say("Leave"), say("whatever is running goes on")
 
 

@@ -53,5 +53,9 @@ def page(place: str) -> Page:
             from tui.page_export import ExportPage
 
             return ExportPage()
+        case "report":
+            from tui.page_report import ReportPage
+
+            return ReportPage()
         case _:
             raise ValueError(place)

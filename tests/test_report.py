@@ -1,0 +1,295 @@
+"""The report: one file with the whole story, safe whatever the data are called, in either language."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presets import language
+from presets.language import say, stored
+from rounds import launching, planning, reviewing
+from state import decisions, launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import set_up, small_project
+from tests.screens import NARROW, wait_for_text
+from tui import report, report_html, report_text, reporting, svg
+from tui.app import Tunebook
+from tui.main import tunebook
+from tui.page_report import ReportPage
+from tui.plot import Axes
+from tui.report_parts import Judgement, Picture, Report
+from tui.series import Series
+from tui.session import Session
+
+EVIL = "</title><script>alert('1')</script>[/red] {x} \x1b[31m"
+RESULTS = [0.4, 0.5, None, 0.2, 0.3, 0.35, 0.6, 0.25, 0.22, 0.45, 0.7, 0.28]
+# Elements without an end.
+EMPTY = {"meta", "br"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project whose name is not harmless, from its first question to an adopted launch."""
+    project = set_up.make(tmp_path / "p", name=EVIL)
+    with open_store(project) as opened:
+        set_up.advance(opened, "steps")
+        decisions.decide(
+            opened,
+            EVIL,
+            question=stored(say("{what}", what=EVIL)),
+            options=[EVIL],
+            recommended=None,
+            chosen=EVIL,
+            reason=stored(say("because {what}", what=EVIL)),
+            evidence=[],
+            settings={},
+        )
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        small_project.end(opened, "baseline-1-001", 0.5)
+        tried(opened)
+        launched(opened)
+        launches.learn(opened, stored(say("learnt {what}", what=EVIL)), batch="round-1", evidence={})
+        yield opened
+
+
+def tried(store: Store) -> None:
+    """A round of a dozen trials, one of which diverged, and its review."""
+    planning.save(store, planning.propose(store, trials=len(RESULTS)), wanted="run")
+    for entry, best in zip(trials.trials(store, "round-1"), RESULTS, strict=True):
+        status = "infeasible" if best is None else "complete"
+        small_project.end(store, entry.id, best, status, message=EVIL)
+    reviewing.review_batch(store, "round-1")
+
+
+def launched(store: Store) -> None:
+    launching.start(store, launching.propose(store, "round-1"))
+    for entry in trials.trials(store, "launch-1"):
+        small_project.end(store, entry.id, (0.2 if entry.study == "candidate" else 0.5) + entry.number / 1000)
+    launching.decide(store, "launch-1", launching.judge(store, "launch-1").decision)  # pyright: ignore[reportArgumentType]
+
+
+class Page(HTMLParser):
+    """A page as a browser takes it: its text, its elements, and what it would fetch or run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: set[str] = set()
+        self.text = ""
+        self.outside: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        given = dict(attrs)
+        self.outside += [name for name in given if name in ("src", "srcset", "data", "style") or name.startswith("on")]
+        if tag == "a":
+            self.links.append(str(given["href"]))
+        if "id" in given:
+            self.ids.append(str(given["id"]))
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+def parts(told: Report, kind: type) -> list[Any]:
+    return [part for section in told.sections for part in section.parts if isinstance(part, kind)]
+
+
+def test_the_page_tells_the_whole_story_and_needs_nothing_from_outside(store: Store) -> None:
+    page = Page(reporting.content(store, "html"))
+    assert {"script", "link", "img", "iframe", "object"}.isdisjoint(page.names)
+    assert page.outside == []
+    assert page.links == [f"#{name}" for name in page.ids]
+    assert page.ids == [
+        "summary",
+        "decisions",
+        "probe",
+        "baseline",
+        "round-1",
+        "launch-1",
+        "insights",
+        "best",
+        "studies",
+    ]
+    for told in ("128", "round-1-004", "launch-1-001", "adopted", "tunebook export best --trial launch-1-"):
+        assert told in page.text
+    text = reporting.content(store, "html")
+    assert "url(" not in text
+    assert not re.search(r"(?<!xmlns=\")https?://", text)
+
+
+def test_names_with_markup_and_escape_sequences_are_shown_as_they_are(store: Store) -> None:
+    text = reporting.content(store, "html")
+    page = Page(text)
+    for said in (f"because {EVIL}", f"learnt {EVIL}"):
+        assert said.replace("\x1b", "\\x1b") in page.text
+    assert "\x1b" not in text
+    marked = reporting.content(store, "md")
+    assert "<script>" not in marked
+    assert "\x1b" not in marked
+
+
+def test_every_varied_hyperparameter_has_its_plot_and_every_check_its_finding(store: Store) -> None:
+    told = report.report(store)
+    captions = [part.caption for part in parts(told, Picture)]
+    plan = planning.plan_of(store, "round-1")
+    for dimension in plan.studies[0].dimensions:
+        assert f"{dimension.name} against the result" in captions
+    assert "Study joint: the best of n trials" in captions or any("best of n" in caption for caption in captions)
+    assert len(parts(told, Judgement)) == len(trials.findings(store, "round-1"))
+    verdicts = [part.verdict for part in parts(told, Judgement)]
+    assert verdicts == sorted(verdicts, key=["fail", "warn", "cannot tell", "pass"].index)
+
+
+def test_the_same_story_in_chinese_says_so_and_leaves_no_english_headings(store: Store) -> None:
+    language.set_language("zh_CN")
+    try:
+        told = report.report(store)
+        page = report_html.page(told)
+    finally:
+        language.set_language("en")
+    assert '<html lang="zh-Hans">' in page
+    assert [section.title for section in told.sections][:4] == [
+        "概要",
+        "设置：决定了什么，为什么",
+        "batch size 的实测",
+        "基线",
+    ]
+
+
+def test_a_project_that_has_only_begun_has_a_report_too(tmp_path: Path) -> None:
+    with open_store(set_up.make(tmp_path)) as begun:
+        for kind in reporting.FORMATS:
+            assert reporting.content(begun, kind)
+        page = Page(reporting.content(begun, "html"))
+        assert page.ids == ["summary", "best"]
+        assert "There is no reasonable baseline yet." in page.text
+
+
+def test_a_round_that_is_not_reviewed_yet_is_checked_for_the_report_and_stays_unreviewed(tmp_path: Path) -> None:
+    with open_store(set_up.make(tmp_path)) as begun:
+        small_project.adopt(begun, small_project.settings(tmp_path / "data"))
+        planning.save(begun, planning.propose(begun, trials=4))
+        for entry in trials.trials(begun, "round-1"):
+            small_project.end(begun, entry.id, None, "infeasible", reason="diverged")
+        told = report.report(begun)
+        assert parts(told, Judgement)
+        assert trials.batch(begun, "round-1").reviewed is None
+        Page(report_html.page(told))
+
+
+def test_markdown_has_the_same_chapters_and_findings(store: Store) -> None:
+    told = report.report(store)
+    text = report_text.markdown(told)
+    assert text.count("\n## ") == len(told.sections)
+    assert text.count("\n- **") == len(parts(told, Judgement))
+
+
+def test_the_table_of_studies_opens_in_a_spreadsheet_without_running_anything(store: Store) -> None:
+    rows = list(csv.DictReader(io.StringIO(reporting.content(store, "csv"))))
+    assert [(row["round"], row["trials"], row["infeasible"], row["best"]) for row in rows] == [
+        ("round-1", "12", "1", "0.2")
+    ]
+    assert rows[0]["command"] == "tunebook export round-1-004 --trial round-1-004"
+    assert report_text._cell("=1+1") == "'=1+1"  # pyright: ignore[reportPrivateUsage]
+
+
+def test_the_json_has_all_trials_with_their_curves_and_is_standard(store: Store) -> None:
+    content = json.loads(reporting.content(store, "json"), parse_constant=pytest.fail)
+    batches = {batch["name"]: batch for batch in content["batches"]}
+    assert len(batches["round-1"]["trials"]) == len(RESULTS)
+    assert batches["round-1"]["trials"][0]["curve"][0][0] == 10
+    assert content["launches"][-1]["decision"] == "adopt"
+    assert content["best"]["hash"] == content["launches"][-1]["candidate"]
+
+
+def test_a_file_that_exists_is_kept_and_a_name_without_a_format_is_refused(store: Store, tmp_path: Path) -> None:
+    written = reporting.write(store, tmp_path / "new" / "r.md")
+    assert written.read_text().startswith("# ")
+    with pytest.raises(Refusal, match="exists already"):
+        reporting.write(store, written)
+    assert reporting.write(store, written, "csv", force=True).read_text().startswith("round,study")
+    with pytest.raises(Refusal, match=r"\.html, \.md"):
+        reporting.write(store, tmp_path / "report.pdf")
+    with pytest.raises(Refusal, match="is a folder"):
+        reporting.write(store, tmp_path, "html")
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_the_command_answers_with_the_file(store: Store, tmp_path: Path) -> None:
+    root = store.project.root
+    arguments = ["report", str(tmp_path / "r.html"), "--json", "--project", str(root)]
+    answer = CliRunner().invoke(tunebook(), arguments, obj=Session(), standalone_mode=False)
+    done = json.loads(answer.stdout)
+    assert done == {"file": str(tmp_path / "r.html"), "bytes": (tmp_path / "r.html").stat().st_size}
+
+
+async def test_the_page_proposes_a_free_name_and_writes_it(store: Store) -> None:
+    root = store.project.root
+    (root / "report.html").write_text("somebody's own")
+    app = Tunebook(root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await app.push_screen(ReportPage())
+        await wait_for_text(pilot, "report-2.html")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Written:")
+    assert (root / "report-2.html").read_text().startswith("<!doctype html>")
+    assert (root / "report.html").read_text() == "somebody's own"
+
+
+NUMBERS = st.floats() | st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1e308, 5e-324])
+POINTS = st.lists(st.tuples(NUMBERS, NUMBERS), max_size=12)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["line", "points"]), POINTS), max_size=3), st.booleans(), st.booleans())
+def test_whatever_the_values_are_the_plot_stays_within_its_frame(
+    drawn: list[tuple[Any, list[tuple[float, float]]]], log_x: bool, log_y: bool
+) -> None:
+    series = [
+        Series(f"s{place}", "a", [x for x, _y in points], [y for _x, y in points], kind)
+        for place, (kind, points) in enumerate(drawn)
+    ]
+    picture = svg.svg(series, Axes("x", "y", log_x=log_x, log_y=log_y, empty="nothing"))
+    Page(picture)
+    for place in re.findall(r'class="line [^"]*" d="([^"]*)"', picture):
+        for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", place):
+            assert 0 <= float(x) <= svg.WIDTH
+            assert 0 <= float(y) <= svg.HEIGHT
+
+
+def test_a_line_of_a_million_points_is_drawn_small_and_keeps_its_peaks() -> None:
+    values = [1.0] * 1_000_000
+    values[543_210] = 9.0
+    picture = svg.svg([Series("a", "a", range(1_000_000), values)], Axes("step", "loss"))
+    assert len(picture) < 30_000
+    top = min(float(y) for _x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", picture.partition('class="line c')[2]))
+    assert top < 60
