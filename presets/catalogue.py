@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent
 
 Task = Literal["image-classification", "text-classification"]
 Kind = Literal["float", "int", "categorical"]
+Design = Literal["convolutional", "mobile", "attention", "hybrid", "encoder"]
 Scale = Literal["linear", "log", "one-minus-log"]
 
 
@@ -33,8 +34,9 @@ class Architecture:
     """One size of a proven family, with what it costs.
 
     `parameters` and `macs` (multiply-accumulates per example) hold at `input_size` (pixels or tokens), from scratch,
-    with 3 channels and 10 classes (images) or 2 (texts); tests/figures.py writes them. `settings` are the dotted
-    configuration values that make this size, `pretrained` is where the hub has published weights, "" for nowhere.
+    with 3 channels and 10 classes (images) or 2 (texts); `fixed_input`: no other input size will do. `settings` are the
+    dotted configuration values that make this size, `pretrained` is where the hub has published weights, "" for
+    nowhere, `licence` theirs, "" where the library does not state it. tests/figures.py writes what can be measured.
     `size` is in plain words, a message id.
     """
 
@@ -44,14 +46,17 @@ class Architecture:
     size: str
     about: Message
     note: Message | None
+    kind: Design
     task: Task
     library: Literal["timm", "transformers"]
     model: str
     parameters: int
     macs: int
     input_size: int
+    fixed_input: bool
     normalisation: Literal["batch", "group", "layer", "none"]
     pretrained: str
+    licence: str
     paper: str
     year: int
     small_inputs: bool

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import timm
 import tomlkit
 import torch
 
@@ -24,7 +25,14 @@ def measured(family: dict[str, Any], size: dict[str, Any]) -> dict[str, Any]:
         "data.image_size" if images else "data.max_length": size["input_size"],
         **size.get("settings", {}),
     }
-    return figures(settings, classes=10 if images else 2)
+    found = figures(settings, classes=10 if images else 2)
+    published = timm.get_pretrained_cfg(size["model"]) if images else None
+    # transformers itself does not say under which licence a checkpoint on the hub is.
+    return {
+        **found,
+        "licence": (published.license or "") if published else "",
+        "fixed_input": published.fixed_input_size if published else False,
+    }
 
 
 def main(write: bool) -> int:

@@ -279,6 +279,12 @@ def test_the_catalogue_is_shown_and_answered(capsys: pytest.CaptureFixture[str])
     assert {entry["task"] for entry in texts["architectures"]} == {"text-classification"}
     assert len(everything["architectures"]) > len(texts["architectures"]) > 0
     assert {"sgd", "adam", "adamw", "nadam"} <= {entry["name"] for entry in everything["optimizers"]}
+    assert tunebook("presets", "--kind", "hybrid", "--filter", "levit_") == 0
+    details = capsys.readouterr().out
+    for part in ("levit_128s", "timm/levit_128s.fb_dist_in1k", "apache-2.0", "arXiv:2104.01136", "2021"):
+        assert part in details
+    assert tunebook("presets", "--filter", "nothing of that kind") == 0
+    assert "Nothing in the catalogue" in capsys.readouterr().out
 
 
 def test_doctor_finds_a_damaged_store_and_builds_it_again(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

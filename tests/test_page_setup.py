@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from state import decisions, files, runs, trials
 from state.database import Store
@@ -125,6 +126,28 @@ async def test_a_number_is_typed_and_one_that_cannot_be_is_refused_where_it_stan
         made = decisions.decision(store, "steps")
     assert made is not None
     assert made.chosen == 77
+
+
+async def test_a_long_list_is_filtered_by_what_is_typed_and_chosen_from(tmp_path: Path) -> None:
+    """Of the catalogue's architectures, those that contain a text are shown, with their figures, at 80x24."""
+    with standing_at(tmp_path / "p", "architecture") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "[architecture]")
+            await pilot.press("slash", *"swin_", "enter")
+            options = app.screen.query_one(Choices)
+            await wait_for(pilot, lambda: app.focused is options)
+            assert {str(entry.prompt).split()[0] for entry in options.options} == {
+                "swin_tiny_patch4_window7_224",
+                "swin_small_patch4_window7_224",
+            }
+            assert "resnet18" not in str(app.screen.query_one("#table", Static).content)
+            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "[weights]")
+        made = decisions.decision(store, "architecture")
+    assert made is not None
+    assert made.chosen == "swin_small_patch4_window7_224"
 
 
 async def test_escape_leaves_the_typing_first_and_then_the_page(tmp_path: Path) -> None:

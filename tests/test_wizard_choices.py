@@ -14,7 +14,7 @@ from state import decisions, measurements, project
 from state.errors import Refusal
 from tests.set_up import DIGITS, SPAM, advance, changed, probed, set_up, size
 from training.config import SECTIONS
-from wizard import architecture, configuration, flow, optimizer, probe, quantity, steps
+from wizard import architecture, configuration, flow, optimizer, probe, quantity, speed, steps
 from wizard.machine import Device, at_hand
 from wizard.question import Question
 
@@ -29,9 +29,10 @@ def photographs(examples: int, side: int = 256) -> dict[str, Any]:
     return found
 
 
-def recommended(found: dict[str, Any], device: Device) -> str:
+def recommended(found: dict[str, Any], device: Device, hours: float = 2.0) -> str:
     entries = catalogue.architectures(found["task"])
-    return architecture.recommend(entries, found, found["task"], device)[0].id
+    budget = architecture.Budget(speed.estimated(device), hours * 3600, device.trials_at_once)
+    return architecture.recommend(entries, found, found["task"], budget)[0].id
 
 
 def said(question: Question) -> str:
@@ -39,23 +40,42 @@ def said(question: Question) -> str:
 
 
 @pytest.mark.parametrize(
-    ("found", "device", "expected"),
+    ("found", "device", "hours", "expected"),
     [
-        (DIGITS, CPU, "test_resnet"),
-        (photographs(1_000), CPU, "mobilenetv3_small_050"),
-        (photographs(1_000), GPU, "resnet10t"),
-        (photographs(120_000), GPU, "resnet18"),
-        (photographs(1_280_000), GPU, "resnet50"),
-        (photographs(60_000, side=32), GPU, "resnet10t"),
-        (SPAM, CPU, "bert-tiny"),
-        (SPAM, GPU, "bert-tiny"),
-        (changed(SPAM, train={"examples": 1_000_000}), GPU, "bert-base"),
+        (DIGITS, CPU, 2, "test_resnet"),
+        (photographs(1_000), CPU, 2, "mobilenetv3_small_050"),
+        (photographs(1_000), CPU, 50, "resnet10t"),
+        (photographs(1_000), GPU, 2, "resnet10t"),
+        (photographs(120_000), GPU, 2, "resnet10t"),
+        (photographs(120_000), GPU, 48, "resnet18"),
+        (photographs(1_280_000), GPU, 500, "resnet50"),
+        (photographs(60_000, side=32), GPU, 2, "resnet10t"),
+        (SPAM, CPU, 2, "bert-tiny"),
+        (SPAM, GPU, 2, "bert-tiny"),
+        (changed(SPAM, train={"examples": 1_000_000}), GPU, 300, "bert-base"),
     ],
 )
-def test_the_recommended_architecture_is_small_and_grows_with_the_data_and_the_device(
-    found: dict[str, Any], device: Device, expected: str
+def test_the_recommended_architecture_is_small_and_grows_with_data_device_and_budget(
+    found: dict[str, Any], device: Device, hours: float, expected: str
 ) -> None:
-    assert recommended(found, device) == expected
+    assert recommended(found, device, hours) == expected
+
+
+def test_the_recommendation_names_the_figures_that_it_rests_on(tmp_path: Path) -> None:
+    """Parameters, the time of a round, and the speed with its source; after a probe the measured speed."""
+    with set_up(tmp_path / "p", "architecture") as store:
+        store.project = project.change(store.project, budget_hours=8.0)
+        question = flow.ask(store, "architecture")
+        reason = question.reason.text()
+    for part in ("374 k parameters", "1437 examples", "a round of 20 trials", "of the 2 h 0 min", "CPU cores"):
+        assert part in reason or part in said(question)
+    with set_up(tmp_path / "q", "batch_size") as store:
+        rate = speed.of(store, at_hand("auto"))
+        reason = flow.ask(store, "architecture").reason.text()
+    entry = catalogue.architecture("test_resnet")
+    # The probe of set_up: 64 examples in 24.5 ms.
+    assert rate.dense == pytest.approx(64 / 0.0245 * 3 * entry.macs)
+    assert "as probe-1 measured it with test_resnet" in reason
 
 
 @pytest.mark.parametrize(
@@ -98,8 +118,8 @@ def test_the_table_of_architectures_names_cost_norm_weights_and_paper_of_each(tm
     assert question.table is not None
     assert {row[0] for row in question.table.rows} == {option.value for option in question.options}
     row = next(row for row in question.table.rows if row[0] == "resnet18")
-    assert row[2:7] == ("11 M", "1.8 G", "224", "batch", "timm/resnet18.a1_in1k")
-    assert "arXiv:1512.03385" in row[7]
+    assert (*row[2:4], *row[5:9]) == ("11 M", "1.8 G", "224", "batch", "timm/resnet18.a1_in1k", "apache-2.0")
+    assert "arXiv:1512.03385" in row[9]
     assert "Batch norm makes" in said(question)
     assert "better kept for later" in said(question)
 

@@ -61,6 +61,7 @@ def in_presets() -> Iterator[tuple[str, str]]:
     """File and text of every English sentence in the TOML files that becomes a message."""
     for family in tomllib.loads((HOME / "presets/architectures.toml").read_text(encoding="utf-8")).values():
         yield "presets/architectures.toml", family["about"]
+        yield "presets/architectures.toml", family["kind"]
         for size in family["sizes"]:
             yield "presets/architectures.toml", size["size"]
             if "note" in size:

@@ -1,81 +1,19 @@
-"""`tunebook presets`, `status`, `decisions`, `insights`: what there is to choose from, and where a project stands."""
+"""`tunebook status`, `decisions`, `insights`: where a project stands, what was decided and what was learnt."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from presets.language import _
-from training.config import TASKS
 from tui import say
 from tui.session import Session, answering
 
 if TYPE_CHECKING:
     from rounds.standing import Standing
     from state.trials import Trial
-
-
-@click.command(help=_("The proven architectures and optimizers that Tunebook offers."))
-@click.option("--task", type=click.Choice(TASKS), help=_("only the architectures for this task"))
-@answering
-@click.pass_obj
-def presets(session: Session, task: str | None) -> None:
-    from presets import catalogue
-    from wizard.quantity import large, setting
-
-    architectures = catalogue.architectures(task)
-    optimizers = catalogue.optimizers()
-    session.table(
-        [_("architecture"), _("size"), _("params"), _("MACs"), _("input"), _("weights"), _("year")],
-        [
-            [
-                entry.id,
-                _(entry.size),
-                large(entry.parameters),
-                large(entry.macs),
-                str(entry.input_size),
-                _("yes") if entry.pretrained else _("no"),
-                str(entry.year),
-            ]
-            for entry in architectures
-        ],
-        right=(2, 3, 4),
-    )
-    session.text()
-    rows = []
-    for optimizer in optimizers:
-        for place, hyperparameter in enumerate(optimizer.hyperparameters):
-            opens = hyperparameter.opens_at
-            searched = hyperparameter.kind != "categorical" and opens is not None
-            rows.append(
-                [
-                    optimizer.title if place == 0 else "",
-                    hyperparameter.key.partition(".")[2],
-                    setting(hyperparameter.default),
-                    "-" if opens is None else str(opens),
-                    f"{hyperparameter.low:g} .. {hyperparameter.high:g}" if searched else "-",
-                    hyperparameter.scale if searched else "-",
-                ]
-            )
-    session.table(
-        [_("optimizer"), _("hyperparameter"), _("fixed at"), _("searched from trials"), _("range"), _("scale")],
-        rows,
-        right=(2, 3),
-    )
-    session.answer(
-        {
-            "architectures": [_fields(entry) for entry in architectures],
-            "optimizers": [
-                {
-                    **_fields(entry),
-                    "hyperparameters": [dataclasses.asdict(parameter) for parameter in entry.hyperparameters],
-                }
-                for entry in optimizers
-            ],
-        }
-    )
 
 
 @click.command(help=_("Every decision with its reason, in the order in which they were made."))
@@ -210,8 +148,3 @@ def _best_of(listed: list[Trial], direction: str) -> tuple[int, float | None]:
     """How many trials there are, and the best value of those that completed."""
     values = [entry.best for entry in listed if entry.status == "complete" and entry.best is not None]
     return len(listed), (max if direction == "max" else min)(values, default=None)
-
-
-def _fields(entry: Any) -> dict[str, Any]:
-    """The fields of a catalogue entry; messages stay messages."""
-    return {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}

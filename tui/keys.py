@@ -86,6 +86,7 @@ KEYS = (
         "setup",
         say("reason"),
     ),
+    Key("setup.filter", ("slash",), "filter", say("show only the options that contain a text"), "setup", say("filter")),
     Key("setup.explain", ("e",), "explain", say("why this is asked, at length"), "setup", say("explain")),
     Key("setup.down", ("d",), "read(1)", say("read on above the options"), "setup", say("read")),
     Key("setup.up", ("u",), "read(-1)", say("read back above the options"), "setup"),

@@ -21,7 +21,7 @@ from tui.session import Interrupted, Session, common
 COMMANDS = {
     "demo": "tui.cli_demo:demo",
     "new": "tui.cli_setup:new",
-    "presets": "tui.cli_project:presets",
+    "presets": "tui.cli_presets:presets",
     "probe": "tui.cli_setup:probe",
     "baseline": "tui.cli_setup:baseline",
     "round": "tui.cli_rounds:round_group",

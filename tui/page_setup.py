@@ -26,7 +26,9 @@ from wizard.question import Choice, Option, Question
 
 TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read")
+ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "filter")
+# From so many options on they can be filtered.
+MANY = 8
 
 
 class SetupPage(Page):
@@ -48,6 +50,9 @@ class SetupPage(Page):
         self._step: str | None = None
         self._question: Question | None = None
         self._chosen: Choice | None = None
+        # Typing filters the options: whether it does, and by what.
+        self._filtering = False
+        self._sought = ""
 
     def heading(self) -> Message:
         return flow.title(self._step) if self._step else say("set-up")
@@ -106,6 +111,8 @@ class SetupPage(Page):
                 return question is not None and bool(question.free)
             case "reason":
                 return question is not None and bool(question.options)
+            case "filter":
+                return question is not None and len(question.options) >= MANY
             case _:
                 return question is not None
 
@@ -113,14 +120,22 @@ class SetupPage(Page):
         # Of two quick presses of enter, the second may be meant for options that are gone.
         if self._question is None or event.option not in self.query_one(Choices).options:
             return
-        option = self._question.options[event.option_index]
+        option = self._marked()
+        assert option is not None  # enter chooses the marked one
         if option.explain:
             self._type(say("Say why; it is recorded with the decision."), option.value)
         else:
             self._answer(option.value)
 
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self._filtering:
+            self._sought = event.value
+            self._show_options()
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self._chosen is None:
+        if self._filtering:
+            self.query_one(Choices).focus()
+        elif self._chosen is None:
             self._answer(event.value)
         else:
             self._answer(self._chosen, event.value)
@@ -130,7 +145,13 @@ class SetupPage(Page):
         typing = bool(self.query_one(Field).display) and bool(self._question and self._question.options)
         if typing:
             self._show_typing(False)
+            self._show_options()
         return typing
+
+    def action_filter(self) -> None:
+        """Show only the options and figures that contain what is typed."""
+        self._type(say("Show only what contains:"), None)
+        self._filtering = True
 
     def action_type(self) -> None:
         """Type another answer than the options."""
@@ -190,16 +211,26 @@ class SetupPage(Page):
             return
         self._question = question
         show(self.query_one("#question", Static), Content("\n").join(_known(question)))
-        self._show_rest(Content("\n").join(_table(question)), _advice(question))
         self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
-        self.query_one(Choices).update(
-            [(f"{step} {place}", _prompt(question, entry)) for place, entry in enumerate(question.options)],
-            next((f"{step} {n}" for n, one in enumerate(question.options) if one.value == question.recommended), None),
-        )
         self._show_typing(False)
+        self._show_options()
         if not question.options:
             self.action_type()
             self.query_one(Field).put(choice(question.recommended) if question.recommended is not None else "")
+
+    def _show_options(self) -> None:
+        """The options and the figures to choose by, those that contain what is sought."""
+        question = self._question
+        if question is None:
+            return
+        self._show_rest(Content("\n").join(_table(question, self._sought)), _advice(question))
+        entries = [
+            (f"{question.step} {place}", _prompt(question, option))
+            for place, option in enumerate(question.options)
+            if _contains(self._sought, option.label, option.note.text())
+        ]
+        recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
+        self.query_one(Choices).update(entries, f"{question.step} {recommended}")
 
     def _show_rest(self, table: Content, advice: Content) -> None:
         for id, text in (("#table", table), ("#advice", advice)):
@@ -208,8 +239,8 @@ class SetupPage(Page):
             widget.display = bool(text.plain)
 
     def _marked(self) -> Option | None:
-        place = self.query_one(Choices).highlighted
-        return self._question.options[place] if self._question is not None and place is not None else None
+        name = self.query_one(Choices).marked
+        return self._question.options[int(name.split()[-1])] if self._question is not None and name else None
 
     def _type(self, words: Message, chosen: Choice | None) -> None:
         self._chosen = chosen
@@ -217,6 +248,7 @@ class SetupPage(Page):
         self._show_typing(True)
 
     def _show_typing(self, typing: bool) -> None:
+        self._filtering, self._sought = False, ""
         field = self.query_one(Field)
         field.put("")
         field.display = self.query_one("#asked").display = typing
@@ -252,9 +284,14 @@ def _known(question: Question) -> Iterator[Content]:
         yield Content(f"- {printable(message.text())}")
 
 
-def _table(question: Question) -> Iterator[Content]:
+def _contains(sought: str, *texts: str) -> bool:
+    return not sought or any(sought.lower() in text.lower() for text in texts)
+
+
+def _table(question: Question, sought: str) -> Iterator[Content]:
     if question.table is not None:
-        header, *rows = lines([column.text() for column in question.table.columns], question.table.rows)
+        found = [row for row in question.table.rows if _contains(sought, *row)]
+        header, *rows = lines([column.text() for column in question.table.columns], found)
         yield Content.styled(header, "underline")
         yield from (Content(row) for row in rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from presets import catalogue
@@ -14,7 +15,7 @@ from state import decisions
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, data, inspection, machine, quantity
+from wizard import configuration, data, inspection, machine, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "architecture"
@@ -31,24 +32,38 @@ UNSPACED = 12
 LONGEST = 512
 
 
+@dataclass(frozen=True)
+class Budget:
+    """What a round may cost: the machine's speed, the seconds that one may take, and the trials at a time."""
+
+    speed: speed.Speed
+    allowed: float
+    at_once: int
+
+    def round_seconds(self, entry: Architecture, inputs: int, found: dict[str, Any]) -> float:
+        """Time of a round from scratch with this architecture, by the first guess of a run's length."""
+        return math.ceil(speed.ROUND / self.at_once) * speed.trial_seconds(self.speed, entry, inputs, found)
+
+
 def ask(store: Store) -> Question:
     """The catalogue's architectures for the task, the smallest suitable one recommended."""
     found = inspection.known(store)
     task = store.project.settings.task
     device = machine.at_hand(configuration.current(store)["runtime.device"])
     entries = catalogue.architectures(task)
-    best, reason = recommend(entries, found, task, device)
+    budget = Budget(speed.of(store, device), speed.allowed_seconds(store), device.trials_at_once)
+    best, reason = recommend(entries, found, task, budget)
     return Question(
         step=STEP,
         rows=("G1", "G10"),
         text=say(
             "Which architecture should be the start? (Any other name of {library} can be typed.)", library=best.library
         ),
-        evidence=tuple(_evidence(found, task, device, best)),
+        evidence=tuple(_evidence(found, task, device, best, budget.speed)),
         options=tuple(Option(entry.id, entry.id, _about(entry)) for entry in entries),
         recommended=best.id,
         reason=reason,
-        table=_table(entries),
+        table=_table(entries, found, task, budget),
         free="text",
     )
 
@@ -90,28 +105,59 @@ def by_id(id: str) -> Architecture | None:
 
 
 def recommend(
-    entries: Sequence[Architecture], found: dict[str, Any], task: str, device: machine.Device
+    entries: Sequence[Architecture], found: dict[str, Any], task: str, budget: Budget
 ) -> tuple[Architecture, Message]:
-    """The smallest suitable architecture: by input size, device and number of training examples, with the reason."""
-    examples = int(found["splits"]["train"]["examples"])
+    """The architecture to start with, and the reason with the figures that it rests on (G1).
+
+    Of the best understood family whose rounds fit into the budget, the largest size within the rule of thumb of
+    parameters per example; where nothing fits, the fastest.
+    """
     suitable = [entry for entry in entries if _suits(entry, found, task)] or list(entries)
-    if device.kind == "cpu":
-        smallest = min(suitable, key=lambda entry: entry.parameters)
-        return smallest, say(
-            "{title} is proven, and this is the smallest network for such inputs: without a GPU its speed decides how "
-            "many trials fit into a day. A larger one can follow when this one works.",
-            title=smallest.title,
+    examples = int(found["splits"]["train"]["examples"])
+    times = {entry.id: budget.round_seconds(entry, _side(entry, found, task), found) for entry in suitable}
+    families = list(dict.fromkeys(entry.family for entry in suitable))
+    figures = {
+        "round": speed.ROUND,
+        "allowed": quantity.duration(budget.allowed),
+        "speed": quantity.large(budget.speed.dense),
+        "source": budget.speed.source,
+    }
+    for family in families:
+        affordable = [entry for entry in suitable if entry.family == family and times[entry.id] <= budget.allowed]
+        if not affordable:
+            continue
+        within = [entry for entry in affordable if entry.parameters <= PARAMETERS_PER_EXAMPLE * examples]
+        best = max(within, key=lambda entry: entry.macs) if within else min(affordable, key=lambda entry: entry.macs)
+        why = (
+            say("{title} is the best understood family for this task.", title=best.title)
+            if family == families[0]
+            else say("{title} is the best understood family that is fast enough here.", title=best.title)
         )
-    family = [entry for entry in suitable if entry.family == suitable[0].family]
-    fitting = [entry for entry in family if entry.parameters <= PARAMETERS_PER_EXAMPLE * examples]
-    best = (
-        max(fitting, key=lambda entry: entry.parameters) if fitting else min(family, key=lambda entry: entry.parameters)
-    )
+        size = (
+            say("at most {limit} for each of {examples} examples", limit=PARAMETERS_PER_EXAMPLE, examples=examples)
+            if within
+            else say(
+                "its smallest size, though more than {limit} for each of {examples} examples",
+                limit=PARAMETERS_PER_EXAMPLE,
+                examples=examples,
+            )
+        )
+        return best, say(
+            "{why} This size has {parameters} parameters ({size}), and a round of {round} trials takes about {time} of "
+            "the {allowed} that it may, at {speed} multiply-adds a second ({source}). A larger one can follow.",
+            why=why,
+            parameters=quantity.large(best.parameters),
+            size=size,
+            time=quantity.duration(times[best.id]),
+            **figures,
+        )
+    best = min(suitable, key=lambda entry: times[entry.id])
     return best, say(
-        "{title} is the best understood family for this task. By the rule of thumb of at most {limit} parameters per "
-        "training example, this is the size to start with; a larger one can follow when this one works.",
+        "{title} is proven and the fastest here; even so a round of {round} trials takes about {time}, more than the "
+        "{allowed} that it may, at {speed} multiply-adds a second ({source}). Smaller inputs or a GPU would help.",
         title=best.title,
-        limit=PARAMETERS_PER_EXAMPLE,
+        time=quantity.duration(times[best.id]),
+        **figures,
     )
 
 
@@ -132,13 +178,18 @@ def _inputs(entry: Architecture | None, found: dict[str, Any], task: str) -> dic
     return {"data.max_length": _max_length(found["texts"])}
 
 
+def _side(entry: Architecture, found: dict[str, Any], task: str) -> int:
+    """Pixels a side, or tokens, that the network would get."""
+    return _image_size(entry, found) if task == IMAGES else _max_length(found["texts"])
+
+
 def _image_size(entry: Architecture | None, found: dict[str, Any]) -> int:
     """The images' own size, rounded up to what the strides of the network divide, at most the size it is known for."""
     own = max(STRIDE, math.ceil(image_side(found) / STRIDE) * STRIDE)
     if entry is None:
         return min(own, 224)
     # A vision transformer has one position embedding per patch: other sizes are another network.
-    return entry.input_size if entry.family == "vit" else min(own, max(entry.input_size, SMALL))
+    return entry.input_size if entry.fixed_input else min(own, max(entry.input_size, SMALL))
 
 
 def _max_length(texts: dict[str, Any]) -> int:
@@ -148,7 +199,9 @@ def _max_length(texts: dict[str, Any]) -> int:
     return min(LONGEST, max(32, math.ceil(tokens / 32) * 32))
 
 
-def _evidence(found: dict[str, Any], task: str, device: machine.Device, best: Architecture) -> Iterator[Message]:
+def _evidence(
+    found: dict[str, Any], task: str, device: machine.Device, best: Architecture, rate: speed.Speed
+) -> Iterator[Message]:
     yield say(
         "{examples} training examples; the device is {count} x {name} with {memory}.",
         examples=found["splits"]["train"]["examples"],
@@ -171,6 +224,13 @@ def _evidence(found: dict[str, Any], task: str, device: machine.Device, best: Ar
             "more than twice the compute.",
             length=inputs["data.max_length"],
         )
+    yield say(
+        "The times of a trial are estimates: three times the multiply-adds for each of {examples} examples, at {speed} "
+        "multiply-adds a second ({source}), a quarter of that for networks of depthwise convolutions.",
+        examples=quantity.large(speed.first_guess(int(found["splits"]["train"]["examples"]))),
+        speed=quantity.large(rate.dense),
+        source=rate.source,
+    )
     if any(entry.normalisation == "batch" for entry in catalogue.architectures(task)):
         yield say(
             "Batch norm makes an example's result depend on the others in its batch: with few examples a batch its "
@@ -188,16 +248,20 @@ def _about(entry: Architecture) -> Message:
     return say("{title}, {size}: {about}", title=entry.title, size=Message(entry.size), about=entry.about)
 
 
-def _table(entries: Sequence[Architecture]) -> Table:
+def _table(entries: Sequence[Architecture], found: dict[str, Any], task: str, budget: Budget) -> Table:
     rows = tuple(
         (
             entry.id,
             f"{entry.title}, {_(entry.size)}",
             quantity.large(entry.parameters),
             quantity.large(entry.macs),
+            quantity.duration(
+                speed.trial_seconds(budget.speed, entry, _side(entry, found, task), found),
+            ).text(),
             str(entry.input_size),
             entry.normalisation,
             entry.pretrained or "-",
+            entry.licence or "-",
             entry.paper,
         )
         for entry in entries
@@ -207,9 +271,11 @@ def _table(entries: Sequence[Architecture]) -> Table:
         say("family and size"),
         say("parameters"),
         say("multiply-adds"),
+        say("a trial, about"),
         say("input"),
         say("norm"),
         say("published weights"),
+        say("their licence"),
         say("paper"),
     )
     return Table(columns, rows)

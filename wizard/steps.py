@@ -8,23 +8,16 @@ from presets.language import Message, say
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, inspection, machine, optimizer, probe, quantity
+from wizard import configuration, inspection, machine, optimizer, probe, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "steps"
 EVALUATIONS = 40
-# Trials of a round, by which lengths are compared.
-ROUND = 20
-# First guesses, corrected by what the curves of a round say: enough examples to see learning end, not fewer passes
-# than 5 nor more than 30; three when only fine-tuning (Devlin et al. 2019 take two to four).
-EXAMPLES = 300_000
-PASSES = (5, 30)
+# Passes of the first guess when only fine-tuning (Devlin et al. 2019 take two to four); from scratch see `speed`. What
+# the curves of a round say corrects it.
 FINE_TUNING_PASSES = 3
 SHORTER, LONGER = 1 / 3, 3
 FEWEST = 20
-WORKING_DAY_HOURS = 8.0
-# Several rounds should fit into a day.
-ROUND_SHARE = 0.25
 # An evaluation is a forward pass only, about a third of a training step.
 FORWARD_SHARE = 1 / 3
 
@@ -35,7 +28,7 @@ def ask(store: Store) -> Question:
     found = probe.known(store)
     examples = inspection.examples(store)
     device = machine.at_hand(configuration.current(store)["runtime.device"])
-    allowed = _day_hours(store) * 3600 * ROUND_SHARE
+    allowed = speed.allowed_seconds(store)
     lengths, best = _lengths(store, batch, allowed)
     times = {length: round_seconds(store, length) for length in lengths}
     return Question(
@@ -54,10 +47,10 @@ def ask(store: Store) -> Question:
             ),
             say(
                 "A round of {trials} trials, {slots} at a time, should end in {allowed}, a quarter of {hours:g} hours.",
-                trials=ROUND,
+                trials=speed.ROUND,
                 slots=device.trials_at_once,
                 allowed=quantity.duration(allowed),
-                hours=_day_hours(store),
+                hours=speed.day_hours(store),
             ),
         ),
         options=tuple(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
@@ -119,15 +112,14 @@ def _times(store: Store) -> tuple[float, float]:
 
 def _turns(store: Store) -> int:
     """How many trials of a round run one after another."""
-    return math.ceil(ROUND / machine.at_hand(configuration.current(store)["runtime.device"]).trials_at_once)
+    return math.ceil(speed.ROUND / machine.at_hand(configuration.current(store)["runtime.device"]).trials_at_once)
 
 
 def _first_guess(store: Store) -> int:
     examples = inspection.examples(store)
     if optimizer.fine_tuning(store):
         return FINE_TUNING_PASSES * examples
-    fewest, most = PASSES
-    return examples * min(most, max(fewest, math.ceil(EXAMPLES / examples)))
+    return speed.first_guess(examples)
 
 
 def _lengths(store: Store, batch: int, allowed: float) -> tuple[list[int], int]:
@@ -155,18 +147,13 @@ def _rounded(steps: float) -> int:
     return math.ceil(steps / scale) * scale
 
 
-def _day_hours(store: Store) -> float:
-    budget = store.project.settings.budget_hours
-    return min(budget, WORKING_DAY_HOURS) if budget else WORKING_DAY_HOURS
-
-
 def _note(store: Store, steps: int, time: float) -> Message:
     return say(
         "{passes:.1f} passes over the data, {trial} a trial, {round} a round of {trials}",
         passes=steps * configuration.current(store)["training.batch_size"] / inspection.examples(store),
         trial=quantity.duration(trial_seconds(store, steps)),
         round=quantity.duration(time),
-        trials=ROUND,
+        trials=speed.ROUND,
     )
 
 
@@ -194,7 +181,7 @@ def _table(store: Store, lengths: list[int], times: dict[int, float], allowed: f
             str(every(length)),
             quantity.duration(trial_seconds(store, length)).text(),
             quantity.duration(times[length]).text(),
-            quantity.digits(allowed / ROUND_SHARE / times[length]),
+            quantity.digits(allowed / speed.ROUND_SHARE / times[length]),
         )
         for length in lengths
     )
@@ -203,7 +190,7 @@ def _table(store: Store, lengths: list[int], times: dict[int, float], allowed: f
         say("passes"),
         say("evaluate every"),
         say("a trial"),
-        say("a round of {trials}", trials=ROUND),
+        say("a round of {trials}", trials=speed.ROUND),
         say("rounds a day"),
     )
     return Table(columns, rows)
