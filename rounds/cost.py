@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rounds.plan import RoundPlan
 from state import trials
-from state.database import Store
+from state.database import Store, now
 from state.trials import Trial
 
 
@@ -59,6 +59,6 @@ def seconds(entry: Trial) -> float | None:
     result = entry.result or {}
     if entry.status in trials.ENDED and result.get("resumed") and result.get("seconds"):
         return float(result["seconds"])
-    ended = entry.ended_at or datetime.datetime.now(datetime.UTC).isoformat()
+    ended = entry.ended_at or now()
     begin, end = (datetime.datetime.fromisoformat(at) for at in (entry.started_at, ended))
     return max((end - begin).total_seconds(), 0.0)

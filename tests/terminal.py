@@ -8,13 +8,13 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 from struct import pack
-from termios import TIOCSWINSZ
 
 PATIENCE_SECONDS = 20.0
 COLUMNS, ROWS = 80, 24
@@ -26,7 +26,22 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, sys.argv[1:])
 """
-KEYS = {"enter": "\r", "escape": "\x1b", "up": "\x1b[A", "down": "\x1b[B"}
+KEYS = {
+    "enter": "\r",
+    "escape": "\x1b",
+    "up": "\x1b[A",
+    "down": "\x1b[B",
+    "right": "\x1b[C",
+    "left": "\x1b[D",
+    "home": "\x1b[H",
+    "end": "\x1b[F",
+    "pageup": "\x1b[5~",
+    "pagedown": "\x1b[6~",
+    "f1": "\x1bOP",
+    "tab": "\t",
+    "shift+tab": "\x1b[Z",
+    "backspace": "\x7f",
+}
 # Escape sequences of ECMA-48: CSI, OSC, and the short ones.
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[ -/]*[0-~])")
 
@@ -43,6 +58,10 @@ class Terminal:
     def text(self) -> str:
         """What was sent, without the escape sequences: every word as it was painted."""
         return ESCAPES.sub("", self.sent.decode(errors="replace"))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Make the window as large as that; the program is told by a signal."""
+        ioctl(self._line, termios.TIOCSWINSZ, pack("HHHH", rows, columns, 0, 0))
 
     def forget(self) -> None:
         """Look only at what is sent from now on."""
@@ -102,11 +121,19 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    size: tuple[int, int] = (COLUMNS, ROWS),
 ) -> Iterator[Terminal]:
-    """Tunebook in a terminal of 80 by 24, started in a folder."""
+    """Tunebook in a terminal of so many columns and rows, started in a folder."""
     ours, theirs = pty.openpty()
-    ioctl(theirs, TIOCSWINSZ, pack("HHHH", ROWS, COLUMNS, 0, 0))
+    ioctl(theirs, termios.TIOCSWINSZ, pack("HHHH", size[1], size[0], 0, 0))
+    # Before the screens are there, and after them, the terminal itself would send back what is typed.
+    modes = termios.tcgetattr(theirs)
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM")}
     process = subprocess.Popen(
         [sys.executable, "-c", TAKE_TERMINAL, sys.executable, "-P", "-m", "tui.main", *arguments],

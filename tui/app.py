@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual.app import App
 from textual.binding import Binding
 from textual.scrollbar import ScrollBar
@@ -49,6 +50,7 @@ class Tunebook(App[None]):
         self.animation_level = "none"
         self.ascii_only = ascii_only
         self.root = root
+        self.leaving = False
         self._store: Store | None = None
         self._version = -1
 
@@ -67,6 +69,11 @@ class Tunebook(App[None]):
 
     def on_unmount(self) -> None:
         self.close_store()
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave; the pages know before they are taken down."""
+        self.leaving = True
+        super().exit(result, return_code, message)
 
     def get_loading_widget(self) -> Widget:
         """A word instead of Textual's indicator, which sends 49 kB a second."""

@@ -18,6 +18,9 @@ class Book(Protocol):
     ascii_only: bool
     """Whether to do without braille and glyphs."""
 
+    leaving: bool
+    """Whether it is about to end: its pages are being taken down."""
+
     @property
     def size(self) -> Size:
         """The terminal, in cells."""

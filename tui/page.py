@@ -6,6 +6,7 @@ from typing import cast
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.events import Event, Mount
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -61,7 +62,16 @@ class Page(Screen[None]):
     @property
     def ready(self) -> bool:
         """Whether the widgets are there: not before they are made, nor while the page or the application closes."""
-        return self._made and self.app.is_running and self in self.app.screen_stack
+        return self._made and self._stays
+
+    @property
+    def _stays(self) -> bool:
+        return self.app.is_running and not self.book.leaving and self in self.app.screen_stack
+
+    async def on_event(self, event: Event) -> None:
+        # A page that was left before it came up has no widgets any more.
+        if not isinstance(event, Mount) or self._stays:
+            await super().on_event(event)
 
     def compose(self) -> ComposeResult:
         yield Static(id="where", markup=False)
@@ -116,7 +126,8 @@ class Page(Screen[None]):
     def say(self, text: str) -> None:
         """Say something in the line above the keys, until the next key; empty takes it back."""
         self._said = printable(text)
-        self._show_said()
+        if self.ready:
+            self._show_said()
 
     def show_where(self) -> None:
         """The first line: the project, the page, and the place on the guide's way."""

@@ -60,7 +60,7 @@ class RoundPage(Page):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._name = name
+        self._of = name
         self._batch: Batch | None = None
         self._trials: dict[str, Trial] = {}
         self._curves = Curves()
@@ -69,7 +69,7 @@ class RoundPage(Page):
         self._offered: tuple[bool, ...] = ()
 
     def heading(self) -> Message:
-        return say("{name}", name=self._name)
+        return say("{name}", name=self._of)
 
     def body(self) -> ComposeResult:
         yield Static(id="state", markup=False)
@@ -90,8 +90,8 @@ class RoundPage(Page):
 
     def load(self) -> None:
         store = self.book.store
-        self._batch = trials.batch(store, self._name)
-        listed = trials.trials(store, self._name)
+        self._batch = trials.batch(store, self._of)
+        listed = trials.trials(store, self._of)
         self._trials = {entry.id: entry for entry in listed}
         self._supervised = supervisor.alive(store.project)
         self.PLACE = "run" if self._working() else "learn"
@@ -162,7 +162,7 @@ class RoundPage(Page):
 
     def action_review(self) -> None:
         """Review the round."""
-        self.book.attempt(lambda: self.book.open(f"review {self._name}"))
+        self.book.attempt(lambda: self.book.open(f"review {self._of}"))
 
     def leave(self) -> bool:
         return self.query_one(Prompt).leave()
@@ -173,7 +173,7 @@ class RoundPage(Page):
 
     def _ask(self, wanted: str) -> None:
         def ask() -> None:
-            trials.ask(self.book.store, self._name, wanted)
+            trials.ask(self.book.store, self._of, wanted)
             supervisor.ensure(self.book.project)
 
         self.book.attempt(ask)
@@ -182,7 +182,7 @@ class RoundPage(Page):
         def extend() -> None:
             if not answer.isdecimal() or int(answer) < 1:
                 raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
-            planning.extend(self.book.store, self._name, int(answer))
+            planning.extend(self.book.store, self._of, int(answer))
             supervisor.ensure(self.book.project)
 
         return self.book.attempt(extend)

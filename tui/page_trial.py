@@ -50,13 +50,13 @@ class TrialPage(Page):
 
     def __init__(self, id: str) -> None:
         super().__init__()
-        self._id = id
+        self._of = id
         self._trial: Trial | None = None
         self._curves = Curves()
         self._shown = 0
 
     def heading(self) -> Message:
-        return say("{name}", name=self._id)
+        return say("{name}", name=self._of)
 
     def body(self) -> ComposeResult:
         yield Static(id="facts", markup=False)
@@ -75,7 +75,7 @@ class TrialPage(Page):
 
     def load(self) -> None:
         store = self.book.store
-        entry = self._trial = trials.trial(store, self._id)
+        entry = self._trial = trials.trial(store, self._of)
         settings = trials.trial_settings(store, entry)
         self.PLACE = "learn" if entry.status in ENDED else "run"
         self.show_where()
