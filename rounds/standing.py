@@ -64,7 +64,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     if ended < len(entries):
         figures = {"name": batch.name, "ended": ended, "total": len(entries)}
         if batch.wanted == "run":
-            after = say("Review it.") if batch.kind == "round" else say("Decide.")
+            after = say("Review it when it has ended.") if batch.kind == "round" else say("Decide when it has ended.")
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
             return of, say("{name} is planned: {total} trials.", **figures), say("Run it.")

@@ -35,7 +35,7 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     planning.save(store, planning.propose(store, trials=2))
     assert told(store) == ("run", "round-1", "round-1 is planned: 2 trials.", "Run it.")
     trials.ask(store, "round-1", "run")
-    assert told(store)[2:] == ("round-1 is at work: 0 of 2 trials have ended.", "Review it.")
+    assert told(store)[2:] == ("round-1 is at work: 0 of 2 trials have ended.", "Review it when it has ended.")
     trials.ask(store, "round-1", "pause")
     assert told(store)[2:] == ("round-1 rests: 0 of 2 trials have ended.", "Run it on.")
     small_project.end(store, "round-1-001", 0.5)
@@ -45,7 +45,12 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     reviewing.review_batch(store, "round-1")
     assert told(store)[:3] == ("launch", "round-1", "round-1 has been reviewed.")
     launching.start(store, launching.propose(store, "round-1"), runs=2)
-    assert told(store) == ("launch", "launch-1", "launch-1 is at work: 0 of 4 trials have ended.", "Decide.")
+    assert told(store) == (
+        "launch",
+        "launch-1",
+        "launch-1 is at work: 0 of 4 trials have ended.",
+        "Decide when it has ended.",
+    )
     for entry in trials.trials(store, "launch-1"):
         small_project.end(store, entry.id, 0.3)
     assert told(store)[2:] == ("The runs of launch-1 have ended.", "Decide: adopt, reject or repeat.")
