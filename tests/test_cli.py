@@ -239,6 +239,18 @@ def test_data_that_is_missing_starts_no_project(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "new").exists()
 
 
+def test_other_data_given_before_the_first_decision_decide_the_task_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A project begun with the wrong folder is not bound to what that looked like."""
+    (tmp_path / "empty").mkdir()
+    assert tunebook("new", tmp_path / "p", "--data", tmp_path / "empty", "--yes") == 2
+    (tmp_path / "texts.csv").write_text("a,b\n1,2\n")
+    assert tunebook("new", tmp_path / "p", "--data", tmp_path / "texts.csv", "--yes") == 2
+    assert "there is no column 'text'" in capsys.readouterr().err
+    assert project.open_project(tmp_path / "p").settings.task == "text-classification"
+
+
 def test_new_refuses_a_project_that_has_decided_on_other_data(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

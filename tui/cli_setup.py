@@ -73,7 +73,8 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if data is not None:
         given |= {"data": data_place(data, root)}
-        given.setdefault("task", existing.settings.task if existing and existing.settings.task else guess_task(data))
+        same = existing is not None and existing.settings.data == given["data"]
+        given.setdefault("task", existing.settings.task if existing and same else guess_task(data))
     if existing is None:
         if data is None:
             raise Refusal("Say where the data is: tunebook new {path} --data PATH", path=str(folder))
