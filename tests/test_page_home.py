@@ -10,7 +10,7 @@ from rounds import planning
 from state import files, launches, trials
 from state.project import FILE, Settings, create
 from state.store import open_store
-from tests import set_up, small_project, watched_round
+from tests import prepared, set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
 from tui.controls import Choices
@@ -21,6 +21,7 @@ from tui.page_help import Help
 from tui.page_home import Home
 from tui.page_round import RoundPage
 from tui.page_setup import SetupPage
+from tui.page_trial import TrialPage
 from tui.page_welcome import Welcome
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
@@ -187,3 +188,38 @@ async def test_a_tiny_terminal_crashes_nothing(tmp_path: Path, size: tuple[int, 
             await wait_for(pilot, lambda: isinstance(app.screen, SetupPage) and app.screen.ready)
             await pilot.press("d", "j", "t", "x", "escape", "question_mark", "escape", "escape")
             await wait_for(pilot, lambda: isinstance(app.screen, Home))
+
+
+async def test_a_window_that_is_too_small_says_what_it_needs_and_a_larger_one_shows_the_page(tmp_path: Path) -> None:
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="gone"))
+    app = Tunebook(project.root)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await wait_for_text(pilot, "Tunebook needs 50 x 14; this window")
+        assert "set-up" not in shown(app)
+        await pilot.resize_terminal(80, 24)
+        await wait_for_text(pilot, "Set-up: 0 of 9 decided; now: data.")
+        assert "needs 50 x 14" not in shown(app)
+
+
+async def test_where_it_is_narrow_the_first_line_tells_the_place_alone(tmp_path: Path) -> None:
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="gone"))
+    app = Tunebook(project.root)
+    async with app.run_test(size=(68, 20)) as pilot:
+        await pilot.app.push_screen(SetupPage())
+        await wait_for_text(pilot, "set-up > goal > run")
+        await pilot.resize_terminal(54, 20)
+        await wait_for_text(pilot, "[set-up]")
+        assert "goal > run" not in shown(app)
+
+
+async def test_a_wide_window_draws_the_result_of_every_trial_and_the_best_so_far(tmp_path: Path) -> None:
+    project = prepared.prepare(tmp_path / "p", "second")
+    with watched_round.supervised(project):
+        app = Tunebook(project.root)
+        async with app.run_test(size=WIDE) as pilot:
+            await wait_for_text(pilot, "error_rate vs trial  A best so far")
+            await pilot.press("tab", "end", "enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, TrialPage))
+            await pilot.press("escape")
+            await pilot.resize_terminal(*NARROW)
+            await wait_for(pilot, lambda: "best so far" not in shown(app))

@@ -6,13 +6,13 @@ from typing import cast
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.events import Event, Mount
+from textual.events import Event, Mount, Resize
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from presets.language import Message, error_text, say
+from presets.language import Message, _, error_text, say
 from state.errors import Refusal
 from tui.book import Book
 from tui.hint import Hint
@@ -34,6 +34,8 @@ WAY = {
 }
 # From this many columns on, parts stand side by side.
 WIDTHS = [(0, "-narrow"), (140, "-wide")]
+# Below this many columns or rows a page cannot show what it is for.
+LEAST_COLUMNS, LEAST_ROWS = 50, 14
 
 
 class Page(Screen[None]):
@@ -45,6 +47,14 @@ class Page(Screen[None]):
     """Where on the guide's way the page stands: a key of WAY, or empty."""
 
     HORIZONTAL_BREAKPOINTS = WIDTHS
+    DEFAULT_CSS = """
+    Page {
+        layers: page cover;
+        overflow: hidden;
+        #cover { layer: cover; width: 100%; height: 100%; padding: 0 1; background: $background; display: none; }
+        &.-small #cover { display: block; }
+    }
+    """
     # Textual's own repaints the whole screen when the focus moves, though the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
@@ -78,6 +88,7 @@ class Page(Screen[None]):
         yield from self.body()
         yield Static(id="said", markup=False)
         yield Hint()
+        yield Static(id="cover", markup=False)
 
     def heading(self) -> Message:
         """The page's name."""
@@ -105,6 +116,18 @@ class Page(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.read()
+
+    def on_resize(self, event: Resize) -> None:
+        columns, rows = event.size
+        small = columns < LEAST_COLUMNS or rows < LEAST_ROWS
+        self.set_class(small, "-small")
+        if not self.ready:
+            return
+        if small:
+            words = _("Tunebook needs {columns} x {rows}; this window has {own} x {high}.")
+            told = words.format(columns=LEAST_COLUMNS, rows=LEAST_ROWS, own=columns, high=rows)
+            show(self.query_one("#cover", Static), Content(told))
+        self.show_where()
 
     def on_key(self) -> None:
         """What was said stands until the next key; a character that is typed into a line is none."""
@@ -138,8 +161,11 @@ class Page(Screen[None]):
             for place, name in WAY.items()
         ]
         told = Content(" > ").join(way) if self.PLACE else Content("")
-        # Names are as long as people make them; what the program says itself is seen whole.
-        room = self.book.size.width - 2 - width(TITLE) - width(heading) - told.cell_length - 3 * len(GAP)
+        # Names are as long as people make them; what the program says itself is seen whole, or of the way the place.
+        taken = 2 + width(TITLE) + width(heading) + 3 * len(GAP)
+        if self.PLACE and taken + SHORTEST + told.cell_length > self.book.size.width:
+            told = way[list(WAY).index(self.PLACE)]
+        room = self.book.size.width - taken - told.cell_length
         parts = [
             Content.styled(TITLE, "bold"),
             Content(cut(project, max(room, SHORTEST), ascii_only=self.book.ascii_only)),

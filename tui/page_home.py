@@ -14,8 +14,11 @@ from rounds import supervisor
 from rounds.standing import Standing
 from state import decisions, launches, trials
 from state.database import Store
+from tui.chart import Chart
 from tui.controls import Choices
 from tui.page import Page, show
+from tui.plot import Axes
+from tui.progress import progress
 from tui.say import figure
 from tui.terminal import printable
 from tui.theme import STATUSES
@@ -26,7 +29,16 @@ from wizard.quantity import duration
 class Home(Page):
     """Where the project stands; the first entry of the list is the next sensible action."""
 
-    GROUPS = ("choices", "everywhere")
+    GROUPS = ("choices", "chart", "everywhere")
+    DEFAULT_CSS = """
+    Home {
+        #facts { max-height: 60%; }
+        #choices { height: 1fr; }
+        Chart { display: none; height: 3fr; padding: 1 1 0 1; }
+        &.-wide Chart { display: block; }
+        &.-wide #choices { height: auto; max-height: 40%; }
+    }
+    """
 
     def heading(self) -> Message:
         return say("home")
@@ -34,6 +46,7 @@ class Home(Page):
     def body(self) -> ComposeResult:
         yield Static(id="facts", classes="empty", markup=False)
         yield Choices(id="choices")
+        yield Chart(Axes(), ascii_only=self.book.ascii_only)
 
     def on_mount(self) -> None:
         # Work that was wanted when the machine went down goes on when somebody looks in again.
@@ -49,6 +62,11 @@ class Home(Page):
         show(self.query_one("#facts", Static), Content("\n").join(list(_facts(store, setup, where))))
         entries = [(place, _prompt(label, note)) for place, label, note in _choices(store, setup, where)]
         self.query_one(Choices).update(entries)
+        self.query_one(Chart).update(*progress(store))
+
+    def on_chart_picked(self, event: Chart.Picked) -> None:
+        if event.id:
+            self.book.attempt(lambda: self.book.open(f"trial {event.id}"))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         place = str(event.option_id)
