@@ -26,6 +26,8 @@ LIBRARIES = {
     "image-classification": ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors"),
     "text-classification": ("torch", "transformers", "tokenizers", "numpy", "safetensors"),
 }
+# What an optimizer needs beyond that.
+LIBRARIES_OF_OPTIMIZERS = {"rmsprop": ("torchvision", "timm"), "lamb": ("torchvision", "timm")}
 # What a trial may change without becoming another configuration.
 _INCIDENTAL = ("training.seed", "runtime.")
 _SCRIPT = """\
@@ -52,7 +54,11 @@ class Origin:
         """Library to version: as the trial recorded it, otherwise as installed today."""
         recorded = self.result.get("versions") or {}
         known = {"python": recorded.get("python", platform.python_version())}
-        for name in LIBRARIES[self.settings["data.task"]]:
+        needed = LIBRARIES[self.settings["data.task"]]
+        needed += tuple(
+            name for name in LIBRARIES_OF_OPTIMIZERS.get(self.settings["optimizer.name"], ()) if name not in needed
+        )
+        for name in needed:
             with contextlib.suppress(metadata.PackageNotFoundError):
                 known[name] = recorded.get(name) or metadata.version(name)
         return known

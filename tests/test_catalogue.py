@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import tomllib
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import timm
+from timm.optim.lamb import Lamb
+from timm.optim.rmsprop_tf import RMSpropTF
 from transformers import CONFIG_MAPPING
 
 from presets import catalogue
@@ -102,6 +105,21 @@ def test_figures_of_any_architecture_are_printed_as_json(capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["normalisation"] == "layer"
     assert print_figures(["--library", "timm", "--name", "resnet17"]) == 2
     assert "resnet17" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "kind"), [("rmsprop", RMSpropTF), ("lamb", Lamb)])
+def test_rmsprop_and_lamb_are_timms_with_its_defaults(name: str, kind: type) -> None:
+    """Where timm's own default differs, the source says from which recipe the value is."""
+    defaults = {key: entry.default for key, entry in inspect.signature(kind.__init__).parameters.items()}
+    own = config.OPTIMIZERS[name]
+    assert own["learning_rate"] == defaults["lr"]
+    assert own["epsilon"] == (1e-3 if name == "rmsprop" else defaults["eps"])
+    assert own.get("alpha") == defaults.get("alpha")
+    if name == "lamb":
+        assert (own["beta1"], own["beta2"]) == defaults["betas"]
+        assert own["weight_decay"] == defaults["weight_decay"]
+    named = " ".join(part.source for part in catalogue.optimizer(name).hyperparameters)
+    assert "timm" in named
 
 
 @pytest.mark.parametrize("fine_tuning", [False, True])

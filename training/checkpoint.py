@@ -135,18 +135,28 @@ def _read_progress(counters: dict[str, Any]) -> Progress:
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The state of each parameter as optimizer.<number>.<name>; the groups are in the configuration."""
-    return {
+    """The state of each parameter as optimizer.<number>.<name>, and what an optimizer counts for a whole group (timm's
+    LAMB its steps) as group.<number>.<name>; the rest of the groups is in the configuration."""
+    saved = optimizer.state_dict()
+    of_parameters = {
         f"optimizer.{number}.{name}": value
-        for number, state in optimizer.state_dict()["state"].items()
+        for number, state in saved["state"].items()
         for name, value in state.items()
         if value is not None
     }
+    of_groups = {
+        f"group.{number}.{name}": value
+        for number, group in enumerate(saved["param_groups"])
+        for name, value in group.items()
+        if isinstance(value, Tensor)
+    }
+    return {**of_parameters, **of_groups}
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
+    groups = optimizer.state_dict()["param_groups"]
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, number, entry = name.split(".", 2)
@@ -155,7 +165,10 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
                 # In the parameter's own memory format: the fused kernels go through both side by side.
                 tensor = torch.empty_like(like).copy_(tensor)
             state.setdefault(int(number), {})[entry] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        elif name.startswith("group."):
+            _, number, entry = name.split(".", 2)
+            groups[int(number)][entry] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

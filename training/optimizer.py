@@ -25,6 +25,8 @@ def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
     shared: dict[str, Any] = {"lr": chosen.learning_rate}
     if chosen.name == "sgd":
         shared |= {"momentum": chosen.momentum, "nesterov": chosen.nesterov}
+    elif chosen.name == "rmsprop":
+        shared |= {"momentum": chosen.momentum, "alpha": chosen.alpha, "eps": chosen.epsilon}
     else:
         shared |= {"betas": (chosen.beta1, chosen.beta2), "eps": chosen.epsilon}
     match chosen.name:
@@ -39,6 +41,16 @@ def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
             return torch.optim.NAdam(groups, **shared, foreach=True)
         case "nadamw":
             return torch.optim.NAdam(groups, **shared, decoupled_weight_decay=True, foreach=True)
+        case "rmsprop":
+            # Imported where needed, as a run on texts has no other need of timm.
+            from timm.optim.rmsprop_tf import RMSpropTF
+
+            return RMSpropTF(groups, **shared)
+        case "lamb":
+            from timm.optim.lamb import Lamb
+
+            # timm's own limit of the gradient norm is off: `regularization.gradient_clip` is the one that is shown.
+            return Lamb(groups, **shared, max_grad_norm=None)
     raise ValueError(chosen.name)
 
 

@@ -59,13 +59,16 @@ def _required(about: str, **limits: Any) -> Any:
 
 TASKS = ("image-classification", "text-classification")
 METRICS = ("error_rate", "loss")
-# The hyperparameters that each optimizer has, with torch's own default where it has one (torch.optim, 2.14).
+# The hyperparameters that each optimizer has, with the library's own default where it has one: torch.optim 2.14; of
+# rmsprop and lamb timm 1.0 (RMSpropTF with the momentum and epsilon of timm's recipes for it, Lamb).
 OPTIMIZERS: dict[str, dict[str, float | bool | None]] = {
     "sgd": {"learning_rate": None, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0},
     "adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
     "adamw": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
     "nadam": {"learning_rate": 2e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
     "nadamw": {"learning_rate": 2e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
+    "rmsprop": {"learning_rate": 1e-2, "momentum": 0.9, "alpha": 0.9, "epsilon": 1e-3, "weight_decay": 0.0},
+    "lamb": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6, "weight_decay": 1e-2},
 }
 
 
@@ -106,13 +109,14 @@ class Optimizer:
 
     name: str = _required("optimizer, by torch's name in lower case", choices=tuple(OPTIMIZERS))
     learning_rate: float | None = _setting(None, "step size", above=0)
-    momentum: float | None = _setting(None, "SGD's momentum", low=0, below=1)
+    momentum: float | None = _setting(None, "momentum of sgd and rmsprop", low=0, below=1)
     nesterov: bool | None = _setting(None, "SGD's Nesterov variant")
+    alpha: float | None = _setting(None, "rmsprop: decay of the mean square", low=0, below=1)
     beta1: float | None = _setting(None, "decay of the first moment", low=0, below=1)
     beta2: float | None = _setting(None, "decay of the second moment", low=0, below=1)
     epsilon: float | None = _setting(None, "term added to the denominator", above=0)
     weight_decay: float | None = _setting(
-        None, "L2 penalty (sgd, adam, nadam) or decoupled decay (adamw, nadamw)", low=0
+        None, "L2 penalty (sgd, adam, nadam, rmsprop) or decay apart from the gradient (adamw, nadamw, lamb)", low=0
     )
 
 
