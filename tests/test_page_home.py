@@ -206,7 +206,7 @@ async def test_where_it_is_narrow_the_first_line_tells_the_place_alone(tmp_path:
     app = Tunebook(project.root)
     async with app.run_test(size=(68, 20)) as pilot:
         await pilot.app.push_screen(SetupPage())
-        await wait_for_text(pilot, "set-up > goal > run")
+        await wait_for_text(pilot, "[set-up] > goal > run")
         await pilot.resize_terminal(54, 20)
         await wait_for_text(pilot, "[set-up]")
         assert "goal > run" not in shown(app)

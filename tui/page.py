@@ -6,7 +6,7 @@ from typing import cast
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.events import Event, Mount, Resize
+from textual.events import Event, Mount
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -117,8 +117,8 @@ class Page(Screen[None]):
     def on_screen_resume(self) -> None:
         self.read()
 
-    def on_resize(self, event: Resize) -> None:
-        columns, rows = event.size
+    def on_resize(self) -> None:
+        columns, rows = self.book.size
         small = columns < LEAST_COLUMNS or rows < LEAST_ROWS
         self.set_class(small, "-small")
         if not self.ready:
