@@ -30,7 +30,7 @@ def check(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction)
         finding
         for study in plan.studies
         if any(dimension.domain.ordered for dimension in study.dimensions)
-        for finding in _check_study(study, ended(records, study.name), direction)
+        for finding in _check_study(study, ended(records, study.name), direction, len(plan.studies))
     ]
 
 
@@ -51,9 +51,14 @@ def widened(domain: Domain, key: str, side: Side) -> Domain:
     return Domain(domain.kind, low, high, domain.scale)
 
 
-def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direction) -> list[Finding]:
+def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direction, studies: int) -> list[Finding]:
     feasible = [record for record in records if record.feasible]
     if len(feasible) < FEWEST:
+        # As many of the new ones will be infeasible as of those so far.
+        more = math.ceil((FEWEST - len(feasible)) * len(records) / max(len(feasible), 1)) * studies
+        action = Action(
+            "more_trials", say("Add {more} trials to the round.", more=more), {"study": study.name, "trials": more}
+        )
         return [
             Finding(
                 CHECK,
@@ -67,6 +72,7 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
                 ),
                 RULE,
                 {"study": study.name, "feasible": len(feasible)},
+                action if feasible else None,
             )
         ]
     best = leading(feasible, direction)

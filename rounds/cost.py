@@ -27,7 +27,9 @@ class Cost:
 def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""
     everything = trials.trials(store)
-    complete = [entry for entry in everything if entry.status == "complete"]
+    # A stability check evaluates more often than any round.
+    often = "training.evaluate_every"
+    complete = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
     last = [entry for entry in complete if entry.batch == complete[-1].batch]
     a_step = seconds_per_step(last)
     budget = store.project.settings.budget_hours

@@ -34,12 +34,17 @@ def check(
         return [Finding("curves", "cannot tell", say("No trial trained to a result: there are no curves."), "P11")]
     seen = {record.id: symptoms(record, direction, noise) for record in feasible}
     best = leading(feasible, direction)
+    saturated = _finding("saturated", seen, best, lambda s: s.saturated, _saturated)
+    if saturated.action:
+        # They stopped in the first quarter; twice that leaves room for trials that are slower.
+        payload = {"steps": math.ceil(max(record.steps for record in best) / 2)}
+        saturated = replace(saturated, action=replace(saturated.action, payload=payload))
     told = [
         _finding("overfitting", seen, best, lambda s: s.overfitting, _overfitting),
         _finding("rising loss", seen, best, lambda s: s.rising_loss, _rising_loss),
         _unsteady(feasible, seen, best, direction, noise),
         _finding("still improving", seen, best, lambda s: s.still_improving, _still_improving),
-        _finding("saturated", seen, best, lambda s: s.saturated, _saturated),
+        saturated,
     ]
     return [*told, _steps(plan, best, seen)]
 

@@ -32,6 +32,12 @@ class Finding:
     figures: Mapping[str, Any] = field(default_factory=dict)
     action: Action | None = None
 
+    @property
+    def key(self) -> str:
+        """What tells it from the others of its review, also of a later one: the check, and what it is about."""
+        about = (self.figures.get(part) for part in ("study", "dimension", "key"))
+        return "/".join([self.check, *(str(part) for part in about if part)])
+
     def to_dict(self) -> dict[str, Any]:
         """A mapping that JSON can keep; `from_dict` reads it."""
         action = self.action and {

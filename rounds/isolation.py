@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from presets.language import say
-from rounds.finding import Finding
+from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, ranked, turned
 from rounds.space import Dimension
@@ -91,26 +91,27 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
     first, winner = min(usable, key=lambda pair: pair[0])
     gaps = {_shown(level): fair - first for fair, level in usable if level is not winner}
     figures |= {"winner": _shown(winner), "gaps": gaps}
+    launch = Action("launch", say("Launch its best trial: only runs with fresh seeds decide."), {"trial": winner.trial})
     told = {"key": key, "value": _shown(winner), "best": f"{winner.best:.4g}"}
     if unit is None:
         message = say(
             "{key}: {value} is best with {best}. Whether that is more than chance, only repeated runs can tell.",
             **told,
         )
-        return Finding(CHECK, "cannot tell", message, RULE, figures)
+        return Finding(CHECK, "cannot tell", message, RULE, figures, launch)
     close = [value for value, gap in gaps.items() if gap <= CLEAR * unit]
     figures |= {"close": close}
     if close:
         message = say(
             "{key}: {value} is best with {best}, but single runs cannot tell it from {close}.", **told, close=close
         )
-        return Finding(CHECK, "cannot tell", message, RULE, figures)
+        return Finding(CHECK, "cannot tell", message, RULE, figures, launch)
     message = say(
         "{key}: {value} is best with {best}, ahead of the next by {gap:.2g}: more than single runs differ by chance.",
         **told,
         gap=min(gaps.values()),
     )
-    return Finding(CHECK, "pass", message, RULE, figures)
+    return Finding(CHECK, "pass", message, RULE, figures, launch)
 
 
 def _shown(level: Level) -> str:

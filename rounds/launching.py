@@ -41,6 +41,8 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
 
     Refuses where none is feasible, and where the trial is the best configuration itself.
     """
+    if trials.batch(store, name).plan.get("check"):
+        raise Refusal("{name} is a stability check: its short runs are no candidates.", name=name)
     best = planning.basis(store)
     entry = trials.trial(store, trial) if trial else _leader(store, name)
     if entry.batch != name or entry.status != "complete":

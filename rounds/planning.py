@@ -7,11 +7,12 @@ from typing import Any
 
 from presets import catalogue
 from presets.language import say, stored
-from rounds import design, seeds, slots
+from rounds import design, dismissing, seeds, slots
 from rounds.finding import Finding
 from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, including
 from rounds.space import Dimension, Domain
+from rounds.steps import changed
 from state import configurations, decisions, launches, trials
 from state.configurations import Configuration
 from state.database import Store
@@ -74,9 +75,18 @@ def propose(
     return design.plan(base, goal, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
 
 
-def save(store: Store, plan: RoundPlan, *, wanted: str = "", slots: int = 0, override: str = "") -> Batch:
+def save(
+    store: Store,
+    plan: RoundPlan,
+    *,
+    wanted: str = "",
+    slots: int = 0,
+    override: str = "",
+    about: Mapping[str, Any] | None = None,
+) -> Batch:
     """Record a round and queue its trials; `wanted` "run" starts it, `slots` is how many run at once (0: as the machine
-    allows). Refuses a configuration that training would refuse, and where G14 does; see `propose`."""
+    allows), `about` is kept with the plan and marks what is no search (`rounds`). Refuses a configuration that training
+    would refuse, and where G14 does; see `propose`."""
     base = basis(store, override)
     if launches.best(store) is None:
         _record_override(store, base, override)
@@ -87,11 +97,16 @@ def save(store: Store, plan: RoundPlan, *, wanted: str = "", slots: int = 0, ove
         KIND,
         goal=plan.goal,
         configuration=configurations.save(store, plan.base, base.reasons, base.hash),
-        plan=plan.to_dict(),
+        plan={**plan.to_dict(), **(about or {})},
         trials=new,
         wanted=wanted,
         slots=slots,
     )
+
+
+def rounds(store: Store) -> list[Batch]:
+    """The rounds that search, oldest first; a stability check takes their form, but teaches nothing about ranges."""
+    return [batch for batch in trials.batches(store, KIND) if "check" not in batch.plan]
 
 
 def extend(store: Store, name: str, more: int) -> None:
@@ -133,8 +148,7 @@ def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:
     """Another number of steps, evaluated as often on the way."""
     if steps < 1:
         raise Refusal("{steps}: a trial takes at least 1 step.", steps=steps)
-    every = base["training.evaluate_every"] * steps // base["training.steps"]
-    return {"training.steps": steps, "training.evaluate_every": min(max(1, every), steps)}
+    return changed(base, steps)
 
 
 def _record_override(store: Store, base: Configuration, words: str) -> None:
@@ -163,7 +177,7 @@ def _record_override(store: Store, base: Configuration, words: str) -> None:
 
 def _earlier(store: Store, seed: int | None) -> list[RoundPlan]:
     """The rounds whose sequence a new one continues: those of its seed, else of the last one's."""
-    plans = [plan_of(store, batch.name) for batch in trials.batches(store, KIND)]
+    plans = [plan_of(store, batch.name) for batch in rounds(store)]
     wanted = seed if seed is not None or not plans else plans[-1].seed
     return [plan for plan in plans if plan.seed == wanted]
 
@@ -174,7 +188,7 @@ def _carried(store: Store, plan: RoundPlan, given: Mapping[str, Domain | None]) 
     By dimension name, or by key where it is scientific; whatever was `given` stays out.
     """
     left: dict[str, Domain] = {}
-    for batch in trials.batches(store, KIND):
+    for batch in rounds(store):
         left.update({d.name: d.domain for study in plan_of(store, batch.name).studies for d in study.dimensions})
         left.update(_reviewed(store, batch.name))
     searched: dict[str, Dimension] = {d.name: d for study in plan.studies for d in study.dimensions}
@@ -188,8 +202,10 @@ def _carried(store: Store, plan: RoundPlan, given: Mapping[str, Domain | None]) 
 
 
 def _reviewed(store: Store, name: str) -> dict[str, Domain]:
-    """The ranges that the review of a round proposes, by dimension name."""
-    actions = [Finding.from_dict(entry).action for entry in trials.findings(store, name)]
+    """The ranges that the review of a round proposes and nobody has dismissed, by dimension name."""
+    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
+    dismissed = dismissing.in_force(store, name, findings)
+    actions = [finding.action for finding in findings if finding.key not in dismissed]
     return {
         str(action.payload["name"]): Domain.from_dict(action.payload["domain"])
         for action in actions

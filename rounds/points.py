@@ -24,7 +24,8 @@ def check(
 ) -> list[Finding]:
     """A finding for each study: would more trials still change its answer? `noise`: deviation from run to run."""
     unit = noise_of(ended(records), direction, noise)
-    return [_check_study(study.name, ended(records, study.name), direction, unit) for study in plan.studies]
+    studies = len(plan.studies)
+    return [_check_study(study.name, ended(records, study.name), direction, unit, studies) for study in plan.studies]
 
 
 def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[str, float | int | None]]:
@@ -47,7 +48,9 @@ def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[
     return rows
 
 
-def _check_study(study: str, records: Sequence[TrialRecord], direction: Direction, unit: float | None) -> Finding:
+def _check_study(
+    study: str, records: Sequence[TrialRecord], direction: Direction, unit: float | None, studies: int
+) -> Finding:
     costs = sorted(cost(record, direction) for record in records)
     feasible = [value for value in costs if math.isfinite(value)]
     figures = {"study": study, "trials": len(costs), "feasible": len(feasible), "unit": unit}
@@ -70,7 +73,8 @@ def _check_study(study: str, records: Sequence[TrialRecord], direction: Directio
             trials=len(costs),
             gain=gain,
         )
-        return Finding(CHECK, "cannot tell", message, RULE, figures)
+        again = Action("repeat", say("Launch the best trial: that repeats it with other seeds."), {"study": study})
+        return Finding(CHECK, "cannot tell", message, RULE, figures, again)
     good = sum(value - feasible[0] <= WITHIN * unit for value in feasible)
     figures |= {"good": good}
     enough = gain <= unit and good >= GOOD
@@ -79,7 +83,8 @@ def _check_study(study: str, records: Sequence[TrialRecord], direction: Directio
     action = Action(
         "more_trials",
         say("Add {more} trials to study {study}; the sequence goes on where it stopped.", more=more, study=study),
-        {"study": study, "trials": more},
+        # The studies of a round take turns.
+        {"study": study, "trials": more * studies},
     )
     return Finding(CHECK, "pass" if enough else "warn", message, RULE, figures, None if enough else action)
 

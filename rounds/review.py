@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from presets.language import say
 from rounds import boundary, curves, infeasible, isolation, points
-from rounds.finding import Finding
+from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended
 
@@ -17,7 +17,7 @@ def review(
     """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
     (other seeds), where it is known. Raises ValueError for a direction other than "min" and "max"."""
     return (
-        _complete(plan, records),
+        complete(plan, records),
         *infeasible.check(plan, records, direction),
         *boundary.check(plan, records, direction),
         *points.check(plan, records, direction, noise),
@@ -26,12 +26,15 @@ def review(
     )
 
 
-def _complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
+def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
+    """Whether all trials of a round have ended."""
     done, planned = len(ended(records)), len(plan.trials)
     figures = {"ended": done, "planned": planned}
     if done < planned:
         message = say(
             "{done} of {planned} trials have ended; the rest may change what follows.", done=done, planned=planned
         )
-        return Finding("complete", "warn", message, "P7", figures)
+        return Finding(
+            "complete", "warn", message, "P7", figures, Action("run", say("Let the others run to their end."))
+        )
     return Finding("complete", "pass", say("All {planned} trials have ended.", planned=planned), "P7", figures)

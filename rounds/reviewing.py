@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from rounds import planning
+from rounds import instability, planning
 from rounds.finding import Finding
-from rounds.record import TRAINING_LOSS, Direction, TrialRecord
-from rounds.review import review
+from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ended, leading
+from rounds.review import complete, review
 from rounds.statistics import deviation
 from state import metrics, trials
 from state.database import Store
@@ -22,7 +22,13 @@ INCIDENTAL = ("training.seed", "runtime.threads")
 def review_batch(store: Store, name: str) -> tuple[Finding, ...]:
     """Check a round, and keep the findings in place of those of an earlier review. Refuses a batch that is no round."""
     plan = planning.plan_of(store, name)
-    findings = review(plan, records(store, name), direction(store), noise(store))
+    seen = records(store, name)
+    if trials.batch(store, name).plan.get("check"):
+        findings = (complete(plan, seen), *instability.check(plan, seen))
+    else:
+        best = leading(ended(seen), direction(store))
+        found = review(plan, seen, direction(store), noise(store))
+        findings = (*found, *instability.clipping(store, name, best))
     trials.review(store, name, [finding.to_dict() for finding in findings])
     return findings
 

@@ -72,6 +72,8 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     if batch.kind == "round":
         if batch.reviewed is None:
             return "learn", say("{name} has ended.", name=batch.name), say("Review it, before any conclusion.")
+        if batch.plan.get("check"):
+            return "goal", say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
         then = say("Launch what is worth it, or choose the goal of the next round.")
         return "launch", say("{name} has been reviewed.", name=batch.name), then
     decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]

@@ -15,6 +15,16 @@ def m001_first_tables(database: Database) -> None:
             database.execute(statement)
 
 
+@migrations(name="m002_dismissals")
+def m002_dismissals(database: Database) -> None:
+    """The findings that a person does not follow, with the reason."""
+    database.execute(
+        "CREATE TABLE dismissals (batch TEXT NOT NULL REFERENCES batches(name), finding TEXT NOT NULL, "
+        "at TEXT NOT NULL, by TEXT NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL, "
+        "PRIMARY KEY (batch, finding)) WITHOUT ROWID"
+    )
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

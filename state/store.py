@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state import configurations, decisions, launches, measurements, trials
+from state import configurations, decisions, dismissals, launches, measurements, trials
 from state.database import Apply, Store
 from state.project import Project
 
@@ -14,6 +14,7 @@ EVENTS: dict[str, Apply] = {
     "trials": trials.apply_trials,
     "request": trials.apply_request,
     "review": trials.apply_review,
+    "dismissal": dismissals.apply_dismissal,
     "launch": launches.apply_launch,
     "insight": launches.apply_insight,
 }

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from rounds import planning
-from state import trials
+from state import dismissals, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project, watched_round
@@ -22,6 +22,7 @@ from tui.page_design import DesignPage
 from tui.page_home import Home
 from tui.page_launch import LaunchPage
 from tui.page_review import ReviewPage
+from tui.page_round import RoundPage
 from tui.page_trial import TrialPage
 from tui.terminal import width
 
@@ -121,6 +122,8 @@ async def test_the_next_step_of_a_finding_its_advice_and_the_launch_are_a_key_aw
         page = await open_review(pilot)
         await wait_for_text(pilot, "Next: ")
         assert "a act" in lines(app)[-1]
+        while "Next: Train" not in shown(app):
+            await watched_round.press(pilot, "j")
         for key, kind in (("a", DesignPage), ("l", LaunchPage)):
             await pilot.press(key)
             await wait_for(pilot, lambda kind=kind: isinstance(app.screen, kind))
@@ -129,10 +132,51 @@ async def test_the_next_step_of_a_finding_its_advice_and_the_launch_are_a_key_aw
         await pilot.press("e")
         await wait_for_text(pilot, "(P")
         await pilot.press("escape", "end")
-        # The last finding passes and asks for nothing.
+        # The last finding passes, and asks for nothing but a launch at most.
+        while "Next: " in shown(app):
+            await watched_round.press(pilot, "k")
         await wait_for(pilot, lambda: "a act" not in lines(app)[-1])
         await pilot.press("a")
         assert app.screen is page
+
+
+async def test_a_finding_is_dismissed_with_a_reason_and_taken_back_on_the_same_key(store: Store) -> None:
+    """It goes to the end of the list with who dismissed it and why, and comes back."""
+    end(store)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=TALL) as pilot:
+        await open_review(pilot)
+        await wait_for_text(pilot, "Next: ")
+        assert "x dismiss" in lines(app)[-1]
+        await pilot.press("x")
+        await wait_for_text(pilot, "Why does this not matter here?")
+        await watched_round.write(pilot, "")
+        await wait_for_text(pilot, "the reason is kept")
+        await watched_round.write(pilot, "known, and [/red] harmless")
+        await wait_for_text(pilot, "dismissed")
+        await wait_for_text(pilot, "known, and [/red] harmless")
+        await pilot.press("x")
+        await wait_for(pilot, lambda: "harmless" not in shown(app))
+        assert not dismissals.dismissals(store, "round-1")
+
+
+async def test_trials_that_a_finding_asks_for_are_asked_about_and_run(store: Store) -> None:
+    """More trials: the round goes on with them, and its page comes up."""
+    end(store)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=TALL) as pilot:
+        await open_review(pilot)
+        await wait_for_text(pilot, "Next: ")
+        choices = app.screen.query_one("#findings", Choices)
+        for _finding in range(choices.option_count):
+            if "Next: Add" in shown(app):
+                break
+            await watched_round.press(pilot, "j")
+        await pilot.press("a")
+        await wait_for_text(pilot, "more trials of round-1?")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, RoundPage))
+        assert len(trials.trials(store, "round-1")) > len(RESULTS)
 
 
 async def test_a_round_at_work_is_reviewed_anew_with_every_trial_that_ends(store: Store) -> None:

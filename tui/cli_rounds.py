@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from presets.language import _
-from rounds import planning, reviewing, supervisor
+from rounds import dismissing, instability, next_step, planning, reviewing, supervisor
 from rounds.finding import Finding
 from state import trials
 from state.database import Store
+from state.dismissals import Dismissal
 from state.errors import Refusal
 from state.trials import Batch, Trial
-from tui import designing
+from tui import acting, designing
 from tui.say import figure
 from tui.session import Session, answering
 from tui.watch import status_word, trial_document, under_way, watch
@@ -190,36 +192,80 @@ def extend(session: Session, name: str | None, count: int) -> None:
     help=_("Check a round before any conclusion: ranges, points, infeasible trials, curves, isolation.")
 )
 @click.argument("name", required=False)
+@click.option("--dismiss", metavar="CHECK", help=_("a finding that does not matter here; needs --reason"))
+@click.option("--restore", metavar="CHECK", help=_("take a dismissal back"))
+@click.option("--reason", default="", metavar="TEXT", help=_("why it is dismissed; it is kept"))
+@click.option(
+    "--act", metavar="CHECK", help=_("do what the finding proposes; new trials wait for `tunebook round run`")
+)
 @answering
 @click.pass_obj
-def review(session: Session, name: str | None) -> None:
+def review(
+    session: Session, name: str | None, dismiss: str | None, restore: str | None, reason: str, act: str | None
+) -> None:
+    if reason and not dismiss:
+        raise click.UsageError(_("--reason goes with --dismiss."))
     with session.store() as store:
         batch = _named(store, name) if name else _latest(store)
         findings = reviewing.review_batch(store, batch.name)
-    show_findings(session, findings)
-    session.text(_("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name))
-    session.answer({"round": batch.name, "findings": [finding_document(finding) for finding in findings]})
+        if dismiss:
+            dismissing.dismiss(store, batch.name, dismiss, reason)
+        if restore:
+            dismissing.restore(store, batch.name, restore)
+        held = dismissing.in_force(store, batch.name, findings)
+        show_findings(session, findings, held)
+        done = None
+        if act:
+            step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
+            done = acting.by_command(session, store, step)
+    if done is None:
+        session.text(_("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name))
+    elif "round" in done:
+        session.text(_("Next: tunebook round run {name}").format(name=done["round"]))
+    documents = [finding_document(finding, held.get(finding.key)) for finding in findings]
+    session.answer({"round": batch.name, "findings": documents, "done": done})
 
 
-def show_findings(session: Session, findings: tuple[Finding, ...]) -> None:
-    """A line for each finding with its verdict and rule, and one for what to do about it."""
+@round_group.command(
+    help=_("Short runs at the best learning rate and just above it, to see whether training is unstable there.")
+)
+@click.option("--trial", metavar="ID", help=_("the trial to start from; otherwise the best of the last round"))
+@answering
+@click.pass_obj
+def check(session: Session, trial: str | None) -> None:
+    with session.store() as store:
+        batch = instability.start(store, trial or instability.candidate(store), wanted="")
+        session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+def show_findings(session: Session, findings: tuple[Finding, ...], dismissed: Mapping[str, Dismissal]) -> None:
+    """A line for each finding with its verdict and rule, and one for what to do about it, or why it is dismissed."""
     words = {"pass": _("pass"), "warn": _("warning"), "fail": _("wrong"), "cannot tell": _("cannot tell")}
     for finding in findings:
-        session.progress(f"{words[finding.verdict]}: {finding.message.text()} ({finding.check}, {finding.rule})")
-        if finding.action:
+        held = dismissed.get(finding.key)
+        verdict = _("dismissed") if held else words[finding.verdict]
+        session.progress(f"{verdict}: {finding.message.text()} ({finding.key}, {finding.rule})")
+        if held:
+            session.progress(
+                "  " + _("by {author} at {time}").format(author=held.by, time=held.at) + f": {held.reason}"
+            )
+        elif finding.action:
             session.progress("  -> " + finding.action.message.text())
 
 
-def finding_document(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding, dismissed: Dismissal | None = None) -> dict[str, Any]:
     """A finding as the JSON answers give it, its sentences in the language of the moment."""
     action = finding.action
     return {
+        "key": finding.key,
         "check": finding.check,
         "rule": finding.rule,
         "verdict": finding.verdict,
         "message": finding.message,
         "figures": finding.figures,
         "action": action and {"code": action.code, "message": action.message, "payload": action.payload},
+        "dismissed": dismissed and {"by": dismissed.by, "at": dismissed.at, "reason": dismissed.reason},
     }
 
 

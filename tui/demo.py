@@ -93,7 +93,7 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         batch = _round(session, store)
         _heading(session, _("Review"))
         findings = reviewing.review_batch(store, batch.name)
-        show_findings(session, findings)
+        show_findings(session, findings, {})
         _heading(session, _("Launch"))
         outcome = _launch(session, store, batch)
         _heading(session, _("Export"))

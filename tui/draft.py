@@ -10,6 +10,7 @@ from presets import catalogue
 from presets.language import Message, say
 from rounds import planning
 from rounds.design import TRIALS
+from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
 from rounds.space import Domain
@@ -47,6 +48,10 @@ class Draft:
     roles: Mapping[str, Role] = field(default_factory=dict)
     ranges: Mapping[str, Domain] = field(default_factory=dict)
     override: str = ""
+    steps: int | None = None
+    """Of each trial, where not as before."""
+    notes: tuple[Message, ...] = ()
+    """What to mind about a design that a finding proposed."""
 
     def plan(self, store: Store) -> RoundPlan:
         """The round as it is now. Refuses what cannot be planned."""
@@ -58,6 +63,7 @@ class Draft:
             roles=self.roles,
             ranges=self.ranges,
             override=self.override,
+            steps=self.steps,
         )
 
 
@@ -71,6 +77,18 @@ class Tunable:
     role: Role
     domain: Domain | None
     value: Any
+
+
+def proposed(design: Design) -> Draft:
+    """The draft of a round that a finding, an insight or a remedy proposes."""
+    return Draft(
+        goal=design.goal,
+        asked=dict(design.scientific),
+        roles=dict(design.roles),
+        ranges=dict(design.ranges),
+        steps=design.steps,
+        notes=design.notes,
+    )
 
 
 def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:

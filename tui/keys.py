@@ -130,7 +130,15 @@ KEYS = (
     Key("table.first", ("home",), "edge(0)", say("first line"), "table"),
     Key("table.last", ("end",), "edge(-1)", say("last line"), "table"),
     Key("table.open", ("enter",), "open", say("open the marked line"), "table", say("open")),
-    Key("review.act", ("a",), "act", say("do what the finding proposes, in the next round"), "review", say("act")),
+    Key("review.act", ("a",), "act", say("do what the finding proposes"), "review", say("act")),
+    Key(
+        "review.dismiss",
+        ("x",),
+        "disregard",
+        say("dismiss the finding with a reason, or take that back"),
+        "review",
+        say("dismiss"),
+    ),
     Key("review.launch", ("l",), "launch", say("propose the best trial for a launch"), "review", say("launch")),
     Key("review.explain", ("e",), "explain", say("the advice behind the finding"), "review", say("explain")),
     Key(

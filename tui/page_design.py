@@ -58,9 +58,9 @@ class DesignPage(Page):
             super().__init__()
             self.machine = machine
 
-    def __init__(self) -> None:
+    def __init__(self, proposed: Draft | None = None) -> None:
         super().__init__()
-        self._draft = Draft()
+        self._draft = proposed or Draft()
         self._plan: RoundPlan | None = None
         self._machine: Machine | None = None
         self._world: object = None
@@ -325,6 +325,7 @@ class DesignPage(Page):
         look = VERDICTS["warn"]
         mark = look.ascii if self.book.ascii_only else look.glyph
         lines = [f"{mark} {warning.text()}" for warning in plan.warnings]
+        lines += [note.text() for note in self._draft.notes]
         for share in budget.density(plan.studies, len(plan.trials)):
             words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
             lines.append(

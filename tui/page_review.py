@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from textual import work
 from textual.app import ComposeResult
@@ -14,26 +14,31 @@ from textual.widgets import Static
 
 from presets.advice import advice, ids
 from presets.language import Message, _, say
-from rounds import planning, reviewing
+from rounds import dismissing, next_step, planning, reviewing
 from rounds.finding import Finding
+from rounds.next_step import NextStep
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord
 from state import trials
+from state.dismissals import Dismissal
 from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
+from tui import acting
 from tui.chart import Chart
 from tui.controls import Choices
 from tui.keys import bindings
 from tui.page import Page, show, trouble
 from tui.page_explain import Explain
 from tui.plot import Axes
+from tui.prompt import Prompt
 from tui.review_plot import plot
 from tui.terminal import cut, fit, printable
 from tui.theme import VERDICTS
 
 # The checks by the order in which they change what is done next.
-ORDER = ("fail", "warn", "cannot tell", "pass")
+DISMISSED = "dismissed"
+ORDER = ("fail", "warn", "cannot tell", "pass", DISMISSED)
 # Cells of a verdict's badge with the gap behind it, and of what stands beside the lines: padding and scroll bar.
 BADGE, MARGIN = 15, 3
 
@@ -46,6 +51,11 @@ class Reviewed:
     plan: RoundPlan
     records: tuple[TrialRecord, ...]
     direction: Direction
+    dismissed: Mapping[str, Dismissal]
+
+    def verdict(self, finding: Finding) -> str:
+        """The key of its look: a dismissed finding stands as such."""
+        return DISMISSED if finding.key in self.dismissed else finding.verdict
 
 
 class ReviewPage(Page):
@@ -90,6 +100,7 @@ class ReviewPage(Page):
                 with VerticalScroll(id="words", can_focus=False):
                     yield Static(id="figures", markup=False)
                 yield Chart(Axes(), ascii_only=self.book.ascii_only)
+        yield Prompt()
 
     def on_mount(self) -> None:
         self._show_waiting(True)
@@ -99,8 +110,13 @@ class ReviewPage(Page):
             self._show_findings(self._reviewed)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what the marked finding proposes."""
-        return action != "act" or ((finding := self._marked()) is not None and finding.action is not None)
+        """Only what the marked finding proposes, and what can be dismissed."""
+        finding = self._marked() if self._made else None
+        if action == "act":
+            return finding is not None and finding.action is not None and not self._asking()
+        if action == "disregard":
+            return finding is not None and finding.verdict != "pass" and not self._asking()
+        return True
 
     def load(self) -> None:
         listed = trials.trials(self.book.store, trials.batch(self.book.store, self._name_of_round).name)
@@ -118,11 +134,13 @@ class ReviewPage(Page):
                 records = reviewing.records(store, self._name_of_round)
                 plan = planning.plan_of(store, self._name_of_round)
                 direction = reviewing.direction(store)
+                dismissed = dismissing.in_force(store, self._name_of_round, findings)
         except (Refusal, OSError) as refused:
             self.post_message(self.Ready(None, refused))
             return
-        ordered = tuple(sorted(findings, key=lambda finding: ORDER.index(finding.verdict)))
-        self.post_message(self.Ready(Reviewed(ordered, plan, records, direction)))
+        reviewed = Reviewed(findings, plan, records, direction, dismissed)
+        ordered = sorted(findings, key=lambda finding: ORDER.index(reviewed.verdict(finding)))
+        self.post_message(self.Ready(replace(reviewed, findings=tuple(ordered))))
 
     def on_review_page_ready(self, event: Ready) -> None:
         if not self.ready:
@@ -135,7 +153,7 @@ class ReviewPage(Page):
         self._reviewed = event.reviewed
         self._show_waiting(False)
         if self.focused is None:
-            self.query_one(Choices).focus()
+            self.query_one("#findings", Choices).focus()
         self._show_findings(event.reviewed)
         self._show_marked()
 
@@ -143,6 +161,7 @@ class ReviewPage(Page):
         self._show_marked()
 
     def on_option_list_option_selected(self) -> None:
+        # What is chosen in a question stays in it (tui/prompt.py).
         self.query_one(Chart).focus()
 
     def on_chart_picked(self, event: Chart.Picked) -> None:
@@ -150,9 +169,11 @@ class ReviewPage(Page):
             self.book.open(f"trial {event.id}")
 
     def leave(self) -> bool:
+        if self.query_one(Prompt).leave():
+            return True
         in_chart = self.focused is self.query_one(Chart)
         if in_chart:
-            self.query_one(Choices).focus()
+            self.query_one("#findings", Choices).focus()
         return in_chart
 
     def action_explain(self) -> None:
@@ -161,15 +182,60 @@ class ReviewPage(Page):
             self.app.push_screen(Explain([finding.rule]))
 
     def action_act(self) -> None:
-        """Do what the marked finding proposes: the next round is designed with it."""
-        self.book.attempt(lambda: self.book.open("design"))
+        """Do what the marked finding proposes; trials that nobody has seen planned are asked about first."""
+        finding = self._marked()
+        if finding is None:
+            return
+
+        def act() -> None:
+            step = next_step.next_step(self.book.store, self._name_of_round, finding)
+            if (asked := acting.question(step)) is None:
+                acting.on_screen(self.book, step)
+                return
+            options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
+            self.query_one(Prompt).choose(asked, options, lambda answer: done(answer, step))
+
+        def done(answer: str, step: NextStep) -> bool:
+            return answer != "run" or self.book.attempt(lambda: acting.on_screen(self.book, step))
+
+        self.book.attempt(act)
+
+    def action_disregard(self) -> None:
+        """Dismiss the marked finding with a reason; take it back where it was dismissed."""
+        finding, reviewed = self._marked(), self._reviewed
+        if finding is None or reviewed is None:
+            return
+        store, name = self.book.store, self._name_of_round
+        if finding.key in reviewed.dismissed:
+            self._change(lambda: dismissing.restore(store, name, finding.key))
+            return
+        self.query_one(Prompt).type(
+            say("Why does this not matter here? It is kept:"),
+            lambda words: self._change(lambda: dismissing.dismiss(store, name, finding.key, words)),
+        )
+
+    def _change(self, change: Callable[[], Finding]) -> bool:
+        """Dismiss or restore a finding, and show it so, the mark staying with it."""
+        changed: list[Finding] = []
+        done = self.book.attempt(lambda: changed.append(change()))
+        reviewed = self._reviewed
+        if done and reviewed is not None:
+            held = dismissing.in_force(self.book.store, self._name_of_round, reviewed.findings)
+            self._reviewed = replace(reviewed, dismissed=held)
+            self._show_findings(self._reviewed)
+            self._show_marked()
+        return done
+
+    def _asking(self) -> bool:
+        """Whether a question is open; keys are meant for it then."""
+        return any(prompt.display for prompt in self.query(Prompt))
 
     def action_launch(self) -> None:
         """Propose the best trial of the round for a launch."""
         self.book.attempt(lambda: self.book.open(f"propose {self._name_of_round}"))
 
     def _marked(self) -> Finding | None:
-        place = self.query_one(Choices).marked
+        place = self.query_one("#findings", Choices).marked
         return self._reviewed.findings[int(place)] if self._reviewed is not None and place is not None else None
 
     def _show_marked(self) -> None:
@@ -177,7 +243,8 @@ class ReviewPage(Page):
         self.refresh_bindings()
         if finding is None or reviewed is None:
             return
-        show(self.query_one("#figures", Static), Content("\n").join(list(_details(finding))))
+        told = list(_details(finding, reviewed.dismissed.get(finding.key)))
+        show(self.query_one("#figures", Static), Content("\n").join(told))
         metric = f"val/{self.book.project.settings.metric}"
         series, axes = plot(finding, reviewed.plan, reviewed.records, reviewed.direction, metric)
         chart = self.query_one(Chart)
@@ -191,21 +258,25 @@ class ReviewPage(Page):
         ascii_only, room = self.book.ascii_only, self.book.size.width - MARGIN
         lines = []
         for place, finding in enumerate(reviewed.findings):
-            look = VERDICTS[finding.verdict]
+            look = VERDICTS[reviewed.verdict(finding)]
             badge = fit(look.badge(ascii_only=ascii_only), BADGE)
             said = printable(finding.message.text())
             if not self.has_class("-wide"):
                 said = cut(said, room - BADGE, ascii_only=ascii_only)
             lines.append((f"{place}", Content.assemble((badge, f"ansi_{look.colour}"), said)))
-        self.query_one(Choices).update(lines)
+        self.query_one("#findings", Choices).update(lines)
 
     def _show_waiting(self, waiting: bool) -> None:
         self.query_one("#waiting").display = waiting
         self.query_one("#parts").display = not waiting
 
 
-def _details(finding: Finding) -> Iterator[Content]:
+def _details(finding: Finding, dismissed: Dismissal | None) -> Iterator[Content]:
     yield Content.styled(printable(finding.message.text()), "bold")
+    if dismissed is not None:
+        words = _("Dismissed by {who}, {when} UTC: {why}")
+        when = dismissed.at[:16].replace("T", " ")
+        yield Content(words.format(who=printable(dismissed.by), when=when, why=printable(dismissed.reason)))
     if finding.action is not None:
         yield Content(_("Next: {action}").format(action=printable(finding.action.message.text())))
     if finding.rule in ids():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from presets.language import _
 from rounds.finding import Finding
 from rounds.isolation import axis
 from rounds.plan import RoundPlan
-from rounds.record import Direction, TrialRecord, ranked
+from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked
 from tui.plot import Axes
 from tui.series import Mark, Series
 from tui.theme import MARKS
@@ -18,7 +19,8 @@ from tui.theme import MARKS
 # As many curves as can be told apart.
 CURVES = 6
 # The checks that look at curves (rounds.curves).
-OF_CURVES = ("curves", "overfitting", "rising loss", "still improving", "saturated", "unsteady", "steps")
+OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps")
+OF_LOSS = ("rising loss", "instability")
 
 
 def plot(
@@ -29,6 +31,8 @@ def plot(
         return _best_of(finding.figures["progress"], metric)
     if finding.check == "isolation" and finding.figures.get("levels"):
         return _levels(finding.figures, metric)
+    if finding.check in OF_LOSS:
+        return _curves(records, direction, TRAINING_LOSS, log_y=True)
     if finding.check in OF_CURVES:
         return _curves(records, direction, metric)
     names = [dimension.name for study in plan.studies for dimension in study.dimensions]
@@ -96,8 +100,12 @@ def _levels(figures: Any, metric: str) -> tuple[list[Series], Axes]:
     return [series], _axes(title, metric)
 
 
-def _curves(records: Sequence[TrialRecord], direction: Direction, metric: str) -> tuple[list[Series], Axes]:
+def _curves(
+    records: Sequence[TrialRecord], direction: Direction, metric: str, *, log_y: bool = False
+) -> tuple[list[Series], Axes]:
     best = ranked(records, direction)[:CURVES]
+    # What diverged has a curve too, up to where it did.
+    best += [record for record in records if not record.feasible and record.curves.get(metric)][: CURVES - len(best)]
     series = [
         Series(
             record.id,
@@ -108,7 +116,7 @@ def _curves(records: Sequence[TrialRecord], direction: Direction, metric: str) -
         )
         for record in best
     ]
-    return series, _axes(_("step"), metric)
+    return series, replace(_axes(_("step"), metric), log_y=log_y)
 
 
 def _axes(x_title: str, metric: str, *, x_range: tuple[float, float] | None = None, log_x: bool = False) -> Axes:

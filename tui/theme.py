@@ -80,6 +80,8 @@ VERDICTS = {
     "warn": Look("!", "!", say("warn"), "yellow"),
     "fail": Look("✗", "x", say("fail"), "red"),
     "cannot tell": Look("?", "?", say("cannot tell"), "default"),
+    # Not a verdict: a person's answer to one.
+    "dismissed": Look("⊘", "-", say("dismissed"), "default"),
 }
 """By the verdict of a finding, as it is stored."""
 

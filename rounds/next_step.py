@@ -1,0 +1,179 @@
+"""What is done about a finding on one key: a round designed with it, trials added, a check run, a page opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from presets.language import Message, say
+from rounds import instability, planning, steps
+from rounds.finding import Finding
+from rounds.plan import Goal, Role, RoundPlan
+from rounds.roles import OFF
+from rounds.space import Choice, Domain
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from training.config import about
+
+SCHEDULE = "schedule.name"
+# In the order of what they cost in understanding; the first that is off is tried first.
+REGULARISERS = (
+    "regularization.label_smoothing",
+    "regularization.dropout",
+    "optimizer.weight_decay",
+    "regularization.drop_path",
+)
+
+
+@dataclass(frozen=True)
+class Design:
+    """A round to be designed: what differs from the one that would be proposed anyway. `notes` says what to mind."""
+
+    goal: Goal
+    scientific: Mapping[str, Domain | None] = field(default_factory=dict)
+    ranges: Mapping[str, Domain] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    steps: int | None = None
+    notes: tuple[Message, ...] = ()
+
+    def plan(self, store: Store) -> RoundPlan:
+        """The round as it would be. Refuses what cannot be planned."""
+        return planning.propose(
+            store, self.goal, scientific=self.scientific, ranges=self.ranges, roles=self.roles, steps=self.steps
+        )
+
+
+@dataclass(frozen=True)
+class Extend:
+    """So many trials more for a round."""
+
+    round: str
+    trials: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """Short runs just above the best learning rate of a trial (P22)."""
+
+    trial: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """Something to be looked at or done by hand: the trial, the round, the launch, or the step of the set-up."""
+
+    what: str
+    name: str
+
+
+NextStep: TypeAlias = Design | Extend | Check | Look
+
+
+def next_step(store: Store, name: str, finding: Finding) -> NextStep:
+    """What the finding of a round proposes. Refuses where it proposes nothing."""
+    if finding.action is None:
+        raise Refusal("{check} proposes nothing to do.", check=finding.key)
+    return _STEPS[finding.action.code](store, name, finding.action.payload)
+
+
+def extend(store: Store, step: Extend) -> None:
+    """Add the trials, and have them run."""
+    planning.extend(store, step.round, step.trials)
+    trials.ask(store, step.round, "run")
+
+
+def _again(store: Store, name: str) -> tuple[Goal, dict[str, Domain | None]]:
+    """Goal and question of a round, for one that asks the same again."""
+    plan = planning.plan_of(store, name)
+    return plan.goal, dict(plan.scientific)
+
+
+def _range(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    goal, asked = _again(store, name)
+    key, domain = str(payload["key"]), _domain(planning.plan_of(store, name), payload)
+    if key in asked:
+        return Design(goal, {**asked, key: domain})
+    return Design(goal, asked, {str(payload["name"]): domain})
+
+
+def _domain(plan: RoundPlan, payload: Mapping[str, Any]) -> Domain:
+    """The proposed range, or a list with one value more on the side where the best trials lie."""
+    if "domain" in payload:
+        return Domain.from_dict(payload["domain"])
+    listed = next(d.domain for study in plan.studies for d in study.dimensions if d.name == payload["name"])
+    choices = list(listed.choices if payload["side"] == "high" else reversed(listed.choices))
+    more = _beyond(choices, str(payload["key"]))
+    if more is None:
+        raise Refusal(
+            "What lies beyond {value} is yours to say: edit the values of {key} in the design.",
+            value=choices[-1],
+            key=payload["key"],
+        )
+    beyond = [*choices, more]
+    return Domain(listed.kind, choices=tuple(beyond if payload["side"] == "high" else reversed(beyond)))
+
+
+def _beyond(choices: Sequence[Choice], key: str) -> Choice | None:
+    """The number that goes on where a list ends, in the proportion of its last two; None where there is none."""
+    numbers = [choice for choice in choices if isinstance(choice, int | float) and not isinstance(choice, bool)]
+    if len(numbers) < max(len(choices), 2):
+        return None
+    before, last = numbers[-2:]
+    more = last * last / before if before and last / before > 0 else last + (last - before)
+    if all(isinstance(choice, int) for choice in numbers):
+        more = round(more)
+    try:
+        allowed = about(key)[1].admits(more)
+    except KeyError:  # a setting of the user's own pipeline
+        allowed = True
+    return more if allowed and more not in numbers else None
+
+
+def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    goal, asked = _again(store, name)
+    base = planning.plan_of(store, name).base
+    wanted = int(payload["steps"])
+    return Design(goal, asked, steps=wanted, notes=steps.transfer(base, wanted))
+
+
+def _regularise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    base = planning.basis(store).settings
+    key = next((key for key in REGULARISERS if base.get(key) in OFF), REGULARISERS[0])
+    return Design("improve", {key: None})
+
+
+def _stabilise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    remedy = instability.next_remedy(store)
+    return Design(remedy.goal, remedy.scientific, remedy.ranges, notes=(remedy.message, *remedy.notes))
+
+
+def _schedule(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    note = say("A decay is worth a look now that a constant rate works: linear and cosine are the usual ones.")
+    return Design("compare", {SCHEDULE: Domain("categorical", choices=("constant", "linear", "cosine"))}, notes=(note,))
+
+
+def _failed(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    entries = trials.trials(store, name)
+    failed = [entry for status in ("failed", "infeasible") for entry in entries if entry.status == status]
+    return Look("trial", (failed or entries)[0].id)
+
+
+_STEPS: dict[str, Callable[[Store, str, Mapping[str, Any]], NextStep]] = {
+    "widen": _range,
+    "shrink": _range,
+    "more_trials": lambda _store, name, payload: Extend(name, int(payload["trials"])),
+    "more_steps": _length,
+    "fewer_steps": _length,
+    "regularise": _regularise,
+    "stabilise": _stabilise,
+    "steady": _schedule,
+    "stability_check": lambda _store, _name, payload: Check(str(payload["trial"])),
+    "find_bug": _failed,
+    "free_memory": lambda _store, _name, _payload: Look("setup", "batch_size"),
+    "run": lambda _store, name, _payload: Look("round", name),
+    "repeat": lambda _store, name, _payload: Look("propose", name),
+    "launch": lambda _store, name, _payload: Look("propose", name),
+}
+"""Every code that a finding's action may have."""

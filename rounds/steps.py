@@ -1,0 +1,53 @@
+"""Another number of steps: what transfers from shorter or longer trials, and what must be tuned again (P15)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from presets.language import Message, say
+
+WARMUP, STEPS, SCHEDULE = "schedule.warmup_steps", "training.steps", "schedule.name"
+# A longer warm-up than this share of the steps leaves too few for training (playbook, P22).
+LONGEST_WARMUP = 0.1
+
+
+def changed(base: Mapping[str, Any], steps: int) -> dict[str, int]:
+    """The settings that another number of steps changes: as many evaluations on the way, and no longer a warm-up than
+    a tenth of it."""
+    every = base["training.evaluate_every"] * steps // base[STEPS]
+    settings = {STEPS: steps, "training.evaluate_every": min(max(1, every), steps)}
+    longest = int(steps * LONGEST_WARMUP)
+    if base.get(WARMUP, 0) > longest:
+        settings[WARMUP] = longest
+    return settings
+
+
+def transfer(base: Mapping[str, Any], steps: int) -> tuple[Message, ...]:
+    """What a round of another length takes over, and what it has to find anew, a sentence each."""
+    before = int(base[STEPS])
+    notes = [
+        say(
+            "With {steps} steps instead of {before}, learning rate, warm-up and schedule are to be tuned again, and "
+            "then the regularisation: it is usually weaker in short training and stronger in long.",
+            steps=steps,
+            before=before,
+        ),
+        say(
+            "What usually carries over: the architecture, the optimizer and its other hyperparameters, whether an "
+            "augmentation helps. Results of trials of another length are not comparable."
+        ),
+    ]
+    if base.get(SCHEDULE, "constant") != "constant":
+        notes.append(
+            say(
+                "The {schedule} decay is drawn out to {steps} steps and keeps its tail: a longer run that is cut short "
+                "would lose it.",
+                schedule=str(base[SCHEDULE]),
+                steps=steps,
+            )
+        )
+    warmup = int(base.get(WARMUP, 0))
+    if (kept := changed(base, steps).get(WARMUP)) is not None:
+        notes.append(say("The warm-up is cut from {warmup} to {kept} steps, a tenth.", warmup=warmup, kept=kept))
+    return tuple(notes)

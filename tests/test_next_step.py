@@ -1,0 +1,149 @@
+"""What a finding proposes is done on one key: every code leads somewhere, with its figures filled in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presets.language import say
+from rounds import next_step, planning
+from rounds.finding import Action, Finding
+from rounds.next_step import Check, Design, Extend, Look
+from rounds.space import Domain
+from rounds.steps import changed, transfer
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+
+HOME = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project whose first round has ended; one of its trials diverged, one met a bug."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data", training__steps=1000))
+        batch = planning.save(opened, planning.propose(opened, trials=6))
+        for place, entry in enumerate(trials.trials(opened, batch.name)):
+            status = "infeasible" if place == 1 else "failed" if place == 3 else "complete"
+            small_project.end(opened, entry.id, 0.1 * place if status == "complete" else None, status)
+        yield opened
+
+
+def step(store: Store, code: str, of: str = "round-1", /, **payload: Any) -> Any:
+    action = Action(code, say("do"), payload)
+    return next_step.next_step(store, of, Finding("some", "warn", say("so"), "P7", {}, action))
+
+
+def test_every_action_that_a_check_proposes_can_be_done() -> None:
+    """The codes in the code of the checks are those that `next_step` knows."""
+    used = {
+        call.args[0].value
+        for path in (HOME / "rounds").glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", "") == "Action"
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert used == set(next_step._STEPS)
+
+
+def test_a_wider_range_is_that_of_the_next_design(store: Store) -> None:
+    """Of what is asked as of what is only tuned; the question stays."""
+    domain = Domain("float", 0.01, 1.0, "log")
+    payload = {"name": "sgd.learning_rate", "key": "optimizer.learning_rate", "domain": domain.to_dict()}
+    design = step(store, "widen", **payload)
+    assert design == Design("understand", {"optimizer.learning_rate": domain})
+    assert design.plan(store).studies[0].dimensions[0].domain == domain
+    other = Domain("float", 1e-5, 1e-2, "log")
+    payload = {"name": "sgd.weight_decay", "key": "optimizer.weight_decay", "domain": other.to_dict()}
+    design = step(store, "shrink", **payload)
+    assert design.ranges == {"sgd.weight_decay": other}
+    assert {d.name for d in design.plan(store).studies[0].dimensions} >= {"sgd.weight_decay"}
+
+
+def test_a_list_whose_end_is_best_gets_one_value_more(store: Store) -> None:
+    """In the proportion of its last two; text has no beyond."""
+    ordered = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}
+    rates = {"sgd.momentum": Domain("list", choices=(0.8, 0.9))}
+    plan = planning.propose(store, "compare", scientific=ordered, ranges=rates, trials=12)
+    batch = planning.save(store, plan)
+    design = step(store, "widen", batch.name, name="sgd.momentum", key="optimizer.momentum", side="low", study="x")
+    (domain,) = design.ranges.values()
+    assert domain.choices[1:] == (0.8, 0.9)
+    assert domain.choices[0] == pytest.approx(0.8 * 0.8 / 0.9)
+    with pytest.raises(Refusal, match="yours to say"):
+        # A momentum above 1 there is none of.
+        step(store, "widen", batch.name, name="sgd.momentum", key="optimizer.momentum", side="high", study="x")
+
+
+def test_more_trials_are_added_and_run(store: Store) -> None:
+    """The round goes on with the next points of its sequence."""
+    extend = step(store, "more_trials", trials=3)
+    assert extend == Extend("round-1", 3)
+    next_step.extend(store, extend)
+    assert len(trials.trials(store, "round-1")) == 9
+    assert trials.batch(store, "round-1").wanted == "run"
+
+
+def test_another_number_of_steps_comes_with_what_it_means(store: Store) -> None:
+    """The design has the steps, evaluations as many as before, and says what is to be tuned again."""
+    design = step(store, "more_steps", steps=2000)
+    assert design.steps == 2000
+    assert "tuned again" in design.notes[0].text()
+    base = design.plan(store).base
+    assert (base["training.steps"], base["training.evaluate_every"]) == (2000, 20)
+
+
+def test_a_warm_up_never_takes_more_than_a_tenth_of_fewer_steps() -> None:
+    """And a decay is said to keep its tail."""
+    base = {
+        "training.steps": 1000,
+        "training.evaluate_every": 100,
+        "schedule.warmup_steps": 80,
+        "schedule.name": "cosine",
+    }
+    assert changed(base, 500) == {"training.steps": 500, "training.evaluate_every": 50, "schedule.warmup_steps": 50}
+    said = [note.text() for note in transfer(base, 500)]
+    assert any("cosine decay is drawn out to 500 steps" in text for text in said)
+    assert any("cut from 80 to 50" in text for text in said)
+    assert "schedule.warmup_steps" not in changed(base, 5000)
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"),
+    [
+        ("regularise", "regularization.label_smoothing"),
+        ("steady", "schedule.name"),
+        ("stabilise", "schedule.warmup_steps"),
+    ],
+)
+def test_a_remedy_is_a_round_about_it(store: Store, code: str, asked: str) -> None:
+    """Something to regularise, to decay or to warm up is tried against leaving it as it is."""
+    design = step(store, code)
+    assert list(design.scientific) == [asked]
+    plan = design.plan(store)
+    assert plan.goal in ("improve", "compare")
+    assert len(plan.studies) >= 2
+
+
+def test_what_is_looked_at_by_hand_is_named(store: Store) -> None:
+    """The failed trial before the diverged one, the round to run on, the launch, the step of the set-up, the check."""
+    assert step(store, "find_bug") == Look("trial", "round-1-004")
+    assert step(store, "run") == Look("round", "round-1")
+    assert step(store, "repeat") == step(store, "launch") == Look("propose", "round-1")
+    assert step(store, "free_memory") == Look("setup", "batch_size")
+    assert step(store, "stability_check", trial="round-1-001") == Check("round-1-001")
+
+
+def test_a_finding_without_a_proposal_is_refused(store: Store) -> None:
+    """There is nothing to do about what passed."""
+    with pytest.raises(Refusal, match="proposes nothing"):
+        next_step.next_step(store, "round-1", Finding("some", "pass", say("so"), "P7"))

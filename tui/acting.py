@@ -1,0 +1,76 @@
+"""What a finding proposes, done on the screen or by a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from presets.language import Message, _, say
+from rounds import instability, next_step, planning, supervisor
+from rounds.next_step import Check, Design, Extend, NextStep
+from state.database import Store
+from tui import designing
+from tui.draft import proposed
+from tui.pages import open_page
+from tui.session import Session
+
+if TYPE_CHECKING:
+    from tui.app import Tunebook
+
+
+def question(step: NextStep) -> Message | None:
+    """What is asked before trials run that nobody has seen planned; None where a page comes first."""
+    if isinstance(step, Extend):
+        return say("Run {n} more trials of {name}?", n=step.trials, name=step.round)
+    if isinstance(step, Check):
+        return say(
+            "Run {n} short trials from {trial} on, the last evaluated at every step?",
+            n=len(instability.MULTIPLES),
+            trial=step.trial,
+        )
+    return None
+
+
+def on_screen(book: Tunebook, step: NextStep) -> None:
+    """Do it: the design of the round comes up filled in, trials are queued and run, or the page that is meant opens."""
+    if isinstance(step, Design):
+        from tui.page_design import DesignPage
+
+        book.push_screen(DesignPage(proposed(step)))
+    elif isinstance(step, Extend):
+        next_step.extend(book.store, step)
+        supervisor.ensure(book.project)
+        open_page(book, f"round {step.round}")
+    elif isinstance(step, Check):
+        batch = instability.start(book.store, step.trial)
+        supervisor.ensure(book.project)
+        open_page(book, f"round {batch.name}")
+    else:
+        open_page(book, f"{step.what} {step.name}")
+
+
+def by_command(session: Session, store: Store, step: NextStep) -> dict[str, object]:
+    """Do it without a screen: what is to be run is planned or queued, and `tunebook round run` runs it. Returns what
+    was done, for the answer."""
+    if isinstance(step, Design):
+        plan = step.plan(store)
+        batch = planning.save(store, plan)
+        designing.show(session, plan, batch.name)
+        for note in step.notes:
+            session.progress("  " + note.text())
+        return {"does": "plan", "round": batch.name, "notes": step.notes}
+    if isinstance(step, Extend):
+        planning.extend(store, step.round, step.trials)
+        session.progress(_("{n} more trials of {name}").format(n=step.trials, name=step.round))
+        return {"does": "extend", "round": step.round, "trials": step.trials}
+    if isinstance(step, Check):
+        batch = instability.start(store, step.trial, wanted="")
+        session.progress(_("{name}: a stability check of {trial}").format(name=batch.name, trial=step.trial))
+        return {"does": "check", "round": batch.name, "trial": step.trial}
+    words = {
+        "trial": _("Look at the log of {name}: tunebook round status, or its page in the screens."),
+        "round": _("Run {name} on: tunebook round run {name}"),
+        "propose": _("Launch it: tunebook launch {name}"),
+        "setup": _("Decide {name} anew: tunebook new, or the set-up in the screens."),
+    }
+    session.progress(words[step.what].format(name=step.name))
+    return {"does": "look", "at": step.what, "name": step.name}
