@@ -60,8 +60,7 @@ def plan(store: Store, trial: str) -> RoundPlan:
     entry = trials.trial(store, trial)
     if entry.status != "complete":
         raise Refusal("{trial} did not complete: check the stability of one that did.", trial=trial)
-    incidental = ("training.seed", planning.THREADS)
-    settings = {key: v for key, v in trials.trial_settings(store, entry).items() if key not in incidental}
+    settings = trials.trial_settings(store, entry)
     length = min(SHORT, settings[STEPS])
     # A schedule would end within the short run; what is looked for happens at the full rate.
     base = {**settings, "training.seed": 0, STEPS: length, EVERY: max(1, length // LOOKS), "schedule.name": "constant"}

@@ -189,7 +189,7 @@ def test_the_whole_check_on_real_trials(tmp_path: Path, digits: Path, fork_serve
             driven.tick()
             return not trials.unfinished(opened)
 
-        values = small_project.settings(digits, training__steps=60)
+        values = small_project.settings(digits, training__steps=40)
         small_project.adopt(opened, values)
         trials.ask(opened, "baseline-1", "run")
         rates = {"optimizer.learning_rate": Domain("list", choices=(0.003, 8.0))}
