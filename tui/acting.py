@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from presets.language import Message, _, say
 from rounds import instability, next_step, planning, supervisor
 from rounds.next_step import Check, Design, Extend, NextStep
 from state.database import Store
 from tui import designing
-from tui.draft import proposed
-from tui.pages import open_page
+from tui.book import Book
 from tui.session import Session
-
-if TYPE_CHECKING:
-    from tui.app import Tunebook
 
 
 def question(step: NextStep) -> Message | None:
@@ -30,22 +24,20 @@ def question(step: NextStep) -> Message | None:
     return None
 
 
-def on_screen(book: Tunebook, step: NextStep) -> None:
+def on_screen(book: Book, step: NextStep) -> None:
     """Do it: the design of the round comes up filled in, trials are queued and run, or the page that is meant opens."""
     if isinstance(step, Design):
-        from tui.page_design import DesignPage
-
-        book.push_screen(DesignPage(proposed(step)))
+        book.design(step)
     elif isinstance(step, Extend):
         next_step.extend(book.store, step)
         supervisor.ensure(book.project)
-        open_page(book, f"round {step.round}")
+        book.open(f"round {step.round}")
     elif isinstance(step, Check):
         batch = instability.start(book.store, step.trial)
         supervisor.ensure(book.project)
-        open_page(book, f"round {batch.name}")
+        book.open(f"round {batch.name}")
     else:
-        open_page(book, f"{step.what} {step.name}")
+        book.open(f"{step.what} {step.name}")
 
 
 def by_command(session: Session, store: Store, step: NextStep) -> dict[str, object]:

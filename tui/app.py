@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
 from textual.app import App
@@ -23,8 +23,11 @@ from state.project import Project, open_project
 from state.store import open_store
 from tui.keys import bindings
 from tui.page import Page, trouble
-from tui.pages import page
+from tui.pages import design_page, page
 from tui.theme import THEME, WholeCells
+
+if TYPE_CHECKING:
+    from rounds.next_step import Design
 
 # How often the store is asked whether anything changed; the asking itself costs nothing and sends nothing.
 LOOK_SECONDS = 1.0
@@ -116,6 +119,10 @@ class Tunebook(App[None]):
             self.switch_screen(page(place))
         else:
             self.push_screen(page(place))
+
+    def design(self, proposed: Design) -> None:
+        """Show the design of a round, filled in with what is proposed."""
+        self.push_screen(design_page(proposed))
 
     def close_store(self) -> None:
         """Let the store go; nothing is saved here, because everything is written when it happens."""

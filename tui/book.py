@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from textual.geometry import Size
 
 from state.database import Store
 from state.project import Project
+
+if TYPE_CHECKING:
+    from rounds.next_step import Design
 
 
 class Book(Protocol):
@@ -43,6 +46,10 @@ class Book(Protocol):
 
     def open(self, place: str, *, instead: bool = False) -> None:
         """Show the page of a name over the present one, or in its place: `round round-1`."""
+        ...
+
+    def design(self, proposed: Design) -> None:
+        """Show the design of a round, filled in with what is proposed."""
         ...
 
     def open_folder(self, root: Path, then: str = "") -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tui.page import Page
+
+if TYPE_CHECKING:
+    from rounds.next_step import Design
 
 
 def page(place: str) -> Page:
@@ -59,3 +64,11 @@ def page(place: str) -> Page:
             return ReportPage()
         case _:
             raise ValueError(place)
+
+
+def design_page(proposed: Design) -> Page:
+    """The design of a round, filled in with what is proposed."""
+    from tui.draft import proposed as draft_of
+    from tui.page_design import DesignPage
+
+    return DesignPage(draft_of(proposed))
