@@ -31,7 +31,7 @@ def small_network() -> tuple[nn.Module, torch.optim.Optimizer]:
 
 
 def evaluation(step: int, error_rate: float, loss: float = 1.0) -> Evaluation:
-    return Evaluation(step, loss, error_rate, correct=0, examples=100)
+    return Evaluation(step, loss, error_rate, error_rate, 1 - error_rate, correct=0, examples=100)
 
 
 def kept(folder: Path) -> list[str]:
@@ -56,7 +56,12 @@ def test_the_best_are_kept_and_of_equals_the_earlier(digits: Path, tmp_path: Pat
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
     assert metadata["step"] == "3"
-    assert json.loads(metadata["metrics"]) == {"val/loss": 1.0, "val/error_rate": 0.3}
+    assert json.loads(metadata["metrics"]) == {
+        "val/loss": 1.0,
+        "val/error_rate": 0.3,
+        "val/balanced_error": 0.3,
+        "val/macro_f1": 0.7,
+    }
     assert len(metadata["config"]) == 64
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import balanced_accuracy_score, f1_score
 from torch import nn
 
 from tests.training_runs import configuration
@@ -15,7 +16,7 @@ from training import loop, model
 from training.config import Config
 from training.data import open_dataset
 from training.dataset import Dataset
-from training.evaluation import evaluate
+from training.evaluation import by_class, evaluate
 
 CPU = torch.device("cpu")
 
@@ -45,6 +46,7 @@ def test_a_smaller_last_batch_weighs_no_more_than_its_examples(digits: Path, dat
     with torch.inference_mode():
         logits = network(split.inputs(torch.arange(len(split))))
         loss = F.cross_entropy(logits.double(), split.labels).item()
+        answers = logits.argmax(1)
         wrong = int((logits.argmax(1) != split.labels).sum())
     # One by one, in batches that leave a rest of one, and all at once.
     for size in (1, len(split) - 1, 1000):
@@ -52,6 +54,8 @@ def test_a_smaller_last_batch_weighs_no_more_than_its_examples(digits: Path, dat
         assert scored is not None
         assert scored.loss == pytest.approx(loss, rel=1e-5)
         assert scored.error_rate == wrong / len(split)
+        assert scored.balanced_error == pytest.approx(1 - balanced_accuracy_score(split.labels, answers))
+        assert scored.macro_f1 == pytest.approx(f1_score(split.labels, answers, average="macro", zero_division=0))
         assert (scored.correct, scored.examples, scored.step) == (len(split) - wrong, len(split), 3)
 
 
@@ -82,3 +86,21 @@ def test_bfloat16_on_the_cpu_stays_close_to_float32(digits: Path, dataset: Datas
     assert rough is not None
     assert rough.loss == pytest.approx(exact.loss, rel=0.05)
     assert rough.loss != exact.loss
+
+
+def test_a_class_that_is_not_there_counts_neither_for_nor_against():
+    """Of three classes, the last has no example and is never named; the second is always taken for the first."""
+    balanced_error, macro_f1 = by_class(torch.tensor([[8, 0, 0], [2, 0, 0], [0, 0, 0]]))
+    assert balanced_error == 0.5
+    assert macro_f1 == pytest.approx((16 / 18 + 0) / 2)
+
+
+def test_the_best_checkpoint_is_the_one_with_the_highest_macro_f1(digits: Path, dataset: Dataset, network: nn.Module):
+    scored = evaluate(network, dataset.validation, configuration(digits), CPU, None)
+    assert scored is not None
+    assert [scored.cost(name) > 0 for name in ("loss", "error_rate", "balanced_error", "macro_f1")] == [
+        True,
+        True,
+        True,
+        False,
+    ]

@@ -56,6 +56,14 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
     grey(tmp_path / "data" / "test" / "light" / "seen in validation.png", 60)
     found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
     assert found["duplicates"] == {"within_train": 2, "across_splits": 2}
+    assert found["copies"] == {
+        "across": [
+            ["train/dark/1.png", "val/dark/seen in train.png"],
+            ["val/light/new.png", "test/light/seen in validation.png"],
+        ],
+        "conflicting": 1,
+        "conflicts": [["train/dark/0.png", "dark", "train/light/copy in another class.png", "light"]],
+    }
     assert found["splits"] == {
         "train": {"examples": 11, "per_class": [5, 6]},
         "validation": {"examples": 2, "per_class": [1, 1], "held_out": False},

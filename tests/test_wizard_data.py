@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from state import decisions
+from state import decisions, project
 from state.errors import Refusal
 from state.store import open_store
 from tests.set_up import DIGITS, SPAM, advance, changed, inspected, make, set_up
-from wizard import flow
+from wizard import configuration, flow
 from wizard.question import Question
 
 
@@ -116,6 +116,24 @@ def test_where_one_class_is_nearly_everything_the_loss_is_recommended(tmp_path: 
     assert ask(tmp_path, found, "metric").recommended == "loss"
 
 
+def test_metrics_that_weigh_rare_classes_are_offered_and_macro_f1_is_made_large(tmp_path: Path) -> None:
+    """The direction goes with the metric into tunebook.toml; one that is changed there is asked about again."""
+    with set_up(tmp_path / "p", "metric", SPAM) as store:
+        question = flow.ask(store, "metric")
+        assert [option.value for option in question.options][:4] == ["error_rate", "balanced_error", "macro_f1", "loss"]
+        assert "6.5 times the examples" in said(question)
+        flow.answer(store, "metric", "macro_f1")
+        assert (store.project.settings.metric, store.project.settings.direction) == ("macro_f1", "max")
+        assert configuration.current(store)["training.metric"] == "macro_f1"
+        store.project = project.change(store.project, direction="min")
+        assert flow.standing(store).step == "metric"
+
+
+def test_a_class_of_few_examples_is_named_with_what_to_do(tmp_path: Path) -> None:
+    found = changed(DIGITS, train={"per_class": [142, 146, 142, 146, 145, 145, 145, 143, 139, 4]})
+    assert "Few training examples of 1 classes (9 4)" in said(ask(tmp_path, found))
+
+
 def test_balanced_data_are_not_called_imbalanced(tmp_path: Path) -> None:
     assert "imbalanced" not in said(ask(tmp_path, DIGITS))
     assert "about equally frequent (139 to 146" in said(ask(tmp_path / "2", DIGITS))
@@ -126,11 +144,19 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
     found["skipped"] = [{"path": "3/[/red]坏.png", "reason": "truncated"}]
     found["skipped_total"] = 7
     found["duplicates"] = {"within_train": 2, "across_splits": 5}
+    found["copies"] = {
+        "across": [["train/0/a.png", f"val/0/{name}.png"] for name in "bcdef"],
+        "conflicting": 1,
+        "conflicts": [["train/0/a.png", "0", "train/1/a.png", "1"]],
+    }
     found["splits"]["test"] = {"examples": 100, "per_class": [10] * 10}
     text = said(ask(tmp_path, found))
     for part in (
         "7 files or rows",
-        "3/[/red]坏.png (truncated)",
+        "3/[/red]坏.png (truncated); … +6",
+        "train/0/a.png = val/0/b.png; train/0/a.png = val/0/c.png; train/0/a.png = val/0/d.png; … +2",
+        "1 contents are under more than one class",
+        "train/0/a.png (0) = train/1/a.png (1)",
         "5 examples are in the training split and in another",
         "2 examples are copies",
         "test split of 100 examples is left alone",
@@ -165,6 +191,7 @@ def test_data_that_changed_on_disk_are_inspected_again(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "metric") as store:
         for change in (
             lambda: (tmp_path / "p" / "data" / "0" / "new.png").touch(),
+            lambda: (tmp_path / "p" / "data" / "0" / "new.png").write_bytes(b"painted over in place"),
             lambda: (tmp_path / "p" / "data" / "train" / "1" / "new.png").touch(),
             lambda: labels.write_text("text,label\nhello,ham\n"),
         ):

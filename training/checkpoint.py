@@ -82,7 +82,7 @@ class Checkpoints:
     def consider(self, evaluation: Evaluation, network: nn.Module, progress: Progress) -> None:
         """Enter an evaluation among the best if it is one of them, and hold on to its weights; ties: the earlier."""
         metric, keep = self.config.training.metric, self.config.training.keep_checkpoints
-        ranked = sorted([*progress.best, evaluation], key=lambda entry: (getattr(entry, metric), entry.step))
+        ranked = sorted([*progress.best, evaluation], key=lambda entry: (entry.cost(metric), entry.step))
         progress.best = ranked[:keep]
         if evaluation in progress.best:
             self._held[evaluation.step] = {

@@ -7,26 +7,35 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from training.batches import evaluation_batches
-from training.config import Config
+from training.config import METRICS, Config
 from training.dataset import Split
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How the weights after `step` updates did: mean cross-entropy in nats, share and number of examples."""
+    """How the weights after `step` updates did: mean cross-entropy in nats (log loss), share and number of examples.
+
+    `balanced_error`: the error rate of each class, on average. `macro_f1`: the F1 score of each class, on average.
+    """
 
     step: int
     loss: float
     error_rate: float
+    balanced_error: float
+    macro_f1: float
     correct: int
     examples: int
 
     def metrics(self) -> dict[str, float]:
         """The values by the names that metrics.jsonl and result.json use."""
-        return {"val/loss": self.loss, "val/error_rate": self.error_rate}
+        return {f"val/{name}": getattr(self, name) for name in ("loss", "error_rate", "balanced_error", "macro_f1")}
+
+    def cost(self, metric: str) -> float:
+        """The value of a metric, turned so that lower is better."""
+        return -getattr(self, metric) if METRICS[metric] == "max" else getattr(self, metric)
 
 
 def evaluate(
@@ -43,7 +52,7 @@ def evaluate(
     Example losses are added up in float64, so that neither the batch size nor a smaller last batch weighs in.
     """
     size = config.training.evaluation_batch_size or 2 * config.training.batch_size
-    losses, correct = [], []
+    losses, answers, truths, classes = [], [], [], 0
     network.eval()
     with torch.inference_mode():
         for inputs, labels in evaluation_batches(split, size, device):
@@ -52,16 +61,37 @@ def evaluate(
             with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
                 logits = network(inputs)
             losses.append(F.cross_entropy(logits.float(), labels, reduction="none"))
-            correct.append(logits.argmax(dim=1) == labels)
+            answers.append(logits.argmax(dim=1))
+            truths.append(labels)
+            classes = logits.shape[1]
     network.train()
     if stop():
         return None
-    right = int(torch.cat(correct).sum())
+    # Row: the class it is; column: the class it was taken for.
+    confusion = torch.bincount(torch.cat(truths) * classes + torch.cat(answers), minlength=classes**2)
+    confusion = confusion.reshape(classes, classes).cpu()
+    right = int(confusion.diagonal().sum())
+    balanced_error, macro_f1 = by_class(confusion)
     return Evaluation(
         step=step,
         # On the CPU, because MPS has no float64.
         loss=float(torch.cat(losses).cpu().double().sum()) / len(split),
         error_rate=(len(split) - right) / len(split),
+        balanced_error=balanced_error,
+        macro_f1=macro_f1,
         correct=right,
         examples=len(split),
+    )
+
+
+def by_class(confusion: Tensor) -> tuple[float, float]:
+    """Balanced error and macro F1 of a table of counts, true class by answer (C, C).
+
+    A class without examples has no error rate; one without examples and answers has no F1 score either.
+    """
+    right, true, said = (part.double() for part in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
+    there, named = true > 0, true + said > 0
+    return (
+        float((1 - right[there] / true[there]).mean()),
+        float((2 * right[named] / (true + said)[named]).mean()),
     )

@@ -26,6 +26,8 @@ from training.splits import DataError, Part, Progress, Skipped, majority_readabl
 
 # More reasons than anyone reads; the total is always given.
 LISTED = 1000
+# Characters by which a text is named.
+EXCERPT = 60
 SECONDS_BETWEEN_REPORTS = 0.25
 # Chinese and Japanese characters count as words of their own.
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
@@ -66,7 +68,8 @@ def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
     """What the data hold, as plain JSON (G0). Raises DataError for what no run could use.
 
     `duplicates` counts contents, whatever their class: surplus copies among what training comes from, before anything
-    is held out, and examples of a ready-made validation or test split that an earlier split has too.
+    is held out, and examples of a ready-made validation or test split that an earlier split has too. `copies` names
+    some of them, and equal contents under different classes.
     """
     return {"task": data.task, **(_images if data.task == "image-classification" else _texts)(data, progress)}
 
@@ -79,6 +82,9 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
     return {
         **_splits(data, found.classes, labels, parts, seen.digests, found.held_out),
+        "copies": splits.copies(
+            parts, labels, seen.digests, [found.files[place].path for place in seen.kept], found.classes
+        ),
         **_skipped((*found.skipped, *seen.skipped)),
         "images": {
             "widths": _spread(seen.sizes[:, 0], 0, 50, 100),
@@ -93,6 +99,9 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
     table = texts.read(found, data, progress)
     return {
         **_splits(data, table.classes, table.labels, table.parts, table.digests(), found.held_out),
+        "copies": splits.copies(
+            table.parts, table.labels, table.digests(), [text[:EXCERPT] for text in table.texts], table.classes
+        ),
         **_skipped(table.skipped),
         "texts": {
             "characters": _spread(np.array([len(text) for text in table.texts]), 0, 50, 95, 100),

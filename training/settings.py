@@ -58,7 +58,8 @@ def _required(about: str, **limits: Any) -> Any:
 
 
 TASKS = ("image-classification", "text-classification")
-METRICS = ("error_rate", "loss")
+# What is measured on the validation split, and whether the lowest or the highest value is the best.
+METRICS = {"error_rate": "min", "balanced_error": "min", "macro_f1": "max", "loss": "min"}
 # The hyperparameters that each optimizer has, with the library's own default where it has one: torch.optim 2.14; of
 # rmsprop and lamb timm 1.0 (RMSpropTF with the momentum and epsilon of timm's recipes for it, Lamb).
 OPTIMIZERS: dict[str, dict[str, float | bool | None]] = {
@@ -153,7 +154,9 @@ class Training:
     )
     keep_checkpoints: int = _setting(3, "best checkpoints kept besides the last", low=1)
     metric: str = _setting(
-        "error_rate", "validation metric that selects the best checkpoint, lower is better", choices=METRICS
+        "error_rate",
+        "validation metric that selects the best checkpoint: the highest macro_f1, the lowest of the others",
+        choices=tuple(METRICS),
     )
     seed: int = _setting(0, "seed of initialisation, order of the data, dropout and augmentation", low=0)
 

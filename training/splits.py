@@ -12,9 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
+# Copies that are named; how many there are is always said.
+NAMED = 20
 # What reads reports how far it is: (done, total).
 Progress = Callable[[int, int], None]
 
@@ -168,6 +171,29 @@ def duplicates(parts: np.ndarray, digests: np.ndarray) -> tuple[int, int]:
             across += sum(content in seen for content in own)
         seen |= distinct
     return within_train, across
+
+
+def copies(
+    parts: np.ndarray, labels: np.ndarray, digests: np.ndarray, names: Sequence[str], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Copies by name: `across` splits, [one, the other] of the first; `conflicting` contents of several classes, how
+    many, and `conflicts`, [one, its class, the other, its class] of the first."""
+    first: dict[bytes, int] = {}
+    across: list[tuple[str, str]] = []
+    conflicts: list[tuple[str, str, str, str]] = []
+    conflicting: set[bytes] = set()
+    numbers = [int(label) for label in labels]
+    for place in (int(place) for place in np.argsort(parts, kind="stable")):
+        content = digests[place].tobytes()
+        earlier = first.setdefault(content, place)
+        if parts[earlier] != parts[place] and len(across) < NAMED:
+            across.append((names[earlier], names[place]))
+        if numbers[earlier] != numbers[place] and content not in conflicting:
+            conflicting.add(content)
+            if len(conflicts) < NAMED:
+                one, other = classes[numbers[earlier]], classes[numbers[place]]
+                conflicts.append((names[earlier], one, names[place], other))
+    return {"across": across, "conflicting": len(conflicting), "conflicts": conflicts}
 
 
 def majority_readable(unreadable: Sequence[Skipped], total: int, source: str) -> None:

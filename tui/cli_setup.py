@@ -37,7 +37,7 @@ from tui.starting import data_place, guess_task
 @click.option("--label-column", metavar="NAME", help=_("texts: the column with the class"))
 @click.option("--encoding", metavar="NAME", help=_("texts: the character encoding, if it is not UTF-8"))
 @click.option("--held-out", metavar="SHARE", help=_("share held out for validation where there is no split"))
-@click.option("--metric", metavar="NAME", help=_("what tuning makes small: error_rate or loss"))
+@click.option("--metric", metavar="NAME", help=_("what tuning judges by: error_rate, balanced_error, macro_f1 or loss"))
 @click.option("--architecture", metavar="ID", help=_("one of `tunebook presets`"))
 @click.option("--weights", metavar="WHICH", help=_("scratch, hub, or a path on this machine"))
 @click.option("--optimizer", metavar="NAME", help=_("one of `tunebook presets`"))

@@ -28,7 +28,7 @@ TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": sa
 # What a question offers only now and then.
 ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "filter")
 # From so many options on they can be filtered.
-MANY = 8
+MANY = 10
 
 
 class SetupPage(Page):

@@ -80,7 +80,8 @@ def judge(store: Store, name: str) -> BaselineVerdict:
     complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
     if not complete:
         return BaselineVerdict(False, _without_result(listed), {"trials": len(listed), "complete": 0})
-    best = min(complete, key=lambda entry: entry.best if entry.best is not None else float("inf"))
+    sign = -1 if store.project.settings.direction == "max" else 1
+    best = min(complete, key=lambda entry: sign * (entry.best if entry.best is not None else float("inf")))
     result = best.result or {}
     validation = result["validation"]
     found = chance.against_chance(validation["correct"], validation["per_class"])

@@ -22,8 +22,11 @@ LARGEST_FRACTION = 0.5
 IMBALANCE = 3.0
 # Modes of images (Pillow's names) that have no colour.
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
-# Classes named in one sentence.
+# Classes, and files or copies, that are named in one sentence.
 NAMED = 10
+SHOWN = 3
+# With fewer examples of a class to learn from, its result is mostly luck.
+FEWEST_OF_A_CLASS = 10
 
 
 def ask(store: Store) -> Question:
@@ -96,6 +99,12 @@ def largest_class(found: dict[str, Any]) -> tuple[str, float]:
     counts: Sequence[int] = split["per_class"]
     place = max(range(len(counts)), key=lambda index: counts[index])
     return found["classes"][place], counts[place] / split["examples"]
+
+
+def imbalance(found: dict[str, Any]) -> float:
+    """How many times the examples of the smallest class the largest has in the training split."""
+    counts: Sequence[int] = found["splits"]["train"]["per_class"]
+    return max(counts) / max(min(counts), 1)
 
 
 def grey(found: dict[str, Any]) -> bool:
@@ -175,6 +184,7 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     else:
         yield say("There is no test split: the final result will look a little better than it is, being selected for.")
     yield from _balance(found)
+    yield from _few(found)
     yield from _left_out(found)
     if found.get("images"):
         yield from _images(found)
@@ -187,7 +197,7 @@ def _balance(found: dict[str, Any]) -> Iterator[Message]:
     largest, smallest = max(counts), min(counts)
     few = found["classes"][list(counts).index(smallest)]
     name, share = largest_class(found)
-    if largest > IMBALANCE * max(smallest, 1):
+    if imbalance(found) > IMBALANCE:
         yield say(
             "The classes are imbalanced: from {smallest} examples ({few}) to {largest}. Always naming {name} is right "
             "for {share:.1%} of the validation examples; only what is better than that has learnt something.",
@@ -207,27 +217,59 @@ def _balance(found: dict[str, Any]) -> Iterator[Message]:
         )
 
 
+def _few(found: dict[str, Any]) -> Iterator[Message]:
+    counts: Sequence[int] = found["splits"]["train"]["per_class"]
+    few = [f"{name} {n}" for name, n in zip(found["classes"], counts, strict=True) if n < FEWEST_OF_A_CLASS]
+    if few:
+        yield say(
+            "Few training examples of {n} classes ({named}): whether they are learnt is mostly luck. Collect more, or "
+            "put them together with another class; pretrained weights help most here.",
+            n=len(few),
+            named=_some(few, len(few)),
+        )
+
+
 def _left_out(found: dict[str, Any]) -> Iterator[Message]:
     if found["skipped_total"]:
-        first = found["skipped"][0]
         yield say(
-            "{n} files or rows cannot be read and are left out, the first: {path} ({reason}).",
+            "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
+            "otherwise remove them, so that others count what you count.",
             n=found["skipped_total"],
-            path=first["path"],
-            reason=first["reason"],
+            listed=_some([f"{one['path']} ({one['reason']})" for one in found["skipped"]], found["skipped_total"]),
         )
-    duplicates = found["duplicates"]
+    duplicates, copies = found["duplicates"], found.get("copies") or {}
     if duplicates["across_splits"]:
         yield say(
             "{n} examples are in the training split and in another one: what is measured on them is memory, not "
-            "learning. Remove them from one side.",
+            "learning. Remove them from one side{named}.",
             n=duplicates["across_splits"],
+            named=_named([f"{one} = {other}" for one, other in copies.get("across", ())], duplicates["across_splits"]),
+        )
+    if conflicting := copies.get("conflicting"):
+        yield say(
+            "{n} contents are under more than one class: no model can be right about all of them, so the error cannot "
+            "reach 0. Decide which class is right, and remove the other{named}.",
+            n=conflicting,
+            named=_named(
+                [f"{one} ({a}) = {other} ({b})" for one, a, other, b in copies.get("conflicts", ())], conflicting
+            ),
         )
     if duplicates["within_train"]:
         yield say(
             "{n} examples are copies of others. They stay on one side of the split; in learning they count twice.",
             n=duplicates["within_train"],
         )
+
+
+def _named(names: Sequence[str], total: int) -> str:
+    return f": {_some(names, total)}" if names else ""
+
+
+def _some(names: Sequence[str], total: int) -> str:
+    """The first few names, and how many more there are."""
+    shown = names[:SHOWN]
+    more = [f"… +{total - len(shown)}"] if total > len(shown) else []
+    return "; ".join([*shown, *more])
 
 
 def _images(found: dict[str, Any]) -> Iterator[Message]:

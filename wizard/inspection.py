@@ -19,8 +19,8 @@ from training import config
 from wizard import configuration, measuring
 
 KIND = "inspection"
-# Folders that may hold class folders themselves.
-SPLITS = {"train", "val", "valid", "validation", "test"}
+# Splits, classes, and images in them.
+DEPTH = 3
 # Enough to notice a change, and little enough to look at again and again.
 MOST_ENTRIES = 10_000
 # The settings that the findings about the data depend on.
@@ -112,8 +112,8 @@ def _settings(store: Store) -> dict[str, Any]:
 def _seen(path: Path) -> str:
     """A digest of what tells that data have changed without reading them; the same while they have not.
 
-    Size and time of a file, or of the files in a folder, and the times of its class folders, which change when an
-    image comes or goes.
+    Size and time of a file, or of the files in a folder and in those below it; of very many files the first ones, and
+    the times of their folders, which change when one comes or goes.
     """
     lines = []
     try:
@@ -128,16 +128,21 @@ def _seen(path: Path) -> str:
     return hashlib.blake2b("\n".join(sorted(lines)).encode(errors="surrogateescape"), digest_size=8).hexdigest()
 
 
-def _entries(folder: Path) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            # The data may lie in the project's own folder.
-            if entry.name.startswith(".") or entry.name == FILE:
-                continue
-            status = entry.stat()
-            if entry.is_dir():
-                yield f"{entry.name}/ {status.st_mtime_ns}"
-                if entry.name.lower() in SPLITS:
-                    yield from (f"{entry.name}/{line}" for line in _entries(Path(entry.path)))
-            else:
-                yield f"{entry.name} {status.st_size} {status.st_mtime_ns}"
+def _entries(root: Path) -> Iterator[str]:
+    """Name, size and time of what is in a folder: all folders of a level before what is in them."""
+    waiting: list[tuple[str, str]] = [("", str(root))]
+    for depth in range(DEPTH):
+        below: list[tuple[str, str]] = []
+        for name, folder in waiting:
+            with os.scandir(folder) as entries:
+                for entry in sorted(entries, key=lambda one: one.name):
+                    # The data may lie in the project's own folder.
+                    if entry.name.startswith(".") or (not depth and entry.name == FILE):
+                        continue
+                    status = entry.stat()
+                    if entry.is_dir():
+                        below.append((f"{name}{entry.name}/", entry.path))
+                        yield f"{name}{entry.name}/ {status.st_mtime_ns}"
+                    else:
+                        yield f"{name}{entry.name} {status.st_size} {status.st_mtime_ns}"
+        waiting = below

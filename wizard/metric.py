@@ -6,6 +6,7 @@ from presets.language import say
 from state import project
 from state.database import Store
 from state.decisions import Decision
+from training.config import METRICS
 from wizard import data, inspection
 from wizard.question import Choice, Option, Question, Settled
 
@@ -27,28 +28,43 @@ def ask(store: Store) -> Question:
         ),
         say(
             "Tuning can only be as good as its metric: choose what is closest to deployment, and say so when it is a "
-            "stand-in. Both metrics are measured in every run; this one selects."
+            "stand-in. All of these are measured in every run; this one selects."
         ),
     ]
     dominated = share > DOMINATED
+    meant = {
+        "error_rate": say("share of wrong answers; close to deployment where all mistakes cost the same"),
+        "balanced_error": say(
+            "error rate of each class, on average; close to deployment where a rare class counts as much as a large one"
+        ),
+        "macro_f1": say(
+            "F1 score of each class, on average, the higher the better; close to deployment where rare classes must be "
+            "found, and not named in vain"
+        ),
+        "loss": say("log loss (cross-entropy); close to deployment where the probabilities themselves are used"),
+    }
     options = (
-        Option(
-            "error_rate",
-            "error_rate",
-            say("share of wrong answers; close to deployment where all mistakes cost the same"),
+        *(Option(name, name, note) for name, note in meant.items()),
+        *(
+            Option(
+                name + STAND_IN, name + STAND_IN, say("{name}, while something else matters in deployment", name=name)
+            )
+            for name in meant
         ),
-        Option("loss", "loss", say("cross-entropy; close to deployment where the probabilities themselves are used")),
-        Option(
-            "error_rate" + STAND_IN,
-            "error_rate" + STAND_IN,
-            say("share of wrong answers, while something else matters in deployment"),
-        ),
-        Option("loss" + STAND_IN, "loss" + STAND_IN, say("cross-entropy, while something else matters in deployment")),
     )
+    if (imbalance := data.imbalance(found)) > data.IMBALANCE:
+        evidence.append(
+            say(
+                "The largest class has {times:.1f} times the examples of the smallest: the error rate is mostly about "
+                "the large ones, balanced_error and macro_f1 weigh all classes the same, but are noisier, as they hang "
+                "on the few examples of the small ones.",
+                times=imbalance,
+            )
+        )
     return Question(
         step=STEP,
         rows=("G0",),
-        text=say("What should tuning make small, and is that close to what matters in deployment?"),
+        text=say("By what should tuning judge, and is that close to what matters in deployment?"),
         evidence=tuple(evidence),
         options=options,
         recommended="loss" if dominated else "error_rate",
@@ -72,11 +88,16 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         reason = say("chosen as a stand-in: what matters in deployment is something else, and must be checked there")
 
     def remember() -> None:
-        store.project = project.change(store.project, metric=name, direction="min", close_to_deployment=not stand_in)
+        store.project = project.change(
+            store.project, metric=name, direction=METRICS[name], close_to_deployment=not stand_in
+        )
 
     return Settled({"training.metric": name}, reason, remember)
 
 
 def valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: tunebook.toml names the same metric."""
-    return decision.settings["training.metric"] == store.project.settings.metric
+    """Whether the decision still stands: tunebook.toml names the same metric, and its direction."""
+    settings = store.project.settings
+    return (
+        decision.settings["training.metric"] == settings.metric and METRICS.get(settings.metric) == settings.direction
+    )
