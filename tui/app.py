@@ -168,6 +168,13 @@ class Tunebook(App[None]):
         if len(self.screen_stack) > FIRST:
             await self.pop_screen()
 
+    def action_palette(self) -> None:
+        """Everything that can be done here, to choose from."""
+        from tui.page_palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(self.screen))
+
     def action_help(self) -> None:
         """All keys of this page."""
         from tui.page_help import Help

@@ -26,9 +26,9 @@ def demo(session: Session, folder: Path, auto: bool) -> None:
 
     if not (auto or session.json) and sys.stdin.isatty() and sys.stdout.isatty():
         root = demonstration.prepare(session, folder).root
-        from tui.app import run
+        from tui.opening import screens
 
-        run(root)
+        screens(session, root)
         return
     again = say("Interrupted. What runs goes on in the background; continue with: tunebook demo {path}", path=folder)
     with goes_on(again):

@@ -54,6 +54,20 @@ class Choices(OptionList, inherit_bindings=False):
                 break
         self.highlighted = min(place, len(entries) - 1) if entries else None
 
+    def action_page_up(self) -> None:
+        """Mark the entry a page before."""
+        self._turn(-1)
+
+    def action_page_down(self) -> None:
+        """Mark the entry a page on. Textual's own fails where the list has just got its room."""
+        self._turn(1)
+
+    def _turn(self, pages: int) -> None:
+        if self.option_count:
+            lines = max(self.virtual_size.height / self.option_count, 1)
+            entries = max(int(self.size.height / lines), 1)
+            self.highlighted = min(max((self.highlighted or 0) + pages * entries, 0), self.option_count - 1)
+
     def render_line(self, y: int) -> Strip:
         """The marked entry is reversed, which shows without colours too; Textual's list knows no such style."""
         strip = super().render_line(y)

@@ -37,12 +37,13 @@ class Line:
 @dataclass(frozen=True)
 class View:
     """What of a table is seen: the first line, how many columns are left out after the pinned ones, the marked line
-    (-1: none) and whether keys move the mark."""
+    (-1: none), whether keys move the mark, and what the lines were searched for."""
 
     top: int = 0
     shift: int = 0
     marked: int = -1
     focused: bool = False
+    wanted: str = ""
 
 
 def widths(columns: Sequence[Column], lines: Sequence[Line]) -> list[int]:
@@ -134,8 +135,9 @@ def _spans(
 
 
 def _tag(view: View, more_lines: bool, more_columns: bool, total: int) -> str:
-    """What the end of the header says of what is not seen: columns to the left and right, the place among the lines."""
+    """The end of the header: what was searched for, columns to the left and right, the place among the lines."""
     parts = [
+        f"/{view.wanted}" if view.wanted else "",
         "<" if view.shift else "",
         ">" if more_columns else "",
         f"{view.marked + 1}/{total}" if more_lines and view.marked >= 0 else "",

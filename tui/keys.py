@@ -1,16 +1,18 @@
-"""Every key of the application in one table, which makes Textual's bindings, the line of hints and the help.
+"""Every key of the application in one table: it makes Textual's bindings, the line of hints, the help and the palette.
 
 A key that a terminal may swallow (function keys, alt, ctrl+s) is never the only one of its action.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
 from presets.language import Message, say
+from state.errors import Refusal
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,22 @@ NAMES = {
     "escape": "esc",
     "pagedown": "pgdn",
     "pageup": "pgup",
+    "colon": ":",
+    "semicolon": ";",
+    "comma": ",",
+    "full_stop": ".",
+    "equals_sign": "=",
+    "underscore": "_",
+    "asterisk": "*",
+    "exclamation_mark": "!",
+    "number_sign": "#",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
 }
+# What else may be given to an action, besides single letters, digits and the signs above.
+NAMED = ("enter", "tab", "shift+tab", "space", "backspace", "up", "down", "left", "right", "home", "end", "delete")
 
 GROUPS = {
     "choices": say("List of choices"),
@@ -53,6 +70,7 @@ GROUPS = {
     "round": say("Round"),
     "trial": say("Trial"),
     "design": say("Design of a round"),
+    "palette": say("All that can be done"),
     "review": say("Review"),
     "launch": say("Launch"),
     "list": say("List"),
@@ -61,7 +79,7 @@ GROUPS = {
     "everywhere": say("Everywhere"),
 }
 
-KEYS = (
+KEYS: tuple[Key, ...] = (
     Key("choices.choose", ("enter",), "select", say("choose the marked entry"), "choices", say("choose")),
     Key("choices.up", ("up", "k"), "cursor_up", say("previous entry"), "choices"),
     Key("choices.down", ("down", "j"), "cursor_down", say("next entry"), "choices"),
@@ -166,10 +184,66 @@ KEYS = (
     Key("chart.pick", ("enter",), "pick", say("open what the point stands for"), "chart", say("open")),
     Key("chart.log_x", ("x",), "toggle_log_x", say("logarithmic or linear x axis"), "chart", say("scale")),
     Key("chart.log_y", ("y",), "toggle_log_y", say("logarithmic or linear y axis"), "chart", say("scale")),
+    Key("palette.up", ("up",), "mark(-1)", say("previous entry"), "palette", say("mark")),
+    Key("palette.down", ("down",), "mark(1)", say("next entry"), "palette", say("mark")),
+    Key("table.filter", ("slash",), "filter", say("show only the lines that contain a text"), "table", say("filter")),
+    Key("palette", ("colon", "ctrl+p"), "palette", say("choose among all that can be done here"), "everywhere"),
     Key("back", ("escape",), "back", say("out of the typing, or back"), "everywhere", say("back")),
     Key("help", ("question_mark", "f1"), "help", say("all keys of this screen"), "everywhere", say("help")),
     Key("quit", ("q", "ctrl+q"), "quit", say("leave; whatever is running goes on"), "everywhere", say("quit")),
 )
+
+
+def remap(wanted: Mapping[str, str], source: str) -> None:
+    """Give actions other keys: an action's id to its keys, with commas between. Call it before the screens are loaded:
+    their bindings are made then. Refuses, with the `source` of the wish, what is unknown or means two things."""
+    global KEYS
+    known = {key.id: key for key in KEYS}
+    for id, text in wanted.items():
+        if id not in known:
+            near = difflib.get_close_matches(id, known, 3) or list(known)[:3]
+            raise Refusal(
+                "{source}: there is no action {id}; did you mean: {near}", source=source, id=id, near=", ".join(near)
+            )
+        known[id] = replace(known[id], keys=tuple(_parsed(part, id, source) for part in _split(text)))
+    table = tuple(known.values())
+    for group in GROUPS:
+        taken: dict[str, str] = {}
+        for key in (key for key in table if key.group in (group, "everywhere")):
+            for name in key.keys:
+                if name in taken:
+                    raise Refusal(
+                        "{source}: {key} cannot mean both {one} and {other}.",
+                        source=source,
+                        key=NAMES.get(name, name),
+                        one=taken[name],
+                        other=key.id,
+                    )
+                taken[name] = key.id
+    KEYS = table
+
+
+def _split(text: str) -> list[str]:
+    """The keys of a list; a comma alone is the key."""
+    return [text] if text.strip() == "," else [part.strip() for part in text.split(",")]
+
+
+def _parsed(text: str, id: str, source: str) -> str:
+    """A key by Textual's name. Refuses what is none, or what a terminal would not pass on."""
+    name = {sign: name for name, sign in NAMES.items()}.get(text.strip(), text.strip())
+    letter = len(name) == 1 and name.isascii() and name.isalnum()
+    control = len(name) == 6 and name.startswith("ctrl+") and "a" <= name[5] <= "z" and name[5] not in "himjsqz"
+    function = name.startswith("f") and name[1:].isdecimal() and 1 <= int(name[1:]) <= 12
+    if letter or control or function or name in NAMES or name in NAMED:
+        return name
+    raise Refusal(
+        "{source}: {id} = {text!r} is no key. A key is a letter, a digit, a sign, ctrl+ with a letter that terminals "
+        "pass on, f1 to f12, or one of: {named}",
+        source=source,
+        id=id,
+        text=text,
+        named=", ".join(NAMED),
+    )
 
 
 def bindings(group: str) -> list[BindingType]:

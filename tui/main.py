@@ -14,6 +14,9 @@ import click
 
 from presets import language
 from presets.language import _, error_text
+from state import preferences
+from state.errors import Refusal
+from state.preferences import Preferences
 from tui import say
 from tui.session import Interrupted, Session, common
 
@@ -32,6 +35,7 @@ COMMANDS = {
     "export": "tui.cli_export:export",
     "report": "tui.cli_report:report",
     "doctor": "tui.cli_doctor:doctor",
+    "keys": "tui.cli_keys:keys",
 }
 
 
@@ -51,6 +55,7 @@ def summaries() -> dict[str, str]:
         "export": _("configuration, training code and environment of a trial, in a folder of their own"),
         "report": _("the story of the project in one file to share: HTML, Markdown, CSV or JSON"),
         "doctor": _("what this machine offers, and what is wrong with the project"),
+        "keys": _("the keys of the screens, and how to change them"),
     }
 
 
@@ -104,9 +109,9 @@ def _without_command(context: click.Context, ascii_only: bool, no_mouse: bool) -
         if root is not None:
             # Opened here for its language: the screens' texts are fixed when they are loaded.
             root = session.project().root
-        from tui.app import run as open_screens
+        from tui.opening import screens
 
-        open_screens(root, mouse=not no_mouse, ascii_only=ascii_only)
+        screens(session, root, ascii_only=ascii_only, no_mouse=no_mouse)
     elif root is not None:
         from tui.cli_project import show_status
 
@@ -127,8 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         # Before anything is loaded, since help texts are fixed then.
         language.set_language(language.choose(_asked(given), None, os.environ))
-    except ValueError as error:
-        say.error(str(error))
+        session.preferences = _preferences(_asked(given))
+    except (ValueError, Refusal) as error:
+        say.error(error_text(error))
         sys.exit(2)
     code = run(given, session)
     try:
@@ -160,6 +166,17 @@ def run(arguments: Sequence[str], session: Session) -> int:
         return _fail(session, error, *_explained(error))
 
 
+def _preferences(asked: str | None) -> Preferences:
+    """What the person prefers, the language at once where none is asked for. Raises ValueError with what is wrong."""
+    prefers = preferences.read()
+    if prefers.language and asked is None:
+        try:
+            language.set_language(prefers.language)
+        except ValueError as error:
+            raise ValueError(f"{prefers.path}: display.language: {error}") from None
+    return prefers
+
+
 def _asked(arguments: Sequence[str]) -> str | None:
     """The language asked for anywhere on the command line."""
     for place, word in enumerate(arguments):
@@ -178,7 +195,6 @@ def _hint(error: click.ClickException) -> str:
 def _explained(error: Exception) -> tuple[str, int, str]:
     """The sentence for an error, the exit code, and what to try."""
     from presets.catalogue import CatalogueError
-    from state.errors import Refusal
     from training.config import ConfigError
 
     if isinstance(error, Refusal | ConfigError | CatalogueError):

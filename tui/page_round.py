@@ -164,8 +164,16 @@ class RoundPage(Page):
         """Review the round."""
         self.book.attempt(lambda: self.book.open(f"review {self._of}"))
 
+    def on_table_searched(self, event: Table.Searched) -> None:
+        self.query_one(Prompt).search(event.table)
+
     def leave(self) -> bool:
-        return self.query_one(Prompt).leave()
+        table = self.query_one(Table)
+        if self.query_one(Prompt).leave():
+            return True
+        searched = bool(table.wanted)
+        table.filter("")
+        return searched
 
     def _asking(self) -> bool:
         """Whether a question is open; keys are meant for it then."""

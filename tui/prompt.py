@@ -10,8 +10,9 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
-from presets.language import Message
+from presets.language import Message, say
 from tui.controls import Choices, Field
+from tui.table import Table
 from tui.terminal import printable
 
 Answered = Callable[[str], bool]
@@ -29,6 +30,7 @@ class Prompt(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._answered: Answered = lambda _answer: True
+        self._typed: Answered | None = None
         self._before: Widget | None = None
 
     def compose(self) -> ComposeResult:
@@ -38,9 +40,15 @@ class Prompt(Vertical):
 
     def type(self, words: Message, answered: Answered, value: str = "") -> None:
         """Ask for something to be typed; `value` stands there to begin with."""
+        self._typed = None
         field = self.query_one(Field)
         field.put(value)
         self._ask(words, answered, field)
+
+    def search(self, table: Table) -> None:
+        """Ask which lines of a table are to be shown; it follows what is typed."""
+        self.type(say("Show only what contains:"), lambda answer: table.filter(answer) or not answer, table.wanted)
+        self._typed = table.filter
 
     def choose(
         self, words: Message, options: Sequence[tuple[str, str, str]], answered: Answered, marked: str = ""
@@ -63,6 +71,11 @@ class Prompt(Vertical):
         if asking and self._before is not None:
             self._before.focus()
         return asking
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.display and self._typed is not None:
+            self._typed(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

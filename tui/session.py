@@ -16,6 +16,7 @@ from tui import say
 
 if TYPE_CHECKING:
     from state.database import Store
+    from state.preferences import Preferences
     from state.project import Project
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -42,6 +43,8 @@ class Session:
     json: bool = False
     debug: bool = False
     answered: bool = False
+    preferences: Preferences | None = None
+    """What the person prefers on this machine."""
 
     def project(self) -> Project:
         """The project to work on. Refuses where there is none."""
@@ -59,8 +62,8 @@ class Session:
         return project
 
     def speak(self, configured: str) -> None:
-        """Use the language the project's settings name, unless one was asked for on the command line."""
-        if configured and self.language is None:
+        """Use the language that the project names, unless one was asked for on the command line, or is preferred."""
+        if configured and self.language is None and not (self.preferences and self.preferences.language):
             from state.errors import Refusal
 
             try:

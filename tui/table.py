@@ -12,6 +12,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 
+from presets.language import _
 from tui.canvas import Row
 from tui.grid import Column, Line, View, draw, scrolled
 from tui.keys import bindings
@@ -60,23 +61,44 @@ class Table(Picture, can_focus=True):
     class Opened(Marked):
         """The marked line was asked for."""
 
+    class Searched(Marked):
+        """Lines that contain some text are asked for: the page has it typed, and `filter` shows them."""
+
     def __init__(self, *, pinned: int = 1, empty: str = "", ascii_only: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
         self._pinned = pinned
         self._empty = empty
         self._ascii_only = ascii_only
         self._columns: tuple[Column, ...] = ()
+        self._all: tuple[Line, ...] = ()
         self._lines: tuple[Line, ...] = ()
+        self._wanted = ""
         self._places: dict[str, int] = {}
         self._view = View()
 
     def update(self, columns: Sequence[Column], lines: Sequence[Line]) -> None:
         """Show these lines; of cells, whatever a terminal would obey is spelled out."""
-        before, place = len(self._lines), self._places.get(self.marked, 0)
         self._columns = tuple(columns)
-        self._lines = tuple(
+        self._all = tuple(
             replace(line, cells=tuple((printable(text), style) for text, style in line.cells)) for line in lines
         )
+        self._show()
+
+    @property
+    def wanted(self) -> str:
+        """What the lines that are shown contain; empty where all are shown."""
+        return self._wanted
+
+    def filter(self, wanted: str) -> bool:
+        """Show only the lines with a text in one of their cells, whatever its case; whether there are any."""
+        self._wanted = printable(wanted.strip())
+        self._show()
+        return bool(self._lines)
+
+    def _show(self) -> None:
+        before, place = len(self._lines), self._places.get(self.marked, 0)
+        sought = self._wanted.casefold()
+        self._lines = tuple(line for line in self._all if any(sought in text.casefold() for text, _style in line.cells))
         self._places = {line.key: number for number, line in enumerate(self._lines)}
         if self.marked not in self._places:
             self.marked = self._lines[min(place, len(self._lines) - 1)].key if self._lines else ""
@@ -87,7 +109,7 @@ class Table(Picture, can_focus=True):
     def picture(self) -> tuple[Row, ...]:
         width, height = self.size
         view = replace(self._view, marked=self._places.get(self.marked, -1), focused=self.has_focus)
-        self._view = replace(view, top=scrolled(view, len(self._lines), max(height - 1, 1)))
+        self._view = replace(view, top=scrolled(view, len(self._lines), max(height - 1, 1)), wanted=self._wanted)
         return draw(
             self._columns,
             self._lines,
@@ -95,7 +117,7 @@ class Table(Picture, can_focus=True):
             width,
             height,
             pinned=self._pinned,
-            empty=self._empty,
+            empty=_("No line contains that.") if self._all else self._empty,
             ascii_only=self._ascii_only,
         )
 
@@ -133,6 +155,10 @@ class Table(Picture, can_focus=True):
         most = max(len(self._columns) - self._pinned - 1, 0)
         self._view = replace(self._view, shift=min(max(self._view.shift + columns, 0), most))
         self.redraw()
+
+    def action_filter(self) -> None:
+        """Post `Searched`."""
+        self.post_message(self.Searched(self, self.marked))
 
     def action_open(self) -> None:
         """Post `Opened` for the marked line."""

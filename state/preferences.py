@@ -1,0 +1,96 @@
+"""What a person prefers on this machine, whatever the project: language, mouse, plain ASCII, and keys.
+
+`config.toml` in the folder `tunebook` of $XDG_CONFIG_HOME (else ~/.config); a missing file prefers nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from state import files
+from state.errors import Refusal
+
+TYPES: dict[str, type] = {"display.language": str, "display.mouse": bool, "display.ascii": bool}
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """As the file says; `keys`: id of an action to its keys, with commas between."""
+
+    path: Path
+    language: str = ""
+    mouse: bool = True
+    ascii: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def place(environment: Mapping[str, str]) -> Path:
+    """Where the file is, or would be."""
+    configured = environment.get("XDG_CONFIG_HOME", "")
+    folder = Path(configured) if Path(configured).is_absolute() else Path("~/.config").expanduser()
+    return folder / "tunebook" / "config.toml"
+
+
+def read(environment: Mapping[str, str] | None = None) -> Preferences:
+    """The person's preferences. Refuses a file with unknown keys or wrong types."""
+    path = place(os.environ if environment is None else environment)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Preferences(path)
+    except UnicodeDecodeError as error:
+        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+    except OSError as error:
+        raise files.refusal(error, path) from None
+    # Most people have no such file: every command would wait for this.
+    import tomllib
+
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
+    keys = _keys(raw.pop("keys", {}), path)
+    found: dict[str, Any] = {}
+    for section, content in raw.items():
+        for name, value in content.items() if isinstance(content, dict) else [("", content)]:
+            found[f"{section}.{name}".rstrip(".")] = value
+    for name, value in found.items():
+        if name not in TYPES:
+            known = ", ".join([*TYPES, "keys.ACTION"])
+            raise Refusal("{path}: unknown key {key}; known: {known}", path=str(path), key=name, known=known)
+        if type(value) is not TYPES[name]:
+            raise Refusal(
+                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
+                path=str(path),
+                key=name,
+                value=str(value),
+                wanted=TYPES[name].__name__,
+            )
+    return Preferences(path, keys=keys, **{name.partition(".")[2]: value for name, value in found.items()})
+
+
+def _keys(raw: Any, path: Path) -> dict[str, str]:
+    """The table `keys`: `"round.pause" = "P"`, or the same in tables of its own (`[keys.round]`)."""
+    found: dict[str, str] = {}
+
+    def gather(part: Any, name: str) -> None:
+        if isinstance(part, dict):
+            for key, value in part.items():
+                gather(value, f"{name}.{key}" if name else key)
+        elif isinstance(part, str) and name:
+            found[name] = part
+        else:
+            raise Refusal(
+                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
+                path=str(path),
+                key=f"keys.{name}".rstrip("."),
+                value=str(part),
+                wanted="str",
+            )
+
+    gather(raw, "")
+    return found

@@ -1,0 +1,76 @@
+"""Everything that can be done, found by typing; and the lines of a table, found likewise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from state.project import Project
+from tests import prepared, watched_round
+from tests.screens import NARROW, lines, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+from tui.page_decisions import DecisionsPage
+from tui.page_palette import Palette
+from tui.page_round import RoundPage
+from tui.prompt import Prompt
+from tui.table import Table
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = prepared.prepare(tmp_path / "p", "second")
+    with watched_round.supervised(made):
+        yield made
+
+
+async def test_an_action_of_the_page_is_found_by_its_words_and_done_there(project: Project) -> None:
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        app.open("round round-2")
+        await wait_for_text(pilot, "round-2-001")
+        await pilot.press("colon", *"another met")
+        await wait_for_text(pilot, "show another metric in the chart")
+        assert "start no more trials" not in shown(app)
+        await pilot.press("enter")
+        await wait_for_text(pilot, "val/loss (log) vs step")
+        assert isinstance(app.screen, RoundPage)
+
+
+async def test_a_place_is_gone_to_from_anywhere_and_escape_leads_back(project: Project) -> None:
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.press("ctrl+p", *"the decis", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, DecisionsPage))
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.press("colon", *"nonsense", "enter")
+        await wait_for_text(pilot, "Nothing here is called that.")
+        assert isinstance(app.screen, Palette)
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Plan a round")
+
+
+async def test_a_table_shows_only_what_contains_what_is_typed_until_it_is_left(project: Project) -> None:
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        app.open("round round-2")
+        await wait_for_text(pilot, "round-2-001")
+        await pilot.press("slash", *"RUNN")
+        await wait_for(pilot, lambda: "complete" not in shown(app))
+        assert lines(app)[2].endswith("/RUNN")
+        await pilot.press("enter")
+        table = app.screen.query_one(Table)
+        assert not app.screen.query_one(Prompt).display
+        assert table.marked == "round-2-005"
+        await pilot.press("slash", *"zzz")
+        await wait_for_text(pilot, "No line contains that.")
+        await pilot.press("escape", "escape")
+        await wait_for_text(pilot, "A 001")
+        assert isinstance(app.screen, RoundPage)
