@@ -88,7 +88,7 @@ class Hyperparameter:
     high: float | None
     scale: Scale
     kind: Kind
-    choices: tuple[bool | str, ...]
+    choices: tuple[bool | str | int | float, ...]
     share_of: str
     source: str
 

@@ -36,10 +36,16 @@ def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     left = max(budget - hours_spent(everything), 0.0) if budget else None
     if a_step is None:
         return Cost(None, at_once, None, None, left)
-    a_trial = a_step * plan.base["training.steps"]
+    # A pipeline of the user's own may count its steps otherwise than it is told them: a trial takes what one took.
+    own = store.project.settings.command
+    a_trial = _mean(last) if own else a_step * plan.base["training.steps"]
     count = len(plan.trials)
     turns = -(-count // at_once)
     return Cost(a_trial, at_once, turns * a_trial, count * a_trial / 3600, left)
+
+
+def _mean(entries: list[Trial]) -> float:
+    return sum(seconds(entry) or 0.0 for entry in entries) / len(entries)
 
 
 def hours_spent(entries: Iterable[Trial]) -> float:

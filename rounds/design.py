@@ -144,7 +144,7 @@ def _factor(
     """The values of a scientific hyperparameter; what is in use now is always among those it is compared with."""
     refuse_untunable([key])
     if domain is None:
-        if key == OPTIMIZER:
+        if key == OPTIMIZER and optimizers:
             domain = Domain("categorical", choices=tuple(optimizers))
         elif key in known:
             domain = domain_of(known[key], base)
@@ -220,7 +220,7 @@ def _study(
 ) -> tuple[Study, dict[str, Role], dict[str, Any]]:
     """The study of a setting with numbers still to be dealt (0), the role of each name, and the value of each."""
     optimizer = str(setting.values.get(OPTIMIZER, base.get(OPTIMIZER, "")))
-    if OPTIMIZER in setting.values and optimizer not in optimizers:
+    if OPTIMIZER in setting.values and optimizers and optimizer not in optimizers:
         raise DesignError("There is no optimizer {name}: known are {known}.", name=optimizer, known=list(optimizers))
     entries = {entry.key: entry for entry in (*optimizers.get(optimizer, ()), *tunables)}
     values, overrides = _switched(optimizer, base, entries)

@@ -57,6 +57,8 @@ class Remedy:
 
 def plan(store: Store, trial: str) -> RoundPlan:
     """Short runs of a trial's configuration at its rate and above. Refuses a trial without a usable result."""
+    if store.project.settings.command:
+        raise Refusal("The check needs the built-in training: with a script of your own, run higher rates in a round.")
     entry = trials.trial(store, trial)
     if entry.status != "complete":
         raise Refusal("{trial} did not complete: check the stability of one that did.", trial=trial)

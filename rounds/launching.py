@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, say, stored
-from rounds import decision, planning, reviewing, seeds
+from rounds import decision, planning, reviewing, seeds, tunables
 from rounds.decision import Complexity, Verdict
-from rounds.record import ranked
+from rounds.record import Direction, ranked, turned
 from state import configurations, launches, trials
 from state.database import Store
 from state.document import content_hash
@@ -99,11 +100,12 @@ def judge(store: Store, name: str) -> Verdict:
             )
         if entry.status not in trials.ENDED:
             raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
-    scores = {side: [_score(entry) for entry in runs] for side, runs in sides.items()}
+    direction = reviewing.direction(store)
+    scores = {side: [_score(entry, direction) for entry in runs] for side, runs in sides.items()}
     return decision.judge(
         scores[CANDIDATE],
         scores[BEST],
-        reviewing.direction(store),
+        direction,
         bool(batch.plan["added"]),
         reviewing.noise(store),
     )
@@ -175,8 +177,9 @@ def _new_runs(
         (side, place) for place in range(max(runs.values(), default=0)) for side in sides if place < runs.get(side, 0)
     ]
     drawn = seeds.fresh(number, len(places), _used_seeds(store))
+    seeded = tunables.takes_seed(store.project)
     return [
-        NewTrial(side, have.get(side, 0) + place, {}, {}, {**sides[side], seeds.KEY: seed})
+        NewTrial(side, have.get(side, 0) + place, {}, {}, {**sides[side], **({seeds.KEY: seed} if seeded else {})})
         for (side, place), seed in zip(places, drawn, strict=True)
     ]
 
@@ -213,9 +216,10 @@ def _pipeline(entry: Trial) -> tuple[Any, ...]:
     return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
 
 
-def _score(entry: Trial) -> float:
+def _score(entry: Trial, direction: Direction) -> float:
+    """The result of a run; of one without a usable one the worst there is."""
     usable = entry.status == "complete" and entry.best is not None
-    return entry.best if usable and entry.best is not None else float("inf")
+    return entry.best if usable and entry.best is not None else turned(math.inf, direction)
 
 
 def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:

@@ -27,6 +27,10 @@ REGULARISERS = (
 )
 
 
+# What the built-in training can do by settings that another script need not have.
+OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")
+
+
 @dataclass(frozen=True)
 class Design:
     """A round to be designed: what differs from the one that would be proposed anyway. `notes` says what to mind."""
@@ -75,6 +79,11 @@ def next_step(store: Store, name: str, finding: Finding) -> NextStep:
     """What the finding of a round proposes. Refuses where it proposes nothing."""
     if finding.action is None:
         raise Refusal("{check} proposes nothing to do.", check=finding.key)
+    if store.project.settings.command and finding.action.code in OF_THE_BUILT_IN:
+        raise Refusal(
+            "{what} That is your own script's to do: give it as a hyperparameter of the command, then ask about it.",
+            what=finding.action.message.text(),
+        )
     return _STEPS[finding.action.code](store, name, finding.action.payload)
 
 
@@ -135,6 +144,8 @@ def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     goal, asked = _again(store, name)
     base = planning.plan_of(store, name).base
     wanted = int(payload["steps"])
+    if steps.STEPS not in base:
+        raise Refusal("How long a run is, is fixed in your command: change it there, and run the baseline again.")
     return Design(goal, asked, steps=wanted, notes=steps.transfer(base, wanted))
 
 

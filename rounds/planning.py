@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from presets import catalogue
 from presets.language import say, stored
-from rounds import design, dismissing, seeds, slots
+from rounds import design, dismissing, seeds, slots, tunables
 from rounds.finding import Finding
 from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, including
 from rounds.space import Dimension, Domain
 from rounds.steps import changed
-from state import configurations, decisions, launches, trials
+from state import configurations, decisions, launches, pipeline, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -22,8 +22,6 @@ from training.config import ConfigError, check, unflat
 
 KIND = "round"
 THREADS = "runtime.threads"
-# What a first round is about where nothing else is asked: the hyperparameter that matters most.
-FIRST_QUESTION = "optimizer.learning_rate"
 
 
 def propose(
@@ -53,26 +51,29 @@ def propose(
     if optimizers:
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
     elif not asked and goal != "minimise":
-        asked[FIRST_QUESTION] = None
-    tuned = bool(base.get("model.pretrained"))
-    known = {entry.name: entry.hyperparameters for entry in catalogue.optimizers(fine_tuning=tuned)}
+        if not (first := tunables.first_question(store.project)):
+            raise Refusal(
+                "No hyperparameter of the command has a range: give one, as in --range lr=0.001..0.1:log, or say what "
+                "the round is about."
+            )
+        asked[first] = None
     earlier = _earlier(store, seed)
     options: dict[str, Any] = {
-        "optimizers": known,
-        "tunables": catalogue.tunables(),
+        "optimizers": tunables.optimizers(store.project, base),
+        "tunables": tunables.tunables(store.project),
         "trials": trials,
         "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
-        "roles": roles,
+        "roles": {**tunables.roles(store.project, asked), **(roles or {})},
         "numbers": design.numbers(earlier[-1]) if earlier else None,
         "first": max((design.following(plan) for plan in earlier), default=0),
     }
-    plan = design.plan(base, goal, scientific=asked, ranges=ranges, **options)
+    plan = _planned(store, base, goal, scientific=asked, ranges=ranges, **options)
     carried = _carried(store, plan, {**asked, **(ranges or {})})
     if not carried:
         return plan
     searched = {name: domain for name, domain in carried.items() if name not in asked}
     asked |= {name: domain for name, domain in carried.items() if name in asked}
-    return design.plan(base, goal, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
+    return _planned(store, base, goal, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
 
 
 def save(
@@ -90,8 +91,8 @@ def save(
     base = basis(store, override)
     if launches.best(store) is None:
         _record_override(store, base, override)
-    new = _new_trials(plan, 0, _threads(plan.base, slots))
-    _check(plan.base, new)
+    new = _new_trials(store, plan, 0, _threads(plan.base, slots))
+    _check(store, plan.base, new)
     return trials.add_batch(
         store,
         KIND,
@@ -114,8 +115,8 @@ def extend(store: Store, name: str, more: int) -> None:
     batch = trials.batch(store, name)
     before = plan_of(store, name)
     threads = trials.trials(store, name)[0].overrides.get(THREADS, 0)
-    new = _new_trials(design.extend(before, more), len(before.trials), threads)
-    _check(before.base, new)
+    new = _new_trials(store, design.extend(before, more), len(before.trials), threads)
+    _check(store, before.base, new)
     trials.add_trials(store, batch.name, new)
 
 
@@ -144,10 +145,17 @@ def basis(store: Store, override: str = "") -> Configuration:
     return configurations.configuration(store, tried[-1].configuration)
 
 
+def _planned(store: Store, base: Mapping[str, Any], goal: Goal, **options: Any) -> RoundPlan:
+    plan = design.plan(base, goal, **options)
+    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)))
+
+
 def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:
     """Another number of steps, evaluated as often on the way."""
     if steps < 1:
         raise Refusal("{steps}: a trial takes at least 1 step.", steps=steps)
+    if "training.steps" not in base:
+        raise Refusal("The command takes no number of steps.")
     return changed(base, steps)
 
 
@@ -220,25 +228,35 @@ def _threads(base: Mapping[str, Any], wanted: int) -> int:
     return int(base.get(THREADS) or 0) or slots.threads(here, slots.device(here, base), wanted)
 
 
-def _new_trials(plan: RoundPlan, start: int, threads: int) -> list[NewTrial]:
+def _new_trials(store: Store, plan: RoundPlan, start: int, threads: int) -> list[NewTrial]:
+    seeded = tunables.takes_seed(store.project)
     return [
         NewTrial(
             entry.study,
             entry.index,
             entry.u,
             entry.values,
-            {**entry.overrides, seeds.KEY: seeds.of_point(plan.seed, entry.index), THREADS: threads},
+            {
+                **entry.overrides,
+                **({seeds.KEY: seeds.of_point(plan.seed, entry.index)} if seeded else {}),
+                THREADS: threads,
+            },
         )
         for entry in plan.trials[start:]
     ]
 
 
-def _check(base: Mapping[str, Any], new: Sequence[NewTrial]) -> None:
+def _check(store: Store, base: Mapping[str, Any], new: Sequence[NewTrial]) -> None:
     """Refuse before anything is queued what training would refuse."""
+    own = pipeline.of(store.project)
     for place, entry in enumerate(new, 1):
         settings = {key: value for key, value in {**base, **entry.overrides}.items() if value is not None}
         try:
-            check(unflat(settings))
+            if own is None:
+                check(unflat(settings))
+            elif lacking := pipeline.missing(own, settings):
+                problem = say("the command needs a value for {names}", names=lacking)
+                raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problem)
         except ConfigError as error:
             problems = "; ".join(dict.fromkeys(str(problem) for problem in error.problems))
             raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problems) from None

@@ -10,10 +10,13 @@ from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds.plan import DesignError, Role
 from rounds.space import Domain, Scale
+from training.config import OPTIMIZERS
 
 OPTIMIZER = "optimizer.name"
 # What such a setting holds while the thing is not in use.
 OFF = (0, False, "", "constant", "none", "off", None)
+# What a pipeline of the user's own may call the length of a run.
+EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
 # Where the data lie, what is measured, how often, on what: no hyperparameters, and no caveats either.
 NOT_TUNED = {
     "data.task",
@@ -43,6 +46,11 @@ MEANINGLESS = {
 }
 
 
+def is_length(key: str) -> bool:
+    """Whether the setting says how long a run is, under whatever name."""
+    return key == "training.steps" or key.rpartition(".")[2].lower() in EPOCHS
+
+
 def is_hyperparameter(key: str, base: Mapping[str, Any]) -> bool:
     """Whether the setting bears on what is learnt, for the task of this configuration."""
     meaningless = MEANINGLESS.get(str(base.get("data.task")), ())
@@ -57,7 +65,7 @@ def refuse_untunable(keys: Iterable[str]) -> None:
                 "The batch size is not searched: it sets the speed, and with the other hyperparameters tuned for each "
                 "size the result is the same. Decide it in the set-up, then tune the optimizer again."
             )
-        if key == "training.steps":
+        if is_length(key):
             raise DesignError(
                 "The number of steps is not searched: in a round every trial gets the same. Choose it before the "
                 "round; the review says where the best checkpoints lie."
@@ -84,7 +92,8 @@ def check_roles(roles: Mapping[str, Role], asked: Iterable[str]) -> None:
 def name_of(key: str, optimizer: str) -> str:
     """The name of a dimension: an optimizer's hyperparameters are its own, even under the name of another's (P3)."""
     section, _, leaf = key.partition(".")
-    return f"{optimizer}.{leaf}" if section == "optimizer" and optimizer and key != OPTIMIZER else key
+    # An optimizer that only the user's own pipeline knows has no names of its own.
+    return f"{optimizer}.{leaf}" if section == "optimizer" and optimizer in OPTIMIZERS and key != OPTIMIZER else key
 
 
 def default_role(entry: Hyperparameter, base: Mapping[str, Any], trials: int) -> Role:

@@ -8,6 +8,7 @@ from typing import Any
 from presets.language import Message, say
 
 WARMUP, STEPS, SCHEDULE = "schedule.warmup_steps", "training.steps", "schedule.name"
+EVERY = "training.evaluate_every"
 # A longer warm-up than this share of the steps leaves too few for training (playbook, P22).
 LONGEST_WARMUP = 0.1
 
@@ -15,8 +16,11 @@ LONGEST_WARMUP = 0.1
 def changed(base: Mapping[str, Any], steps: int) -> dict[str, int]:
     """The settings that another number of steps changes: as many evaluations on the way, and no longer a warm-up than
     a tenth of it."""
-    every = base["training.evaluate_every"] * steps // base[STEPS]
-    settings = {STEPS: steps, "training.evaluate_every": min(max(1, every), steps)}
+    if EVERY not in base:
+        # A pipeline of the user's own evaluates when it likes.
+        return {STEPS: steps}
+    every = base[EVERY] * steps // base[STEPS]
+    settings = {STEPS: steps, EVERY: min(max(1, every), steps)}
     longest = int(steps * LONGEST_WARMUP)
     if base.get(WARMUP, 0) > longest:
         settings[WARMUP] = longest

@@ -155,7 +155,10 @@ class Supervisor:
             return True
         settings = trials.trial_settings(self.store, entry)
         slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values())
-        if slot is None or not self._room(entry) or self.server.poll() == "starting":
+        if slot is None or not self._room(entry):
+            return False
+        # A command of the user's own needs nothing that the fork server has imported.
+        if not self.store.project.settings.command and self.server.poll() == "starting":
             return False
         self._start(entry, slot)
         return True
@@ -173,6 +176,8 @@ class Supervisor:
 
     def _launch(self, folder: Path, slot: Slot) -> int:
         """Start the trial's process, by the fork server where there is one; its pid."""
+        if self.store.project.settings.command:
+            return self._child([sys.executable, "-P", "-m", "state.run_command", str(folder)], folder, slot)
         config, cache = folder / "config.toml", self.store.project.cache
         if self.server.poll() == "ready":
             try:
@@ -184,6 +189,9 @@ class Supervisor:
         command = [sys.executable, "-P", "-m", "training.train"]
         for option, path in (("--config", config), ("--output", folder), ("--cache", cache)):
             command += [option, str(path)]
+        return self._child(command, folder, slot)
+
+    def _child(self, command: list[str], folder: Path, slot: Slot) -> int:
         pid = runs.start(command, folder, slot.environment())
         self.children[pid] = folder
         return pid

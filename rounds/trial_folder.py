@@ -15,7 +15,7 @@ import psutil
 
 from presets.language import Message, restored, say
 from rounds.slots import Slot
-from state import configurations, document, files, runs, trials
+from state import configurations, document, files, pipeline, run_command, runs, trials
 from state.database import Store
 from state.trials import Trial
 from training.config import check, flat, unflat
@@ -35,8 +35,9 @@ class Ending:
 def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     """Make the folder ready for a process; returns whether that continues a run which was lost.
 
-    A trial that was stopped goes on in its folder; one that is tried again after it ended begins in an empty folder.
-    Raises ConfigError for a configuration that training would refuse, Refusal where the disk does.
+    A trial that was stopped goes on in its folder; one that is tried again after it ended begins in an empty folder. A
+    command of the user's own begins anew in any case, and what it left is set aside. Raises ConfigError for a
+    configuration that training would refuse, Refusal where the disk does or the command cannot be filled.
     """
     folder = store.project.trial_folder(entry.id)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
@@ -49,13 +50,36 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
         (folder / old).unlink(missing_ok=True)
     files.write_atomically(folder / "config.toml", text)
     files.write_atomically(folder / SLOT, json.dumps(dataclasses.asdict(slot)))
+    if store.project.settings.command:
+        _prepare_command(store, entry, slot, folder)
     return lost
 
 
+def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> None:
+    """What `state.run_command` needs to run the user's command as this trial."""
+    own = pipeline.own(store.project)
+    set_aside(folder / run_command.OUTPUT)
+    (folder / run_command.METRICS).unlink(missing_ok=True)
+    output = files.make_folder(folder / run_command.OUTPUT)
+    asked = {
+        "command": pipeline.fill(own, trials.trial_settings(store, entry), output, folder / "input"),
+        "named": pipeline.named_files(own),
+        "program": pipeline.program(own),
+        "directory": str(own.directory),
+        "metric": store.project.settings.metric,
+        "direction": store.project.settings.direction,
+        "device": slot.device,
+    }
+    files.write_atomically(folder / run_command.COMMAND, json.dumps(asked, ensure_ascii=False, indent=1))
+
+
 def configuration(store: Store, entry: Trial) -> str:
-    """The `config.toml` of a trial: every setting, checked, with the reason for its value as a comment."""
+    """The `config.toml` of a trial: every setting, with the reason for its value as a comment; checked where the
+    built-in training reads it."""
     base = configurations.configuration(store, trials.batch(store, entry.batch).configuration)
-    settings = flat(check(unflat(trials.trial_settings(store, entry))))
+    settings = trials.trial_settings(store, entry)
+    if not store.project.settings.command:
+        settings = flat(check(unflat(settings)))
     reasons = {key: restored(reason).text() for key, reason in base.reasons.items()}
     own = {key: f"Chosen for {entry.id}." for key in entry.overrides}
     return document.compose(settings, {**reasons, **own}, f"Trial {entry.id}").as_string()

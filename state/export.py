@@ -10,7 +10,7 @@ import platform
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -99,12 +99,7 @@ def origin(store: Store, trial: Trial, code: Path) -> Origin:
 
     Refuses a trial that did not complete, and one whose folder has lost its configuration or its result.
     """
-    if trial.status != "complete":
-        raise Refusal(
-            "{id} is {status}; only a complete trial can be reproduced. See: tunebook round status",
-            id=trial.id,
-            status=trial.status,
-        )
+    check_complete(trial)
     folder = store.project.trial_folder(trial.id)
     result = files.read_json(folder / "result.json")
     try:
@@ -125,7 +120,22 @@ def write(target: Path, source: Origin, *, reasons: Mapping[str, str], heading: 
     `reasons`: dotted name to the comment above the value; `heading`: the comment on top of config.toml. Refuses a
     target that exists and is not an empty folder.
     """
-    target = target.expanduser().resolve()
+    configuration = document.compose(source.settings, reasons, heading).as_string()
+    return write_folder(target.expanduser().resolve(), lambda folder: _fill(folder, source, configuration, readme))
+
+
+def check_complete(trial: Trial) -> None:
+    """Refuse a trial that cannot be reproduced."""
+    if trial.status != "complete":
+        raise Refusal(
+            "{id} is {status}; only a complete trial can be reproduced. See: tunebook round status",
+            id=trial.id,
+            status=trial.status,
+        )
+
+
+def write_folder(target: Path, fill: Callable[[Path], object]) -> Path:
+    """A new folder as `fill` fills it, whole or not at all. Refuses a target that exists and is not an empty folder."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Refusal("{path}: exists and is not an empty folder. Choose another.", path=str(target))
     try:
@@ -134,7 +144,7 @@ def write(target: Path, source: Origin, *, reasons: Mapping[str, str], heading: 
     except OSError as error:
         raise files.refusal(error, target) from None
     try:
-        _fill(unfinished, source, document.compose(source.settings, reasons, heading).as_string(), readme)
+        fill(unfinished)
         unfinished.chmod(0o755)
         os.replace(unfinished, target)
     except OSError as error:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import document, files
+from state import document, files, hyperparameters
 from state.errors import Refusal
+from state.hyperparameters import OwnHyperparameter
 
 FILE = "tunebook.toml"
 FOLDER = ".tunebook"
@@ -19,7 +20,10 @@ _HEADING = "What this project is. Commit this file; what was decided and tried i
 
 @dataclass(frozen=True)
 class Settings:
-    """What a project is (playbook G0). Paths may be relative to the project folder; empty text means not said."""
+    """What a project is (playbook G0). Paths may be relative to the project folder; empty text means not said.
+
+    A `command` says that the user has a training pipeline of their own: `state.pipeline`.
+    """
 
     name: str = ""
     task: str = ""
@@ -30,6 +34,14 @@ class Settings:
     metric: str = "error_rate"
     direction: str = "min"
     close_to_deployment: bool = True
+    chance: float | None = None
+    command: str = ""
+    directory: str = ""
+    config_file: str = ""
+    seed: str = ""
+    batch_size: str = ""
+    steps: str = ""
+    hyperparameters: tuple[OwnHyperparameter, ...] = ()
     budget_hours: float = 0.0
     price_per_hour: float = 0.0
     power_watts: float = 0.0
@@ -47,13 +59,30 @@ _PLACES = {
     "metric": "metric.name",
     "direction": "metric.direction",
     "close_to_deployment": "metric.close_to_deployment",
+    "chance": "metric.chance",
+    "command": "pipeline.command",
+    "directory": "pipeline.directory",
+    "config_file": "pipeline.config_file",
+    "seed": "pipeline.seed",
+    "batch_size": "pipeline.batch_size",
+    "steps": "pipeline.steps",
     "budget_hours": "budget.hours",
     "price_per_hour": "budget.price_per_hour",
     "power_watts": "budget.power_watts",
     "language": "display.language",
 }
+# Written only where they say something: most projects have no pipeline of their own.
+_OWN = ("chance", "command", "directory", "config_file", "seed", "batch_size", "steps")
+_LISTED = "hyperparameters"
 _ABOUT = {
     "close_to_deployment": "Whether this metric is close to what matters in deployment.",
+    "chance": "What guessing, or a result that is known, reaches.",
+    "command": "The command of one trial, without a shell; {folder} is where it writes.",
+    "directory": "Where the command runs.",
+    "config_file": "Configuration file of the pipeline; {config} is the copy of a trial.",
+    "seed": "What the pipeline calls the seed.",
+    "batch_size": "What the pipeline calls the examples of a step.",
+    "steps": "What the pipeline calls the number of steps.",
     "budget_hours": "Device hours that tuning may take in all; 0: open-ended.",
     "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
     "power_watts": "Power drawn by the device while training; 0: not given.",
@@ -114,9 +143,12 @@ def create(root: Path, settings: Settings) -> Project:
     files.make_folder(root / FOLDER)
     # A project folder is often a repository; what was tried is not to be committed by accident.
     files.write_atomically(root / FOLDER / ".gitignore", "*\n")
-    values = {place: getattr(settings, name) for name, place in _PLACES.items()}
+    said = {name: getattr(settings, name) for name in _PLACES}
+    values = {_PLACES[name]: value for name, value in said.items() if name not in _OWN or value not in ("", None)}
     reasons = {_PLACES[name]: text for name, text in _ABOUT.items()}
-    files.write_atomically(root / FILE, document.compose(values, reasons, _HEADING).as_string())
+    written = document.compose(values, reasons, _HEADING)
+    _list(written, settings.hyperparameters)
+    files.write_atomically(root / FILE, written.as_string())
     return Project(root, settings)
 
 
@@ -147,16 +179,23 @@ def change(project: Project, **changes: Any) -> Project:
     path = project.root / FILE
     edited = document.parse(path.read_text(encoding="utf-8"), str(path))
     for name, value in changes.items():
-        document.put(edited, _PLACES[name], value)
+        if name == _LISTED:
+            _list(edited, value)
+        else:
+            document.put(edited, _PLACES[name], value, _ABOUT.get(name, ""))
     files.write_atomically(path, edited.as_string())
     return dataclasses.replace(project, settings=dataclasses.replace(project.settings, **changes))
 
 
 def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
     names = {place: name for name, place in _PLACES.items()}
-    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
+    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | {"chance": float}
     found: dict[str, Any] = {}
-    for place, value in document.values(raw).items():
+    if listed := raw.get(_LISTED):
+        if not isinstance(listed, Mapping):
+            raise Refusal("{path}: {key} = {value!r} is not a table.", path=str(path), key=_LISTED, value=listed)
+        found[_LISTED] = tuple(hyperparameters.read(name, table, path) for name, table in listed.items())
+    for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
             raise Refusal(
                 "{path}: unknown key {key}; known: {known}", path=str(path), key=place, known=", ".join(names)
@@ -179,3 +218,9 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
             "{path}: metric.direction = {value!r}; allowed: min, max", path=str(path), value=found["direction"]
         )
     return Settings(**found)
+
+
+def _list(written: Any, listed: tuple[OwnHyperparameter, ...]) -> None:
+    """Put the hyperparameters of the user's own pipeline into the document, in place of those that are there."""
+    if listed or _LISTED in written:
+        written[_LISTED] = {entry.name: entry.table() for entry in listed}

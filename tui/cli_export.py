@@ -29,13 +29,15 @@ def export(session: Session, folder: Path, trial: str | None) -> None:
     session.text(_("{folder}: the export of {trial}.").format(folder=done.folder, trial=done.trial))
     for name, value in done.expected.items():
         session.text(f"  {name}: {value!r}")
-    session.text(_("Train it again with: cd {folder} && python train.py").format(folder=done.folder))
+    session.text(
+        _("Train it again with: cd {folder} && {command}").format(folder=done.folder, command=" ".join(done.command))
+    )
     session.answer(
         {
             "folder": str(done.folder),
             "trial": done.trial,
             "expected": done.expected,
             "warning": done.warning,
-            "command": ["python", "train.py"],
+            "command": list(done.command),
         }
     )

@@ -85,7 +85,7 @@ def plan(
     with session.store() as store:
         current = designing.optimizer_of(store)
         asked = {
-            key: designing.domain(key, words, current) if words else None
+            key: designing.domain(key, words, current, store.project) if words else None
             for key, _equals, words in (entry.partition("=") for entry in about)
         }
         searched = designing.pairs(ranges, "KEY=LOW..HIGH")
@@ -96,7 +96,7 @@ def plan(
             scientific=asked,
             optimizers=optimizers,
             roles=named,
-            ranges={key: designing.domain(key, words, current) for key, words in searched.items()},
+            ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
             seed=seed,
             override=override,
             **({"trials": count} if count else {}),

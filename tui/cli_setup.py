@@ -32,12 +32,42 @@ from tui.starting import data_place, guess_task
     metavar="PATH",
     help=_("folder of class folders, or file of labelled texts"),
 )
+@click.option(
+    "--command",
+    metavar="WORDS",
+    help=_("a training pipeline of your own: its command, as 'python train.py --lr {lr} --out {folder}'"),
+)
+@click.option(
+    "--config-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=_("own pipeline: its configuration file (TOML, YAML, JSON); {config} in the command is a trial's copy"),
+)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help=_("own pipeline: where the command runs; otherwise here"),
+)
+@click.option("--direction", type=click.Choice(["min", "max"]), help=_("own pipeline: is less or more better"))
+@click.option("--chance", type=float, metavar="X", help=_("own pipeline: what guessing, or a known result, reaches"))
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=_("own pipeline: a value to start with, or what rounds search: lr=0.1, lr=0.001..1:log, lr=0.1,0.2"),
+)
 @click.option("--task", type=click.Choice(TASKS), help=_("what is learnt; otherwise by what PATH looks like"))
 @click.option("--text-column", metavar="NAME", help=_("texts: the column with the text"))
 @click.option("--label-column", metavar="NAME", help=_("texts: the column with the class"))
 @click.option("--encoding", metavar="NAME", help=_("texts: the character encoding, if it is not UTF-8"))
 @click.option("--held-out", metavar="SHARE", help=_("share held out for validation where there is no split"))
-@click.option("--metric", metavar="NAME", help=_("what tuning judges by: error_rate, balanced_error, macro_f1 or loss"))
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help=_("what tuning judges by: error_rate, balanced_error, macro_f1 or loss; own pipeline: any name"),
+)
 @click.option("--architecture", metavar="ID", help=_("one of `tunebook presets`"))
 @click.option("--weights", metavar="WHICH", help=_("scratch, hub, or a path on this machine"))
 @click.option("--optimizer", metavar="NAME", help=_("one of `tunebook presets`"))
@@ -48,17 +78,45 @@ from tui.starting import data_place, guess_task
 @answering
 @click.pass_obj
 def new(
-    session: Session, folder: Path, data: Path | None, yes: bool, held_out: str | None, **options: str | None
+    session: Session,
+    folder: Path,
+    data: Path | None,
+    yes: bool,
+    held_out: str | None,
+    command: str | None,
+    config_file: Path | None,
+    directory: Path | None,
+    direction: str | None,
+    chance: float | None,
+    assignments: tuple[str, ...],
+    **options: str | None,
 ) -> None:
-    from tui import setup
+    from tui import setup, starting_own
+    from wizard import pipeline
 
+    asked_own = starting_own.Asked(
+        command, config_file, directory, options["metric"], direction, chance, options["batch_size"], assignments
+    )
+    if own := starting_own.begin(session, folder, data, asked_own):
+        refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
+        starting_own.refuse_built_in({**refused, "held_out": held_out})
+        with open_store(own) as store:
+            pipeline.decide(store)
+            asked = setup.walk(session, store, {}, recommended=yes)
+        _ready(session, own, asked)
+        return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
     about = {name: value for name, value in settings.items() if value is not None}
     project = begin(session, folder, data, about, anew=bool(given))
     answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
     with open_store(project) as store:
+        pipeline.decide(store)
         asked = setup.walk(session, store, answers, recommended=yes)
+    _ready(session, project, asked)
+
+
+def _ready(session: Session, project: Project, asked: list[dict[str, Any]]) -> None:
     session.progress("")
     session.text(_("The set-up of {path} is decided. Next: tunebook baseline").format(path=project.root))
     session.answer({"project": str(project.root), "decisions": asked, "next": ["tunebook", "baseline"]})
@@ -77,15 +135,20 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         given.setdefault("task", existing.settings.task if existing and same else guess_task(data))
     if existing is None:
         if data is None:
-            raise Refusal("Say where the data is: tunebook new {path} --data PATH", path=str(folder))
+            raise Refusal(
+                "Say where the data is: tunebook new {path} --data PATH, or how your own training is started: "
+                "tunebook new {path} --command '…'",
+                path=str(folder),
+            )
         session.progress(_("A new project in {path}, task {task}").format(path=root, task=given["task"]))
         return projects.create(root, Settings(name=root.name, **given))
     session.speak(existing.settings.language)
     changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
     with open_store(existing) as store:
-        from wizard import flow
+        from wizard import flow, pipeline
 
-        if (flow.standing(store).step is None and not anew) or (changed and decisions(store)):
+        decided = [entry for entry in decisions(store) if entry.step != pipeline.STEP]
+        if (flow.standing(store).step is None and not anew) or (changed and decided):
             raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
     session.progress(_("Going on with the set-up of {path}").format(path=root))
     return projects.change(existing, **changed) if changed else existing

@@ -102,7 +102,8 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
     session.progress(_("{folder}: the export of {trial}").format(folder=done.folder, trial=done.trial))
     for name, value in done.expected.items():
         session.progress(f"  {name}: {value!r}")
-    session.progress(_("Train it again with: cd {folder} && python train.py").format(folder=done.folder))
+    command = " ".join(done.command)
+    session.progress(_("Train it again with: cd {folder} && {command}").format(folder=done.folder, command=command))
     session.progress(_("Look around with: tunebook --project {path}").format(path=folder))
     session.progress(_("It took {time}.").format(time=duration(taken).text()))
     return {

@@ -9,21 +9,23 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import CatalogueError
 from presets.language import _
-from rounds import budget
+from rounds import budget, tunables
 from rounds.plan import Goal, RoundPlan
 from rounds.space import Choice, Domain
 from state.database import Store
 from state.errors import Refusal
+from state.project import Project
 from tui.say import choice
 from tui.session import Session
 
 GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "minimise")
 
 
-def domain(key: str, words: str, optimizer: str) -> Domain:
+def domain(key: str, words: str, optimizer: str, project: Project | None = None) -> Domain:
     """A range `0.001..0.1`, `0.001..0.1:log`, or values `0.9,0.95,0.99`. Refuses anything else.
 
-    Without a scale, the catalogue's for this hyperparameter counts; linear where it has none.
+    Without a scale, the catalogue's for this hyperparameter counts, or what tunebook.toml says of a `project` on the
+    user's own pipeline; linear where neither knows it.
     """
     if ".." not in words:
         values: tuple[Choice, ...] = tuple(_value(part) for part in words.split(","))
@@ -31,7 +33,7 @@ def domain(key: str, words: str, optimizer: str) -> Domain:
         return Domain(kind, choices=values)
     span, _colon, scale = words.partition(":")
     low, _dots, high = span.partition("..")
-    known = _known(key, optimizer)
+    known = _known(key, optimizer, project)
     ranged = known is not None and known.kind != "categorical"
     try:
         ends = float(low), float(high)
@@ -95,7 +97,9 @@ def optimizer_of(store: Store) -> str:
     return str(found.settings.get("optimizer.name", "")) if found else ""
 
 
-def _known(key: str, optimizer: str) -> catalogue.Hyperparameter | None:
+def _known(key: str, optimizer: str, project: Project | None) -> catalogue.Hyperparameter | None:
+    if project is not None and project.settings.command:
+        return tunables.known(project, key, optimizer)
     dotted = f"optimizer.{key.partition('.')[2]}" if key.startswith(f"{optimizer}.") else key
     try:
         return catalogue.hyperparameter(dotted, optimizer)

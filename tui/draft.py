@@ -14,7 +14,10 @@ from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
 from rounds.space import Domain
+from rounds.tunables import FIRST_QUESTION, first_question
+from rounds.tunables import tunables as known_tunables
 from state.database import Store
+from state.project import Project
 from tui import designing
 from wizard.quantity import setting
 
@@ -42,7 +45,7 @@ class Draft:
     """What is asked of `rounds.planning.propose`, as a person has changed it."""
 
     goal: Goal = "understand"
-    asked: Mapping[str, Domain | None] = field(default_factory=lambda: {planning.FIRST_QUESTION: None})
+    asked: Mapping[str, Domain | None] = field(default_factory=lambda: {FIRST_QUESTION: None})
     """Scientific key to its values; None: those of the catalogue."""
     trials: int = TRIALS
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -52,6 +55,8 @@ class Draft:
     """Of each trial, where not as before."""
     notes: tuple[Message, ...] = ()
     """What to mind about a design that a finding proposed."""
+    first: str = FIRST_QUESTION
+    """What is asked where a goal must ask something, and nothing was chosen."""
 
     def plan(self, store: Store) -> RoundPlan:
         """The round as it is now. Refuses what cannot be planned."""
@@ -107,11 +112,17 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
     return tuple(found)
 
 
+def begin(project: Project) -> Draft:
+    """The round that is proposed before anything was changed."""
+    first = first_question(project)
+    return Draft(asked={first: None} if first else {}, first=first)
+
+
 def with_goal(draft: Draft, goal: Goal) -> Draft:
     """The same round for another goal, its questions as many as that goal can have."""
     if goal == "minimise":
         return replace(draft, goal=goal, asked={})
-    asked = dict(draft.asked) or {planning.FIRST_QUESTION: None}
+    asked = dict(draft.asked) or {draft.first: None}
     if goal in ("improve", "compare"):
         asked = dict(list(asked.items())[:1])
     return replace(draft, goal=goal, asked=asked)
@@ -151,25 +162,27 @@ def with_role(draft: Draft, entry: Tunable, role: Role) -> Draft:
     return replace(draft, asked=asked, roles=roles, ranges=ranges)
 
 
-def with_range(draft: Draft, entry: Tunable, words: str, optimizer: str) -> Draft:
+def with_range(draft: Draft, entry: Tunable, words: str, optimizer: str, project: Project | None = None) -> Draft:
     """The hyperparameter searched in the typed range; one that was fixed is searched from now on. Refuses what is
     neither a range nor values."""
-    domain = typed(entry.key, words, optimizer, listed=draft.goal == "compare" and entry.role == "scientific")
+    listed = draft.goal == "compare" and entry.role == "scientific"
+    domain = typed(entry.key, words, optimizer, project, listed=listed)
     if entry.role == "scientific":
         return replace(draft, asked={**draft.asked, entry.key: domain})
     roles: dict[str, Role] = {**draft.roles, entry.name: "nuisance"}
     return replace(draft, ranges={**draft.ranges, entry.name: domain}, roles=roles)
 
 
-def typed(key: str, words: str, optimizer: str, *, listed: bool = False) -> Domain:
+def typed(key: str, words: str, optimizer: str, project: Project | None = None, *, listed: bool = False) -> Domain:
     """What is typed as a range or as values: `0.001 0.1`, `0.001 0.1 log`, `0.9, 0.95, 0.99`. Two numbers are the ends
     of a range, but values where it is `listed`."""
     parts = words.replace(",", " ").split()
     if not parts:
         raise DesignError("Type the lowest and the highest value, or the values to try with commas between them.")
     if "," not in words and not listed and len(parts) in (2, 3) and all(map(_is_number, parts[:2])):
-        return designing.domain(key, f"{parts[0]}..{parts[1]}" + "".join(f":{scale}" for scale in parts[2:]), optimizer)
-    return designing.domain(key, ",".join(parts), optimizer)
+        ends = f"{parts[0]}..{parts[1]}" + "".join(f":{scale}" for scale in parts[2:])
+        return designing.domain(key, ends, optimizer, project)
+    return designing.domain(key, ",".join(parts), optimizer, project)
 
 
 def written(domain: Domain) -> str:
@@ -187,6 +200,8 @@ def seen(domain: Domain) -> str:
 def questions(store: Store, override: str = "") -> tuple[str, ...]:
     """What a round can be about with no values given: the optimizer, and all that has a range in the catalogue."""
     settings = planning.basis(store, override).settings
+    if store.project.settings.command:
+        return tuple(entry.key for entry in known_tunables(store.project))
     own = catalogue.optimizer(str(settings.get(OPTIMIZER))).hyperparameters
     keys = (entry.key for entry in (*own, *catalogue.tunables()))
     return (OPTIMIZER, *(key for key in keys if is_hyperparameter(key, settings)))

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import _
-from state import configurations, trials
+from rounds import tunables
+from state import configurations, export_command, trials
 from state import export as folder
 from state.database import Store
 from state.errors import Refusal
 from state.export import Origin
+from state.export_command import Source
+from state.trials import Trial
 from training.config import about
 from tui.say import stored
 from tui.terminal import printable
@@ -24,17 +27,21 @@ _COMMENT = 110
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export: where it is, which trial it came from, the metrics to expect, and a warning or empty text."""
+    """A finished export: where it is, which trial it came from, the metrics to expect, a warning or empty text, and how
+    to train it again there."""
 
     folder: Path
     trial: str
     expected: dict[str, Any]
     warning: str
+    command: tuple[str, ...] = ("python", "train.py")
 
 
 def export(store: Store, target: Path, trial: str | None = None) -> Exported:
     """Export a trial, without a name the one that stands for the best configuration. Refuses as `state.export` does."""
     chosen = trials.trial(store, trial) if trial else folder.best_trial(store)
+    if store.project.settings.command:
+        return _export_command(store, target, chosen)
     source = folder.origin(store, chosen, training_code())
     warning = ""
     if source.changed:
@@ -53,6 +60,26 @@ def export(store: Store, target: Path, trial: str | None = None) -> Exported:
     return Exported(written, chosen.id, dict(source.result.get("best") or {}), warning)
 
 
+def _export_command(store: Store, target: Path, chosen: Trial) -> Exported:
+    """Export a trial of the user's own pipeline, which stays where it is."""
+    source = export_command.source(store, chosen)
+    warning = ""
+    if source.changed:
+        warning = _(
+            "The files that the command names have changed since {trial} was trained: the result may differ."
+        ).format(trial=chosen.id)
+    heading = _("Configuration of {trial}, exported by Tunebook. The line above a value is the reason for it.")
+    written = export_command.write(
+        target,
+        source,
+        reasons=reasons(store, source),
+        heading=heading.format(trial=chosen.id),
+        readme=_readme_command(store, source, warning),
+    )
+    expected = dict(source.result.get("best") or {})
+    return Exported(written, chosen.id, expected, warning, ("sh", export_command.SCRIPT))
+
+
 def training_code() -> Path:
     """The folder of the installed training code, found without importing it."""
     found = importlib.util.find_spec("training")
@@ -62,7 +89,7 @@ def training_code() -> Path:
     return Path(places[0])
 
 
-def reasons(store: Store, source: Origin) -> dict[str, str]:
+def reasons(store: Store, source: Origin | Source) -> dict[str, str]:
     """Dotted name to the comment above its value: why it was chosen, or what a default means."""
     batch = trials.batch(store, source.trial.batch)
     recorded = configurations.configuration(store, batch.configuration).reasons
@@ -74,6 +101,8 @@ def reasons(store: Store, source: Origin) -> dict[str, str]:
             reason = _("Found in {batch}: the value of {trial}.").format(batch=batch.name, trial=source.trial.id)
         elif key in recorded:
             reason = stored(recorded[key])
+        elif store.project.settings.command:
+            reason = _("Set for the machine.")
         else:
             reason = _("Default: {about}.").format(about=_(about(key)[0]))
         # A TOML comment admits no control characters.
@@ -107,6 +136,30 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
         ),
         _("The data is read from {path} (`data.path` in `config.toml`).").format(
             path=f"`{printable(settings['data.path'])}`"
+        ),
+    ]
+    if warning:
+        parts.append(f"**{warning}**")
+    return "\n\n".join(parts) + "\n"
+
+
+def _readme_command(store: Store, source: Source, warning: str) -> str:
+    result, settings = source.result, store.project.settings
+    parts = [
+        "# " + _("Configuration of {trial}").format(trial=source.trial.id),
+        _(
+            "Exported by Tunebook from the project {project}. The training is a pipeline of its own: `run.sh` is its "
+            "command with the values of this trial, `config.toml` says why each value is what it is, and "
+            "`environment.json` what it ran on."
+        ).format(project=printable(settings.name or store.project.root.name)),
+        "```\nsh run.sh\n```",
+        _("The code is in {path}, at the commit {commit}; it is not copied.").format(
+            path=f"`{printable(str(source.pipeline.directory))}`", commit=result.get("commit") or "-"
+        ),
+        _("Best validation result to expect, at step {step}:").format(step=(result.get("best") or {}).get("step")),
+        _table(result),
+        _("How exactly it repeats depends on the command: {seed}").format(
+            seed=_("it was given a seed.") if tunables.takes_seed(store.project) else _("it takes no seed.")
         ),
     ]
     if warning:

@@ -21,7 +21,7 @@ from tui.keys import bindings
 from tui.page import Page, show
 from tui.say import choice
 from tui.terminal import printable
-from wizard import flow
+from wizard import flow, pipeline
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def entries(store: Store) -> list[Entry]:
 
 
 def _of_step(entry: Decision) -> Entry:
-    known = entry.step in flow.STEPS
+    known = entry.step in (pipeline.STEP, *flow.STEPS)
     title = flow.title(entry.step).text() if known else entry.step
     old = "  " + _("(replaced since)") if entry.superseded_by else ""
     details = [

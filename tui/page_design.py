@@ -14,15 +14,15 @@ from textual.message import Message as Event
 from textual.widgets import Static
 
 from presets import catalogue
-from presets.catalogue import CatalogueError
 from presets.language import Message, _, error_text, say
-from rounds import budget, cost, planning, slots, supervisor
+from rounds import budget, cost, planning, slots, supervisor, tunables
 from rounds.plan import Goal, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of
 from rounds.slots import Machine
 from rounds.space import Domain
 from state import launches, trials
 from state.errors import Refusal
+from state.project import Project
 from tui import draft
 from tui.controls import Reading
 from tui.draft import MEANINGS, NAMES, ROLES, Draft, Tunable
@@ -61,6 +61,7 @@ class DesignPage(Page):
     def __init__(self, proposed: Draft | None = None) -> None:
         super().__init__()
         self._draft = proposed or Draft()
+        self._proposed = proposed is not None
         self._plan: RoundPlan | None = None
         self._machine: Machine | None = None
         self._world: object = None
@@ -93,6 +94,8 @@ class DesignPage(Page):
         world = (best and best.hash, [(entry.name, entry.reviewed) for entry in trials.batches(store)])
         if world != self._world:
             # What a plan starts from has changed; where it cannot be planned any more, the reason takes its place.
+            if self._world is None and not self._proposed:
+                self._draft = draft.begin(self.book.project)
             self._world, self._plan = world, None
             self._refresh(None)
             try:
@@ -161,7 +164,7 @@ class DesignPage(Page):
         domain = entry.domain or self._proven(entry.key)
         self.query_one(Prompt).type(
             words,
-            lambda answer: self._change(lambda: draft.with_range(self._draft, entry, answer, self._optimizer)),
+            lambda answer: self._change(lambda: draft.with_range(self._draft, entry, answer, *self._known)),
             draft.written(domain) if domain else "",
         )
 
@@ -234,9 +237,7 @@ class DesignPage(Page):
             return self._change(lambda: draft.about(changed, key, None))
 
         def values(answer: str) -> bool:
-            return self._change(
-                lambda: draft.about(changed, key, draft.typed(key, answer, self._optimizer, listed=True))
-            )
+            return self._change(lambda: draft.about(changed, key, draft.typed(key, answer, *self._known, listed=True)))
 
         known = self._proven(key)
         start = draft.written(known) if known is not None and not known.is_range else ""
@@ -249,17 +250,23 @@ class DesignPage(Page):
 
     def _proven(self, key: str) -> Domain | None:
         """The catalogue's values for this configuration; None where it has none."""
-        if key == OPTIMIZER:
+        if key == OPTIMIZER and not self.book.project.settings.command:
             return Domain("categorical", choices=tuple(entry.name for entry in catalogue.optimizers()))
         base = planning.basis(self.book.store, self._draft.override).settings
+        known = tunables.known(self.book.project, key, self._optimizer)
         try:
-            return domain_of(catalogue.hyperparameter(key, self._optimizer), base)
-        except (CatalogueError, Refusal):
+            return domain_of(known, base) if known else None
+        except Refusal:
             return None
 
     @property
     def _optimizer(self) -> str:
         return str(self._plan.base.get(OPTIMIZER, "")) if self._plan else ""
+
+    @property
+    def _known(self) -> tuple[str, Project]:
+        """By what the scale of a typed range is known."""
+        return self._optimizer, self.book.project
 
     def _marked(self) -> Tunable | None:
         name = self.query_one(Table).marked

@@ -30,6 +30,11 @@ class ExportPage(Page):
             "Writes the best configuration with its reasons, the training code that a person can read, and the "
             "versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it."
         )
+        if self.book.project.settings.command:
+            words = _(
+                "Writes your command with the values of the best configuration, the reason for each, and what it ran "
+                "on. Your code stays where it is. Enter writes it."
+            )
         yield Static(words, classes="empty", markup=False)
         yield Static(_("Folder to write:"), classes="asked", markup=False)
         yield Field(str(self.book.project.root / "export"), id="target")
@@ -51,7 +56,7 @@ def told(done: Exported) -> list[str]:
     lines = [
         _("Written: {folder}").format(folder=done.folder),
         _("It came from {trial}. To train it again:").format(trial=done.trial),
-        f"  cd {shlex.quote(str(done.folder))} && python train.py",
+        f"  cd {shlex.quote(str(done.folder))} && {shlex.join(done.command)}",
     ]
     lines += [
         _("Expect {name} {value}").format(name=name, value=figure(value))

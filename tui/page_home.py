@@ -81,9 +81,9 @@ def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Cont
     yield Content(printable(f"{settings.name}   {settings.task}   {store.project.data}"))
     yield Content("")
     if where.step == "set-up" and setup.step:
-        done = len({entry.step for entry in decisions.decisions(store)} & set(flow.STEPS))
+        done = len({entry.step for entry in decisions.decisions(store)} & set(flow.steps_of(store)))
         words = _("Set-up: {done} of {total} decided; now: {step}.")
-        yield Content(words.format(done=done, total=len(flow.STEPS), step=flow.title(setup.step).text()))
+        yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
         yield Content(printable(where.now.text()) + " " + _("Next: {what}").format(what=printable(where.next.text())))
     if where.states and where.step != "set-up":

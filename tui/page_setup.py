@@ -185,7 +185,8 @@ class SetupPage(Page):
 
     def _check_wish(self, now: str) -> None:
         """A step after one that is open must wait for that."""
-        if flow.STEPS.index(self._wished or now) > flow.STEPS.index(now):
+        order = flow.steps_of(self.book.store).index
+        if order(self._wished or now) > order(now):
             self._wished = None
             self.say(_("First comes: {step}.").format(step=flow.title(now).text()))
 
@@ -267,11 +268,12 @@ class SetupPage(Page):
         look = VERDICTS["pass"]
         mark = look.ascii if self.book.ascii_only else look.glyph
         parts = []
-        for step in flow.STEPS:
+        steps = flow.steps_of(self.book.store)
+        for step in steps:
             name = flow.title(step).text()
             if step == self._step:
                 parts.append(Content.styled(f"[{name}]", "bold"))
-            elif step in done and (now is None or flow.STEPS.index(step) < flow.STEPS.index(now)):
+            elif step in done and (now is None or steps.index(step) < steps.index(now)):
                 parts.append(Content(f"{mark}{name}"))
             else:
                 parts.append(Content.styled(name, "dim"))

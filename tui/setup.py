@@ -40,9 +40,9 @@ def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recomm
     """
     left, asked = dict(answers), []
     while True:
-        standing = flow.standing(store)
-        before = flow.STEPS.index(standing.step) if standing.step else len(flow.STEPS)
-        again = next((step for step in flow.STEPS[:before] if step in left), None)
+        standing, steps = flow.standing(store), flow.steps_of(store)
+        before = steps.index(standing.step) if standing.step else len(steps)
+        again = next((step for step in steps[:before] if step in left), None)
         if again is None and standing.step in (None, "baseline"):
             return asked
         if again is None and standing.needs == "inspection":
@@ -65,6 +65,8 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
             asking.show_table(session, question)
         chosen, reason = given(store) if given else (question.recommended, "")
         if chosen is None:
+            if not question.options:
+                raise Refusal("{question} {reason}", question=question.text.text(), reason=question.reason.text())
             raise Refusal(
                 "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
             )

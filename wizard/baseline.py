@@ -13,7 +13,7 @@ from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
 from state.trials import Batch, NewTrial, Trial
-from wizard import chance, configuration, initial, inspection, optimizer, quantity
+from wizard import chance, configuration, initial, inspection, optimizer, own_baseline, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "baseline"
@@ -72,7 +72,8 @@ def ended(store: Store, batch: Batch) -> bool:
 
 
 def judge(store: Store, name: str) -> BaselineVerdict:
-    """Compare the best trial of a baseline or sweep with always naming the largest class. Refuses while any runs."""
+    """Compare the best trial of a baseline or sweep with always naming the largest class, or with the level that the
+    user of a pipeline of their own named. Refuses while any runs."""
     batch = trials.batch(store, name)
     if not ended(store, batch):
         raise Refusal("{name} is still at work.", name=name)
@@ -82,6 +83,10 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         return BaselineVerdict(False, _without_result(listed), {"trials": len(listed), "complete": 0})
     sign = -1 if store.project.settings.direction == "max" else 1
     best = min(complete, key=lambda entry: sign * (entry.best if entry.best is not None else float("inf")))
+    if store.project.settings.command:
+        reasonable, message, found = own_baseline.judge(store.project.settings, best)
+        found |= {"trials": len(listed), "complete": len(complete)}
+        return BaselineVerdict(reasonable, message, found, best.id)
     result = best.result or {}
     validation = result["validation"]
     found = chance.against_chance(validation["correct"], validation["per_class"])
@@ -138,7 +143,7 @@ def ask(store: Store) -> Question:
     batch = _judged(store)
     verdict = judge(store, batch.name)
     outlook = _outlook(store, batch, verdict)
-    options, recommended, reason = _offer(outlook, verdict)
+    options, recommended, reason = _offer(store, outlook, verdict)
     return Question(
         step=STEP,
         rows=("G12", "G14"),
@@ -246,7 +251,9 @@ def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
     return "at a loss" if batch.goal == SWEEP_GOAL else "chance"
 
 
-def _offer(outlook: Outlook, verdict: BaselineVerdict) -> tuple[tuple[Option, ...], Choice | None, Message]:
+def _offer(
+    store: Store, outlook: Outlook, verdict: BaselineVerdict
+) -> tuple[tuple[Option, ...], Choice | None, Message]:
     """What can be answered, what of it is recommended, and why."""
     anyway = Option(OVERRIDE, OVERRIDE, say("go on although it may be chance; recorded with your reason"), explain=True)
     match outlook:
@@ -257,6 +264,10 @@ def _offer(outlook: Outlook, verdict: BaselineVerdict) -> tuple[tuple[Option, ..
             again = say("run it once more, after the cause is mended")
             reason = say("The run did not come to a result; more runs of it would not either.")
             return (Option(AGAIN, AGAIN, again),), None, reason
+        case "chance" if store.project.settings.command:
+            again = say("run it once more, after the script was mended")
+            reason = say("Nothing can be recommended: what is wrong is in your script, its data or its values.")
+            return (Option(AGAIN, AGAIN, again), anyway), None, reason
         case "chance":
             rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
             reason = say("A wrong learning rate is the commonest reason, and the cheapest to find out.")
@@ -277,6 +288,12 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]
         yield say("What it printed is in {log}.", log=store.project.trial_folder(first.id) / "log.txt")
+        return
+    if store.project.settings.command:
+        yield say(
+            "Look at the data first, then at the learning rate: another value is given by answering the question about "
+            "the first configuration again. Then one batch by heart, and more steps."
+        )
         return
     found = inspection.known(store)
     yield say(

@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import Message, say, stored
-from state import configurations, decisions
+from state import configurations, decisions, pipeline
 from state.database import Store
 from state.errors import Refusal
 from training import config
+from wizard import own
 
 # The decisions of the set-up, in their order. Whatever else is recorded as a decision sets nothing here.
 STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
+# Of a pipeline of the user's own: the rest is decided in their script.
+OWN_STEPS = ("metric", "initial", "baseline")
+
+
+def steps(store: Store) -> tuple[str, ...]:
+    """The decisions of this project's set-up, in their order."""
+    return OWN_STEPS if store.project.settings.command else STEPS
 
 
 def current(store: Store) -> dict[str, Any]:
@@ -22,6 +30,8 @@ def current(store: Store) -> dict[str, Any]:
     Settings that have no default and were not decided yet are missing.
     """
     decided = settled(store)
+    if store.project.settings.command:
+        return {**own.values(store.project), **decided}
     values = {**_defaults(), **_of_project(store), **_of_optimizer(decided), **decided}
     return {key: values[key] for key in _keys() if key in values}
 
@@ -46,8 +56,13 @@ def in_force(store: Store, before: int | None = None) -> list[decisions.Decision
 def checked(store: Store, provisional: dict[str, Any] | None = None) -> dict[str, Any]:
     """The whole configuration, every setting in it; `provisional` fills what is not decided yet.
 
-    Refuses with every mistake that `training.config` finds in it.
+    Refuses with every mistake that `training.config` finds in it, or what the user's own pipeline lacks.
     """
+    if (there := pipeline.of(store.project)) is not None:
+        values = {**(provisional or {}), **current(store)}
+        if lacking := pipeline.missing(there, values):
+            raise Refusal("The command needs a value for {names}.", names=", ".join(lacking))
+        return values
     try:
         return config.flat(config.check(config.unflat({**(provisional or {}), **current(store)})))
     except config.ConfigError as error:
@@ -63,8 +78,11 @@ def whole(store: Store) -> str:
 
 def reasons(store: Store, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Dotted name to the reason of the decision that set it, as the store keeps messages."""
-    found = {key: stored(_plain(key)) for key in values}
-    found.update({key: stored(say("from tunebook.toml")) for key in _of_project(store)})
+    if store.project.settings.command:
+        found = {key: stored(say("from tunebook.toml")) for key in values}
+    else:
+        found = {key: stored(_plain(key)) for key in values}
+        found.update({key: stored(say("from tunebook.toml")) for key in _of_project(store)})
     for entry in in_force(store):
         found.update({key: entry.reason for key in entry.settings if key in values})
     return found

@@ -26,6 +26,7 @@ from wizard import (
     inspection,
     metric,
     optimizer,
+    own_steps,
     probe,
     steps,
     weights,
@@ -33,6 +34,7 @@ from wizard import (
 from wizard.question import Choice, Question, Settled
 
 STEPS = configuration.STEPS
+steps_of = configuration.steps
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,18 @@ _STEPS = {
     "steps": _Step(steps.ask, _plain(steps.settle), steps.valid),
     "baseline": _Step(baseline.ask, baseline.settle, baseline.valid),
 }
+_OWN_STEPS = {
+    "metric": _Step(own_steps.ask_metric, _plain(own_steps.settle_metric), own_steps.metric_valid),
+    "initial": _Step(own_steps.ask_initial, _plain(own_steps.settle_initial), own_steps.initial_valid),
+    "baseline": _Step(baseline.ask, baseline.settle, baseline.valid),
+}
 
 
 def standing(store: Store) -> Standing:
     """Where the set-up stands: the first step that is not decided, or whose decision no longer stands."""
-    for step in STEPS:
+    for step in steps_of(store):
         decision = decisions.decision(store, step)
-        if decision is None or not _STEPS[step].valid(store, decision):
+        if decision is None or not _step(store, step).valid(store, decision):
             return _needs(store, step)
     return Standing(None)
 
@@ -85,7 +92,7 @@ def standing(store: Store) -> Standing:
 def ask(store: Store, step: str) -> Question:
     """The question of a step, with its evidence. Refuses where something must be decided or measured first."""
     _check_turn(store, step)
-    return _STEPS[step].ask(store)
+    return _step(store, step).ask(store)
 
 
 def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
@@ -98,7 +105,7 @@ def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
     option = next((entry for entry in question.options if entry.value == value), None)
     if option is not None and option.explain and not reason.strip():
         raise Refusal("{option}: say why, it is recorded with the decision.", option=option.label)
-    settled = _STEPS[step].settle(store, question, value, reason)
+    settled = _step(store, step).settle(store, question, value, reason)
     why = settled.reason
     if reason.strip():
         why = say("{why} (added by hand: {words})", why=why, words=reason.strip())
@@ -123,6 +130,7 @@ def title(step: str) -> Message:
 
 
 _TITLES = {
+    "pipeline": say("pipeline"),
     "data": say("data"),
     "metric": say("metric"),
     "architecture": say("architecture"),
@@ -149,11 +157,16 @@ def _needs(store: Store, step: str) -> Standing:
     return Standing(step)
 
 
+def _step(store: Store, step: str) -> _Step:
+    return (_OWN_STEPS if store.project.settings.command else _STEPS)[step]
+
+
 def _check_turn(store: Store, step: str) -> None:
-    if step not in STEPS:
-        raise Refusal("There is no step {step!r}; there are: {steps}.", step=step, steps=", ".join(STEPS))
+    there = steps_of(store)
+    if step not in there:
+        raise Refusal("There is no step {step!r}; there are: {steps}.", step=step, steps=", ".join(there))
     now = standing(store)
-    if now.step is not None and STEPS.index(now.step) < STEPS.index(step):
+    if now.step is not None and there.index(now.step) < there.index(step):
         raise Refusal("First comes: {step}.", step=now.step)
     if now.step == step and now.needs:
         raise Refusal("The question about {step} needs a result first: {needs}.", step=step, needs=now.needs)

@@ -1,0 +1,101 @@
+"""What a project's rounds can search: the catalogue's hyperparameters, or those of the user's own pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from presets import catalogue
+from presets.catalogue import Hyperparameter
+from presets.language import Message, say
+from rounds.plan import Role
+from rounds.roles import is_hyperparameter, is_length, name_of
+from state import pipeline
+from state.hyperparameters import OwnHyperparameter
+from state.project import Project
+
+# What a first round is about where nothing else is asked: the hyperparameter that matters most.
+FIRST_QUESTION = "optimizer.learning_rate"
+LEARNING_RATES = ("learning_rate", "lr", "base_lr", "eta")
+
+
+def optimizers(project: Project, base: Mapping[str, Any]) -> dict[str, Sequence[Hyperparameter]]:
+    """Each optimizer that can be compared, with its hyperparameters; none of a pipeline of the user's own, whose
+    hyperparameters are all in one list."""
+    if project.settings.command:
+        return {}
+    return {
+        entry.name: entry.hyperparameters
+        for entry in catalogue.optimizers(fine_tuning=bool(base.get("model.pretrained")))
+    }
+
+
+def tunables(project: Project) -> tuple[Hyperparameter, ...]:
+    """What has a range beside the optimizer's hyperparameters; of a pipeline of the user's own all that has one."""
+    if not project.settings.command:
+        return tuple(catalogue.tunables())
+    return tuple(
+        _as_catalogued(entry) for entry in project.settings.hyperparameters if entry.ranged and _searchable(entry.name)
+    )
+
+
+def roles(project: Project, asked: Mapping[str, Any]) -> dict[str, Role]:
+    """The roles that the user gave the hyperparameters of their own pipeline, but for what a round asks about."""
+    if not project.settings.command:
+        return {}
+    searched = [entry for entry in project.settings.hyperparameters if entry.searched and _searchable(entry.name)]
+    return {entry.name: "nuisance" for entry in searched if entry.name not in asked}
+
+
+def known(project: Project, key: str, optimizer: str) -> Hyperparameter | None:
+    """A hyperparameter with its range, by its key or its name in a round; None where no range is known."""
+    listed = (*(optimizers(project, {}).get(optimizer, ())), *tunables(project))
+    return next((entry for entry in listed if key in (entry.key, name_of(entry.key, optimizer))), None)
+
+
+def first_question(project: Project) -> str:
+    """What a first round is about: the learning rate, or what there is to ask about instead."""
+    if not project.settings.command:
+        return FIRST_QUESTION
+    listed = tunables(project)
+    rates = [entry for entry in listed if entry.key.rpartition(".")[2].lower() in LEARNING_RATES]
+    searched = [entry for entry in listed if entry.opens_at == 0]
+    return next((entry.key for entry in (*rates, *searched, *listed)), "")
+
+
+def takes_seed(project: Project) -> bool:
+    """Whether a trial's seed reaches what trains."""
+    own = pipeline.of(project)
+    return own is None or pipeline.SEED in own.names
+
+
+def seedless(project: Project) -> tuple[Message, ...]:
+    """What to know of a command that takes no seed."""
+    if takes_seed(project):
+        return ()
+    return (
+        say(
+            "The command takes no seed, so repeated runs may be identical, and how far runs differ by chance is then "
+            "not seen. A placeholder {seed} in it would mend that.",
+            seed="{seed}",
+        ),
+    )
+
+
+def _searchable(key: str) -> bool:
+    return key not in pipeline.USUAL and not is_length(key) and is_hyperparameter(key, {})
+
+
+def _as_catalogued(entry: OwnHyperparameter) -> Hyperparameter:
+    return Hyperparameter(
+        key=entry.name,
+        default=entry.default if entry.default is not None else "",
+        opens_at=0 if entry.searched else None,
+        low=entry.low,
+        high=entry.high,
+        scale=entry.scale,
+        kind=entry.kind,
+        choices=tuple(entry.choices),
+        share_of="",
+        source="",
+    )

@@ -1,0 +1,224 @@
+"""What a training script of the user's own writes, read as it grows and renamed as a trial's metrics.
+
+timm's summary.csv, Transformers' trainer_state.json, Lightning's metrics.csv, or one JSON object a line in
+metrics.jsonl, anywhere below the folder that the script writes to. Standard library only: the process that runs the
+script reads them, too.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILES = ("summary.csv", "trainer_state.json", "metrics.csv", "metrics.jsonl")
+# Scripts write into a folder of the run's name (timm), or of the logger and a version (Lightning).
+DEPTH = 4
+STEPS = ("step", "global_step", "trained_steps", "iteration", "iter")
+# What the usual tools call what training of our own writes too, so that the same curves are drawn and reviewed.
+SAME = {
+    "train_loss": "train/loss",
+    "training_loss": "train/loss",
+    "loss": "train/loss",
+    "train_loss_step": "train/loss",
+    "val_loss": "val/loss",
+    "valid_loss": "val/loss",
+    "validation_loss": "val/loss",
+    "eval_loss": "val/loss",
+    "lr": "learning_rate",
+    "samples_per_second": "examples_per_second",
+    "train_samples_per_second": "examples_per_second",
+}
+# Transformers ends with a summary whose averages are no points of the curves.
+SUMMARY = "train_runtime"
+# A line longer than this is no row of metrics.
+LONGEST = 2**20
+# A larger step fits no store.
+LARGEST = 2**62
+
+Row = dict[str, "float | int"]
+
+
+@dataclass
+class _File:
+    """How far a file was read: its identity and size when it was, the offset after its last whole line, its columns."""
+
+    inode: int = 0
+    size: int = -1
+    offset: int = 0
+    columns: list[str] = field(default_factory=list)
+    rows: int = 0
+
+
+class Reader:
+    """The metrics below a folder as they are written. `columns`: every name that was seen, as the script has it.
+
+    `metric` is the script's own name for what is tuned; its values come as `val/` and that name.
+    """
+
+    def __init__(self, folder: Path, metric: str):
+        self.columns: list[str] = []
+        self.found: list[str] = []
+        self._folder = folder
+        self._metric = metric
+        self._files: dict[Path, _File] = {}
+        self._last: dict[str, int] = {}
+
+    def read(self, *, ended: bool = False) -> list[Row]:
+        """The rows that are new since the last time, by step; `ended`: nothing more comes, so that a last line without
+        its end is whole, too. Points at or before the last step of their metric are left out: files are rewritten."""
+        rows: dict[int, Row] = {}
+        for path in newest(self._folder):
+            for raw in self._new(path, ended):
+                self.columns += [name for name in raw if name not in self.columns]
+                row = renamed(raw, self._metric)
+                step = int(row.pop("step"))
+                rows.setdefault(step, {}).update(
+                    {name: value for name, value in row.items() if step > self._last.get(name, -1)}
+                )
+        for step in sorted(rows):
+            self._last.update(dict.fromkeys(rows[step], step))
+        return [{"step": step, **rows[step]} for step in sorted(rows) if rows[step]]
+
+    def _new(self, path: Path, ended: bool) -> Iterator[dict[str, Any]]:
+        """The raw rows of a file that were not read yet."""
+        known = self._files.setdefault(path, _File())
+        if path.name not in self.found:
+            self.found.append(path.name)
+        try:
+            with open(path, "rb") as file:
+                status = os.fstat(file.fileno())
+                if (known.inode, known.size) == (status.st_ino, status.st_size) and not ended:
+                    return
+                if path.suffix == ".json":
+                    known.inode, known.size = status.st_ino, status.st_size
+                    yield from state_rows(file.read())
+                    return
+                header = file.readline(LONGEST) if path.suffix == ".csv" else b""
+                columns = _cells(header)
+                # Lightning writes the whole file anew when a column comes up; others begin it again.
+                if known.inode != status.st_ino or status.st_size < known.offset or columns != known.columns:
+                    known.offset, known.rows = len(header), 0
+                known.inode, known.size, known.columns = status.st_ino, status.st_size, columns
+                file.seek(known.offset)
+                data = file.read()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return
+        end = len(data) if ended else data.rfind(b"\n") + 1
+        known.offset += end
+        for line in data[:end].splitlines():
+            raw = _csv_row(columns, line) if path.suffix == ".csv" else _json_row(line)
+            if raw:
+                known.rows += 1
+                yield _placed(raw, known.rows, zero_based=path.name == "summary.csv")
+
+
+def newest(folder: Path) -> list[Path]:
+    """The newest file of each kind below the folder; of Transformers' the one that knows most."""
+    found: dict[str, tuple[float, Path]] = {}
+    for place, folders, names in os.walk(folder):
+        if len(Path(place).relative_to(folder).parts) >= DEPTH:
+            folders.clear()
+        for name in FILES:
+            if name in names:
+                path = Path(place, name)
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue
+                rank = float(status.st_size) if name == "trainer_state.json" else status.st_mtime
+                if name not in found or rank > found[name][0]:
+                    found[name] = (rank, path)
+    return [path for _rank, path in found.values()]
+
+
+def state_rows(data: bytes) -> Iterator[dict[str, Any]]:
+    """The rows of Transformers' trainer_state.json; none while it is half written."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return
+    history = document.get("log_history") if isinstance(document, dict) else None
+    for raw in history if isinstance(history, list) else ():
+        if isinstance(raw, dict) and "step" in raw:
+            plain = {key: value for key, value in raw.items() if _number(value) is not None}
+            # The averages of the whole run, not points of a curve.
+            if SUMMARY in raw:
+                plain = {key: value for key, value in plain.items() if not key.startswith("train_")}
+            yield plain
+
+
+def renamed(raw: Mapping[str, Any], metric: str) -> Row:
+    """A row with our names: `val/` and the metric, `train/loss` and the like; any other name is kept."""
+    row: Row = {}
+    for name, value in raw.items():
+        number = _number(value)
+        if number is None:
+            continue
+        if name == "step":
+            row["step"] = number
+            continue
+        ours = SAME.get(name, name)
+        if name in (metric, f"val/{metric}"):
+            row[f"val/{metric}"] = number
+            # What is tuned is measured on held-out data, whatever its name sounds like.
+            if ours != "val/loss":
+                continue
+        row.setdefault(ours, number)
+    return row
+
+
+def _placed(raw: dict[str, Any], number: int, *, zero_based: bool) -> dict[str, Any]:
+    """The row with its step: as it says, by its epoch (timm counts from 0), or by its place in the file."""
+    for name in STEPS:
+        step = _number(raw.get(name))
+        if step is not None and abs(step) < LARGEST:
+            return {**{key: value for key, value in raw.items() if key not in STEPS}, "step": int(step)}
+    epoch = _number(raw.get("epoch"))
+    if epoch is not None and abs(epoch) < LARGEST and epoch == int(epoch):
+        return {**raw, "step": int(epoch) + zero_based}
+    return {**raw, "step": number}
+
+
+def _cells(line: bytes) -> list[str]:
+    # A line without its end may be half written.
+    if not line.endswith(b"\n"):
+        return []
+    return [cell.strip() for cell in next(csv.reader([line.decode("utf-8-sig", "replace").rstrip("\r\n")]), [])]
+
+
+def _csv_row(columns: list[str], line: bytes) -> dict[str, Any]:
+    try:
+        cells = next(csv.reader([line.decode("utf-8", "replace")]), [])
+    except csv.Error:
+        return {}
+    if len(cells) != len(columns):
+        return {}
+    return {name: cell for name, cell in zip(columns, cells, strict=True) if name and _number(cell) is not None}
+
+
+def _json_row(line: bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(line)
+    except ValueError:
+        return {}
+    if not isinstance(raw, dict):
+        return {}
+    return {str(name): value for name, value in raw.items() if _number(value) is not None}
+
+
+def _number(value: Any) -> float | int | None:
+    """A number, or a text that says one ("nan" and "inf" too); None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return value if isinstance(value, int | float) else number

@@ -1,0 +1,221 @@
+"""A training pipeline of the user's own: their command as a template, and their configuration file beside it.
+
+`{name}` in the command stands for a hyperparameter, `{folder}` for the folder that a trial writes to, `{config}` for
+the trial's copy of the configuration file. The command is a list of arguments and never sees a shell.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from state import files, template
+from state.errors import Refusal
+from state.project import Project
+
+FOLDER, CONFIG = "folder", "config"
+SEED, BATCH_SIZE, STEPS = "training.seed", "training.batch_size", "training.steps"
+# What the three that rounds treat in a way of their own are commonly called.
+USUAL = {
+    SEED: ("seed", "random_seed", "random_state", "manual_seed", "rng_seed"),
+    BATCH_SIZE: ("batch_size", "batchsize", "bs", "train_batch_size", "per_device_train_batch_size"),
+    STEPS: ("steps", "max_steps", "num_steps", "train_steps", "total_steps", "iterations", "max_iters", "iters"),
+}
+_FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
+_OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """`command`: arguments with placeholders; `directory`: where it runs; `file`: their configuration file, if any;
+    `names`: what they call the configuration's seed, batch size and number of steps."""
+
+    command: tuple[str, ...]
+    directory: Path
+    file: Path | None
+    names: Mapping[str, str]
+
+    def key(self, name: str) -> str:
+        """The configuration's name for what the pipeline calls `name`."""
+        return next((key for key, theirs in self.names.items() if theirs == name), name)
+
+    def theirs(self, key: str) -> str:
+        """What the pipeline calls a hyperparameter of the configuration."""
+        return self.names.get(key, key)
+
+    def hyperparameters(self) -> tuple[str, ...]:
+        """Every hyperparameter that it takes, by its name in the configuration: those of the command first."""
+        written = template.values(self.file) if self.file else {}
+        return tuple(dict.fromkeys(self.key(name) for name in (*_named(self.command), *written)))
+
+    def defaults(self) -> dict[str, Any]:
+        """What the configuration file says, by the configuration's names."""
+        return {self.key(name): value for name, value in template.values(self.file).items()} if self.file else {}
+
+
+def of(project: Project) -> Pipeline | None:
+    """The pipeline of a project's user; None where the built-in one serves. Refuses a command that cannot be used."""
+    settings = project.settings
+    if not settings.command:
+        return None
+    names = {SEED: settings.seed, BATCH_SIZE: settings.batch_size, STEPS: settings.steps}
+    return Pipeline(
+        parse(settings.command),
+        (project.root / Path(settings.directory or ".").expanduser()).resolve(),
+        (project.root / Path(settings.config_file).expanduser()).resolve() if settings.config_file else None,
+        {key: theirs for key, theirs in names.items() if theirs},
+    )
+
+
+def own(project: Project) -> Pipeline:
+    """The pipeline of a project's user. Refuses where the built-in one serves."""
+    found = of(project)
+    if found is None:
+        raise Refusal("{path}: this project uses the built-in training.", path=str(project.root))
+    return found
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """The arguments of a command line, quotes obeyed. Refuses what only a shell could carry out."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise Refusal("The command cannot be read ({reason}): {command}", reason=str(error), command=text) from None
+    if not words or not words[0].strip() or "\0" in text:
+        raise Refusal("The command is empty.")
+    shell = [word for word in words if word in _OF_A_SHELL]
+    if shell or "=" in words[0]:
+        raise Refusal(
+            "{word}: the command is run without a shell. Put what needs one into a script and name that, or begin with "
+            "env for variables.",
+            word=shell[0] if shell else words[0],
+        )
+    return tuple(words)
+
+
+def check(pipeline: Pipeline) -> None:
+    """Refuse a pipeline that cannot run, or whose results could not be found."""
+    if not pipeline.directory.is_dir():
+        raise Refusal("{path}: there is no such folder, and the command is to run in it.", path=str(pipeline.directory))
+    if not program(pipeline):
+        raise Refusal("{command}: no such program.", command=pipeline.command[0])
+    inside = template.placeholders(pipeline.file) if pipeline.file else set()
+    named = {*placeholders(pipeline.command), *inside}
+    if FOLDER not in named:
+        raise Refusal(
+            "Nothing says where a trial is to write: put {folder} into the command, as in --out {folder}.",
+            folder="{folder}",
+        )
+    if (CONFIG in named) != (pipeline.file is not None):
+        raise Refusal(
+            "{config} in the command and a configuration file belong together: give both, or neither.",
+            config="{config}",
+        )
+    if unknown := inside - {FOLDER, CONFIG}:
+        raise Refusal(
+            "{path}: {names} cannot be filled in there. The file's values are addressed by their names; only {folder} "
+            "is replaced.",
+            path=str(pipeline.file),
+            names=", ".join(sorted(unknown)),
+            folder="{folder}",
+        )
+    _check_names(pipeline.hyperparameters())
+
+
+def guess(names: Iterable[str]) -> dict[str, str]:
+    """Which of these names are seed, batch size and number of steps, where exactly one is called so."""
+    listed, found = list(names), {}
+    for key, usual in USUAL.items():
+        exact = [name for name in listed if name == key]
+        called = exact or [name for name in listed if name.rpartition(".")[2].lower().replace("-", "_") in usual]
+        if len(called) == 1:
+            found[key] = called[0]
+    return found
+
+
+def program(pipeline: Pipeline) -> str | None:
+    """The program that the command starts, with its path; None where there is none."""
+    name = pipeline.command[0]
+    if "/" not in name:
+        return shutil.which(name)
+    return shutil.which(str(pipeline.directory / Path(name).expanduser()))
+
+
+def missing(pipeline: Pipeline, values: Mapping[str, Any]) -> list[str]:
+    """The hyperparameters without a value, by the names that the pipeline has for them."""
+    return [pipeline.theirs(key) for key in pipeline.hyperparameters() if values.get(key) is None]
+
+
+def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Path) -> list[str]:
+    """The command for a trial with these values that writes to `output`; the filled configuration file goes to the
+    folder `copies`. Refuses where a value is missing or cannot be an argument."""
+    if lacking := missing(pipeline, values):
+        raise Refusal("The command needs a value for {names}.", names=", ".join(lacking))
+    texts = {FOLDER: str(output)}
+    if pipeline.file is not None:
+        copy = files.make_folder(copies) / pipeline.file.name
+        own_names = {name: values[pipeline.key(name)] for name in template.values(pipeline.file)}
+        files.write_atomically(
+            copy, template.filled(pipeline.file, own_names, {FOLDER: str(output), CONFIG: str(copy)})
+        )
+        texts[CONFIG] = str(copy)
+    for name in _named(pipeline.command):
+        texts[name] = argument(values[pipeline.key(name)])
+        if "\0" in texts[name]:
+            raise Refusal("{name}: a value with a null character cannot be given to a command.", name=name)
+    return [replaced(word, texts) for word in pipeline.command]
+
+
+def named_files(pipeline: Pipeline) -> list[str]:
+    """The files that the command names, the script above all, and the configuration file."""
+    # Not the program: of an interpreter, its version says more than its bytes.
+    named = [word for word in pipeline.command[1:] if not placeholders([word]) and _is_file(pipeline.directory / word)]
+    return [*named, *([str(pipeline.file)] if pipeline.file else [])]
+
+
+def argument(value: Any) -> str:
+    """A value as Python reads it: 1e-05, 32, True, text as it is."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def placeholders(words: Iterable[str]) -> tuple[str, ...]:
+    """The names in braces, each once, in their order; double braces stand for themselves."""
+    return tuple(dict.fromkeys(match[2] for word in words for match in _FIELD.finditer(word) if match[2]))
+
+
+def replaced(text: str, texts: Mapping[str, str]) -> str:
+    """The text with its placeholders filled, all at once: what is filled in is not looked at again."""
+    return _FIELD.sub(lambda match: "{" + match[1] + "}" if match[1] else texts.get(match[2], match[0]), text)
+
+
+def _named(command: Iterable[str]) -> list[str]:
+    return [name for name in placeholders(command) if name not in (FOLDER, CONFIG)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        # Words that are no paths, longer than any name say.
+        return False
+
+
+def _check_names(keys: Iterable[str]) -> None:
+    """Refuse names of which one would be a section and a value at the same time."""
+    listed = set(keys)
+    for key in listed:
+        parts = key.split(".")
+        if not all(parts):
+            raise Refusal("{name}: not a name for a hyperparameter.", name=key)
+        for length in range(1, len(parts)):
+            if ".".join(parts[:length]) in listed:
+                raise Refusal(
+                    "{name} cannot be a hyperparameter beside {other}: choose another name.",
+                    name=".".join(parts[:length]),
+                    other=key,
+                )

@@ -1,0 +1,289 @@
+"""Runs a command of the user's own as a trial: `python -m state.run_command FOLDER` with the folder's command.json.
+
+It holds the folder's lock while the command lives, writes what that writes on into the trial's metrics.jsonl, and says
+in result.json how it ended. Standard library only, so that it starts at once and weighs nothing beside the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from state import files
+from state.foreign import FILES, Reader
+
+COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT = (
+    "command.json",
+    "metrics.jsonl",
+    "result.json",
+    "run.lock",
+    "log.txt",
+    "output",
+)
+POLL_SECONDS = 0.25
+LAST_LINES = 6
+# How libraries say that memory ran out; the kernel's killer says nothing.
+OUT_OF_MEMORY = ("out of memory", "OutOfMemoryError", "can't allocate memory", "MemoryError")
+# Libraries whose version may change a result, of those that the command's Python has.
+LIBRARIES = [
+    "torch",
+    "torchvision",
+    "timm",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "tokenizers",
+    "lightning",
+    "pytorch-lightning",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "xgboost",
+    "lightgbm",
+]
+_VERSIONS = """\
+import importlib.metadata as m, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+
+
+class Metrics:
+    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric."""
+
+    def __init__(self, folder: Path, metric: str):
+        self.reader = Reader(folder / OUTPUT, metric)
+        self.name = f"val/{metric}"
+        self.values: list[tuple[int, dict[str, Any]]] = []
+        self.steps = 0
+        self._path = folder / METRICS
+
+    def follow(self, *, ended: bool = False) -> None:
+        """Take over what is new."""
+        rows = self.reader.read(ended=ended)
+        if not rows:
+            return
+        lines = [json.dumps({name: _json(value) for name, value in row.items()}) + "\n" for row in rows]
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write("".join(lines))
+        for row in rows:
+            self.steps = max(self.steps, int(row["step"]))
+            if self.name in row:
+                self.values.append((int(row["step"]), dict(row)))
+
+
+def outcome(
+    metrics: Metrics, code: int, log: str, seconds: float, asked: Mapping[str, Any], *, stopping: bool
+) -> dict[str, Any]:
+    """What result.json says of a command that ended with an exit code; `log` is the end of what it printed."""
+    metric, name = asked["metric"], metrics.name
+    usable = [(step, row) for step, row in metrics.values if math.isfinite(row[name])]
+    sign = -1 if asked["direction"] == "max" else 1
+    best = min(usable, key=lambda found: sign * found[1][name], default=None)
+    result: dict[str, Any] = {
+        "status": "complete",
+        "reason": "",
+        "message": "",
+        "best": _point(best[1]) if best else {},
+        "final": _point(metrics.values[-1][1]) if metrics.values else {},
+        "steps_done": metrics.steps,
+        "exit_code": code,
+        "seconds": round(seconds, 3),
+    }
+    last = " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
+    diverged = bool(metrics.values) and not math.isfinite(metrics.values[-1][1][name])
+    if stopping:
+        result |= {"status": "stopped", "reason": "stopped"}
+    elif diverged:
+        message = f"{metric} is not a number at step {metrics.values[-1][0]}."
+        result |= {"status": "infeasible", "reason": "diverged", "message": message}
+    elif code and any(word in log for word in OUT_OF_MEMORY):
+        message = f"Memory ran out. It printed last: {last}"
+        result |= {"status": "infeasible", "reason": "out of memory", "message": message}
+    elif code:
+        message = f"The command ended with exit code {code}. It printed last: {last or '(nothing)'}"
+        result |= {"status": "failed", "reason": "error", "message": message}
+    elif best is None:
+        result |= {"status": "failed", "reason": "no metric", "message": _without(metrics, metric, seconds)}
+    return result
+
+
+def code_of(directory: Path, named: Sequence[str]) -> str:
+    """SHA-256 over the names and contents of the files that a command names, to tell whether the same code trained."""
+    digest = hashlib.sha256()
+    for word in named:
+        with contextlib.suppress(OSError):
+            digest.update(word.encode() + b"\0" + (directory / word).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command of a folder; exits as the command did, and dies of the signal that it died of."""
+    folder = Path((arguments or sys.argv[1:])[0]).resolve()
+    with files.holding(folder / LOCK, f"{os.getpid()}\n") as held:
+        if not held:
+            print(f"{folder}: another run is going on in this folder", file=sys.stderr)
+            return 2
+        code = _run(folder, json.loads((folder / COMMAND).read_bytes()))
+    if code < 0:
+        # Whoever waits for this process is to see how the command was killed.
+        with contextlib.suppress(OSError):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def _run(folder: Path, asked: Mapping[str, Any]) -> int:
+    """Run the command to its end; a negative code is the signal that killed it, which leaves no result."""
+    began, stopping, log = time.monotonic(), False, folder / LOG
+    metrics = Metrics(folder, asked["metric"])
+    started_at = log.stat().st_size if log.exists() else 0
+    about = {"command": asked["command"], "directory": asked["directory"], "device": asked.get("device", "")}
+    about["precision"] = ""
+    versions = _ask_versions(asked)
+    try:
+        child = subprocess.Popen(
+            asked["command"], cwd=asked["directory"], stdin=subprocess.DEVNULL, preexec_fn=_die_with(os.getpid())
+        )
+    except OSError as error:
+        message = f"{error.filename or asked['command'][0]}: {error.strerror or error}"
+        _finish(folder, {"status": "failed", "reason": "error", "message": message, "steps_done": 0, **about})
+        return 127
+
+    def stop(number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+        child.send_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    while child.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(POLL_SECONDS)
+        metrics.follow()
+    metrics.follow(ended=True)
+    code = child.returncode
+    if code < 0 and not stopping:
+        return code
+    result = outcome(metrics, code, _tail(log, started_at), time.monotonic() - began, asked, stopping=stopping)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    _finish(folder, {**result, **about, **_provenance(asked), "versions": _told(versions), "peak_memory": peak})
+    return max(code, 0)
+
+
+def _finish(folder: Path, result: Mapping[str, Any]) -> None:
+    files.write_atomically(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+
+
+def _without(metrics: Metrics, metric: str, seconds: float) -> str:
+    """Why there is no value of the metric, and what was there instead."""
+    if not metrics.reader.found:
+        return f"It ended after {seconds:.1f} s and wrote none of {', '.join(FILES)} into its folder."
+    seen = ", ".join(name for name in metrics.reader.columns[:20] if name != "step") or "nothing readable"
+    return f"It wrote no value of {metric} into {', '.join(metrics.reader.found)}; there is: {seen}."
+
+
+def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _json(value) for name, value in row.items()}
+
+
+def _json(value: float) -> float | str:
+    """The value, or what JSON can hold in place of one that is not finite."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _tail(log: Path, start: int) -> str:
+    """The end of what the command printed, not of what an earlier run did."""
+    try:
+        with open(log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - 16_384))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _die_with(parent: int) -> Any:
+    """What a child does first: have the kernel end it with its parent, so that it never trains on unwatched."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+
+    def arrange() -> None:
+        library.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return arrange
+
+
+def _provenance(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The program, the files that the command names, by their content, and the commit of the folder it ran in."""
+    directory = Path(asked["directory"])
+    commit = _git(directory, "rev-parse", "--verify", "HEAD")
+    changed = _git(directory, "status", "--porcelain", "--untracked-files=no") if commit else None
+    code = code_of(directory, asked["named"])
+    return {"program": asked["program"], "code": code, "commit": commit, "uncommitted": bool(changed)}
+
+
+def _git(directory: Path, *words: str) -> str | None:
+    try:
+        answer = subprocess.run(["git", *words], cwd=directory, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _ask_versions(asked: Mapping[str, Any]) -> subprocess.Popen[bytes] | None:
+    """Ask the command's own Python for its versions, where it is started by one."""
+    program = asked["command"][0]
+    if not Path(program).name.startswith("python"):
+        return None
+    try:
+        return subprocess.Popen(
+            [program, "-c", _VERSIONS, *LIBRARIES],
+            cwd=asked["directory"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+
+
+def _told(versions: subprocess.Popen[bytes] | None) -> dict[str, str]:
+    if versions is None:
+        return {}
+    try:
+        return dict(json.loads(versions.communicate(timeout=20)[0]))
+    except (ValueError, subprocess.TimeoutExpired):
+        versions.kill()
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

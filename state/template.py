@@ -1,0 +1,124 @@
+"""A configuration file of the user's in TOML, YAML or JSON: its values by dotted name, and a copy with other ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.items import Item
+
+from state import document
+from state.errors import Refusal
+
+_FOLDER = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
+# What YAML 1.2 and people take for a number, but PyYAML (YAML 1.1) for text.
+_EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+LARGEST = 2**20
+
+
+def values(path: Path) -> dict[str, Any]:
+    """Dotted name to each number, text or switch in the file; lists, and text with placeholders, are left out.
+
+    Refuses a file that cannot be read, and one in which two values have the same dotted name.
+    """
+    found: dict[str, Any] = {}
+    for place, value in _leaves(_read(path)):
+        name = _dotted(place)
+        if name in found:
+            raise Refusal("{path}: there are two values called {name}.", path=str(path), name=name)
+        if not (isinstance(value, str) and _FOLDER.search(value)):
+            found[name] = value
+    return found
+
+
+def placeholders(path: Path) -> set[str]:
+    """The names in braces in the texts of the file."""
+    texts = [value for _place, value in _leaves(_read(path)) if isinstance(value, str)]
+    return {name for text in texts for name in _FOLDER.findall(text)}
+
+
+def filled(path: Path, changed: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """The file with other values under dotted names, and with its placeholders filled; TOML keeps its comments."""
+    content = _read(path)
+    for place, value in list(_leaves(content)):
+        new = changed.get(_dotted(place), value)
+        if isinstance(value, str) and _FOLDER.search(value):
+            new = _FOLDER.sub(lambda match: texts.get(match[1], match[0]), value)
+        table: Any = content
+        for key in place[:-1]:
+            table = table[key]
+        table[place[-1]] = new
+    if isinstance(content, tomlkit.TOMLDocument):
+        return content.as_string()
+    if path.suffix.lower() == ".json":
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    import yaml
+
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _read(path: Path) -> Any:
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise Refusal("{path}: {reason}.", path=str(path), reason=error.strerror or str(error)) from None
+    except UnicodeDecodeError as error:
+        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+    if len(data) > LARGEST:
+        raise Refusal("{path}: too large for a configuration file.", path=str(path))
+    match path.suffix.lower():
+        case ".toml":
+            content: Any = document.parse(text, str(path))
+        case ".json":
+            content = _json(text, path)
+        case ".yaml" | ".yml":
+            content = _yaml(text, path)
+        case _:
+            raise Refusal("{path}: neither .toml, .yaml nor .json.", path=str(path))
+    if not isinstance(content, Mapping):
+        raise Refusal("{path}: no names with values in it.", path=str(path))
+    return content
+
+
+def _json(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Refusal("{path}: not valid JSON: {reason}", path=str(path), reason=str(error)) from None
+
+
+def _yaml(text: str, path: Path) -> Any:
+    # Loaded only for such a file.
+    import yaml
+
+    try:
+        return _numbers(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise Refusal("{path}: not valid YAML: {reason}", path=str(path), reason=reason) from None
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _numbers(entry) for key, entry in value.items()}
+    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+
+
+def _leaves(content: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The place of each plain value and the value itself; keys that are no text keep their type in the place."""
+    for key, value in content.items():
+        here = (*place, key)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, here)
+        elif isinstance(value, str | bool | int | float):
+            # tomlkit's values carry their comments with them.
+            yield here, value.unwrap() if isinstance(value, Item) else value
+
+
+def _dotted(place: tuple[Any, ...]) -> str:
+    return ".".join(map(str, place))

@@ -1,0 +1,123 @@
+"""What scripts write: timm's, Transformers' and Lightning's files and JSON lines, half written, rewritten and odd."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from state.foreign import Reader
+
+
+def test_timm_counts_epochs_from_zero_and_writes_into_a_folder_of_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "20260101-resnet" / "summary.csv"
+    path.parent.mkdir()
+    path.write_text("epoch,train_loss,eval_loss,eval_top1,eval_top5,lr\n0,2.3,2.2,18.5,60.0,0.1\n", encoding="utf-8")
+    reader = Reader(tmp_path, "eval_top1")
+    assert reader.read() == [
+        {
+            "step": 1,
+            "epoch": 0.0,
+            "train/loss": 2.3,
+            "val/loss": 2.2,
+            "val/eval_top1": 18.5,
+            "eval_top5": 60.0,
+            "learning_rate": 0.1,
+        }
+    ]
+    assert reader.read() == []
+    with path.open("a", encoding="utf-8") as file:
+        file.write("1,2.1,2.0,25.0,70.0,0.1\n2,1.9,1.")
+    assert [row["step"] for row in reader.read()] == [2]
+    with path.open("a", encoding="utf-8") as file:
+        file.write("8,31.0,75.0,0.1\n")
+    assert [(row["step"], row["val/loss"]) for row in reader.read()] == [(3, 1.8)]
+
+
+def test_transformers_state_is_read_whole_and_its_summary_is_no_point(tmp_path: Path) -> None:
+    history = [
+        {"loss": 0.7, "grad_norm": 1.5, "learning_rate": 5e-5, "epoch": 0.5, "step": 10},
+        {"eval_loss": 0.6, "eval_accuracy": 0.7, "eval_runtime": 1.0, "epoch": 1.0, "step": 20},
+    ]
+    early = tmp_path / "checkpoint-20" / "trainer_state.json"
+    early.parent.mkdir()
+    early.write_text(json.dumps({"log_history": history, "best_metric": None}), encoding="utf-8")
+    reader = Reader(tmp_path, "eval_accuracy")
+    first, second = reader.read()
+    assert first == {"step": 10, "train/loss": 0.7, "grad_norm": 1.5, "learning_rate": 5e-5, "epoch": 0.5}
+    assert (second["val/eval_accuracy"], second["val/loss"]) == (0.7, 0.6)
+    summary = {"train_runtime": 9.0, "train_loss": 0.55, "train_samples_per_second": 20.0, "epoch": 2.0, "step": 40}
+    history += [{"eval_loss": 0.5, "eval_accuracy": 0.8, "epoch": 2.0, "step": 40}, summary]
+    whole = json.dumps({"log_history": history})
+    (tmp_path / "trainer_state.json").write_text(whole[:-40], encoding="utf-8")
+    assert reader.read() == []
+    (tmp_path / "trainer_state.json").write_text(whole, encoding="utf-8")
+    (last,) = reader.read(ended=True)
+    assert (last["step"], last["val/eval_accuracy"]) == (40, 0.8)
+    assert "train/loss" not in last
+
+
+def test_lightning_spreads_a_step_over_lines_and_rewrites_the_file_for_a_new_column(tmp_path: Path) -> None:
+    path = tmp_path / "lightning_logs" / "version_0" / "metrics.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("epoch,step,train_loss\n0,49,1.5\n", encoding="utf-8")
+    reader = Reader(tmp_path, "val_acc")
+    assert reader.read() == [{"step": 49, "epoch": 0.0, "train/loss": 1.5}]
+    path.write_text("epoch,step,train_loss,val_acc\n0,49,1.5,\n0,49,,0.6\n1,99,1.1,\n", encoding="utf-8")
+    assert reader.read() == [{"step": 49, "val/val_acc": 0.6}, {"step": 99, "epoch": 1.0, "train/loss": 1.1}]
+
+
+def test_json_lines_survive_torn_lines_foreign_values_and_a_missing_last_newline(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    lines = [
+        '{"step": 1, "score": NaN, "note": "hello", "flag": true, "list": [1]}',
+        "not json",
+        "[1, 2]",
+        '{"step": 2, "score": "inf", "huge": 1' + "0" * 400 + "}",
+        '{"step": 1e30, "score": 3}',
+    ]
+    path.write_text("\n".join(lines) + '\n{"step": 9, "score": 4.5}', encoding="utf-8")
+    reader = Reader(tmp_path, "score")
+    first, second, third = reader.read()
+    assert first["step"] == 1
+    assert math.isnan(first["val/score"])
+    assert second == {"step": 2, "val/score": math.inf}
+    # A step that no store holds: its place in the file takes its place.
+    assert third == {"step": 3, "val/score": 3}
+    assert reader.read(ended=True) == [{"step": 9, "val/score": 4.5}]
+    assert "note" not in reader.columns
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"global_step": 7, "score": 1}', {"step": 7, "val/score": 1}),
+        ('{"epoch": 3, "score": 1}', {"step": 3, "epoch": 3, "val/score": 1}),
+        ('{"score": 1}', {"step": 1, "val/score": 1}),
+        ('{"step": 5, "val/score": 1, "loss": 2, "val_loss": 3}', None),
+        ('{"step": 5}', None),
+    ],
+)
+def test_the_step_comes_from_what_there_is(tmp_path: Path, line: str, expected: dict[str, float] | None) -> None:
+    (tmp_path / "metrics.jsonl").write_text(line + "\n", encoding="utf-8")
+    rows = Reader(tmp_path, "score").read()
+    if expected is not None:
+        assert rows == [expected]
+    elif rows:
+        assert rows == [{"step": 5, "val/score": 1, "train/loss": 2, "val/loss": 3}]
+
+
+def test_a_metric_that_sounds_like_a_loss_is_what_it_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "val_loss": 3.0}\n')
+    assert Reader(tmp_path, "loss").read()[0] == {"step": 1, "val/loss": 2.0}
+    assert Reader(tmp_path, "val_loss").read()[1] == {"step": 2, "val/val_loss": 3.0, "val/loss": 3.0}
+
+
+def test_nothing_to_read_is_nothing_read(tmp_path: Path) -> None:
+    assert Reader(tmp_path / "missing", "score").read(ended=True) == []
+    (tmp_path / "metrics.csv").write_bytes(b"\xff\xfe\x00garbage")
+    (tmp_path / "summary.csv").mkdir()
+    reader = Reader(tmp_path, "score")
+    assert reader.read(ended=True) == []

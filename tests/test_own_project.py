@@ -1,0 +1,328 @@
+"""A project on a pipeline of the user's own, from the command to the export, through the real supervisor."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rounds import launching, planning, reviewing
+from rounds.slots import Machine
+from rounds.space import Domain
+from rounds.supervisor import Supervisor
+from rounds.warm import ForkServer
+from state import configurations, decisions, launches, metrics, runs, trials
+from state.database import Store
+from state.errors import Refusal
+from state.project import change, open_project
+from state.store import open_store
+from tests import own_pipelines
+from tests.own_pipelines import ARGUMENTS, command
+from tests.small_project import wait_for
+from tui import exporting, main
+from tui.session import Session
+from wizard import baseline, flow, pipeline
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """The user's own folder, with a name as odd as a folder can have."""
+    folder = tmp_path / "co de [red] 名 'q'"
+    own_pipelines.write_script(folder)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path, code: Path) -> Iterator[Store]:
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as opened:
+        yield opened
+
+
+def set_up(store: Store) -> None:
+    """Answer whatever comes before the baseline as recommended."""
+    while (now := flow.standing(store)).step != "baseline":
+        assert now.step is not None
+        recommended = flow.ask(store, now.step).recommended
+        assert recommended is not None
+        flow.answer(store, now.step, recommended)
+
+
+def drive(store: Store, name: str) -> list[trials.Trial]:
+    """Let a supervisor work here until all trials of a batch have ended."""
+    # Its fork server is never started: the command needs none.
+    driven = Supervisor(store, Machine(2), ForkServer(store.project.folder))
+
+    def ended() -> bool:
+        driven.tick()
+        return all(entry.status in trials.ENDED for entry in trials.trials(store, name))
+
+    wait_for(ended, "the trials end")
+    assert driven.server.process is None
+    return trials.trials(store, name)
+
+
+def run_baseline(store: Store) -> trials.Trial:
+    set_up(store)
+    return drive(store, baseline.plan(store).name)[0]
+
+
+def tunebook(*words: str | Path) -> int:
+    arguments = [str(word) for word in words]
+    return main.run(arguments, Session(json="--json" in arguments))
+
+
+def test_a_whole_round_from_the_command_to_the_review_and_the_export(store: Store, code: Path, tmp_path: Path) -> None:
+    first = run_baseline(store)
+    assert (first.status, first.steps_done) == ("complete", 50)
+    question = flow.ask(store, "baseline")
+    assert question.recommended == "accept"
+    assert "Better than the level to beat: accuracy is" in question.evidence[0].text()
+    flow.answer(store, "baseline", "accept")
+    assert flow.standing(store).step is None
+
+    plan = planning.propose(store, trials=12)
+    assert plan.scientific == {"lr": Domain("float", 0.017, 15.0, "log")}
+    fixed = {name for name, role in plan.roles.items() if role == "fixed"}
+    assert fixed == {"training.batch_size", "training.steps", "l2", "style"}
+    batch = planning.save(store, plan, wanted="run", slots=2)
+    listed = drive(store, batch.name)
+    assert [entry.status for entry in listed] == ["complete"] * 12
+    for entry in listed:
+        told = json.loads((store.project.trial_folder(entry.id) / "command.json").read_text(encoding="utf-8"))
+        given = dict(zip(told["command"][2::2], told["command"][3::2], strict=True))
+        assert float(given["--lr"]) == entry.settings["lr"]
+        assert int(given["--seed"]) == entry.overrides["training.seed"]
+        assert len(metrics.curve(store, entry.id, "val/accuracy")) == 25
+        assert entry.result is not None
+        assert entry.result["directory"] == str(code)
+    assert len({entry.overrides["training.seed"] for entry in listed}) == 12
+    findings = {finding.check: finding for finding in reviewing.review_batch(store, batch.name)}
+    assert findings["complete"].verdict == findings["infeasible"].verdict == "pass"
+    # The best of them is of the highest accuracy, not of the lowest.
+    best = max(entry.best for entry in listed if entry.best is not None)
+    assert trials.trial(store, launching.propose(store, batch.name).trial).best == best
+
+    target = tmp_path / "export"
+    done = exporting.export(store, target, listed[0].id)
+    assert done.command == ("sh", "run.sh")
+    assert sorted(path.name for path in target.iterdir()) == [
+        "README.md",
+        "config.toml",
+        "environment.json",
+        "output",
+        "run.sh",
+    ]
+    subprocess.run(["sh", "run.sh"], cwd=target, check=True, capture_output=True)
+    lines = (target / "output" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["accuracy"] for line in lines] == [
+        value for _step, value in metrics.curve(store, listed[0].id, "val/accuracy")
+    ]
+    assert "Found in round-1" in (target / "config.toml").read_text(encoding="utf-8")
+    (code / "train.py").write_text("print()", encoding="utf-8")
+    assert "have changed" in exporting.export(store, tmp_path / "again", listed[0].id).warning
+
+
+@pytest.mark.parametrize("style", ["timm", "transformers", "lightning"])
+def test_what_the_usual_tools_write_is_read_without_any_change(tmp_path: Path, code: Path, style: str) -> None:
+    with open_store(own_pipelines.project(tmp_path / "p", code, f"style={style}")) as store:
+        entry = run_baseline(store)
+        assert (entry.status, entry.message) == ("complete", "")
+        assert entry.best is not None
+        assert entry.best > 0.5
+        assert len(metrics.curve(store, entry.id, "val/accuracy")) == 25
+        assert len(metrics.curve(store, entry.id, "train/loss")) == 25
+
+
+def test_a_configuration_file_takes_the_place_of_arguments(tmp_path: Path, code: Path) -> None:
+    """What the file says is the configuration; a trial's copy of it holds the trial's values."""
+    (code / "wrapper.py").write_text(
+        "import json, runpy, sys\n"
+        "c = json.load(open(sys.argv[1]))\n"
+        "sys.argv = ['train.py', '--lr', str(c['optim']['lr']), '--seed', str(c['seed']), '--steps', '25',"
+        " '--out', c['out']]\n"
+        "runpy.run_path('train.py')\n",
+        encoding="utf-8",
+    )
+    content = {"optim": {"lr": 0.5, "name": "sgd"}, "seed": 1, "out": "{folder}"}
+    (code / "config.json").write_text(json.dumps(content), encoding="utf-8")
+    settings = {"command": command("{config}", "wrapper.py"), "config_file": str(code / "config.json")}
+    made = own_pipelines.project(tmp_path / "p", code, "optim.lr=0.01..1:log", arguments="{config}", **settings)
+    with open_store(made) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        batch = baseline.plan(store)
+        assert configurations.configuration(store, batch.configuration).settings == {
+            "optim.lr": 0.5,
+            "optim.name": "sgd",
+            "training.seed": 1,
+        }
+        (entry,) = drive(store, batch.name)
+        assert entry.status == "complete"
+        flow.answer(store, "baseline", "accept")
+        name = planning.save(store, planning.propose(store, trials=2), wanted="run").name
+        for entry in drive(store, name):
+            filled = json.loads((store.project.trial_folder(entry.id) / "input" / "config.json").read_text())
+            assert filled["optim"] == {"lr": entry.settings["optim.lr"], "name": "sgd"}
+            assert filled["out"] == str(store.project.trial_folder(entry.id) / "output")
+    # Theirs stays as it is.
+    assert json.loads((code / "config.json").read_text()) == content
+
+
+def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) -> None:
+    set_up(store)
+    name = baseline.plan(store).name
+    driven = Supervisor(store, Machine(2), ForkServer(store.project.folder))
+    id = trials.trials(store, name)[0].id
+    folder = store.project.trial_folder(id)
+
+    def running() -> bool:
+        driven.tick()
+        return runs.process(folder) is not None
+
+    wait_for(running, "it runs")
+    runs.stop(folder, hard=True)
+    (entry,) = drive(store, name)
+    assert (entry.status, entry.restarts, entry.steps_done) == ("complete", 1, 50)
+    assert len(metrics.curve(store, id, "val/accuracy")) == 25
+    assert (folder / "output.1").is_dir()
+
+
+def test_a_result_that_is_no_better_than_the_level_to_beat_is_not_adopted(store: Store) -> None:
+    store.project = change(store.project, chance=0.999)
+    run_baseline(store)
+    question = flow.ask(store, "baseline")
+    assert question.recommended is None
+    assert "Not better than the level to beat" in question.evidence[0].text()
+    assert [option.value for option in question.options] == ["again", "override"]
+    flow.answer(store, "baseline", "override", "a first look")
+    assert launches.best(store) is not None
+
+
+def test_without_a_level_to_beat_it_is_said_that_only_finite_is_known(tmp_path: Path, code: Path) -> None:
+    with open_store(own_pipelines.project(tmp_path / "p", code, chance=None)) as store:
+        set_up(store)
+        assert "only be called finite" in " ".join(m.text() for m in flow.ask(store, "metric").evidence)
+        flow.answer(store, "metric", "0.25")
+        assert store.project.settings.chance == 0.25
+        assert flow.standing(store).step == "metric"
+        assert open_project(store.project.root).settings.chance == 0.25
+
+
+def test_a_failing_command_leaves_its_last_words_and_can_be_run_again(store: Store, code: Path) -> None:
+    script = (code / "train.py").read_text(encoding="utf-8")
+    (code / "train.py").write_text("raise ValueError('no such data set [/red]')", encoding="utf-8")
+    entry = run_baseline(store)
+    assert (entry.status, entry.reason) == ("failed", "error")
+    assert "ValueError: no such data set [/red]" in entry.message
+    assert [option.value for option in flow.ask(store, "baseline").options] == ["again"]
+    (code / "train.py").write_text(script, encoding="utf-8")
+    flow.answer(store, "baseline", "again")
+    assert drive(store, "baseline-2")[0].status == "complete"
+
+
+def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --steps 25 --out {folder}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:
+        assert run_baseline(store).status == "complete"
+        flow.answer(store, "baseline", "accept")
+        plan = planning.propose(store, trials=2)
+        assert any("takes no seed" in warning.text() for warning in plan.warnings)
+        name = planning.save(store, plan, wanted="run").name
+        assert all("training.seed" not in entry.overrides for entry in drive(store, name))
+        launch = launching.start(store, launching.propose(store, name))
+        drive(store, launch.name)
+        verdict = launching.judge(store, launch.name)
+        assert verdict.decision == "cannot tell"
+        assert "check that the seed is used" in verdict.message.text()
+
+
+def test_a_candidate_that_diverges_is_the_worst_also_where_more_is_better(store: Store) -> None:
+    run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    name = planning.save(store, planning.propose(store, trials=1), wanted="run").name
+    drive(store, name)
+    launch = launching.start(store, launching.propose(store, name), wanted="")
+    for entry in trials.trials(store, launch.name):
+        found = {"step": 1, "val/accuracy": 0.5 + 0.01 * entry.position}
+        result: dict[str, Any] = {"status": "complete", "best": found, "final": found}
+        if entry.study == launching.CANDIDATE and entry.position == 0:
+            result = {"status": "infeasible", "reason": "diverged"}
+        trials.mark_ended(store, entry.id, result)
+    verdict = launching.judge(store, launch.name)
+    assert verdict.decision == "reject"
+    assert verdict.improvement is not None
+    assert verdict.improvement.probability < 0.5
+    assert math.isfinite(verdict.improvement.probability)
+
+
+def test_length_and_batch_size_are_never_searched_whatever_they_are_called(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --batch-size {bs} --steps {epochs} --out {folder}"
+    given = ("lr=0.5", "bs=16", "epochs=10")
+    with open_store(own_pipelines.project(tmp_path / "p", code, *given, arguments=arguments)) as store:
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        for key in ("epochs", "training.batch_size"):
+            with pytest.raises(Refusal, match="is not searched"):
+                planning.propose(store, scientific={key: Domain("list", choices=(1, 2))})
+        with pytest.raises(Refusal, match="no setting of the best configuration"):
+            planning.propose(store, scientific={"momentum": Domain("list", choices=(1, 2))})
+
+
+def test_the_command_line_leads_from_the_command_to_the_questions(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "p"
+    noted = command(f"{ARGUMENTS} {{note}}")
+    words = ["--command", noted, "--directory", code, "--metric", "accuracy", "--chance", "0.1"]
+    assert tunebook("new", root, *words, "--set", "lr=0.5", "--yes") == 2
+    assert "--set name=value" in capsys.readouterr().err
+    assert tunebook("new", root, *words, "--set", "nothing=1") == 2
+    assert "no such hyperparameter" in capsys.readouterr().err
+    given = [part for value in (*own_pipelines.VALUES, "note=x") for part in ("--set", value)]
+    assert tunebook("new", root, *given, "--yes", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [entry["step"] for entry in answer["decisions"]] == ["initial"]
+    with open_store(open_project(root)) as store:
+        recorded = {entry.step: entry.chosen for entry in decisions.decisions(store)}
+        assert recorded == {"pipeline": "own", "metric": "held-out", "initial": "use"}
+    assert tunebook("new", root, "--yes") == 0
+    assert tunebook("new", root, "--set", "l2=0.001", "--yes") == 0
+    assert open_project(root).settings.hyperparameters[3].default == 0.001
+    capsys.readouterr()
+    for wrong, said in (
+        (["--command", "python x.py {folder}", "--metric", "acc"], "has a command already"),
+        (["--optimizer", "adamw"], "only for the built-in training"),
+    ):
+        assert tunebook("new", root, *wrong) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--command", "python train.py"], "which value that your script writes"),
+        (["--command", "python train.py", "--metric", "reward"], "--direction"),
+        (["--command", "python train.py", "--metric", "acc"], "Nothing says where a trial is to write"),
+        (["--command", "python train.py {folder}", "--metric", "acc", "--data", "."], "either --data"),
+        (["--set", "lr=0.1"], "belong to a --command"),
+        ([], "--command"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_and_makes_nothing(
+    tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tunebook("new", tmp_path / "p", *words) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
+
+
+def test_which_pipeline_trains_is_a_recorded_decision(tmp_path: Path, store: Store) -> None:
+    pipeline.decide(store)
+    pipeline.decide(store)
+    (made,) = decisions.decisions(store, all=True)
+    assert (made.step, made.chosen, made.options) == ("pipeline", "own", ["built-in", "own"])

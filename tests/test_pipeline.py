@@ -1,0 +1,345 @@
+"""A command as a template: what it names, how it is filled, and every way in which it cannot be used."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from state import pipeline, template
+from state.errors import Refusal
+from state.hyperparameters import OwnHyperparameter
+from state.pipeline import Pipeline
+from state.project import Project, Settings, change, open_project
+from tests import own_pipelines
+from wizard import declared, own
+from wizard import pipeline as starting
+from wizard.declared import Argument
+
+ODD = "a b'c\"$HOME;`x`\n{lr} 名"
+
+
+def made(folder: Path, command: str, file: Path | None = None) -> Pipeline:
+    return Pipeline(pipeline.parse(command), folder, file, {})
+
+
+def test_values_with_odd_characters_arrive_as_one_argument_each(tmp_path: Path) -> None:
+    there = made(tmp_path, "python 'my script.py' --lr {lr} --name={name} --keep {{lr}} --json '{\"a\": 1}' {folder}")
+    values = {"lr": 1e-5, "name": ODD}
+    filled = pipeline.fill(there, values, tmp_path / "out put", tmp_path)
+    assert filled == [
+        "python",
+        "my script.py",
+        "--lr",
+        "1e-05",
+        f"--name={ODD}",
+        "--keep",
+        "{lr}",
+        "--json",
+        '{"a": 1}',
+        str(tmp_path / "out put"),
+    ]
+    assert there.hyperparameters() == ("lr", "name")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("", "is empty"),
+        ("   ", "is empty"),
+        ("python 'train.py", "cannot be read"),
+        ("python train.py > log", "without a shell"),
+        ("python a.py && python b.py", "without a shell"),
+        ("CUDA_VISIBLE_DEVICES=0 python train.py", "env for variables"),
+    ],
+)
+def test_what_only_a_shell_could_do_is_refused(command: str, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
+        pipeline.parse(command)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("python train.py --lr {lr}", "Nothing says where a trial is to write"),
+        ("no-such-program --out {folder}", "no such program"),
+        ("./missing.sh --out {folder}", "no such program"),
+        ("python train.py {config} {folder}", "belong together"),
+        ("python train.py {a} {a.b} {folder}", "choose another name"),
+        ("python train.py {a..b} {folder}", "not a name"),
+    ],
+)
+def test_a_command_that_cannot_run_or_be_read_is_refused(tmp_path: Path, command: str, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
+        pipeline.check(made(tmp_path, command))
+    with pytest.raises(Refusal, match="no such folder"):
+        pipeline.check(made(tmp_path / "gone", "python train.py {folder}"))
+
+
+def test_a_placeholder_without_a_value_and_a_value_that_no_argument_can_be_are_refused(tmp_path: Path) -> None:
+    there = made(tmp_path, "python train.py --lr {lr} --wd {optimizer.wd} {folder}")
+    with pytest.raises(Refusal, match=r"a value for optimizer\.wd"):
+        pipeline.fill(there, {"lr": 0.1}, tmp_path, tmp_path)
+    with pytest.raises(Refusal, match="null character"):
+        pipeline.fill(there, {"lr": "\0", "optimizer.wd": 0}, tmp_path, tmp_path)
+
+
+FILES: dict[str, str] = {
+    "a.toml": '# kept\nname = "run"\nout = "{folder}/logs"\n[optim]\nlr = 1e-3\nnesterov = true\nbetas = [0.9, 0.99]\n',
+    "a.yaml": "name: run\nout: '{folder}/logs'\noptim:\n  lr: 1e-3\n  nesterov: true\n  betas: [0.9, 0.999]\n  none:\n",
+    "a.json": json.dumps(
+        {"name": "run", "out": "{folder}/logs", "optim": {"lr": 1e-3, "nesterov": True, "betas": [0.9], "none": None}}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_configuration_file_is_filled_and_the_rest_of_it_left_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(FILES[name], encoding="utf-8")
+    there = made(tmp_path, "python train.py --config {config} --seed {seed}", path)
+    pipeline.check(there)
+    assert there.defaults() == {"name": "run", "optim.lr": 0.001, "optim.nesterov": True}
+    assert there.hyperparameters() == ("seed", "name", "optim.lr", "optim.nesterov")
+    values = {**there.defaults(), "seed": 3, "optim.lr": 0.25, "name": ODD}
+    command = pipeline.fill(there, values, tmp_path / "o", tmp_path / "copies")
+    assert command[2:] == ["--config", str(tmp_path / "copies" / name), "--seed", "3"]
+    text = (tmp_path / "copies" / name).read_text(encoding="utf-8")
+    read: dict[str, Any] = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".json": json.loads}
+    filled = read[path.suffix](text)
+    assert filled["out"] == f"{tmp_path / 'o'}/logs"
+    assert (filled["name"], filled["optim"]["lr"], filled["optim"]["nesterov"]) == (ODD, 0.25, True)
+    assert filled["optim"]["betas"][0] == 0.9
+    assert path.read_text(encoding="utf-8") == FILES[name]
+    if name == "a.toml":
+        assert text.startswith("# kept")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.toml", "x = ", "not valid TOML"),
+        ("a.yaml", "x: [", "not valid YAML"),
+        ("a.yaml", "!!python/object/apply:os.system ['true']", "not valid YAML"),
+        ("a.json", "{", "not valid JSON"),
+        ("a.json", "[1]", "no names with values"),
+        ("a.ini", "x=1", "neither"),
+        ("a.json", '{"a.b": 1, "a": {"b": 2}}', "two values called a.b"),
+        ("a.json", '{"a": "{seed} {folder}"}', "only {folder} is replaced"),
+    ],
+)
+def test_a_configuration_file_with_a_mistake_is_refused_by_name(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    there = made(tmp_path, "python train.py {config} {folder}", tmp_path / name)
+    with pytest.raises(Refusal, match=message):
+        pipeline.check(there)
+    with pytest.raises(Refusal, match=r"missing\.toml"):
+        template.values(tmp_path / "missing.toml")
+
+
+def test_seed_batch_size_and_steps_are_known_by_their_usual_names_where_only_one_has_it() -> None:
+    assert pipeline.guess(["lr", "bs", "max_steps", "optim.seed"]) == {
+        "training.seed": "optim.seed",
+        "training.batch_size": "bs",
+        "training.steps": "max_steps",
+    }
+    assert pipeline.guess(["data.seed", "model.seed"]) == {}
+    assert pipeline.guess(["training.seed", "data.seed"]) == {"training.seed": "training.seed"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "low", "high", "scale", "searched"),
+    [
+        ("lr", 0.1, 0.0033, 3.0, "log", True),
+        ("optim.learning_rate", 1, 0.033, 30.0, "log", True),
+        ("weight_decay", 0.0, 1e-6, 1e-2, "log", False),
+        ("momentum", 0.9, 0.5, 0.999, "one-minus-log", False),
+        ("dropout", 0.1, 0.0, 0.5, "linear", False),
+        ("layers", 4, 1, 16, "log", False),
+        ("training.batch_size", 32, None, None, "linear", False),
+        ("temperature", -1.0, None, None, "linear", False),
+    ],
+)
+def test_ranges_are_guessed_from_name_and_value(
+    key: str, value: float, low: float | None, high: float | None, scale: str, searched: bool
+) -> None:
+    entry = own.guess(key, value)
+    assert (entry.low, entry.high, entry.scale, entry.searched) == (low, high, scale, searched)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    own_pipelines.write_script(tmp_path / "code")
+    return own_pipelines.project(tmp_path / "p", tmp_path / "code")
+
+
+def test_what_is_said_about_hyperparameters_is_kept_in_the_projects_file(project: Project) -> None:
+    changes = own.changed(project, ["lr=0.01..1:log", "l2=1e-5", "style=jsonl,timm"])
+    kept = open_project(change(project, **changes).root).settings
+    by_name = {entry.name: entry for entry in kept.hyperparameters}
+    assert (by_name["lr"].low, by_name["lr"].high, by_name["lr"].default) == (0.01, 1.0, 0.5)
+    assert by_name["style"] == OwnHyperparameter("style", "jsonl", choices=("jsonl", "timm"), searched=True)
+    assert by_name["lr"].about == "step size"
+    assert (by_name["l2"].default, by_name["l2"].searched) == (1e-5, False)
+    assert by_name["training.batch_size"].default == 32
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "momentum=0.9",
+            "it has: lr, batch_size, steps, l2, seed, style; its script declares: -",
+        ),
+        ("lr", "write it as"),
+        ("lr=", "write it as"),
+        ("lr=fast", "does not fit"),
+        ("lr=nan", "does not fit"),
+        ("lr=0.1..", "is no range"),
+        ("lr=1..0.1", "is no range"),
+        ("lr=0..1:log", "above 0"),
+        ("lr=0.1..1:cubic", "no scale cubic"),
+        ("batch_size=8..64", "is decided, not searched"),
+        ("steps=1.5", "does not fit"),
+    ],
+)
+def test_what_cannot_be_a_value_or_a_range_is_refused(project: Project, words: str, message: str) -> None:
+    with pytest.raises(Refusal, match=message):
+        own.changed(project, [words])
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction"), [("eval_loss", "min"), ("val_acc", "max"), ("top1", "max"), ("perplexity", "min")]
+)
+def test_the_direction_of_a_usual_metric_is_known(metric: str, direction: str) -> None:
+    assert starting.direction(metric) == direction
+
+
+def test_a_metric_without_a_name_or_a_direction_is_asked_for() -> None:
+    with pytest.raises(Refusal, match="--metric"):
+        starting.direction(" ")
+    with pytest.raises(Refusal, match="--direction"):
+        starting.direction("reward")
+
+
+def test_nothing_is_made_where_the_command_cannot_be_used(tmp_path: Path) -> None:
+    settings = Settings(command="no-such-program {folder}", directory=str(tmp_path), metric="x")
+    with pytest.raises(Refusal, match="no such program"):
+        starting.create(tmp_path / "p", settings)
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("lr = 1", "is not a table"),
+        ("lr = {low = 1}", "belong together"),
+        ("lr = {default = 1, kind = 'number'}", "wrong type; wanted: float, int, categorical"),
+        ("lr = {defualt = 1}", "unknown key"),
+        ("lr = {kind = 'float', low = 2, high = 1}", "is not below"),
+        ("lr = {kind = 'float', low = 0, high = 1, scale = 'log'}", "no logarithm"),
+        ("lr = {searched = true}", "needs low and high"),
+        ("lr = {default = 'x', kind = 'int'}", "is not of the kind int"),
+    ],
+)
+def test_mistakes_in_the_projects_list_of_hyperparameters_are_named(project: Project, table: str, message: str) -> None:
+    path = project.root / "tunebook.toml"
+    text = path.read_text(encoding="utf-8").partition("[hyperparameters.")[0]
+    path.write_text(f"{text}\n[hyperparameters]\n{table}\n", encoding="utf-8")
+    with pytest.raises(Refusal, match=message):
+        open_project(project.root)
+
+
+ARGPARSE = """
+import argparse, torch
+parser = argparse.ArgumentParser()
+parser.add_argument("-d", "--data-dir")
+group = parser.add_argument_group("x")
+group.add_argument("--lr", "--learning-rate", "-l", dest="lr", type=float, default=1e-3, help="step  size\\n of SGD")
+parser.add_argument("--momentum", type=float, default=0)
+parser.add_argument("--opt", choices=("sgd", "adam"), default="sgd")
+parser.add_argument("--epochs", type=int, required=True)
+parser.add_argument("--random-seed", type=int, default=None)
+parser.add_argument("--computed", type=float, default=2 * 3)
+parser.add_argument("--converted", type=lambda text: float(text), default=-0.5)
+parser.add_argument("--amp", action="store_true")
+parser.add_argument("--sizes", nargs="+", type=int)
+parser.add_argument("positional")
+parser.add_argument("--out")
+raise SystemExit("never run")
+"""
+
+
+def declaring(folder: Path, words: str) -> Pipeline:
+    (folder / "train.py").write_text(ARGPARSE, encoding="utf-8")
+    return made(folder, f"python train.py {words} --out {{folder}}")
+
+
+def test_what_argparse_declares_is_read_without_running_it(tmp_path: Path) -> None:
+    there = declaring(tmp_path, "--data-dir x")
+    found = {argument.name: argument for argument in declared.arguments(there)}
+    assert list(found) == [
+        "data_dir",
+        "lr",
+        "momentum",
+        "opt",
+        "epochs",
+        "random_seed",
+        "computed",
+        "converted",
+        "out",
+    ]
+    assert found["lr"] == Argument("--learning-rate", "lr", "float", 0.001, (), "step size of SGD", False)
+    assert found["opt"].choices == ("sgd", "adam")
+    assert (found["epochs"].kind, found["epochs"].required) == ("int", True)
+    assert (found["computed"].default, found["converted"].kind, found["converted"].default) == (None, None, -0.5)
+    # What the command gives already, and where it writes, is not offered.
+    assert "data_dir" not in {argument.name for argument in own.offered(there)}
+    assert "out" not in {argument.name for argument in own.offered(there)}
+
+
+def test_placeholders_take_value_type_and_choices_of_the_option_that_they_follow(tmp_path: Path) -> None:
+    there = declaring(tmp_path, "--learning-rate {rate} --opt={optim.name} --epochs {epochs} --random-seed {s}")
+    there = Pipeline(there.command, there.directory, None, {pipeline.SEED: "s"})
+    rate, name, epochs, seed = own.listed(there)
+    assert (rate.name, rate.default, rate.about) == ("rate", 0.001, "step size of SGD")
+    assert name == OwnHyperparameter("optim.name", "sgd", choices=("sgd", "adam"))
+    assert (epochs.kind, epochs.default) == ("int", None)
+    assert (seed.name, seed.default) == ("training.seed", 0)
+
+
+def test_an_option_of_the_script_is_taken_into_the_command_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ARGPARSE, encoding="utf-8")
+    settings = Settings(
+        command="python train.py --out {folder}", directory=str(tmp_path), metric="acc", direction="max"
+    )
+    words = ["lr=0.01", "random_seed=0", "opt=sgd,adam", "momentum=0.9"]
+    created = starting.create(tmp_path / "p", settings, words).settings
+    assert created.command == (
+        "python train.py --out {folder} --learning-rate {lr} --random-seed {random_seed} --opt {opt} "
+        "--momentum {momentum}"
+    )
+    assert created.seed == "random_seed"
+    assert [entry.name for entry in created.hyperparameters] == ["lr", "training.seed", "opt", "momentum"]
+    assert own.values(open_project(tmp_path / "p"))["momentum"] == 0.9
+    with pytest.raises(Refusal, match="its script declares: data_dir"):
+        own.changed(open_project(tmp_path / "p"), ["dropout=0.1"])
+
+
+@pytest.mark.parametrize("text", ["def (", "\0", "(" * 5000, "parser.add_argument(*names, **options)", ""])
+def test_a_script_that_cannot_be_read_declares_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    assert declared.arguments(made(tmp_path, "python train.py {folder}")) == ()
+    assert declared.arguments(made(tmp_path, "python -m missing.module {folder}")) == ()
+
+
+def test_a_module_is_found_as_python_finds_it(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "train.py").write_text(ARGPARSE, encoding="utf-8")
+    assert declared.script(made(tmp_path, "python -m package.train {folder}")) == tmp_path / "package" / "train.py"

@@ -1,0 +1,151 @@
+"""A command run as a trial: however it ends, the folder says what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from state import run_command, runs
+from tests.small_project import wait_for
+
+GOOD = """\
+import json
+with open("{out}/metrics.jsonl", "w") as file:
+    file.write(json.dumps({"step": 3, "score": 0.5}) + "\\n")
+"""
+
+
+def ask(folder: Path, code: str, **changes: Any) -> Path:
+    """A trial folder whose command is this Python code; {out} in it is where it writes."""
+    output = folder / run_command.OUTPUT
+    output.mkdir(parents=True)
+    script = folder / "script.py"
+    script.write_text(code.replace("{out}", str(output)), encoding="utf-8")
+    asked = {
+        "command": [sys.executable, str(script)],
+        "named": [str(script)],
+        "program": sys.executable,
+        "directory": str(folder),
+        "metric": "score",
+        "direction": "max",
+        "device": "cpu",
+        **changes,
+    }
+    (folder / run_command.COMMAND).write_text(json.dumps(asked), encoding="utf-8")
+    return folder
+
+
+def start(folder: Path) -> int:
+    return runs.start([sys.executable, "-P", "-m", "state.run_command", str(folder)], folder)
+
+
+def run(folder: Path) -> tuple[int, dict[str, Any]]:
+    """Run it to its end as the supervisor does; the exit code as a shell gives it, and the result."""
+    _pid, status = os.waitpid(start(folder), 0)
+    return os.waitstatus_to_exitcode(status), runs.result(folder) or {}
+
+
+def command_of(pid: int) -> psutil.Process:
+    """The command that a runner runs; the asking for versions is a child, too."""
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):
+            if "script.py" in child.cmdline()[-1]:
+                return child
+    raise AssertionError("the command does not run")
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "status", "reason", "said"),
+    [
+        (GOOD, 0, "complete", "", ""),
+        ("pass", 0, "failed", "no metric", "wrote none of summary.csv, trainer_state.json"),
+        (
+            GOOD.replace("score", "points"),
+            0,
+            "failed",
+            "no metric",
+            "score into metrics.jsonl; there is: points",
+        ),
+        (GOOD.replace("0.5", 'float("nan")'), 0, "infeasible", "diverged", "score is not a number at step 3"),
+        ("import sys; print('first'); sys.exit('no data [/red]')", 1, "failed", "error", "first | no data [/red]"),
+        ("raise SystemExit(7)", 7, "failed", "error", "exit code 7. It printed last: (nothing)"),
+        (GOOD + "raise MemoryError('CUDA out of memory')", 1, "infeasible", "out of memory", "Memory ran out"),
+        (GOOD.replace("0.5", 'float("inf")') + "assert False", 1, "infeasible", "diverged", "not a number"),
+    ],
+)
+def test_every_end_is_told_with_its_reason(
+    tmp_path: Path, code: str, exit_code: int, status: str, reason: str, said: str
+) -> None:
+    code_found, result = run(ask(tmp_path / "t", code))
+    assert (code_found, result["status"], result["reason"]) == (exit_code, status, reason)
+    assert said in result["message"]
+    assert not runs.alive(tmp_path / "t")
+
+
+def test_a_complete_trial_says_its_best_and_last_value_and_what_ran(tmp_path: Path) -> None:
+    lines = "".join(f'{{"step": {step}, "score": {score}}}\\n' for step, score in ((1, 0.2), (2, 0.9), (3, 0.4)))
+    _code, result = run(ask(tmp_path / "t", "open('{out}/metrics.jsonl', 'w').write('" + lines + "')"))
+    assert (result["best"], result["final"]) == ({"step": 2, "val/score": 0.9}, {"step": 3, "val/score": 0.4})
+    assert result["steps_done"] == 3
+    assert result["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert "numpy" in result["versions"]
+    assert len(result["code"]) == 64
+    assert result["program"] == sys.executable
+    lines = (tmp_path / "t" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(lines[1]) == {"step": 2, "val/score": 0.9}
+
+
+def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:
+    code, result = run(ask(tmp_path / "t", "", command=[str(tmp_path / "gone"), "x"]))
+    assert code == 127
+    assert result["status"] == "failed"
+    assert str(tmp_path / "gone") in result["message"]
+
+
+def test_two_at_once_in_one_folder_are_not_possible(tmp_path: Path) -> None:
+    folder = ask(tmp_path / "t", "import time\nprint('on', flush=True)\ntime.sleep(60)")
+    pid = start(folder)
+    wait_for(lambda: "on" in "".join(runs.log_tail(folder)), "the command begins")
+    second = subprocess.run(
+        [sys.executable, "-P", "-m", "state.run_command", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 2
+    assert "another run is going on" in second.stderr
+    runs.stop(folder, hard=True)
+    os.waitpid(pid, 0)
+
+
+def test_one_that_is_stopped_says_so_and_the_command_with_it(tmp_path: Path) -> None:
+    code = GOOD + "import time\nprint('on', flush=True)\ntime.sleep(60)"
+    folder = ask(tmp_path / "t", code)
+    pid = start(folder)
+    wait_for(lambda: (folder / "metrics.jsonl").exists(), "the metrics are taken over while it runs")
+    child = command_of(pid)
+    assert runs.stop(folder)
+    os.waitpid(pid, 0)
+    result = runs.result(folder)
+    assert result is not None
+    assert (result["status"], result["best"]["val/score"]) == ("stopped", 0.5)
+    wait_for(lambda: not child.is_running(), "the command is gone")
+
+
+@pytest.mark.parametrize("victim", ["command", "runner"])
+def test_one_that_is_killed_leaves_no_result_and_no_process(tmp_path: Path, victim: str) -> None:
+    folder = ask(tmp_path / "t", "import time\nprint('on', flush=True)\ntime.sleep(60)")
+    pid = start(folder)
+    wait_for(lambda: "on" in "".join(runs.log_tail(folder)), "the command begins")
+    child = command_of(pid)
+    (child if victim == "command" else psutil.Process(pid)).kill()
+    _pid, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    assert runs.result(folder) is None
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the command is gone")

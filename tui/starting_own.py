@@ -1,0 +1,122 @@
+"""A project on the user's own training pipeline, from what was typed: shared by the command line and the screens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from presets.language import _
+from state import project as projects
+from state.errors import Refusal
+from state.project import Project, Settings
+from state.store import open_store
+from tui.session import Session
+from wizard import flow, own, pipeline
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of `tunebook new` about a pipeline of the user's own; None or empty: not given."""
+
+    command: str | None
+    config_file: Path | None = None
+    directory: Path | None = None
+    metric: str | None = None
+    direction: str | None = None
+    chance: float | None = None
+    batch_size: str | None = None
+    assignments: tuple[str, ...] = ()
+
+
+def begin(session: Session, folder: Path, data: Path | None, asked: Asked) -> Project | None:
+    """The project on the user's own pipeline in the folder, a new one or one whose set-up is to go on; None where the
+    built-in pipeline is meant. Refuses what does not go together."""
+    root = folder.expanduser().resolve()
+    existing = projects.open_project(root) if (root / projects.FILE).exists() else None
+    if existing is None and asked.command is None:
+        if asked.config_file or asked.assignments or asked.directory or asked.direction or asked.chance is not None:
+            raise Refusal("--config-file, --directory, --direction, --chance and --set belong to a --command.")
+        return None
+    if asked.command is not None and data is not None:
+        raise Refusal("Give either --data, for the built-in training, or --command, for your own.")
+    if existing is None:
+        made = create(root, asked)
+        session.progress(_("A new project in {path}, on your own command").format(path=root))
+        return made
+    if not existing.settings.command:
+        if asked.command is not None:
+            raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+        return None
+    session.speak(existing.settings.language)
+    return _changed(session, existing, asked)
+
+
+def create(root: Path, asked: Asked) -> Project:
+    """Make the project. Refuses a command that cannot be used, with the reason."""
+    metric = (asked.metric or "").strip()
+    settings = Settings(
+        name=root.name,
+        metric=metric,
+        direction=asked.direction or pipeline.direction(metric),
+        chance=asked.chance,
+        command=asked.command or "",
+        directory=_placed(asked.directory or Path.cwd(), root),
+        config_file=_placed(asked.config_file, root) if asked.config_file else "",
+    )
+    return pipeline.create(root, settings, _assignments(asked))
+
+
+def refuse_built_in(options: Mapping[str, Any]) -> None:
+    """Refuse options that only the built-in training understands."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise Refusal(
+            "{options}: only for the built-in training. Hyperparameters of your own command are given with --set.",
+            options=", ".join(given),
+        )
+
+
+def _changed(session: Session, existing: Project, asked: Asked) -> Project:
+    """The project with what was given anew; refuses another command, which would be another project."""
+    now = existing.settings
+    given = {
+        "command": asked.command,
+        "config_file": _placed(asked.config_file, existing.root) if asked.config_file else None,
+        "directory": _placed(asked.directory, existing.root) if asked.directory else None,
+    }
+    if any(value is not None and value != getattr(now, name) for name, value in given.items()):
+        raise Refusal(
+            "{path}: the project has a command already. Change it in tunebook.toml, or choose another folder.",
+            path=str(existing.root),
+        )
+    changes: dict[str, Any] = {}
+    if asked.metric or asked.direction:
+        metric = asked.metric or now.metric
+        same = now.direction if metric == now.metric else ""
+        changes |= {"metric": metric, "direction": asked.direction or same or pipeline.direction(metric)}
+    if asked.chance is not None:
+        changes["chance"] = asked.chance
+    if _assignments(asked):
+        changes |= own.changed(existing, _assignments(asked))
+    with open_store(existing) as store:
+        if flow.standing(store).step is None and not changes:
+            raise Refusal(
+                "{path}: there is a project already. Open it, or choose another folder.", path=str(existing.root)
+            )
+    session.progress(_("Going on with the set-up of {path}").format(path=existing.root))
+    return projects.change(existing, **changes) if changes else existing
+
+
+def _assignments(asked: Asked) -> tuple[str, ...]:
+    size = (f"training.batch_size={asked.batch_size}",) if asked.batch_size else ()
+    return (*asked.assignments, *size)
+
+
+def _placed(path: Path, root: Path) -> str:
+    """The path for tunebook.toml: relative where the project lies in the same folder, so that both can be moved."""
+    absolute = path.expanduser().resolve()
+    folder = absolute if absolute.is_dir() else absolute.parent
+    return os.path.relpath(absolute, root) if root.is_relative_to(folder) and folder != Path("/") else str(absolute)

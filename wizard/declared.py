@@ -1,0 +1,121 @@
+"""What a script's argparse declares, read from its text: the script is not run for it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from state.hyperparameters import Kind, Value
+from state.pipeline import Pipeline, placeholders
+
+KINDS: dict[str, Kind] = {"int": "int", "float": "float"}
+LARGEST = 2**20
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An option that takes one value: its `flag` ("--lr"), the name of its value, and what is said of that.
+
+    `kind` None: not said. `default` None: none, or one that only running the script would tell.
+    """
+
+    flag: str
+    name: str
+    kind: Kind | None
+    default: Value | None
+    choices: tuple[Value, ...]
+    about: str
+    required: bool
+
+
+def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
+    """The options that the command's script declares; none where there is no Python script, or it cannot be read."""
+    path = script(pipeline)
+    if path is None:
+        return ()
+    try:
+        if path.stat().st_size > LARGEST:
+            return ()
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        # Whatever is wrong with it, running it will say.
+        return ()
+    found: dict[str, Argument] = {}
+    for argument in _declared(tree):
+        found.setdefault(argument.name, argument)
+    return tuple(found.values())
+
+
+def script(pipeline: Pipeline) -> Path | None:
+    """The Python file that the command runs: named as it is, or as a module (`-m package.train`)."""
+    words = [word for word in pipeline.command if not placeholders([word])]
+    candidates = [word for word in words if word.endswith(".py")]
+    if "-m" in words[:-1]:
+        place = words[words.index("-m") + 1].replace(".", "/")
+        candidates = [f"{place}.py", f"{place}/__main__.py", *candidates]
+    return next((path for word in candidates if (path := pipeline.directory / word).is_file()), None)
+
+
+def filled(pipeline: Pipeline) -> dict[str, str]:
+    """Placeholder to the flag that it is the value of: `--lr {lr}`, `--lr={lr}`."""
+    found: dict[str, str] = {}
+    for before, word in zip(("", *pipeline.command), pipeline.command, strict=False):
+        flag, equals, rest = word.partition("=")
+        value = rest if equals and flag.startswith("-") else word
+        named = placeholders([value])
+        if len(named) == 1 and value == "{" + named[0] + "}":
+            found[named[0]] = flag if equals and flag.startswith("-") else before
+    return found
+
+
+def given(pipeline: Pipeline) -> set[str]:
+    """The flags that the command gives already, with whatever value."""
+    return {word.partition("=")[0] for word in pipeline.command if word.startswith("-")}
+
+
+def _declared(tree: ast.Module) -> Iterator[Argument]:
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr == "add_argument" and (argument := _argument(node)):
+            yield argument
+
+
+def _argument(call: ast.Call) -> Argument | None:
+    """The option of an add_argument; None for a positional one, and for one that takes no value or several."""
+    flags = [word for word in map(_constant, call.args) if isinstance(word, str) and word.startswith("-")]
+    said = {entry.arg: entry.value for entry in call.keywords if entry.arg}
+    if not flags or "nargs" in said:
+        return None
+    action = said.get("action")
+    if action is not None and _constant(action) != "store":
+        return None
+    flag = max(flags, key=len)
+    dest = _constant(said["dest"]) if "dest" in said else None
+    name = dest if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
+    typed = said.get("type")
+    kind = KINDS.get(typed.id) if isinstance(typed, ast.Name) else None
+    default = _constant(said["default"]) if "default" in said else None
+    about = _constant(said["help"]) if "help" in said else None
+    options = said.get("choices")
+    listed = [_constant(item) for item in options.elts] if isinstance(options, ast.List | ast.Tuple | ast.Set) else []
+    return Argument(
+        flag,
+        name,
+        kind,
+        default,
+        tuple(item for item in listed if item is not None),
+        " ".join(about.split()) if isinstance(about, str) else "",
+        _constant(said["required"]) is True if "required" in said else False,
+    )
+
+
+def _constant(node: ast.expr) -> Value | None:
+    """The plain value that an expression spells out; None where it would have to be run."""
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, str | bool | int | float) else None

@@ -1,0 +1,230 @@
+"""The hyperparameters of the user's own pipeline: which there are, values at the start, and ranges to begin with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from state import pipeline
+from state.errors import Refusal
+from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting
+from state.pipeline import Pipeline
+from state.project import Project, Settings
+from wizard import declared
+from wizard.declared import Argument
+
+# By the last part of the name. Rates and decays matter by their order of magnitude (guide, P2 and P21).
+RATES = ("lr", "learning_rate", "base_lr", "max_lr", "eta")
+DECAYS = ("weight_decay", "wd", "l2", "alpha")
+MOMENTA = ("momentum", "beta1", "beta2", "ema_decay")
+SHARES = ("dropout", "drop", "drop_rate", "drop_path", "label_smoothing", "smoothing", "mixup", "cutmix")
+# Three decades around a rate that somebody chose; the review widens what is too narrow.
+FACTOR = 30.0
+DECAY_FROM_NOTHING = (1e-6, 1e-2)
+
+
+def listed(there: Pipeline) -> tuple[OwnHyperparameter, ...]:
+    """The hyperparameters that the command takes, and those of its configuration file that have an order: values and
+    choices as the script declares them, ranges as names and values suggest."""
+    written, options = there.defaults(), declared.filled(there)
+    arguments = {argument.flag: argument for argument in declared.arguments(there)}
+    found = []
+    for key in there.hyperparameters():
+        argument = arguments.get(options.get(there.theirs(key), ""))
+        if argument is not None and key not in written:
+            found.append(_declared(key, argument))
+        elif not isinstance(written.get(key), str):
+            value = 0 if key == pipeline.SEED and key not in written else written.get(key)
+            # What the file says stays there, where it can be changed.
+            entry = guess(key, value)
+            found.append(dataclasses.replace(entry, default=None) if key in written else entry)
+    return tuple(found)
+
+
+def offered(there: Pipeline) -> tuple[Argument, ...]:
+    """What the script declares beyond what the command gives: `changed` takes it in under its name."""
+    present = declared.given(there)
+    taken = {*there.hyperparameters(), *map(there.theirs, there.hyperparameters())}
+    return tuple(
+        argument
+        for argument in declared.arguments(there)
+        if argument.flag not in present and argument.name not in taken
+    )
+
+
+def guess(key: str, value: Value | None) -> OwnHyperparameter:
+    """A hyperparameter with the range that its name and its value suggest; none where they suggest nothing."""
+    leaf = key.rpartition(".")[2].lower().replace("-", "_")
+    if isinstance(value, int) and not isinstance(value, bool) and leaf in (*RATES, *DECAYS, *MOMENTA, *SHARES):
+        value = float(value)
+    if key in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
+        return OwnHyperparameter(key, value, _kind(value))
+    if isinstance(value, bool):
+        return OwnHyperparameter(key, value, choices=(False, True))
+    if value is None or isinstance(value, str):
+        return OwnHyperparameter(key, value)
+    low, high, scale = _range(leaf, value)
+    known = low is not None and high is not None
+    return OwnHyperparameter(key, value, _kind(value), low, high, scale, searched=known and leaf in RATES)
+
+
+def values(project: Project) -> dict[str, Any]:
+    """What is known of every hyperparameter's value at the start, by the configuration's names."""
+    own = pipeline.own(project)
+    given = {entry.name: entry.default for entry in project.settings.hyperparameters if entry.default is not None}
+    known = {**own.defaults(), **given}
+    return {key: known[key] for key in own.hyperparameters() if key in known}
+
+
+def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
+    """The settings that change by `name=value` (a value to start with), `name=0.001..0.1:log` (a range to search) or
+    `name=a,b` (values to try). What the command does not take yet, but its script declares, is added to the command.
+
+    Refuses an unknown name and what is neither.
+    """
+    settings = project.settings
+    for assignment in assignments:
+        name, equals, words = assignment.partition("=")
+        if not equals or not words.strip():
+            raise Refusal("{assignment!r}: write it as name=value or name=low..high.", assignment=assignment)
+        there = pipeline.own(Project(project.root, settings))
+        key = there.key(name.strip())
+        if key not in there.hyperparameters():
+            settings = _taken_in(there, settings, name.strip())
+            there = pipeline.own(Project(project.root, settings))
+            key = there.key(name.strip())
+        entries = {entry.name: entry for entry in settings.hyperparameters}
+        entries[key] = _with(entries.get(key) or guess(key, there.defaults().get(key)), words.strip())
+        ordered = tuple(entries[known] for known in there.hyperparameters() if known in entries)
+        settings = dataclasses.replace(settings, hyperparameters=ordered)
+    now = {name: getattr(settings, name) for name in ("command", "seed", "batch_size", "steps", "hyperparameters")}
+    return {name: value for name, value in now.items() if value != getattr(project.settings, name)}
+
+
+def roles(settings: Settings, there: Pipeline) -> Settings:
+    """The settings with what the command calls seed, batch size and number of steps, where that can be told."""
+    found = pipeline.guess(there.hyperparameters())
+    return dataclasses.replace(
+        settings,
+        seed=settings.seed or found.get(pipeline.SEED, ""),
+        batch_size=settings.batch_size or found.get(pipeline.BATCH_SIZE, ""),
+        steps=settings.steps or found.get(pipeline.STEPS, ""),
+    )
+
+
+def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
+    """The settings with an option of the script in the command. Refuses a name that the script does not declare."""
+    argument = next((entry for entry in offered(there) if entry.name == name), None)
+    if argument is None:
+        raise Refusal(
+            "{name}: the command has no such hyperparameter; it has: {known}; its script declares: {declared}",
+            name=name,
+            known=", ".join(map(there.theirs, there.hyperparameters())) or "-",
+            declared=", ".join(entry.name for entry in offered(there)) or "-",
+        )
+    longer = dataclasses.replace(settings, command=f"{settings.command} {argument.flag} {{{name}}}")
+    own = Pipeline((*there.command, argument.flag, f"{{{name}}}"), there.directory, there.file, there.names)
+    named = roles(longer, own)
+    usual = {named.seed: pipeline.SEED, named.batch_size: pipeline.BATCH_SIZE, named.steps: pipeline.STEPS}
+    key = usual.get(name, name)
+    return dataclasses.replace(named, hyperparameters=(*settings.hyperparameters, _declared(key, argument)))
+
+
+def _declared(key: str, argument: Argument) -> OwnHyperparameter:
+    """What the script says of an option, with the range that its name and its default suggest."""
+    default = argument.default
+    if argument.choices:
+        kept = default if default in argument.choices else None
+        return OwnHyperparameter(key, kept, choices=argument.choices, about=argument.about)
+    if argument.kind == "float" and isinstance(default, int) and not isinstance(default, bool):
+        default = float(default)
+    if argument.kind and default is None:
+        start = 0 if key == pipeline.SEED else None
+        return OwnHyperparameter(key, start, argument.kind, about=argument.about)
+    return dataclasses.replace(guess(key, default), about=argument.about)
+
+
+def _with(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
+    if ".." in words:
+        return _with_range(entry, words)
+    if "," in words:
+        choices = tuple(_value(part.strip()) for part in words.split(","))
+        kept = entry.default if entry.default in choices else choices[0]
+        return OwnHyperparameter(entry.name, kept, choices=choices, searched=True, about=entry.about)
+    value = _value(words)
+    if entry.default is None and not entry.ranged and entry.kind == "categorical":
+        return dataclasses.replace(guess(entry.name, value), about=entry.about)
+    fit = fitting(entry, value)
+    if fit is None:
+        wanted = ", ".join(map(str, entry.choices)) if entry.choices else entry.kind
+        raise Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=words, wanted=wanted)
+    if not entry.ranged and entry.default is None:
+        return dataclasses.replace(guess(entry.name, fit), about=entry.about)
+    return dataclasses.replace(entry, default=fit)
+
+
+def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
+    span, _colon, scale = words.partition(":")
+    ends = [_value(part) for part in span.split("..")]
+    numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+    if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[1]:
+        raise Refusal("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
+    if entry.name in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
+        raise Refusal("{name} is decided, not searched: it takes no range.", name=entry.name)
+    named: Scale = entry.scale
+    if scale:
+        if scale not in ("linear", "log", "one-minus-log"):
+            raise Refusal("There is no scale {scale}: linear, log, one-minus-log.", scale=scale)
+        named = "linear" if scale == "linear" else "log" if scale == "log" else "one-minus-log"
+    whole = entry.kind == "int" or (entry.kind == "categorical" and all(isinstance(end, int) for end in numbers))
+    low, high = numbers
+    if named == "log" and low <= 0:
+        raise Refusal("{words!r}: a logarithmic range must lie above 0.", words=words)
+    if named == "one-minus-log" and (high >= 1 or whole):
+        raise Refusal("{words!r}: a one-minus-log range is of numbers below 1.", words=words)
+    kind: Kind = "int" if whole else "float"
+    start = entry.default if isinstance(entry.default, int | float) else None
+    return dataclasses.replace(
+        entry, default=start, kind=kind, low=float(low), high=float(high), scale=named, choices=(), searched=True
+    )
+
+
+def _range(leaf: str, value: float) -> tuple[float | None, float | None, Scale]:
+    if leaf in DECAYS and value == 0:
+        return (*DECAY_FROM_NOTHING, "log")
+    if leaf in (*RATES, *DECAYS) and value > 0:
+        return float(f"{value / FACTOR:.2g}"), float(f"{value * FACTOR:.2g}"), "log"
+    if leaf in MOMENTA and 0 <= value < 1:
+        return min(0.5, value), max(0.999, value), "one-minus-log"
+    if leaf in SHARES and 0 <= value < 1:
+        return 0.0, max(0.5, value), "linear"
+    if isinstance(value, int) and value > 1:
+        return max(1, value // 4), value * 4, "log"
+    if isinstance(value, float) and value > 0:
+        return float(f"{value / 10:.2g}"), float(f"{value * 10:.2g}"), "log"
+    return None, None, "linear"
+
+
+def _kind(value: Value | None) -> Kind:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "categorical"
+    return "int" if isinstance(value, int) else "float"
+
+
+def _value(words: str) -> Value:
+    """A number or a switch as TOML, JSON and Python write them; anything else is text."""
+    if words in ("True", "False"):
+        return words == "True"
+    try:
+        value = json.loads(words)
+    except ValueError:
+        try:
+            # What JSON does not write so: 1., .5, +3.
+            value = float(words)
+        except ValueError:
+            return words
+    finite = isinstance(value, float) and not math.isfinite(value)
+    return words if finite or not isinstance(value, str | bool | int | float) else value

@@ -1,0 +1,206 @@
+"""The questions of the set-up for a pipeline of the user's own: what is measured, and the values to start with.
+
+Data, architecture, weights and optimizer are theirs: their script has decided on them already.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import Message, _, say
+from state import pipeline, project
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from state.hyperparameters import OwnHyperparameter
+from state.project import Settings
+from wizard import own, quantity
+from wizard.declared import Argument
+from wizard.question import Choice, Option, Question, Settled, Table
+
+METRIC, INITIAL = "metric", "initial"
+HELD_OUT, STAND_IN = "held-out", "held-out/stand-in"
+USE = "use"
+
+
+def ask_metric(store: Store) -> Question:
+    """Whether what is tuned is measured on held-out examples and close to deployment; what guessing would reach."""
+    settings = store.project.settings
+    return Question(
+        step=METRIC,
+        rows=("G0",),
+        text=say(
+            "Is {metric} measured on examples that the training does not learn from? (A number is what guessing "
+            "reaches, or a result that is known.)",
+            metric=settings.metric,
+        )
+        if settings.direction == "min"
+        else say(
+            "Is {metric}, of which more is better, measured on examples that the training does not learn from? (A "
+            "number is what guessing reaches, or a result that is known.)",
+            metric=settings.metric,
+        ),
+        evidence=tuple(_about_metric(settings)),
+        options=(
+            Option(HELD_OUT, HELD_OUT, say("yes, on held-out examples, and it is close to what matters in deployment")),
+            Option(STAND_IN, STAND_IN, say("yes, on held-out examples, while something else matters in deployment")),
+        ),
+        recommended=HELD_OUT,
+        reason=say(
+            "Only you can know: the split is made by your script. If it is not held out, stop here and hold out a "
+            "share of the data first; tuning would only learn the examples by heart."
+        ),
+        free="number",
+    )
+
+
+def settle_metric(store: Store, question: Question, chosen: Choice) -> Settled:
+    """A number is kept as the level to beat, and the question comes again."""
+    if chosen not in (HELD_OUT, STAND_IN):
+        level = float(chosen)
+
+        def remember_level() -> None:
+            store.project = project.change(store.project, chance=level)
+
+        return Settled({}, say("{level:g} is the level to beat", level=level), remember_level)
+    reason = say("so it was said; the split is made by the script, and nothing here can check it")
+    if chosen == STAND_IN:
+        reason = say(
+            "so it was said, and that it is a stand-in: what matters in deployment is something else, and must be "
+            "checked there"
+        )
+
+    def remember() -> None:
+        store.project = project.change(store.project, close_to_deployment=chosen == HELD_OUT)
+
+    return Settled({}, reason, remember)
+
+
+def metric_valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: for this metric."""
+    asked = decision.question.get("values", {}).get("metric")
+    return decision.chosen in (HELD_OUT, STAND_IN) and asked == store.project.settings.metric
+
+
+def ask_initial(store: Store) -> Question:
+    """The values to start with, and what rounds would search."""
+    there = pipeline.own(store.project)
+    pipeline.check(there)
+    known = own.values(store.project)
+    lacking = pipeline.missing(there, known)
+    how = say("Type name=value for another value, name=0.001..0.1:log for a range to search, name=a,b for a list.")
+    if lacking:
+        return Question(
+            step=INITIAL,
+            rows=("G11",),
+            text=say("Which value should {names} have at the start?", names=lacking),
+            evidence=(how,),
+            options=(),
+            recommended=None,
+            reason=say(
+                "The command cannot run without it, and nothing says what is usual. On the command line: "
+                "--set name=value."
+            ),
+            table=_table(store, known),
+            free="text",
+        )
+    return Question(
+        step=INITIAL,
+        rows=("G11", "P2"),
+        text=say("Start with these values?"),
+        evidence=tuple(_about_values(store, there, how)),
+        options=(Option(USE, USE, say("simple, fast and small is the best start: nothing that is not needed")),),
+        recommended=USE,
+        reason=say("They are the values of your command as it stands."),
+        table=_table(store, known),
+        free="text",
+    )
+
+
+def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
+    """The values go into the configuration; what is typed changes tunebook.toml, and the question comes again."""
+    if chosen == USE:
+        return Settled(own.values(store.project), say("the command's own values, confirmed"))
+    try:
+        typed = shlex.split(str(chosen))
+    except ValueError as error:
+        raise Refusal("{chosen!r} cannot be read: {reason}", chosen=chosen, reason=str(error)) from None
+    changes = own.changed(store.project, typed)
+
+    def remember() -> None:
+        store.project = project.change(store.project, **changes)
+
+    return Settled({}, say("typed by hand: {words}", words=str(chosen)), remember)
+
+
+def initial_valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: the command takes these hyperparameters, and their values are the same."""
+    return decision.chosen == USE and decision.settings == own.values(store.project)
+
+
+def _about_metric(settings: Settings) -> Iterator[Message]:
+    yield say(
+        "It is read by that name from what your script writes into {folder}: summary.csv, trainer_state.json, "
+        "metrics.csv, or metrics.jsonl with one JSON object a line.",
+        folder="{folder}",
+    )
+    if settings.chance is not None:
+        yield say("The level to beat: {chance:g}.", chance=settings.chance)
+    else:
+        yield say("No level to beat is known: the first result can then only be called finite, not better than chance.")
+    yield say("Data, architecture, weights and optimizer are your script's: the questions about them do not apply.")
+
+
+def _about_values(store: Store, there: pipeline.Pipeline, how: Message) -> Iterator[Message]:
+    yield say("The command: {command}", command=store.project.settings.command)
+    yield say("It runs in {path}, without a shell, with your environment.", path=there.directory)
+    for key, what in (
+        (pipeline.SEED, say("seed")),
+        (pipeline.BATCH_SIZE, say("batch size, which is never searched")),
+        (pipeline.STEPS, say("number of steps, the same within a round")),
+    ):
+        if key in there.names:
+            yield say("{name} is taken for the {what}.", name=there.names[key], what=what)
+    if offered := own.offered(there):
+        yield say(
+            "Your script declares more, which name=value adds to the command: {options}",
+            options=[_offer(argument) for argument in offered],
+        )
+    if pipeline.SEED not in there.names:
+        yield say(
+            "The command takes no seed, so repeated runs may be identical, and how far runs differ by chance is then "
+            "not seen. A placeholder {seed} in it would mend that.",
+            seed="{seed}",
+        )
+    yield how
+
+
+def _offer(argument: Argument) -> str:
+    return argument.name if argument.default is None else f"{argument.name} ({quantity.setting(argument.default)})"
+
+
+def _table(store: Store, known: dict[str, Any]) -> Table:
+    there = pipeline.own(store.project)
+    entries = {entry.name: entry for entry in store.project.settings.hyperparameters}
+    rows = tuple(
+        (
+            key,
+            quantity.setting(known[key]) if key in known else "-",
+            _tried(entries[key]) if key in entries else "-",
+            _("searched") if key in entries and entries[key].searched else _("fixed"),
+            entries[key].about if key in entries else "",
+        )
+        for key in there.hyperparameters()
+    )
+    return Table((say("hyperparameter"), say("value"), say("values to try"), say("in a round"), say("meaning")), rows)
+
+
+def _tried(entry: OwnHyperparameter) -> str:
+    if not entry.ranged:
+        return "-"
+    if entry.kind == "categorical":
+        return ", ".join(quantity.setting(choice) for choice in entry.choices)
+    low, high = (quantity.setting(end) for end in (entry.low, entry.high))
+    return f"{low} .. {high} ({entry.scale})"

@@ -1,0 +1,71 @@
+"""Zeroth decision: is there a training pipeline already, or should the built-in one serve? (G0)"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from presets.language import say, stored
+from state import decisions, pipeline, project
+from state.database import Store
+from state.errors import Refusal
+from state.project import Project, Settings
+from wizard import own
+
+STEP = "pipeline"
+BUILT_IN, OWN = "built-in", "own"
+# Names of metrics of which more is better, or less; anything else must be said.
+MORE = ("acc", "top1", "top5", "f1", "auc", "map", "iou", "bleu", "rouge", "r2", "precision", "recall", "score", "dice")
+LESS = ("loss", "error", "err", "rmse", "mse", "mae", "perplexity", "ppl", "wer", "cer", "nll", "bpc")
+
+
+def create(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> Project:
+    """Start a project on a command of the user's own; `assignments` as `own.changed` takes them. Refuses a command that
+    cannot run, and values for hyperparameters that it has not; nothing is made then."""
+    place = root.expanduser().resolve()
+    named = own.roles(settings, pipeline.own(Project(place, settings)))
+    there = pipeline.own(Project(place, named))
+    pipeline.check(there)
+    planned = Project(place, dataclasses.replace(named, hyperparameters=own.listed(there)))
+    return project.create(root, dataclasses.replace(planned.settings, **own.changed(planned, assignments)))
+
+
+def direction(metric: str) -> str:
+    """Whether less or more of a metric is better, by its name. Refuses where the name does not tell."""
+    if not metric.strip():
+        raise Refusal(
+            "Say which value that your script writes is to be tuned, by its name there: --metric eval_accuracy, say."
+        )
+    words = metric.lower().replace("/", "_").replace("-", "_").split("_")
+    less = any(word in LESS or word.endswith("loss") for word in words)
+    more = any(word.startswith(MORE) for word in words)
+    if less == more:
+        raise Refusal(
+            "Is more of {metric} better, or less? Say so: --direction max, or --direction min.", metric=metric
+        )
+    return "min" if less else "max"
+
+
+def decide(store: Store) -> None:
+    """Record which pipeline trains, where that was not recorded yet."""
+    if decisions.decision(store, STEP) is not None:
+        return
+    settings = store.project.settings
+    evidence = [say("The command: {command}", command=settings.command)] if settings.command else []
+    reason = (
+        say("there is a pipeline already: it is run as it is, by its command")
+        if settings.command
+        else say("there is none yet for these data")
+    )
+    decisions.decide(
+        store,
+        STEP,
+        question=stored(say("Is there a training pipeline already, or should the built-in one serve?")),
+        options=[BUILT_IN, OWN],
+        recommended=None,
+        chosen=OWN if settings.command else BUILT_IN,
+        reason=stored(reason),
+        evidence=[stored(message) for message in evidence],
+        settings={},
+    )
