@@ -6,27 +6,37 @@ CatalogueError that names file, entry and field.
 
 from __future__ import annotations
 
+import copy
 import math
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from presets import team
 from presets.language import Message
+from presets.team import CatalogueError, Presets
+
+__all__ = ["Architecture", "CatalogueError", "Hyperparameter", "Optimizer"]
 
 FOLDER = Path(__file__).parent
+# Fields of an architecture that a team need not give.
+OPTIONAL: dict[str, Any] = {
+    "note": "",
+    "settings": {},
+    "pretrained": "",
+    "licence": "",
+    "fixed_input": False,
+    "small_inputs": False,
+}
 
 Task = Literal["image-classification", "text-classification"]
 Kind = Literal["float", "int", "categorical"]
 Design = Literal["convolutional", "mobile", "attention", "hybrid", "encoder"]
 Scale = Literal["linear", "log", "one-minus-log"]
-
-
-class CatalogueError(Exception):
-    """A mistake in the catalogue's files, or a question for an entry that they do not have."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,8 @@ class Architecture:
     year: int
     small_inputs: bool
     settings: Mapping[str, Any] = field(hash=False)
+    source: str = ""
+    """The file of a team's own presets that it comes from, or that changed it; empty: the catalogue's."""
 
     def overrides(self, pretrained: str = "") -> dict[str, Any]:
         """The dotted configuration values that choose it: from scratch, from the "hub", or from a local path."""
@@ -114,6 +126,31 @@ class Optimizer:
         return tuple(h for h in self.hyperparameters if h.opens_at is not None and h.opens_at <= trials)
 
 
+_teams: list[Presets] = []
+
+
+def use(root: Path | None) -> None:
+    """Take in the presets of the user, and of the project in `root`. Raises CatalogueError for a mistake in them,
+    and then leaves the catalogue as it comes."""
+    found = [presets for path in team.places(root) if (presets := team.load(path)) is not None]
+    if found == _teams:
+        return
+    _set(found)
+    try:
+        _architectures()
+        for fine_tuning in (False, True):
+            optimizers(fine_tuning=fine_tuning)
+    except CatalogueError:
+        _set([])
+        raise
+
+
+def _set(presets: list[Presets]) -> None:
+    _teams[:] = presets
+    for function in (_architectures, optimizers):
+        function.cache_clear()
+
+
 def architectures(task: str | None = None) -> tuple[Architecture, ...]:
     """The architectures of one task, or of all, in the order of the file: by family, small to large."""
     return tuple(entry for entry in _architectures() if task in (None, entry.task))
@@ -130,7 +167,16 @@ def architecture(id: str) -> Architecture:
 @cache
 def optimizers(*, fine_tuning: bool = False) -> tuple[Optimizer, ...]:
     """The optimizers in the order of the file; `fine_tuning` gives the ranges for starting from pretrained weights."""
-    return tuple(_optimizer(name, table, fine_tuning) for name, table in _read("optimizers.toml").items())
+    tables = copy.deepcopy(_read("optimizers.toml"))
+    entries = {name: _optimizer(name, table, fine_tuning) for name, table in tables.items()}
+    for presets in _teams:
+        for name, own in presets.optimizers.items():
+            _change_optimizer(tables, name, own, presets)
+            try:
+                entries[name] = _optimizer(name, tables[name], fine_tuning)
+            except CatalogueError as error:
+                raise presets.wrong_entry(f"optimizers.{name}", str(error)) from None
+    return tuple(entries.values())
 
 
 def optimizer(name: str, *, fine_tuning: bool = False) -> Optimizer:
@@ -177,14 +223,84 @@ def _architectures() -> tuple[Architecture, ...]:
         for family, shared in _read("architectures.toml").items()
         for size in shared["sizes"]
     )
+    for presets in _teams:
+        entries = _with_architectures(entries, presets)
     if repeated := sorted(id for id, times in Counter(entry.id for entry in entries).items() if times > 1):
         raise CatalogueError(f"architectures.toml: more than one {', '.join(repeated)}")
     return entries
 
 
+def _with_architectures(entries: tuple[Architecture, ...], presets: Presets) -> tuple[Architecture, ...]:
+    """The entries, some changed and some more, as a team's file says."""
+    known = {entry.id: entry for entry in entries}
+    for id, own in presets.architectures.items():
+        where = f"architectures.{id}"
+        given = dict(own)
+        like = known.get(given.pop("like", id))
+        if "like" in own and like is None:
+            raise presets.wrong(f"{where}.like", own["like"], ", ".join(known))
+        for name, value in given.items():
+            if allowed := _misfit(name, value):
+                raise presets.wrong(f"{where}.{name}", value, allowed)
+        base = {} if like is None else _fields(like)
+        # An entry of one's own without more words belongs to a family of its own.
+        words = {"family": id, "title": id, "size": id, "about": id} if like is None else {}
+        values = {**OPTIONAL, **words, **base, **given, "id": id}
+        family = values.pop("family")
+        try:
+            known[id] = replace(_architecture(family, {**values, "sizes": ()}), source=str(presets.path))
+        except CatalogueError as error:
+            raise presets.wrong_entry(where, str(error).removeprefix(f"architectures.toml: {family}: {id}: ")) from None
+    return tuple(known.values())
+
+
+def _fields(entry: Architecture) -> dict[str, Any]:
+    """An entry as its table in the file has it."""
+    values = {name: getattr(entry, name) for name in get_type_hints(Architecture) if name != "source"}
+    return {**values, "about": entry.about.id, "note": entry.note.id if entry.note else ""}
+
+
+def _misfit(name: str, value: Any) -> str:
+    """What a field of an architecture may be, where the value is something else."""
+    kinds = get_type_hints(Architecture)
+    if name not in kinds or name in ("id", "source"):
+        return "like, " + ", ".join(key for key in kinds if key not in ("id", "source"))
+    kind = kinds[name]
+    if get_origin(kind) is Literal:
+        return "" if value in get_args(kind) else ", ".join(get_args(kind))
+    if kind is int:
+        return "" if type(value) is int and value > 0 else "a whole number, more than 0"
+    if kind is bool:
+        return "" if isinstance(value, bool) else "true, false"
+    if name == "settings":
+        return "" if isinstance(value, dict) else 'a table such as { "model.layers" = 2 }'
+    return "" if isinstance(value, str) else "text"
+
+
+def _change_optimizer(tables: dict[str, Any], name: str, own: Mapping[str, Any], presets: Presets) -> None:
+    where = f"optimizers.{name}"
+    if name not in tables:
+        raise presets.wrong(where, name, ", ".join(tables))
+    known = {table["key"].partition(".")[2]: table for table in tables[name]["hyperparameters"]}
+    for key, value in own.items():
+        if key == "popular_for" and isinstance(value, list):
+            # A family has one optimizer that is used most for it.
+            for table in tables.values():
+                table["popular_for"] = [family for family in table["popular_for"] if family not in value]
+            tables[name]["popular_for"] += value
+        elif key in known and isinstance(value, dict):
+            for field_name, number in value.items():
+                numeric = field_name in ("default", "low", "high", "opens_at")
+                if numeric and not isinstance(number, type(known[key].get(field_name, 0.0)) | int | float):
+                    raise presets.wrong(f"{where}.{key}.{field_name}", number, "a number")
+            known[key] |= {"source": str(presets.path), **value}
+        else:
+            raise presets.wrong(f"{where}.{key}", value, ", ".join(("popular_for = [...]", *known)))
+
+
 def _architecture(family: str, table: Mapping[str, Any]) -> Architecture:
     where = f"architectures.toml: {family}: {table.get('id', 'an entry without an id')}"
-    values = {"note": "", "settings": {}, **table, "family": family}
+    values = {"note": "", "settings": {}, **table, "family": family, "source": ""}
     del values["sizes"]
     _check_names(Architecture, values, where)
     library = "timm" if values["task"] == "image-classification" else "transformers"

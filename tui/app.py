@@ -16,6 +16,7 @@ from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from presets import catalogue
 from presets.language import _, error_text
 from state.database import Store
 from state.errors import Refusal
@@ -104,6 +105,10 @@ class Tunebook(App[None]):
 
         Refuses a folder without a project, and a project that cannot be read; the page shown stays then.
         """
+        try:
+            catalogue.use(root)
+        except catalogue.CatalogueError as error:
+            raise Refusal("{reason}", reason=error_text(error)) from None
         store = open_store(open_project(root))
         self.close_store()
         self._store, self._version, self.root = store, -1, store.project.root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,7 +26,9 @@ KINDS = ("convolutional", "mobile", "attention", "hybrid", "encoder")
 @click.pass_obj
 def presets(session: Session, task: str | None, kind: str | None, sought: str) -> None:
     from presets import catalogue
+    from state.project import find
 
+    catalogue.use(session.folder or find(Path.cwd()))
     found = [
         entry
         for entry in catalogue.architectures(task)
@@ -89,6 +92,7 @@ def _show_details(session: Session, entry: Architecture) -> None:
         (_("published weights"), entry.pretrained or _("none")),
         (_("their licence"), entry.licence or _("not stated by the library: see where the weights are published")),
         (_("paper"), entry.paper),
+        (_("from"), entry.source),
     ):
         if text:
             session.text(f"{name}: {text}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from presets import catalogue
 from presets.language import _
 from state import project as projects
 from state.decisions import decisions
@@ -128,6 +129,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
     Refuses missing data, and a project whose set-up is over or which has decided on other data.
     """
     root = folder.expanduser().resolve()
+    catalogue.use(root)
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if data is not None:
         given |= {"data": data_place(data, root)}

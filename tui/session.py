@@ -48,6 +48,7 @@ class Session:
 
     def project(self) -> Project:
         """The project to work on. Refuses where there is none."""
+        from presets import catalogue
         from state.errors import Refusal
         from state.project import find, open_project
 
@@ -59,6 +60,7 @@ class Session:
             )
         project = open_project(root)
         self.speak(project.settings.language)
+        catalogue.use(project.root)
         return project
 
     def speak(self, configured: str) -> None:

@@ -1,0 +1,155 @@
+"""A team's own presets: what they add and change, where they may be, and how a mistake in them is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from presets import catalogue
+from presets.team import PresetError
+from tests.screens import NARROW, shown, wait_for
+from tests.set_up import advance, make, set_up
+from tui.app import Tunebook
+from tui.main import main
+from wizard import configuration, flow
+
+OURS = """\
+[architectures.our-net]          # half of a ResNet-18
+like = "resnet18"
+model = "resnet10t"
+title = "我们的 [net]"
+parameters = 4927618
+licence = "proprietary"
+
+[architectures.resnet18]
+input_size = 160
+
+[optimizers.adamw]
+popular_for = ["resnet"]
+
+[optimizers.adamw.learning_rate]
+default = 3e-4
+high = 0.01
+"""
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's configuration folder is an empty one; afterwards the catalogue is as it comes."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    yield tmp_path / "config" / "tunebook"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
+    catalogue.use(None)
+
+
+def written(root: Path, text: str) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "presets.toml").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_a_new_entry_takes_from_another_what_it_does_not_say(tmp_path: Path) -> None:
+    """Added and changed entries say where they come from; the others stay as they are."""
+    catalogue.use(written(tmp_path / "p", OURS))
+    ours = catalogue.architecture("our-net")
+    assert (ours.model, ours.input_size, ours.family, ours.licence) == ("resnet10t", 224, "resnet", "proprietary")
+    assert ours.title == "我们的 [net]"
+    assert ours.source == str(tmp_path / "p" / "presets.toml")
+    changed = catalogue.architecture("resnet18")
+    assert (changed.input_size, changed.macs, changed.source) == (160, 1813566464, ours.source)
+    assert catalogue.architecture("resnet34").source == ""
+
+
+def test_ranges_and_the_usual_optimizer_of_a_family_can_be_changed(tmp_path: Path) -> None:
+    """What is not said stays, and the source names the file."""
+    catalogue.use(written(tmp_path / "p", OURS))
+    rate = catalogue.hyperparameter("optimizer.learning_rate", "adamw")
+    assert (rate.default, rate.low, rate.high) == (3e-4, 1e-5, 0.01)
+    assert rate.source.endswith("presets.toml")
+    assert catalogue.recommended_optimizer("resnet").name == "adamw"
+    assert catalogue.hyperparameter("optimizer.learning_rate", "sgd").default == 0.1
+
+
+def test_the_project_has_the_last_word_over_the_user(tmp_path: Path, alone: Path) -> None:
+    written(alone, "[architectures.resnet18]\ninput_size = 96\nyear = 2020\n")
+    catalogue.use(written(tmp_path / "p", OURS))
+    entry = catalogue.architecture("resnet18")
+    assert (entry.input_size, entry.year) == (160, 2020)
+    catalogue.use(tmp_path / "elsewhere")
+    assert catalogue.architecture("resnet18").input_size == 96
+
+
+def test_an_entry_of_the_team_s_own_can_be_chosen(tmp_path: Path) -> None:
+    """It stands beside the others in the question, and its model goes into the configuration."""
+    catalogue.use(written(tmp_path / "presets", OURS))
+    with set_up(tmp_path / "p", "architecture") as store:
+        assert "our-net" in {option.value for option in flow.ask(store, "architecture").options}
+        flow.answer(store, "architecture", "our-net")
+        advance(store, "batch_size")
+        values = configuration.current(store)
+    assert values["model.name"] == "resnet10t"
+    assert values["optimizer.name"] == "adamw"
+
+
+MISTAKES = [
+    ("[architectures.our-net\n", "(at line 1, column 23)"),
+    ("[nets.a]\n", "line 1: nets = "),
+    ("architectures = 3\n", "line 1: architectures = 3"),
+    ("\n[architectures.a]\nlike = 'resnet19'\n", "line 3: architectures.a.like = 'resnet19'; allowed: test_resnet"),
+    ("[architectures.resnet18]\nmacs = 'many'\n", "line 2: architectures.resnet18.macs = 'many'; allowed: a whole num"),
+    ("[architectures.resnet18]\nyear = -1\n", "line 2: architectures.resnet18.year = -1"),
+    ("[architectures.resnet18]\nsmall = true\n", "line 2: architectures.resnet18.small = True; allowed: like, family"),
+    ("[architectures.resnet18]\nkind = 'fast'\n", "line 2: architectures.resnet18.kind = 'fast'; allowed: convolut"),
+    ("[architectures.resnet18]\nlibrary = 'transformers'\n", "line 1: architectures.resnet18: library"),
+    ("[architectures.a]\nmodel = 'resnet18'\n", "line 1: architectures.a: missing"),
+    ("[optimizers.lion]\n", "line 1: optimizers.lion = 'lion'; allowed: adamw, sgd"),
+    ("[optimizers.sgd.beta1]\ndefault = 0.9\n", "line 1: optimizers.sgd.beta1"),
+    ("[optimizers.sgd.momentum]\nhigh = 'x'\n", "line 2: optimizers.sgd.momentum.high = 'x'; allowed: a number"),
+    ("[optimizers.sgd.momentum]\nhigh = 2.0\n", "line 1: optimizers.sgd: "),
+    ("[optimizers.sgd.momentum]\nhi = 2.0\n", "unknown hi"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MISTAKES, ids=[said for _, said in MISTAKES])
+def test_a_mistake_is_one_error_with_file_line_and_key(tmp_path: Path, text: str, said: str) -> None:
+    """And the catalogue is as it comes afterwards."""
+    with pytest.raises(PresetError) as caught:
+        catalogue.use(written(tmp_path / "p", text))
+    assert str(tmp_path / "p" / "presets.toml") in str(caught.value)
+    assert said in str(caught.value)
+    assert catalogue.architecture("resnet18").input_size == 224
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "presets.toml").write_bytes(b"# x\n# \xff\n")
+    with pytest.raises(PresetError, match="line 2: this is not UTF-8"):
+        catalogue.use(tmp_path)
+
+
+def test_the_command_says_a_mistake_in_a_line_and_shows_what_is_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and one error; with --json the entry tells its file."""
+    written(tmp_path, "[architectures.resnet18]\nyear = 'old'\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["presets", "--project", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "line 2: architectures.resnet18.year = 'old'" in capsys.readouterr().err
+    written(tmp_path, OURS)
+    with pytest.raises(SystemExit) as ended:
+        main(["presets", "--project", str(tmp_path), "--filter", "our-net", "--json"])
+    assert ended.value.code == 0
+    (entry,) = json.loads(capsys.readouterr().out)["architectures"]
+    assert entry["source"] == str(tmp_path / "presets.toml")
+
+
+async def test_the_screens_say_a_mistake_and_stay(tmp_path: Path) -> None:
+    """A project whose presets are broken is not opened; what is wrong is on the page."""
+    project = make(tmp_path / "p")
+    written(project.root, "[architectures.resnet18]\nyear = 'old'\n")
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for(pilot, lambda: "architectures.resnet18.year" in shown(app).replace("\n", ""))
