@@ -37,7 +37,7 @@ async def test_the_hints_follow_the_focus() -> None:
     app = Focus()
     async with app.run_test(size=(80, 24)) as pilot:
         hint = app.query_one(Hint)
-        assert hint.render().plain == "left/right/up/down move  enter open  x/y scale  esc back  ? help  q quit"
+        assert hint.render().plain == "left/right/up/down move  enter open  z/Z zoom  esc back  ? help  q quit"
         app.query_one(Input).focus()
         await pilot.pause()
         # Letters are typed there, so that other keys must do.

@@ -10,15 +10,18 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
 
+from presets.language import _
 from tui.canvas import Row
 from tui.keys import bindings
 from tui.picture import Picture
 from tui.plot import Axes, draw
 from tui.series import COLOURS, Cursor, Series
+from tui.smooth import SHARES, smoothed
 from tui.theme import series_colours
 from tui.walk import Walk
+from tui.window import Window, cut, moved, whole, zoomed
 
-STYLES = ("title", "axis", "empty", "cursor", *(f"series-{colour}" for colour in range(COLOURS)))
+STYLES = ("title", "axis", "empty", "cursor", "faint", *(f"series-{colour}" for colour in range(COLOURS)))
 
 
 class Chart(Picture, can_focus=True):
@@ -31,6 +34,7 @@ class Chart(Picture, can_focus=True):
         height: 1fr;
         .chart--title {{ text-style: bold; }}
         .chart--cursor {{ text-style: reverse; }}
+        .chart--faint {{ text-style: dim; }}
         &:focus .chart--title {{ text-style: bold reverse; }}
         {series_colours("chart")}
     }}
@@ -42,6 +46,11 @@ class Chart(Picture, can_focus=True):
     log_y: reactive[bool] = reactive(False, repaint=False, init=False)
     cursor: reactive[Cursor | None] = reactive(None, repaint=False, init=False)
     """The selected point; None before a key has moved it."""
+
+    window: reactive[Window | None] = reactive(None, repaint=False, init=False)
+    """The part of the x axis that is looked at; None for all of it."""
+    strength: reactive[int] = reactive(0, repaint=False, init=False)
+    """How much lines are smoothed: an index of `smooth.SHARES`."""
 
     class Picked(Message):
         """The point at the cursor was asked for."""
@@ -69,6 +78,8 @@ class Chart(Picture, can_focus=True):
         self._axes = axes
         self._ascii_only = ascii_only
         self._series: tuple[Series, ...] = ()
+        self._smooth: tuple[Series, ...] = ()
+        self._pinned: dict[str, None] = {}
         self._walk = Walk(())
 
     def update(self, series: Sequence[Series], axes: Axes | None = None) -> None:
@@ -84,11 +95,33 @@ class Chart(Picture, can_focus=True):
         self._redraw()
 
     def watch_cursor(self) -> None:
+        one = self.cursor and self.cursor.of(self._series)
+        all = whole(self._series, log=self.log_x)
+        if self.cursor and one and self.window is not None and all is not None:
+            self.window = moved(self.window, all, one.x[self.cursor.index], log=self.log_x)
+        self.redraw()
+
+    def watch_window(self) -> None:
+        self.redraw()
+
+    def watch_strength(self) -> None:
         self._redraw()
 
     def picture(self) -> tuple[Row, ...]:
-        axes = replace(self._axes, log_x=self.log_x, log_y=self.log_y)
-        return draw(self._series, axes, *self.size, cursor=self.cursor, ascii_only=self._ascii_only)
+        axes, series, cursor = replace(self._axes, log_x=self.log_x, log_y=self.log_y), self._smooth, self.cursor
+        if self.strength:
+            axes = replace(axes, y_title=_("{name}, smoothed").format(name=axes.y_title))
+        if self._pinned:
+            series = tuple(
+                replace(one, pinned=True, label=one.label or self._called(one)) if one.id in self._pinned else one
+                for one in series
+            )
+        if self.window is not None:
+            axes = replace(axes, x_range=self.window)
+            inside = [cut(one, self.window, cursor) for one in series]
+            series = tuple(one for one, _at in inside)
+            cursor = next((at for one, at in inside if at is not None and at.series == one.id), None)
+        return draw(series, axes, *self.size, cursor=cursor, ascii_only=self._ascii_only)
 
     def action_point(self, steps: int) -> None:
         """Move the cursor along its series."""
@@ -110,6 +143,31 @@ class Chart(Picture, can_focus=True):
             index = self.cursor.index
             self.post_message(self.Picked(self, one.id, one.x[index], one.y[index], one.point_id(index)))
 
+    def action_zoom(self, factor: float) -> None:
+        """Look at so much of what is looked at of the x axis, around the cursor, else around the end."""
+        all = whole(self._series, log=self.log_x)
+        if all is None:
+            return
+        one = self.cursor and self.cursor.of(self._series)
+        around = one.x[self.cursor.index] if self.cursor and one else (self.window or all)[1]
+        self.window = zoomed(self.window, all, around, factor, log=self.log_x)
+
+    def action_smooth(self) -> None:
+        """Smooth the lines more, and after the most not at all."""
+        self.strength = (self.strength + 1) % len(SHARES)
+
+    def action_pin(self) -> None:
+        """Compare the line at the cursor with others that were chosen so; all others stand back."""
+        if self.cursor is None:
+            self.cursor = self._walk.start()
+        one = self.cursor and self.cursor.of(self._series)
+        if one and one.kind == "line":
+            if one.id in self._pinned:
+                del self._pinned[one.id]
+            else:
+                self._pinned[one.id] = None
+            self.redraw()
+
     def action_toggle_log_x(self) -> None:
         """Make the x axis logarithmic, or linear."""
         self.log_x = not self.log_x
@@ -118,6 +176,17 @@ class Chart(Picture, can_focus=True):
         """Make the y axis logarithmic, or linear."""
         self.log_y = not self.log_y
 
+    @staticmethod
+    def _called(one: Series) -> str:
+        """What a line without a label is called where it is compared."""
+        return one.point_id(0) if len(one.x) else ""
+
     def _redraw(self) -> None:
+        self._smooth = self._series
+        if self.strength:
+            self._smooth = tuple(
+                replace(one, y=smoothed(one.y, self.strength), raw=one.y) if one.kind == "line" else one
+                for one in self._series
+            )
         self._walk = Walk(self._series, log_x=self.log_x, log_y=self.log_y)
         self.redraw()

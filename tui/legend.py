@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tui.canvas import Row, Span
 from tui.scale import number
-from tui.series import SHAPES, Cursor, Identity, Mark, Series, identities
+from tui.series import SHAPES, Cursor, Identity, Mark, Series, behind, identities
 from tui.terminal import cut, printable, width
 
 GAP = "  "
@@ -44,11 +44,11 @@ def _longest(widths: Sequence[int], room: int) -> int:
 
 def entries(series: Sequence[Series], names: Mapping[str, Identity], words: Mapping[Mark, str]) -> list[Span]:
     """Letter and label of each series that has one, then the shapes of points that there are."""
-    several = len(series) > 1
+    several, back = len(series) > 1, behind(series)
     found = [
         (f"{shape(one, names[one.id], series)} {printable(one.label)}", names[one.id].style)
         for one in series
-        if one.label and (several or one.kind == "line")
+        if one.label and one.id not in back and (several or one.kind == "line")
     ]
     marks = {mark for one in series if one.kind == "points" for mark in (one.marks or ("feasible",))}
     if several:
@@ -61,6 +61,20 @@ def shape(series: Series, name: Identity, among: Sequence[Series], mark: Mark = 
     if mark == "feasible" and (series.kind == "line" or len(among) > 1):
         return name.letter
     return SHAPES[mark]
+
+
+def compared(series: Sequence[Series], cursor: Cursor | None) -> str:
+    """The values of the other lines that are compared, each at its point nearest to the cursor; empty without any."""
+    one = cursor.of(series) if cursor else None
+    if cursor is None or one is None:
+        return ""
+    names, x = identities(each.id for each in series), one.x[cursor.index]
+    found = []
+    for other in series:
+        if other.pinned and other.id != one.id and len(other.x):
+            near = min(range(len(other.x)), key=lambda index: abs(other.x[index] - x))
+            found.append(f"{names[other.id].letter} {number(other.y[near])}")
+    return GAP.join(found)
 
 
 def readout(

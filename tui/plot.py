@@ -2,23 +2,26 @@
 
 The rows, from above: title and legend, plot, axis, ticks, readout; a small plot does without the outer ones. Lines are
 drawn in braille with a letter at their end, points by shape, so that nothing is said by colour alone.
-Style keys: "" (text), title, axis, empty, cursor, series-0 … series-5.
+Style keys: "" (text), title, axis, empty, cursor, series-0 … series-5, faint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tui import axis, legend, scale
 from tui.canvas import Canvas, Row, Span, merged
 from tui.scale import Scale, admits
-from tui.series import SHAPES, Cursor, Identity, Mark, Series, bounds, identities
+from tui.series import SHAPES, Cursor, Identity, Mark, Series, behind, bounds, identities
 from tui.terminal import cut, fit, printable, width
 
 # The y axis with its labels is left out where the plot would have less than this.
 LEAST_COLUMNS = 8
 ROWS_PER_TICK = 3
+# In ASCII, the letter of what was measured behind a smoothed line.
+RAW = "."
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def scales(series: Sequence[Series], axes: Axes, plot_rows: int) -> tuple[Scale,
     log_x = axes.log_x and bounds((one.x for one in series), log=True) is not None
     log_y = axes.log_y and bounds((one.y for one in series), log=True) is not None
     xs = bounds((one.x for one in series), log=log_x)
-    ys = bounds((one.y for one in series), log=log_y)
+    ys = bounds(chain((one.y for one in series), (one.raw for one in series)), log=log_y)
     if xs is None or (ys is None and lines):
         return None
     planned = [value for value in axes.x_range or () if admits(value, log=log_x)]
@@ -101,6 +104,8 @@ def draw(
         drawn += _body(series, names, *fitting, columns, parts, cursor, ascii_only)
     if parts.readout:
         text = legend.readout(series, cursor, axes.x_title, axes.y_title, axes.words)
+        if others := legend.compared(series, cursor):
+            text = f"{text}  {others}"
         drawn.append(((fit(text, columns, ascii_only=ascii_only), ""),))
     return tuple(drawn)
 
@@ -152,15 +157,24 @@ def _body(
 
 
 def _draw_series(canvas: Canvas, series: Sequence[Series], names: Mapping[str, Identity]) -> dict[int, Span]:
-    """Draw lines, then points, the best last; points that have no value are given back, by column, for the axis."""
+    """Draw lines, then points, the best last; points that have no value are given back, by column, for the axis.
+
+    What was measured lies behind what was smoothed, and what stands back behind what is compared.
+    """
+    back = behind(series)
+    lines = sorted((one for one in series if one.kind == "line"), key=lambda one: one.id not in back)
+    for one in lines:
+        if len(one.raw):
+            canvas.line(one.x, one.raw, RAW, "faint")
     ends = []
-    for one in series:
-        if one.kind == "line":
-            name = names[one.id]
-            end = canvas.line(one.x, one.y, name.letter, name.style)
-            if end is not None:
-                ends.append((*end, (name.letter, name.style)))
-    _draw_letters(canvas, ends)
+    for one in lines:
+        name = names[one.id]
+        style = "faint" if one.id in back else name.style
+        end = canvas.line(one.x, one.y, name.letter, style)
+        if end is not None:
+            ends.append((*end, (name.letter, style)))
+    # Letters that matter have the first choice of a free place.
+    _draw_letters(canvas, sorted(ends, key=lambda end: end[2][1] == "faint"))
     on_axis: dict[int, Span] = {}
     for mark in SHAPES:
         for one in series:

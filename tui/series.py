@@ -32,9 +32,13 @@ class Series:
     """Of single points: one each; empty for all feasible."""
     ids: Sequence[str] = ()
     """What the points are (trials): one each, or empty."""
+    raw: Sequence[float] = ()
+    """Of a line that was smoothed: the values as measured, one each, which are drawn behind it."""
+    pinned: bool = False
+    """Whether it is compared with others that are; those that are not stand back then."""
 
     def __post_init__(self) -> None:
-        for name, part in (("y", self.y), ("marks", self.marks), ("ids", self.ids)):
+        for name, part in (("y", self.y), ("marks", self.marks), ("ids", self.ids), ("raw", self.raw)):
             if len(part) != len(self.x) and (len(part) or name == "y"):
                 raise ValueError(f"Series {self.id!r} has {len(self.x)} x and {len(part)} {name}.")
 
@@ -89,3 +93,9 @@ def bounds(values: Iterable[Sequence[float]], *, log: bool) -> tuple[float, floa
     """The least and the greatest value of all sequences that a scale of this kind admits; None where there is none."""
     found = [both for both in (extent(part, log=log) for part in values) if both is not None]
     return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+
+
+def behind(series: Sequence[Series]) -> set[str]:
+    """The ids of the lines that stand back, because others are compared."""
+    pinned = {one.id for one in series if one.pinned}
+    return {one.id for one in series if one.kind == "line" and one.id not in pinned} if pinned else set()
