@@ -38,12 +38,13 @@ main()
 
 @dataclass(frozen=True)
 class Origin:
-    """What is exported: the trial, its whole configuration (dotted names) and its result.
+    """What is exported: the trial, its whole configuration (dotted names) and its result; trial and result are None and
+    empty for the starter configuration, which nothing has run yet.
 
     `code`: the folder of today's training code. `changed`: it is not the code that trained the trial.
     """
 
-    trial: Trial
+    trial: Trial | None
     settings: dict[str, Any]
     result: dict[str, Any]
     code: Path
@@ -108,10 +109,12 @@ def origin(store: Store, trial: Trial, code: Path) -> Origin:
         settings = None
     if result is None or settings is None:
         raise Refusal("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
-    for key in ("data.path", "model.pretrained"):
-        if settings.get(key) not in (None, "", "hub"):
-            settings[key] = str((store.project.root / settings[key]).resolve())
-    return Origin(trial, settings, result, code, code_hash(code) != result.get("code"))
+    return Origin(trial, _absolute(store, settings), result, code, code_hash(code) != result.get("code"))
+
+
+def starter(store: Store, settings: Mapping[str, Any], code: Path) -> Origin:
+    """All that an export of a configuration needs that nothing has run yet."""
+    return Origin(None, _absolute(store, settings), {}, code, False)
 
 
 def write(target: Path, source: Origin, *, reasons: Mapping[str, str], heading: str, readme: str) -> Path:
@@ -162,6 +165,16 @@ def code_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def _absolute(store: Store, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with whole paths: an export stands elsewhere than the project."""
+    return {
+        key: str((store.project.root / value).resolve())
+        if key in ("data.path", "model.pretrained") and value not in (None, "", "hub")
+        else value
+        for key, value in settings.items()
+    }
+
+
 def _same(settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     def essential(values: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in values.items() if value is not None and not key.startswith(_INCIDENTAL)}
@@ -187,7 +200,7 @@ def _environment(source: Origin) -> dict[str, Any]:
     """What the result depends on beside configuration, code and data."""
     result = source.result
     return {
-        "trial": source.trial.id,
+        "trial": source.trial.id if source.trial else None,
         "exported_at": now(),
         "versions": source.versions,
         "requirements": list(source.requirements),

@@ -76,7 +76,7 @@ async def test_a_decision_is_made_anew_and_the_old_one_stays_readable(tmp_path: 
             await pilot.press("j", "enter")
             await wait_for_text(pilot, "metric: error_rate")
             await pilot.press("home", "j", "c")
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("j", "enter")
             await wait_for_text(pilot, "Start with this configuration?")
             await pilot.press("escape")

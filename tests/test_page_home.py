@@ -130,7 +130,7 @@ async def test_settings_that_break_meanwhile_are_said_and_leave_the_page_as_it_i
             assert "now: metric" in shown(app)
             files.write_atomically(place, before)
             await pilot.press("enter")
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
 
 
 async def test_the_keys_of_a_page_are_listed_and_left_again(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_the_keys_of_a_page_are_listed_and_left_again(tmp_path: Path) -> N
         async with app.run_test(size=NARROW) as pilot:
             await wait_for_text(pilot, "Go on with the set-up")
             await pilot.press("enter")
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("question_mark")
             await wait_for_text(pilot, "choose the marked option with a reason of your own")
             page = app.screen
@@ -149,7 +149,7 @@ async def test_the_keys_of_a_page_are_listed_and_left_again(tmp_path: Path) -> N
                 await pilot.press("d")
             await wait_for_text(pilot, "leave; whatever is running goes on")
             await pilot.press("escape")
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
 
 
 async def test_every_page_hints_at_keys_that_its_help_explains(tmp_path: Path) -> None:

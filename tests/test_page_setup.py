@@ -59,7 +59,7 @@ async def test_the_data_are_looked_through_by_themselves_and_then_asked_about(tm
         assert lines(app)[0].startswith(" Tunebook  digits  data  [set-up] > goal")
         assert isinstance(app.focused, Choices)
         await pilot.press("enter")
-        await wait_for_text(pilot, "What should tuning make small")
+        await wait_for_text(pilot, "By what should tuning judge")
         assert "✓data" in shown(app)
     with open_store(open_project(tmp_path / "p")) as store:
         made = decisions.decision(store, "data")
@@ -97,7 +97,7 @@ async def test_another_option_is_taken_with_a_reason_in_words(tmp_path: Path) ->
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
             await open_setup(pilot)
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("j", "r")
             await wait_for_text(pilot, "Your reason for loss:")
             assert isinstance(app.focused, Field)
@@ -171,7 +171,7 @@ async def test_two_quick_presses_do_not_answer_a_question_that_was_not_seen(tmp_
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
             await open_setup(pilot)
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
             choices = app.screen.query_one(Choices)
             choices.action_select()
             choices.action_select()
@@ -206,7 +206,7 @@ async def test_an_answer_given_elsewhere_moves_the_page_on(tmp_path: Path) -> No
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
             await open_setup(pilot)
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
             flow.answer(store, "metric", "loss")
             await wait_for_text(pilot, "[architecture]")
 
@@ -217,7 +217,7 @@ async def test_an_earlier_step_is_decided_anew(tmp_path: Path) -> None:
         async with app.run_test(size=NARROW) as pilot:
             await wait_for_text(pilot, "Go on with the set-up")
             app.push_screen(SetupPage("metric"))
-            await wait_for_text(pilot, "What should tuning make small")
+            await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("j", "enter")
             await wait_for_text(pilot, "[number of steps]")
         made = decisions.decision(store, "metric")
@@ -232,7 +232,7 @@ async def test_a_step_whose_turn_has_not_come_is_not_asked(tmp_path: Path) -> No
             await wait_for_text(pilot, "Go on with the set-up")
             app.push_screen(SetupPage("steps"))
             await wait_for_text(pilot, "First comes: metric.")
-            assert "What should tuning make small" in shown(app)
+            assert "By what should tuning judge" in shown(app)
 
 
 async def test_data_that_are_not_there_are_named_and_looked_at_when_they_come(tmp_path: Path, digits: Path) -> None:
@@ -309,7 +309,7 @@ async def test_a_long_name_leaves_room_for_the_rest_of_the_first_line(tmp_path: 
     app = Tunebook(tmp_path / "p")
     async with app.run_test(size=NARROW) as pilot:
         await open_setup(pilot)
-        await wait_for_text(pilot, "What should tuning make small")
+        await wait_for_text(pilot, "By what should tuning judge")
         assert lines(app)[0].endswith("⋯  metric  [set-up] > goal > run > learn > launch")
 
 

@@ -30,7 +30,7 @@ def test_from_an_empty_folder_to_a_question_and_out_again(tmp_path: Path) -> Non
         session.press(str(tmp_path / "p"), "enter")
         session.wait_for("Go on with the set-up")
         session.press("enter")
-        session.wait_for("What should tuning make small")
+        session.wait_for("By what should tuning judge")
         session.forget()
         session.press("escape")
         session.wait_for("Go on with the set-up")
@@ -90,7 +90,7 @@ def test_every_terminal_gets_its_own_sixteen_colours_only(tmp_path: Path, term: 
     with terminal([], tmp_path / "p", {"TERM": term, "COLORTERM": "truecolor"}) as session:
         session.wait_for("Go on with the set-up")
         session.press("enter")
-        session.wait_for("What should tuning make small")
+        session.wait_for("By what should tuning judge")
         session.press("q")
         assert session.wait_for_end() == 0
         assert not MANY_COLOURS.search(session.sent)
@@ -102,7 +102,7 @@ def test_without_colours_and_in_ascii_the_mark_is_still_seen(tmp_path: Path) -> 
     with terminal(["--ascii"], tmp_path / "p", {"NO_COLOR": "1"}) as session:
         session.wait_for("Go on with the set-up")
         session.press("enter")
-        session.wait_for("What should tuning make small")
+        session.wait_for("By what should tuning judge")
         session.wait_for_quiet(1)
         assert session.text.isascii()
         assert not COLOUR.search(session.sent)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from presets.language import _
-from tui import exporting, say
+from tui import exporting_starter, say
 from tui.session import Session, answering
 
 
@@ -19,14 +19,20 @@ from tui.session import Session, answering
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--trial", metavar="ID", help=_("the trial to export; otherwise one of the best configuration"))
+@click.option("--starter", is_flag=True, help=_("the configuration of the set-up, which needs no result yet"))
 @answering
 @click.pass_obj
-def export(session: Session, folder: Path, trial: str | None) -> None:
+def export(session: Session, folder: Path, trial: str | None, starter: bool) -> None:
+    if starter and trial:
+        raise click.UsageError(_("Give --trial or --starter, not both."))
     with session.store() as store:
-        done = exporting.export(store, folder, trial)
+        done = exporting_starter.export(store, folder, trial, starter=starter)
     if done.warning:
         say.note(done.warning)
-    session.text(_("{folder}: the export of {trial}.").format(folder=done.folder, trial=done.trial))
+    if done.trial is None:
+        session.text(_("{folder}: the starter configuration; nothing has run with it yet.").format(folder=done.folder))
+    else:
+        session.text(_("{folder}: the export of {trial}.").format(folder=done.folder, trial=done.trial))
     for name, value in done.expected.items():
         session.text(f"  {name}: {value!r}")
     session.text(

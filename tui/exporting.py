@@ -27,11 +27,11 @@ _COMMENT = 110
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export: where it is, which trial it came from, the metrics to expect, a warning or empty text, and how
-    to train it again there."""
+    """A finished export: where it is, which trial it came from (None: from the set-up alone), the metrics to expect, a
+    warning or empty text, and how to train it again there."""
 
     folder: Path
-    trial: str
+    trial: str | None
     expected: dict[str, Any]
     warning: str
     command: tuple[str, ...] = ("python", "train.py")
@@ -91,27 +91,34 @@ def training_code() -> Path:
 
 def reasons(store: Store, source: Origin | Source) -> dict[str, str]:
     """Dotted name to the comment above its value: why it was chosen, or what a default means."""
-    batch = trials.batch(store, source.trial.batch)
+    trial = source.trial
+    assert trial is not None  # a starter configuration has its reasons from the set-up
+    batch = trials.batch(store, trial.batch)
     recorded = configurations.configuration(store, batch.configuration).reasons
     found = {}
     for key in source.settings:
         if key == "training.seed":
-            reason = _("The seed of {trial}.").format(trial=source.trial.id)
-        elif key in source.trial.overrides:
-            reason = _("Found in {batch}: the value of {trial}.").format(batch=batch.name, trial=source.trial.id)
+            reason = _("The seed of {trial}.").format(trial=trial.id)
+        elif key in trial.overrides:
+            reason = _("Found in {batch}: the value of {trial}.").format(batch=batch.name, trial=trial.id)
         elif key in recorded:
             reason = stored(recorded[key])
         elif store.project.settings.command:
             reason = _("Set for the machine.")
         else:
             reason = _("Default: {about}.").format(about=_(about(key)[0]))
-        # A TOML comment admits no control characters.
-        found[key] = "\n".join(textwrap.wrap(printable(reason), _COMMENT, break_long_words=False))
+        found[key] = comment(reason)
     return found
+
+
+def comment(reason: str) -> str:
+    """A reason as the lines of a comment; one of TOML admits no control characters."""
+    return "\n".join(textwrap.wrap(printable(reason), _COMMENT, break_long_words=False))
 
 
 def _readme(store: Store, source: Origin, warning: str) -> str:
     settings, result = source.settings, source.result
+    assert source.trial is not None
     project = store.project.settings.name or store.project.root.name
     validation: Mapping[str, Any] = result.get("validation") or {}
     parts = [

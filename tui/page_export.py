@@ -9,8 +9,10 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, say
+from state import launches
 from tui.controls import Field
-from tui.exporting import Exported, export
+from tui.exporting import Exported
+from tui.exporting_starter import export
 from tui.page import Page
 from tui.say import figure
 from tui.starting import typed_path
@@ -30,6 +32,12 @@ class ExportPage(Page):
             "Writes the best configuration with its reasons, the training code that a person can read, and the "
             "versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it."
         )
+        if launches.best(self.book.store) is None:
+            words = _(
+                "Writes the starter configuration of the set-up with its reasons, and the training code that a person "
+                "can read. Nothing has run with it yet. It needs torch and timm or transformers, but not Tunebook. "
+                "Enter writes it."
+            )
         if self.book.project.settings.command:
             words = _(
                 "Writes your command with the values of the best configuration, the reason for each, and what it ran "
@@ -55,7 +63,9 @@ def told(done: Exported) -> list[str]:
     """What was written and what to expect of it."""
     lines = [
         _("Written: {folder}").format(folder=done.folder),
-        _("It came from {trial}. To train it again:").format(trial=done.trial),
+        _("It came from {trial}. To train it again:").format(trial=done.trial)
+        if done.trial
+        else _("It is the starter configuration. To train it:"),
         f"  cd {shlex.quote(str(done.folder))} && {shlex.join(done.command)}",
     ]
     lines += [

@@ -14,6 +14,7 @@ from rounds import supervisor
 from rounds.standing import Standing
 from state import decisions, launches, trials
 from state.database import Store
+from tui import exporting_starter
 from tui.chart import Chart
 from tui.controls import Choices
 from tui.page import Page, show
@@ -108,7 +109,8 @@ def _best(store: Store) -> str:
             for entry in trials.trials(store, batch)
             if entry.best is not None and entry.study in ("candidate", "baseline", "learning-rate sweep")
         ]
-        return sum(found) / len(found) if found and batch.startswith("launch") else min(found, default=None)
+        better = max if store.project.settings.direction == "max" else min
+        return sum(found) / len(found) if found and batch.startswith("launch") else better(found, default=None)
 
     first, last = result(adopted[0].batch), result(adopted[-1].batch)
     words = _("Best configuration: that of {batch}, {metric} {value}").format(
@@ -149,6 +151,8 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):
         yield "export", say("Export"), say("configuration, training script, environment")
+    elif exporting_starter.ready(store):
+        yield "export", say("Export"), say("the starter configuration: reasons, training script")
     if decisions.decisions(store):
         yield "report", say("Report"), say("the whole story in one file to share")
     yield "quit", say("Leave"), say("whatever is running goes on")
