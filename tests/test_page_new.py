@@ -208,7 +208,7 @@ async def test_a_project_is_opened_by_its_folder_and_a_wrong_one_is_refused_in_p
     async with app.run_test(size=WIDE) as pilot:
         await wait_for_text(pilot, "Open a project")
         page = app.screen
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "j", "j", "enter")
         field = app.focused
         assert isinstance(field, Field)
         for text, why in ((str(here), "no project here"), ("", "Type a path."), ("\0", "null")):

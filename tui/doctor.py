@@ -18,7 +18,7 @@ import psutil
 
 from presets.language import Message, error_text, say
 from rounds import supervisor
-from state import repair, trials
+from state import pipeline, repair, trials
 from state.errors import Refusal
 from state.project import Project, open_project
 from state.store import open_store
@@ -206,6 +206,8 @@ def _disk(project: Project) -> Check:
 
 
 def _data(project: Project) -> Check:
+    if project.settings.command:
+        return _command(project)
     if not project.settings.data:
         return Check("data", "warn", say("tunebook.toml names no data (data.path)"))
     try:
@@ -213,6 +215,16 @@ def _data(project: Project) -> Check:
     except OSError as error:
         return Check("data", "fail", say("{path}: {reason}", path=project.data, reason=error.strerror or str(error)))
     return Check("data", "ok", say("{path}", path=project.data))
+
+
+def _command(project: Project) -> Check:
+    """Whether the user's own training can still be started."""
+    try:
+        own = pipeline.own(project)
+        pipeline.check(own)
+    except Refusal as refusal:
+        return _failed("command", refusal)
+    return Check("command", "ok", say("{path}", path=pipeline.program(own) or ""))
 
 
 def _journal(project: Project) -> Check:

@@ -79,7 +79,8 @@ class Home(Page):
 
 def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:
     settings = store.project.settings
-    yield Content(printable(f"{settings.name}   {settings.task}   {store.project.data}"))
+    what = settings.command or f"{settings.task}   {store.project.data}"
+    yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     if where.step == "set-up" and setup.step:
         done = len({entry.step for entry in decisions.decisions(store)} & set(flow.steps_of(store)))

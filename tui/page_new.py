@@ -11,11 +11,13 @@ from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
 from state.project import Settings, create
+from state.store import open_store
 from training.config import TASKS
 from tui.controls import Choices, Field
 from tui.keys import bindings
 from tui.page import Page
 from tui.starting import data_place, guess_task, typed_path
+from wizard import pipeline
 
 IMAGES, TEXTS = TASKS
 NAMES = {
@@ -86,5 +88,6 @@ class NewProject(Page):
         settings = Settings(name=root.name, task=task, data=data_place(self._typed("#data"), root))
         if task == TEXTS:
             settings = replace(settings, text_column=text or "text", label_column=label or "label", encoding=encoding)
-        create(root, settings)
+        with open_store(create(root, settings)) as store:
+            pipeline.decide(store)
         self.book.open_folder(root, then="setup")

@@ -132,7 +132,12 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
     """What became of the trial, a line each: message, result, device with time and seed."""
     yield entry.message or ("" if entry.status != "queued" else _("It waits for its turn."))
     metric = f"val/{store.project.settings.metric}"
-    progress = _("{done} of {steps} steps").format(done=entry.steps_done, steps=settings.get("training.steps", "-"))
+    steps = settings.get("training.steps")
+    progress = (
+        _("{done} of {steps} steps").format(done=entry.steps_done, steps=steps)
+        if steps
+        else _("{done} steps").format(done=entry.steps_done)
+    )
     if entry.best is not None:
         words = _("best {metric} {best} at step {step}, at the end {final}")
         progress += "  " + words.format(
@@ -154,7 +159,9 @@ def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str
         yield duration(taken).text()
     if result.get("peak_memory"):
         yield memory(result["peak_memory"]).text()
-    if entry.restarts:
+    if entry.restarts and store.project.settings.command:
+        yield _("begun again {n} times after it was lost").format(n=entry.restarts)
+    elif entry.restarts:
         yield _("continued {n} times after it was lost").format(n=entry.restarts)
 
 

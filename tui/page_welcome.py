@@ -20,6 +20,7 @@ CHOICES = {
         say("1,797 real images; some minutes from here to a first launch, in ./{folder}", folder=DEMO),
     ),
     "new": (say("Start a project on your own data"), say("folders of images, or a file of labelled texts")),
+    "new-command": (say("Start a project on your own training script"), say("its command, run as it is")),
     "open": (say("Open a project"), say("type the folder that holds its tunebook.toml")),
     "quit": (say("Leave"), say("nothing has been started or written")),
 }
@@ -53,8 +54,8 @@ class Welcome(Page):
         match event.option_id:
             case "demo":
                 self.book.attempt(self._demo)
-            case "new":
-                self.book.open("new")
+            case "new" | "new-command":
+                self.book.open(str(event.option_id))
             case "open":
                 self._type(True)
             case _:

@@ -22,6 +22,10 @@ def page(place: str) -> Page:
             from tui.page_new import NewProject
 
             return NewProject()
+        case "new-command":
+            from tui.page_new_command import NewCommand
+
+            return NewCommand()
         case "home":
             from tui.page_home import Home
 

@@ -75,8 +75,11 @@ def _summary(store: Store) -> Iterator[Part]:
     better = _("higher is better") if settings.direction == "max" else _("lower is better")
     yield Facts(
         (
-            (_("task"), settings.task),
-            (_("data"), str(store.project.data)),
+            *(
+                [(_("command"), settings.command)]
+                if settings.command
+                else [(_("task"), settings.task), (_("data"), str(store.project.data))]
+            ),
             (_("metric"), f"{settings.metric} ({better})"),
             (
                 _("tried so far"),

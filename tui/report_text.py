@@ -98,6 +98,7 @@ def everything(store: Store) -> dict[str, Any]:
             "name": settings.name,
             "task": settings.task,
             "data": settings.data,
+            "command": settings.command,
             "metric": settings.metric,
             "direction": settings.direction,
         },

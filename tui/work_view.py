@@ -179,8 +179,8 @@ def _baseline(store: Store) -> Seen:
         Series(id, id, [float(step) for step, _value in points], [value for _step, value in points])
         for id, points in curves.items()
     )
-    steps = float(trials.trial_settings(store, listed[0])["training.steps"])
-    axes = Axes(_("step"), name, x_range=(0.0, steps), empty=_("no evaluation yet"))
+    steps = trials.trial_settings(store, listed[0]).get("training.steps")
+    axes = Axes(_("step"), name, x_range=(0.0, float(steps)) if steps else None, empty=_("no evaluation yet"))
     rows = [[entry.id, STATUSES[entry.status].word.text(), str(entry.steps_done), entry.message] for entry in listed]
     table = tuple(lines([_("trial"), _("status"), _("steps"), ""], rows))
     if batch.wanted != "run":

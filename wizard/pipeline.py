@@ -23,6 +23,7 @@ LESS = ("loss", "error", "err", "rmse", "mse", "mae", "perplexity", "ppl", "wer"
 def create(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> Project:
     """Start a project on a command of the user's own; `assignments` as `own.changed` takes them. Refuses a command that
     cannot run, and values for hyperparameters that it has not; nothing is made then."""
+    check_metric(settings.metric)
     place = root.expanduser().resolve()
     named = own.roles(settings, pipeline.own(Project(place, settings)))
     there = pipeline.own(Project(place, named))
@@ -31,12 +32,17 @@ def create(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> P
     return project.create(root, dataclasses.replace(planned.settings, **own.changed(planned, assignments)))
 
 
-def direction(metric: str) -> str:
-    """Whether less or more of a metric is better, by its name. Refuses where the name does not tell."""
+def check_metric(metric: str) -> None:
+    """Refuse a metric without a name."""
     if not metric.strip():
         raise Refusal(
             "Say which value that your script writes is to be tuned, by its name there: --metric eval_accuracy, say."
         )
+
+
+def direction(metric: str) -> str:
+    """Whether less or more of a metric is better, by its name. Refuses where the name does not tell."""
+    check_metric(metric)
     words = metric.lower().replace("/", "_").replace("-", "_").split("_")
     less = any(word in LESS or word.endswith("loss") for word in words)
     more = any(word.startswith(MORE) for word in words)

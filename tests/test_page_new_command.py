@@ -1,0 +1,107 @@
+"""A project on a training script of one's own, in the screens: from the form to the baseline's question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from state import decisions
+from state.project import open_project
+from state.store import open_store
+from tests import own_pipelines
+from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+from tui.controls import Choices, Field
+from tui.page_new_command import NewCommand
+from tui.page_setup import SetupPage
+from wizard import baseline, flow
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
+ARGUMENTS = "--lr {lr} --steps {steps} --seed {seed} --out {folder}"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the user's script, in which the screens are started."""
+    folder = tmp_path / "co de"
+    own_pipelines.write_script(folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
+    here: Path, size: tuple[int, int]
+) -> None:
+    app = Tunebook()
+    async with app.run_test(size=size) as pilot:
+        await wait_for_text(pilot, "Start a project on your own training script")
+        await pilot.press("j", "j", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewCommand) and app.screen.ready)
+        page = app.screen
+        command = own_pipelines.command(ARGUMENTS)
+        for id, text in (("folder", "p [red]"), ("directory", ""), ("command", command), ("metric", "accuracy")):
+            if text:
+                page.query_one(f"#{id}", Field).put(text)
+        for _field in range(5):
+            await pilot.press("enter")
+            await pilot.pause()
+        choices = page.query_one(Choices)
+        assert app.focused is choices
+        assert choices.marked == "max"
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
+        await wait_for_text(pilot, "Is accuracy, of which more is better")
+        assert "metric" in shown(app)
+        await pilot.press("t", *"0.1", "enter")
+        await wait_for(pilot, lambda: open_project(here / "p [red]").settings.chance == 0.1)
+        await wait_for_text(pilot, "The level to beat: 0.1.")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Start with these values?")
+        await pilot.press("t", *"steps=25", "enter")
+        await wait_for(pilot, lambda: "25" in "".join(line for line in lines(app) if "training.steps" in line))
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Next the first configuration is run.")
+        await pilot.press("s")
+        await wait_for_text(pilot, "Is this a reasonable start?")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Plan a round")
+        assert "train.py" in shown(app)
+    with open_store(open_project(here / "p [red]")) as store:
+        assert flow.standing(store).step is None
+        recorded = [entry.step for entry in decisions.decisions(store)]
+        assert recorded == ["pipeline", "metric", "initial", "baseline"]
+        batch = baseline.latest(store)
+        assert batch is not None
+        assert baseline.judge(store, batch.name).reasonable
+
+
+async def test_what_is_wrong_is_said_in_the_form_and_makes_nothing(here: Path) -> None:
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Start a project on your own training script")
+        await pilot.press("j", "j", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewCommand) and app.screen.ready)
+        page = app.screen
+        page.query_one(Choices).focus()
+        for changes, said in (
+            ({"metric": ""}, "which value that your script writes"),
+            ({"metric": "reward", "command": "python train.py > log"}, "without a shell"),
+            ({"command": "no-such-program {folder}"}, "no such program"),
+            ({"command": "python train.py"}, "Nothing says where a trial is to write"),
+            ({"command": "python train.py {folder}", "config": "missing.toml"}, "missing.toml"),
+            ({"config": "", "directory": "missing"}, "there is no such folder"),
+        ):
+            for id, text in changes.items():
+                page.query_one(f"#{id}", Field).put(text)
+            page.query_one(Choices).focus()
+            await pilot.press("enter")
+            await wait_for_text(pilot, said)
+            assert app.screen is page
+    assert names(here) == ["digits.npz", "train.py"]
