@@ -27,7 +27,8 @@ class Launch:
 
 @dataclass(frozen=True)
 class Insight:
-    """Something learnt, as a message in JSON, with the batch it came from and its evidence."""
+    """Something learnt, as a message in JSON, with the batch it came from and its evidence: its figures, the caveats,
+    the `key` by which a later word on the same replaces an earlier one, and `status`."""
 
     id: int
     at: str
@@ -35,6 +36,16 @@ class Insight:
     batch: str | None
     text: dict[str, Any]
     evidence: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What it is about; one of its own where nothing else was ever said about it."""
+        return str(self.evidence.get("key") or f"insight/{self.id}")
+
+    @property
+    def status(self) -> str:
+        """What a person made of it: confirmed, or refused."""
+        return str(self.evidence.get("status") or "confirmed")
 
 
 def launch(
@@ -78,11 +89,15 @@ def learn(store: Store, text: dict[str, Any], *, batch: str | None, evidence: di
     store.record("insight", text=text, batch=batch, evidence=evidence)
 
 
-def insights(store: Store) -> list[Insight]:
-    """The insights, oldest first."""
+def insights(store: Store, *, refused: bool = False) -> list[Insight]:
+    """The insights in force, oldest first: of several words on the same the last; the refused ones only on request."""
     rows = store.rows("SELECT * FROM insights ORDER BY id")
+    last = [Insight(**{**row, "text": json.loads(row["text"]), "evidence": json.loads(row["evidence"])}) for row in rows]
+    in_force = {entry.key: entry for entry in last}
     return [
-        Insight(**{**row, "text": json.loads(row["text"]), "evidence": json.loads(row["evidence"])}) for row in rows
+        entry
+        for entry in sorted(in_force.values(), key=lambda entry: entry.id)
+        if refused or entry.status != "refused"
     ]
 
 

@@ -1,0 +1,150 @@
+"""Which hyperparameters matter, and which act together: what each explains of the ranks of the trials, against what
+chance explains (G19, engine.md 3.6).
+
+Ranks, because a cliff or one lucky trial must not decide; a diverged trial is the worst. Of each hyperparameter the
+level and the bend (u, u squared; of choices one column each), of each pair the product, fitted by ridge regression
+after the others. Shuffling the columns of an effect over the trials shows what it would explain by chance; the band is
+that of the largest effect in each shuffle, so that a round in which nothing matters seldom says that something does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from rounds.plan import Study
+from rounds.record import Direction, TrialRecord, cost, ended, leading
+from rounds.space import Dimension
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# The boundary check wants as many.
+FEWEST = 12
+SHUFFLES = 200
+# How often a study in which nothing matters says that something does, of single effects and of pairs each.
+LEVEL = 0.1
+# What chance may explain for "it matters little" to mean anything, and the regression's penalty for each trial.
+SMALL, RIDGE = 0.15, 0.02
+
+Judged = Literal["matters", "little", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One hyperparameter, or two that act together (`names`): the share of the ranks' variance that it explains beyond
+    all others, what chance explains at most (`band`), and where the best trials lie (mean coordinate, by name)."""
+
+    names: tuple[str, ...]
+    share: float
+    band: float
+    judged: Judged
+    best: dict[str, float]
+
+
+def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, seed: int = 0) -> list[Effect]:
+    """The effects of a study, the largest first; none where there are too few trials, or all the same."""
+    import numpy as np
+
+    counted = [record for record in ended(records, study.name) if record.feasible or record.reason == "diverged"]
+    dimensions = [d for d in study.dimensions if len({record.u[d.name] for record in counted}) > 1]
+    feasible = sum(record.feasible for record in counted)
+    if len(counted) < FEWEST or feasible < FEWEST // 2 or not dimensions:
+        return []
+    ranks = _ranks(np.array([cost(record, direction) for record in counted]))
+    if not ranks.any():
+        return []
+    columns = {d.name: _columns(d, [record.u[d.name] for record in counted]) for d in dimensions}
+    random = np.random.Generator(np.random.PCG64(seed))
+    orders = np.array([random.permutation(len(counted)) for _ in range(SHUFFLES)])
+    single = {(name,): own for name, own in columns.items()}
+    pairs = {
+        (one, other): _products(columns[one], columns[other])
+        for one, other in itertools.combinations(columns, 2)
+        # With fewer trials than that the pairs cannot be told from the singles.
+        if len(counted) > 2 * len(columns) + 2
+    }
+    everything = np.hstack(list(columns.values()))
+    best = leading(counted, direction)
+    places = {name: sum(record.u[name] for record in best) / len(best) for name in columns} if best else {}
+    found = []
+    for group in (single, pairs):
+        shares, chance = {}, []
+        for names, own in group.items():
+            others = [columns[name] for name in columns if name not in names] if group is single else [everything]
+            shares[names], by_chance = _explained(ranks, own, others, orders)
+            chance.append(by_chance)
+        if not chance:
+            continue
+        band = float(np.quantile(np.max(chance, axis=0), 1 - LEVEL))
+        found += [
+            Effect(names, share, band, _judge(share, band), {name: places[name] for name in names if name in places})
+            for names, share in shares.items()
+        ]
+    return sorted(found, key=lambda effect: -effect.share)
+
+
+def _judge(share: float, band: float) -> Judged:
+    if share > band:
+        return "matters"
+    return "little" if band <= SMALL else "cannot tell"
+
+
+def _ranks(costs: Array) -> Array:
+    """Ranks around zero, ties shared."""
+    import numpy as np
+
+    _values, inverse, counts = np.unique(costs, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts - 1) / 2
+    ranks = middle[inverse]
+    return ranks - ranks.mean()
+
+
+def _columns(dimension: Dimension, u: Sequence[float]) -> Array:
+    import numpy as np
+
+    place = np.array(u)
+    if dimension.domain.ordered:
+        x = 2 * place - 1
+        return _scaled(np.column_stack([x, x * x]))
+    number = (place * len(dimension.domain.choices)).astype(int)
+    return _scaled(np.column_stack([number == choice for choice in np.unique(number)[1:]]).astype(float))
+
+
+def _products(one: Array, other: Array) -> Array:
+    """The product of the levels; of choices, of each with each."""
+    import numpy as np
+
+    left, right = (columns[:, :1] if columns.shape[1] == 2 else columns for columns in (one, other))
+    return _scaled(np.column_stack([a * b for a in left.T for b in right.T]))
+
+
+def _scaled(columns: Array) -> Array:
+    import numpy as np
+
+    middle = columns - columns.mean(axis=0)
+    spread = np.sqrt((middle**2).mean(axis=0))
+    return middle / np.where(spread > 0, spread, 1.0)
+
+
+def _explained(ranks: Array, own: Array, others: list[Array], orders: Array) -> tuple[float, Array]:
+    """What the columns explain beyond the others, as they are and in each of the orders."""
+    import numpy as np
+
+    size = len(ranks)
+    tried = np.concatenate([own[None], own[orders]])
+    left = ranks
+    if others:
+        given = np.hstack(others)
+        gram = given.T @ given + RIDGE * size * np.eye(given.shape[1])
+        left = left - given @ np.linalg.solve(gram, given.T @ left)
+        tried = tried - given @ np.linalg.solve(gram, given.T @ tried)
+    onto = np.einsum("sik,i->sk", tried, left)
+    gram = np.einsum("sik,sil->skl", tried, tried) + RIDGE * size * np.eye(own.shape[1])
+    gains = np.einsum("sk,sk->s", onto, np.linalg.solve(gram, onto[:, :, None])[:, :, 0]) / float(ranks @ ranks)
+    gains = np.nan_to_num(gains, nan=0.0)
+    return float(min(gains[0], 1.0)), gains[1:]

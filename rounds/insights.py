@@ -1,0 +1,291 @@
+"""What the rounds teach, proposed in plain sentences; a person confirms, edits or refuses them, and what is confirmed
+shapes the next round (G19)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from presets.language import Message, restored, say, stored
+from rounds import cost, importance, planning, reviewing
+from rounds.importance import Effect
+from rounds.isolation import CLEAR, isolate
+from rounds.plan import Role, RoundPlan
+from rounds.record import TrialRecord, ended, ranked, turned
+from rounds.space import Dimension
+from rounds.symptoms import noise_of
+from state import launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.launches import Insight
+
+# Rounds without a gain after which the search has nothing more to find where it looks (our judgement).
+WITHOUT_GAIN = 2
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """An insight that nobody has confirmed yet. `key` names it (what it says of what, and of which round), `about` the
+    hyperparameters; `caveats`: what was fixed while it was learnt."""
+
+    key: str
+    text: Message
+    batch: str | None
+    about: tuple[str, ...]
+    figures: Mapping[str, Any]
+    caveats: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Device hours of the rounds that asked something, and of those that only sought the lowest error."""
+
+    exploration: float
+    exploitation: float
+
+    @property
+    def exploring(self) -> float | None:
+        """The share of exploration; None before any round has run."""
+        total = self.exploration + self.exploitation
+        return self.exploration / total if total else None
+
+
+def proposals(store: Store) -> list[Proposed]:
+    """What the rounds seem to show and nobody has confirmed or refused, the oldest round first."""
+    known = {entry.key for entry in launches.insights(store, refused=True)}
+    found = [
+        proposed
+        for batch in planning.rounds(store)
+        if batch.reviewed is not None
+        for proposed in of_round(store, batch.name)
+    ]
+    return [proposed for proposed in (*found, *_saturated(store)) if proposed.key not in known]
+
+
+def of_round(store: Store, name: str) -> list[Proposed]:
+    """What one round seems to show."""
+    plan, records = planning.plan_of(store, name), reviewing.records(store, name)
+    direction = reviewing.direction(store)
+    found = [
+        proposed
+        for study in plan.studies
+        for effect in importance.effects(study, records, direction)
+        if (proposed := _of_effect(name, plan, effect, study.name, records)) is not None
+    ]
+    return [*found, *_of_comparison(store, name, plan, records)]
+
+
+def confirm(store: Store, key: str, words: str = "") -> None:
+    """Keep a proposed insight, in a person's own words where they are given. Refuses a key that there is none of."""
+    for entry in launches.insights(store, refused=True):
+        if entry.key == key:
+            # A confirmed one may be put in other words, and a refused one taken up again.
+            _keep(store, entry.batch, words, restored(entry.text), entry.evidence, "confirmed")
+            return
+    proposed = _find(store, key)
+    _keep(store, proposed.batch, words, proposed.text, _evidence(proposed), "confirmed")
+
+
+def refuse(store: Store, key: str, why: str) -> None:
+    """Say that a proposed, or a confirmed, insight does not hold, and why: it is not proposed again. Refuses an empty
+    reason and an unknown key."""
+    if not why.strip():
+        raise Refusal("Say why {key} does not hold: the reason is kept.", key=key)
+    for entry in launches.insights(store, refused=True):
+        if entry.key == key:
+            evidence = {**entry.evidence, "why": why.strip()}
+            launches.learn(store, entry.text, batch=entry.batch, evidence={**evidence, "status": "refused"})
+            return
+    proposed = _find(store, key)
+    evidence = {**_evidence(proposed), "why": why.strip(), "status": "refused"}
+    launches.learn(store, stored(proposed.text), batch=proposed.batch, evidence=evidence)
+
+
+def write(store: Store, words: str) -> None:
+    """Keep an insight of a person's own, which no figure proposed."""
+    if not words.strip():
+        raise Refusal("Write the insight as a sentence.")
+    launches.learn(store, stored(say("{words}", words=words.strip())), batch=None, evidence={"status": "confirmed"})
+
+
+def roles(store: Store) -> dict[str, Role]:
+    """The roles that confirmed insights give hyperparameters in the next round, by name: fixed where it matters little,
+    tuned along where it matters or acts together with another. The later insight counts."""
+    given: dict[str, Role] = {}
+    for entry in launches.insights(store):
+        role = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}.get(entry.key.partition("/")[0])
+        for name in entry.evidence.get("about", ()):
+            if role == "nuisance" or role == "fixed":
+                given[name] = role
+    return given
+
+
+def share(store: Store) -> Share:
+    """How the device hours of the rounds were spent."""
+    hours = {True: 0.0, False: 0.0}
+    for batch in trials.batches(store, planning.KIND):
+        hours[batch.goal == "minimise"] += cost.hours_spent(trials.trials(store, batch.name))
+    return Share(hours[False], hours[True])
+
+
+def _find(store: Store, key: str) -> Proposed:
+    listed = proposals(store)
+    for proposed in listed:
+        if proposed.key == key:
+            return proposed
+    known = [proposed.key for proposed in listed] or "-"
+    raise Refusal("There is no insight {key} to be confirmed or refused. There are: {known}", key=key, known=known)
+
+
+def _keep(
+    store: Store, batch: str | None, words: str, text: Message, evidence: Mapping[str, Any], status: str
+) -> None:
+    edited = say("{words}", words=words.strip()) if words.strip() else text
+    kept = {**evidence, "status": status, "proposed": evidence.get("proposed") or stored(text)}
+    launches.learn(store, stored(edited), batch=batch, evidence=kept)
+
+
+def _evidence(proposed: Proposed) -> dict[str, Any]:
+    return {
+        "key": proposed.key,
+        "about": list(proposed.about),
+        "figures": dict(proposed.figures),
+        "caveats": [stored(caveat) for caveat in proposed.caveats],
+        "proposed": stored(proposed.text),
+    }
+
+
+def _of_effect(
+    name: str, plan: RoundPlan, effect: Effect, study: str, records: Sequence[TrialRecord]
+) -> Proposed | None:
+    """The sentence for an effect that is not within what chance explains, or that is known to be small."""
+    if effect.judged == "cannot tell" or (effect.judged == "little" and len(effect.names) > 1):
+        return None
+    dimensions = {dimension.name: dimension for dimension in plan.study(study).dimensions}
+    told = {"round": name, "trials": len(ended(records, study)), "share": effect.share, "band": effect.band}
+    if len(effect.names) == 2:
+        text = say(
+            "{one} and {other} act together: in {round}, the best value of one depends on the other ({share:.0%} of the "
+            "differences, {band:.0%} by chance at most).",
+            one=effect.names[0],
+            other=effect.names[1],
+            **told,
+        )
+        kind = "together"
+    elif effect.judged == "matters":
+        (only,) = effect.names
+        text = say(
+            "Sensitive to {name}: it explains {share:.0%} of the differences between the {trials} trials of {round} "
+            "({band:.0%} by chance at most); the best lie near {value}.",
+            name=only,
+            value=_value(dimensions[only], effect.best.get(only, 0.5)),
+            **told,
+        )
+        kind = "matters"
+    else:
+        (only,) = effect.names
+        text = say(
+            "Insensitive to {name} within {range}: in {round}, {trials} trials would have shown {band:.0%} of the "
+            "differences, and it explains {share:.0%}.",
+            name=only,
+            range=str(dimensions[only].domain),
+            **told,
+        )
+        kind = "little"
+    figures = {"share": effect.share, "band": effect.band, "best": effect.best, "study": study, "trials": told["trials"]}
+    key = "/".join((kind, name, study, *effect.names))
+    return Proposed(key, text, name, effect.names, figures, plan.caveats)
+
+
+def _of_comparison(
+    store: Store, name: str, plan: RoundPlan, records: Sequence[TrialRecord]
+) -> Iterator[Proposed]:
+    """Of what the round compared: better, or no gain from it over what is in use."""
+    direction = reviewing.direction(store)
+    unit = noise_of(ended(records), direction, reviewing.noise(store))
+    if unit is None:
+        return
+    for key, levels in isolate(plan, records, direction).items():
+        listed = [level for level in levels if level.fair is not None]
+        if len(listed) < 2 or any(level.low is not None for level in listed):
+            continue
+        fair = {str(level.value): turned(level.fair, direction) for level in listed if level.fair is not None}
+        used = _in_use(plan, key, fair)
+        winner = min(fair, key=lambda value: fair[value])
+        gain = fair[used] - fair[winner] if used is not None else None
+        figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
+        if gain is not None and gain <= CLEAR * unit:
+            text = say(
+                "No gain from changing {key} in {round}: {others} do no better than {used}, within the noise.",
+                key=key,
+                round=name,
+                others=[value for value in fair if value != used],
+                used=used or "-",
+            )
+            yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
+        elif gain is not None:
+            text = say(
+                "{key}: {winner} does better than {used} in {round}, by {gain:.2g}, where runs differ by {noise:.2g}.",
+                key=key,
+                winner=winner,
+                used=used or "-",
+                round=name,
+                gain=gain,
+                noise=unit,
+            )
+            yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
+
+
+def _in_use(plan: RoundPlan, key: str, levels: Mapping[str, float]) -> str | None:
+    """The level that the best configuration had: by the setting of its study, or by its value."""
+    value = plan.base.get(key)
+    for study in plan.studies:
+        if study.name in levels and study.setting and all(plan.base.get(own) == v for own, v in study.setting.items()):
+            return study.name
+    return str(value) if str(value) in levels else None
+
+
+def _saturated(store: Store) -> Iterator[Proposed]:
+    """That the last rounds have not improved the best result by more than the noise."""
+    direction, unit = reviewing.direction(store), reviewing.noise(store)
+    bests = []
+    for batch in planning.rounds(store):
+        order = ranked(ended(reviewing.records(store, batch.name)), direction)
+        if order and order[0].best is not None:
+            bests.append((batch.name, turned(order[0].best, direction)))
+    if unit is None or len(bests) <= WITHOUT_GAIN:
+        return
+    lowest, since = math.inf, 0
+    for place, (_name, best) in enumerate(bests):
+        if best < lowest - unit:
+            since = place
+        lowest = min(lowest, best)
+    if len(bests) - 1 - since >= WITHOUT_GAIN:
+        text = say(
+            "Saturated since {round}: the {count} rounds after it have not lowered the best by more than runs differ by "
+            "chance, {noise:.2g}.",
+            round=bests[since][0],
+            count=len(bests) - 1 - since,
+            noise=unit,
+        )
+        figures = {"bests": [turned(best, direction) for _, best in bests], "noise": unit, "rounds": len(bests)}
+        yield Proposed(f"saturated/{bests[since][0]}", text, bests[-1][0], (), figures, ())
+
+
+def saturated(store: Store) -> bool:
+    """Whether a person has confirmed that exploration has nothing more to find, and no later round disproved it."""
+    kept = [entry for entry in launches.insights(store) if entry.key.startswith("saturated/")]
+    still = {proposed.key for proposed in _saturated(store)}
+    return any(entry.key in still for entry in kept)
+
+
+def caveats(entry: Insight) -> list[str]:
+    """What was fixed while it was learnt, in words."""
+    return [restored(caveat).text() for caveat in entry.evidence.get("caveats", ())]
+
+
+def _value(dimension: Dimension, u: float) -> str:
+    value = dimension.domain.value(u)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
