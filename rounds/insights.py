@@ -12,7 +12,7 @@ from presets.language import Message, restored, say, stored
 from rounds import cost, importance, planning, reviewing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, isolate
-from rounds.plan import Role, RoundPlan
+from rounds.plan import RoundPlan
 from rounds.record import TrialRecord, ended, ranked, turned
 from rounds.space import Dimension
 from rounds.symptoms import noise_of
@@ -110,18 +110,6 @@ def write(store: Store, words: str) -> None:
     launches.learn(store, stored(say("{words}", words=words.strip())), batch=None, evidence={"status": "confirmed"})
 
 
-def roles(store: Store) -> dict[str, Role]:
-    """The roles that confirmed insights give hyperparameters in the next round, by name: fixed where it matters little,
-    tuned along where it matters or acts together with another. The later insight counts."""
-    given: dict[str, Role] = {}
-    for entry in launches.insights(store):
-        role = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}.get(entry.key.partition("/")[0])
-        for name in entry.evidence.get("about", ()):
-            if role == "nuisance" or role == "fixed":
-                given[name] = role
-    return given
-
-
 def share(store: Store) -> Share:
     """How the device hours of the rounds were spent."""
     hours = {True: 0.0, False: 0.0}
@@ -139,9 +127,7 @@ def _find(store: Store, key: str) -> Proposed:
     raise Refusal("There is no insight {key} to be confirmed or refused. There are: {known}", key=key, known=known)
 
 
-def _keep(
-    store: Store, batch: str | None, words: str, text: Message, evidence: Mapping[str, Any], status: str
-) -> None:
+def _keep(store: Store, batch: str | None, words: str, text: Message, evidence: Mapping[str, Any], status: str) -> None:
     edited = say("{words}", words=words.strip()) if words.strip() else text
     kept = {**evidence, "status": status, "proposed": evidence.get("proposed") or stored(text)}
     launches.learn(store, stored(edited), batch=batch, evidence=kept)
@@ -164,44 +150,48 @@ def _of_effect(
     if effect.judged == "cannot tell" or (effect.judged == "little" and len(effect.names) > 1):
         return None
     dimensions = {dimension.name: dimension for dimension in plan.study(study).dimensions}
+    names = list(effect.names)
+    first, second = names[0], names[1:]
     told = {"round": name, "trials": len(ended(records, study)), "share": effect.share, "band": effect.band}
-    if len(effect.names) == 2:
+    if second:
         text = say(
-            "{one} and {other} act together: in {round}, the best value of one depends on the other ({share:.0%} of the "
-            "differences, {band:.0%} by chance at most).",
-            one=effect.names[0],
-            other=effect.names[1],
+            "{one} and {other} act together: in {round}, the best value of one depends on the other ({share:.0%} of "
+            "the differences, {band:.0%} by chance at most).",
+            one=first,
+            other=second[0],
             **told,
         )
         kind = "together"
     elif effect.judged == "matters":
-        (only,) = effect.names
         text = say(
             "Sensitive to {name}: it explains {share:.0%} of the differences between the {trials} trials of {round} "
             "({band:.0%} by chance at most); the best lie near {value}.",
-            name=only,
-            value=_value(dimensions[only], effect.best.get(only, 0.5)),
+            name=first,
+            value=_value(dimensions[first], effect.best.get(first, 0.5)),
             **told,
         )
         kind = "matters"
     else:
-        (only,) = effect.names
         text = say(
             "Insensitive to {name} within {range}: in {round}, {trials} trials would have shown {band:.0%} of the "
             "differences, and it explains {share:.0%}.",
-            name=only,
-            range=str(dimensions[only].domain),
+            name=first,
+            range=str(dimensions[first].domain),
             **told,
         )
         kind = "little"
-    figures = {"share": effect.share, "band": effect.band, "best": effect.best, "study": study, "trials": told["trials"]}
+    figures = {
+        "share": effect.share,
+        "band": effect.band,
+        "best": effect.best,
+        "study": study,
+        "trials": told["trials"],
+    }
     key = "/".join((kind, name, study, *effect.names))
     return Proposed(key, text, name, effect.names, figures, plan.caveats)
 
 
-def _of_comparison(
-    store: Store, name: str, plan: RoundPlan, records: Sequence[TrialRecord]
-) -> Iterator[Proposed]:
+def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[TrialRecord]) -> Iterator[Proposed]:
     """Of what the round compared: better, or no gain from it over what is in use."""
     direction = reviewing.direction(store)
     unit = noise_of(ended(records), direction, reviewing.noise(store))
@@ -264,8 +254,8 @@ def _saturated(store: Store) -> Iterator[Proposed]:
         lowest = min(lowest, best)
     if len(bests) - 1 - since >= WITHOUT_GAIN:
         text = say(
-            "Saturated since {round}: the {count} rounds after it have not lowered the best by more than runs differ by "
-            "chance, {noise:.2g}.",
+            "Saturated since {round}: the {count} rounds after it have not improved the best by more than runs differ "
+            "by chance, {noise:.2g}.",
             round=bests[since][0],
             count=len(bests) - 1 - since,
             noise=unit,

@@ -16,19 +16,14 @@ from rounds.plan import Goal, PlannedTrial, RoundPlan, Study
 from rounds.record import TRAINING_LOSS, TrialRecord, ended, usable
 from rounds.roles import OPTIMIZER, name_of
 from rounds.space import Dimension, Domain
-from rounds.steps import LONGEST_WARMUP, STEPS, WARMUP
+from rounds.steps import EVERY, LONGEST_WARMUP, STEPS, WARMUP
 from state import metrics, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
 
 CHECK, RULE = "instability", "P22"
-RATE, CLIP, NORM, EVERY = (
-    "optimizer.learning_rate",
-    "regularization.gradient_clip",
-    "grad_norm",
-    "training.evaluate_every",
-)
+RATE, CLIP, NORM = "optimizer.learning_rate", "regularization.gradient_clip", "grad_norm"
 # The best rate and those just above it; the last, the playbook's double rate, is evaluated at every step.
 MULTIPLES = (1.0, 1.26, 1.58, 2.0)
 SHORT = 500
@@ -63,6 +58,7 @@ def plan(store: Store, trial: str) -> RoundPlan:
     if entry.status != "complete":
         raise Refusal("{trial} did not complete: check the stability of one that did.", trial=trial)
     settings = trials.trial_settings(store, entry)
+    _require(settings)
     length = min(SHORT, settings[STEPS])
     # A schedule would end within the short run; what is looked for happens at the full rate.
     base = {**settings, "training.seed": 0, STEPS: length, EVERY: max(1, length // LOOKS), "schedule.name": "constant"}
@@ -160,6 +156,7 @@ def unstable_at(losses: Sequence[float]) -> int | None:
 def remedies(store: Store) -> list[Remedy]:
     """What may make training stable, in the order in which to try it."""
     base = planning.basis(store).settings
+    _require(base)
     rate, optimizer = float(base[RATE]), str(base.get(OPTIMIZER, ""))
     name = name_of(RATE, optimizer)
     higher = {name: Domain("float", rate / DOWN, rate * UP, "log")}
@@ -251,6 +248,17 @@ def clipping(store: Store, name: str, records: Sequence[TrialRecord]) -> list[Fi
         ]
     message = say("In the best trials {share:.0%} of the updates were clipped: the rare large ones.", share=share)
     return [Finding("clipping", "pass", message, RULE, figures)]
+
+
+def _require(settings: Mapping[str, Any]) -> None:
+    """Refuse a pipeline of the user's own that lacks what a check and the remedies set."""
+    for key in (RATE, STEPS, EVERY):
+        if key not in settings:
+            raise Refusal(
+                "The command has no setting {key}, so its stability is not checked here: try by hand a warm-up, then "
+                "clipping of the gradient, another optimizer, a lower learning rate last.",
+                key=key,
+            )
 
 
 def _best_trial(store: Store) -> str | None:

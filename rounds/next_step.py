@@ -143,6 +143,8 @@ def _beyond(choices: Sequence[Choice], key: str) -> Choice | None:
 def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     goal, asked = _again(store, name)
     base = planning.plan_of(store, name).base
+    if steps.STEPS not in base:
+        raise Refusal("The command takes no number of steps.")
     wanted = int(payload["steps"])
     if steps.STEPS not in base:
         raise Refusal("How long a run is, is fixed in your command: change it there, and run the baseline again.")

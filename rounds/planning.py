@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from presets.catalogue import Hyperparameter
 from presets.language import say, stored
 from rounds import design, dismissing, seeds, slots, tunables
 from rounds.finding import Finding
 from rounds.plan import Goal, Role, RoundPlan
-from rounds.roles import OPTIMIZER, including
+from rounds.roles import OPTIMIZER, including, name_of
 from rounds.space import Dimension, Domain
 from rounds.steps import changed
 from state import configurations, decisions, launches, pipeline, trials
@@ -22,6 +23,8 @@ from training.config import ConfigError, check, unflat
 
 KIND = "round"
 THREADS = "runtime.threads"
+# What the kinds of insights mean for the role of a hyperparameter (rounds/insights.py).
+LEARNT: Mapping[str, Role] = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}
 
 
 def propose(
@@ -68,9 +71,12 @@ def propose(
         "first": max((design.following(plan) for plan in earlier), default=0),
     }
     plan = _planned(store, base, goal, scientific=asked, ranges=ranges, **options)
+    entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
+    learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *(ranges or {})})
     carried = _carried(store, plan, {**asked, **(ranges or {})})
-    if not carried:
+    if not carried and not learnt:
         return plan
+    options["roles"] = {**learnt, **options["roles"]}
     searched = {name: domain for name, domain in carried.items() if name not in asked}
     asked |= {name: domain for name, domain in carried.items() if name in asked}
     return _planned(store, base, goal, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
@@ -188,6 +194,27 @@ def _earlier(store: Store, seed: int | None) -> list[RoundPlan]:
     plans = [plan_of(store, batch.name) for batch in rounds(store)]
     wanted = seed if seed is not None or not plans else plans[-1].seed
     return [plan for plan in plans if plan.seed == wanted]
+
+
+def _learnt(
+    store: Store, plan: RoundPlan, entries: Sequence[Hyperparameter], given: Collection[str]
+) -> dict[str, Role]:
+    """The roles that confirmed insights give, by name: fixed where it matters little, tuned along where it matters or
+    acts together with another; the later insight counts. Whatever was `given` stays out, and no study is emptied."""
+    optimizer = str(plan.base.get(OPTIMIZER, ""))
+    keys = {name_of(entry.key, optimizer): entry.key for entry in entries}
+    wished: dict[str, Role] = {}
+    for insight in launches.insights(store):
+        role = LEARNT.get(insight.key.partition("/")[0])
+        for name in insight.evidence.get("about", ()):
+            known = name in keys and name in plan.roles and plan.roles[name] != "scientific"
+            if role is not None and known and not {name, keys[name]} & set(given):
+                wished[name] = role
+    for name in [name for name, role in wished.items() if role == "fixed"]:
+        fixed = {other for other, role in wished.items() if role == "fixed"}
+        if any(study.dimensions and {d.name for d in study.dimensions} <= fixed for study in plan.studies):
+            del wished[name]
+    return {name: role for name, role in wished.items() if plan.roles[name] != role}
 
 
 def _carried(store: Store, plan: RoundPlan, given: Mapping[str, Domain | None]) -> dict[str, Domain]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from presets.language import Message, say
 
-WARMUP, STEPS, SCHEDULE = "schedule.warmup_steps", "training.steps", "schedule.name"
+WARMUP, SCHEDULE = "schedule.warmup_steps", "schedule.name"
+STEPS, EVERY = "training.steps", "training.evaluate_every"
 EVERY = "training.evaluate_every"
 # A longer warm-up than this share of the steps leaves too few for training (playbook, P22).
 LONGEST_WARMUP = 0.1

@@ -92,12 +92,12 @@ def learn(store: Store, text: dict[str, Any], *, batch: str | None, evidence: di
 def insights(store: Store, *, refused: bool = False) -> list[Insight]:
     """The insights in force, oldest first: of several words on the same the last; the refused ones only on request."""
     rows = store.rows("SELECT * FROM insights ORDER BY id")
-    last = [Insight(**{**row, "text": json.loads(row["text"]), "evidence": json.loads(row["evidence"])}) for row in rows]
+    last = [
+        Insight(**{**row, "text": json.loads(row["text"]), "evidence": json.loads(row["evidence"])}) for row in rows
+    ]
     in_force = {entry.key: entry for entry in last}
     return [
-        entry
-        for entry in sorted(in_force.values(), key=lambda entry: entry.id)
-        if refused or entry.status != "refused"
+        entry for entry in sorted(in_force.values(), key=lambda entry: entry.id) if refused or entry.status != "refused"
     ]
 
 

@@ -38,21 +38,6 @@ def decisions(session: Session, superseded: bool) -> None:
     session.answer([dataclasses.asdict(entry) for entry in entries])
 
 
-@click.command(help=_("What was learnt, in the order in which it was learnt."))
-@answering
-@click.pass_obj
-def insights(session: Session) -> None:
-    from state.launches import insights as recorded
-
-    with session.store() as store:
-        entries = recorded(store)
-    for entry in entries:
-        session.text(f"{entry.batch or '-'}: {say.stored(entry.text)}")
-    if not entries:
-        session.text(_("No insight has been recorded yet."))
-    session.answer([dataclasses.asdict(entry) for entry in entries])
-
-
 @click.command(help=_("Where the project stands, what runs, and what comes next."))
 @answering
 @click.pass_obj

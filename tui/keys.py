@@ -72,6 +72,7 @@ GROUPS = {
     "design": say("Design of a round"),
     "palette": say("All that can be done"),
     "review": say("Review"),
+    "insights": say("Insights"),
     "launch": say("Launch"),
     "list": say("List"),
     "table": say("Table"),
@@ -159,6 +160,10 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("review.launch", ("l",), "launch", say("propose the best trial for a launch"), "review", say("launch")),
     Key("review.explain", ("e",), "explain", say("the advice behind the finding"), "review", say("explain")),
+    Key("insights.confirm", ("c",), "confirm", say("keep the marked insight"), "insights", say("keep")),
+    Key("insights.edit", ("e",), "edit", say("keep the marked insight in other words"), "insights", say("edit")),
+    Key("insights.refuse", ("r",), "refuse", say("the marked insight does not hold"), "insights", say("refuse")),
+    Key("insights.write", ("w",), "write", say("write down what you learnt yourself"), "insights", say("write")),
     Key(
         "launch.start",
         ("s",),

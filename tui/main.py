@@ -31,7 +31,7 @@ COMMANDS = {
     "launch": "tui.cli_launch:launch",
     "status": "tui.cli_project:status",
     "decisions": "tui.cli_project:decisions",
-    "insights": "tui.cli_project:insights",
+    "insights": "tui.cli_insights:insights",
     "export": "tui.cli_export:export",
     "report": "tui.cli_report:report",
     "doctor": "tui.cli_doctor:doctor",

@@ -148,6 +148,8 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
             say("{name}: trials and curves", name=entry.name),
             say("goal: {goal}", goal=entry.goal),
         )
+    if any(entry.reviewed for entry in rounds):
+        yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")
     if decisions.decisions(store):
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):

@@ -116,6 +116,7 @@ def _places(store: Store) -> Iterator[Offer]:
         yield Offer("design", _("go to the design of a round"))
         yield Offer("export", _("go to the export"))
     yield Offer("decisions", _("go to the decisions"))
+    yield Offer("insights", _("go to the insights"))
     for batch in reversed(trials.batches(store)):
         if batch.kind == "round":
             yield Offer(f"round {batch.name}", _("go to {name}").format(name=batch.name))

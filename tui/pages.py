@@ -54,6 +54,10 @@ def page(place: str) -> Page:
             from tui.page_launch import LaunchPage
 
             return LaunchPage(what)
+        case "insights":
+            from tui.page_insights import InsightsPage
+
+            return InsightsPage()
         case "decisions":
             from tui.page_decisions import DecisionsPage
 

@@ -1,0 +1,115 @@
+"""What matters: found where it is, said of nothing else more often than one study in ten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rounds.importance import Effect, effects
+from rounds.plan import RoundPlan
+from rounds.space import Domain
+from tests.rounds_made import DECAY, RATE, results, searched
+
+LR, WD = "adamw.learning_rate", "adamw.weight_decay"
+
+
+def judged(plan: RoundPlan, score: Callable[[Mapping[str, float]], float | None], **options: Any) -> list[Effect]:
+    direction = options.pop("direction", "min")
+    return effects(plan.studies[0], results(plan, score, **options), direction)
+
+
+def matters(found: list[Effect]) -> set[tuple[str, ...]]:
+    return {effect.names for effect in found if effect.judged == "matters"}
+
+
+@pytest.mark.parametrize("trials", [20, 50])
+def test_where_nothing_matters_one_study_in_ten_says_that_something_does(trials: int) -> None:
+    """By simulation: of 100 studies of pure noise, at most 18 (binomial, 1 % of runs above) for singles and pairs."""
+    singles = pairs = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        found = matters(judged(searched(trials, seed), lambda _u, random=random: float(random.normal())))
+        singles += any(len(names) == 1 for names in found)
+        pairs += any(len(names) == 2 for names in found)
+    assert singles <= 18
+    assert pairs <= 18
+
+
+def test_a_bowl_in_one_hyperparameter_is_found_and_the_other_is_not() -> None:
+    """Also upside down, for a metric that is to be maximised."""
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        noise = random.normal(0, 0.05, 20).tolist()
+
+        def score(u: Mapping[str, float], noise: list[float] = noise) -> float:
+            return (u[LR] - 0.6) ** 2 * 5 + noise[int(u[LR] * 19)]
+
+        plan = searched(20, seed)
+        found = judged(plan, score)
+        assert found[0].names == (LR,)
+        assert (LR,) in matters(found)
+        assert abs(found[0].best[LR] - 0.6) < 0.2
+        turned = judged(plan, lambda u, score=score: -score(u), direction="max")
+        assert [(effect.names, effect.share) for effect in turned] == [(e.names, e.share) for e in found]
+
+
+def test_two_that_act_together_are_named_together() -> None:
+    """A valley along the diagonal: neither alone has a best value."""
+    found = judged(searched(40), lambda u: (u[LR] + u[WD] - 1) ** 2)
+    assert (LR, WD) in matters(found)
+
+
+def test_little_is_said_only_where_chance_could_explain_little() -> None:
+    """Twenty points cannot tell that something does not matter; two hundred can."""
+
+    def score(u: Mapping[str, float]) -> float:
+        return (u[LR] - 0.5) ** 2
+
+    few = {effect.names: effect for effect in judged(searched(20), score)}
+    many = {effect.names: effect for effect in judged(searched(200), score)}
+    assert few[WD,].judged == "cannot tell"
+    assert many[WD,].judged == "little"
+    assert many[WD,].share < many[WD,].band < 0.1
+
+
+def test_diverged_trials_are_the_worst_and_a_bug_says_nothing() -> None:
+    """A cliff in the learning rate is an effect of it; failed trials are left out."""
+    found = judged(searched(20), lambda u: None if u[LR] > 0.6 else 0.1 + 0.01 * u[WD])
+    assert (LR,) in matters(found)
+    assert judged(searched(20), lambda u: None if u[LR] > 0.6 else 0.1, status="failed", reason="error") == []
+
+
+def test_choices_without_an_order_are_effects_too() -> None:
+    """Each choice has a level of its own."""
+    plan = searched(30, ranges={WD: Domain("categorical", choices=("a", "b", "c"))})
+    found = judged(plan, lambda u: {0: 0.5, 1: 0.1, 2: 0.4}[int(u[WD] * 3)] + 0.01 * u[LR])
+    assert found[0].names == (WD,)
+    assert found[0].judged == "matters"
+
+
+@pytest.mark.parametrize("score", [lambda _u: 0.5, lambda _u: None])
+def test_equal_or_no_results_have_no_effects(score: Any) -> None:
+    """Constant values, and nothing feasible."""
+    assert judged(searched(20), score) == []
+
+
+def test_too_few_trials_have_no_effects() -> None:
+    """One trial, and eleven."""
+    for trials in (1, 11):
+        assert judged(searched(trials), lambda u: u[LR]) == []
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=24, max_size=24), st.booleans())
+def test_no_results_break_it(values: list[float], narrow: bool) -> None:
+    """Whatever the results: shares between 0 and 1, never more than one band for a kind."""
+    plan = searched(24, ranges={LR: RATE, WD: Domain("list", choices=(0.1,)) if narrow else DECAY})
+    places = iter(values)
+    for effect in judged(plan, lambda _u: next(places)):
+        assert 0 <= effect.share <= 1
+        assert 0 <= effect.band <= 1

@@ -1,0 +1,200 @@
+"""Insights: proposed from reviewed rounds, confirmed, edited or refused, and used in the next round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rounds import insights, planning, reviewing
+from rounds.space import Domain
+from state import launches, repair, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from tests.screens import NARROW, wait_for, wait_for_text
+from tests.watched_round import press, write
+from tui.app import Tunebook
+from tui.page_insights import InsightsPage
+
+LR, WD = "sgd.learning_rate", "sgd.weight_decay"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project with a best configuration."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data", training__steps=100))
+        yield opened
+
+
+def a_round(store: Store, score: Callable[[Any], float], count: int = 24, **how: Any) -> str:
+    """A round over learning rate and weight decay that has ended and was reviewed."""
+    goal = how.pop("goal", "understand")
+    roles: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "nuisance"}
+    options = {"roles": roles, **how}
+    batch = planning.save(store, planning.propose(store, goal, trials=count, **options))
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, score(entry))
+    reviewing.review_batch(store, batch.name)
+    return batch.name
+
+
+def keys(store: Store) -> list[str]:
+    return [proposed.key for proposed in insights.proposals(store)]
+
+
+def bowl(entry: Any) -> float:
+    return 0.1 + (entry.u[LR] - 0.5) ** 2
+
+
+def test_a_round_proposes_what_matters_with_figures_and_caveats(store: Store) -> None:
+    """Sensitive to the learning rate, with the value near which the best lie, while momentum was fixed."""
+    a_round(store, bowl)
+    (proposed,) = [entry for entry in insights.proposals(store) if entry.key == f"matters/round-1/joint/{LR}"]
+    assert proposed.text.text().startswith("Sensitive to sgd.learning_rate: it explains")
+    assert proposed.figures["share"] > proposed.figures["band"]
+    assert any("momentum was fixed" in caveat.text() for caveat in proposed.caveats)
+
+
+def test_a_round_that_was_not_reviewed_teaches_nothing(store: Store) -> None:
+    """First the checks, then the conclusions."""
+    planning.save(store, planning.propose(store, trials=24))
+    for entry in trials.trials(store, "round-1"):
+        small_project.end(store, entry.id, bowl(entry))
+    assert keys(store) == []
+
+
+def test_what_is_confirmed_stays_with_its_evidence_in_a_persons_words(store: Store) -> None:
+    """It is proposed no longer, survives a rebuild, and may be put in other words or refused later."""
+    a_round(store, bowl)
+    key = f"matters/round-1/joint/{LR}"
+    insights.confirm(store, key)
+    assert key not in keys(store)
+    insights.confirm(store, key, "The [/red] rate is what counts.")
+    (kept,) = launches.insights(store)
+    assert kept.text["values"] == {"words": "The [/red] rate is what counts."}
+    assert kept.evidence["proposed"]["id"].startswith("Sensitive to")
+    assert kept.batch == "round-1"
+    assert insights.caveats(kept)
+    store.close()
+    repair.rebuild(store.project)
+    with open_store(store.project) as again:
+        assert [entry.key for entry in launches.insights(again)] == [key]
+        insights.refuse(again, key, "it was the seed")
+        assert launches.insights(again) == []
+        assert [entry.status for entry in launches.insights(again, refused=True)] == ["refused"]
+        assert key not in keys(again)
+        insights.confirm(again, key)
+        assert [entry.status for entry in launches.insights(again)] == ["confirmed"]
+
+
+def test_what_is_refused_is_not_proposed_again(store: Store) -> None:
+    """With the reason; without one it is not refused, and an unknown key is named."""
+    a_round(store, bowl)
+    key = f"matters/round-1/joint/{LR}"
+    with pytest.raises(Refusal, match="the reason is kept"):
+        insights.refuse(store, key, "")
+    insights.refuse(store, key, "one lucky run")
+    assert key not in keys(store)
+    with pytest.raises(Refusal, match="no insight nonsense"):
+        insights.confirm(store, "nonsense")
+
+
+def test_a_confirmed_insight_gives_roles_to_the_next_round(store: Store) -> None:
+    """What matters little is fixed, what matters is tuned along, and what a person asks for goes before both."""
+    a_round(store, bowl, 200)
+    little, much = f"little/round-1/joint/{WD}", f"matters/round-1/joint/{LR}"
+    assert {little, much} <= set(keys(store))
+    before = planning.propose(store, trials=30)
+    assert before.roles[WD] == "nuisance"
+    insights.confirm(store, little)
+    insights.confirm(store, much)
+    after = planning.propose(store, trials=30)
+    assert after.roles[WD] == "fixed"
+    assert any("weight_decay was fixed" in caveat.text() for caveat in after.caveats)
+    asked = planning.propose(store, trials=30, roles={WD: "nuisance"})
+    assert asked.roles[WD] == "nuisance"
+    about = planning.propose(store, scientific={"optimizer.weight_decay": None}, trials=30)
+    assert about.roles["optimizer.weight_decay"] == "scientific"
+    assert about.roles[LR] == "nuisance"
+
+
+def test_a_comparison_without_a_gain_says_so(store: Store) -> None:
+    """Where the noise is known, a level that does no better than the one in use is no gain, and a better one is."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1))}
+
+    def even(entry: Any) -> float:
+        return 0.2 + 0.001 * entry.u[LR]
+
+    def better(entry: Any) -> float:
+        return even(entry) - (0.1 if entry.overrides["regularization.label_smoothing"] else 0.0)
+
+    known = pytest.MonkeyPatch()
+    with known.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+        a_round(store, even, 12, goal="compare", scientific=smoothing, roles={})
+        a_round(store, better, 12, goal="compare", scientific=smoothing, roles={})
+        found = {entry.key: entry.text.text() for entry in insights.proposals(store)}
+    texts = "\n".join(found.values())
+    assert "No gain from changing regularization.label_smoothing in round-1" in texts
+    assert any(key.startswith("better/round-2/") for key in found)
+
+
+def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
+    """Two rounds that have not beaten the best by the noise; not before, and not where the last one did."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+        for place, level in enumerate((0.4, 0.2, 0.2, 0.2)):
+            assert not any(key.startswith("saturated") for key in keys(store))
+            a_round(store, lambda entry, level=level: level + 0.001 * entry.u[LR], 4)
+            assert place < 3 or "saturated/round-2" in keys(store)
+        assert not insights.saturated(store)
+        insights.confirm(store, "saturated/round-2")
+        assert insights.saturated(store)
+        a_round(store, lambda entry: 0.1, 4)
+        assert not insights.saturated(store)
+
+
+def test_the_hours_of_exploration_and_exploitation_are_told_apart(store: Store) -> None:
+    """By the goal of the round; none before anything ran."""
+    assert insights.share(store).exploring is None
+    for goal, seconds in (("understand", 3600), ("minimise", 1200)):
+        name = a_round(store, bowl, 2, goal=goal)
+        (first, *_rest) = trials.trials(store, name)
+        with store.transaction():
+            store.database.conn.execute(
+                "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = ? WHERE id = ?",
+                [f"2026-01-01T{seconds // 3600:02}:{seconds % 3600 // 60:02}:00+00:00", first.id],
+            )
+    share = insights.share(store)
+    assert (share.exploration, share.exploitation) == pytest.approx((1.0, 1 / 3), abs=0.01)
+    assert share.exploring == pytest.approx(0.75, abs=0.01)
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_the_page_keeps_edits_and_refuses(store: Store) -> None:
+    """By one key each, hostile words included; what is empty says so."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.app.push_screen(InsightsPage())
+        await wait_for_text(pilot, "insights come from reviewed rounds")
+        await press(pilot, "w")
+        await write(pilot, "[/red] water is wet")
+        await wait_for_text(pilot, "kept  [/red] water is wet")
+        a_round(store, bowl)
+        await wait_for_text(pilot, "proposed  Sensitive to")
+        await press(pilot, "home", "c")
+        await wait_for(pilot, lambda: len(launches.insights(store)) == 2)
+        await wait_for_text(pilot, "kept  Sensitive to")
+        await press(pilot, "end", "e")
+        await write(pilot, "The rate counts.")
+        await wait_for_text(pilot, "kept  The rate counts.")
+        await wait_for_text(pilot, "As proposed: Sensitive to")
+        await press(pilot, "r")
+        await write(pilot, "it was luck")
+        await wait_for(pilot, lambda: len(launches.insights(store)) == 1)
