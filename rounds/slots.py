@@ -111,6 +111,17 @@ def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
     return visible(parse(listed), environment.get("CUDA_VISIBLE_DEVICES"))
 
 
+def memory_free() -> dict[str, int]:
+    """UUID of each GPU to the bytes of its memory that are free; empty where nvidia-smi does not say (MIG parts)."""
+    command = ["nvidia-smi", "--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    pairs = (line.rpartition(",") for line in answer.splitlines())
+    return {uuid.strip(): int(free) * 2**20 for uuid, _comma, free in pairs if free.strip().isdecimal()}
+
+
 def parse(listed: str) -> tuple[tuple[str, ...], ...]:
     """For each GPU that `nvidia-smi -L` lists the UUIDs to address: its own, or those of its MIG parts."""
     found: list[tuple[str, ...]] = []

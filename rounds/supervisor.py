@@ -24,7 +24,9 @@ from pathlib import Path
 import psutil
 
 from presets.language import error_text, say
-from rounds import queue, slots, trial_folder, warm
+from rounds import ending, logout, queue, slots, trial_folder, warm
+from rounds.pace import Pace
+from rounds.room import Room
 from rounds.slots import Machine, Slot
 from state import files, runs, trials
 from state.database import Store
@@ -43,9 +45,10 @@ INDEX_SECONDS = 1.0
 GRACE_SECONDS = 30.0
 # How long whoever reaps a dead trial has to say how it died.
 ENDING_SECONDS = 2.0
-LEAST_DISK = 200 * 2**20
 # A trial that was killed is continued once: what kills it twice would kill it again (engine.md 5).
 RESTARTS = 1
+# One that ran into a full disk goes on as often as there is room again; not for ever, since that may be its own doing.
+DISK_RESTARTS = 5
 ATTEMPTS = 3
 LONGEST_PAUSE = 10.0
 # After a baseline often comes a round, after a round a launch: for so long a warm fork server waits for them.
@@ -65,7 +68,7 @@ def ensure(project: Project) -> bool:
     command = [sys.executable, "-P", "-m", "rounds.supervisor", "--project", str(project.root)]
     with open(project.folder / LOG, "ab") as output:
         subprocess.Popen(
-            command,
+            logout.wrapped(command),
             cwd=project.root,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -112,7 +115,11 @@ class Supervisor:
     missed: dict[str, float] = field(default_factory=dict)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     indexed: float = 0.0
-    oom_kills: int = field(default_factory=trial_folder.oom_kills)
+    pace: Pace = field(default_factory=Pace)
+    oom_kills: int = field(default_factory=ending.oom_kills)
+
+    def __post_init__(self) -> None:
+        self.room = Room(self.store)
 
     def tick(self) -> bool:
         """Look once at all wishes and all trials, and act; False when there was nothing left to do."""
@@ -155,7 +162,13 @@ class Supervisor:
             return True
         settings = trials.trial_settings(self.store, entry)
         slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values())
-        if slot is None or not self._room(entry):
+        if slot is None:
+            return False
+        running = [trials.trial(self.store, id) for id in self.slots]
+        if (lacking := self.room.lacking(settings, slot, running)) is not None:
+            # The first that waits says so; its figures would change with every look.
+            if not entry.message:
+                trials.note(self.store, entry.id, lacking.text())
             return False
         # A command of the user's own needs nothing that the fork server has imported.
         if not self.store.project.settings.command and self.server.poll() == "starting":
@@ -214,6 +227,12 @@ class Supervisor:
         # One that stopped is continued in the same folder, so it must be gone for good.
         if result is not None and not (living and result.get("status") == "stopped"):
             self._ended(entry)
+            if result.get("reason") == "disk_full" and not stopping and entry.restarts < DISK_RESTARTS:
+                # It has saved what it could, and waits for room as those do that have not begun.
+                (folder / runs.RESULT).unlink(missing_ok=True)
+                trials.mark_queued(self.store, entry.id)
+                log.warning("%s: the disk was full at step %s; it waits", entry.id, result.get("steps_done"))
+                return
             trials.mark_ended(self.store, entry.id, result)
             log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
         elif living:
@@ -221,6 +240,8 @@ class Supervisor:
             self.missed.pop(entry.id, None)
             if stopping:
                 self._stop(entry, folder)
+            else:
+                self._watch(entry, folder)
         elif stopping:
             self._ended(entry)
             trial_folder.finish(
@@ -228,6 +249,20 @@ class Supervisor:
             )
         elif self._told(entry, folder):
             self._lost(entry, folder)
+
+    def _watch(self, entry: Trial, folder: Path) -> None:
+        """Say that a trial makes no steps any more, and take it back when it does; what to do about it people know."""
+        silent = self.pace.stalled(entry.id, entry.steps_done, time.monotonic())
+        if silent is not None and not entry.message:
+            message = say(
+                "No new step for {minutes} minutes: it may hang. Look into {log}, or stop it and try it again.",
+                minutes=round(silent / 60),
+                log=folder / runs.LOG,
+            )
+            log.warning("%s: %s", entry.id, message.text())
+            trials.note(self.store, entry.id, message.text())
+        elif silent is None and entry.message:
+            trials.note(self.store, entry.id, "")
 
     def _stop(self, entry: Trial, folder: Path) -> None:
         """Ask once, and kill what has not saved itself in time."""
@@ -242,32 +277,29 @@ class Supervisor:
     def _told(self, entry: Trial, folder: Path) -> bool:
         """Whether it is known how a dead trial ended, or nobody will say any more."""
         since = self.missed.setdefault(entry.id, time.monotonic())
-        return trial_folder.ending(folder) is not None or time.monotonic() - since > ENDING_SECONDS
+        return ending.known(folder) is not None or time.monotonic() - since > ENDING_SECONDS
 
     def _lost(self, entry: Trial, folder: Path) -> None:
         """A process is gone without a result: continue the trial once if it was killed, else give it up."""
-        kills = trial_folder.oom_kills()
-        cause = trial_folder.cause(folder, kills > self.oom_kills)
+        kills = ending.oom_kills()
+        cause = ending.cause(folder, kills > self.oom_kills)
         self.oom_kills = kills
-        ending = trial_folder.ending(folder)
-        # A process that ended by itself would do so again.
-        crashed = ending is not None and ending.signal is None
         self._ended(entry)
-        log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.text())
-        if not crashed and entry.restarts < RESTARTS:
+        log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
+        if cause.again and entry.restarts < (DISK_RESTARTS if cause.reason == "disk_full" else RESTARTS):
             trials.mark_queued(self.store, entry.id)
             return
         message = say(
-            "{cause} The last line of its log: {line}", cause=cause, line=trial_folder.last_line(folder) or "-"
+            "{cause} The last lines of its log: {lines}", cause=cause.message, lines=ending.last_lines(folder) or "-"
         )
-        reason = "error" if crashed else "killed"
-        trial_folder.finish(self.store, entry.id, _result(entry, "failed", reason, message.text()))
+        trial_folder.finish(self.store, entry.id, _result(entry, cause.status, cause.reason, message.text()))
 
     def _ended(self, entry: Trial) -> None:
         index_metrics(self.store, [entry.id])
         self.slots.pop(entry.id, None)
         self.asked.pop(entry.id, None)
         self.missed.pop(entry.id, None)
+        self.pace.forget(entry.id)
 
     def _guarded(self, entry: Trial, act: Callable[[], object]) -> bool:
         """Do something about one trial; what goes wrong is logged, tried again after a pause, and keeps no other trial
@@ -295,22 +327,6 @@ class Supervisor:
             )
         return go_on is not False
 
-    def _room(self, entry: Trial) -> bool:
-        """Whether the disk has room for another trial; where it has not, the first one that waits says so."""
-        free = trial_folder.disk_free(self.store.project.folder)
-        if free >= LEAST_DISK:
-            return True
-        if entry.message:
-            return False
-        message = say(
-            "Waiting: only {free} MB are free at {path}, and a trial needs {least} MB.",
-            free=free // 2**20,
-            path=self.store.project.folder,
-            least=LEAST_DISK // 2**20,
-        ).text()
-        trials.note(self.store, entry.id, message)
-        return False
-
     def _reap(self) -> None:
         """Take the exit status of the trials that are children of ours."""
         for pid, folder in list(self.children.items()):
@@ -321,7 +337,7 @@ class Supervisor:
             if done:
                 del self.children[pid]
                 if status is not None and runs.result(folder) is None:
-                    trial_folder.write_ending(folder, status)
+                    ending.write(folder, status)
 
     def _folder(self, entry: Trial) -> Path:
         return self.store.project.trial_folder(entry.id)

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from presets.language import Message, restored, say
+from presets.language import restored
+from rounds import ending
 from rounds.slots import Slot
 from state import configurations, document, files, pipeline, run_command, runs, trials
 from state.database import Store
 from state.trials import Trial
 from training.config import check, flat, unflat
 
-EXIT = "exit.json"
 SLOT = "slot.json"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a process ended that left no result: its exit code, or the signal that killed it."""
-
-    code: int | None = None
-    signal: int | None = None
 
 
 def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
@@ -46,7 +33,7 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     text = configuration(store, entry)
     files.make_folder(folder)
     lost = (folder / runs.PROCESS).exists() and not stopped
-    for old in (EXIT, runs.RESULT):
+    for old in (ending.EXIT, runs.RESULT):
         (folder / old).unlink(missing_ok=True)
     files.write_atomically(folder / "config.toml", text)
     files.write_atomically(folder / SLOT, json.dumps(dataclasses.asdict(slot)))
@@ -114,82 +101,3 @@ def finish(store: Store, id: str, result: Mapping[str, Any]) -> None:
     folder = files.make_folder(store.project.trial_folder(id))
     files.write_atomically(folder / runs.RESULT, json.dumps(result, ensure_ascii=False))
     trials.mark_ended(store, id, result)
-
-
-def write_ending(folder: Path, status: int) -> None:
-    """Write how a child of ours ended (`status` of waitpid) as the fork server does for its children."""
-    code = None if _signal(status) else status >> 8
-    files.write_atomically(folder / EXIT, json.dumps({"code": code, "signal": _signal(status)}))
-
-
-def ending(folder: Path) -> Ending | None:
-    """How the process ended, where whoever started it could tell."""
-    noted = files.read_json(folder / EXIT)
-    return Ending(noted.get("code"), noted.get("signal")) if noted else None
-
-
-def cause(folder: Path, out_of_memory: bool) -> Message:
-    """Why a process left no result. `out_of_memory`: whether the kernel killed one of this control group since then."""
-    known = ending(folder) or Ending()
-    noted = files.read_json(folder / runs.PROCESS) or {}
-    if noted.get("started") and float(noted["started"]) < psutil.boot_time():
-        return say("The machine was restarted.")
-    if out_of_memory and known.signal in (None, signal.SIGKILL):
-        return say(
-            "Memory ran out and the kernel killed the process. "
-            "Run fewer trials at once, or choose a smaller batch size or model."
-        )
-    if known.signal is not None:
-        return say("The process was killed by {signal}.", signal=_name(known.signal))
-    if known.code is not None:
-        return say("The process ended without a result, with exit code {code}.", code=known.code)
-    return say("The process was killed; nothing says by whom.")
-
-
-def last_line(folder: Path) -> str:
-    """The last line that the process printed."""
-    return next((line.strip() for line in reversed(runs.log_tail(folder)) if line.strip()), "")
-
-
-def disk_free(path: Path) -> int:
-    """Bytes that may still be written where `path` is, or will be."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free
-
-
-def oom_kills() -> int:
-    """How often the kernel killed a process for memory in the control groups of this one; 0 where nobody counts."""
-    total = 0
-    for line in _lines(Path("/proc/self/cgroup")):
-        _number, controllers, inside = line.split(":", 2)
-        if controllers == "":
-            top, counter = Path("/sys/fs/cgroup"), "memory.events"
-        elif "memory" in controllers.split(","):
-            top, counter = Path("/sys/fs/cgroup/memory"), "memory.oom_control"
-        else:
-            continue
-        group = top / inside.lstrip("/")
-        for folder in (group, *group.parents):
-            if folder.is_relative_to(top):
-                counts = (entry.split() for entry in _lines(folder / counter))
-                total += sum(int(count[1]) for count in counts if count[0] == "oom_kill")
-    return total
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []
-
-
-def _signal(status: int) -> int | None:
-    return (status & 0x7F) or None
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)

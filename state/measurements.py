@@ -36,7 +36,7 @@ def record(store: Store, id: str, kind: str, subject: dict[str, Any], result: di
 
 def latest(store: Store, kind: str) -> Measurement | None:
     """The newest measurement of a kind."""
-    rows = store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY at DESC, rowid DESC LIMIT 1", kind)
+    rows = store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY rowid DESC LIMIT 1", kind)
     if not rows:
         return None
     row = rows[0]

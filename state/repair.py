@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
+from pathlib import Path
 
-from state import files
+import psutil
+
+from state import files, runs
 from state.project import Project
 from state.store import open_store
 
@@ -34,6 +38,32 @@ def rebuild(project: Project) -> None:
         except OSError as error:
             raise files.refusal(error, path) from None
     open_store(project).close()
+
+
+def leftovers(project: Project) -> list[Path]:
+    """Files that were being written when their process died, and sockets of dead fork servers. None of a folder in
+    which a process is at work."""
+    found = [path for path in project.folder.glob("serve-*.sock") if not psutil.pid_exists(_owner(path))]
+    folders = [project.folder, *project.folder.glob("trials/*"), *project.folder.glob("measurements/*")]
+    for folder in folders:
+        if folder.is_dir() and not runs.alive(folder):
+            # Beside the file that they replace: `.result.json.x3f9` (state.files), `result.json.tmp` (training).
+            found += [path for path in folder.glob(".*.json.*") if path.is_file()]
+            found += [path for path in folder.glob(".*.toml.*") if path.is_file()]
+            found += [*folder.glob("*.tmp"), *folder.glob("checkpoints/*.tmp")]
+    return found
+
+
+def remove(paths: list[Path]) -> None:
+    """Remove leftovers; what cannot be removed stays."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _owner(socket: Path) -> int:
+    number = socket.stem.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def unreadable_lines(project: Project) -> list[int]:

@@ -47,17 +47,39 @@ def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] |
         raise Refusal("{command}: no such program.", command=command[0]) from None
     except OSError as error:
         raise files.refusal(error, folder) from None
+    # Who wants its exit status asks for it by its pid; the next Popen must not take it away from them (its cleanup of
+    # processes that nobody holds any more).
+    process.returncode = 0
     remember_process(folder, process.pid)
     return process.pid
 
 
 def remember_process(folder: Path, pid: int) -> None:
-    """Note which process lives in the folder: a pid alone is reused, so its start time goes with it."""
+    """Note which process lives in the folder: a pid alone is reused, so its start goes with it."""
+    noted = {"pid": pid, "started": started(pid), "boot": boot()}
+    files.write_atomically(folder / PROCESS, json.dumps(noted))
+
+
+def started(pid: int) -> str:
+    """When a process started, as a text that never changes while it lives: on Linux by the ticks since the machine
+    started, since the clock may be set meanwhile. Empty where there is no such process."""
     try:
-        started = psutil.Process(pid).create_time()
+        # After the name, which may hold anything, in brackets: the 20th field (proc(5): starttime is the 22nd).
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
     except psutil.NoSuchProcess:
-        started = 0.0
-    files.write_atomically(folder / PROCESS, json.dumps({"pid": pid, "started": started}))
+        return ""
+
+
+def boot() -> str:
+    """What tells one run of the machine from the next; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def process(folder: Path) -> psutil.Process | None:
@@ -67,7 +89,8 @@ def process(folder: Path) -> psutil.Process | None:
         return None
     try:
         found = psutil.Process(int(noted["pid"]))
-        if abs(found.create_time() - float(noted["started"])) < 1.0 and found.status() != psutil.STATUS_ZOMBIE:
+        same = noted["boot"] == boot() and noted["started"] == started(found.pid)
+        if same and found.status() != psutil.STATUS_ZOMBIE:
             return found
     except (psutil.NoSuchProcess, KeyError, ValueError):
         return None

@@ -25,6 +25,12 @@ def m002_dismissals(database: Database) -> None:
     )
 
 
+@migrations(name="m003_order_of_the_queue")
+def m003_order_of_the_queue(database: Database) -> None:
+    """Trials may be moved to the front of the queue; their numbers, by which they are listed, stay."""
+    database.execute("ALTER TABLE trials ADD COLUMN priority INTEGER NOT NULL DEFAULT 0")
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

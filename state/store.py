@@ -13,6 +13,7 @@ EVENTS: dict[str, Apply] = {
     "batch": trials.apply_batch,
     "trials": trials.apply_trials,
     "request": trials.apply_request,
+    "order": trials.apply_order,
     "review": trials.apply_review,
     "dismissal": dismissals.apply_dismissal,
     "launch": launches.apply_launch,

@@ -49,7 +49,8 @@ class Batch:
 
 @dataclass(frozen=True)
 class Trial:
-    """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric."""
+    """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric.
+    `priority`: those of a higher one are started first, whatever their number."""
 
     id: str
     number: int
@@ -72,6 +73,7 @@ class Trial:
     started_at: str | None
     ended_at: str | None
     restarts: int
+    priority: int = 0
 
 
 def add_batch(
@@ -114,15 +116,20 @@ def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> Non
     store.record("request", target=target, wanted=wanted, slots=slots)
 
 
+def put_first(store: Store, ids: Sequence[str]) -> None:
+    """Have these trials started before all others that wait; among themselves they keep their order."""
+    store.record("order", trials=list(ids))
+
+
 def review(store: Store, name: str, findings: Sequence[Mapping[str, Any]]) -> None:
     """Keep the findings of a batch's review; a later review replaces them."""
     store.record("review", batch=name, findings=[dict(finding) for finding in findings])
 
 
 def batches(store: Store, kind: str | None = None) -> list[Batch]:
-    """The batches, oldest first."""
+    """The batches, oldest first; by the journal, since a clock may jump."""
     where, parameters = ("WHERE kind = ?", [kind]) if kind else ("", [])
-    return [_batch(row) for row in store.rows(f"SELECT * FROM batches {where} ORDER BY at, rowid", *parameters)]
+    return [_batch(row) for row in store.rows(f"SELECT * FROM batches {where} ORDER BY rowid", *parameters)]
 
 
 def batch(store: Store, name: str) -> Batch:
@@ -158,7 +165,10 @@ def unfinished(store: Store) -> list[Trial]:
     """The trials that have not ended by themselves (queued, running, stopped), in the order of the queue."""
     ended = ", ".join("?" * len(ENDED))
     return [
-        _trial(row) for row in store.rows(f"SELECT * FROM trials WHERE status NOT IN ({ended}) ORDER BY number", *ENDED)
+        _trial(row)
+        for row in store.rows(
+            f"SELECT * FROM trials WHERE status NOT IN ({ended}) ORDER BY priority DESC, number", *ENDED
+        )
     ]
 
 
@@ -193,7 +203,7 @@ def mark_queued(store: Store, id: str) -> None:
 
 
 def note(store: Store, id: str, message: str) -> None:
-    """Say why a queued trial waits; the next start takes the message away."""
+    """Say why a trial waits or what it lacks; the next start takes the message away."""
     with store.transaction():
         store.database.conn.execute("UPDATE trials SET message = ? WHERE id = ?", [message, id])
 
@@ -268,6 +278,12 @@ def apply_request(store: Store, event: Event) -> None:
     connection.execute(
         "UPDATE batches SET wanted = ?, slots = coalesce(?, slots) WHERE name = ?", [wanted, event["slots"], target]
     )
+
+
+def apply_order(store: Store, event: Event) -> None:
+    connection = store.database.conn
+    highest = connection.execute("SELECT coalesce(max(priority), 0) FROM trials").fetchone()[0]
+    connection.executemany("UPDATE trials SET priority = ? WHERE id = ?", [(highest + 1, id) for id in event["trials"]])
 
 
 def apply_review(store: Store, event: Event) -> None:

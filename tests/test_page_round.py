@@ -186,6 +186,21 @@ async def test_only_what_went_wrong_is_tried_again(store: Store) -> None:
         assert "is complete; only" not in shown(pilot.app)
 
 
+async def test_the_marked_trial_is_put_first_or_stopped_alone(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        waiting = [e.id for e in trials.trials(store, "round-1") if e.status == "queued"]
+        for _ in range(int(waiting[-1][-3:]) - 1):
+            await press(pilot, "down")
+        await press(pilot, "n")
+        assert trials.unfinished(store)[0].id == waiting[-1]
+        await press(pilot, "X")
+        assert trials.trial(store, waiting[-1]).wanted == "stop"
+        assert trials.batch(store, "round-1").wanted != "stop"
+        await press(pilot, "home", "n")
+        await wait_for_text(pilot, "Nothing of round-1-001 waits to be started.")
+
+
 async def test_a_review_is_offered_when_all_have_ended(store: Store) -> None:
     async with watching(store, RoundPage("round-1")) as pilot:
         assert "review" not in lines(pilot.app)[-1]

@@ -50,7 +50,9 @@ def test_a_killed_process_is_known_to_be_dead_even_as_a_zombie(tmp_path: Path) -
 
 
 def test_another_process_with_the_same_pid_is_not_taken_for_it(tmp_path: Path) -> None:
-    files.write_atomically(tmp_path / runs.PROCESS, f'{{"pid": {os.getpid()}, "started": 1.0}}')
+    files.write_atomically(
+        tmp_path / runs.PROCESS, f'{{"pid": {os.getpid()}, "started": "1", "boot": "{runs.boot()}"}}'
+    )
     assert not runs.alive(tmp_path)
 
 

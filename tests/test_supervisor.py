@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rounds import supervisor, trial_folder
+from rounds import room, supervisor, trial_folder, wishes
 from rounds.slots import Machine, Slot
 from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
@@ -369,11 +369,80 @@ def test_while_the_disk_is_full_trials_wait_and_say_so(
     fill(store, digits, seeds=(1,))
     driven = Supervisor(store, Machine(2), fork_server)
     with monkeypatch.context() as patch:
-        patch.setattr(supervisor, "LEAST_DISK", 2**62)
+        patch.setattr(room, "LEAST_DISK", 2**62)
         assert driven.tick()
         entry = trials.trial(store, "round-1-001")
         assert entry.status == "queued"
         assert entry.message.startswith("Waiting: only ")
+    drive(driven, lambda: ended(store))
+    assert trials.trial(store, "round-1-001").message == ""
+
+
+def test_a_trial_that_ran_into_a_full_disk_goes_on_from_its_checkpoint_when_there_is_room(
+    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of a limited size stand for the disk: writing the checkpoint fails in the middle."""
+    fill(store, digits, seeds=(1,))
+    driven = Supervisor(store, Machine(2), ForkServer(store.project.folder, ["false"]))
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    limited += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    limited += "from training import train, checkpoint\nimport errno\ncheckpoint.SAVE_SECONDS = 0.0\n"
+    limited += "errno.ENOSPC = errno.EFBIG\ntrain.main(sys.argv[1:])"
+    popen, begun = subprocess.Popen, []
+
+    def start(command: list[str], **how: Any) -> Any:
+        first = "training.train" in command and not begun
+        begun.append(command)
+        return popen([sys.executable, "-c", limited, *command[4:]] if first else command, **how)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with monkeypatch.context() as patch:
+        drive(driven, lambda: trials.trial(store, "round-1-001").status == "running")
+        # Full for whoever looks, until the trial waits.
+        patch.setattr(room, "LEAST_DISK", 2**62)
+        drive(driven, lambda: trials.trial(store, "round-1-001").status == "queued")
+        drive(driven, lambda: trials.trial(store, "round-1-001").message)
+        assert trials.trial(store, "round-1-001").message.startswith("Waiting: only ")
+    drive(driven, lambda: ended(store))
+    assert outcomes(store)[1] == undisturbed[1]
+
+
+def test_trials_are_started_in_the_order_that_people_wish(store: Store, digits: Path, fork_server: ForkServer) -> None:
+    fill(store, digits, seeds=(1, 2, 3), slots=1, wanted="")
+    wishes.put_first(store, ["round-1-003"])
+    wishes.put_first(store, ["round-1-002"])
+    trials.ask(store, "round-1", "run")
+    driven = Supervisor(store, Machine(2), fork_server)
+    begun: list[str] = []
+
+    def look() -> bool:
+        begun.extend(id for id in driven.slots if id not in begun)
+        return len(begun) == 3 or ended(store)
+
+    drive(driven, look)
+    assert begun == ["round-1-002", "round-1-003", "round-1-001"]
+    # By whichever order they ran, they are listed by their numbers; so also in a store that is built anew.
+    assert [entry.id for entry in trials.trials(store)] == [f"round-1-00{number}" for number in (1, 2, 3)]
+    assert [entry.priority for entry in trials.trials(store)] == [0, 2, 1]
+    trials.ask(store, "round-1", "stop")
+    drive(driven, lambda: not driven.slots)
+
+
+def test_a_trial_that_makes_no_steps_any_more_says_so_until_it_does(
+    store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rounds.pace.LEAST_SECONDS", 1.0)
+    monkeypatch.setattr("rounds.pace.TIMES", 0.0)
+    fill(store, digits, seeds=(1,))
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: in_training(store, "round-1-001"))
+    drive(driven, lambda: trials.trial(store, "round-1-001").message)
+    entry = trials.trial(store, "round-1-001")
+    assert entry.status == "running"
+    assert entry.message.startswith("No new step for ")
+    process = runs.process(store.project.trial_folder("round-1-001"))
+    assert process is not None
+    process.resume()
     drive(driven, lambda: ended(store))
     assert trials.trial(store, "round-1-001").message == ""
 
@@ -393,22 +462,6 @@ def test_the_configuration_of_a_trial_says_why_each_value_is_what_it_is(store: S
     assert '# Chosen for round-1-001.\nname = "adam"' in text
     assert "momentum" not in text
     assert "beta1 = 0.9" in text
-
-
-def test_what_happened_to_a_process_is_told_apart(tmp_path: Path) -> None:
-    def cause(code: int | None = None, number: int | None = None, oom: bool = False) -> str:
-        (tmp_path / trial_folder.EXIT).write_text(json.dumps({"code": code, "signal": number}))
-        return trial_folder.cause(tmp_path, oom).text()
-
-    assert "SIGSEGV" in cause(number=signal.SIGSEGV)
-    assert "SIGSEGV" in cause(number=signal.SIGSEGV, oom=True)
-    assert "Memory ran out" in cause(number=signal.SIGKILL, oom=True)
-    assert "exit code 7" in cause(code=7)
-    (tmp_path / trial_folder.EXIT).unlink()
-    assert "nothing says by whom" in trial_folder.cause(tmp_path, False).text()
-    (tmp_path / runs.PROCESS).write_text(json.dumps({"pid": 1, "started": psutil.boot_time() - 60}))
-    assert "restarted" in trial_folder.cause(tmp_path, False).text()
-    assert trial_folder.oom_kills() >= 0
 
 
 def test_a_supervisor_loads_nothing_heavy() -> None:

@@ -386,3 +386,39 @@ def test_the_result_holds_what_the_contract_promises(digits: Path, tmp_path: Pat
     # Run again, it finds nothing left to do and says the same.
     code, again = run_here(tmp_path / "config.toml", tmp_path / "run", cache=tmp_path / "cache")
     assert (code, again["best"], again["resumed"]) == (0, best, 1)
+
+
+def test_the_result_says_from_which_commit_and_what_was_changed_since(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A repository with a change that was not committed: commit and patch make the working directory again."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
+        return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    (repository / "own.py").write_text("first\n")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    monkeypatch.chdir(repository)
+    config = write_config(tmp_path / "config.toml", digits, training__steps=2, training__evaluate_every=2)
+    _code, result = run_here(config, tmp_path / "clean")
+    assert (result["commit"], result["changed"]) == (git("rev-parse", "HEAD").strip(), False)
+    assert not (tmp_path / "clean" / "changes.patch").exists()
+    (repository / "own.py").write_text("second\n")
+    _code, result = run_here(config, tmp_path / "changed")
+    assert result["changed"] is True
+    git("checkout", "-q", "own.py")
+    git("apply", str(tmp_path / "changed" / "changes.patch"))
+    assert (repository / "own.py").read_text() == "second\n"
+    assert result["command"][1:] == [
+        "-m",
+        "training.train",
+        "--config",
+        str(config),
+        "--output",
+        str(tmp_path / "changed"),
+    ]

@@ -18,6 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# Bytes of a patch that is kept; a larger one holds data, not code.
+LARGEST_PATCH = 5_000_000
+
 
 class Busy(Exception):
     """Another process runs in the folder."""
@@ -106,8 +109,19 @@ def tolerant_output() -> None:
 
 
 def provenance() -> dict[str, Any]:
-    """What a result depends on besides the configuration: `versions`, `commit` and `code`, as in result.json."""
-    return {"versions": versions(), "commit": commit(), "code": code()}
+    """What a result depends on besides the configuration, as in result.json: `versions`, the `commit` of the working
+    directory, whether there was `changed` anything since (None: not known), and `code`."""
+    state = commit()
+    status = git("status", "--porcelain") if state else None
+    changed = None if status is None else bool(status)
+    return {"versions": versions(), "commit": state, "changed": changed, "code": code()}
+
+
+def write_patch(folder: Path) -> None:
+    """Keep what the working directory differs by from its commit, so that the commit and this make it again."""
+    patch = git("diff", "--binary", "HEAD") or ""
+    if 0 < len(patch) <= LARGEST_PATCH:
+        write_whole(folder / "changes.patch", patch.encode(errors="surrogateescape"))
 
 
 def versions() -> dict[str, str | None]:
@@ -123,13 +137,18 @@ def versions() -> dict[str, str | None]:
 
 def commit() -> str | None:
     """The git commit of the working directory; None where there is no repository or no git."""
+    return (git("rev-parse", "--verify", "HEAD") or "").strip() or None
+
+
+def git(*arguments: str) -> str | None:
+    """What git says of the working directory; None where it says nothing: no repository, no git, no answer in time."""
     try:
         answer = subprocess.run(
-            ["git", "rev-parse", "--verify", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+            ["git", *arguments], capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return answer.stdout if answer.returncode == 0 else None
 
 
 def code() -> str:

@@ -79,9 +79,12 @@ def run(config_path: Path, folder: Path, cache: Path | None, started: float, deb
         (folder / earlier).unlink(missing_ok=True)
     stop = StopRequest()
     result = blank_result()
+    result["command"] = command(config_path, folder, cache)
     ongoing: Run | None = None
     try:
         result |= record.provenance()
+        if result["changed"]:
+            record.write_patch(folder)
         config = load(config_path)
         device = devices.choose(config)
         precision = devices.precision(config, device)
@@ -119,6 +122,12 @@ def run(config_path: Path, folder: Path, cache: Path | None, started: float, deb
     return EXIT_CODES[result["status"]]
 
 
+def command(config_path: Path, folder: Path, cache: Path | None) -> list[str]:
+    """The command line of a run like this one, also of one that was forked."""
+    parts = [sys.executable, "-m", "training.train", "--config", str(config_path), "--output", str(folder)]
+    return [*parts, "--cache", str(cache)] if cache else parts
+
+
 def blank_result() -> dict[str, Any]:
     """Every key of result.json that `record.provenance` has not, for a run that has come to nothing yet."""
     return {
@@ -138,6 +147,7 @@ def blank_result() -> dict[str, Any]:
         "classes": [],
         "skipped_total": 0,
         "resumed": 0,
+        "command": [],
     }
 
 

@@ -20,7 +20,7 @@ from wizard.quantity import memory
 @click.command(
     help=_("Say what this machine offers for training, and what is wrong with the project, if there is one.")
 )
-@click.option("--repair", is_flag=True, help=_("delete a damaged store and build it again from the journal"))
+@click.option("--repair", is_flag=True, help=_("mend the store, remove what crashes left and superfluous checkpoints"))
 @answering
 @click.pass_obj
 def doctor(session: Session, repair: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from rounds import dismissing, instability, next_step, planning, reviewing, supervisor
+from rounds import dismissing, instability, logout, next_step, planning, reviewing, supervisor, wishes
 from rounds.finding import Finding
 from state import trials
 from state.database import Store
@@ -151,7 +151,7 @@ def status(session: Session, name: str | None) -> None:
                     figure(entry.best),
                     str(entry.best_step if entry.best_step is not None else "-"),
                     " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items())
-                    if entry.status not in ("failed", "infeasible")
+                    if not entry.message
                     else entry.message,
                 ]
                 for entry in listed
@@ -161,17 +161,50 @@ def status(session: Session, name: str | None) -> None:
         _tell(session, store, batch, listed)
 
 
-@round_group.command(help=_("Stop a round: running trials save themselves. `tunebook round run` goes on with it."))
+@round_group.command(
+    help=_(
+        "Stop a round, or one trial by its name: what runs saves itself. `tunebook round run` goes on with a round, "
+        "`tunebook round retry` with a trial."
+    )
+)
 @click.argument("name", required=False)
 @answering
 @click.pass_obj
 def stop(session: Session, name: str | None) -> None:
     with session.store() as store:
-        batch = _named(store, name) if name else _running(store)
-        trials.ask(store, batch.name, "stop")
-        # Whoever stops a round whose supervisor died must not leave its trials running.
-        supervisor.ensure(store.project)
-        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+        target = wishes.target(store, name) if name else _running(store).name
+        batch = wishes.ask(store, target, "stop")
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(help=_("Start no more trials of a round; what runs goes to its end."))
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def pause(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        batch = wishes.ask(store, (_named(store, name) if name else _running(store)).name, "pause")
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(help=_("Try trials again that were infeasible, failed or stopped; a stopped one goes on."))
+@click.argument("names", metavar="TRIAL...", nargs=-1, required=True)
+@answering
+@click.pass_obj
+def retry(session: Session, names: tuple[str, ...]) -> None:
+    with session.store() as store:
+        batch = wishes.retry(store, names)
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(name="next", help=_("Have trials, or all of a round that wait, started before all others."))
+@click.argument("names", metavar="TRIAL|ROUND...", nargs=-1, required=True)
+@answering
+@click.pass_obj
+def next_(session: Session, names: tuple[str, ...]) -> None:
+    with session.store() as store:
+        batch = wishes.put_first(store, [wishes.target(store, name) for name in names])
+        _tell(session, store, batch, trials.trials(store, batch.name))
 
 
 @round_group.command(help=_("Add trials to a round: the next points of the same sequence."))
@@ -275,6 +308,11 @@ def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> 
     states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items())
     session.text(f"{batch.name}: {states}")
     running = under_way(batch, listed)
+    ends = running and logout.fate() == "ends"
+    if ends:
+        session.progress(
+            _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
+        )
     if running:
         session.text(
             _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
@@ -285,6 +323,7 @@ def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> 
             "goal": batch.goal,
             "wanted": batch.wanted,
             "under_way": running,
+            "ends_at_logout": ends,
             "supervisor": supervisor.alive(store.project),
             "reviewed": batch.reviewed,
             "states": dict(counts),

@@ -17,8 +17,9 @@ from typing import Any, Literal
 import psutil
 
 from presets.language import Message, error_text, say
-from rounds import supervisor
+from rounds import logout, supervisor, sweep
 from state import pipeline, repair, trials
+from state.database import Store
 from state.errors import Refusal
 from state.project import Project, open_project
 from state.store import open_store
@@ -149,6 +150,8 @@ def checks(root: Path) -> Iterator[Check]:
     yield _disk(project)
     yield _data(project)
     yield _journal(project)
+    yield _leftovers(project)
+    yield _logout()
     if broken := repair.damage(project):
         message = say(
             "{path} is damaged ({reason}). It is only an index: tunebook doctor --repair builds it again.",
@@ -160,6 +163,7 @@ def checks(root: Path) -> Iterator[Check]:
     try:
         with open_store(project) as store:
             yield Check("store", "ok", say("opens; {n} trials", n=len(trials.trials(store))))
+            yield _checkpoints(store)
             batches = trials.batches(store)
             yield from _supervisor(
                 project, [batch.name for batch in batches if under_way(batch, trials.trials(store, batch.name))]
@@ -169,17 +173,25 @@ def checks(root: Path) -> Iterator[Check]:
 
 
 def mend(root: Path) -> list[str]:
-    """Repair what can be repaired, a damaged store that is, and return the names of the checks that were mended.
+    """Repair what can be repaired and return the names of the checks that were mended: a damaged store is built again,
+    what crashes left is removed, and so are checkpoints that nobody will need (`rounds.sweep`).
 
-    Refuses while the supervisor uses the store.
+    Refuses to rebuild the store while the supervisor uses it.
     """
     project = open_project(root)
-    if not repair.damage(project):
-        return []
-    if supervisor.alive(project):
-        raise Refusal("The supervisor is at work. Stop the round first: tunebook round stop")
-    repair.rebuild(project)
-    return ["store"]
+    mended = []
+    if repair.damage(project):
+        if supervisor.alive(project):
+            raise Refusal("The supervisor is at work. Stop the round first: tunebook round stop")
+        repair.rebuild(project)
+        mended.append("store")
+    if not supervisor.alive(project) and (found := repair.leftovers(project)):
+        repair.remove(found)
+        mended.append("leftovers")
+    with open_store(project) as store:
+        if sweep.sweep(store):
+            mended.append("checkpoints")
+    return mended
 
 
 def _failed(name: str, refusal: Refusal) -> Check:
@@ -240,6 +252,40 @@ def _journal(project: Project) -> Check:
         )
         return Check("journal", "warn", message)
     return Check("journal", "ok", say("every line can be read"))
+
+
+def _leftovers(project: Project) -> Check:
+    found = [] if supervisor.alive(project) else repair.leftovers(project)
+    if not found:
+        return Check("leftovers", "ok", say("none"))
+    message = say(
+        "{n} files that a crash left, such as {first}: tunebook doctor --repair", n=len(found), first=found[0]
+    )
+    return Check("leftovers", "warn", message, repair=True)
+
+
+def _logout() -> Check:
+    match logout.fate():
+        case "lives":
+            return Check("logout", "ok", say("what was started goes on"))
+        case "scope":
+            return Check("logout", "ok", say("what was started goes on, in a scope of systemd"))
+        case _:
+            message = say(
+                "KillUserProcesses=yes: logging out ends whatever runs. To prevent that: loginctl enable-linger"
+            )
+            return Check("logout", "warn", message)
+
+
+def _checkpoints(store: Store) -> Check:
+    found = sweep.superfluous(store)
+    if not found:
+        return Check("checkpoints", "ok", say("none that nobody will need"))
+    message = say(
+        "{size} of rounds that are over, of all but their best trials: tunebook doctor --repair",
+        size=memory(sum(entry.size for entry in found)),
+    )
+    return Check("checkpoints", "ok", message, repair=True)
 
 
 def _supervisor(project: Project, wanted: list[str]) -> Iterator[Check]:

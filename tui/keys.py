@@ -135,6 +135,8 @@ KEYS: tuple[Key, ...] = (
     Key("round.stop", ("x",), "stop", say("stop: what runs saves itself, and can go on"), "round", say("stop")),
     Key("round.extend", ("plus",), "extend", say("add trials: the next points of the sequence"), "round", say("add")),
     Key("round.retry", ("r",), "retry", say("try the marked trial again"), "round", say("retry")),
+    Key("round.first", ("n",), "first", say("start the marked trial before all others"), "round", say("next")),
+    Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
     Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
     Key("round.next", ("tab",), "app.focus_next", say("between table and chart"), "round", say("chart")),
     Key("trial.metric", ("m",), "metric", say("show other curves"), "trial", say("metric")),

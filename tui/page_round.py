@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say
-from rounds import planning, standing, supervisor
+from rounds import planning, standing, supervisor, wishes
 from rounds.standing import Standing
 from state import trials
 from state.errors import Refusal
@@ -34,8 +34,7 @@ from wizard.quantity import duration
 # How many curves the legend names; the letters of the others stand in the table.
 NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
-WISHES = ("go", "pause", "stop", "extend", "retry", "metric", "review")
-RETRIED = ("failed", "infeasible", "stopped")
+WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "metric", "review")
 MORE_TRIALS = "8"
 
 
@@ -137,21 +136,20 @@ class RoundPage(Page):
 
     def action_retry(self) -> None:
         """Try the marked trial again."""
-        entry = self._trials.get(self.query_one(Table).marked)
-        if entry is None:
-            return
+        self._of_marked(lambda id: wishes.retry(self.book.store, [id]))
 
-        def retry() -> None:
-            if entry.status not in RETRIED:
-                raise Refusal(
-                    "{trial} is {status}; only what is infeasible, failed or stopped is tried again.",
-                    trial=entry.id,
-                    status=STATUSES[entry.status].word,
-                )
-            trials.ask(self.book.store, entry.id, "retry")
-            supervisor.ensure(self.book.project)
+    def action_first(self) -> None:
+        """Have the marked trial started before all others that wait."""
+        self._of_marked(lambda id: wishes.put_first(self.book.store, [id]))
 
-        self.book.attempt(retry)
+    def action_end(self) -> None:
+        """Stop the marked trial alone."""
+        self._of_marked(lambda id: wishes.ask(self.book.store, id, "stop"))
+
+    def _of_marked(self, wish: Callable[[str], object]) -> None:
+        marked = self.query_one(Table).marked
+        if marked in self._trials:
+            self.book.attempt(lambda: wish(marked))
 
     def action_metric(self) -> None:
         """Show the next metric in the chart."""
@@ -180,11 +178,7 @@ class RoundPage(Page):
         return any(prompt.display for prompt in self.query(Prompt))
 
     def _ask(self, wanted: str) -> None:
-        def ask() -> None:
-            trials.ask(self.book.store, self._of, wanted)
-            supervisor.ensure(self.book.project)
-
-        self.book.attempt(ask)
+        self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
 
     def _extend(self, answer: str) -> bool:
         def extend() -> None:
@@ -217,6 +211,10 @@ class RoundPage(Page):
                 return not ended and wanted == "run"
             case "stop":
                 return not ended and wanted in ("run", "pause")
+            case "first":
+                return sum(entry.status in ("queued", "stopped") for entry in self._trials.values()) > 1
+            case "end":
+                return not ended and wanted in ("run", "pause")
             case "extend":
                 return self._batch.kind == planning.KIND
             case "review":
@@ -229,7 +227,9 @@ class RoundPage(Page):
         ended = sum(counts[status] for status in ENDED)
         parts = [self._state(batch, ended == len(listed), counts["running"])]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
-        parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in RETRIED if counts[status]]
+        parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]
+        if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
+            parts.append(_("{n} without new steps").format(n=silent))
         if counts["running"]:
             parts.append(_("{n} at once").format(n=counts["running"]))
         if where.batch == batch.name and where.seconds_left is not None:

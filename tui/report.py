@@ -223,7 +223,8 @@ def _reproduced(store: Store) -> Iterator[Part]:
     if (taken := cost.seconds(entry)) is not None:
         facts.append((_("time"), duration(taken).text()))
     if result.get("commit"):
-        facts.append((_("commit"), str(result["commit"])))
+        changed = " " + _("(changed since: see changes.patch in the trial's folder)") if result.get("changed") else ""
+        facts.append((_("commit"), f"{result['commit']}{changed}"))
     yield Facts(facts)
 
 

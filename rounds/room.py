@@ -1,0 +1,128 @@
+"""Whether the machine has room for another trial: on the disk for its checkpoints, on the GPU for its training."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from presets.language import Message, say
+from rounds import slots, sweep
+from rounds.slots import Slot
+from state import measurements, trials
+from state.database import Store
+from state.trials import Trial
+
+# Beside the checkpoints: metrics, logs, the store, and whatever else writes to the disk.
+LEAST_DISK = 200 * 2**20
+# A checkpoint is written beside the one it replaces, so that more than what stays is needed for a moment.
+BESIDE = 1.3
+# The GPU must have so much more than the probe saw in use (engine.md 5).
+SPARE = 1.05
+# For so long an answer of nvidia-smi counts, and a sweep is not tried again.
+GPU_SECONDS, SWEEP_SECONDS = 5.0, 60.0
+# How many trials back one of the same model is looked for.
+LOOKED_AT = 20
+# What the size of a checkpoint depends on.
+SIZED_BY = ("model.", "optimizer.name", "optimizer.momentum", "training.keep_checkpoints")
+
+
+class Room:
+    """What is known of disk and GPUs, for one store; looked up anew when it may have changed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._sizes: dict[tuple[tuple[str, Any], ...], int] = {}
+        self._gpus: dict[str, int] = {}
+        self._asked = self._swept = -1e9
+
+    def lacking(self, settings: Mapping[str, Any], slot: Slot, running: Iterable[Trial]) -> Message | None:
+        """Why a trial of this configuration has to wait; None where there is room. Checkpoints that nobody will need
+        make way (`sweep`)."""
+        return self._on_disk(settings, running) or self._on_gpu(settings, slot)
+
+    def _on_disk(self, settings: Mapping[str, Any], running: Iterable[Trial]) -> Message | None:
+        path = self._store.project.folder
+        need = LEAST_DISK + int(self.checkpoints(settings) * BESIDE) + sum(map(self._to_come, running))
+        free = disk_free(path)
+        if free < need and time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            sweep.sweep(self._store)
+            free = disk_free(path)
+        if free >= need:
+            return None
+        return say(
+            "Waiting: only {free} MB are free at {path}, and a trial needs {least} MB.",
+            free=free // 2**20,
+            path=path,
+            least=need // 2**20,
+        )
+
+    def _on_gpu(self, settings: Mapping[str, Any], slot: Slot) -> Message | None:
+        if not slot.gpu:
+            return None
+        need = probed(self._store, settings)
+        if time.monotonic() - self._asked > GPU_SECONDS:
+            self._asked, self._gpus = time.monotonic(), slots.memory_free()
+        free = self._gpus.get(slot.gpu)
+        if need is None or free is None or free >= need * SPARE:
+            return None
+        return say(
+            "Waiting: {gpu} has {free} MB free, and the probe saw {need} MB in use at this batch size.",
+            gpu=slot.gpu,
+            free=free // 2**20,
+            need=need // 2**20,
+        )
+
+    def checkpoints(self, settings: Mapping[str, Any]) -> int:
+        """Bytes that the checkpoints of such a trial take: as many as those of the last one of its model that ended; 0
+        before any has."""
+        key = tuple((name, value) for name, value in sorted(settings.items()) if name.startswith(SIZED_BY))
+        if not self._sizes.get(key):
+            self._sizes[key] = self._measured(key)
+        return self._sizes[key]
+
+    def _measured(self, key: tuple[tuple[str, Any], ...]) -> int:
+        complete = [entry for entry in trials.trials(self._store) if entry.status == "complete"]
+        for entry in reversed(complete[-LOOKED_AT:]):
+            settings = trials.trial_settings(self._store, entry)
+            if tuple((name, value) for name, value in sorted(settings.items()) if name.startswith(SIZED_BY)) == key:
+                size = folder_size(self._store.project.trial_folder(entry.id) / sweep.CHECKPOINTS)
+                if size:
+                    return size
+        return 0
+
+    def _to_come(self, entry: Trial) -> int:
+        """What a running trial will still write."""
+        written = folder_size(self._store.project.trial_folder(entry.id) / sweep.CHECKPOINTS)
+        return max(int(self.checkpoints(trials.trial_settings(self._store, entry)) * BESIDE) - written, 0)
+
+
+def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
+    """Bytes on the device that the probe saw in use at a configuration's batch size; None for another model."""
+    found = measurements.latest(store, "probe")
+    if found is None or found.subject.get("model.name") != settings.get("model.name"):
+        return None
+    sizes = [line for line in found.result.get("sizes", ()) if line.get("peak_memory")]
+    fits = [line for line in sizes if line["batch_size"] >= settings.get("training.batch_size", 0)]
+    return min(fits, key=lambda line: line["batch_size"])["peak_memory"] if fits else None
+
+
+def disk_free(path: Path) -> int:
+    """Bytes that may still be written where `path` is, or will be."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of the files right in a folder; 0 where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries if entry.is_file())
+    except OSError:
+        # Files come and go while a trial writes.
+        return 0

@@ -1,0 +1,76 @@
+"""What people wish of rounds and trials while they run, from any session: checked, recorded, and seen to (G14)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from presets.language import Message
+from rounds import supervisor
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, Trial
+
+RETRIED = ("failed", "infeasible", "stopped")
+
+
+def target(store: Store, name: str) -> str:
+    """The full name of what is meant: a trial, a batch, or a round by its number. Refuses anything else."""
+    full = f"round-{name}" if name.isdecimal() else name
+    known = {entry.name for entry in trials.batches(store)}
+    return full if full in known else trials.trial(store, full).id
+
+
+def ask(store: Store, name: str, wanted: str) -> Batch:
+    """Wish that a batch runs, pauses or stops, or that a trial stops; the batch that it concerns."""
+    batch = _batch(store, name)
+    if name != batch.name and wanted != "stop":
+        raise Refusal("{trial} is a trial: only whole rounds are paused.", trial=name)
+    if name != batch.name:
+        _unfinished(trials.trial(store, name))
+    trials.ask(store, name, wanted)
+    # Whoever stops a round whose supervisor died must not leave its trials running.
+    supervisor.ensure(store.project)
+    return trials.batch(store, batch.name)
+
+
+def retry(store: Store, names: Sequence[str]) -> Batch:
+    """Try trials again: one that ended begins anew, its first try set aside; one that stopped goes on."""
+    entries = [trials.trial(store, name) for name in names]
+    for entry in entries:
+        if entry.status not in RETRIED:
+            raise Refusal(
+                "{trial} is {status}; only what is infeasible, failed or stopped is tried again.",
+                trial=entry.id,
+                status=Message(entry.status),
+            )
+    for entry in entries:
+        trials.ask(store, entry.id, "retry")
+    supervisor.ensure(store.project)
+    return trials.batch(store, entries[0].batch)
+
+
+def put_first(store: Store, names: Sequence[str]) -> Batch:
+    """Have trials, or all of a batch that wait, started before all others; the batch of the first."""
+    chosen: list[Trial] = []
+    for name in names:
+        batch = _batch(store, name)
+        if name == batch.name:
+            chosen += [e for e in trials.trials(store, name) if e.status in ("queued", "stopped")]
+        else:
+            chosen.append(trials.trial(store, name))
+    waiting = [entry.id for entry in chosen if entry.status in ("queued", "stopped")]
+    if not waiting:
+        raise Refusal("Nothing of {names} waits to be started.", names=list(names))
+    trials.put_first(store, waiting)
+    return _batch(store, names[0])
+
+
+def _unfinished(entry: Trial) -> None:
+    if entry.status in trials.ENDED:
+        raise Refusal("{trial} has ended already.", trial=entry.id)
+
+
+def _batch(store: Store, name: str) -> Batch:
+    known = {entry.name for entry in trials.batches(store)}
+    return trials.batch(store, name if name in known else trials.trial(store, name).batch)

@@ -1,0 +1,152 @@
+"""Room on disk and GPU, what is swept up to make some, and what logging out does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import launching, logout, planning, reviewing, room, slots, sweep
+from rounds.room import Room
+from rounds.slots import Slot
+from state import measurements, trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+
+RESULTS = [0.4, 0.5, None, 0.2, 0.3, 0.35, 0.6, 0.25]
+CHECKPOINT = 3_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A baseline and a round that has ended, with checkpoints of 3 kB for each trial."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        ended(opened, "baseline-1-001", 0.5)
+        planning.save(opened, planning.propose(opened, trials=len(RESULTS)), wanted="run")
+        for entry, best in zip(trials.trials(opened, "round-1"), RESULTS, strict=True):
+            ended(opened, entry.id, best)
+        yield opened
+
+
+def ended(store: Store, id: str, best: float | None) -> None:
+    small_project.end(store, id, best, "infeasible" if best is None else "complete")
+    checkpoints(store, id)
+
+
+def checkpoints(store: Store, name: str) -> Path:
+    folder = store.project.trial_folder(name) / sweep.CHECKPOINTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "last.safetensors").write_bytes(b"x" * CHECKPOINT)
+    return folder
+
+
+def left(store: Store) -> list[str]:
+    return sorted(path.parent.name for path in store.project.folder.glob("trials/*/checkpoints"))
+
+
+def test_nothing_is_superfluous_before_a_round_is_over(store: Store) -> None:
+    assert sweep.superfluous(store) == []
+    reviewing.review_batch(store, "round-1")
+    assert sweep.superfluous(store) == []
+    # A launch that is not decided yet may be repeated, or another trial of the round be taken.
+    launching.start(store, launching.propose(store, "round-1"))
+    assert sweep.superfluous(store) == []
+    assert sweep.sweep(store) == 0
+    assert len(left(store)) == 9
+
+
+def test_of_a_round_that_is_over_the_best_few_keep_theirs_and_baseline_and_launch_all(store: Store) -> None:
+    reviewing.review_batch(store, "round-1")
+    launching.start(store, launching.propose(store, "round-1"))
+    for entry in trials.trials(store, "launch-1"):
+        ended(store, entry.id, 0.2 + entry.number / 1000)
+    launching.decide(store, "launch-1", "adopt", "for the test")
+    assert sweep.sweep(store) == 5 * CHECKPOINT
+    runs = [f"launch-1-00{number}" for number in range(1, 7)]
+    assert left(store) == sorted(["baseline-1-001", *runs, "round-1-004", "round-1-005", "round-1-008"])
+    # Whatever else there is of a trial stays.
+    assert (store.project.trial_folder("round-1-001") / "metrics.jsonl").exists()
+    assert sweep.superfluous(store) == []
+
+
+def test_earlier_tries_of_a_trial_keep_no_checkpoints_once_it_has_ended(store: Store) -> None:
+    folder = checkpoints(store, "round-1-001.1")
+    checkpoints(store, "round-1-001.backup")
+    trials.ask(store, "round-1-001", "retry")
+    assert sweep.sweep(store) == 0
+    small_project.end(store, "round-1-001", 0.4)
+    assert sweep.sweep(store) == CHECKPOINT
+    assert not folder.exists()
+    assert "round-1-001.backup" in left(store)
+
+
+def test_a_trial_waits_until_the_disk_has_room_for_its_checkpoints_and_for_those_to_come(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Room(store)
+    settings = trials.trial_settings(store, trials.trial(store, "round-1-001"))
+    assert here.checkpoints(settings) == CHECKPOINT
+    assert here.checkpoints({**settings, "model.name": "resnet50"}) == 0
+    need = room.LEAST_DISK + int(CHECKPOINT * room.BESIDE)
+    running = trials.trial(store, "round-1-001")
+    to_come = int(CHECKPOINT * room.BESIDE) - CHECKPOINT
+    monkeypatch.setattr(room, "disk_free", lambda path: need)
+    assert here.lacking(settings, Slot("cpu"), []) is None
+    message = here.lacking(settings, Slot("cpu"), [running])
+    assert message is not None
+    assert message.text().startswith("Waiting: only 200 MB are free at ")
+    monkeypatch.setattr(room, "disk_free", lambda path: need + to_come)
+    assert here.lacking(settings, Slot("cpu"), [running]) is None
+
+
+def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = trials.trial_settings(store, trials.trial(store, "round-1-001"))
+    sizes = [{"batch_size": size, "peak_memory": size * 2**20} for size in (8, 16)]
+    measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, {"sizes": sizes})
+    assert room.probed(store, settings) == 8 * 2**20
+    assert room.probed(store, {**settings, "training.batch_size": 12}) == 16 * 2**20
+    assert room.probed(store, {**settings, "training.batch_size": 32}) is None
+    assert room.probed(store, {**settings, "model.name": "other"}) is None
+    slot = Slot("cuda", "GPU-a", 1)
+    for free, waits in ((8 * 2**20, True), (9 * 2**20, False)):
+        monkeypatch.setattr(slots, "memory_free", lambda free=free: {"GPU-a": free})
+        lacking = Room(store).lacking(settings, slot, [])
+        assert (lacking is not None) == waits
+    # Of a part of a GPU nothing is known, so that nothing is in the way.
+    assert Room(store).lacking(settings, Slot("cuda", "MIG-1", 1), []) is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "fate"),
+    [
+        ({}, "lives"),
+        ({"KillUserProcesses": "no"}, "lives"),
+        ({"KillUserProcesses": "yes", "KillExcludeUsers": "root me"}, "lives"),
+        ({"KillUserProcesses": "yes", "KillExcludeUsers": "root", "Linger": "yes"}, "scope"),
+        ({"KillUserProcesses": "yes", "Linger": "no"}, "ends"),
+    ],
+)
+def test_what_logging_out_does_is_asked_of_logind(
+    answers: dict[str, str], fate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `loginctl` that answers so, as the only program that is found."""
+    lines = [f'*"--property {name}"*) echo "{value}" ;;' for name, value in answers.items()]
+    program = "\n".join(["#!/bin/sh", 'case "$*" in', *lines, "*) exit 1 ;;", "esac", ""])
+    for name, text in (("loginctl", program), ("systemd-run", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(logout, "_user", lambda: "me")
+    assert logout.fate() == fate
+    assert logout.wrapped(["x"])[-1] == "x"
+    assert (logout.wrapped(["x"])[0] == "systemd-run") == (fate == "scope")
+
+
+def test_without_logind_whatever_is_detached_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert logout.fate() == "lives"
