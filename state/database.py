@@ -63,28 +63,34 @@ class Store:
         connection = self.database.conn
         try:
             connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            raise _refusal(error, self.project.store_path) from None
-        try:
             yield
-        except BaseException:
-            connection.rollback()
-            raise
-        try:
             connection.commit()
         except sqlite3.OperationalError as error:
             connection.rollback()
             raise _refusal(error, self.project.store_path) from None
+        except BaseException:
+            connection.rollback()
+            raise
 
     def record(self, kind: str, **content: Any) -> Event:
         """Write one event into the journal and the tables, whole or not at all; returns it with its time and author."""
         event = {"kind": kind, "at": now(), "by": author(), **content}
+        path = self.project.journal_path
         with self.transaction():
             self._apply_tail()
             # Applied first: what the tables refuse never reaches the journal.
             self._apply[kind](self, event)
-            files.append_line(self.project.journal_path, event)
-            self._remember_offset(self.project.journal_path.stat().st_size)
+            before = path.stat().st_size if path.exists() else 0
+            try:
+                files.append_line(path, event)
+                self._remember_offset(path.stat().st_size)
+                self.database.conn.commit()
+            except BaseException:
+                # The tables could not take it (a full disk): it was not recorded, so it must not count later either.
+                # Nobody else has written since, for this transaction is still open.
+                with contextlib.suppress(FileNotFoundError):
+                    os.truncate(path, before)
+                raise
         return event
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:

@@ -378,35 +378,6 @@ def test_while_the_disk_is_full_trials_wait_and_say_so(
     assert trials.trial(store, "round-1-001").message == ""
 
 
-def test_a_trial_that_ran_into_a_full_disk_goes_on_from_its_checkpoint_when_there_is_room(
-    store: Store, digits: Path, fork_server: ForkServer, undisturbed: dict[int, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Files of a limited size stand for the disk: writing the checkpoint fails in the middle."""
-    fill(store, digits, seeds=(1,))
-    driven = Supervisor(store, Machine(2), ForkServer(store.project.folder, ["false"]))
-    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-    limited += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-    limited += "from training import train, checkpoint\nimport errno\ncheckpoint.SAVE_SECONDS = 0.0\n"
-    limited += "errno.ENOSPC = errno.EFBIG\ntrain.main(sys.argv[1:])"
-    popen, begun = subprocess.Popen, []
-
-    def start(command: list[str], **how: Any) -> Any:
-        first = "training.train" in command and not begun
-        begun.append(command)
-        return popen([sys.executable, "-c", limited, *command[4:]] if first else command, **how)
-
-    monkeypatch.setattr(subprocess, "Popen", start)
-    with monkeypatch.context() as patch:
-        drive(driven, lambda: trials.trial(store, "round-1-001").status == "running")
-        # Full for whoever looks, until the trial waits.
-        patch.setattr(room, "LEAST_DISK", 2**62)
-        drive(driven, lambda: trials.trial(store, "round-1-001").status == "queued")
-        drive(driven, lambda: trials.trial(store, "round-1-001").message)
-        assert trials.trial(store, "round-1-001").message.startswith("Waiting: only ")
-    drive(driven, lambda: ended(store))
-    assert outcomes(store)[1] == undisturbed[1]
-
-
 def test_trials_are_started_in_the_order_that_people_wish(store: Store, digits: Path, fork_server: ForkServer) -> None:
     fill(store, digits, seeds=(1, 2, 3), slots=1, wanted="")
     wishes.put_first(store, ["round-1-003"])

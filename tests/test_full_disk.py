@@ -1,0 +1,111 @@
+"""A disk that fills up while a round runs: nothing is lost, trials wait and say so, and go on to the same results."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rounds import room
+from rounds.slots import Machine
+from rounds.supervisor import Supervisor
+from rounds.warm import ForkServer
+from state import metrics, runs, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from tests.small_project import wait_for
+
+# Of a trial some 8 MB: three best checkpoints, the last one, and for a moment another.
+SIZE, SPARE = 40 * 2**20, 5 * 2**20
+STEPS = {"training.steps": 120, "training.evaluate_every": 40, "training.seed": 1}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 40 MB; skipped where nobody may mount one."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", str(path)]
+    if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def queue(store: Store, digits: Path) -> None:
+    small_project.batch(store, small_project.settings(digits), [STEPS])
+
+
+def outcome(store: Store) -> Any:
+    entry = trials.trial(store, "round-1-001")
+    assert (entry.status, entry.message) == ("complete", "")
+    return entry.best, entry.best_step, entry.final, metrics.curve(store, entry.id, "val/loss")
+
+
+def tick(driven: Supervisor) -> None:
+    """One look of a supervisor, which outlives that the store's disk is full."""
+    with contextlib.suppress(Refusal):
+        driven.tick()
+
+
+def recorded(store: Store) -> tuple[bytes, int]:
+    """What the journal holds, and how many wishes the tables know."""
+    return store.project.journal_path.read_bytes(), len(store.rows("SELECT id FROM requests"))
+
+
+def fill(path: Path, left: int) -> None:
+    """Leave so many bytes of the disk free."""
+    with open(path, "wb") as ballast:
+        ballast.write(b"\0" * max(room.disk_free(path.parent) - left, 0))
+
+
+def test_a_round_goes_on_when_a_full_disk_has_room_again(
+    disk: Path, tmp_path: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "LEAST_DISK", 2 * 2**20)
+    with open_store(small_project.project(tmp_path / "roomy", digits)) as roomy:
+        queue(roomy, digits)
+        driven = Supervisor(roomy, Machine(2), fork_server)
+        wait_for(lambda: not driven.tick(), "the undisturbed trial never ended")
+        undisturbed = outcome(roomy)
+
+    with open_store(small_project.project(disk / "p", digits)) as store:
+        queue(store, digits)
+        fill(disk / "ballast", SPARE)
+        driven = Supervisor(store, Machine(2), fork_server)
+
+        def waits() -> bool:
+            tick(driven)
+            entry = trials.trial(store, "round-1-001")
+            return entry.status == "queued" and entry.message.startswith("Waiting: only ")
+
+        # It begins, runs into the full disk in the middle of a checkpoint, and waits with what it has saved.
+        wait_for(waits, "the trial never waited for room")
+        assert not list(disk.glob("p/.tunebook/trials/*/checkpoints/*.tmp"))
+
+        # Not one byte left: a wish cannot be recorded, says why, and leaves no half of it behind.
+        fill(disk / "more", 0)
+        said, before = "", recorded(store)
+        for _ in range(200):
+            before = recorded(store)
+            try:
+                trials.ask(store, "round-1", "pause")
+            except Refusal as refusal:
+                said = str(refusal)
+                break
+        assert "the disk is full" in said
+        assert recorded(store) == before
+
+        for name in ("ballast", "more"):
+            (disk / name).unlink()
+        trials.ask(store, "round-1", "run")
+        wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never went on")
+        assert outcome(store) == undisturbed
+        assert runs.result(store.project.trial_folder("round-1-001")) is not None
