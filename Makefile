@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz install locale figures wheel clean
+.PHONY: help demo test lint types imports tests fuzz soak install locale figures wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ tests: .venv/.dev  ## pytest
 
 fuzz: .venv/.dev  ## ten thousand random keys on the screens, on a project with hostile names
 	@for seed in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m tests.fuzz 1000 $$seed || exit 1; done
+
+soak: .venv/.dev  ## faults by the dozen: SOAK_ROUNDS=50 disturbed rounds, an hour or so
+	$(BIN)/python -m pytest tests/soak.py
 
 locale: .venv/.dev  ## collect the texts, and compile the translations
 	$(BIN)/python -m tests.translate update

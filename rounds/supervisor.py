@@ -155,10 +155,16 @@ class Supervisor:
         """Start a trial, or adopt it; False where it has to wait, and the rest of its batch with it. `own`: how many of
         the batch run."""
         folder = self._folder(entry)
-        if runs.alive(folder):
-            # One that has its result is about to be gone; it is waited for, and then begun again.
-            if runs.result(folder) is None:
+        living, result = runs.alive(folder), runs.result(folder)
+        if living:
+            # One that has its result is about to be gone; it is waited for.
+            if result is None:
                 self._adopt(entry)
+            return True
+        # Whatever it was started in before: its row could not be written then (a locked store, a full disk).
+        self.slots.pop(entry.id, None)
+        if result is not None and entry.wanted != "retry" and result.get("status") != "stopped":
+            self._attend(batch, entry)
             return True
         settings = trials.trial_settings(self.store, entry)
         slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values())

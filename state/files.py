@@ -64,18 +64,24 @@ def append_line(path: Path, value: Any) -> None:
         raise refusal(error, path) from None
 
 
-def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The JSON objects on the whole lines from a byte offset on, and the offset after them; torn lines are left out."""
+def read_lines(path: Path, offset: int = 0, most: int = -1) -> tuple[list[dict[str, Any]], int]:
+    """The JSON objects on the whole lines from a byte offset on, and the offset after them; torn lines are left out.
+
+    With `most`, of about so many bytes only (at least one line): the rest is read from the offset that is returned.
+    """
     try:
         with open(path, "rb") as file:
             file.seek(offset)
-            data = file.read()
+            data = file.read(most)
+            while most > 0 and data and b"\n" not in data and (more := file.read(most)):
+                data += more
     except FileNotFoundError:
         return [], offset
     end = data.rfind(b"\n") + 1
     values = []
     for line in data[:end].splitlines():
-        with contextlib.suppress(ValueError):
+        # Also what nests too deeply, or holds a number of too many digits.
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(line)
             if isinstance(value, dict):
                 values.append(value)

@@ -9,6 +9,10 @@ from typing import Any
 from state import files
 from state.database import Store
 
+# Bytes that are read and entered at once: a file of a million points must not fill the memory.
+CHUNK = 4 * 2**20
+NOT_FINITE = ("nan", "inf", "-inf", "infinity", "-infinity")
+
 
 def curve(store: Store, id: str, name: str, after: int = -1) -> list[tuple[int, float]]:
     """(step, value) of one metric of a trial in the order of the steps; NaN where the value was not a number.
@@ -51,33 +55,51 @@ def index_metrics(store: Store, ids: Iterable[str]) -> int:
         offset = 0 if renewed else row["metrics_offset"]
         if not renewed and offset == status.st_size:
             continue
-        lines, end = files.read_lines(path, offset)
-        points = [
-            (id, name, line["step"], number(value))
-            for line in lines
-            if isinstance(line.get("step"), int)
-            for name, value in line.items()
-            if name != "step" and isinstance(value, int | float | str)
-        ]
-        with store.transaction():
-            connection = store.database.conn
-            if renewed:
-                connection.execute("DELETE FROM metrics WHERE trial = ?", [id])
-            connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", points)
-            done = max((point[2] for point in points), default=0)
-            connection.execute(
-                "UPDATE trials SET metrics_file = ?, metrics_offset = ?, "
-                "steps_done = CASE WHEN ? THEN ? ELSE max(steps_done, ?) END WHERE id = ?",
-                [status.st_ino, end, renewed, done, done, id],
-            )
-        count += len(lines)
+        while True:
+            lines, end = files.read_lines(path, offset, CHUNK)
+            if end == offset:
+                break
+            _enter(store, id, lines, status.st_ino, end, renewed=renewed)
+            count, offset, renewed = count + len(lines), end, False
     return count
+
+
+def _enter(store: Store, id: str, lines: list[dict[str, Any]], file: int, end: int, *, renewed: bool) -> None:
+    """Enter lines of a file (its inode), read to the offset `end`; in place of all that was known where `renewed`."""
+    points = [
+        (id, name, line["step"], number(value))
+        for line in lines
+        if _is_step(line.get("step"))
+        for name, value in line.items()
+        if name != "step" and _is_value(value) and name.isprintable()
+    ]
+    done = max((point[2] for point in points), default=0)
+    with store.transaction():
+        connection = store.database.conn
+        if renewed:
+            connection.execute("DELETE FROM metrics WHERE trial = ?", [id])
+        connection.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?)", points)
+        connection.execute(
+            "UPDATE trials SET metrics_file = ?, metrics_offset = ?, "
+            "steps_done = CASE WHEN ? THEN ? ELSE max(steps_done, ?) END WHERE id = ?",
+            [file, end, renewed, done, done, id],
+        )
+
+
+def _is_step(step: Any) -> bool:
+    """Whether it is a number of steps; SQLite's largest integer is 2 to the 63rd, less 1."""
+    return isinstance(step, int) and not isinstance(step, bool) and 0 <= step < 2**63
+
+
+def _is_value(value: Any) -> bool:
+    """Whether it is a metric's value: a number, or what JSON lines write for one that is not finite."""
+    return isinstance(value, int | float) or (isinstance(value, str) and value.lower() in NOT_FINITE)
 
 
 def number(value: Any) -> float | None:
     """A metric as SQLite keeps it: NaN as NULL; "nan" and "inf" are how JSON lines carry what JSON has no word for."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return None if math.isnan(number) else number

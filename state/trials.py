@@ -211,17 +211,19 @@ def note(store: Store, id: str, message: str) -> None:
 def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
     """Take over what a trial's `result.json` says (`status`, `reason`, `message`, `best`, `final`, `steps_done`)."""
     metric = f"val/{store.project.settings.metric}"
-    best, final = result.get("best") or {}, result.get("final") or {}
+    # Written by a process that may be anybody's.
+    best, final = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
+    status = result.get("status")
     with store.transaction():
         store.database.conn.execute(
             "UPDATE trials SET status = ?, reason = ?, message = ?, steps_done = ?, best_step = ?, best = ?, "
             "final = ?, result = ?, ended_at = ? WHERE id = ?",
             [
-                result.get("status", "failed"),
-                result.get("reason", ""),
-                result.get("message", ""),
-                result.get("steps_done", 0),
-                best.get("step"),
+                status if status in (*ENDED, "stopped") else "failed",
+                str(result.get("reason", "")),
+                str(result.get("message", "")),
+                _whole(result.get("steps_done")) or 0,
+                _whole(best.get("step")),
                 number(best.get(metric)),
                 number(final.get(metric)),
                 json.dumps(dict(result), ensure_ascii=False),
@@ -229,6 +231,10 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
                 id,
             ],
         )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
 def reconcile(store: Store) -> None:
