@@ -113,7 +113,7 @@ def outcome(
         "exit_code": code,
         "seconds": round(seconds, 3),
     }
-    last = " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
+    last = last_words(log)
     diverged = bool(metrics.values) and not math.isfinite(metrics.values[-1][1][name])
     if stopping:
         result |= {"status": "stopped", "reason": "stopped"}
@@ -166,7 +166,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     versions = _ask_versions(asked)
     try:
         child = subprocess.Popen(
-            asked["command"], cwd=asked["directory"], stdin=subprocess.DEVNULL, preexec_fn=_die_with(os.getpid())
+            asked["command"], cwd=asked["directory"], stdin=subprocess.DEVNULL, preexec_fn=die_with(os.getpid())
         )
     except OSError as error:
         message = f"{error.filename or asked['command'][0]}: {error.strerror or error}"
@@ -216,6 +216,11 @@ def _json(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
+def last_words(log: str) -> str:
+    """The last lines of what was printed, in one; empty where it was nothing."""
+    return " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
+
+
 def _tail(log: Path, start: int) -> str:
     """The end of what the command printed, not of what an earlier run did."""
     try:
@@ -227,7 +232,7 @@ def _tail(log: Path, start: int) -> str:
         return ""
 
 
-def _die_with(parent: int) -> Any:
+def die_with(parent: int) -> Any:
     """What a child does first: have the kernel end it with its parent, so that it never trains on unwatched."""
     if not sys.platform.startswith("linux"):
         return None

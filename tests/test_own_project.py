@@ -26,7 +26,7 @@ from tests.own_pipelines import ARGUMENTS, command
 from tests.small_project import wait_for
 from tui import exporting, main
 from tui.session import Session
-from wizard import baseline, flow, pipeline
+from wizard import baseline, flow, pipeline, probe
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def set_up(store: Store) -> None:
         assert now.step is not None
         recommended = flow.ask(store, now.step).recommended
         assert recommended is not None
-        flow.answer(store, now.step, recommended)
+        # Measured elsewhere: most of these tests are about something else.
+        flow.answer(store, now.step, 32 if now.step == "batch_size" else recommended)
 
 
 def drive(store: Store, name: str) -> list[trials.Trial]:
@@ -284,12 +285,13 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
     assert tunebook("new", root, *words, "--set", "nothing=1") == 2
     assert "no such hyperparameter" in capsys.readouterr().err
     given = [part for value in (*own_pipelines.VALUES, "note=x") for part in ("--set", value)]
+    given += ["--batch-size", "32"]
     assert tunebook("new", root, *given, "--yes", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
-    assert [entry["step"] for entry in answer["decisions"]] == ["initial"]
+    assert [entry["step"] for entry in answer["decisions"]] == ["initial", "batch_size"]
     with open_store(open_project(root)) as store:
         recorded = {entry.step: entry.chosen for entry in decisions.decisions(store)}
-        assert recorded == {"pipeline": "own", "metric": "held-out", "initial": "use"}
+        assert recorded == {"pipeline": "own", "metric": "held-out", "initial": "use", "batch_size": 32}
     assert tunebook("new", root, "--yes") == 0
     assert tunebook("new", root, "--set", "l2=0.001", "--yes") == 0
     assert open_project(root).settings.hyperparameters[3].default == 0.001
@@ -326,3 +328,78 @@ def test_which_pipeline_trains_is_a_recorded_decision(tmp_path: Path, store: Sto
     pipeline.decide(store)
     (made,) = decisions.decisions(store, all=True)
     assert (made.step, made.chosen, made.options) == ("pipeline", "own", ["built-in", "own"])
+
+
+def wait_for_probe(store: Store) -> None:
+    """Wait for the probe under way, and record it as the screens do."""
+    id = probe.under_way(store)
+    assert id is not None
+    wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+    probe.finish(store, id)
+
+
+def test_batch_sizes_are_measured_with_the_command_itself(tmp_path: Path, code: Path) -> None:
+    """The script says how fast it is; at 64 it runs out of memory."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "size, out = int(sys.argv[1]), sys.argv[2]\n"
+        "if size >= 64:\n    raise MemoryError('CUDA out of memory')\n"
+        "with open(out + '/metrics.jsonl', 'w') as file:\n"
+        "    for step in range(1, 6):\n"
+        "        row = {'step': step, 'accuracy': 0.5, 'samples_per_second': 100.0 * size + step}\n"
+        "        file.write(json.dumps(row) + '\\n')\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        assert flow.ask(store, "batch_size").recommended == "probe"
+        flow.answer(store, "batch_size", "probe")
+        assert flow.standing(store).needs == "probe"
+        with pytest.raises(Refusal, match="needs a result first"):
+            flow.ask(store, "batch_size")
+        wait_for_probe(store)
+        question = flow.ask(store, "batch_size")
+        assert [option.value for option in question.options] == [4, 8, 16, 32]
+        assert question.recommended == 32
+        assert question.table is not None
+        assert [row[1] for row in question.table.rows] == ["404", "804", "1,604", "3,204"]
+        assert "A batch of 64 does not fit: exit code 1" in " ".join(m.text() for m in question.evidence)
+        flow.answer(store, "batch_size", 16)
+        assert flow.standing(store) == flow.Standing("baseline", "baseline")
+        batch = configurations.configuration(store, baseline.plan(store).configuration)
+        assert batch.settings["training.batch_size"] == 16
+        # Another script is another speed (G6).
+        (code / "train.py").write_text("pass", encoding="utf-8")
+        assert flow.standing(store).step == "batch_size"
+
+
+def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text("raise SystemExit('no data here')", encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        flow.answer(store, "batch_size", "probe")
+        id = probe.under_way(store)
+        assert id is not None
+        wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+        with pytest.raises(Refusal, match=r"Batch size 4: exit code 1. It printed last: no data here"):
+            probe.finish(store, id)
+        question = flow.ask(store, "batch_size")
+        assert "no data here" in question.evidence[0].text()
+        assert question.recommended == 32
+        flow.answer(store, "batch_size", 32)
+        assert flow.standing(store).step == "baseline"
+
+
+def test_a_command_that_says_no_speed_is_timed_by_its_steps(store: Store) -> None:
+    """The digits' script writes its steps only, and ends too soon for more than the clock."""
+    flow.answer(store, "metric", "held-out")
+    flow.answer(store, "initial", "use")
+    flow.answer(store, "batch_size", "probe")
+    wait_for_probe(store)
+    lines = probe.sizes(store.project, "probe-1")
+    assert all(line["outcome"] == "measured" for line in lines)
+    assert {line["by"] for line in lines} <= {"clock", "rows"}
+    assert all(line["examples_per_second"] > 0 for line in lines)
+    assert flow.ask(store, "batch_size").recommended in [line["batch_size"] for line in lines]

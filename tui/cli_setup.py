@@ -95,15 +95,17 @@ def new(
     from tui import setup, starting_own
     from wizard import pipeline
 
-    asked_own = starting_own.Asked(
-        command, config_file, directory, options["metric"], direction, chance, options["batch_size"], assignments
-    )
-    if own := starting_own.begin(session, folder, data, asked_own):
+    asked_own = starting_own.Asked(command, config_file, directory, options["metric"], direction, chance, assignments)
+    size = options["batch_size"]
+    if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
         refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
         starting_own.refuse_built_in({**refused, "held_out": held_out})
+        if size is not None and not own.settings.batch_size:
+            raise Refusal("--batch-size: the command takes no batch size.")
+        given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
         with open_store(own) as store:
             pipeline.decide(store)
-            asked = setup.walk(session, store, {}, recommended=yes)
+            asked = setup.walk(session, store, given_size, recommended=yes)
         _ready(session, own, asked)
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}

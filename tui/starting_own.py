@@ -27,13 +27,12 @@ class Asked:
     metric: str | None = None
     direction: str | None = None
     chance: float | None = None
-    batch_size: str | None = None
     assignments: tuple[str, ...] = ()
 
 
-def begin(session: Session, folder: Path, data: Path | None, asked: Asked) -> Project | None:
+def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, anew: bool = False) -> Project | None:
     """The project on the user's own pipeline in the folder, a new one or one whose set-up is to go on; None where the
-    built-in pipeline is meant. Refuses what does not go together."""
+    built-in pipeline is meant. `anew`: something decided is to change. Refuses what does not go together."""
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if existing is None and asked.command is None:
@@ -51,7 +50,7 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked) -> Pr
             raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
         return None
     session.speak(existing.settings.language)
-    return _changed(session, existing, asked)
+    return _changed(session, existing, asked, anew=anew)
 
 
 def create(root: Path, asked: Asked) -> Project:
@@ -66,7 +65,7 @@ def create(root: Path, asked: Asked) -> Project:
         directory=_placed(asked.directory or Path.cwd(), root),
         config_file=_placed(asked.config_file, root) if asked.config_file else "",
     )
-    return pipeline.create(root, settings, _assignments(asked))
+    return pipeline.create(root, settings, asked.assignments)
 
 
 def refuse_built_in(options: Mapping[str, Any]) -> None:
@@ -79,7 +78,7 @@ def refuse_built_in(options: Mapping[str, Any]) -> None:
         )
 
 
-def _changed(session: Session, existing: Project, asked: Asked) -> Project:
+def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -> Project:
     """The project with what was given anew; refuses another command, which would be another project."""
     now = existing.settings
     given = {
@@ -99,20 +98,15 @@ def _changed(session: Session, existing: Project, asked: Asked) -> Project:
         changes |= {"metric": metric, "direction": asked.direction or same or pipeline.direction(metric)}
     if asked.chance is not None:
         changes["chance"] = asked.chance
-    if _assignments(asked):
-        changes |= own.changed(existing, _assignments(asked))
+    if asked.assignments:
+        changes |= own.changed(existing, asked.assignments)
     with open_store(existing) as store:
-        if flow.standing(store).step is None and not changes:
+        if flow.standing(store).step is None and not changes and not anew:
             raise Refusal(
                 "{path}: there is a project already. Open it, or choose another folder.", path=str(existing.root)
             )
     session.progress(_("Going on with the set-up of {path}").format(path=existing.root))
     return projects.change(existing, **changes) if changes else existing
-
-
-def _assignments(asked: Asked) -> tuple[str, ...]:
-    size = (f"training.batch_size={asked.batch_size}",) if asked.batch_size else ()
-    return (*asked.assignments, *size)
 
 
 def _placed(path: Path, root: Path) -> str:

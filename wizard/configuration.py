@@ -16,12 +16,15 @@ from wizard import own
 # The decisions of the set-up, in their order. Whatever else is recorded as a decision sets nothing here.
 STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
 # Of a pipeline of the user's own: the rest is decided in their script.
-OWN_STEPS = ("metric", "initial", "baseline")
+OWN_STEPS = ("metric", "initial", "batch_size", "baseline")
 
 
 def steps(store: Store) -> tuple[str, ...]:
     """The decisions of this project's set-up, in their order."""
-    return OWN_STEPS if store.project.settings.command else STEPS
+    if not store.project.settings.command:
+        return STEPS
+    sized = bool(store.project.settings.batch_size)
+    return tuple(step for step in OWN_STEPS if sized or step != "batch_size")
 
 
 def current(store: Store) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from wizard import (
     inspection,
     metric,
     optimizer,
+    own_probe,
     own_steps,
     probe,
     steps,
@@ -76,6 +77,7 @@ _STEPS = {
 _OWN_STEPS = {
     "metric": _Step(own_steps.ask_metric, _plain(own_steps.settle_metric), own_steps.metric_valid),
     "initial": _Step(own_steps.ask_initial, _plain(own_steps.settle_initial), own_steps.initial_valid),
+    "batch_size": _Step(own_probe.ask, _plain(own_probe.settle), own_probe.valid),
     "baseline": _Step(baseline.ask, baseline.settle, baseline.valid),
 }
 
@@ -146,6 +148,8 @@ _TITLES = {
 def _needs(store: Store, step: str) -> Standing:
     if step == "data" and inspection.fresh(store) is None:
         return Standing(step, "inspection", inspection.running(store))
+    if step == "batch_size" and store.project.settings.command:
+        return Standing(step, "probe", probe.under_way(store)) if own_probe.needed(store) else Standing(step)
     if step == "batch_size" and probe.fresh(store) is None:
         return Standing(step, "probe", probe.under_way(store))
     if step == "baseline":

@@ -122,7 +122,7 @@ def ask_initial(store: Store) -> Question:
 def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
     """The values go into the configuration; what is typed changes tunebook.toml, and the question comes again."""
     if chosen == USE:
-        return Settled(own.values(store.project), say("the command's own values, confirmed"))
+        return Settled(_decided_here(store), say("the command's own values, confirmed"))
     try:
         typed = shlex.split(str(chosen))
     except ValueError as error:
@@ -137,7 +137,12 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
 
 def initial_valid(store: Store, decision: Decision) -> bool:
     """Whether the decision still stands: the command takes these hyperparameters, and their values are the same."""
-    return decision.chosen == USE and decision.settings == own.values(store.project)
+    return decision.chosen == USE and decision.settings == _decided_here(store)
+
+
+def _decided_here(store: Store) -> dict[str, Any]:
+    """The values but for the batch size, which is decided by its speed."""
+    return {key: value for key, value in own.values(store.project).items() if key != pipeline.BATCH_SIZE}
 
 
 def _about_metric(settings: Settings) -> Iterator[Message]:

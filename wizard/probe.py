@@ -10,7 +10,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
 from state.project import Project
-from wizard import configuration, inspection, machine, measuring, optimizer
+from wizard import configuration, inspection, machine, measuring, optimizer, own_probe
 
 KIND = "probe"
 SIZES = "sizes.jsonl"
@@ -23,6 +23,8 @@ TEXT_INPUTS = ("data.max_length",)
 
 def subject(store: Store) -> dict[str, Any]:
     """All that the throughput of a batch size depends on (G6). Refuses while model or optimizer are not chosen."""
+    if store.project.settings.command:
+        return own_probe.subject(store)
     values = configuration.current(store)
     if "model.name" not in values or "optimizer.name" not in values:
         raise Refusal("Choose an architecture and an optimizer first: the probe trains with them.")
@@ -40,6 +42,8 @@ def subject(store: Store) -> dict[str, Any]:
 
 def start(store: Store) -> str:
     """Start a probe, detached, and return its id."""
+    if store.project.settings.command:
+        return own_probe.start(store)
     about = subject(store)
     rate = catalogue.hyperparameter(
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
@@ -78,6 +82,8 @@ def last(store: Store) -> str | None:
 
 def fresh(store: Store) -> Measurement | None:
     """The latest probe; None when model, optimizer, precision, input size, data or device are others now (G6)."""
+    if store.project.settings.command:
+        return own_probe.fresh(store)
     values = configuration.current(store)
     if "model.name" not in values or "optimizer.name" not in values or inspection.fresh(store) is None:
         return None

@@ -1,0 +1,182 @@
+"""Measures batch sizes with a command of the user's own: `python -m state.probe_command FOLDER` with its probe.json.
+
+Each size runs as a trial would, until what it writes says how fast it is; then it is stopped. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from state import files
+from state.foreign import Reader
+from state.run_command import LOCK, LOG, OUT_OF_MEMORY, RESULT, die_with, last_words
+
+ASKED, SIZES = "probe.json", "sizes.jsonl"
+POLL_SECONDS = 0.05
+# So long its rows are watched, and so long at most it runs; what says nothing in that time cannot be measured.
+WATCHED_SECONDS, LONGEST_SECONDS = 5.0, 60.0
+# Rows that come closer together than this say more about us than about the command.
+SHORTEST_SECONDS = 0.5
+GRACE_SECONDS = 5.0
+# A size that gains less is no faster; two of them in a row end the ascent (engine.md 1.3).
+GAIN, PATIENCE = 1.05, 2
+RATE = "examples_per_second"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the sizes of a folder one after the other, and write what is recommended."""
+    folder = Path((arguments or sys.argv[1:])[0]).resolve()
+    with files.holding(folder / LOCK, f"{os.getpid()}\n") as held:
+        if not held:
+            print(f"{folder}: another probe is going on in this folder", file=sys.stderr)
+            return 2
+        asked = json.loads((folder / ASKED).read_bytes())
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+        result = ascend(folder, asked)
+        files.write_atomically(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+    return 0
+
+
+def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Run size after size while that pays; the result as other probes give it."""
+    began, lines, idle, best = time.monotonic(), [], 0, 0.0
+    limit = "cap"
+    for size, run in zip(asked["sizes"], asked["runs"], strict=True):
+        line = measure(folder, size, run, asked)
+        files.append_line(folder / SIZES, line)
+        print(json.dumps(line), flush=True)
+        if line["outcome"] != "measured":
+            limit = "memory" if line["outcome"] == "out_of_memory" else "error"
+            if not lines:
+                return {"status": "failed", "message": f"Batch size {size}: {line['message']}"}
+            break
+        idle = 0 if line[RATE] > GAIN * best else idle + 1
+        lines.append(line)
+        best = max(best, line[RATE])
+        if idle >= PATIENCE:
+            limit = "throughput"
+            break
+    return {
+        "status": "complete",
+        **recommend(lines, limit),
+        "device": asked["device"],
+        "precision": "",
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def recommend(lines: Sequence[Mapping[str, Any]], limit: str) -> dict[str, Any]:
+    """The smallest size within 5 % of the best throughput, which is worth no more than that."""
+    best = max(line[RATE] for line in lines)
+    saturation = next(line["batch_size"] for line in lines if line[RATE] * GAIN >= best)
+    return {
+        "recommended": saturation,
+        "largest_feasible": lines[-1]["batch_size"],
+        "saturation": saturation,
+        "limited_by": "throughput" if saturation < lines[-1]["batch_size"] else limit,
+    }
+
+
+def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """How fast the command is at one size, or why that cannot be told."""
+    reader, log = Reader(Path(run["output"]), asked["metric"]), folder / f"size-{size}-{LOG}"
+    seen: list[tuple[float, int]] = []
+    rates: list[float] = []
+    began = time.monotonic()
+
+    def look(*, ended: bool = False) -> None:
+        for row in reader.read(ended=ended):
+            seen.append((time.monotonic(), int(row["step"])))
+            if row.get(RATE, 0) > 0:
+                rates.append(float(row[RATE]))
+
+    with open(log, "ab") as output:
+        try:
+            child = subprocess.Popen(
+                run["command"],
+                cwd=asked["directory"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with(os.getpid()),
+            )
+        except OSError as error:
+            return _unmeasured(size, "failed", f"{error.filename or run['command'][0]}: {error.strerror or error}")
+    stopped = False
+    try:
+        while child.poll() is None and not stopped:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(POLL_SECONDS)
+            look()
+            watched = bool(seen) and time.monotonic() - seen[0][0] > WATCHED_SECONDS and len(seen) > 1
+            stopped = watched or time.monotonic() - began > LONGEST_SECONDS
+    finally:
+        if child.poll() is None:
+            _stop(child)
+    seconds = time.monotonic() - began
+    look(ended=True)
+    if child.returncode and not stopped:
+        text = log.read_text(encoding="utf-8", errors="replace")[-16_384:]
+        outcome = "out_of_memory" if any(word in text for word in OUT_OF_MEMORY) else "failed"
+        return _unmeasured(size, outcome, f"exit code {child.returncode}. It printed last: {last_words(text)}")
+    rate, spread, how = throughput(size, seen, rates, seconds, epochs=reader.found == ["summary.csv"])
+    if rate is None:
+        return _unmeasured(size, "failed", how)
+    return {
+        "batch_size": size,
+        "outcome": "measured",
+        "message": "",
+        RATE: rate,
+        "step_seconds": size / rate,
+        "spread": spread,
+        "peak_memory": None,
+        "by": how,
+    }
+
+
+def throughput(
+    size: int, seen: Sequence[tuple[float, int]], rates: Sequence[float], seconds: float, *, epochs: bool
+) -> tuple[float | None, float, str]:
+    """Examples a second, the spread of what says so, and what that is: a column of its own, the steps between rows, or
+    the steps of the whole run; None and the reason where nothing says it. `seen`: time and step of each row."""
+    if rates:
+        # The first covers the start as well.
+        counted = rates[1:] or rates
+        middle = statistics.median(counted)
+        return middle, statistics.median(abs(rate - middle) for rate in counted) / middle, "column"
+    if epochs or not seen:
+        return None, 0.0, "It writes neither steps nor examples_per_second, so its speed cannot be told."
+    (first_time, first), (last_time, last) = seen[0], seen[-1]
+    if last > first and last_time - first_time >= SHORTEST_SECONDS:
+        return (last - first) * size / (last_time - first_time), 0.0, "rows"
+    if last > 0:
+        return last * size / seconds, 0.0, "clock"
+    return None, 0.0, "It wrote no step beyond the first."
+
+
+def _unmeasured(size: int, outcome: str, message: str) -> dict[str, Any]:
+    return {"batch_size": size, "outcome": outcome, "message": message}
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

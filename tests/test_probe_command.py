@@ -1,0 +1,56 @@
+"""What says how fast a command is, and which batch size follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from state.probe_command import recommend, throughput
+
+SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "rates", "epochs", "rate", "how"),
+    [
+        (SEEN, [10.0, 100.0, 110.0], False, 105.0, "column"),
+        (SEEN, [90.0], False, 90.0, "column"),
+        (SEEN, [], False, 80.0, "rows"),
+        # Closer together than can be told apart: the whole run, its start included.
+        ([(0.0, 10), (0.1, 50)], [], False, 40.0, "clock"),
+        ([(0.0, 10)], [], False, 8.0, "clock"),
+    ],
+)
+def test_the_speed_comes_from_what_there_is(
+    seen: list[tuple[float, int]], rates: list[float], epochs: bool, rate: float, how: str
+) -> None:
+    found = throughput(8, seen, rates, 10.0, epochs=epochs)
+    assert (found[0], found[2]) == (rate, how)
+
+
+@pytest.mark.parametrize(("seen", "epochs"), [([], False), (SEEN, True), ([(0.0, 0)], False)])
+def test_where_nothing_says_the_speed_the_reason_is_given(seen: list[tuple[float, int]], epochs: bool) -> None:
+    rate, _spread, reason = throughput(8, seen, [], 10.0, epochs=epochs)
+    assert rate is None
+    assert reason.startswith("It w")
+
+
+def lines(*rates: float) -> list[dict[str, Any]]:
+    return [{"batch_size": 2**place, "examples_per_second": rate} for place, rate in enumerate(rates)]
+
+
+@pytest.mark.parametrize(
+    ("rates", "limit", "size", "by"),
+    [
+        ((100, 190, 300, 310, 305), "throughput", 4, "throughput"),
+        ((100, 200, 400), "memory", 4, "memory"),
+        ((100, 200, 205), "memory", 2, "throughput"),
+        ((100,), "error", 1, "error"),
+    ],
+)
+def test_the_smallest_size_within_five_percent_of_the_best_is_recommended(
+    rates: tuple[float, ...], limit: str, size: int, by: str
+) -> None:
+    found = recommend(lines(*rates), limit)
+    assert (found["recommended"], found["limited_by"]) == (size, by)

@@ -1,0 +1,213 @@
+"""Batch sizes of the user's own pipeline: their command runs for a while at each size, and what it writes is timed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import Message, _, say
+from state import decisions, files, measurements, pipeline, probe_command, run_command, runs
+from state.database import Store
+from state.decisions import Decision
+from state.errors import Refusal
+from state.measurements import Measurement
+from wizard import configuration, machine, measuring, own, quantity
+from wizard.question import Choice, Option, Question, Settled, Table
+
+STEP, KIND = "batch_size", "probe"
+PROBE = "probe"
+# From an eighth of the size that the command has to sixteen times that.
+BELOW, ABOVE = 3, 4
+# What does not change the time of a step.
+NOT_TIMED = (pipeline.BATCH_SIZE, pipeline.STEPS, pipeline.SEED)
+
+
+def subject(store: Store) -> dict[str, Any]:
+    """All that the throughput of a batch size depends on (G6)."""
+    there = pipeline.own(store.project)
+    device = machine.at_hand()
+    values = {key: value for key, value in own.values(store.project).items() if key not in NOT_TIMED}
+    return {
+        "command": store.project.settings.command,
+        "code": run_command.code_of(there.directory, pipeline.named_files(there)),
+        "values": values,
+        "device": device.name,
+        "device_memory": device.memory,
+        "cores": device.cores,
+    }
+
+
+def start(store: Store) -> str:
+    """Start a probe, detached, and return its id; one that is under way for the same command goes on."""
+    about = subject(store)
+    running = measuring.under_way(store, KIND, about)
+    if running is not None:
+        return running
+    there = pipeline.own(store.project)
+    pipeline.check(there)
+    values = configuration.checked(store)
+    sizes = _sizes(int(values[pipeline.BATCH_SIZE]))
+    id = measurements.next_id(store, KIND)
+    folder = files.make_folder(store.project.measurement_folder(id))
+    planned = []
+    for size in sizes:
+        output = files.make_folder(folder / f"size-{size}" / run_command.OUTPUT)
+        command = pipeline.fill(there, {**values, pipeline.BATCH_SIZE: size}, output, folder / f"size-{size}" / "input")
+        planned.append({"command": command, "output": str(output)})
+    asked = {
+        "sizes": sizes,
+        "runs": planned,
+        "directory": str(there.directory),
+        "metric": store.project.settings.metric,
+        "device": about["device"],
+    }
+    files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))
+    files.write_atomically(folder / measuring.SUBJECT, json.dumps(about, ensure_ascii=False))
+    runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder)
+    return id
+
+
+def fresh(store: Store) -> Measurement | None:
+    """The latest probe; None where the command, its code, its values or the device are others now (G6)."""
+    return measuring.fresh(store, KIND, subject(store))
+
+
+def needed(store: Store) -> bool:
+    """Whether a probe was asked for that has neither ended nor failed."""
+    decision = decisions.decision(store, STEP)
+    return decision is not None and decision.chosen == PROBE and fresh(store) is None and _failure(store) is None
+
+
+def ask(store: Store) -> Question:
+    """Before a probe: keep the size that the command has, or measure; after it, the measured sizes."""
+    found = fresh(store)
+    size = int(own.values(store.project)[pipeline.BATCH_SIZE])
+    if found is None:
+        return _ask_unmeasured(store, size)
+    lines = [line for line in found.result["sizes"] if line["outcome"] == "measured"]
+    best = int(found.result["recommended"])
+    return Question(
+        step=STEP,
+        rows=("G3", "G4", "G5", "G9"),
+        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        evidence=tuple(_evidence(found)),
+        options=tuple(
+            Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
+        ),
+        recommended=best,
+        reason=say(
+            "{speed}: as fast as it gets, within 5 %. Larger batches only make a step longer, and there are fewer "
+            "steps to learn in.",
+            speed=quantity.throughput(_rate(lines, best)),
+        ),
+        table=_table(lines),
+        free="integer",
+    )
+
+
+def settle(store: Store, question: Question, chosen: Choice) -> Settled:
+    """The batch size; measuring starts at once, and the question comes again with its figures."""
+    if chosen == PROBE:
+        return Settled({}, say("to be measured first"), lambda: start(store))
+    size = int(chosen)
+    if size < 1:
+        raise Refusal("{size}: a step takes at least 1 example.", size=size)
+    if chosen == question.recommended:
+        return Settled({pipeline.BATCH_SIZE: size}, question.reason)
+    return Settled({pipeline.BATCH_SIZE: size}, say("chosen by hand, as the command has it or as it was typed"))
+
+
+def valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: a size was chosen, for what the command is now."""
+    if decision.chosen == PROBE:
+        return False
+    asked = decision.question.get("values", {}).get("command")
+    # Decided on figures, these must still be true; decided without any, the command must be the same.
+    if asked is not None:
+        return asked == store.project.settings.command
+    found = fresh(store)
+    return found is not None and found.at <= decision.at
+
+
+def _ask_unmeasured(store: Store, size: int) -> Question:
+    failure = _failure(store)
+    measure = say("run the command for a while at each size and read how fast it is; each takes up to a minute")
+    return Question(
+        step=STEP,
+        rows=("G3", "G9"),
+        text=say(
+            "How many examples should a training step take, with {command}?", command=store.project.settings.command
+        ),
+        evidence=(
+            *([say("The probe came to no result: {reason}", reason=failure)] if failure else []),
+            say(
+                "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it "
+                "is decided here and never searched."
+            ),
+        ),
+        options=(
+            Option(PROBE, PROBE, measure),
+            Option(size, str(size), say("as the command has it; how fast that is, is not known")),
+        ),
+        recommended=size if failure else PROBE,
+        reason=say("Measured, it is known which size makes the best use of this machine.")
+        if not failure
+        else say("What the command has is known to be used; another number can be typed."),
+        free="integer",
+    )
+
+
+def _failure(store: Store) -> str | None:
+    """What a probe of this command said that came to no result; None where there is none, or it is at work."""
+    id = measuring.last(store, KIND, subject(store))
+    if id is None or measuring.under_way(store, KIND, subject(store)) is not None:
+        return None
+    result = runs.result(store.project.measurement_folder(id)) or {}
+    return str(result.get("message") or _("it was stopped"))
+
+
+def _sizes(size: int) -> list[int]:
+    """Doubling sizes around the one that the command has."""
+    lowest = max(0, (size - 1).bit_length() - BELOW)
+    return [2**power for power in range(lowest, (size - 1).bit_length() + ABOVE + 1)]
+
+
+def _evidence(found: Measurement) -> Iterator[Message]:
+    yield say("Measured with your command as it is, on {device}.", device=found.result["device"])
+    lines = found.result["sizes"]
+    how = {line.get("by") for line in lines if line["outcome"] == "measured"}
+    if "clock" in how:
+        yield say("Some sizes were timed by the clock, their start included: they are faster than they look.")
+    for line in lines:
+        if line["outcome"] != "measured":
+            yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=line["message"])
+    yield say(
+        "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
+        "decided here and never searched."
+    )
+
+
+def _note(size: int, best: int) -> Message:
+    if size == best:
+        return say("the largest that pays")
+    return say("works, with less throughput") if size < best else say("fits, but throughput does not rise any more")
+
+
+def _rate(lines: list[dict[str, Any]], size: int) -> float:
+    return next(float(line["examples_per_second"]) for line in lines if line["batch_size"] == size)
+
+
+def _table(lines: list[dict[str, Any]]) -> Table:
+    words = {"column": _("what it writes"), "rows": _("its rows"), "clock": _("the clock, start included")}
+    rows = tuple(
+        (
+            str(line["batch_size"]),
+            quantity.digits(line["examples_per_second"]),
+            quantity.duration(line["step_seconds"]).text(),
+            words[line["by"]],
+        )
+        for line in lines
+    )
+    return Table((say("batch size"), say("examples/s"), say("per step"), say("known by")), rows)
