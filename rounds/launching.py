@@ -62,29 +62,37 @@ def start(store: Store, proposal: Proposal, *, runs: int = decision.RUNS[0], wan
 
     Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs.
     """
-    best = configurations.configuration(store, proposal.best)
-    why = stored(say("found in {round} ({trial})", round=proposal.round, trial=proposal.trial))
-    changed = {key for key, value in proposal.candidate.items() if best.settings.get(key) != value}
-    reasons = {key: why if key in changed else best.reasons.get(key) for key in proposal.candidate}
-    candidate = configurations.save(
-        store,
-        proposal.candidate,
-        {key: reason for key, reason in reasons.items() if reason is not None},
-        best.hash,
-    )
-    plan = {
-        "round": proposal.round,
-        "trial": proposal.trial,
-        "candidate": candidate,
-        "best": best.hash,
-        "reused": list(proposal.reused),
-        "changes": [stored(message) for message in proposal.complexity.changes],
-        "added": [stored(message) for message in proposal.complexity.added],
-        "threads": trials.trial(store, proposal.trial).overrides.get(planning.THREADS),
-    }
+    plan = _plan(store, proposal)
     number = len(trials.batches(store, KIND)) + 1
     new = _new_runs(store, plan, number, {CANDIDATE: runs, BEST: runs - len(proposal.reused)}, {})
-    return trials.add_batch(store, KIND, goal=KIND, configuration=best.hash, plan=plan, trials=new, wanted=wanted)
+    return trials.add_batch(store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=new, wanted=wanted)
+
+
+def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: str) -> Batch:
+    """Record a decision without fresh runs, because they cost too much, as resting on one run that was chosen for its
+    result; returns the launch, which has no runs. Refuses without a reason, and anything but to adopt or to reject."""
+    if chosen not in ("adopt", "reject"):
+        raise Refusal("Without repeated runs there is only to adopt or to reject.")
+    if not words.strip():
+        raise Refusal("Say why it is too costly to repeat: the reason is kept with the decision.")
+    plan = _plan(store, proposal)
+    batch = trials.add_batch(store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=[], wanted="stop")
+    entry = trials.trial(store, proposal.trial)
+    reason = say(
+        "Too costly to repeat, decided on one run that was chosen for its result ({trial}): {words}",
+        trial=proposal.trial,
+        words=words.strip(),
+    )
+    launches.launch(
+        store,
+        batch=batch.name,
+        candidate=plan["candidate"],
+        previous=proposal.best,
+        decision=chosen,
+        reason=stored(reason),
+        evidence={"repeated": False, "selection": {"trial": entry.id, "best": entry.best}},
+    )
+    return batch
 
 
 def judge(store: Store, name: str) -> Verdict:
@@ -154,6 +162,30 @@ def _leader(store: Store, name: str) -> Trial:
     if not order:
         raise Refusal("{name} has no trial with a usable result: there is nothing to launch.", name=name)
     return trials.trial(store, order[0].id)
+
+
+def _plan(store: Store, proposal: Proposal) -> dict[str, Any]:
+    """What is kept of a launch: both configurations, the candidate's saved with where each value comes from."""
+    best = configurations.configuration(store, proposal.best)
+    why = stored(say("found in {round} ({trial})", round=proposal.round, trial=proposal.trial))
+    changed = {key for key, value in proposal.candidate.items() if best.settings.get(key) != value}
+    reasons = {key: why if key in changed else best.reasons.get(key) for key in proposal.candidate}
+    candidate = configurations.save(
+        store,
+        proposal.candidate,
+        {key: reason for key, reason in reasons.items() if reason is not None},
+        best.hash,
+    )
+    return {
+        "round": proposal.round,
+        "trial": proposal.trial,
+        "candidate": candidate,
+        "best": best.hash,
+        "reused": list(proposal.reused),
+        "changes": [stored(message) for message in proposal.complexity.changes],
+        "added": [stored(message) for message in proposal.complexity.added],
+        "threads": trials.trial(store, proposal.trial).overrides.get(planning.THREADS),
+    }
 
 
 def _launch(store: Store, name: str) -> Batch:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import launching, planning
+from rounds import launching, lineage, planning
 from rounds.decision import Verdict
 from state import trials
 from state.database import Store
@@ -30,6 +30,11 @@ from tui.session import Session, answering
 )
 @click.option("--reason", default="", metavar="TEXT", help=_("why; needed where it is not what the runs suggest"))
 @click.option("--yes", is_flag=True, help=_("decide as the runs suggest, with more runs where they are undecided"))
+@click.option(
+    "--too-costly", is_flag=True, help=_("decide without fresh runs, on record as such; with --decide and --reason")
+)
+@click.option("--history", is_flag=True, help=_("how the best configuration came to be, and nothing else"))
+@click.option("--back", metavar="HASH", help=_("an earlier best configuration becomes the best again; with --reason"))
 @answering
 @click.pass_obj
 def launch(
@@ -40,7 +45,26 @@ def launch(
     chosen: launching.Choice | None,
     reason: str,
     yes: bool,
+    too_costly: bool,
+    history: bool,
+    back: str | None,
 ) -> None:
+    if history or back:
+        with session.store() as store:
+            if back:
+                lineage.back(store, back, reason)
+            deciding.show_line(session, lineage.line(store))
+        return
+    if too_costly:
+        if chosen is None or not reason:
+            raise click.UsageError(_("--too-costly goes with --decide and --reason."))
+        with session.store() as store:
+            proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
+            name = launching.decide_unrepeated(store, proposal, chosen, reason).name
+        words = _("{name}: {decision} on one run, {trial}; on record as not repeated.")
+        session.text(words.format(name=name, decision=chosen, trial=proposal.trial))
+        session.answer({"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial})
+        return
     with session.store() as store:
         batch = deciding.undecided(store)
         if batch is None or trial is not None:
@@ -68,7 +92,7 @@ def launch(
 def _last_round(store: Store, trial: str | None) -> str:
     if trial is not None:
         return trials.trial(store, trial).batch
-    for batch in reversed(trials.batches(store, planning.KIND)):
+    for batch in reversed(planning.rounds(store)):
         if any(entry.status == "complete" for entry in trials.trials(store, batch.name)):
             return batch.name
     raise Refusal("No round has a complete trial yet. Run one: tunebook round run --wait")

@@ -9,6 +9,7 @@ from presets.language import _, say
 from rounds import launching
 from rounds.decision import RUNS, Verdict
 from rounds.launching import Choice, Proposal
+from rounds.lineage import Link
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -117,3 +118,32 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "probability_of_improvement": better and [better.probability, better.low, better.high],
         "diverged": verdict.diverged,
     }
+
+
+def show_line(session: Session, links: list[Link]) -> None:
+    """The line of the best configurations, oldest first, with what each changed and why."""
+    for link in links:
+        now = _(" (the best now)") if link.current else ""
+        session.text(f"{link.configuration}  {link.batch}  {link.at[:16].replace('T', ' ')}  {link.by}{now}")
+        for message in link.changes.changes:
+            session.text(f"    {message.text()}")
+        session.text("    " + _("because: {reason}").format(reason=link.reason.text()))
+    if not links:
+        session.text(_("There is no best configuration yet: the first is the baseline's."))
+    session.answer(
+        [
+            {
+                "number": link.number,
+                "at": link.at,
+                "by": link.by,
+                "launch": link.batch,
+                "configuration": link.configuration,
+                "reason": link.reason,
+                "changes": link.changes.changes,
+                "added": link.changes.added,
+                "repeated": link.repeated,
+                "current": link.current,
+            }
+            for link in links
+        ]
+    )

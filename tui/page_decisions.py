@@ -12,6 +12,8 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say
+from rounds import lineage
+from rounds.lineage import Link
 from state import decisions, launches
 from state.database import Store
 from state.decisions import Decision
@@ -19,6 +21,7 @@ from state.launches import Launch
 from tui.controls import Choices, Field
 from tui.keys import bindings
 from tui.page import Page, show
+from tui.prompt import Prompt
 from tui.say import choice
 from tui.terminal import printable
 from wizard import flow, pipeline
@@ -34,6 +37,8 @@ class Entry:
     details: tuple[str, ...]
     step: str
     """The step of the set-up, where it can be decided anew; else empty."""
+    back: str = ""
+    """The configuration, where it was the best one once; else empty."""
 
 
 class DecisionsPage(Page):
@@ -65,6 +70,7 @@ class DecisionsPage(Page):
             yield Choices(id="list")
             with VerticalScroll(id="reading", can_focus=False):
                 yield Static(id="details", markup=False)
+        yield Prompt()
 
     def on_mount(self) -> None:
         self._filter(False)
@@ -90,6 +96,12 @@ class DecisionsPage(Page):
     def action_change(self) -> None:
         """Decide the marked step of the set-up anew."""
         marked = self._marked()
+        if marked is not None and marked.back:
+            self.query_one(Prompt).type(
+                say("{name} becomes the best configuration again. Why? It is recorded:", name=marked.back),
+                lambda words: self.book.attempt(lambda: lineage.back(self.book.store, marked.back, words)),
+            )
+            return
         if marked is None or not marked.step:
             self.say(_("Only decisions of the set-up can be made anew; the others are followed by later ones."))
             return
@@ -101,6 +113,8 @@ class DecisionsPage(Page):
         reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
 
     def leave(self) -> bool:
+        if self.query_one(Prompt).leave():
+            return True
         filtered = bool(self.query_one(Field).display)
         if filtered:
             self._filter(False)
@@ -139,7 +153,8 @@ class DecisionsPage(Page):
 def entries(store: Store) -> list[Entry]:
     """All decisions, oldest first."""
     found = [_of_step(entry) for entry in decisions.decisions(store, all=True)]
-    found += [_of_launch(entry) for entry in launches.launches(store)]
+    links = {link.number: link for link in lineage.line(store)}
+    found += [_of_launch(entry, links.get(entry.number)) for entry in launches.launches(store)]
     return sorted(found, key=lambda entry: entry.at)
 
 
@@ -169,7 +184,7 @@ def _of_step(entry: Decision) -> Entry:
     )
 
 
-def _of_launch(entry: Launch) -> Entry:
+def _of_launch(entry: Launch, link: Link | None) -> Entry:
     word = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}[entry.decision]
     line = _("launch {number}: {candidate} {decision}").format(
         number=entry.number, candidate=entry.candidate, decision=word
@@ -177,7 +192,16 @@ def _of_launch(entry: Launch) -> Entry:
     details = [_("Why: {reason}").format(reason=_text(entry.reason)), *_signed(entry.by, entry.at)]
     if entry.previous:
         details.append(_("In place of {name}, after {batch}").format(name=entry.previous, batch=entry.batch))
-    return Entry(f"launch {entry.number}", entry.at, printable(line), tuple(printable(text) for text in details), "")
+    back = ""
+    if link is not None:
+        details += [f"- {message.text()}" for message in link.changes.changes]
+        if link.current:
+            details.append(_("It is the best configuration now."))
+        else:
+            back = entry.candidate
+            details.append(_("c: make it the best configuration again"))
+    told = tuple(printable(text) for text in details)
+    return Entry(f"launch {entry.number}", entry.at, printable(line), told, "", back)
 
 
 def _signed(by: str, at: str) -> Iterator[str]:

@@ -88,7 +88,7 @@ class LaunchPage(Page):
         results = [(entry.status, entry.best) for entry in trials.trials(store, self._of)]
         if results != self._judged:
             self._verdict, self._refused, self._judged = None, "", results
-            if all(status in trials.ENDED for status, _best in results):
+            if results and all(status in trials.ENDED for status, _best in results):
                 self._judge(self.book.project)
         self._show_verdict()
         self.refresh_bindings()
@@ -97,6 +97,8 @@ class LaunchPage(Page):
         """Only what the launch admits as it stands."""
         if action == "decide":
             return self._verdict is not None and not self._decided()
+        if action == "unrepeated":
+            return self._proposal is not None
         if action == "start":
             return self._proposal is not None or bool(self._resting())
         if action == "stop":
@@ -181,6 +183,13 @@ class LaunchPage(Page):
         show(self.query_one("#asked", Static), Content(words))
         self._show_typing(True)
 
+    def action_unrepeated(self) -> None:
+        """Adopt the candidate without fresh runs, because they cost too much; the reason is recorded."""
+        self._chosen = "adopt"
+        words = _("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
+        show(self.query_one("#asked", Static), Content(words))
+        self._show_typing(True)
+
     def leave(self) -> bool:
         typing, self._chosen = self._chosen is not None, None
         if typing:
@@ -189,6 +198,10 @@ class LaunchPage(Page):
 
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
+            if self._proposal is not None:
+                self._of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
+                self._proposal = None
+                return
             launching.decide(self.book.store, self._of, choice, words)
             supervisor.ensure(self.book.project)
 
@@ -260,6 +273,7 @@ def _proposal(page: LaunchPage, proposal: Proposal) -> Iterator[Content]:
         )
     yield Content("")
     yield Content.styled(_("s: run both again with fresh seeds"), "bold")
+    yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
 
 
 def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
@@ -297,6 +311,9 @@ def _verdict(verdict: Verdict) -> Iterator[Content]:
         header, *table = lines([_("side"), _("mean"), _("from"), _("to")], rows)
         yield Content.styled(header, "underline")
         yield from map(Content, table)
+    if (better := verdict.improvement) is not None:
+        words = _("Probability that a run of the candidate is better: {p:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        yield Content(words.format(p=better.probability, low=better.low, high=better.high))
     if verdict.p_value is not None:
         yield Content(_("Chance of such a gain without any difference: p = {p:.3f}").format(p=verdict.p_value))
     yield Content.styled(printable(verdict.message.text()), "bold")
