@@ -399,8 +399,8 @@ async def test_a_result_no_better_than_chance_is_only_overridden_with_a_reason(t
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
             await open_setup(pilot)
-            await wait_for_text(pilot, "sweep")
-            await pilot.press("j", "enter")
+            await wait_for_text(pilot, "one-batch  recommended")
+            await pilot.press("end", "enter")
             await wait_for_text(pilot, "Say why; it is recorded with the decision.")
             await pilot.press("enter")
             await wait_for_text(pilot, "override: say why")

@@ -71,8 +71,8 @@ def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Pat
     with set_up(tmp_path / "p", "baseline") as store:
         end(store, only_trial(store), 40)
         question = flow.ask(store, "baseline")
-        assert question.recommended == "sweep"
-        assert {option.value for option in question.options} == {"sweep", "override"}
+        assert question.recommended == "one-batch"
+        assert {option.value for option in question.options} == {"one-batch", "sweep", "shuffle", "override"}
         with pytest.raises(Refusal, match="no answer"):
             flow.answer(store, "baseline", "accept")
         with pytest.raises(Refusal, match="not clearly better than chance"):
@@ -80,7 +80,7 @@ def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Pat
         assert launches.best(store) is None
         said = [message.text() for message in question.evidence]
     assert "Not clearly better than chance" in said[0]
-    assert [text[0] for text in said[1:]] == ["1", "2", "3", "4"]
+    assert [text[0] for text in said[1:5]] == ["1", "2", "3", "4"]
 
 
 def test_the_best_of_many_evaluations_must_be_better_than_the_best_of_many_guesses(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_when_no_rate_helps_nothing_is_recommended_and_only_a_person_can_go_on(t
         for entry in trials.trials(store, batch.name):
             end(store, entry.id, 38)
         question = flow.ask(store, "baseline")
-        assert question.recommended is None
-        assert [option.value for option in question.options] == ["override"]
+        assert question.recommended == "shuffle"
+        assert [option.value for option in question.options] == ["shuffle", "one-batch", "override"]
         with pytest.raises(Refusal, match="say why"):
             flow.answer(store, "baseline", "override", "  ")
         assert launches.best(store) is None

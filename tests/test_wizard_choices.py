@@ -327,7 +327,7 @@ def test_the_number_of_steps_is_offered_by_passes_and_time_against_the_budget(tm
     with set_up(tmp_path / "p", "steps") as store:
         question = flow.ask(store, "steps")
         rows = table(question)
-        assert [option.value for option in question.options] == [230, 680, 2100]
+        assert [option.value for option in question.options] == [230, 680, 2100, "measure"]
         assert question.recommended == 680
         assert rows[1]["passes"] == "30.3"
         step = probe.step_seconds(probe.known(store), 64)
@@ -348,7 +348,7 @@ def test_the_recommended_length_lets_a_round_fit_into_a_quarter_of_the_budget(tm
         fitting = question.recommended
         assert isinstance(fitting, int)
         assert 1437 / 64 < fitting < 230
-        assert len(question.options) == 4
+        assert len(question.options) == 5
         assert steps.round_seconds(store, fitting) <= 0.025 * 3600 < steps.round_seconds(store, fitting + 40)
         assert "passes over the data" in question.reason.text()
 

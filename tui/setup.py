@@ -16,7 +16,7 @@ from tui.say import choice, error, figure, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
 from wizard import baseline as judging
-from wizard import flow, inspection
+from wizard import checks, flow, inspection
 from wizard import probe as probing
 from wizard.baseline import BaselineVerdict
 from wizard.quantity import duration, memory
@@ -49,6 +49,8 @@ def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recomm
             inspect(session, store)
         elif again is None and standing.needs == "probe":
             probe(session, store)
+        elif again is None and standing.needs == "check":
+            wait_for_check(session, store)
         else:
             step = again or standing.step
             assert step is not None
@@ -140,6 +142,32 @@ def size_line(size: Mapping[str, Any]) -> str:
     )
 
 
+def wait_for_check(session: Session, store: Store) -> None:
+    """Watch the check that the present question waits for, and say what it found."""
+    step = flow.standing(store).step
+    assert step is not None  # something waits
+    waited = flow.check_under_way(store, step)
+    if waited is not None:
+        check(session, store, *waited)
+
+
+def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
+    """Watch a check to its end, and say what it found."""
+    session.progress(f"{checks.title(kind).text()}: {checks.about(kind).text()}")
+
+    def told(due: bool) -> bool:
+        progress = checks.progress(store.project, id)
+        if due and progress.total:
+            words = _("{done} of {total} steps at most").format(done=progress.done, total=progress.total)
+            session.progress(f"  {words}")
+        return progress.running
+
+    _watch(id, told)
+    found = checks.finish(store, kind, id)
+    session.progress(f"  {checks.verdict(found).text()}")
+    return found
+
+
 def _watch(id: str, told: Callable[[bool], bool]) -> None:
     """Call `told` until it returns False; its argument says whether a line of progress is due."""
     last = time.monotonic()
@@ -170,6 +198,9 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
                 step=standing.step,
                 path=str(store.project.root),
             )
+        if standing.needs == "check":
+            wait_for_check(session, store)
+            continue
         if standing.needs == "baseline":
             batch = judging.plan(store)
             watch(session, store, batch.name)

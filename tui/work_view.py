@@ -28,10 +28,10 @@ from tui.series import Series
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import STATUSES
-from wizard import baseline, inspection, probe
+from wizard import baseline, checks, flow, inspection, probe
 from wizard.quantity import duration, memory
 
-Work = Literal["inspection", "probe", "baseline"]
+Work = Literal["inspection", "probe", "baseline", "check"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class WorkView(Vertical, can_focus=True):
         """Show how the work stands. Returns whether it ended and was recorded, which moves the set-up on."""
         another, self._work = work != self._work, work
         store = self._book.store
-        seen = {"inspection": _inspection, "probe": _probe, "baseline": _baseline}[work](store)
+        seen = {"inspection": _inspection, "probe": _probe, "baseline": _baseline, "check": _check}[work](store)
         if seen.collect is not None:
             try:
                 seen.collect()
@@ -192,10 +192,25 @@ def _baseline(store: Store) -> Seen:
     return Seen(_("The first configuration runs"), remark, table, series, axes, running=batch.name)
 
 
+def _check(store: Store) -> Seen:
+    step = flow.standing(store).step or ""
+    waited = flow.check_under_way(store, step)
+    if waited is None:
+        return Seen("", collect=lambda: None)
+    kind, id = waited
+    seen = checks.progress(store.project, id)
+    what = printable(checks.title(kind).text())
+    if not seen.running:
+        return Seen(what, collect=lambda: flow.finish_check(store, step))
+    counted = _("{done} of {total} steps at most").format(done=seen.done, total=seen.total) if seen.total else ""
+    return Seen(what, counted, (printable(checks.about(kind).text()),), running=id)
+
+
 _FAILED: dict[Work, Callable[[], str]] = {
     "inspection": lambda: _("The data were not looked through."),
     "probe": lambda: _("The batch sizes were not measured."),
     "baseline": lambda: _("The baseline did not run."),
+    "check": lambda: _("The check came to no result."),
 }
 
 

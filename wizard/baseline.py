@@ -13,7 +13,7 @@ from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
 from state.trials import Batch, NewTrial, Trial
-from wizard import chance, configuration, initial, inspection, optimizer, own_baseline, quantity
+from wizard import chance, checks, configuration, initial, inspection, optimizer, own_baseline, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "baseline"
@@ -162,6 +162,9 @@ def settle(store: Store, question: Question, chosen: Choice, words: str = "") ->
     match chosen:
         case "sweep":
             return Settled({}, question.reason, lambda: sweep(store))
+        case "one-batch" | "shuffle":
+            kind = str(chosen)
+            return Settled({}, checks.about(kind), lambda: checks.start(store, kind))
         case "again":
             return Settled({}, say("run once more"), lambda: plan(store))
         case "override":
@@ -270,11 +273,40 @@ def _offer(
             return (Option(AGAIN, AGAIN, again), anyway), None, reason
         case "chance":
             rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
-            reason = say("A wrong learning rate is the commonest reason, and the cheapest to find out.")
-            return (Option(SWEEP, SWEEP, rates), anyway), SWEEP, reason
+            known = checks.fresh(store, checks.ONE_BATCH)
+            options = (_check(checks.ONE_BATCH), Option(SWEEP, SWEEP, rates), _check(checks.SHUFFLE), anyway)
+            if known is None and verdict.trial:
+                reason = say("Whether the network can learn at all is the quickest to find out, so it comes first.")
+                return options, checks.ONE_BATCH, reason
+            if known is None or known.result["passed"]:
+                reason = say("A wrong learning rate is the commonest reason, and the next to find out.")
+                return options, SWEEP, reason
+            reason = say("Inputs, labels or model are at fault: nothing can be recommended before they are mended.")
+            return options, None, reason
         case "at a loss":
+            options = (_check(checks.SHUFFLE), _check(checks.ONE_BATCH), anyway)
+            if checks.fresh(store, checks.SHUFFLE) is None:
+                reason = say("No learning rate helps: is there anything to learn in the labels?")
+                return options, checks.SHUFFLE, reason
             reason = say("No learning rate helps: nothing can be recommended before the fault is found elsewhere.")
-            return (anyway,), None, reason
+            return options, None, reason
+
+
+def _check(kind: str) -> Option:
+    return Option(kind, kind, checks.about(kind))
+
+
+def _checked(store: Store, number: int, kind: str) -> Message:
+    """What a check said, or that it can be run."""
+    known = checks.fresh(store, kind)
+    said = checks.verdict(known) if known else say("not run yet: choose {name!r}", name=kind)
+    return say("{number}. {title}: {said}", number=number, title=checks.title(kind), said=said)
+
+
+def checking(store: Store) -> list[tuple[str, str]]:
+    """Kind and id of the checks at work, or done and not recorded yet."""
+    kinds = (checks.ONE_BATCH, checks.SHUFFLE)
+    return [(kind, id) for kind in kinds if (id := checks.under_way(store, kind)) is not None]
 
 
 def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
@@ -296,21 +328,20 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         )
         return
     found = inspection.known(store)
-    yield say(
-        "1. The data: {skipped} left out, {across} in two splits. Look at some examples of each class: are the labels "
-        "right?",
-        skipped=found["skipped_total"],
-        across=found["duplicates"]["across_splits"],
-    )
+    yield _checked(store, 1, checks.ONE_BATCH)
     if outlook == "at a loss":
         yield say("2. The learning rate: five over four decades were tried, see the table.")
     else:
         yield say("2. The learning rate: a sweep over four decades takes five runs of this length.")
+    yield _checked(store, 3, checks.SHUFFLE)
     yield say(
-        "3. One batch by heart: a project on two classes with some ten examples each, with the same examples for "
-        "validation, must reach an error of 0. If it does not, the fault is in the inputs or the model."
+        "4. The data: {skipped} left out, {across} in two splits, {conflicting} under two classes. Look at some "
+        "examples of each class: are the labels right?",
+        skipped=found["skipped_total"],
+        across=found["duplicates"]["across_splits"],
+        conflicting=(found.get("copies") or {}).get("conflicting", 0),
     )
-    yield say("4. More steps, or another architecture: answer those questions again.")
+    yield say("Then more steps, or another architecture: answer those questions again.")
 
 
 def _table(store: Store, batch: Batch) -> Table:

@@ -20,6 +20,7 @@ from wizard import (
     architecture,
     baseline,
     batch_size,
+    checks,
     configuration,
     data,
     initial,
@@ -44,7 +45,7 @@ class Standing:
     of that work where it is under way (a measurement, or a batch of trials)."""
 
     step: str | None
-    needs: Literal["", "inspection", "probe", "baseline"] = ""
+    needs: Literal["", "inspection", "probe", "baseline", "check"] = ""
     running: str | None = None
 
 
@@ -158,7 +159,24 @@ def _needs(store: Store, step: str) -> Standing:
             return Standing(step, "baseline")
         if not baseline.ended(store, batch):
             return Standing(step, "baseline", batch.name)
+    if (check := check_under_way(store, step)) is not None:
+        return Standing(step, "check", check[1])
     return Standing(step)
+
+
+def check_under_way(store: Store, step: str) -> tuple[str, str] | None:
+    """Kind and id of the check that the question of a step waits for."""
+    if store.project.settings.command:
+        return None
+    found = steps.measuring(store) if step == steps.STEP else baseline.checking(store) if step == baseline.STEP else ()
+    return next(iter(found), None)
+
+
+def finish_check(store: Store, step: str) -> None:
+    """Record the check that the question of a step waits for. Refuses while it is at work, and where it failed."""
+    waited = check_under_way(store, step)
+    if waited is not None:
+        checks.finish(store, *waited)
 
 
 def _step(store: Store, step: str) -> _Step:

@@ -18,7 +18,13 @@ from state.errors import Refusal
 
 SUBJECT = "subject.json"
 # Where each kind of measurement leaves its result.
-RESULTS = {"inspection": "inspection.json", "probe": runs.RESULT}
+RESULTS = {
+    "inspection": "inspection.json",
+    "probe": runs.RESULT,
+    "one-batch": runs.RESULT,
+    "shuffle": runs.RESULT,
+    "length": runs.RESULT,
+}
 
 
 def begin(

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from presets.language import Message, say
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, inspection, machine, optimizer, probe, quantity, speed
+from wizard import checks, configuration, inspection, machine, optimizer, probe, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "steps"
+MEASURE = "measure"
 EVALUATIONS = 40
+# Rates of the sweep, two of them beyond its boundary at the most.
+SWEEP_RATES = 7
 # Passes of the first guess when only fine-tuning (Devlin et al. 2019 take two to four); from scratch see `speed`. What
 # the curves of a round say corrects it.
 FINE_TUNING_PASSES = 3
@@ -30,6 +34,11 @@ def ask(store: Store) -> Question:
     device = machine.at_hand(configuration.current(store)["runtime.device"])
     allowed = speed.allowed_seconds(store)
     lengths, best = _lengths(store, batch, allowed)
+    known = checks.fresh(store, checks.LENGTH, provisional(store))
+    if known is not None and (fitted := known.result["steps"] or known.result["limit"]):
+        # Two significant digits are as much as a sweep of five rates can tell.
+        best = max(FEWEST, _rounded(fitted))
+        lengths = sorted({*lengths, best})
     times = {length: round_seconds(store, length) for length in lengths}
     return Question(
         step=STEP,
@@ -52,10 +61,16 @@ def ask(store: Store) -> Question:
                 allowed=quantity.duration(allowed),
                 hours=speed.day_hours(store),
             ),
+            *((checks.verdict(known),) if known is not None else ()),
         ),
-        options=tuple(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
+        options=(
+            *(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
+            Option(MEASURE, MEASURE, _cost_of_measuring(store)),
+        ),
         recommended=best,
-        reason=_reason(best * batch / examples, times[best], allowed),
+        reason=_reason(best * batch / examples, times[best], allowed)
+        if known is None
+        else _measured_reason(times[best]),
         table=_table(store, lengths, times, allowed),
         free="integer",
     )
@@ -63,6 +78,8 @@ def ask(store: Store) -> Question:
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     """The number of steps, with 40 evaluations on the way."""
+    if chosen == MEASURE:
+        return Settled({}, checks.about(checks.LENGTH), lambda: checks.start(store, checks.LENGTH, provisional(store)))
     steps = int(chosen)
     if steps < 1:
         raise Refusal("{steps}: a run takes at least 1 step.", steps=steps)
@@ -75,8 +92,42 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
 
 def valid(store: Store, decision: Decision) -> bool:
     """Whether the decision still stands: at this batch size, with this architecture."""
+    if "training.steps" not in decision.settings:
+        # The number was to be measured.
+        return False
     then, now = configuration.settled(store, decision.id), configuration.settled(store)
     return all(then.get(key) == now.get(key) for key in ("training.batch_size", "model.name", "data.image_size"))
+
+
+def measuring(store: Store) -> list[tuple[str, str]]:
+    """Kind and id of the sweep for the number of steps, where it is at work or done and not recorded yet."""
+    id = checks.under_way(store, checks.LENGTH, provisional(store))
+    return [(checks.LENGTH, id)] if id is not None else []
+
+
+def provisional(store: Store) -> dict[str, Any]:
+    """The longest run that the sweep tries: the longest that is offered by the first guess."""
+    batch = configuration.current(store)["training.batch_size"]
+    longest = _rounded(max(FEWEST, _first_guess(store) * LONGER / batch))
+    return {"training.steps": longest, "training.evaluate_every": every(longest)}
+
+
+def _cost_of_measuring(store: Store) -> Message:
+    """What the sweep does, and the most it takes."""
+    longest = provisional(store)["training.steps"]
+    return say(
+        "{about}; at most {time}, usually much less",
+        about=checks.about(checks.LENGTH),
+        time=quantity.duration(SWEEP_RATES * trial_seconds(store, longest)),
+    )
+
+
+def _measured_reason(time: float) -> Message:
+    return say(
+        "The steps in which the fastest constant rate fitted the training split, without regularisation: a run that "
+        "long can learn all there is to learn. A round of it takes {time}.",
+        time=quantity.duration(time),
+    )
 
 
 def every(steps: int) -> int:

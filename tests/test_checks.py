@@ -1,0 +1,183 @@
+"""The checks for a first result that is no better than chance, and the sweep for the number of steps, by real runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from state import decisions, runs, trials
+from state.project import open_project
+from state.store import open_store
+from tests.set_up import advance, inspected, make, probed
+from tests.small_project import wait_for
+from tests.training_runs import write_config
+from training import checks as training_checks
+from tui.main import main
+from wizard import baseline, checks, flow, inspection, steps
+
+
+def found(check: str, config: Path, folder: Path) -> dict[str, Any]:
+    """The result of a check, carried out in this process."""
+    folder.mkdir()
+    code = training_checks.run(check, config, folder, None)
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert code == (0 if result["status"] == "complete" else 1)
+    return result
+
+
+def test_a_sound_network_learns_one_batch_by_heart(digits: Path, tmp_path: Path) -> None:
+    """A rate that is far too high for it is followed by lower ones; regularisation plays no part."""
+    config = write_config(
+        tmp_path / "c.toml", digits, optimizer__learning_rate=0.5, regularization__label_smoothing=0.5
+    )
+    result = found("one-batch", config, tmp_path / "out")
+    assert result["passed"]
+    assert result["error_rate"] == 0
+    assert result["examples"] == 32
+    lines = [json.loads(line) for line in (tmp_path / "out" / "progress.jsonl").read_text().splitlines()]
+    assert all(0 < line["done"] <= line["total"] for line in lines)
+
+
+def test_a_rate_that_moves_nothing_learns_nothing(digits: Path, tmp_path: Path) -> None:
+    """The result says at which rates, and how much is still wrong."""
+    config = write_config(tmp_path / "c.toml", digits, optimizer__learning_rate=1e-9)
+    result = found("one-batch", config, tmp_path / "out")
+    assert not result["passed"]
+    assert result["error_rate"] > 0.5
+    assert len(result["tried"]) == 3
+
+
+def test_labels_are_told_from_shuffled_ones(digits: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "c.toml", digits, training__steps=60, training__evaluate_every=60)
+    result = found("shuffle", config, tmp_path / "out")
+    assert result["passed"]
+    assert result["labels"]["loss"] < result["shuffled"]["loss"]
+    assert sum(result["per_class"]) == 40
+
+
+def test_images_that_say_nothing_about_their_class_do_not_pass(tmp_path: Path) -> None:
+    """Noise in two classes: the labels are learnt no better than shuffled ones."""
+    from PIL import Image
+
+    generator = torch.Generator().manual_seed(0)
+    for place in range(120):
+        target = tmp_path / "noise" / "ab"[place % 2]
+        target.mkdir(parents=True, exist_ok=True)
+        pixels = torch.randint(256, (8, 8), generator=generator, dtype=torch.uint8)
+        Image.fromarray(pixels.numpy()).save(target / f"{place}.png")
+    config = write_config(tmp_path / "c.toml", tmp_path / "noise", training__steps=30, training__evaluate_every=30)
+    assert not found("shuffle", config, tmp_path / "out")["passed"]
+
+
+def test_the_fastest_constant_rate_says_how_many_steps_a_run_needs(digits: Path, tmp_path: Path) -> None:
+    """Five rates and more beyond the boundary; none fits where there are too few steps."""
+    config = write_config(tmp_path / "c.toml", digits, training__steps=80, training__evaluate_every=80)
+    result = found("length", config, tmp_path / "out")
+    assert result["passed"]
+    fastest = min(entry["steps"] for entry in result["tried"] if entry["steps"])
+    assert result["steps"] == fastest <= 80
+    assert 5 <= len(result["tried"]) <= 7
+    short = write_config(tmp_path / "s.toml", digits, training__steps=2, training__evaluate_every=2)
+    result = found("length", short, tmp_path / "short")
+    assert (result["passed"], result["steps"]) == (False, None)
+
+
+def test_data_that_cannot_be_used_are_said(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "c.toml", tmp_path / "nothing")
+    assert "nothing" in found("one-batch", config, tmp_path / "out")["message"]
+
+
+def test_the_examples_of_a_batch_are_taken_from_every_class_in_turn() -> None:
+    labels = torch.tensor([0, 0, 0, 1, 2, 1])
+    assert training_checks.evenly(labels, 4).tolist() == [0, 3, 4, 1]
+
+
+@pytest.fixture
+def real(tmp_path: Path, digits: Path) -> Path:
+    """The folder of a project on real digits."""
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "data").symlink_to(digits)
+    return tmp_path / "p"
+
+
+def small(store: Any) -> None:
+    """What an inspection of the digits and a probe would report."""
+    counts = [16] * 10
+    found = {
+        "status": "complete",
+        "task": "image-classification",
+        "classes": [str(digit) for digit in range(10)],
+        "splits": {
+            "train": {"examples": 160, "per_class": counts},
+            "validation": {"examples": 40, "per_class": [4] * 10, "held_out": True},
+            "test": None,
+        },
+        "skipped": [],
+        "skipped_total": 0,
+        "images": {"widths": [8, 8, 8], "heights": [8, 8, 8], "modes": {"L": 200}},
+        "duplicates": {"within_train": 0, "across_splits": 0},
+    }
+    while (standing := flow.standing(store)).step not in ("steps", None):
+        if standing.needs == "inspection":
+            inspected(store, found)
+        elif standing.needs == "probe":
+            probed(store)
+        else:
+            question = flow.ask(store, standing.step or "")
+            flow.answer(store, question.step, 16 if question.step == "batch_size" else question.recommended or "")
+
+
+def test_a_bad_baseline_leads_to_the_checks_in_their_order(real: Path) -> None:
+    """One batch first; what it found stands in the evidence, and the sweep is recommended next."""
+    with open_store(make(real)) as store:
+        small(store)
+        flow.answer(store, "steps", 20)
+        (trial,) = trials.trials(store, baseline.plan(store).name)
+        wrong = {"examples": 40, "correct": 3, "per_class": [4] * 10}
+        best = {"step": 20, "val/error_rate": 0.925}
+        trials.mark_ended(store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong})
+        question = flow.ask(store, "baseline")
+        assert [option.value for option in question.options] == ["one-batch", "sweep", "shuffle", "override"]
+        assert question.recommended == "one-batch"
+        assert [message.text()[:2] for message in question.evidence[1:5]] == ["1.", "2.", "3.", "4."]
+        flow.answer(store, "baseline", "one-batch")
+        standing = flow.standing(store)
+        assert (standing.step, standing.needs) == ("baseline", "check")
+        folder = store.project.measurement_folder(str(standing.running))
+        wait_for(lambda: not runs.alive(folder), "the check never ended")
+        flow.finish_check(store, "baseline")
+        question = flow.ask(store, "baseline")
+        assert question.recommended == "sweep"
+        assert "Passed: 32 examples were learnt by heart" in question.evidence[1].text()
+
+
+def test_the_number_of_steps_is_measured_and_then_recommended(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command, and then in the question, with the time of a round at that length."""
+    with open_store(make(real)) as store:
+        small(store)
+        assert "measure" in {option.value for option in flow.ask(store, "steps").options}
+        guessed = flow.ask(store, "steps").recommended
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "length", "--project", str(real), "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert ended.value.code == (0 if answer["passed"] else 1)
+    with open_store(open_project(real)) as store:
+        question = flow.ask(store, "steps")
+        known = checks.fresh(store, checks.LENGTH, steps.provisional(store))
+        assert known is not None
+        assert known.id == answer["id"]
+        assert question.recommended != guessed
+        assert isinstance(question.recommended, int)
+        assert question.recommended >= known.result["steps"]
+        assert "fits the training split in" in question.evidence[-1].text()
+        assert "A round of it takes" in question.reason.text()
+        flow.answer(store, "steps", question.recommended)
+        made = decisions.decision(store, "steps")
+        assert made is not None
+        assert made.settings["training.steps"] == question.recommended
+        assert inspection.fresh(store) is not None
+        advance(store, "baseline")
