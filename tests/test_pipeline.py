@@ -15,8 +15,9 @@ from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.pipeline import Pipeline
 from state.project import Project, Settings, change, open_project
+from state.store import open_store
 from tests import own_pipelines
-from wizard import declared, own
+from wizard import configuration, declared, flow, own
 from wizard import pipeline as starting
 from wizard.declared import Argument
 
@@ -330,6 +331,25 @@ def test_an_option_of_the_script_is_taken_into_the_command_by_its_name(tmp_path:
     assert own.values(open_project(tmp_path / "p"))["momentum"] == 0.9
     with pytest.raises(Refusal, match="its script declares: data_dir"):
         own.changed(open_project(tmp_path / "p"), ["dropout=0.1"])
+
+
+def test_a_command_without_hyperparameters_is_offered_those_of_its_script(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ARGPARSE, encoding="utf-8")
+    settings = Settings(command="python train.py --out {folder}", directory=str(tmp_path), metric="acc")
+    with open_store(starting.create(tmp_path / "p", settings)) as store:
+        flow.answer(store, "metric", "held-out")
+        question = flow.ask(store, "initial")
+        assert question.options == ()
+        assert question.recommended == "lr=0.001"
+        flow.answer(store, "initial", "lr=0.001 epochs=3")
+        assert flow.ask(store, "initial").recommended == "use"
+        flow.answer(store, "initial", "use")
+        assert configuration.current(store) == {"lr": 0.001, "epochs": 3}
+    (tmp_path / "train.py").write_text("", encoding="utf-8")
+    with open_store(starting.create(tmp_path / "q", settings)) as store:
+        flow.answer(store, "metric", "held-out")
+        with pytest.raises(Refusal, match="nothing to tune"):
+            flow.ask(store, "initial")
 
 
 @pytest.mark.parametrize("text", ["def (", "\0", "(" * 5000, "parser.add_argument(*names, **options)", ""])

@@ -55,6 +55,16 @@ def offered(there: Pipeline) -> tuple[Argument, ...]:
     )
 
 
+def proposed(there: Pipeline) -> tuple[Argument, ...]:
+    """Of what is offered, what a first look needs: the learning rate, and seed, batch size and number of steps."""
+    usual = {name for names in pipeline.USUAL.values() for name in names}
+    return tuple(
+        argument
+        for argument in offered(there)
+        if argument.default is not None and argument.name.lower() in {*RATES, *usual}
+    )
+
+
 def guess(key: str, value: Value | None) -> OwnHyperparameter:
     """A hyperparameter with the range that its name and its value suggest; none where they suggest nothing."""
     leaf = key.rpartition(".")[2].lower().replace("-", "_")

@@ -88,6 +88,8 @@ def ask_initial(store: Store) -> Question:
     """The values to start with, and what rounds would search."""
     there = pipeline.own(store.project)
     pipeline.check(there)
+    if not there.hyperparameters():
+        return _ask_which(there)
     known = own.values(store.project)
     lacking = pipeline.missing(there, known)
     how = say("Type name=value for another value, name=0.001..0.1:log for a range to search, name=a,b for a list.")
@@ -115,6 +117,34 @@ def ask_initial(store: Store) -> Question:
         recommended=USE,
         reason=say("They are the values of your command as it stands."),
         table=_table(store, known),
+        free="text",
+    )
+
+
+def _ask_which(there: pipeline.Pipeline) -> Question:
+    """For a command without any hyperparameter: which of those that its script declares it should get."""
+    offered = own.offered(there)
+    if not offered:
+        raise Refusal(
+            "The command has no hyperparameter, so there is nothing to tune: put a name in braces where a value "
+            "stands, as in --lr {name}, in tunebook.toml (pipeline.command).",
+            name="{lr}",
+        )
+    proposed = [f"{argument.name}={quantity.setting(argument.default)}" for argument in own.proposed(there)]
+    return Question(
+        step=INITIAL,
+        rows=("G11", "P2"),
+        text=say("Which hyperparameters of your script should be tuned? (Type them with their values.)"),
+        evidence=(
+            say("Your script declares: {options}", options=[_offer(argument) for argument in offered]),
+            say("Those that are named are added to the command; the others stay as the script has them."),
+        ),
+        options=(),
+        recommended=" ".join(proposed) or None,
+        reason=say(
+            "The learning rate matters most; with the seed, runs can be repeated, and batch size and steps are decided "
+            "for all of them."
+        ),
         free="text",
     )
 
