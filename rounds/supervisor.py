@@ -188,7 +188,8 @@ class Supervisor:
         pid = self._launch(folder, slot)
         runs.remember_process(folder, pid)
         self.slots[entry.id] = slot
-        trials.mark_running(self.store, entry.id, restart=lost)
+        anew = bool(self.store.project.settings.command)
+        trials.mark_running(self.store, entry.id, restart=lost, anew=anew)
         log.info(
             "%s: %s as process %d on %s", entry.id, "continued" if lost else "started", pid, slot.gpu or slot.device
         )

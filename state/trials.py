@@ -184,9 +184,16 @@ def trial_settings(store: Store, entry: Trial) -> dict[str, Any]:
 # What the supervisor writes as it happens: an index of the trial folders, so it is not in the journal.
 
 
-def mark_running(store: Store, id: str, *, restart: bool) -> None:
-    """A process is at work on the trial."""
+def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) -> None:
+    """A process is at work on the trial; `anew`: from its beginning, whatever it had come to."""
     with store.transaction():
+        if anew:
+            store.database.conn.execute("DELETE FROM metrics WHERE trial = ?", [id])
+            store.database.conn.execute(
+                "UPDATE trials SET best = NULL, best_step = NULL, final = NULL, result = NULL, steps_done = 0, "
+                "metrics_file = 0, metrics_offset = 0 WHERE id = ?",
+                [id],
+            )
         store.database.conn.execute(
             # A wish to stop that came meanwhile stays; a wish to be tried again is fulfilled.
             "UPDATE trials SET status = 'running', reason = '', message = '', ended_at = NULL, "

@@ -26,7 +26,7 @@ from tests.own_pipelines import ARGUMENTS, command
 from tests.small_project import wait_for
 from tui import exporting, main
 from tui.session import Session
-from wizard import baseline, flow, pipeline, probe
+from wizard import baseline, flow, own, pipeline, probe
 
 
 @pytest.fixture
@@ -193,15 +193,60 @@ def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) ->
     assert (folder / "output.1").is_dir()
 
 
+def test_a_trial_that_was_stopped_begins_anew_and_nothing_of_its_first_try_is_left(store: Store) -> None:
+    set_up(store)
+    store.project = change(store.project, hyperparameters=own.changed(store.project, ["steps=400"])["hyperparameters"])
+    set_up(store)
+    name = baseline.plan(store).name
+    driven = Supervisor(store, Machine(2), ForkServer(store.project.folder))
+    id = trials.trials(store, name)[0].id
+
+    def reached(status: str) -> bool:
+        driven.tick()
+        return trials.trial(store, id).status == status
+
+    wait_for(lambda: reached("running") and (store.project.trial_folder(id) / "output" / "metrics.jsonl").exists(), "")
+    trials.ask(store, name, "stop")
+    wait_for(lambda: reached("stopped"), "it stops")
+    trials.ask(store, name, "run")
+    wait_for(lambda: reached("running"), "it runs again")
+    entry = trials.trial(store, id)
+    assert (entry.best, entry.steps_done, entry.result) == (None, 0, None)
+    assert metrics.curve(store, id, "val/accuracy") == []
+    (entry,) = drive(store, name)
+    assert (entry.status, entry.steps_done) == ("complete", 400)
+
+
 def test_a_result_that_is_no_better_than_the_level_to_beat_is_not_adopted(store: Store) -> None:
     store.project = change(store.project, chance=0.999)
     run_baseline(store)
     question = flow.ask(store, "baseline")
-    assert question.recommended is None
+    assert question.recommended == "sweep"
     assert "Not better than the level to beat" in question.evidence[0].text()
+    flow.answer(store, "baseline", "sweep")
+    swept = drive(store, "baseline-2")
+    assert [entry.overrides["lr"] for entry in swept] == [0.005, 0.05, 0.5, 5.0, 50.0]
+    question = flow.ask(store, "baseline")
+    assert question.recommended is None
     assert [option.value for option in question.options] == ["again", "override"]
     flow.answer(store, "baseline", "override", "a first look")
     assert launches.best(store) is not None
+
+
+def test_a_sweep_over_learning_rates_finds_the_start_and_the_project_keeps_it(tmp_path: Path, code: Path) -> None:
+    """At a thousandth of a good rate nothing is learnt in these few steps; at the largest tried, it is."""
+    with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.0005", "steps=25", chance=0.5)) as store:
+        run_baseline(store)
+        flow.answer(store, "baseline", "sweep")
+        swept = drive(store, "baseline-2")
+        best = max(swept, key=lambda entry: entry.best or 0.0)
+        assert flow.ask(store, "baseline").recommended == "accept"
+        flow.answer(store, "baseline", "accept")
+        assert flow.standing(store).step is None
+        found = launches.best(store)
+        assert found is not None
+        assert found.settings["lr"] == best.overrides["lr"] != 0.0005
+        assert open_project(store.project.root).settings == store.project.settings
 
 
 def test_without_a_level_to_beat_it_is_said_that_only_finite_is_known(tmp_path: Path, code: Path) -> None:

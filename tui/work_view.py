@@ -64,6 +64,8 @@ class WorkView(Vertical, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._work: Work | None = None
+        # Whose figures the chart shows; until there are any, nothing is drawn.
+        self._drawn: Work | None = None
         self._under_way = ""
 
     def compose(self) -> ComposeResult:
@@ -79,7 +81,7 @@ class WorkView(Vertical, can_focus=True):
 
     def show(self, work: Work) -> bool:
         """Show how the work stands. Returns whether it ended and was recorded, which moves the set-up on."""
-        another, self._work = work != self._work, work
+        self._work = work
         store = self._book.store
         seen = {"inspection": _inspection, "probe": _probe, "baseline": _baseline, "check": _check}[work](store)
         if seen.collect is not None:
@@ -98,7 +100,8 @@ class WorkView(Vertical, can_focus=True):
         chart.display = seen.axes is not None
         if seen.axes is not None:
             # Afterwards it is as the person has it.
-            if another:
+            if self._drawn != work:
+                self._drawn = work
                 chart.log_x, chart.log_y = seen.axes.log_x, seen.axes.log_y
             chart.update(seen.series, seen.axes)
         return False

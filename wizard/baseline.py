@@ -8,12 +8,23 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, _, say, stored
-from state import decisions, launches, trials
+from state import decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
 from state.trials import Batch, NewTrial, Trial
-from wizard import chance, checks, configuration, initial, inspection, optimizer, own_baseline, quantity
+from wizard import (
+    chance,
+    checks,
+    configuration,
+    initial,
+    inspection,
+    optimizer,
+    own_baseline,
+    own_steps,
+    quantity,
+)
+from wizard import own as hyperparameters
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "baseline"
@@ -51,13 +62,10 @@ def plan(store: Store) -> Batch:
 
 def sweep(store: Store) -> Batch:
     """Five learning rates around the one decided, everything else the same, that are to run."""
-    values = configuration.current(store)
-    middle, dimension = values[optimizer.LEARNING_RATE], f"{values['optimizer.name']}.learning_rate"
-    rates = [float(f"{middle * factor:.6g}") for factor in SWEEP_FACTORS]
-    new = [
-        NewTrial(SWEEP_GOAL, place, {}, {dimension: rate}, {optimizer.LEARNING_RATE: rate})
-        for place, rate in enumerate(rates, 1)
-    ]
+    values, key = configuration.current(store), _rate(store)
+    dimension = key if store.project.settings.command else f"{values['optimizer.name']}.learning_rate"
+    rates = [float(f"{values[key] * factor:.6g}") for factor in SWEEP_FACTORS]
+    new = [NewTrial(SWEEP_GOAL, place, {}, {dimension: rate}, {key: rate}) for place, rate in enumerate(rates, 1)]
     return _add(store, configuration.whole(store), SWEEP_GOAL, new)
 
 
@@ -86,6 +94,8 @@ def judge(store: Store, name: str) -> BaselineVerdict:
     if store.project.settings.command:
         reasonable, message, found = own_baseline.judge(store.project.settings, best)
         found |= {"trials": len(listed), "complete": len(complete)}
+        if rate := _rate(store):
+            found["learning_rate"] = trials.trial_settings(store, best)[rate]
         return BaselineVerdict(reasonable, message, found, best.id)
     result = best.result or {}
     validation = result["validation"]
@@ -203,7 +213,7 @@ def _add(store: Store, name: str, goal: str, new: Sequence[NewTrial]) -> Batch:
 def _launch(store: Store, name: str, verdict: BaselineVerdict, reason: Message) -> None:
     """The launch, after the learning rate that a sweep found has become that of the first configuration."""
     rate = verdict.figures.get("learning_rate")
-    if rate is not None and rate != configuration.current(store)[optimizer.LEARNING_RATE]:
+    if rate is not None and rate != configuration.current(store)[_rate(store)]:
         _adopt_rate(store, name, verdict, rate)
     best = launches.best(store)
     launches.launch(
@@ -220,18 +230,31 @@ def _launch(store: Store, name: str, verdict: BaselineVerdict, reason: Message) 
 def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) -> None:
     earlier = decisions.decision(store, initial.STEP)
     assert earlier is not None  # the baseline is run with it
-    tried = [trials.trial_settings(store, entry)[optimizer.LEARNING_RATE] for entry in trials.trials(store, name)]
+    key = _rate(store)
+    tried = [trials.trial_settings(store, entry)[key] for entry in trials.trials(store, name)]
+    own = bool(store.project.settings.command)
+    if own:
+        # The values to start with are tunebook.toml's there, and the decision confirms them.
+        there = pipeline.own(store.project)
+        store.project = project.change(
+            store.project, **hyperparameters.changed(store.project, [f"{there.theirs(key)}={rate!r}"])
+        )
     decisions.decide(
         store,
         initial.STEP,
         question=stored(say("Which of these learning rates should be the start?")),
         options=tried,
-        recommended=rate,
-        chosen=rate,
+        recommended=own_steps.USE if own else rate,
+        chosen=own_steps.USE if own else rate,
         reason=stored(say("the best of the {n} learning rates of {name}", n=len(tried), name=name)),
         evidence=[stored(verdict.message)],
-        settings={**earlier.settings, optimizer.LEARNING_RATE: rate},
+        settings={**earlier.settings, key: rate},
     )
+
+
+def _rate(store: Store) -> str:
+    """The learning rate by its name in the configuration; empty where the user's own pipeline has none."""
+    return hyperparameters.rate(store.project) if store.project.settings.command else optimizer.LEARNING_RATE
 
 
 def _evaluations(store: Store, entry: Trial) -> int:
@@ -259,6 +282,8 @@ def _offer(
 ) -> tuple[tuple[Option, ...], Choice | None, Message]:
     """What can be answered, what of it is recommended, and why."""
     anyway = Option(OVERRIDE, OVERRIDE, say("go on although it may be chance; recorded with your reason"), explain=True)
+    if store.project.settings.command and outlook in ("chance", "at a loss"):
+        return _offer_own(store, outlook, anyway)
     match outlook:
         case "reasonable":
             go_on = say("go on from here: it becomes the best configuration so far")
@@ -267,10 +292,6 @@ def _offer(
             again = say("run it once more, after the cause is mended")
             reason = say("The run did not come to a result; more runs of it would not either.")
             return (Option(AGAIN, AGAIN, again),), None, reason
-        case "chance" if store.project.settings.command:
-            again = say("run it once more, after the script was mended")
-            reason = say("Nothing can be recommended: what is wrong is in your script, its data or its values.")
-            return (Option(AGAIN, AGAIN, again), anyway), None, reason
         case "chance":
             rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
             known = checks.fresh(store, checks.ONE_BATCH)
@@ -290,6 +311,17 @@ def _offer(
                 return options, checks.SHUFFLE, reason
             reason = say("No learning rate helps: nothing can be recommended before the fault is found elsewhere.")
             return options, None, reason
+
+
+def _offer_own(store: Store, outlook: Outlook, anyway: Option) -> tuple[tuple[Option, ...], Choice | None, Message]:
+    """The same for a pipeline of the user's own, of which only the values can be tried."""
+    again = Option(AGAIN, AGAIN, say("run it once more, after the script was mended"))
+    if outlook == "chance" and _rate(store):
+        rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
+        reason = say("A wrong learning rate is the commonest reason, and the next to find out.")
+        return (Option(SWEEP, SWEEP, rates), again, anyway), SWEEP, reason
+    reason = say("Nothing can be recommended: what is wrong is in your script, its data or its values.")
+    return (again, anyway), None, reason
 
 
 def _check(kind: str) -> Option:
@@ -323,8 +355,8 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         return
     if store.project.settings.command:
         yield say(
-            "Look at the data first, then at the learning rate: another value is given by answering the question about "
-            "the first configuration again. Then one batch by heart, and more steps."
+            "Look at the data first, then at the learning rate; then, whether one batch can be learnt by heart; then "
+            "at more steps. Other values are given by answering the question about the first configuration again."
         )
         return
     found = inspection.known(store)
@@ -348,7 +380,7 @@ def _table(store: Store, batch: Batch) -> Table:
     rows = tuple(
         (
             entry.id,
-            quantity.setting(trials.trial_settings(store, entry)[optimizer.LEARNING_RATE]),
+            quantity.setting(trials.trial_settings(store, entry)[_rate(store)]),
             _(entry.status),
             "-" if entry.best is None else f"{entry.best:.4g}",
             entry.message,

@@ -89,6 +89,13 @@ def values(project: Project) -> dict[str, Any]:
     return {key: known[key] for key in own.hyperparameters() if key in known}
 
 
+def rate(project: Project) -> str:
+    """The learning rate by its name in the configuration; empty where there is none, or it is no number."""
+    known = values(project)
+    named = (key for key in known if key.rpartition(".")[2].lower().replace("-", "_") in RATES)
+    return next((key for key in named if isinstance(known[key], float) and known[key] > 0), "")
+
+
 def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     """The settings that change by `name=value` (a value to start with), `name=0.001..0.1:log` (a range to search) or
     `name=a,b` (values to try). What the command does not take yet, but its script declares, is added to the command.

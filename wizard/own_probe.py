@@ -97,11 +97,7 @@ def ask(store: Store) -> Question:
             Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
         ),
         recommended=best,
-        reason=say(
-            "{speed}: as fast as it gets, within 5 %. Larger batches only make a step longer, and there are fewer "
-            "steps to learn in.",
-            speed=quantity.throughput(_rate(lines, best)),
-        ),
+        reason=_reason(str(found.result["limited_by"]), quantity.throughput(_rate(lines, best))),
         table=_table(lines),
         free="integer",
     )
@@ -187,6 +183,20 @@ def _evidence(found: Measurement) -> Iterator[Message]:
         "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
         "decided here and never searched."
     )
+
+
+def _reason(limit: str, speed: Message) -> Message:
+    match limit:
+        case "cap":
+            return say("The largest size that was tried; {speed}, and throughput still rises.", speed=speed)
+        case "memory" | "error":
+            return say("The largest size before one that failed with an error; {speed}.", speed=speed)
+        case _:
+            return say(
+                "{speed}: as fast as it gets, within 5 %. Larger batches only make a step longer, and there are fewer "
+                "steps to learn in.",
+                speed=speed,
+            )
 
 
 def _note(size: int, best: int) -> Message:
