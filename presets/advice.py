@@ -6,23 +6,43 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from presets.language import current_language
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A row's title, the advice in one line, and the reasons in a paragraph, in the language that was asked for."""
+    """A row's title, the advice in one line, the reasons in a paragraph, and what they rest on with its sources (empty
+    where nothing more is to be said), in the language that was asked for."""
 
     id: str
     title: str
     one_line: str
     paragraph: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word of the glossary and what it means, in the language that was asked for; `id` is the same in all."""
+
+    id: str
+    term: str
+    meaning: str
 
 
 def advice(id: str) -> Advice:
     """The advice of a playbook row such as "G3", in the current language. Raises KeyError where there is none."""
-    return Advice(id, **_texts()[id][current_language()])
+    language = current_language()
+    return Advice(id, **_texts()[id][language], evidence=_read("evidence.toml").get(id, {}).get(language, ""))
+
+
+def glossary() -> tuple[Term, ...]:
+    """The words that the program uses, in the current language, in the order of the alphabet."""
+    language = current_language()
+    entries = (Term(id, **texts[language]) for id, texts in _read("glossary.toml").items())
+    return tuple(sorted(entries, key=lambda term: term.id))
 
 
 def ids() -> tuple[str, ...]:
@@ -30,6 +50,10 @@ def ids() -> tuple[str, ...]:
     return tuple(_texts())
 
 
-@cache
 def _texts() -> dict[str, dict[str, dict[str, str]]]:
-    return tomllib.loads((Path(__file__).parent / "advice.toml").read_text(encoding="utf-8"))
+    return _read("advice.toml")
+
+
+@cache
+def _read(file: str) -> dict[str, dict[str, Any]]:
+    return tomllib.loads((Path(__file__).parent / file).read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from presets import advice, language
 
-ROWS = [f"G{row}" for row in range(20)] + [f"P{row}" for row in (1, 2, 6, 8, 10, 11, 12, 13, 15, 16)]
+ROWS = [f"G{row}" for row in range(20)] + [f"P{row}" for row in (1, 2, 6, 8, 10, 11, 12, 13, 15, 16, 21)]
 
 
 @pytest.fixture(params=language.LANGUAGES)

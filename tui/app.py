@@ -180,6 +180,13 @@ class Tunebook(App[None]):
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(self.screen))
 
+    def action_glossary(self) -> None:
+        """The words of the field, explained."""
+        from tui.page_glossary import Glossary
+
+        if not isinstance(self.screen, Glossary):
+            self.push_screen(Glossary())
+
     def action_help(self) -> None:
         """All keys of this page."""
         from tui.page_help import Help

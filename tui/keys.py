@@ -63,6 +63,7 @@ NAMED = ("enter", "tab", "shift+tab", "space", "backspace", "up", "down", "left"
 
 GROUPS = {
     "choices": say("List of choices"),
+    "explain": say("Explanation"),
     "field": say("Line to type in"),
     "reading": say("Text"),
     "setup": say("Set-up"),
@@ -89,6 +90,14 @@ KEYS: tuple[Key, ...] = (
     Key("choices.first", ("home",), "first", say("first entry"), "choices"),
     Key("choices.last", ("end",), "last", say("last entry"), "choices"),
     Key("field.enter", ("enter",), "submit", say("take what is typed"), "field", say("take it")),
+    Key(
+        "explain.deeper",
+        ("space",),
+        "deeper",
+        say("the next depth: one line, a paragraph, the evidence with its sources"),
+        "explain",
+        say("deeper"),
+    ),
     Key("reading.up", ("up", "k"), "scroll_up", say("a line up"), "reading", say("scroll")),
     Key("reading.down", ("down", "j"), "scroll_down", say("a line down"), "reading", say("scroll")),
     Key("reading.page_up", ("pageup", "u"), "page_up", say("a page up"), "reading"),
@@ -206,6 +215,7 @@ KEYS: tuple[Key, ...] = (
     Key("palette.up", ("up",), "mark(-1)", say("previous entry"), "palette", say("mark")),
     Key("palette.down", ("down",), "mark(1)", say("next entry"), "palette", say("mark")),
     Key("table.filter", ("slash",), "filter", say("show only the lines that contain a text"), "table", say("filter")),
+    Key("glossary", ("G",), "glossary", say("the words of the field, explained"), "everywhere"),
     Key("palette", ("colon", "ctrl+p"), "palette", say("choose among all that can be done here"), "everywhere"),
     Key("back", ("escape",), "back", say("out of the typing, or back"), "everywhere", say("back")),
     Key("help", ("question_mark", "f1"), "help", say("all keys of this screen"), "everywhere", say("help")),

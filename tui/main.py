@@ -37,6 +37,8 @@ COMMANDS = {
     "report": "tui.cli_report:report",
     "doctor": "tui.cli_doctor:doctor",
     "keys": "tui.cli_keys:keys",
+    "explain": "tui.cli_explain:explain",
+    "glossary": "tui.cli_explain:glossary",
 }
 
 
@@ -58,6 +60,8 @@ def summaries() -> dict[str, str]:
         "report": _("the story of the project in one file to share: HTML, Markdown, CSV or JSON"),
         "doctor": _("what this machine offers, and what is wrong with the project"),
         "keys": _("the keys of the screens, and how to change them"),
+        "explain": _("why a step of the set-up is asked: one line, a paragraph, or the evidence"),
+        "glossary": _("the words of the field, explained"),
     }
 
 

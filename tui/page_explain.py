@@ -1,4 +1,4 @@
-"""Why something is asked or warned of, at length: the advice of the playbook's rows."""
+"""Why something is asked or warned of, at three depths: the advice of the playbook's rows and what it rests on."""
 
 from __future__ import annotations
 
@@ -11,31 +11,47 @@ from textual.widgets import Static
 from presets.advice import advice, ids
 from presets.language import Message, _, say
 from tui.controls import Reading
-from tui.page import Page
+from tui.keys import bindings
+from tui.page import Page, show
+
+LINE, PARAGRAPH, EVIDENCE = 1, 2, 3
 
 
 class Explain(Page):
-    """One line and a paragraph for each row."""
+    """Three depths: one line for each row, with a paragraph, and with the evidence and its sources."""
 
-    GROUPS = ("reading", "everywhere")
+    GROUPS = ("explain", "reading", "everywhere")
+    BINDINGS = bindings("explain")
 
     def __init__(self, rows: Sequence[str]) -> None:
         super().__init__()
         self._rows = [row for row in rows if row in ids()]
+        self._depth = PARAGRAPH
 
     def heading(self) -> Message:
         return say("why")
 
     def body(self) -> ComposeResult:
         with Reading():
-            yield Static(Content("\n").join(list(self._lines())), classes="empty", markup=False)
+            yield Static(id="advice", classes="empty", markup=False)
+
+    def load(self) -> None:
+        show(self.query_one("#advice", Static), Content("\n").join(list(self._lines())))
+
+    def action_deeper(self) -> None:
+        """The next depth; after the last the first."""
+        self._depth = self._depth % EVIDENCE + 1
+        self.load()
 
     def _lines(self) -> Iterator[Content]:
         for row in self._rows:
             text = advice(row)
             yield Content.styled(f"{text.title} ({row})", "bold")
             yield Content.styled(text.one_line, "italic")
-            yield Content(text.paragraph)
+            if self._depth >= PARAGRAPH:
+                yield Content(text.paragraph)
+            if self._depth == EVIDENCE and text.evidence:
+                yield Content(_("Evidence: {text}").format(text=text.evidence))
             yield Content("")
         if not self._rows:
             yield Content(_("The guide says nothing more about this."))

@@ -56,7 +56,8 @@ class Palette(Page):
         yield Choices(id="offers")
 
     def on_mount(self) -> None:
-        found = [*_actions(self._about), *(_places(self.book.store) if self.book.has_project else ())]
+        words = Offer("glossary", _("go to the glossary"))
+        found = [*_actions(self._about), words, *(_places(self.book.store) if self.book.has_project else ())]
         self._offers = {offer.name: offer for offer in found}
         self._show("")
         self.query_one(Field).focus()

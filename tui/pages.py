@@ -58,6 +58,10 @@ def page(place: str) -> Page:
             from tui.page_insights import InsightsPage
 
             return InsightsPage()
+        case "glossary":
+            from tui.page_glossary import Glossary
+
+            return Glossary()
         case "decisions":
             from tui.page_decisions import DecisionsPage
 

@@ -132,6 +132,18 @@ def title(step: str) -> Message:
     return _TITLES[step]
 
 
+# The rows of the playbook that the question of each step comes from.
+ROWS = {
+    "data": ("G0",),
+    "metric": ("G0",),
+    "architecture": ("G1", "G10"),
+    "weights": ("G1",),
+    "optimizer": ("G2", "P21"),
+    "batch_size": ("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
+    "initial": ("G11",),
+    "steps": ("G13", "P15"),
+    "baseline": ("G12", "G14"),
+}
 _TITLES = {
     "pipeline": say("pipeline"),
     "data": say("data"),

@@ -1,0 +1,105 @@
+"""Why each step is asked, at three depths and in both languages, and the glossary, by command and on the screens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from presets import advice, language
+from tests.screens import NARROW, shown, wait_for_text
+from tests.set_up import set_up
+from tui.app import Tunebook
+from tui.cli_explain import STEPS
+from tui.main import main
+from tui.page_explain import Explain
+from wizard import flow
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    yield
+    language.set_language("en")
+
+
+def answered(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+
+
+def test_every_step_is_explained_from_its_own_rows(tmp_path: Path) -> None:
+    """The rows are those of the question itself."""
+    assert tuple(flow.ROWS) == flow.STEPS == STEPS
+    with set_up(tmp_path / "p", "baseline") as store:
+        for step in STEPS[:-1]:
+            assert flow.ask(store, step).rows == flow.ROWS[step]
+
+
+@pytest.mark.parametrize("spoken", language.LANGUAGES)
+def test_every_row_of_the_set_up_has_all_three_depths(spoken: str) -> None:
+    """And the evidence names where it comes from."""
+    language.set_language(spoken)
+    for row in {row for rows in flow.ROWS.values() for row in rows}:
+        text = advice.advice(row)
+        assert text.one_line
+        assert text.paragraph
+        assert any(source in text.evidence for source in ("Playbook", "arXiv:", "Clopper")), row
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in text.evidence) == (spoken == "zh_CN")
+
+
+@pytest.mark.parametrize("spoken", language.LANGUAGES)
+def test_the_glossary_has_each_word_once_in_both_languages(spoken: str) -> None:
+    language.set_language(spoken)
+    terms = advice.glossary()
+    assert len(terms) >= 40
+    assert len({entry.term for entry in terms}) == len({entry.meaning for entry in terms}) == len(terms)
+    for entry in terms:
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in entry.meaning) == (spoken == "zh_CN")
+
+
+def test_the_command_says_as_much_as_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    answered(["explain", "optimizer", "--depth", "line"])
+    line = capsys.readouterr().out
+    answered(["explain", "optimizer"])
+    paragraph = capsys.readouterr().out
+    answered(["explain", "optimizer", "--depth", "evidence"])
+    evidence = capsys.readouterr().out
+    assert len(line) < len(paragraph) < len(evidence)
+    assert "arXiv:1910.05446" in evidence
+    answered(["--lang", "zh_CN", "explain", "steps", "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == ["G13", "P15"]
+    assert "步" in rows[0]["paragraph"]
+
+
+def test_the_glossary_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    answered(["glossary", "nuisance"])
+    assert "nuisance hyperparameter: One that must be tuned" in capsys.readouterr().out
+    answered(["glossary", "no such word"])
+    assert "nothing with 'no such word'" in capsys.readouterr().out
+    answered(["glossary", "--json"])
+    assert {"id", "term", "meaning"} == set(json.loads(capsys.readouterr().out)[0])
+
+
+async def test_a_question_explains_itself_deeper_and_deeper(tmp_path: Path) -> None:
+    """At 80x24: the paragraph first, then the evidence, then the lines alone; and G opens the glossary."""
+    with set_up(tmp_path / "p", "steps") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            app.push_screen(Explain(flow.ROWS["steps"]))
+            await wait_for_text(pilot, "(G13)")
+            assert "Evidence:" not in shown(app)
+            await pilot.press("space")
+            await wait_for_text(pilot, "Evidence:")
+            await pilot.press("space")
+            await wait_for_text(pilot, "(P15)")
+            assert "Evidence:" not in shown(app)
+            await pilot.press("G")
+            await wait_for_text(pilot, "architecture  The kind of network")
+            await pilot.press(*"ghost of")
+            await wait_for_text(pilot, "Nothing here is called that.")
+            await pilot.press("escape", *"quasi", "enter")
+            await wait_for_text(pilot, "quasi-random search  Points that fill")

@@ -1,0 +1,54 @@
+"""`tunebook explain` and `glossary`: why each step is asked, at three depths, and the words that are used."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from presets.language import _
+from tui.session import Session, answering
+
+DEPTHS = ("line", "paragraph", "evidence")
+STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
+
+
+@click.command(
+    help=_(
+        "Why the step STEP of the set-up is asked, at three depths: one line, a paragraph, or the evidence with its "
+        "sources."
+    )
+)
+@click.argument("step", metavar="STEP", type=click.Choice(STEPS))
+@click.option("--depth", type=click.Choice(DEPTHS), default="paragraph", help=_("how much to say"))
+@answering
+@click.pass_obj
+def explain(session: Session, step: str, depth: str) -> None:
+    from presets.advice import advice
+    from wizard.flow import ROWS
+
+    texts = [advice(row) for row in ROWS[step]]
+    for text in texts:
+        session.text(f"{text.title} ({text.id})")
+        session.text(f"  {text.one_line}")
+        if depth != "line":
+            session.text(f"  {text.paragraph}")
+        if depth == "evidence" and text.evidence:
+            session.text("  " + _("Evidence: {text}").format(text=text.evidence))
+    session.answer([dataclasses.asdict(text) for text in texts])
+
+
+@click.command(help=_("The words that Tunebook uses, explained; with TEXT only those that have it in them."))
+@click.argument("text", metavar="[TEXT]", default="")
+@answering
+@click.pass_obj
+def glossary(session: Session, text: str) -> None:
+    from presets import advice
+
+    sought = text.casefold()
+    found = [entry for entry in advice.glossary() if sought in f"{entry.id} {entry.term} {entry.meaning}".casefold()]
+    for entry in found:
+        session.text(f"{entry.term}: {entry.meaning}")
+    if not found:
+        session.text(_("The glossary has nothing with {text!r}.").format(text=text))
+    session.answer([dataclasses.asdict(entry) for entry in found])
