@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak install locale figures wheel clean
+.PHONY: help demo test lint types imports tests fuzz soak snapshots pictures install locale figures wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,13 @@ fuzz: .venv/.dev  ## ten thousand random keys on the screens, on a project with 
 
 soak: .venv/.dev  ## faults by the dozen: SOAK_ROUNDS=50 disturbed rounds, an hour or so
 	$(BIN)/python -m pytest tests/soak.py
+
+snapshots: .venv/.dev  ## every page in both languages as it looks now, for the tests to compare with
+	$(BIN)/python -m tests.shots en tests/snapshots/en
+	$(BIN)/python -m tests.shots zh_CN tests/snapshots/zh_CN
+
+pictures: .venv/.dev  ## the pictures of the README, drawn by the application
+	$(BIN)/python -m tests.shots en tests/snapshots/en pictures
 
 locale: .venv/.dev  ## collect the texts, and compile the translations
 	$(BIN)/python -m tests.translate update

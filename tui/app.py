@@ -5,13 +5,15 @@ It is a viewer. Whatever takes long runs in processes of its own and goes on whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import RenderableType
+from textual.actions import ActionParseResult
 from textual.app import App
 from textual.binding import Binding
+from textual.dom import DOMNode
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -161,6 +163,18 @@ class Tunebook(App[None]):
         if isinstance(self.screen, Page):
             self.screen.read()
         return True
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key means; on a page that is just coming up, or going away, it means nothing."""
+        node = default_namespace
+        if isinstance(node, Widget) and not (node.is_attached and isinstance(node.screen, Page) and node.screen.ready):
+            return False
+        return await super().run_action(action, default_namespace, namespaces)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """On the first page there is nothing to go back to."""

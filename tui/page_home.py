@@ -17,6 +17,7 @@ from state.database import Store
 from tui import exporting_starter
 from tui.chart import Chart
 from tui.controls import Choices
+from tui.draft import NAMES
 from tui.page import Page, show
 from tui.plot import Axes
 from tui.progress import progress
@@ -79,7 +80,7 @@ class Home(Page):
 
 def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:
     settings = store.project.settings
-    what = settings.command or f"{settings.task}   {store.project.data}"
+    what = settings.command or f"{settings.task}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     if where.step == "set-up" and setup.step:
@@ -146,7 +147,7 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         yield (
             f"round {entry.name}",
             say("{name}: trials and curves", name=entry.name),
-            say("goal: {goal}", goal=entry.goal),
+            say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal)),
         )
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")

@@ -87,6 +87,9 @@ class Palette(Page):
         self.query_one(Choices).update(found)
 
     def _do(self, name: str | None) -> None:
+        if self.app.screen is not self:
+            # Of two quick presses of enter, the second was meant for the page that comes.
+            return
         offer = self._offers.get(name or "")
         if offer is None:
             self.say(_("Nothing here is called that."))
@@ -94,7 +97,7 @@ class Palette(Page):
         if offer.node is None:
             self.book.attempt(lambda: self.book.open(offer.name, instead=True))
         else:
-            self.dismiss()
+            self.app.pop_screen()
             self.app.call_later(self.app.run_action, offer.action, offer.node)
 
 
