@@ -47,7 +47,7 @@ class Table(Picture, can_focus=True):
     """The key of the marked line; empty where there is none."""
 
     class Marked(Message):
-        """Another line is marked."""
+        """Another line is marked, or none any more."""
 
         def __init__(self, table: Table, key: str) -> None:
             super().__init__()
@@ -127,8 +127,7 @@ class Table(Picture, can_focus=True):
 
     def watch_marked(self) -> None:
         self.redraw()
-        if self.marked:
-            self.post_message(self.Marked(self, self.marked))
+        self.post_message(self.Marked(self, self.marked))
 
     def watch_has_focus(self, focused: bool) -> None:
         super().watch_has_focus(focused)
