@@ -49,11 +49,16 @@ def bench(peak: Callable[[int], int], card: int, rate: Callable[[int], float] = 
     return measure
 
 
+def unchanged(sizes: list[Size]) -> list[Size]:
+    """What is timed again on a device whose times never vary."""
+    return sizes
+
+
 @pytest.mark.parametrize("gib", [2, 8, 24, 80])
 def test_a_card_is_filled_without_ever_running_out_of_its_memory(gib: int) -> None:
     card = gib * 1024 * MIB
     budget = int(0.9 * card)
-    sizes, ended_by = ascent.ascend(bench(resnet50, card), Cap(65_535, "cap"), budget, on_cpu=False)
+    sizes, ended_by = ascent.ascend(bench(resnet50, card), Cap(65_535, "cap"), budget)
     found = ascent.recommend(sizes, budget, ended_by)
     assert found is not None
     assert found.limited_by == "memory"
@@ -62,7 +67,7 @@ def test_a_card_is_filled_without_ever_running_out_of_its_memory(gib: int) -> No
 
 
 def test_a_first_size_that_does_not_fit_leads_to_smaller_ones() -> None:
-    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, 5 * MIB), Cap(64, "data"), 5 * MIB, on_cpu=True)
+    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, 5 * MIB), Cap(64, "data"), 5 * MIB, unchanged)
     assert [size.batch_size for size in sizes] == [8, 4, 6]
     found = ascent.recommend(sizes, 5 * MIB, ended_by)
     assert found is not None
@@ -70,7 +75,7 @@ def test_a_first_size_that_does_not_fit_leads_to_smaller_ones() -> None:
 
 
 def test_nothing_is_recommended_where_nothing_fits() -> None:
-    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, MIB), Cap(64, "data"), MIB, on_cpu=False)
+    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, MIB), Cap(64, "data"), MIB)
     assert [size.batch_size for size in sizes] == [8, 4, 2]
     assert ascent.recommend(sizes, MIB, ended_by) is None
 
@@ -80,7 +85,7 @@ def test_sizes_past_the_point_where_throughput_stops_rising_are_not_recommended(
     on_cpu: bool, measured: list[int]
 ) -> None:
     measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 64))
-    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, on_cpu)
+    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, unchanged if on_cpu else None)
     assert [size.batch_size for size in sizes] == measured
     found = ascent.recommend(sizes, 2 * MIB, ended_by)
     assert found == ascent.Recommendation(64, measured[-1], 64, "throughput")
@@ -88,7 +93,7 @@ def test_sizes_past_the_point_where_throughput_stops_rising_are_not_recommended(
 
 def test_one_slow_size_on_a_shared_processor_does_not_end_the_ascent() -> None:
     measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: 1 if n == 32 else n)
-    sizes, ended_by = ascent.ascend(measure, Cap(128, "data"), 2 * MIB, on_cpu=True)
+    sizes, ended_by = ascent.ascend(measure, Cap(128, "data"), 2 * MIB, unchanged)
     found = ascent.recommend(sizes, 2 * MIB, ended_by)
     assert found == ascent.Recommendation(128, 128, 128, "data")
 
@@ -96,7 +101,7 @@ def test_one_slow_size_on_a_shared_processor_does_not_end_the_ascent() -> None:
 def test_an_error_other_than_memory_ends_the_ascent_and_keeps_what_was_measured() -> None:
     working = bench(lambda n: MIB, 2 * MIB)
     sizes, ended_by = ascent.ascend(
-        lambda n: Size(n, "failed", "CUDA error") if n > 16 else working(n), Cap(512, "data"), 2 * MIB, on_cpu=False
+        lambda n: Size(n, "failed", "CUDA error") if n > 16 else working(n), Cap(512, "data"), 2 * MIB
     )
     assert [size.batch_size for size in sizes] == [8, 16, 32]
     found = ascent.recommend(sizes, 2 * MIB, ended_by)
@@ -135,7 +140,7 @@ def test_only_measured_sizes_within_the_budget_and_the_cap_are_recommended(
         lambda n: max(fixed, *(slope * n - 10 * slope**2 for slope in slopes)), card, rate=lambda n: min(n, knee)
     )
     budget = int(0.9 * card)
-    sizes, ended_by = ascent.ascend(measure, ascent.cap(10**9, highest), budget, on_cpu)
+    sizes, ended_by = ascent.ascend(measure, ascent.cap(10**9, highest), budget, unchanged if on_cpu else None)
     tried = [size.batch_size for size in sizes]
     assert len(tried) == len(set(tried))
     assert max(tried) <= highest
@@ -156,6 +161,46 @@ def test_each_kind_of_step_is_timed_by_its_own_duration() -> None:
     matrix = torch.ones(128, 128)
     quick, slow = timing.compare((lambda: matrix @ matrix, lambda: [matrix @ matrix for _ in range(100)]), CPU, 0.05)
     assert 0 < quick.seconds < slow.seconds
+
+
+def test_a_second_half_that_is_slower_shows_as_drift() -> None:
+    assert timing.drift([1.0, 1.0, 1.0, 1.0]) == 1.0
+    assert timing.drift([1.0, 1.0, 9.0, 2.0, 2.0]) == 2.0
+    assert timing.drift([1.0]) == 1.0
+
+
+def test_sizes_that_are_compared_are_timed_in_turn() -> None:
+    turns: list[str] = []
+    times = timing.fastest((lambda: turns.append("a"), lambda: turns.append("b")), CPU, [1.0, 1.0])
+    assert turns == ["a", "b"] * (len(turns) // 2)
+    assert len(turns) >= 2 * timing.BLOCKS
+    assert min(times) > 0
+
+
+def test_another_time_of_a_step_changes_all_that_follows_from_it() -> None:
+    size = ascent.retimed(Size(8, "measured", "", 0.4, 0.0, 20.0, MIB, end_to_end_seconds=0.6), 0.2)
+    assert (size.step_seconds, size.examples_per_second) == (0.2, 40.0)
+    assert size.end_to_end_seconds == pytest.approx(0.3)
+
+
+def test_a_neighbour_who_comes_in_the_middle_changes_nothing() -> None:
+    """From the third size on everything takes three times as long; measured side by side the rise still shows."""
+    quiet = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 100))
+    busy = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 100) / 3)
+
+    for late in (16, 32, 64, 4096):
+        device = [quiet]
+
+        def measure(size: int, late: int = late, device: list[Callable[[int], Size]] = device) -> Size:
+            device[:] = [busy if size >= late else quiet]
+            return device[0](size)
+
+        def again(sizes: list[Size], device: list[Callable[[int], Size]] = device) -> list[Size]:
+            return [device[0](size.batch_size) for size in sizes]
+
+        sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, again)
+        found = ascent.recommend(sizes, 2 * MIB, ended_by)
+        assert found == ascent.Recommendation(128, 512, 128, "throughput")
 
 
 def test_memory_that_is_taken_and_given_back_shows_in_the_peak() -> None:
@@ -214,7 +259,8 @@ def run_probe(config: Path, folder: Path, *options: str) -> subprocess.Completed
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "sizes.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = [json.loads(line) for line in (folder / "sizes.jsonl").read_text(encoding="utf-8").splitlines()]
+    return list({line["batch_size"]: line for line in found}.values())
 
 
 def test_real_steps_on_real_digits_give_a_recommendation_under_a_cap(whole_digits: Path, tmp_path: Path) -> None:
@@ -250,19 +296,11 @@ def test_texts_are_probed_with_their_own_model_and_tokenizer(tmp_path: Path) -> 
     assert training_runs.result(tmp_path / "probe")["recommended"] == 8
 
 
-LIMITED = """
-import sys
-from training import memory, probe
-memory.available = lambda: int(sys.argv[1]) * 2**20
-probe.main(sys.argv[2:])
-"""
-
-
 def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_digits: Path, tmp_path: Path) -> None:
     config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=224)
     folder = tmp_path / "probe"
     # Eight such images take 175 MiB.
-    done = python(LIMITED, "150", "--config", str(config), "--output", str(folder))
+    done = run_probe(config, folder, "--memory-cap", str(150 * MIB))
     assert done.returncode == 0, done.stderr
     sizes, result = lines(folder), training_runs.result(folder)
     assert (sizes[0]["batch_size"], sizes[0]["outcome"]) == (8, "out_of_memory")
@@ -274,9 +312,10 @@ def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_dig
 
 def test_a_model_that_never_fits_is_said_in_one_sentence(whole_digits: Path, tmp_path: Path) -> None:
     config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=224)
-    done = python(LIMITED, "20", "--config", str(config), "--output", str(tmp_path / "probe"))
+    done = run_probe(config, tmp_path / "probe", "--memory-cap", str(20 * MIB))
     assert done.returncode == 1
-    assert "Choose a smaller model" in done.stderr
+    assert "fits into 20 MiB" in done.stderr
+    assert "raise the memory cap" in done.stderr
     assert "Traceback" not in done.stderr
     assert training_runs.result(tmp_path / "probe")["reason"] == "out_of_memory"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 # Never 1: batch norm has no statistics over one example.
@@ -12,6 +12,8 @@ FIRST, SMALLEST = 8, 2
 # A doubling of the batch that brings less throughput than this does not pay (G5).
 GAIN = 1.05
 REFINEMENTS = 2
+# A size within this of the best throughput is fast enough (G5).
+FAST_ENOUGH = 0.95
 # Beyond it CUDA kernels refuse to launch (a grid dimension has 16 bits).
 LARGEST = 65_535
 
@@ -21,7 +23,8 @@ Limit = Literal["throughput", "memory", "data", "cap", "error"]
 @dataclass(frozen=True)
 class Size:
     """One line of sizes.jsonl. Seconds are per step: `step_seconds` with the data on the device already,
-    `input_seconds` for the data alone, `end_to_end_seconds` for both. `spread` is MAD/median; memory is in bytes."""
+    `input_seconds` for the data alone, `end_to_end_seconds` for both. `spread` is MAD/median, `drift` how many times
+    longer the second half of the steps took; memory is in bytes."""
 
     batch_size: int
     outcome: Literal["measured", "out_of_memory", "failed"]
@@ -31,6 +34,7 @@ class Size:
     examples_per_second: float | None = None
     peak_memory: int | None = None
     allocated_memory: int | None = None
+    drift: float | None = None
     input_seconds: float | None = None
     end_to_end_seconds: float | None = None
 
@@ -73,43 +77,63 @@ def cap(examples: int, wanted: int | None) -> Cap:
     return Cap(on_grid(least.size), least.limit)
 
 
-def ascend(measure: Callable[[int], Size], highest: Cap, budget: int, on_cpu: bool) -> tuple[list[Size], Limit]:
+def ascend(
+    measure: Callable[[int], Size], highest: Cap, budget: int, again: Callable[[list[Size]], list[Size]] | None = None
+) -> tuple[list[Size], Limit]:
     """Measure doubling sizes until one does not fit, throughput stops rising, or the cap; the sizes, and what ended it.
 
     The memory of the next size is predicted and the jump shortened accordingly; the prediction can only be too low, as
-    memory is convex in the batch size.
+    memory is convex in the batch size. `again` is for processors that are shared with others: it times sizes anew side
+    by side, before one that seems slow is believed to be, and all that fit at the end.
     """
     # On shared processors one slow size may be the fault of a neighbour.
-    patience = 2 if on_cpu else 1
+    patience = 2 if again else 1
     sizes: list[Size] = []
-    fitting: list[Size] = []
-    misses, best, size = 0, 0.0, min(FIRST, highest.size)
+    misses, size = 0, min(FIRST, highest.size)
     while True:
         found = measure(size)
+        fitting = [known for known in sizes if known.fits(budget)]
         sizes.append(found)
         if found.outcome == "failed":
             return sizes, "error"
         if not found.fits(budget):
             # On the CPU, libraries keep the largest buffers they ever had, so that smaller sizes would look larger.
-            if not (on_cpu and fitting):
+            if not (again and fitting):
                 refine(measure, sizes, budget)
-            return sizes, "memory"
+            ended_by: Limit = "memory"
+            break
         shortened = bool(fitting) and size < min(2 * fitting[-1].batch_size, highest.size)
         if fitting:
+            best = max(fitting, key=lambda known: known.throughput)
             doublings = math.log2(size / fitting[-1].batch_size)
-            misses = misses + 1 if found.throughput < best * GAIN**doublings else 0
+            if again and found.throughput < best.throughput * GAIN**doublings:
+                best, found = again([best, found])
+                _replace(sizes, [best, found])
+            misses = misses + 1 if found.throughput < best.throughput * GAIN**doublings else 0
         fitting.append(found)
-        best = max(best, found.throughput)
         if misses >= patience:
-            return sizes, "throughput"
+            ended_by = "throughput"
+            break
         if shortened:
-            return sizes, "memory"
+            ended_by = "memory"
+            break
         if highest.size < 1.25 * size:
-            return sizes, highest.limit
+            ended_by = highest.limit
+            break
         following = min(within(fitting, budget), highest.size)
         if following <= size:
-            return sizes, "memory"
+            ended_by = "memory"
+            break
         size = following
+    fitting = [known for known in sizes if known.fits(budget)]
+    if again and len(fitting) > 1:
+        _replace(sizes, again(fitting))
+    return sizes, ended_by
+
+
+def _replace(sizes: list[Size], newer: list[Size]) -> None:
+    by_size = {size.batch_size: size for size in newer}
+    sizes[:] = [by_size.get(size.batch_size, size) for size in sizes]
 
 
 def within(fitting: list[Size], budget: int) -> int:
@@ -146,10 +170,22 @@ def recommend(sizes: list[Size], budget: int, ended_by: Limit) -> Recommendation
     if not fitting:
         return None
     best = max(size.throughput for size in fitting)
-    saturation = next(size.batch_size for size in fitting if size.throughput >= 0.95 * best)
+    saturation = next(size.batch_size for size in fitting if size.throughput >= FAST_ENOUGH * best)
     largest = fitting[-1].batch_size
     recommended = min(largest, saturation)
     return Recommendation(recommended, largest, saturation, "throughput" if recommended < largest else ended_by)
+
+
+def retimed(size: Size, seconds: float) -> Size:
+    """The size with another time of a step; with data it takes as many times longer as before."""
+    assert size.step_seconds is not None
+    whole = size.end_to_end_seconds
+    return replace(
+        size,
+        step_seconds=seconds,
+        examples_per_second=size.batch_size / seconds,
+        end_to_end_seconds=whole and whole * seconds / size.step_seconds,
+    )
 
 
 def on_grid(size: int) -> int:

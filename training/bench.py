@@ -6,22 +6,27 @@ import dataclasses
 import gc
 import importlib
 import itertools
+import shutil
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from training import ascent, memory, timing
 from training import device as devices
-from training import memory, timing
 from training import model as models
 from training import optimizer as optimizers
 from training.ascent import Size
 from training.batches import Inputs, derived_seed, training_batches
+from training.checkpoint import Checkpoints, Progress
 from training.config import Config
 from training.dataset import Dataset, Split
+from training.evaluation import Evaluation
 from training.loop import facts, update
 
 WARMUP_STEPS = 3
@@ -49,17 +54,19 @@ class Failure:
 
 
 class Bench:
-    """What is measured. `budget`: the bytes that a run may take on the device, model included (engine.md 1.3)."""
+    """What is measured. `budget`: the bytes that a run may take on the device, model included (engine.md 1.3), and no
+    more than the user's `cap`."""
 
-    def __init__(self, config: Config, dataset: Dataset, device: torch.device):
+    def __init__(self, config: Config, dataset: Dataset, device: torch.device, cap: int | None = None):
         self.config, self.dataset, self.device = config, dataset, device
         self.precision = devices.precision(config, device)
         # The libraries take memory too, but that is not what a batch size decides.
         importlib.import_module("training.image_model" if config.model.library == "timm" else "training.text_model")
         self.watch = memory.Watch()
-        self.budget = budget(device)
+        self.budget = budget(device, cap)
         if device.type == "cpu":
-            self.watch.limit(memory.available())
+            # What is over a cap of the user's, but not much, is measured; what is far over it need not be tried.
+            self.watch.limit(min(memory.available(), cap + cap // 4 if cap else sys.maxsize))
         self.lengths = {"train": lengths(dataset.train), "validation": lengths(dataset.validation)}
         self.build()
 
@@ -79,13 +86,22 @@ class Bench:
             return found
         return Size(size, "out_of_memory" if found.out_of_memory else "failed", found.message)
 
-    def check(self, size: int) -> Failure | None:
-        """Steps at this size and an evaluation batch as the run will have it: None if they fit the budget."""
-        checked = self._attempt(lambda: self._check(size))
+    def side_by_side(self, sizes: list[Size]) -> list[Size]:
+        """The sizes timed once more in turn: what a neighbour does to one of them, it does to all."""
+        found = self._attempt(lambda: self._side_by_side(sizes))
+        return sizes if isinstance(found, Failure) else found
+
+    def check(self, size: int, folder: Path) -> Failure | None:
+        """Steps at this size, an evaluation batch and checkpoints as the run will have them: None if they fit the
+        budget. `folder` is where the checkpoints are tried, and is gone afterwards."""
+        try:
+            checked = self._attempt(lambda: self._check(size, folder))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
         if isinstance(checked, Failure):
             return checked
         if checked > self.budget:
-            return Failure(True, "Training and evaluation together take more than the memory budget.")
+            return Failure(True, "Training, evaluation and checkpoints together take more than the memory budget.")
         return None
 
     def _measure(self, size: int) -> Size:
@@ -104,12 +120,19 @@ class Bench:
             "measured",
             step_seconds=alone.seconds,
             spread=alone.spread,
+            drift=alone.drift,
             examples_per_second=size / alone.seconds,
             peak_memory=self._peak(),
             allocated_memory=torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None,
             input_seconds=loading,
             end_to_end_seconds=whole.seconds,
         )
+
+    def _side_by_side(self, sizes: list[Size]) -> list[Size]:
+        held = [self._longest(self.dataset.train, "train", size.batch_size) for size in sizes]
+        steps = [lambda batch=batch: self._update(*batch) for batch in held]
+        times = timing.fastest(steps, self.device, [size.step_seconds or timing.SLICE for size in sizes])
+        return [ascent.retimed(size, seconds) for size, seconds in zip(sizes, times, strict=True)]
 
     def _batches(self, size: int) -> Generator[tuple[Inputs, Tensor], None, None]:
         """Batches as the run loads them, without an end."""
@@ -134,7 +157,7 @@ class Bench:
                 break
         return seconds
 
-    def _check(self, size: int) -> int:
+    def _check(self, size: int, folder: Path) -> int:
         self._restart_peak()
         training = self._longest(self.dataset.train, "train", size)
         for _ in range(CHECK_STEPS if self.device.type == "cuda" else 1):
@@ -149,7 +172,15 @@ class Bench:
             self.network(inputs)
         self.network.train()
         timing.synchronize(self.device)
+        self._save_checkpoints(folder)
         return self._peak()
+
+    def _save_checkpoints(self, folder: Path) -> None:
+        """As many best weights as a run holds in memory between two saves, and the save (Lightning issue 18985)."""
+        checkpoints, progress = Checkpoints(folder, self.config), Progress()
+        for step in range(self.config.training.keep_checkpoints):
+            checkpoints.consider(Evaluation(step, 0.0, 0.0, 0, 1), self.network, progress)
+        checkpoints.save(self.network, self.optimizer, progress)
 
     def _update(self, inputs: Inputs, labels: Tensor) -> None:
         update(self.network, self.optimizer, inputs, labels, self.config, self.precision)
@@ -169,7 +200,7 @@ class Bench:
     def _attempt(self, work: Callable[[], T]) -> T | Failure:
         try:
             return work()
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, OSError) as error:
             message = str(error).strip().partition("\n")[0][:300]
             failure = Failure(devices.is_out_of_memory(error) or message in NO_MEMORY, message)
         # Only out here are the error and the tensors that its traceback holds gone (torch issue 18853).
@@ -201,17 +232,19 @@ class Bench:
         return self.watch.peak() if self.device.type == "cpu" else devices.peak_memory(self.device)
 
 
-def budget(device: torch.device) -> int:
-    """The bytes that a run may take on the device, so that neighbours and the fragments of memory have room."""
+def budget(device: torch.device, cap: int | None = None) -> int:
+    """The bytes that a run may take on the device, so that neighbours and the fragments of memory have room; a cap of
+    the user's is taken at its word."""
+    limit = cap or sys.maxsize
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         # Memory runs out for us before it does for the driver, and neighbours are left alone.
-        torch.cuda.set_per_process_memory_fraction(min(1.0, 0.95 * free / total), device)
-        return int(min(0.90 * total, free - max(512 * 2**20, 0.05 * total)))
+        torch.cuda.set_per_process_memory_fraction(min(1.0, 0.95 * free / total, limit / total), device)
+        return min(limit, int(min(0.90 * total, free - max(512 * 2**20, 0.05 * total))))
     if device.type == "mps":
         # Shared with the screen and with everything else.
-        return int(0.7 * torch.mps.recommended_max_memory())
-    return int(0.8 * memory.available())
+        return min(limit, int(0.7 * torch.mps.recommended_max_memory()))
+    return min(limit, int(0.8 * memory.available()))
 
 
 def lengths(split: Split) -> Tensor | None:

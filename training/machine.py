@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def available_memory(root: Path = Path("/")) -> int:
@@ -12,20 +17,53 @@ def available_memory(root: Path = Path("/")) -> int:
     `root` is where /proc and /sys are looked for. Where there is no /proc/meminfo, half of the physical memory.
     """
     limits = [_machine(root)]
-    try:
-        groups = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        groups = []
     base = root / "sys/fs/cgroup"
-    for line in groups:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
+    for version, path in _own_groups(root):
+        if version == 2:
             limits += _groups(base, path, "memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
+        else:
             limits += _groups(
                 base / "memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
             )
     return max(0, min(limits))
+
+
+def oom_kills(root: Path = Path("/")) -> int:
+    """How many processes of this control group the kernel has killed for want of memory; 0 where nobody counts."""
+    base, total = root / "sys/fs/cgroup", 0
+    for version, path in _own_groups(root):
+        counts = base / path.lstrip("/") / "memory.events"
+        if version == 1:
+            counts = base / "memory" / path.lstrip("/") / "memory.oom_control"
+        with contextlib.suppress(OSError, ValueError):
+            named = dict(line.split() for line in counts.read_text().splitlines())
+            total += int(named.get("oom_kill", 0))
+    return total
+
+
+class Neighbours:
+    """How busy everybody but this process keeps the cores, from when this object was made. Linux only."""
+
+    def __init__(self, root: Path = Path("/")):
+        self.root = root
+        self.began, self.own, self.all = time.monotonic(), time.process_time(), self._worked()
+
+    def cores(self) -> float | None:
+        """The cores that others kept busy on average; None where the system does not say."""
+        worked = self._worked()
+        if worked is None or self.all is None:
+            return None
+        others = worked - self.all - (time.process_time() - self.own)
+        return max(0.0, others / max(1e-3, time.monotonic() - self.began))
+
+    def _worked(self) -> float | None:
+        """Core seconds that everybody has worked so far."""
+        try:
+            fields = (self.root / "proc/stat").read_text().partition("\n")[0].split()[1:]
+        except OSError:
+            return None
+        # All but idle, waiting for a disk, and what runs for guests, which is counted twice: proc_stat(5).
+        return sum(int(field) for place, field in enumerate(fields) if place not in (3, 4, 8, 9)) / _TICKS
 
 
 def cores() -> int:
@@ -43,6 +81,20 @@ def _machine(root: Path) -> int:
     except OSError:
         pass
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def _own_groups(root: Path) -> Iterator[tuple[int, str]]:
+    """Version and path of each control group of this process that may limit memory."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            yield 2, path
+        elif "memory" in controllers.split(","):
+            yield 1, path
 
 
 def _groups(base: Path, path: str, limit_file: str, usage_file: str, cache_field: str) -> list[int]:

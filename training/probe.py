@@ -1,7 +1,8 @@
 """Measure batch sizes with real training steps: `python -m training.probe --config FILE --output FOLDER` (G3-G5).
 
-Each size is a line of FOLDER/sizes.jsonl as soon as it is measured; FOLDER/result.json has the recommendation. The
-batch size and the number of steps in the configuration play no part. Exit codes: 0 complete, 1 failed, 143 stopped.
+Each size is a line of FOLDER/sizes.jsonl as soon as it is measured, and once more when it was timed again: the later
+line counts. FOLDER/result.json has the recommendation. The batch size and the number of steps in the configuration play
+no part. Exit codes: 0 complete, 1 failed, 143 stopped.
 
 One child process measures all sizes and reports them through a pipe: when the system kills it for want of memory, or a
 driver crashes, what was measured before still counts.
@@ -24,9 +25,9 @@ from typing import Any, NoReturn, TextIO
 
 import torch
 
-from training import ascent, record
+from training import ascent, machine, record
 from training import device as devices
-from training.ascent import Size
+from training.ascent import Limit, Size
 from training.bench import Bench
 from training.config import ConfigError, load
 from training.data import open_dataset
@@ -46,9 +47,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--output", type=Path, required=True, help="folder for sizes.jsonl and result.json")
     parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
     parser.add_argument("--largest", type=int, help="try no larger size")
+    parser.add_argument("--memory-cap", type=int, metavar="BYTES", help="memory that a run may take on the device")
     options = parser.parse_args(arguments)
-    if options.largest is not None and options.largest < 1:
-        parser.error(f"--largest: {options.largest}; allowed: at least 1")
+    for name in ("largest", "memory_cap"):
+        if (number := getattr(options, name)) is not None and number < 1:
+            parser.error(f"--{name.replace('_', '-')}: {number}; allowed: at least 1")
     try:
         with record.lock(options.output):
             sys.exit(run(options.output, lambda report: measure(options, report)))
@@ -62,6 +65,7 @@ def run(folder: Path, work: Callable[[Report], None]) -> int:
     for earlier in ("sizes.jsonl", "result.json"):
         (folder / earlier).unlink(missing_ok=True)
     receiver, sender = os.pipe()
+    kills = machine.oom_kills()
     child = os.fork()
     if child == 0:
         os.close(receiver)
@@ -77,7 +81,12 @@ def run(folder: Path, work: Callable[[Report], None]) -> int:
     with os.fdopen(receiver, encoding="utf-8") as reports:
         found = follow(reports, folder / "sizes.jsonl")
     _, status = os.waitpid(child, 0)
-    ending = found.ending or died(found, os.waitstatus_to_exitcode(status))
+    if found.ending is None:
+        ending = died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
+    elif found.ending["reason"] == "error":
+        ending = rescued(found, "error", "device", found.ending["message"])
+    else:
+        ending = found.ending
     record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
     if ending["status"] == "complete":
         print(f"recommended batch size {ending['recommended']}, limited by {ending['limited_by']}", flush=True)
@@ -126,7 +135,8 @@ def follow(reports: TextIO, path: Path) -> Found:
                 case {"attempt": size}:
                     found.attempt = size
                 case {"size": line}:
-                    found.sizes.append(Size(**line))
+                    size = Size(**line)
+                    found.sizes = [known for known in found.sizes if known.batch_size != size.batch_size] + [size]
                     lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                     lines.flush()
                     say(found.sizes[-1])
@@ -135,20 +145,29 @@ def follow(reports: TextIO, path: Path) -> Found:
     return found
 
 
-def died(found: Found, code: int) -> dict[str, Any]:
-    """The end of a child that could not report it: the sizes that it measured before still hold."""
+def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
+    """The end of a child that could not report it; `oom_killer`: the kernel has killed somebody for want of memory."""
     ended = f"it was ended by signal {-code}" if code < 0 else f"it ended with code {code}"
     message = f"The process that measured did not come back: {ended} at batch size {found.attempt}"
-    # The kernel kills who takes too much; and libraries that were refused memory once may crash the next time.
-    short = code == -signal.SIGKILL or any(size.outcome == "out_of_memory" for size in found.sizes)
-    message += ", most likely because memory ran out." if short else "."
+    if code == -signal.SIGKILL:
+        # The kernel kills who takes too much.
+        message += ", by the kernel for want of memory." if oom_killer else ", most likely because memory ran out."
+        return rescued(found, "memory", "oom_killer" if oom_killer else "killed", message)
+    # Libraries that were refused memory once may crash the next time.
+    if any(size.outcome == "out_of_memory" for size in found.sizes):
+        return rescued(found, "memory", "crashed", message + ", most likely because memory ran out.")
+    return rescued(found, "error", "crashed", message + ".")
+
+
+def rescued(found: Found, ended_by: Limit, reason: str, message: str) -> dict[str, Any]:
+    """The ending of a measurement that was cut short: the sizes that it measured before still hold."""
     budget = found.facts.get("memory_budget", 0)
-    best = ascent.recommend(found.sizes, budget, "memory" if short else "error")
+    best = ascent.recommend(found.sizes, budget, ended_by)
     if best is not None:
-        return _ending("complete", "", message) | dataclasses.asdict(best)
-    if short and found.attempt:
+        return _ending("complete", reason, message) | dataclasses.asdict(best)
+    if ended_by == "memory" and found.attempt:
         return nothing_fits(found.attempt, budget)
-    return _ending("failed", "out_of_memory" if short else "error", message)
+    return _ending("failed", "out_of_memory" if ended_by == "memory" else "error", message)
 
 
 def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
@@ -157,7 +176,7 @@ def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
         "failed",
         "out_of_memory",
         f"Not even a batch of {smallest} fits into {budget / 2**20:.0f} MiB, which is what a run may take here. "
-        "Choose a smaller model or a smaller input, or free some memory.",
+        "Choose a smaller model or a smaller input, free some memory, or raise the memory cap if you have set one.",
     )
 
 
@@ -168,6 +187,7 @@ def _ending(status: str, reason: str, message: str) -> dict[str, Any]:
 def measure(options: argparse.Namespace, report: Report) -> None:
     """Measure, and report each part of the result and, whatever happens, the ending."""
     stop = StopRequest()
+    neighbours = machine.Neighbours()
     try:
         report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()}})
         config = load(options.config)
@@ -177,9 +197,10 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         threads = torch.get_num_threads()
         report({"facts": {"device": devices.name(device), "precision": precision, "threads": threads}})
         dataset = open_dataset(config, options.cache)
-        bench = Bench(config, dataset, device)
-        report({"facts": {"memory_budget": bench.budget}})
-        ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report)
+        bench = Bench(config, dataset, device, options.memory_cap)
+        report({"facts": {"memory_budget": bench.budget, "memory_cap": options.memory_cap}})
+        ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report, options.output / "check")
+        report({"facts": {"busy_cores": neighbours.cores()}})
     except Stopped:
         ending = _ending("stopped", "stopped", "Stopped when asked to; start it again to measure from the beginning.")
     except ConfigError as error:
@@ -196,7 +217,7 @@ def measure(options: argparse.Namespace, report: Report) -> None:
     report({"ending": ending})
 
 
-def probe(bench: Bench, highest: ascent.Cap, report: Report) -> dict[str, Any]:
+def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> dict[str, Any]:
     """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending."""
 
     def attempt(size: int) -> Size:
@@ -205,14 +226,24 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report) -> dict[str, Any]:
         report({"size": dataclasses.asdict(found)})
         return found
 
-    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, on_cpu=bench.device.type == "cpu")
+    def again(sizes: list[Size]) -> list[Size]:
+        newer = bench.side_by_side(sizes)
+        for size in newer:
+            report({"size": dataclasses.asdict(size)})
+        return newer
+
+    # A CUDA device is nobody else's.
+    shared = bench.device.type != "cuda"
+    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None)
     fitting = sizes
     while (best := ascent.recommend(fitting, bench.budget, ended_by)) is not None:
+        report({"attempt": best.recommended})
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
-        failure = bench.check(best.recommended) if ended_by != "error" else None
+        failure = bench.check(best.recommended, folder) if ended_by != "error" else None
         if failure is None:
             return _ending("complete", "", "") | dataclasses.asdict(best)
-        print(f"batch size {best.recommended} with its evaluation: {failure.message}", flush=True)
+        refused = Size(best.recommended, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
+        report({"size": dataclasses.asdict(refused)})
         fitting = [size for size in fitting if size.batch_size < best.recommended]
         ended_by = "memory" if failure.out_of_memory else "error"
     smallest = min(sizes, key=lambda size: size.batch_size)
