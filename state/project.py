@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Settings:
     budget_hours: float = 0.0
     price_per_hour: float = 0.0
     power_watts: float = 0.0
+    memory_gib: float = 0.0
     language: str = ""
 
 
@@ -69,6 +71,7 @@ _PLACES = {
     "budget_hours": "budget.hours",
     "price_per_hour": "budget.price_per_hour",
     "power_watts": "budget.power_watts",
+    "memory_gib": "budget.memory_gib",
     "language": "display.language",
 }
 # Written only where they say something: most projects have no pipeline of their own.
@@ -86,6 +89,7 @@ _ABOUT = {
     "budget_hours": "Device hours that tuning may take in all; 0: open-ended.",
     "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
     "power_watts": "Power drawn by the device while training; 0: not given.",
+    "memory_gib": "Memory of the device that a run may take, in GiB; 0: what is free.",
     "language": "en, zh_CN, or empty for the terminal's own.",
 }
 
@@ -212,6 +216,8 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
                 value=value,
                 wanted=wanted,
             )
+        if type(value) is float and not 0 <= value < math.inf:
+            raise Refusal("{path}: {key} = {value!r}; allowed: 0 or more", path=str(path), key=place, value=value)
         found[name] = value
     if found.get("direction", "min") not in ("min", "max"):
         raise Refusal(

@@ -346,6 +346,23 @@ async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_
             await wait_for_text(pilot, "The batch sizes were not measured.")
 
 
+async def test_batch_sizes_are_measured_once_more_by_a_key(tmp_path: Path, digits: Path) -> None:
+    """What comes to nothing is said beside the figures of before, which still hold."""
+    with open_store(new(tmp_path / "p", digits)) as store:
+        set_up.advance(store, "batch_size", {**set_up.DIGITS})
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=WIDE) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "How many examples should a training step take?")
+            assert "m measure" in lines(app)[-1]
+            await pilot.press("m")
+            await wait_for_text(pilot, "Measuring batch sizes")
+            await pilot.press("x")
+            await wait_for_text(pilot, "How many examples should a training step take?")
+            await wait_for_text(pilot, "Measuring again came to nothing: ")
+            assert "recommended" in shown(app)
+
+
 async def test_the_baseline_is_watched_stopped_gone_on_with_and_accepted(tmp_path: Path) -> None:
     with standing_at(tmp_path / "p", "baseline") as store, watched_round.supervised(store.project):
         app = Tunebook(store.project.root)

@@ -14,7 +14,7 @@ from state import decisions, measurements, project
 from state.errors import Refusal
 from tests.set_up import DIGITS, SPAM, advance, changed, probed, set_up, size
 from training.config import SECTIONS
-from wizard import architecture, configuration, flow, optimizer, probe, quantity, speed, steps
+from wizard import architecture, batch_size, configuration, flow, optimizer, probe, quantity, speed, steps
 from wizard.machine import Device, at_hand
 from wizard.question import Question
 
@@ -283,6 +283,43 @@ def test_a_busy_machine_is_named_beside_its_figures(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "probe") as store:
         probed(store, load_average=40.0)
         assert "busy with other work (load 40.0" in said(flow.ask(store, "batch_size"))
+
+
+def test_what_others_did_meanwhile_and_what_cut_the_measurement_short_is_said(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, busy_cores=0.1, load_average=0.2)
+        assert "others kept 0.1 of" in said(flow.ask(store, "batch_size"))
+        assert "Measure again" not in said(flow.ask(store, "batch_size"))
+        probed(store, busy_cores=40.0, reason="oom_killer")
+        assert "Measure again when the machine is quiet" in said(flow.ask(store, "batch_size"))
+        assert "The kernel ended the measurement because memory ran out" in said(flow.ask(store, "batch_size"))
+
+
+def test_measuring_again_keeps_the_decision_where_it_says_the_same(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "steps") as store:
+        probed(store)
+        assert flow.standing(store).step == "steps"
+        probed(store, recommended=32)
+        assert flow.standing(store) == flow.Standing("batch_size")
+
+
+def test_the_table_is_counted_for_any_length(tmp_path: Path) -> None:
+    """Ten steps at the recommended 64: as many examples at each size, or as many steps."""
+    with set_up(tmp_path / "p", "batch_size") as store:
+        found = batch_size.table(store, 640)
+    names = [column.text() for column in found.columns]
+    rows = {row[0]: dict(zip(names, row, strict=True)) for row in found.rows}
+    assert rows["8"]["640 examples"] == quantity.duration(80 * 0.010).text()
+    assert rows["8"]["10 steps"] == quantity.duration(10 * 0.010).text()
+    assert rows["64"]["640 examples"] == rows["64"]["10 steps"]
+
+
+def test_a_memory_cap_is_part_of_what_a_probe_is_about(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "batch_size") as store:
+        assert probe.fresh(store) is not None
+        store.project = project.change(store.project, memory_gib=1.5)
+        assert probe.subject(store)["memory_cap"] == 3 * 2**29
+        assert flow.standing(store) == flow.Standing("batch_size", "probe")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -42,9 +43,13 @@ def show_table(session: Session, question: Question) -> None:
     """The figures to choose by, where there are any; on a terminal as much of each row as fits."""
     if question.table is None:
         return
-    columns = [column.text() for column in question.table.columns]
+    show_rows(session, [column.text() for column in question.table.columns], question.table.rows)
+
+
+def show_rows(session: Session, columns: list[str], rows: Sequence[Sequence[str]]) -> None:
+    """Figures in columns."""
     wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in say.table_lines(columns, question.table.rows):
+    for line in say.table_lines(columns, rows):
         session.progress(cut(f"  {line}", wide) if wide else f"  {line}")
 
 

@@ -15,6 +15,7 @@ from state.errors import Refusal
 from state.project import Project, Settings
 from state.store import open_store
 from training.config import TASKS
+from tui.amount import Amount
 from tui.session import Session, answering
 from tui.starting import data_place, guess_task
 
@@ -158,16 +159,44 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
     return projects.change(existing, **changed) if changed else existing
 
 
-@click.command(help=_("Measure batch sizes with real training steps of the chosen model on this device."))
+@click.command(
+    help=_(
+        "Measure batch sizes with real training steps of the chosen model on this device, or show what was measured, "
+        "with the time and the cost of training at each size."
+    )
+)
+@click.option("--again", is_flag=True, help=_("measure although it was measured before"))
+@click.option(
+    "--memory-cap", metavar="GIB", type=Amount(), help=_("memory that a run may take, in GiB; 0: what is free")
+)
+@click.option("--price", metavar="PRICE", type=Amount(), help=_("of one device hour, in any currency"))
+@click.option("--power", metavar="WATTS", type=Amount(), help=_("drawn by the device while training"))
+@click.option("--steps", metavar="N", type=click.IntRange(min=1), help=_("time and cost of so many steps"))
 @answering
 @click.pass_obj
-def probe(session: Session) -> None:
-    from tui import setup
+def probe(
+    session: Session,
+    again: bool,
+    memory_cap: float | None,
+    price: float | None,
+    power: float | None,
+    steps: int | None,
+) -> None:
+    from tui import asking, setup
+    from wizard import batch_size
     from wizard import probe as probing
+    from wizard.steps import planned_examples
 
+    given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
     with session.store() as store:
-        measured = probing.fresh(store) or setup.probe(session, store)
+        if changes := {name: value for name, value in given.items() if value is not None}:
+            store.project = projects.change(store.project, **changes)
+        measured = probing.fresh(store)
+        if measured is None or again:
+            measured = setup.probe(session, store, again=again)
         sizes = probing.sizes(store.project, measured.id)
+        examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
+        table = batch_size.table(store, examples)
     for size in sizes:
         session.text(setup.size_line(size))
     result = measured.result
@@ -176,7 +205,12 @@ def probe(session: Session) -> None:
             size=result["recommended"], limit=result["limited_by"]
         )
     )
-    session.answer({"id": measured.id, "sizes": sizes, "result": result})
+    session.text("")
+    columns = [column.text() for column in table.columns]
+    if not session.json:
+        asking.show_rows(session, columns, table.rows)
+    rows = [dict(zip(columns, row, strict=True)) for row in table.rows]
+    session.answer({"id": measured.id, "sizes": sizes, "result": result, "examples": examples, "table": rows})
 
 
 @click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))

@@ -118,6 +118,7 @@ KEYS: tuple[Key, ...] = (
     Key("setup.explain", ("e",), "explain", say("why this is asked, at length"), "setup", say("explain")),
     Key("setup.down", ("d",), "read(1)", say("read on above the options"), "setup", say("read")),
     Key("setup.up", ("u",), "read(-1)", say("read back above the options"), "setup"),
+    Key("setup.again", ("m",), "again", say("measure the batch sizes once more"), "setup", say("measure")),
     Key("setup.stop", ("x",), "stop", say("stop the work under way"), "setup", say("stop")),
     Key("form.next", ("tab",), "app.focus_next", say("next field"), "form", say("next")),
     Key("form.previous", ("shift+tab",), "app.focus_previous", say("previous field"), "form"),

@@ -21,12 +21,12 @@ from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import VERDICTS
 from tui.work_view import WorkView
-from wizard import flow
+from wizard import flow, probe
 from wizard.question import Choice, Option, Question
 
 TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "filter")
+ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "filter")
 # From so many options on they can be filtered.
 MANY = 10
 
@@ -84,7 +84,7 @@ class SetupPage(Page):
         if step is None:
             self.app.pop_screen()
             return
-        needs = standing.needs if step == standing.step else ""
+        needs = flow.work(self.book.store, step)
         if step != self._step or bool(needs) != self.query_one(WorkView).display:
             self._step, self._question = step, None
             self.show_where()
@@ -109,6 +109,8 @@ class SetupPage(Page):
                 return bool(work.display and work.running)
             case "type":
                 return question is not None and bool(question.free)
+            case "again":
+                return question is not None and self._step == "batch_size"
             case "reason":
                 return question is not None and bool(question.options)
             case "filter":
@@ -178,6 +180,10 @@ class SetupPage(Page):
         """Start the work that this step needs, or look again whether the question can be asked now."""
         work = self.query_one(WorkView)
         self.book.attempt(work.start if work.display else self.book.read_settings)
+
+    def action_again(self) -> None:
+        """Measure the batch sizes once more."""
+        self.book.attempt(lambda: probe.start(self.book.store, again=True))
 
     def action_stop(self) -> None:
         """Stop the work under way."""

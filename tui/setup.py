@@ -108,20 +108,20 @@ def inspect(session: Session, store: Store) -> Measurement:
     return inspection.finish(store, id)
 
 
-def probe(session: Session, store: Store) -> Measurement:
-    """Measure batch sizes, or go on watching where somebody does already; a line for each size."""
-    id = probing.under_way(store) or probing.start(store)
+def probe(session: Session, store: Store, *, again: bool = False) -> Measurement:
+    """Measure batch sizes, or go on watching where somebody does already; a line for each size. `again`: although they
+    are known."""
+    id = probing.start(store, again=again)
     session.progress(_("Measuring batch sizes: real training steps, doubling until it stops paying"))
-    shown = 0
+    shown: list[str] = []
 
     def told(due: bool) -> bool:
-        nonlocal shown
         # In this order: a size measured last is not lost.
         running = probing.running(store.project, id)
-        sizes = probing.sizes(store.project, id)
-        for size in sizes[shown:]:
-            session.progress(f"  {size_line(size)}")
-        shown = len(sizes)
+        for size in probing.sizes(store.project, id):
+            if (line := size_line(size)) not in shown:
+                shown.append(line)
+                session.progress(f"  {line}")
         return running
 
     _watch(id, told)

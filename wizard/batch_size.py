@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
-from wizard import architecture, inspection, optimizer, probe, quantity, steps
+from wizard import architecture, configuration, inspection, optimizer, probe, quantity, steps
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "batch_size"
@@ -20,6 +21,8 @@ STEP = "batch_size"
 NEARLY_DOUBLE = 1.8
 # Median absolute deviation of step times, as a share of the median, beyond which near sizes cannot be told apart.
 UNSTEADY = 0.1
+# Others keep so much of the cores busy that times say little about a quiet machine.
+BUSY = 0.25
 # With its data a step may take so much longer before the input pipeline is what limits it (engine.md 1.3).
 INPUT_BOUND = 0.9
 INPUT_SHARE = 0.5
@@ -43,7 +46,7 @@ def ask(store: Store) -> Question:
         ),
         recommended=best,
         reason=_reason(found.result, lines, best),
-        table=_table(store, found),
+        table=table(store, steps.planned_examples(store)),
         free="integer",
     )
 
@@ -72,9 +75,16 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
 
 
 def valid(store: Store, decision: decisions.Decision) -> bool:
-    """Whether the decision still stands: it was made after the probe of what is chosen now (G6)."""
+    """Whether the decision still stands: it was made after the probe of what is chosen now, or measuring that again
+    said the same (G6)."""
     found = probe.fresh(store)
-    return found is not None and found.at <= decision.at
+    if found is None:
+        return False
+    size = decision.settings["training.batch_size"]
+    same = found.result["recommended"] == decision.recommended and size <= found.result["largest_feasible"]
+    return found.at <= decision.at or (
+        same and configuration.same(store, decision, "data", "architecture", "weights", "optimizer")
+    )
 
 
 def _earlier(store: Store) -> decisions.Decision | None:
@@ -128,28 +138,19 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         device=result["device"],
         precision=result["precision"],
     )
-    load, cores = result.get("load_average"), found.subject["cores"] or os.cpu_count() or 1
-    if isinstance(load, int | float) and load > cores + 1:
-        yield say(
-            "The machine was busy with other work (load {load:.1f} on {cores} cores): the figures are too pessimistic. "
-            "Measure again when it is quiet.",
-            load=load,
-            cores=cores,
-        )
+    yield from _business(found)
+    yield from _interruption(store, result)
     if (spread := max((line["spread"] for line in lines), default=0.0)) > UNSTEADY:
         yield say("Step times vary by up to {spread:.0%}: the order of near sizes may be chance.", spread=spread)
     if (earlier := _earlier(store)) is not None:
         yield _consequences(store, earlier)
     yield from _bottlenecks(lines, best, result["device"])
-    yield from (
-        say(
-            "A batch of {size} does not fit: {message}",
-            size=line["batch_size"],
-            message=line.get("message") or line["outcome"],
-        )
-        for line in result["sizes"]
-        if line["outcome"] != "measured"
-    )
+    for line in result["sizes"]:
+        message = line.get("message") or line["outcome"]
+        if line["outcome"] == "out_of_memory":
+            yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=message)
+        elif line["outcome"] != "measured":
+            yield say("A batch of {size} failed: {message}", size=line["batch_size"], message=message)
     yield say(
         "Adding up the gradients of several batches before a step (gradient accumulation) would imitate a larger batch "
         "at the same throughput: nothing is gained."
@@ -162,6 +163,11 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         "Total times assume that twice the batch needs half the steps (perfect scaling). That ends at some size, which "
         "depends on data, model and optimizer; beyond it larger batches only cost more."
     )
+    yield say(
+        "A budget of epochs takes the time under examples whatever the size; a budget of steps takes longer the larger "
+        "the batch. Device seconds and cost follow from the examples: `tunebook probe --price … --power … --steps …` "
+        "counts them for other lengths."
+    )
     if entry is not None and entry.normalisation == "batch":
         yield say(
             "{title} uses batch norm: its statistics come from {size} examples at a time. Well below 32 they are "
@@ -169,6 +175,54 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
             title=entry.title,
             size=best,
         )
+
+
+def _business(found: Measurement) -> Iterator[Message]:
+    """What others did to the processor meanwhile."""
+    load, cores = found.result.get("load_average"), found.subject["cores"] or os.cpu_count() or 1
+    others = found.result.get("busy_cores")
+    if isinstance(others, int | float):
+        words = say(
+            "While it was measured, others kept {others:.1f} of {cores} cores busy (load {load:.1f} at the start).",
+            others=others,
+            cores=cores,
+            load=load or 0.0,
+        )
+        if others > BUSY * cores:
+            words = say(
+                "{words} The figures are too pessimistic; sizes were compared in turn, so that their order holds. "
+                "Measure again when the machine is quiet.",
+                words=words,
+            )
+        yield words
+    elif isinstance(load, int | float) and load > cores + 1:
+        yield say(
+            "The machine was busy with other work (load {load:.1f} on {cores} cores): the figures are too pessimistic. "
+            "Measure again when it is quiet.",
+            load=load,
+            cores=cores,
+        )
+
+
+def _interruption(store: Store, result: dict[str, Any]) -> Iterator[Message]:
+    """What cut the measurement short, or a later one."""
+    match result.get("reason"):
+        case "oom_killer":
+            yield say(
+                "The kernel ended the measurement because memory ran out; the sizes measured before it still hold."
+            )
+        case "killed":
+            yield say(
+                "The measurement was killed, most likely because memory ran out; the sizes measured before it still "
+                "hold."
+            )
+        case "crashed" | "device":
+            yield say(
+                "The measurement was cut short; the sizes measured before it still hold. {message}",
+                message=result.get("message") or "",
+            )
+    if said := probe.failure(store):
+        yield say("Measuring again came to nothing: {said} The figures are those of before.", said=said)
 
 
 def _bottlenecks(lines: list[dict[str, Any]], best: int, device: str) -> Iterator[Message]:
@@ -222,10 +276,12 @@ def _note(line: dict[str, Any], best: int) -> Message:
     return say("fits, but throughput does not rise any more")
 
 
-def _table(store: Store, found: Measurement) -> Table:
-    settings = store.project.settings
-    examples, planned = inspection.examples(store), steps.planned_examples(store)
-    lines = probe.measured(found)
+def table(store: Store, planned: int) -> Table:
+    """The measured sizes by the time and the resources that training takes: with `planned` examples in all, by perfect
+    scaling (G7, G8), and with as many steps as these make at the recommended size, whatever the size."""
+    settings, found = store.project.settings, probe.known(store)
+    examples, lines = inspection.examples(store), probe.measured(found)
+    count = math.ceil(planned / int(found.result["recommended"]))
     columns = [
         say("batch size"),
         say("examples/s"),
@@ -236,6 +292,7 @@ def _table(store: Store, found: Measurement) -> Table:
         say("memory"),
         say("an epoch"),
         say("{n} examples", n=quantity.large(planned)),
+        say("{n} steps", n=quantity.large(count)),
         say("device seconds"),
     ]
     columns += [say("price")] if settings.price_per_hour else []
@@ -254,6 +311,7 @@ def _table(store: Store, found: Measurement) -> Table:
             quantity.memory(line["peak_memory"]).text(),
             quantity.duration(examples / rate).text(),
             quantity.duration(total).text(),
+            quantity.duration(count * line["seconds"]).text(),
             quantity.digits(total),
         ]
         row += [f"{total / 3600 * settings.price_per_hour:.2f}"] if settings.price_per_hour else []

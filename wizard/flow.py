@@ -92,6 +92,14 @@ def standing(store: Store) -> Standing:
     return Standing(None)
 
 
+def work(store: Store, step: str) -> Literal["", "inspection", "probe", "baseline"]:
+    """The long work that goes before the question of a step: what it needs, or what is measured for it once more."""
+    now = standing(store)
+    if now.step == step:
+        return now.needs
+    return "probe" if step == "batch_size" and probe.under_way(store) else ""
+
+
 def ask(store: Store, step: str) -> Question:
     """The question of a step, with its evidence. Refuses where something must be decided or measured first."""
     _check_turn(store, step)
@@ -161,9 +169,13 @@ _TITLES = {
 def _needs(store: Store, step: str) -> Standing:
     if step == "data" and inspection.fresh(store) is None:
         return Standing(step, "inspection", inspection.running(store))
+<<<<<<< HEAD
     if step == "batch_size" and store.project.settings.command:
         return Standing(step, "probe", probe.under_way(store)) if own_probe.needed(store) else Standing(step)
     if step == "batch_size" and probe.fresh(store) is None:
+=======
+    if step == "batch_size" and (probe.fresh(store) is None or probe.under_way(store)):
+>>>>>>> ea27864 (Batch sizes can be measured again, under a memory cap, and their table counted for any length and price)
         return Standing(step, "probe", probe.under_way(store))
     if step == "baseline":
         batch = baseline.latest(store)

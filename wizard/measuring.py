@@ -28,15 +28,22 @@ RESULTS = {
 
 
 def begin(
-    store: Store, kind: str, subject: Mapping[str, Any], document: tuple[str, str], command: Sequence[str]
+    store: Store,
+    kind: str,
+    subject: Mapping[str, Any],
+    document: tuple[str, str],
+    command: Sequence[str],
+    *,
+    again: bool = False,
 ) -> str:
     """Start a module of `training` in a new folder and return the measurement's id.
 
     `document` is the file (name, text) that it reads, `command` the module and its options up to that file's path.
-    One that is under way for the same subject is not started again: its id is returned.
+    One that is under way for the same subject is not started again: its id is returned. `again`: one that has ended
+    is, even if its result was not collected.
     """
     running = under_way(store, kind, subject)
-    if running is not None:
+    if running is not None and not (again and not runs.alive(store.project.measurement_folder(running))):
         return running
     id = measurements.next_id(store, kind)
     folder = files.make_folder(store.project.measurement_folder(id))

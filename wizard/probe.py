@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from presets import catalogue
+from presets.language import error_text
 from state import document, files, runs
 from state.database import Store
 from state.errors import Refusal
@@ -37,27 +38,39 @@ def subject(store: Store) -> dict[str, Any]:
         "device": device.name,
         "device_memory": device.memory,
         "cores": device.cores,
+        "memory_cap": memory_cap(store),
     }
 
 
+<<<<<<< HEAD
 def start(store: Store) -> str:
     """Start a probe, detached, and return its id."""
     if store.project.settings.command:
         return own_probe.start(store)
+=======
+def memory_cap(store: Store) -> int:
+    """The bytes that a run may take by the wish of the person; 0: no such wish."""
+    return round(store.project.settings.memory_gib * 2**30)
+
+
+def start(store: Store, *, again: bool = False) -> str:
+    """Start a probe, detached, and return its id; `again`: although there is one already."""
+>>>>>>> ea27864 (Batch sizes can be measured again, under a memory cap, and their table counted for any length and price)
     about = subject(store)
     rate = catalogue.hyperparameter(
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
     )
     values = configuration.checked(store, {**PROVISIONAL, optimizer.LEARNING_RATE: rate.default})
     text = document.compose(values).as_string()
-    command = ("training.probe", "--cache", str(store.project.cache), "--config")
-    return measuring.begin(store, KIND, about, ("config.toml", text), command)
+    cap = ("--memory-cap", str(about["memory_cap"])) if about["memory_cap"] else ()
+    command = ("training.probe", "--cache", str(store.project.cache), *cap, "--config")
+    return measuring.begin(store, KIND, about, ("config.toml", text), command, again=again)
 
 
 def sizes(project: Project, id: str) -> list[dict[str, Any]]:
-    """The batch sizes measured so far, smallest first."""
+    """The batch sizes measured so far, smallest first; of one that was timed again the later line."""
     lines, _ = files.read_lines(project.measurement_folder(id) / SIZES)
-    return sorted(lines, key=lambda line: line["batch_size"])
+    return sorted({line["batch_size"]: line for line in lines}.values(), key=lambda line: line["batch_size"])
 
 
 def running(project: Project, id: str) -> bool:
@@ -88,6 +101,18 @@ def fresh(store: Store) -> Measurement | None:
     if "model.name" not in values or "optimizer.name" not in values or inspection.fresh(store) is None:
         return None
     return measuring.fresh(store, KIND, subject(store))
+
+
+def failure(store: Store) -> str:
+    """Why the newest probe of what is chosen now came to nothing; empty while it is at work or where none failed."""
+    id = last(store)
+    if id is None or running(store.project, id):
+        return ""
+    try:
+        measuring.outcome(store, KIND, id)
+    except Refusal as refused:
+        return error_text(refused)
+    return ""
 
 
 def known(store: Store) -> Measurement:

@@ -1,0 +1,61 @@
+"""`tunebook probe`: what was measured, counted in time and cost; measuring itself is in test_probe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from state.project import open_project
+from tests.set_up import set_up
+from tests.test_cli import tunebook
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose batch sizes have been measured."""
+    with set_up(tmp_path / "p", "batch_size") as store:
+        return store.project.root
+
+
+def test_what_was_measured_is_shown_with_time_and_cost_of_so_many_steps(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Price and power are kept in tunebook.toml for the next time."""
+    command = ("probe", "--project", root, "--price", "3.6", "--power", "500", "--steps", "1000", "--json")
+    assert tunebook(*command) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["examples"] == 64_000
+    row = answer["table"][0]
+    # 64,000 examples at 800 a second: 80 seconds.
+    assert (row["batch size"], row["device seconds"], row["price"], row["energy"]) == ("8", "80", "0.08", "0.011 kWh")
+    settings = open_project(root).settings
+    assert (settings.price_per_hour, settings.power_watts) == (3.6, 500.0)
+    assert tunebook("probe", "--project", root) == 0
+    text = capsys.readouterr().out
+    assert "recommended: batch 64" in text
+    assert "kWh" in text
+
+
+@pytest.mark.parametrize("option", ["--price", "--power", "--memory-cap"])
+@pytest.mark.parametrize("value", ["abc", "-1", "nan", "inf", ""])
+def test_what_is_no_amount_is_refused_in_a_sentence(
+    root: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tunebook("probe", "--project", root, option, value) == 2
+    said = capsys.readouterr().err
+    assert f"{value!r} is no amount" in said
+    assert "Traceback" not in said
+
+
+def test_an_amount_in_the_project_s_file_that_makes_no_sense_is_refused(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = root / "tunebook.toml"
+    for value, part in (('"abc"', "wrong type"), ("-1.0", "0 or more"), ("nan", "0 or more")):
+        text = place.read_text(encoding="utf-8")
+        place.write_text(text.replace("price_per_hour = 0.0", f"price_per_hour = {value}"), encoding="utf-8")
+        assert tunebook("probe", "--project", root) == 2
+        assert part in capsys.readouterr().err
+        place.write_text(text, encoding="utf-8")
