@@ -169,13 +169,9 @@ _TITLES = {
 def _needs(store: Store, step: str) -> Standing:
     if step == "data" and inspection.fresh(store) is None:
         return Standing(step, "inspection", inspection.running(store))
-<<<<<<< HEAD
     if step == "batch_size" and store.project.settings.command:
         return Standing(step, "probe", probe.under_way(store)) if own_probe.needed(store) else Standing(step)
-    if step == "batch_size" and probe.fresh(store) is None:
-=======
     if step == "batch_size" and (probe.fresh(store) is None or probe.under_way(store)):
->>>>>>> ea27864 (Batch sizes can be measured again, under a memory cap, and their table counted for any length and price)
         return Standing(step, "probe", probe.under_way(store))
     if step == "baseline":
         batch = baseline.latest(store)

@@ -42,12 +42,6 @@ def subject(store: Store) -> dict[str, Any]:
     }
 
 
-<<<<<<< HEAD
-def start(store: Store) -> str:
-    """Start a probe, detached, and return its id."""
-    if store.project.settings.command:
-        return own_probe.start(store)
-=======
 def memory_cap(store: Store) -> int:
     """The bytes that a run may take by the wish of the person; 0: no such wish."""
     return round(store.project.settings.memory_gib * 2**30)
@@ -55,7 +49,8 @@ def memory_cap(store: Store) -> int:
 
 def start(store: Store, *, again: bool = False) -> str:
     """Start a probe, detached, and return its id; `again`: although there is one already."""
->>>>>>> ea27864 (Batch sizes can be measured again, under a memory cap, and their table counted for any length and price)
+    if store.project.settings.command:
+        return own_probe.start(store)
     about = subject(store)
     rate = catalogue.hyperparameter(
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
