@@ -179,7 +179,7 @@ class Bench:
         """As many best weights as a run holds in memory between two saves, and the save (Lightning issue 18985)."""
         checkpoints, progress = Checkpoints(folder, self.config), Progress()
         for step in range(self.config.training.keep_checkpoints):
-            checkpoints.consider(Evaluation(step, 0.0, 0.0, 0, 1), self.network, progress)
+            checkpoints.consider(Evaluation(step, 0.0, 0.0, 0.0, 0.0, 0, 1), self.network, progress)
         checkpoints.save(self.network, self.optimizer, progress)
 
     def _update(self, inputs: Inputs, labels: Tensor) -> None:

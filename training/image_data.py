@@ -145,4 +145,4 @@ def _statistics(sums: np.ndarray, size: int) -> tuple[tuple[float, ...], tuple[f
 
 
 def _threads(config: Config) -> int:
-    return config.runtime.threads or machine.cores()
+    return config.runtime.workers or config.runtime.threads or machine.cores()

@@ -65,6 +65,8 @@ def train(run: Run, dataset: Dataset) -> None:
     meter = Meter(metrics, progress.watch, config, len(dataset.classes))
     batches = training_batches(config, dataset.train, device, first_step=progress.step + 1)
 
+    # Evaluation, whose batches have other shapes, goes without; the weights are the same.
+    forward = torch.compile(network, dynamic=False) if config.runtime.compile else network
     began = time.monotonic() - progress.seconds
     pace = Pace(config.training.batch_size)
     network.train()
@@ -95,7 +97,7 @@ def train(run: Run, dataset: Dataset) -> None:
         for group in optimizer.param_groups:
             group["lr"] = rate
         devices.seed_noise(device, derived_seed(config.training.seed, "noise", step))
-        loss, norm = update(network, optimizer, inputs, labels, config, precision)
+        loss, norm = update(forward, optimizer, inputs, labels, config, precision)
         progress.step = step
         progress.seconds = time.monotonic() - began
         meter.add(step, loss, norm, rate, progress.seconds)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.config import Config
+from training import ghost_norm
+from training.config import Config, ConfigError, Problem
 from training.dataset import Facts
 
 
@@ -47,7 +48,17 @@ def build(config: Config, facts: Facts) -> nn.Module:
     if config.model.library == "timm":
         from training.image_model import network
 
-        return ImageClassifier(*network(config, facts), config.runtime.channels_last)
+        model = ImageClassifier(*network(config, facts), config.runtime.channels_last)
+        if (size := config.training.ghost_batch_size) and not ghost_norm.apply(model, size):
+            raise _no_batch_norm(config)
+        return model
+    if config.training.ghost_batch_size:
+        raise _no_batch_norm(config)
     from training.text_model import network
 
     return TextClassifier(network(config, facts))
+
+
+def _no_batch_norm(config: Config) -> ConfigError:
+    allowed = f"0: {config.model.name} has no batch norm"
+    return ConfigError((Problem("training.ghost_batch_size", config.training.ghost_batch_size, allowed),))

@@ -29,14 +29,16 @@ def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
         shared |= {"momentum": chosen.momentum, "alpha": chosen.alpha, "eps": chosen.epsilon}
     else:
         shared |= {"betas": (chosen.beta1, chosen.beta2), "eps": chosen.epsilon}
+    # Without a fused kernel, the next fastest: a kernel for each operation on all parameters together.
+    kernel: dict[str, Any] = {"fused": True} if config.runtime.fused else {"foreach": True}
     match chosen.name:
         case "sgd":
-            return torch.optim.SGD(groups, **shared, fused=True)
+            return torch.optim.SGD(groups, **shared, **kernel)
         case "adam":
-            return torch.optim.Adam(groups, **shared, fused=True)
+            return torch.optim.Adam(groups, **shared, **kernel)
         case "adamw":
-            return torch.optim.AdamW(groups, **shared, fused=True)
-        # torch has no fused NAdam; foreach is the next fastest.
+            return torch.optim.AdamW(groups, **shared, **kernel)
+        # torch has no fused NAdam.
         case "nadam":
             return torch.optim.NAdam(groups, **shared, foreach=True)
         case "nadamw":

@@ -152,6 +152,9 @@ class Training:
     evaluation_batch_size: int = _setting(
         0, "examples per evaluation batch; 0: twice the training batch", low=0, high=1_000_000
     )
+    ghost_batch_size: int = _setting(
+        0, "batch norm: examples that its statistics come from in training; 0: the whole batch", low=0, high=65535
+    )
     keep_checkpoints: int = _setting(3, "best checkpoints kept besides the last", low=1)
     metric: str = _setting(
         "error_rate",
@@ -169,6 +172,11 @@ class Runtime:
     )
     threads: int = _setting(0, "CPU threads; 0: all cores. Results on the CPU depend on it in the last digits", low=0)
     channels_last: bool = _setting(False, "images: memory format of convolutions; faster for many networks")
+    fused: bool = _setting(True, "optimizer: the whole update in one kernel, where torch has one")
+    compile: bool = _setting(False, "the network compiled by torch before the first step; pays in long runs on CUDA")
+    workers: int = _setting(
+        0, "images that do not fit into memory: threads that decode them; 0: as many as compute", low=0
+    )
     deterministic: bool = _setting(True, "same seed, same machine, same result; may cost some speed on CUDA")
 
 
