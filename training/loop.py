@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ def train(run: Run, dataset: Dataset) -> None:
     batches = training_batches(config, dataset.train, device, first_step=progress.step + 1)
 
     # Evaluation, whose batches have other shapes, goes without; the weights are the same.
-    forward = torch.compile(network, dynamic=False) if config.runtime.compile else network
+    forward: Any = torch.compile(network, dynamic=False) if config.runtime.compile else network
     began = time.monotonic() - progress.seconds
     pace = Pace(config.training.batch_size)
     network.train()
