@@ -195,8 +195,14 @@ def probe(
         if measured is None or again:
             measured = setup.probe(session, store, again=again)
         sizes = probing.sizes(store.project, measured.id)
-        examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
-        table = batch_size.table(store, examples)
+        answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result}
+        columns, rows = [], []
+        # How many examples a command of the user's own goes through is known to it alone.
+        if not store.project.settings.command:
+            examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
+            table = batch_size.table(store, examples)
+            columns, rows = [column.text() for column in table.columns], table.rows
+            answer |= {"examples": examples, "table": [dict(zip(columns, row, strict=True)) for row in rows]}
     for size in sizes:
         session.text(setup.size_line(size))
     result = measured.result
@@ -205,12 +211,10 @@ def probe(
             size=result["recommended"], limit=result["limited_by"]
         )
     )
-    session.text("")
-    columns = [column.text() for column in table.columns]
-    if not session.json:
-        asking.show_rows(session, columns, table.rows)
-    rows = [dict(zip(columns, row, strict=True)) for row in table.rows]
-    session.answer({"id": measured.id, "sizes": sizes, "result": result, "examples": examples, "table": rows})
+    if rows and not session.json:
+        session.text("")
+        asking.show_rows(session, columns, rows)
+    session.answer(answer)
 
 
 @click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))

@@ -110,7 +110,8 @@ class SetupPage(Page):
             case "type":
                 return question is not None and bool(question.free)
             case "again":
-                return question is not None and self._step == "batch_size"
+                own = bool(self.book.store.project.settings.command)
+                return question is not None and self._step == "batch_size" and not own
             case "reason":
                 return question is not None and bool(question.options)
             case "filter":
