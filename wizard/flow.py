@@ -92,7 +92,7 @@ def standing(store: Store) -> Standing:
     return Standing(None)
 
 
-def work(store: Store, step: str) -> Literal["", "inspection", "probe", "baseline"]:
+def work(store: Store, step: str) -> Literal["", "inspection", "probe", "baseline", "check"]:
     """The long work that goes before the question of a step: what it needs, or what is measured for it once more."""
     now = standing(store)
     if now.step == step:
