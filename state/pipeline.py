@@ -33,12 +33,14 @@ _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
 @dataclass(frozen=True)
 class Pipeline:
     """`command`: arguments with placeholders; `directory`: where it runs; `file`: their configuration file, if any;
-    `names`: what they call the configuration's seed, batch size and number of steps."""
+    `names`: what they call the configuration's seed, batch size and number of steps; `program`: what the first
+    argument was found to be when the project was made, "" where that is not known."""
 
     command: tuple[str, ...]
     directory: Path
     file: Path | None
     names: Mapping[str, str]
+    program: str = ""
 
     def key(self, name: str) -> str:
         """The configuration's name for what the pipeline calls `name`."""
@@ -69,6 +71,7 @@ def of(project: Project) -> Pipeline | None:
         (project.root / Path(settings.directory or ".").expanduser()).resolve(),
         (project.root / Path(settings.config_file).expanduser()).resolve() if settings.config_file else None,
         {key: theirs for key, theirs in names.items() if theirs},
+        settings.program,
     )
 
 
@@ -139,7 +142,13 @@ def guess(names: Iterable[str]) -> dict[str, str]:
 
 
 def program(pipeline: Pipeline) -> str | None:
-    """The program that the command starts, with its path; None where there is none."""
+    """The program that the command starts, with its path; None where there is none.
+
+    That of the shell in which the project was made, as long as it is there: a later shell may have another on its path,
+    or another virtual environment.
+    """
+    if pipeline.program and shutil.which(pipeline.program):
+        return pipeline.program
     name = pipeline.command[0]
     if "/" not in name:
         return shutil.which(name)
@@ -168,7 +177,9 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
         texts[name] = argument(values[pipeline.key(name)])
         if "\0" in texts[name]:
             raise Refusal("{name}: a value with a null character cannot be given to a command.", name=name)
-    return [replaced(word, texts) for word in pipeline.command]
+    filled = [replaced(word, texts) for word in pipeline.command]
+    known = program(pipeline)
+    return [known if known is not None and known == pipeline.program else filled[0], *filled[1:]]
 
 
 def named_files(pipeline: Pipeline) -> list[str]:

@@ -37,6 +37,7 @@ class Settings:
     close_to_deployment: bool = True
     chance: float | None = None
     command: str = ""
+    program: str = ""
     directory: str = ""
     config_file: str = ""
     seed: str = ""
@@ -63,6 +64,7 @@ _PLACES = {
     "close_to_deployment": "metric.close_to_deployment",
     "chance": "metric.chance",
     "command": "pipeline.command",
+    "program": "pipeline.program",
     "directory": "pipeline.directory",
     "config_file": "pipeline.config_file",
     "seed": "pipeline.seed",
@@ -75,12 +77,13 @@ _PLACES = {
     "language": "display.language",
 }
 # Written only where they say something: most projects have no pipeline of their own.
-_OWN = ("chance", "command", "directory", "config_file", "seed", "batch_size", "steps")
+_OWN = ("chance", "command", "program", "directory", "config_file", "seed", "batch_size", "steps")
 _LISTED = "hyperparameters"
 _ABOUT = {
     "close_to_deployment": "Whether this metric is close to what matters in deployment.",
     "chance": "What guessing, or a result that is known, reaches.",
     "command": "The command of one trial, without a shell; {folder} is where it writes.",
+    "program": "What the command's first word was when the project was made, so that any shell starts the same.",
     "directory": "Where the command runs.",
     "config_file": "Configuration file of the pipeline; {config} is the copy of a trial.",
     "seed": "What the pipeline calls the seed.",

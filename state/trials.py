@@ -191,7 +191,7 @@ def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) ->
             store.database.conn.execute("DELETE FROM metrics WHERE trial = ?", [id])
             store.database.conn.execute(
                 "UPDATE trials SET best = NULL, best_step = NULL, final = NULL, result = NULL, steps_done = 0, "
-                "metrics_file = 0, metrics_offset = 0 WHERE id = ?",
+                "started_at = NULL, metrics_file = 0, metrics_offset = 0 WHERE id = ?",
                 [id],
             )
         store.database.conn.execute(

@@ -47,6 +47,23 @@ def test_values_with_odd_characters_arrive_as_one_argument_each(tmp_path: Path) 
     assert there.hyperparameters() == ("lr", "name")
 
 
+def test_a_later_shell_starts_the_program_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a virtual environment was active when the project was made, and is not any more."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "trainer").write_text("#!/bin/sh\n", encoding="utf-8")
+        (tmp_path / name / "trainer").chmod(0o755)
+    settings = Settings(command="trainer --lr {lr} {folder}", directory=str(tmp_path), metric="acc")
+    monkeypatch.setenv("PATH", str(tmp_path / "one"))
+    created = starting.create(tmp_path / "p", settings, ["lr=0.1"])
+    monkeypatch.setenv("PATH", str(tmp_path / "two"))
+    there = pipeline.own(open_project(created.root))
+    assert pipeline.fill(there, {"lr": 0.1}, tmp_path, tmp_path)[0] == str(tmp_path / "one" / "trainer")
+    (tmp_path / "one" / "trainer").unlink()
+    assert pipeline.program(there) == str(tmp_path / "two" / "trainer")
+    assert pipeline.fill(there, {"lr": 0.1}, tmp_path, tmp_path)[0] == "trainer"
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

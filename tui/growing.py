@@ -53,7 +53,10 @@ class Curves:
         return known
 
 
+UNBOUNDED = ("loss", "norm", "perplexity", "ppl", "nll", "mse", "mae")
+
+
 def unbounded(name: str) -> bool:
     """Whether a metric may grow beyond all bounds, so that one trial that diverged would flatten all others on a linear
-    axis: losses and the norm of the gradient, but no rate."""
-    return not name.endswith("rate")
+    axis: losses and the norm of the gradient, but no rate or score."""
+    return any(word in name.lower() for word in UNBOUNDED)

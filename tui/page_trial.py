@@ -151,7 +151,8 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
 def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str]:
     """Where it ran and what that took."""
     if result.get("device"):
-        yield _("on {device}, {precision}").format(device=result["device"], precision=result.get("precision"))
+        where = _("on {device}, {precision}") if result.get("precision") else _("on {device}")
+        yield where.format(device=result["device"], precision=result.get("precision"))
     elif entry.status == "running":
         yield _("on {device}").format(device=trial_folder.slot(store.project.trial_folder(entry.id)).device)
     taken = cost.seconds(entry)

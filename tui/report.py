@@ -217,7 +217,7 @@ def _reproduced(store: Store) -> Iterator[Part]:
     facts = [
         (f"val/{store.project.settings.metric}", figure(entry.best)),
         (_("steps"), str(entry.steps_done)),
-        (_("device"), f"{result.get('device') or '-'}, {result.get('precision') or '-'}"),
+        (_("device"), ", ".join(filter(None, (result.get("device"), result.get("precision")))) or "-"),
         (_("versions"), ", ".join(f"{name} {version}" for name, version in versions.items()) or "-"),
     ]
     if (taken := cost.seconds(entry)) is not None:

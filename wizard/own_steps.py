@@ -190,7 +190,12 @@ def _about_metric(settings: Settings) -> Iterator[Message]:
 
 def _about_values(store: Store, there: pipeline.Pipeline, how: Message) -> Iterator[Message]:
     yield say("The command: {command}", command=store.project.settings.command)
-    yield say("It runs in {path}, without a shell, with your environment.", path=there.directory)
+    yield say(
+        "It runs in {path}, without a shell, with your environment; {word} is {program}.",
+        path=there.directory,
+        word=there.command[0],
+        program=pipeline.program(there) or "-",
+    )
     for key, what in (
         (pipeline.SEED, say("seed")),
         (pipeline.BATCH_SIZE, say("batch size, which is never searched")),

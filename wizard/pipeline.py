@@ -28,7 +28,8 @@ def create(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> P
     named = own.roles(settings, pipeline.own(Project(place, settings)))
     there = pipeline.own(Project(place, named))
     pipeline.check(there)
-    planned = Project(place, dataclasses.replace(named, hyperparameters=own.listed(there)))
+    found = "" if "/" in there.command[0] else pipeline.program(there) or ""
+    planned = Project(place, dataclasses.replace(named, program=found, hyperparameters=own.listed(there)))
     return project.create(root, dataclasses.replace(planned.settings, **own.changed(planned, assignments)))
 
 
