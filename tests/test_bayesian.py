@@ -1,0 +1,77 @@
+"""Bayesian search in the final study: the same history gives the same proposal, near the optimum, off the cliff."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from rounds import bayesian
+from rounds.bayesian import Known
+from rounds.halton import point
+from state.errors import Refusal
+
+SPACE = {"rate": 0, "decay": 0, "kind": 3}
+
+
+def known(count: int = 24) -> list[Known]:
+    """A bowl with its lowest point at (0.6, 0.3) of kind 1, and everything above a rate of 0.7 diverged."""
+    found = []
+    for index in range(count):
+        rate, decay, kind = point(7, index, (0, 1, 2))
+        cost = (rate - 0.6) ** 2 + (decay - 0.3) ** 2 + (0.0 if int(kind * 3) == 1 else 0.2)
+        found.append(Known({"rate": rate, "decay": decay, "kind": kind}, None if rate > 0.7 else cost))
+    return found
+
+
+def ask(trials: list[Known], count: int = 3, seed: int = 5) -> list[dict[str, float]]:
+    question: Any = {"choices": SPACE, "known": [vars(trial) for trial in trials], "count": count, "seed": seed}
+    return bayesian.ask(question)
+
+
+def test_the_proposals_are_good_points_and_differ() -> None:
+    """Most are of the best kind and on the feasible side; every one lies in the space."""
+    found = ask(known(), 4)
+    assert len({tuple(u.values()) for u in found}) == 4
+    assert all(0 <= value < 1 for u in found for value in u.values())
+    assert sum(int(u["kind"] * 3) == 1 for u in found) >= 2
+    assert sum(u["rate"] <= 0.8 for u in found) >= 2
+    best = min(abs(u["rate"] - 0.6) + abs(u["decay"] - 0.3) for u in found)
+    assert best < 0.35
+
+
+def test_the_same_history_gives_the_same_proposals_whatever_its_order() -> None:
+    """And another seed, or one trial more, gives others."""
+    trials = known()
+    found = ask(trials, 1)
+    random.Random(1).shuffle(trials)
+    assert ask(trials, 1) == found
+    assert ask(trials, 1, seed=6) != found
+    assert ask([*trials, Known(found[0], 0.01)], 1) != found
+
+
+def test_a_process_of_its_own_answers_the_same() -> None:
+    """Torch is loaded there, not here."""
+    assert bayesian.propose(SPACE, known(), 1, 5) == pytest.approx(
+        [pytest.approx(u, abs=1e-3) for u in ask(known(), 1)]
+    )
+
+
+def test_too_little_is_known_for_a_model() -> None:
+    """Fewer than 16 trials, or than 10 feasible; what runs does not count."""
+    with pytest.raises(Refusal, match="there are 15"):
+        bayesian.propose(SPACE, known(15), 1, 5)
+    running = [Known(trial.u, None, running=True) for trial in known(16)]
+    with pytest.raises(Refusal, match="there are 0"):
+        bayesian.propose(SPACE, running, 1, 5)
+    diverged = [Known(trial.u, None) for trial in known(20)]
+    with pytest.raises(Refusal, match="20, 0 feasible"):
+        bayesian.propose(SPACE, diverged, 1, 5)
+
+
+def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, no traceback."""
+    monkeypatch.setattr(bayesian, "available", lambda: False)
+    with pytest.raises(Refusal, match=r"tunebook\[bo\]"):
+        bayesian.propose(SPACE, known(), 1, 5)
