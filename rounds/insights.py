@@ -15,6 +15,7 @@ from rounds.isolation import CLEAR, isolate
 from rounds.plan import RoundPlan
 from rounds.record import TrialRecord, ended, ranked, turned
 from rounds.space import Dimension
+from rounds.steps import SCHEDULE
 from rounds.symptoms import noise_of
 from state import launches, trials
 from state.database import Store
@@ -269,6 +270,29 @@ def saturated(store: Store) -> bool:
     kept = [entry for entry in launches.insights(store) if entry.key.startswith("saturated/")]
     still = {proposed.key for proposed in _saturated(store)}
     return any(entry.key in still for entry in kept)
+
+
+def next_phase(store: Store) -> Message | None:
+    """What comes after exploration, where it is over: the final study, then a launch, then one look at the test split
+    (P14). Before: a schedule, once a constant rate has worked (P20). None while rounds go on as they are."""
+    finals = [batch for batch in planning.rounds(store) if batch.plan.get("search")]
+    if finals and finals[-1].reviewed is not None:
+        return say(
+            "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook test"
+        )
+    if saturated(store):
+        return say(
+            "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
+        )
+    best = launches.best(store)
+    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
+    if best is not None and len(adopted) > 1 and SCHEDULE not in asked and best.settings.get(SCHEDULE) == "constant":
+        return say(
+            "A constant learning rate works by now: a round that compares it with linear and cosine decay comes next, "
+            "tunebook round plan --goal compare --about schedule.name=constant,linear,cosine"
+        )
+    return None
 
 
 def caveats(entry: Insight) -> list[str]:

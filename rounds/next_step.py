@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from presets.language import Message, say
-from rounds import instability, planning, steps
+from rounds import final, instability, planning, steps
 from rounds.finding import Finding
 from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OFF
@@ -89,7 +89,7 @@ def next_step(store: Store, name: str, finding: Finding) -> NextStep:
 
 def extend(store: Store, step: Extend) -> None:
     """Add the trials, and have them run."""
-    planning.extend(store, step.round, step.trials)
+    final.extend(store, step.round, step.trials)
     trials.ask(store, step.round, "run")
 
 

@@ -10,7 +10,7 @@ from presets.catalogue import Hyperparameter
 from presets.language import say, stored
 from rounds import design, dismissing, seeds, slots, tunables
 from rounds.finding import Finding
-from rounds.plan import Goal, Role, RoundPlan
+from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.roles import OPTIMIZER, including, name_of
 from rounds.space import Dimension, Domain
 from rounds.steps import changed
@@ -118,12 +118,15 @@ def rounds(store: Store) -> list[Batch]:
 
 def extend(store: Store, name: str, more: int) -> None:
     """Add trials to a round: the next points of its sequence, run under the same conditions (P6)."""
-    batch = trials.batch(store, name)
-    before = plan_of(store, name)
-    threads = trials.trials(store, name)[0].overrides.get(THREADS, 0)
-    new = _new_trials(store, design.extend(before, more), len(before.trials), threads)
-    _check(store, before.base, new)
-    trials.add_trials(store, batch.name, new)
+    add(store, name, design.extend(plan_of(store, name), more))
+
+
+def add(store: Store, name: str, plan: RoundPlan) -> None:
+    """Queue what a longer plan of a round has beyond its trials so far, run under the same conditions."""
+    before = trials.trials(store, name)
+    new = _new_trials(store, plan, len(before), before[0].overrides.get(THREADS, 0))
+    _check(store, plan.base, new)
+    trials.add_trials(store, name, new)
 
 
 def plan_of(store: Store, name: str) -> RoundPlan:
@@ -132,7 +135,15 @@ def plan_of(store: Store, name: str) -> RoundPlan:
     if batch.kind != KIND:
         raise Refusal("{name} is no round.", name=name)
     plan = RoundPlan.from_dict(batch.plan)
-    return design.extend(plan, len(trials.trials(store, name)) - len(plan.trials))
+    entries = trials.trials(store, name)
+    if batch.plan.get("search"):
+        # The points of a final study follow no sequence: those that were added stand with the trials alone.
+        added = [
+            PlannedTrial(entry.study, entry.position, entry.u, entry.settings, entry.overrides)
+            for entry in entries[len(plan.trials) :]
+        ]
+        return replace(plan, trials=(*plan.trials, *added))
+    return design.extend(plan, len(entries) - len(plan.trials))
 
 
 def basis(store: Store, override: str = "") -> Configuration:

@@ -87,6 +87,19 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, floor: floa
     return (mean(values) - half, mean(values) + half)
 
 
+def share_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact (Clopper-Pearson) interval of a share of which `count` of `total` were seen. Raises ValueError unless
+    0 <= count <= total and total > 0."""
+    from scipy.special import betaincinv
+
+    if not 0 <= count <= total or not total:
+        raise ValueError(f"{count} of {total} is no share")
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(count, total - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, total - count, 1 - tail)) if count < total else 1.0
+    return (low, high)
+
+
 @dataclass(frozen=True)
 class Improvement:
     """P(a run of the candidate beats a run of the best configuration), ties counted half, with its interval."""

@@ -6,10 +6,12 @@ lives, `process.json` says which one it is, `log.txt` is what it printed, `resul
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,21 @@ def stop(folder: Path, *, hard: bool = False) -> bool:
 def result(folder: Path) -> dict[str, Any] | None:
     """How the run ended; None while it has not, or when it was killed."""
     return files.read_json(folder / RESULT)
+
+
+def wait(folder: Path, every: float = 0.1) -> dict[str, Any] | None:
+    """Wait until the process in the folder has ended; how it did, None where it was killed."""
+    while alive(folder):
+        _reap(folder)
+        time.sleep(every)
+    return result(folder)
+
+
+def _reap(folder: Path) -> None:
+    """Take the exit status of a child of ours, which would be a zombie otherwise."""
+    noted = files.read_json(folder / PROCESS) or {}
+    with contextlib.suppress(ChildProcessError, KeyError, ValueError):
+        os.waitpid(int(noted["pid"]), os.WNOHANG)
 
 
 def log_tail(folder: Path, lines: int = 12) -> list[str]:

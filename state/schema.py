@@ -31,6 +31,15 @@ def m003_order_of_the_queue(database: Database) -> None:
     database.execute("ALTER TABLE trials ADD COLUMN priority INTEGER NOT NULL DEFAULT 0")
 
 
+@migrations(name="m004_looks")
+def m004_looks(database: Database) -> None:
+    """The looks at the test split: each is counted."""
+    database.execute(
+        "CREATE TABLE looks (number INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL, trial TEXT NOT NULL, "
+        "configuration TEXT NOT NULL, reason TEXT NOT NULL, result TEXT NOT NULL)"
+    )
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

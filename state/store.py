@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state import configurations, decisions, dismissals, launches, measurements, trials
+from state import configurations, decisions, dismissals, launches, looks, measurements, trials
 from state.database import Apply, Store
 from state.project import Project
 
@@ -16,6 +16,7 @@ EVENTS: dict[str, Apply] = {
     "order": trials.apply_order,
     "review": trials.apply_review,
     "dismissal": dismissals.apply_dismissal,
+    "look": looks.apply_look,
     "launch": launches.apply_launch,
     "insight": launches.apply_insight,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rounds import insights, planning, reviewing
+from rounds import insights, launching, planning, reviewing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -155,8 +155,24 @@ def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
         assert not insights.saturated(store)
         insights.confirm(store, "saturated/round-2")
         assert insights.saturated(store)
+        phase = insights.next_phase(store)
+        assert phase is not None
+        assert "tunebook round final" in phase.text()
         a_round(store, lambda entry: 0.1, 4)
         assert not insights.saturated(store)
+
+
+def test_a_schedule_is_proposed_only_after_a_constant_rate_has_worked(store: Store) -> None:
+    """Not beside the baseline alone; once a round has been adopted, and until a round has asked."""
+    a_round(store, bowl, 4)
+    assert insights.next_phase(store) is None
+    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "for the test")
+    phase = insights.next_phase(store)
+    assert phase is not None
+    assert "schedule.name=constant,linear,cosine" in phase.text()
+    schedules = {"schedule.name": Domain("categorical", choices=("constant", "cosine"))}
+    planning.save(store, planning.propose(store, "compare", scientific=schedules, trials=4))
+    assert insights.next_phase(store) is None
 
 
 def test_the_hours_of_exploration_and_exploitation_are_told_apart(store: Store) -> None:

@@ -118,6 +118,15 @@ class Checkpoints:
                 path.unlink()
         self._saved = time.monotonic()
 
+    @staticmethod
+    def best_steps(folder: Path) -> list[int]:
+        """The steps of the best checkpoints in a folder, best first; none where nothing was saved."""
+        try:
+            counters = json.loads((folder / "last.json").read_text(encoding="utf-8"))
+            return [int(entry["step"]) for entry in counters["best"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
     def _best_path(self, step: int) -> Path:
         return self.folder / f"step-{step:06d}.safetensors"
 

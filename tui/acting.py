@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from presets.language import Message, _, say
-from rounds import instability, next_step, planning, supervisor
+from rounds import final, instability, next_step, planning, supervisor
 from rounds.next_step import Check, Design, Extend, NextStep
 from state.database import Store
 from tui import designing
@@ -51,7 +51,7 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
             session.progress("  " + note.text())
         return {"does": "plan", "round": batch.name, "notes": step.notes}
     if isinstance(step, Extend):
-        planning.extend(store, step.round, step.trials)
+        final.extend(store, step.round, step.trials)
         session.progress(_("{n} more trials of {name}").format(n=step.trials, name=step.round))
         return {"does": "extend", "round": step.round, "trials": step.trials}
     if isinstance(step, Check):

@@ -37,6 +37,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
         elif text:
             learnt.write(store, text)
         kept, proposed, spent = recorded(store), learnt.proposals(store), learnt.share(store)
+        phase = learnt.next_phase(store)
     for entry in kept:
         session.text(f"{entry.batch or '-'}: {say.stored(entry.text)}  [{entry.key}]")
         for caveat in learnt.caveats(entry)[:3]:
@@ -56,8 +57,11 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
         session.text(
             words.format(exploration=spent.exploration, exploitation=spent.exploitation, share=spent.exploring)
         )
+    if phase is not None:
+        session.text(_("Next: {what}").format(what=phase.text()))
     session.answer(
         {
+            "next": phase,
             "insights": [_document(entry) for entry in kept],
             "proposed": [
                 {

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from rounds import dismissing, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
 from rounds.finding import Finding
 from state import trials
 from state.database import Store
@@ -215,7 +215,7 @@ def next_(session: Session, names: tuple[str, ...]) -> None:
 def extend(session: Session, name: str | None, count: int) -> None:
     with session.store() as store:
         batch = _named(store, name) if name else _latest(store)
-        planning.extend(store, batch.name, count)
+        final.extend(store, batch.name, count)
         if trials.batch(store, batch.name).wanted == "run":
             supervisor.ensure(store.project)
         _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
@@ -257,6 +257,40 @@ def review(
         session.text(_("Next: tunebook round run {name}").format(name=done["round"]))
     documents = [finding_document(finding, held.get(finding.key)) for finding in findings]
     session.answer({"round": batch.name, "findings": documents, "done": done})
+
+
+@round_group.command(
+    name="final",
+    help=_(
+        "The final study, when exploration has nothing more to find: Bayesian search over the refined space, a few "
+        "points at a time from all comparable trials. With --wait lot after lot, otherwise one lot at each call."
+    ),
+)
+@click.option("--trials", "count", type=click.IntRange(min=1), default=16, show_default=True, help=_("in all"))
+@click.option("--lot", type=click.IntRange(min=1), default=final.LOT, show_default=True, help=_("points at a time"))
+@click.option("--wait", is_flag=True, help=_("run them, lot after lot, until all have ended"))
+@answering
+@click.pass_obj
+def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
+    with session.store() as store:
+        going = [batch for batch in planning.rounds(store) if batch.plan.get("search") == final.SEARCH]
+        open_ = [batch for batch in going if len(trials.trials(store, batch.name)) < count]
+        if open_:
+            batch = open_[-1]
+            if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
+                final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
+        else:
+            batch = final.start(store, min(lot, count), wanted="")
+        while wait:
+            trials.ask(store, batch.name, "run")
+            listed = watch(session, store, batch.name)
+            left = count - len(listed)
+            if left <= 0 or any(entry.status not in trials.ENDED for entry in listed):
+                break
+            final.extend(store, batch.name, min(lot, left))
+        if not wait:
+            session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
 
 
 @round_group.command(

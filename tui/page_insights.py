@@ -36,6 +36,7 @@ class Found:
     kept: tuple[Insight, ...]
     proposed: tuple[Proposed, ...]
     share: Share
+    phase: Message | None
 
 
 class InsightsPage(Page):
@@ -95,7 +96,7 @@ class InsightsPage(Page):
         try:
             with open_store(project) as store:
                 kept, waiting = launches.insights(store), insights.proposals(store)
-                found = Found(tuple(kept), tuple(waiting), insights.share(store))
+                found = Found(tuple(kept), tuple(waiting), insights.share(store), insights.next_phase(store))
         except (Refusal, OSError) as refused:
             self.post_message(self.Ready(None, refused))
             return
@@ -118,6 +119,8 @@ class InsightsPage(Page):
                 exploitation=found.share.exploitation,
                 share=found.share.exploring,
             )
+        if found.phase is not None:
+            told += "\n" + _("Next: {what}").format(what=found.phase.text())
         self._say_share(told)
         room = self.book.size.width - MARGIN
         lines = [(entry.key, self._line(_("proposed"), entry.text.text(), room)) for entry in found.proposed]
@@ -195,7 +198,9 @@ class InsightsPage(Page):
         show(self.query_one("#details", Static), Content("\n").join(lines))
 
     def _say_share(self, text: str) -> None:
-        show(self.query_one("#share", Static), Content(printable(text)))
+        show(
+            self.query_one("#share", Static), Content("\n").join(Content(printable(line)) for line in text.split("\n"))
+        )
 
 
 def _details(entry: Proposed | Insight) -> Iterator[Content]:

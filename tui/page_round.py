@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say
-from rounds import planning, standing, supervisor, wishes
+from rounds import final, planning, standing, supervisor, wishes
 from rounds.standing import Standing
 from state import trials
 from state.errors import Refusal
@@ -184,7 +184,7 @@ class RoundPage(Page):
         def extend() -> None:
             if not answer.isdecimal() or int(answer) < 1:
                 raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
-            planning.extend(self.book.store, self._of, int(answer))
+            final.extend(self.book.store, self._of, int(answer))
             supervisor.ensure(self.book.project)
 
         return self.book.attempt(extend)

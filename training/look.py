@@ -1,0 +1,76 @@
+"""One look at the test split: `python -m training.look --folder TRIAL --output FOLDER [--cache FOLDER]`.
+
+Evaluates the best checkpoint of a finished run on the examples that neither trained nor validated, and writes
+FOLDER/result.json. Exit codes: 0 done, 1 failed; result.json says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from training import device as devices
+from training import model as models
+from training import record
+from training.checkpoint import Checkpoints
+from training.config import ConfigError, load
+from training.data import open_dataset
+from training.evaluation import evaluate
+from training.loop import facts
+from training.splits import DataError
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="look", description="Evaluate a run's best checkpoint on the test split.")
+    parser.add_argument("--folder", type=Path, required=True, help="the folder of the run")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the result")
+    parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
+    options = parser.parse_args(arguments)
+    with record.lock(options.output):
+        result = look(options.folder, options.cache)
+        record.write_json(options.output / "result.json", result)
+    if result["status"] != "complete":
+        print(result["message"], file=sys.stderr, flush=True)
+    sys.exit(0 if result["status"] == "complete" else 1)
+
+
+def look(folder: Path, cache: Path | None) -> dict[str, Any]:
+    """The result of the look, or why there is none."""
+    try:
+        return {"status": "complete", "message": ""} | evaluated(folder, cache)
+    except (ConfigError, DataError, OSError, SafetensorError, RuntimeError) as error:
+        return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
+
+
+def evaluated(folder: Path, cache: Path | None) -> dict[str, Any]:
+    """Step, examples, correct answers and metrics. Raises DataError where there is no test split or no checkpoint."""
+    config = load(folder / "config.toml")
+    kept = sorted((folder / "checkpoints").glob("step-*.safetensors"))
+    counters = Checkpoints.best_steps(folder / "checkpoints")
+    path = next((path for step in counters for path in kept if path.stem == f"step-{step:06d}"), None)
+    if path is None:
+        raise DataError(f"{folder}: no checkpoint of the best step is left.")
+    dataset = open_dataset(config, cache)
+    if dataset.test is None:
+        raise DataError(f"{config.data.path}: there is no test split; name a folder or file 'test'.")
+    device = devices.choose(config)
+    devices.prepare(config, device)
+    torch.manual_seed(0)
+    network = models.build(config, facts(dataset)).to(device)
+    network.load_state_dict(load_file(path, device=str(device)))
+    found = evaluate(network, dataset.test, config, device, devices.precision(config, device))
+    assert found is not None
+    values = dataclasses.asdict(found)
+    return {**values, "step": int(path.stem.removeprefix("step-")), "device": devices.name(device)}
+
+
+if __name__ == "__main__":
+    main()
