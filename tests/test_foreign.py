@@ -121,3 +121,30 @@ def test_nothing_to_read_is_nothing_read(tmp_path: Path) -> None:
     (tmp_path / "summary.csv").mkdir()
     reader = Reader(tmp_path, "score")
     assert reader.read(ended=True) == []
+
+
+def test_what_timm_itself_writes_is_read(tmp_path: Path) -> None:
+    """With the very function of its training script."""
+    from timm.utils import update_summary
+
+    for epoch in range(2):
+        train, evaluation = {"loss": 2.0 - epoch}, {"loss": 1.5 - epoch, "top1": 40.0 + epoch}
+        update_summary(epoch, train, evaluation, tmp_path / "summary.csv", lr=0.1, write_header=epoch == 0)
+    first, second = Reader(tmp_path, "eval_top1").read()
+    assert (first["step"], first["val/eval_top1"], first["train/loss"], first["val/loss"]) == (1, 40.0, 2.0, 1.5)
+    assert (second["step"], second["val/eval_top1"], second["learning_rate"]) == (2, 41.0, 0.1)
+
+
+def test_what_transformers_itself_writes_is_read(tmp_path: Path) -> None:
+    """With the very class that its Trainer keeps its log in."""
+    from transformers.trainer_callback import TrainerState
+
+    state = TrainerState(global_step=20, max_steps=20, num_train_epochs=1)
+    state.log_history = [
+        {"loss": 0.7, "grad_norm": 1.5, "learning_rate": 5e-5, "epoch": 0.5, "step": 10},
+        {"eval_loss": 0.6, "eval_accuracy": 0.7, "eval_runtime": 1.0, "epoch": 1.0, "step": 20},
+    ]
+    state.save_to_json(str(tmp_path / "trainer_state.json"))
+    first, second = Reader(tmp_path, "eval_accuracy").read()
+    assert (first["step"], first["train/loss"], first["grad_norm"]) == (10, 0.7, 1.5)
+    assert (second["step"], second["val/eval_accuracy"], second["val/loss"]) == (20, 0.7, 0.6)
