@@ -147,6 +147,13 @@ class Harmful:
         return print, ("This must not run.",)
 
 
+def test_a_whole_model_is_refused_with_the_reason(digits: Path, tmp_path: Path):
+    """What else than tensors the file needs is named."""
+    torch.save({"model": nn.Linear(2, 2)}, tmp_path / "w.pth")
+    message = refused(configuration(digits, model__pretrained=str(tmp_path / "w.pth")), TEN_GREY)
+    assert "needs torch.nn.modules.linear.Linear, which only an unrestricted unpickler could read" in message
+
+
 def test_a_pickle_is_not_run(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "w.pth").write_bytes(pickle.dumps({"state_dict": Harmful()}))
     message = refused(configuration(digits, model__pretrained=str(tmp_path / "w.pth")), TEN_GREY)

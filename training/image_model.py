@@ -137,7 +137,15 @@ def _read(path: Path) -> dict[str, Tensor]:
             content: Any = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, SafetensorError):
+    except pickle.UnpicklingError as error:
+        if (foreign := re.search(r"Unsupported (?:global|class|operand)[^\n]*?([\w.]+\.\w+)", str(error))) is None:
+            raise ConfigError((problem,)) from None
+        allowed = (
+            f"a state dict alone, or safetensors: this file needs {foreign[1]}, which only an unrestricted unpickler "
+            "could read, and that may run any code"
+        )
+        raise ConfigError((Problem("model.pretrained", str(path), allowed),)) from None
+    except (OSError, EOFError, RuntimeError, ValueError, SafetensorError):
         raise ConfigError((problem,)) from None
     for wrapper in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):

@@ -12,7 +12,7 @@ from state import decisions, files
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import architecture, configuration, inspection
+from wizard import architecture, configuration, inspection, weights_file
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "weights"
@@ -28,7 +28,9 @@ def ask(store: Store) -> Question:
     options = [Option(SCRATCH, SCRATCH, say("random weights: nothing to fetch, and every result is your data's own"))]
     if entry is None or entry.pretrained:
         source = entry.pretrained if entry else configuration.current(store)["model.name"]
-        options.append(Option(HUB, HUB, say("published weights, {source}: fetched over the network", source=source)))
+        licence = entry.licence if entry and entry.licence else say("licence: see there")
+        note = say("published weights, {source} ({licence}): fetched over the network", source=source, licence=licence)
+        options.append(Option(HUB, HUB, note))
     return Question(
         step=STEP,
         rows=("G1",),
@@ -77,6 +79,7 @@ def _check(path: Path, store: Store) -> None:
         raise Refusal("{path}: there is no such file or folder. Type the path of the weights.", path=str(path))
     wanted = decisions.decision(store, architecture.STEP)
     if wanted is None or wanted.settings["model.library"] != "transformers":
+        _check_file(path)
         return
     description = files.read_json(path / "config.json")
     if description is None:
@@ -90,6 +93,19 @@ def _check(path: Path, store: Store) -> None:
             kind=kind,
             name=wanted.settings["model.name"],
         )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise Refusal(
+            "{path}: is a folder. Type the path of a file of weights: safetensors or a state dict.", path=str(path)
+        )
+    try:
+        wrong = weights_file.problem(path)
+    except OSError as error:
+        raise files.refusal(error, path) from None
+    if wrong is not None:
+        raise Refusal(wrong.id, **wrong.values)
 
 
 def _evidence(store: Store, entry: Architecture | None) -> Iterator[Message]:

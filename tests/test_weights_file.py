@@ -1,0 +1,95 @@
+"""Files of weights that a person brings: looked at without torch and without running anything of them."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from state.errors import Refusal
+from tests.set_up import set_up
+from wizard import configuration, flow, weights_file
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    return timm.create_model("test_resnet", num_classes=10, in_chans=1)
+
+
+def saved(folder: Path, name: str, network: torch.nn.Module) -> Path:
+    """The network's weights, in a form named by the file."""
+    path = folder / name
+    state = network.state_dict()
+    match name:
+        case "weights.safetensors":
+            save_file(state, path)
+        case "old.pth":
+            torch.save(state, path, _use_new_zipfile_serialization=False)
+        case "wrapped.pth":
+            torch.save({"state_dict": state, "epoch": 3, "best": 0.5}, path)
+        case "model.pth":
+            torch.save(network, path)
+        case "arguments.pth":
+            torch.save({"state_dict": state, "args": argparse.Namespace(lr=0.1)}, path)
+        case _:
+            torch.save(state, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "state.pth", "old.pth", "wrapped.pth"])
+def test_weights_alone_are_taken(tmp_path: Path, name: str, network: torch.nn.Module) -> None:
+    """Safetensors, and state dicts as torch writes them now and wrote them once."""
+    path = saved(tmp_path, name, network)
+    assert weights_file.problem(path) is None
+    with set_up(tmp_path / "p", "weights") as store:
+        flow.answer(store, "weights", str(path))
+        assert configuration.current(store)["model.pretrained"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "object"), [("model.pth", "timm.models.resnet.ResNet"), ("arguments.pth", "argparse.Namespace")]
+)
+def test_other_objects_are_refused_when_they_are_chosen(
+    tmp_path: Path, name: str, object: str, network: torch.nn.Module
+) -> None:
+    """Why is said, with what to do, and nothing is decided."""
+    path = saved(tmp_path, name, network)
+    with set_up(tmp_path / "p", "weights") as store:
+        with pytest.raises(Refusal, match=rf"(?s){object}.*unrestricted unpickler.*state_dict"):
+            flow.answer(store, "weights", str(path))
+        assert flow.standing(store).step == "weights"
+
+
+def test_nothing_of_the_file_is_run(tmp_path: Path) -> None:
+    """Also under the newest protocol, whose names are put together from two texts."""
+
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "run",)  # pyright: ignore[reportReturnType]
+
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        path = tmp_path / f"{protocol}.pth"
+        path.write_bytes(pickle.dumps({"state_dict": Harmful()}, protocol=protocol))
+        found = weights_file.foreign_objects(path)
+        assert found
+        assert any("pathlib" in name or "touch" in name or "getattr" in name for name in found)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.pth", b""), ("a.pth", b"no weights at all"), ("a.safetensors", b""), ("a.safetensors", b"\x08" + b"\0" * 7)],
+)
+def test_what_is_no_weights_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert weights_file.problem(tmp_path / name) is not None
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "weights") as store, pytest.raises(Refusal, match="is a folder"):
+        flow.answer(store, "weights", str(tmp_path))
