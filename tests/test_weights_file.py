@@ -52,7 +52,7 @@ def test_weights_alone_are_taken(tmp_path: Path, name: str, network: torch.nn.Mo
 
 
 @pytest.mark.parametrize(
-    ("name", "object"), [("model.pth", "timm.models.resnet.ResNet"), ("arguments.pth", "argparse.Namespace")]
+    ("name", "object"), [("model.pth", "timm.models.resnet.BasicBlock"), ("arguments.pth", "argparse.Namespace")]
 )
 def test_other_objects_are_refused_when_they_are_chosen(
     tmp_path: Path, name: str, object: str, network: torch.nn.Module
