@@ -15,6 +15,8 @@ from rounds.symptoms import noise_of
 CHECK, RULE = "points", "P9"
 # A region is found when so many trials lie within so many deviations of the best (engine.md 3.3).
 GOOD, WITHIN = 3, 2
+# Each takes time in proportion to the trials: of more trials than this not every n is drawn, but the first ones are.
+DRAWN, FIRST = 100, 20
 # Quantiles of the best of n that are drawn.
 LOWER, UPPER = 0.05, 0.95
 
@@ -29,11 +31,12 @@ def check(
 
 
 def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[str, float | int | None]]:
-    """The best of n = 1 … N trials in the metric's own direction: mean, a likely range (5 % to 95 % of the draws), and
-    the probability that none of n is feasible. None where it takes an infeasible trial."""
+    """The best of n = 1 … N trials (of many trials, for some n) in the metric's own direction: mean, a likely range
+    (5 % to 95 % of the draws), and the probability that none of n is feasible. None where it takes an infeasible
+    trial."""
     costs = [cost(record, direction) for record in records]
     rows = []
-    for n in range(1, len(costs) + 1):
+    for n in _counts(len(costs)):
         best = best_of(costs, n)
         likely, lucky = (quantile_of_best(costs, n, q) for q in (UPPER, LOWER))
         rows.append(
@@ -46,6 +49,12 @@ def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[
             }
         )
     return rows
+
+
+def _counts(total: int) -> list[int]:
+    """The n to reckon: each where there are few; of many as many as a plot can show, the first and the last."""
+    stride = max(math.ceil(total / DRAWN), 1)
+    return sorted({*range(1, total + 1, stride), *range(1, min(total, FIRST) + 1), total} - {0})
 
 
 def _check_study(
