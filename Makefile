@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak snapshots pictures install locale figures wheel clean
+.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review snapshots pictures install locale figures wheel clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.demo  ## the whole way on handwritten digits: screens in a terminal, unattended in a pipe
 	$(BIN)/tunebook demo demo
@@ -42,6 +42,12 @@ snapshots: .venv/.dev  ## every page in both languages as it looks now, for the 
 
 pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 	$(BIN)/python -m tests.shots en tests/snapshots/en pictures
+
+bench-rounds: .venv/.dev  ## rounds against Optuna, into benchmarks/results/rounds.md; some 15 minutes
+	$(BIN)/python -m benchmarks.rounds --write
+
+bench-review: .venv/.dev  ## the review and the report of 1,000 trials, into benchmarks/results/review.md
+	$(BIN)/python -m benchmarks.review --write
 
 locale: .venv/.dev  ## collect the texts, and compile the translations
 	$(BIN)/python -m tests.translate update
