@@ -24,6 +24,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import Project, open_project
 from state.store import open_store
+from tui import tour
 from tui.keys import bindings
 from tui.page import Page, trouble
 from tui.pages import design_page, page
@@ -178,6 +179,8 @@ class Tunebook(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """On the first page there is nothing to go back to."""
+        if action == "tour":
+            return self.has_project
         return action != "back" or len(self.screen_stack) > FIRST or isinstance(self.focused, Input)
 
     async def action_back(self) -> None:
@@ -186,6 +189,11 @@ class Tunebook(App[None]):
             return
         if len(self.screen_stack) > FIRST:
             await self.pop_screen()
+
+    def action_tour(self) -> None:
+        """Explain each page as one goes, or no more."""
+        if self.has_project:
+            self.attempt(lambda: (tour.end if tour.on(self.project) else tour.begin)(self.project))
 
     def action_palette(self) -> None:
         """Everything that can be done here, to choose from."""

@@ -17,7 +17,7 @@ from state.errors import Refusal
 from state.project import Project, Settings
 from state.store import open_store
 from state.trials import Batch
-from tui import deciding, designing, exporting, setup
+from tui import deciding, designing, exporting, setup, tour
 from tui.cli_rounds import finding_document, show_findings
 from tui.digits import write_digits
 from tui.say import choice, stored
@@ -60,7 +60,10 @@ def make_project(folder: Path) -> Project:
         raise Refusal("{path}: exists and is not a demonstration. Choose another folder.", path=str(root))
     root.mkdir(parents=True, exist_ok=True)
     write_digits(root / DATA)
-    return project.create(root, Settings(name=NAME, task="image-classification", data=DATA))
+    made = project.create(root, Settings(name=NAME, task="image-classification", data=DATA))
+    # Whoever tries it is told on every page what it is for.
+    tour.begin(made)
+    return made
 
 
 def finished(folder: Path) -> bool:

@@ -218,6 +218,7 @@ KEYS: tuple[Key, ...] = (
     Key("table.filter", ("slash",), "filter", say("show only the lines that contain a text"), "table", say("filter")),
     Key("glossary", ("G",), "glossary", say("the words of the field, explained"), "everywhere"),
     Key("palette", ("colon", "ctrl+p"), "palette", say("choose among all that can be done here"), "everywhere"),
+    Key("tour", ("T",), "tour", say("explain each page as you go, or no more"), "everywhere"),
     Key("back", ("escape",), "back", say("out of the typing, or back"), "everywhere", say("back")),
     Key("help", ("question_mark", "f1"), "help", say("all keys of this screen"), "everywhere", say("help")),
     Key("quit", ("q", "ctrl+q"), "quit", say("leave; whatever is running goes on"), "everywhere", say("quit")),

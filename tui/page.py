@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from presets.language import Message, _, error_text, say
 from state.errors import Refusal
+from tui import tour
 from tui.book import Book
 from tui.hint import Hint
 from tui.terminal import cut, printable, width
@@ -46,11 +47,15 @@ class Page(Screen[None]):
     PLACE: str = ""
     """Where on the guide's way the page stands: a key of WAY, or empty."""
 
+    TOUR: str = ""
+    """What the tour says here: a key of its texts, or empty."""
+
     HORIZONTAL_BREAKPOINTS = WIDTHS
     DEFAULT_CSS = """
     Page {
         layers: page cover;
         overflow: hidden;
+        #tour { height: auto; max-height: 4; padding: 0 1; text-style: italic; display: none; }
         #cover { layer: cover; width: 100%; height: 100%; padding: 0 1; background: $background; display: none; }
         &.-small #cover { display: block; }
     }
@@ -85,6 +90,7 @@ class Page(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(id="where", markup=False)
+        yield Static(id="tour", markup=False)
         yield from self.body()
         yield Static(id="said", markup=False)
         yield Hint()
@@ -104,6 +110,10 @@ class Page(Screen[None]):
     def leave(self) -> bool:
         """Close what is open within the page (typing, a filter); whether anything was."""
         return False
+
+    def toured(self) -> str:
+        """What the tour says here: a key of its texts, or empty."""
+        return self.TOUR
 
     def follows(self) -> bool:
         """Whether the page shows something that changes without the store changing (a probe's folder, say)."""
@@ -144,6 +154,7 @@ class Page(Screen[None]):
             self._failure = trouble(error)
         else:
             self._failure = ""
+        self._show_tour()
         self._show_said()
 
     def say(self, text: str) -> None:
@@ -173,6 +184,14 @@ class Page(Screen[None]):
             told,
         ]
         show(self.query_one("#where", Static), Content(GAP).join(part for part in parts if part.plain))
+
+    def _show_tour(self) -> None:
+        """What the tour says of the page, where it is on and has something to say."""
+        told = tour.TEXTS.get(self.toured()) if self.book.has_project and tour.on(self.book.project) else None
+        line = self.query_one("#tour", Static)
+        if told is not None:
+            show(line, Content.assemble(told.text(), " ", (_("(T ends the tour.)"), "dim")))
+        line.display = told is not None
 
     def _show_said(self) -> None:
         line = self.query_one("#said", Static)

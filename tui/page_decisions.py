@@ -45,6 +45,7 @@ class DecisionsPage(Page):
     """The list above, the marked decision below; side by side where it is wide."""
 
     GROUPS = ("list", "choices", "field", "everywhere")
+    TOUR = "decisions"
     BINDINGS = bindings("list")
     DEFAULT_CSS = """
     DecisionsPage #parts { height: 1fr; }

@@ -44,6 +44,7 @@ class DesignPage(Page):
     """Every change is planned anew at once; what cannot be planned is said, and the design before stays."""
 
     GROUPS = ("design", "table", "choices", "field", "reading", "everywhere")
+    TOUR = "design"
     PLACE = "goal"
     BINDINGS = bindings("design")
     DEFAULT_CSS = """

@@ -23,6 +23,7 @@ class ExportPage(Page):
     """The target is typed; what was written, and how to run it, is shown below."""
 
     GROUPS = ("field", "everywhere")
+    TOUR = "export"
 
     def heading(self) -> Message:
         return say("export")

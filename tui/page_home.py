@@ -54,6 +54,9 @@ class Home(Page):
         # Work that was wanted when the machine went down goes on when somebody looks in again.
         self.book.attempt(lambda: supervisor.ensure(self.book.project))
 
+    def toured(self) -> str:
+        return f"home {self.PLACE}"
+
     def load(self) -> None:
         store = self.book.store
         setup = flow.standing(store)

@@ -33,6 +33,7 @@ class LaunchPage(Page):
     """First the proposal of a round's best trial; once started, the runs of both sides, verdict and decision."""
 
     GROUPS = ("launch", "reading", "field", "everywhere")
+    TOUR = "launch"
     PLACE = "launch"
     BINDINGS = bindings("launch")
     DEFAULT_CSS = "LaunchPage > Reading { height: 1fr; padding: 1 1; }"

@@ -62,6 +62,7 @@ class ReviewPage(Page):
     """The findings above, the marked one's figures and plot below, or beside them where it is wide."""
 
     GROUPS = ("review", "choices", "chart", "everywhere")
+    TOUR = "review"
     PLACE = "learn"
     BINDINGS = bindings("review")
     DEFAULT_CSS = """

@@ -42,6 +42,7 @@ class RoundPage(Page):
     """The table above or beside the chart; the letters in the table are those of the curves."""
 
     GROUPS = ("round", "table", "chart", "field", "everywhere")
+    TOUR = "round"
     PLACE = "run"
     BINDINGS = bindings("round")
     DEFAULT_CSS = """

@@ -72,6 +72,9 @@ class SetupPage(Page):
         self.query_one(WorkView).display = False
         self._show_typing(False)
 
+    def toured(self) -> str:
+        return f"setup {self._step}"
+
     def follows(self) -> bool:
         # A question that cannot be asked may wait for data that are being mended.
         return self.query_one(WorkView).display or self._question is None
