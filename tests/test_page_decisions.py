@@ -80,7 +80,7 @@ async def test_a_decision_is_made_anew_and_the_old_one_stays_readable(tmp_path: 
             await pilot.press("j", "enter")
             await wait_for_text(pilot, "Start with this configuration?")
             await pilot.press("escape")
-            await wait_for_text(pilot, "metric: loss")
+            await wait_for_text(pilot, "metric: balanced_error")
             assert "metric: error_rate  (replaced since)" in shown(app)
             assert app.screen.query_one(Choices).highlighted == 1
             await pilot.press("c")
@@ -89,7 +89,7 @@ async def test_a_decision_is_made_anew_and_the_old_one_stays_readable(tmp_path: 
             assert "Only decisions" not in shown(app)
         made = decisions.decision(store, "metric")
     assert made is not None
-    assert made.chosen == "loss"
+    assert made.chosen == "balanced_error"
 
 
 async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:

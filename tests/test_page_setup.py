@@ -99,7 +99,7 @@ async def test_another_option_is_taken_with_a_reason_in_words(tmp_path: Path) ->
             await open_setup(pilot)
             await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("j", "r")
-            await wait_for_text(pilot, "Your reason for loss:")
+            await wait_for_text(pilot, "Your reason for balanced_error:")
             assert isinstance(app.focused, Field)
             await pilot.press(*"quit [/b] 因为")
             assert app.is_running
@@ -107,7 +107,7 @@ async def test_another_option_is_taken_with_a_reason_in_words(tmp_path: Path) ->
             await wait_for_text(pilot, "[architecture]")
         made = decisions.decision(store, "metric")
     assert made is not None
-    assert made.chosen == "loss"
+    assert made.chosen == "balanced_error"
     assert made.reason["values"]["words"] == "quit [/b] 因为"
 
 
@@ -222,7 +222,7 @@ async def test_an_earlier_step_is_decided_anew(tmp_path: Path) -> None:
             await wait_for_text(pilot, "[number of steps]")
         made = decisions.decision(store, "metric")
     assert made is not None
-    assert made.chosen == "loss"
+    assert made.chosen == "balanced_error"
 
 
 async def test_a_step_whose_turn_has_not_come_is_not_asked(tmp_path: Path) -> None:
