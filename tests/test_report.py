@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from presets import language
 from presets.language import say, stored
-from rounds import launching, planning, reviewing
+from rounds import dismissing, launching, planning, reviewing
+from rounds.finding import Finding
 from state import decisions, launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -167,6 +168,15 @@ def test_every_varied_hyperparameter_has_its_plot_and_every_check_its_finding(st
     assert len(parts(told, Judgement)) == len(trials.findings(store, "round-1"))
     verdicts = [part.verdict for part in parts(told, Judgement)]
     assert verdicts == sorted(verdicts, key=["fail", "warn", "cannot tell", "pass"].index)
+
+
+def test_a_dismissed_finding_says_by_whom_and_why_in_place_of_what_it_proposes(store: Store) -> None:
+    finding = next(f for f in trials.findings(store, "round-1") if f["verdict"] != "pass")
+    key = Finding.from_dict(finding).key
+    dismissing.dismiss(store, "round-1", key, "the <data> are few")
+    told = [part.action for part in parts(report.report(store), Judgement) if "dismissed by" in part.action]
+    assert len(told) == 1
+    assert told[0].endswith(": the <data> are few")
 
 
 def test_the_same_story_in_chinese_says_so_and_leaves_no_english_headings(store: Store) -> None:

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from presets.language import _, current_language, restored
-from rounds import cost, standing
+from rounds import cost, insights, standing
 from state import configurations, decisions, export, launches, measurements, trials
 from state.configurations import Configuration
 from state.database import Store
@@ -182,11 +182,13 @@ def _whole(line: dict[str, Any]) -> float:
 
 
 def _insights(store: Store) -> Iterator[Part]:
-    """What was learnt, with where it comes from; what a person refused is left out."""
-    kept = [entry for entry in launches.insights(store) if getattr(entry, "status", "") not in ("refused", "proposed")]
-    if kept:
-        rows = [(stored(entry.text), entry.batch or "-", entry.by, entry.at[:10]) for entry in kept]
-        yield Grid((_("insight"), _("from"), _("by"), _("when")), rows)
+    """What was learnt and confirmed, under which conditions it holds, and where it comes from (G19)."""
+    rows = [
+        (stored(entry.text), " ".join(insights.caveats(entry)) or "-", entry.batch or "-", entry.by, entry.at[:10])
+        for entry in launches.insights(store)
+    ]
+    if rows:
+        yield Grid((_("insight"), _("holds where"), _("from"), _("by"), _("when")), rows)
 
 
 def _best(store: Store) -> Iterator[Part]:

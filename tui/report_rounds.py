@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from presets.language import _, restored, say
-from rounds import planning, reviewing
+from rounds import dismissing, planning, reviewing
 from rounds.finding import Finding
 from rounds.plan import RoundPlan, Study
 from rounds.record import TrialRecord, ranked
 from rounds.review import review
 from state import launches, metrics, trials
 from state.database import Store
+from state.dismissals import Dismissal
 from state.trials import Batch, Trial
 from tui.plot import Axes
 from tui.report_parts import Facts, Grid, Judgement, Part, Picture, Section, Title, Words
@@ -101,7 +102,9 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     yield _space(plan)
     yield Title(_("What the review says"))
     findings = _findings(store, batch, plan, records)
-    yield from map(_judgement, sorted(findings, key=lambda finding: ORDER.index(finding.verdict)))
+    dismissed = dismissing.in_force(store, batch.name, findings)
+    for finding in sorted(findings, key=lambda finding: ORDER.index(finding.verdict)):
+        yield _judgement(finding, dismissed.get(finding.key))
     yield Title(_("Plots"))
     yield from _plots(store, plan, records, findings)
     yield Title(_("Trials"))
@@ -115,9 +118,12 @@ def _findings(store: Store, batch: Batch, plan: RoundPlan, records: Sequence[Tri
     return review(plan, records, reviewing.direction(store), reviewing.noise(store))
 
 
-def _judgement(finding: Finding) -> Judgement:
+def _judgement(finding: Finding, dismissal: Dismissal | None) -> Judgement:
+    """A finding; one that somebody does not follow with who and why in place of what it proposes."""
     look = VERDICTS[finding.verdict]
     action = finding.action.message.text() if finding.action else ""
+    if dismissal is not None:
+        action = _("dismissed by {who}: {reason}").format(who=dismissal.by, reason=dismissal.reason)
     return Judgement(finding.verdict, look.word.text(), finding.message.text(), action, finding.rule)
 
 
