@@ -25,7 +25,7 @@ def test_from_an_empty_folder_to_a_question_and_out_again(tmp_path: Path) -> Non
         pass
     with terminal([], tmp_path / "empty") as session:
         session.wait_for("Try it on handwritten digits")
-        session.press("down", "down", "enter")
+        session.press("down", "down", "down", "enter")
         session.wait_for("Folder of the project:")
         session.press(str(tmp_path / "p"), "enter")
         session.wait_for("Go on with the set-up")
