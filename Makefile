@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review snapshots pictures install locale figures wheel clean
+.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review bench-terminal snapshots pictures install locale figures wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,10 @@ pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 
 bench-rounds: .venv/.dev  ## rounds against Optuna, into benchmarks/results/rounds.md; some 15 minutes
 	$(BIN)/python -m benchmarks.rounds --write
+
+bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other chart widgets, into benchmarks/results/terminal.md
+	$(PIP) --editable '.[bench]'
+	$(BIN)/python -m benchmarks.terminal --write
 
 bench-review: .venv/.dev  ## the review and the report of 1,000 trials, into benchmarks/results/review.md
 	$(BIN)/python -m benchmarks.review --write
