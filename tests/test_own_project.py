@@ -83,6 +83,7 @@ def test_a_whole_round_from_the_command_to_the_review_and_the_export(store: Stor
     question = flow.ask(store, "baseline")
     assert question.recommended == "accept"
     assert "Better than the level to beat: accuracy is" in question.evidence[0].text()
+    assert "a round of 20 such trials" in question.evidence[-1].text()
     flow.answer(store, "baseline", "accept")
     assert flow.standing(store).step is None
 

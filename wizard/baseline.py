@@ -348,6 +348,8 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
             "Reasonable means that the whole way works, from data to result. It need not be good: making it good is "
             "what the rounds are for."
         )
+        if store.project.settings.command:
+            yield from own_baseline.costs(trials.trials(store, batch.name))
         return
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from presets.language import Message, say
 from state.project import Settings
 from state.trials import Trial
+from wizard import machine, quantity
+from wizard.speed import ROUND
+
+
+def costs(listed: Sequence[Trial]) -> Iterator[Message]:
+    """What a round of such trials takes, by which the length of a run is chosen (G13)."""
+    taken = [float(seconds) for entry in listed if (seconds := (entry.result or {}).get("seconds"))]
+    if taken:
+        at_once = machine.at_hand().trials_at_once
+        yield say(
+            "It took {time}; a round of {trials} such trials, {slots} at a time, takes {round}. Is that too long, or "
+            "was there nothing left to gain at the end, give another number of steps now: it stays the same within a "
+            "round.",
+            time=quantity.duration(max(taken)),
+            trials=ROUND,
+            slots=at_once,
+            round=quantity.duration(-(-ROUND // at_once) * max(taken)),
+        )
 
 
 def judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:
