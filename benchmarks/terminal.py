@@ -38,7 +38,7 @@ def sent(command: Sequence[str], size: tuple[int, int]) -> int | None:
     ioctl(theirs, TIOCSWINSZ, pack("HHHH", size[1], size[0], 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     with subprocess.Popen(
-        [sys.executable, *command], stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, cwd=HOME, env=environment
+        [sys.executable, *command], stdin=theirs, stdout=theirs, stderr=theirs, cwd=HOME, env=environment
     ) as process:
         os.close(theirs)
         total = 0
@@ -109,7 +109,7 @@ def report() -> str:
             "# What the screens send\n\nMade by `make bench-terminal`. Bytes as a terminal of 256 colours gets them; "
             f"first paint from the start of the process, on {platform.machine()} with {os.cpu_count()} cores, load "
             f"{load:.1f}, Python {platform.python_version()}.",
-            "Bytes for one update of three growing curves, 100 points each (true colour):",
+            "Bytes for one update of three growing curves, up to 30 points each (true colour):",
             table(["widget", *sizes], chart),
             "Bytes for one update of a running round, in which each of four trials was evaluated once more:",
             table(["page", *sizes], running),
