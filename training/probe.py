@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TextIO
 
 import torch
 
-from training import ascent, machine, record
+from training import ascent, choices, machine, record
 from training import device as devices
 from training.ascent import Limit, Size
 from training.bench import Bench
@@ -48,8 +48,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
     parser.add_argument("--largest", type=int, help="try no larger size")
     parser.add_argument("--memory-cap", type=int, metavar="BYTES", help="memory that a run may take on the device")
+    parser.add_argument("--choose", type=int, metavar="EXAMPLES", help="first choose how to run so many examples")
     options = parser.parse_args(arguments)
-    for name in ("largest", "memory_cap"):
+    for name in ("largest", "memory_cap", "choose"):
         if (number := getattr(options, name)) is not None and number < 1:
             parser.error(f"--{name.replace('_', '-')}: {number}; allowed: at least 1")
     try:
@@ -193,10 +194,15 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         config = load(options.config)
         device = devices.choose(config)
         devices.prepare(config, device)
+        dataset = open_dataset(config, options.cache)
+        if options.choose:
+            tried = choices.choose(config, dataset, device, options.memory_cap, options.choose)
+            report({"facts": {"tried": [dataclasses.asdict(each) for each in tried]}})
+            config = choices.changed(config, tried)
+            devices.prepare(config, device)
         precision = "bfloat16" if devices.precision(config, device) else "float32"
         threads = torch.get_num_threads()
         report({"facts": {"device": devices.name(device), "precision": precision, "threads": threads}})
-        dataset = open_dataset(config, options.cache)
         bench = Bench(config, dataset, device, options.memory_cap)
         report({"facts": {"memory_budget": bench.budget, "memory_cap": options.memory_cap}})
         ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report, options.output / "check")

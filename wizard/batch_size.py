@@ -13,7 +13,7 @@ from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
-from wizard import architecture, configuration, inspection, optimizer, probe, quantity, steps
+from wizard import architecture, configuration, inspection, optimizer, probe, quantity, runtime, steps
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "batch_size"
@@ -71,7 +71,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         )
     if (earlier := _earlier(store)) is not None and earlier.settings["training.batch_size"] != size:
         reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
-    return Settled({"training.batch_size": size}, reason)
+    return Settled({"training.batch_size": size}, reason, lambda: runtime.decide(store, found))
 
 
 def valid(store: Store, decision: decisions.Decision) -> bool:
@@ -138,6 +138,7 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         device=result["device"],
         precision=result["precision"],
     )
+    yield from runtime.evidence(found)
     yield from _business(found)
     yield from _interruption(store, result)
     if (spread := max((line["spread"] for line in lines), default=0.0)) > UNSTEADY:

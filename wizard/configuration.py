@@ -16,6 +16,8 @@ from wizard import own
 # The decisions of the set-up, in their order. Whatever else is recorded as a decision sets nothing here.
 STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
 # Of a pipeline of the user's own: the rest is decided in their script.
+# Decided by measurement, together with the batch size.
+RUNTIME = "runtime"
 OWN_STEPS = ("metric", "initial", "batch_size", "baseline")
 
 
@@ -27,23 +29,26 @@ def steps(store: Store) -> tuple[str, ...]:
     return tuple(step for step in OWN_STEPS if sized or step != "batch_size")
 
 
-def current(store: Store) -> dict[str, Any]:
-    """Dotted name to value, in the order of the sections: defaults, what the project says, and what was decided.
+def current(store: Store, without: str = "") -> dict[str, Any]:
+    """Dotted name to value, in the order of the sections: defaults, what the project says, and what was decided, but
+    in the step `without`.
 
     Settings that have no default and were not decided yet are missing.
     """
-    decided = settled(store)
+    decided = settled(store, without=without)
     if store.project.settings.command:
         return {**own.values(store.project), **decided}
     values = {**_defaults(), **_of_project(store), **_of_optimizer(decided), **decided}
     return {key: values[key] for key in _keys() if key in values}
 
 
-def settled(store: Store, before: int | None = None) -> dict[str, Any]:
-    """What the decisions of the set-up have set; with `before`, what they had set when that decision was made."""
+def settled(store: Store, before: int | None = None, *, without: str = "") -> dict[str, Any]:
+    """What the decisions of the set-up have set, but for the step `without`; with `before`, what they had set when that
+    decision was made."""
     values: dict[str, Any] = {}
     for entry in in_force(store, before):
-        values.update(entry.settings)
+        if entry.step != without:
+            values.update(entry.settings)
     return values
 
 
@@ -51,7 +56,7 @@ def in_force(store: Store, before: int | None = None) -> list[decisions.Decision
     """The decisions of the set-up in force, in the order in which they were made."""
     latest: dict[str, decisions.Decision] = {}
     for entry in decisions.decisions(store, all=True):
-        if entry.step in STEPS and (before is None or entry.id < before):
+        if entry.step in (*STEPS, RUNTIME) and (before is None or entry.id < before):
             latest[entry.step] = entry
     return sorted(latest.values(), key=lambda entry: entry.id)
 

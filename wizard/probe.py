@@ -11,7 +11,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
 from state.project import Project
-from wizard import configuration, inspection, machine, measuring, optimizer, own_probe
+from wizard import configuration, inspection, machine, measuring, optimizer, own_probe, speed
 
 KIND = "probe"
 SIZES = "sizes.jsonl"
@@ -26,7 +26,8 @@ def subject(store: Store) -> dict[str, Any]:
     """All that the throughput of a batch size depends on (G6). Refuses while model or optimizer are not chosen."""
     if store.project.settings.command:
         return own_probe.subject(store)
-    values = configuration.current(store)
+    # What the probe itself chooses is no part of what it is about.
+    values = configuration.current(store, without=configuration.RUNTIME)
     if "model.name" not in values or "optimizer.name" not in values:
         raise Refusal("Choose an architecture and an optimizer first: the probe trains with them.")
     device = machine.at_hand(values["runtime.device"])
@@ -56,9 +57,11 @@ def start(store: Store, *, again: bool = False) -> str:
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
     )
     values = configuration.checked(store, {**PROVISIONAL, optimizer.LEARNING_RATE: rate.default})
+    values |= {key: value for key, value in about.items() if key.startswith("runtime.")}
     text = document.compose(values).as_string()
     cap = ("--memory-cap", str(about["memory_cap"])) if about["memory_cap"] else ()
-    command = ("training.probe", "--cache", str(store.project.cache), *cap, "--config")
+    choose = ("--choose", str(speed.first_guess(about["examples"])))
+    command = ("training.probe", "--cache", str(store.project.cache), *cap, *choose, "--config")
     return measuring.begin(store, KIND, about, ("config.toml", text), command, again=again)
 
 

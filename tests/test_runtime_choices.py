@@ -1,0 +1,59 @@
+"""Runtime choices: measured, the faster ones kept and recorded with their figures, and no reason to probe again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from state import decisions
+from tests import training_runs
+from tests.set_up import probed, set_up
+from training import choices
+from training.choices import Tried
+from training.data import open_dataset
+from wizard import configuration, flow, probe
+
+TRIED: list[dict[str, Any]] = [
+    {"key": "runtime.channels_last", "value": True, "before": 0.3, "seconds": 0.1, "preparation": 0.0, "kept": True},
+    {"key": "runtime.fused", "value": False, "before": 0.1, "seconds": 0.2, "preparation": 0.0, "kept": False},
+]
+
+
+def test_each_choice_is_tried_on_real_steps_and_kept_only_where_it_is_faster(digits: Path) -> None:
+    config = training_runs.configuration(digits)
+    threads = torch.get_num_threads()
+    try:
+        tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000)
+    finally:
+        torch.set_num_threads(threads)
+    assert {"runtime.channels_last", "runtime.fused"} <= {each.key for each in tried}
+    for each in tried:
+        assert not each.kept or each.before >= choices.GAIN * each.seconds
+    kept = [
+        Tried("runtime.channels_last", True, 2.0, 1.0, 0.0, True),
+        Tried("runtime.fused", False, 1.0, 2.0, 0.0, False),
+    ]
+    changed = choices.changed(config, kept)
+    assert changed.runtime.channels_last
+    assert changed.runtime.fused
+
+
+def test_what_the_probe_kept_becomes_settings_with_their_figures(tmp_path: Path) -> None:
+    """And the probe stays valid: what it chose itself is no part of what it is about."""
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, tried=TRIED)
+        shown = "\n".join(message.text() for message in flow.ask(store, "batch_size").evidence)
+        assert "runtime.channels_last = true: 100 ms a step instead of 300 ms, kept" in shown
+        assert "runtime.fused = false: 200 ms a step, 100 ms without, not kept" in shown
+        flow.answer(store, "batch_size", 64)
+        assert configuration.current(store)["runtime.channels_last"] is True
+        made = decisions.decision(store, "runtime")
+        assert made is not None
+        assert made.settings == {"runtime.channels_last": True}
+        assert probe.fresh(store) is not None
+        assert flow.standing(store).step == "initial"
+        probed(store, recommended=32, tried=[])
+        flow.answer(store, "batch_size", 32)
+        assert configuration.current(store)["runtime.channels_last"] is False

@@ -1,0 +1,130 @@
+"""Runtime choices that do not change what is learnt, measured at one size: the fastest of each is kept (G4).
+
+Memory format, fused optimizer, threads, and bfloat16 where the processor computes in it. Compilation is tried on CUDA
+only, and kept where what it saves over the planned examples is more than it takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from training import device as devices
+from training import machine, memory, timing
+from training import model as models
+from training import optimizer as optimizers
+from training.batches import derived_seed, training_batches
+from training.config import Config, check, flat, unflat
+from training.dataset import Dataset
+from training.loop import facts, update
+
+SIZE = 16
+# A choice that brings less is not worth another number in the last digit.
+GAIN = 1.05
+# Share of the cores that others may keep busy while numbers of threads are compared.
+BUSY = 0.25
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting with another value: seconds of a step before, with it, and of its preparation; whether it is kept."""
+
+    key: str
+    value: Any
+    before: float
+    seconds: float
+    preparation: float
+    kept: bool
+
+
+def choose(config: Config, dataset: Dataset, device: torch.device, cap: int | None, planned: int) -> list[Tried]:
+    """Try each setting against the best so far, side by side. `planned`: the examples that a run will see."""
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        if device.type == "cpu":
+            memory.Watch().limit(min(memory.available(), cap or sys.maxsize))
+        return _choose(config, dataset, device, planned)
+    except (RuntimeError, MemoryError) as error:
+        if not devices.is_out_of_memory(error):
+            raise
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+        gc.collect()
+        memory.Watch().restart()
+    # Where two networks side by side are too much, nothing is compared.
+    return []
+
+
+def changed(config: Config, tried: list[Tried]) -> Config:
+    """The configuration with what is kept."""
+    return check(unflat(flat(config) | {each.key: each.value for each in tried if each.kept}))
+
+
+def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int) -> list[Tried]:
+    size = min(SIZE, len(dataset.train))
+    best, tried = _Step(config, dataset, device, size), []
+    for key, value in _candidates(config, device):
+        other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, size)
+        neighbours = machine.Neighbours()
+        before, seconds = timing.fastest((best, other), device, [best.seconds, other.seconds])
+        preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
+        kept = before >= GAIN * seconds and (before - seconds) * planned / size > preparation
+        # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day.
+        if key == "runtime.threads" and (neighbours.cores() or 0.0) > BUSY * machine.cores():
+            kept = False
+        tried.append(Tried(key, value, before, seconds, preparation, kept))
+        if kept:
+            best = other
+    return tried
+
+
+def _candidates(config: Config, device: torch.device) -> Iterator[tuple[str, Any]]:
+    if config.data.task == "image-classification":
+        yield "runtime.channels_last", not config.runtime.channels_last
+    if config.optimizer.name in ("sgd", "adam", "adamw"):
+        yield "runtime.fused", not config.runtime.fused
+    if device.type == "cpu":
+        if not config.runtime.threads and machine.cores() > 1:
+            yield "runtime.threads", max(1, machine.cores() // 2)
+        if config.runtime.precision == "auto" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            yield "runtime.precision", "bfloat16"
+    elif device.type == "cuda":
+        yield "runtime.compile", True
+
+
+class _Step:
+    """A training step under a configuration; `first` and `seconds`: what the first and a later one took."""
+
+    def __init__(self, config: Config, dataset: Dataset, device: torch.device, size: int):
+        self.config, self.device = config, device
+        self.precision = devices.precision(config, device)
+        self.threads = config.runtime.threads or machine.cores()
+        torch.manual_seed(derived_seed(config.training.seed, "initialisation"))
+        network = models.build(config, facts(dataset)).to(device).train()
+        self.optimizer = optimizers.build(config, network)
+        for group in self.optimizer.param_groups:
+            group["lr"] = 0.0
+        self.network: Any = torch.compile(network, dynamic=False) if config.runtime.compile else network
+        few = dataclasses.replace(config.training, batch_size=size, steps=1)
+        batches = training_batches(dataclasses.replace(config, training=few), dataset.train, device, first_step=1)
+        self.batch = next(batches)
+        self.first, self.seconds = self._timed(), self._timed()
+
+    def __call__(self) -> None:
+        if self.device.type == "cpu":
+            torch.set_num_threads(self.threads)
+        update(self.network, self.optimizer, *self.batch, self.config, self.precision)
+
+    def _timed(self) -> float:
+        began = time.perf_counter()
+        self()
+        timing.synchronize(self.device)
+        return time.perf_counter() - began

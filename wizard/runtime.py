@@ -1,0 +1,69 @@
+"""The runtime choices that the probe measured and kept: recorded together with the batch size, as settings (G4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import Message, say, stored
+from state import decisions
+from state.database import Store
+from state.measurements import Measurement
+from wizard import configuration, quantity
+
+
+def decide(store: Store, found: Measurement) -> None:
+    """Record what the probe chose; nothing where it chose nothing, unless an earlier choice is to be taken back."""
+    tried: list[dict[str, Any]] = found.result.get("tried") or []
+    settings = {each["key"]: each["value"] for each in tried if each["kept"]}
+    earlier = decisions.decision(store, configuration.RUNTIME)
+    if settings == (dict(earlier.settings) if earlier is not None else {}):
+        return
+    figures = [stored(_figures(each)) for each in tried]
+    decisions.decide(
+        store,
+        configuration.RUNTIME,
+        question=stored(say("How should a step be computed? (It changes the time, not what is learnt.)")),
+        options=[],
+        recommended=_words(settings),
+        chosen=_words(settings),
+        reason=stored(_reason(tried)),
+        evidence=figures,
+        settings=settings,
+    )
+
+
+def evidence(found: Measurement) -> Iterator[Message]:
+    """Each choice with its figures."""
+    tried: list[dict[str, Any]] = found.result.get("tried") or []
+    if tried:
+        yield say("Before, runtime choices were tried, which do not change what is learnt; the faster ones are kept:")
+    yield from (_figures(each) for each in tried)
+
+
+def _figures(each: dict[str, Any]) -> Message:
+    name, value = each["key"], quantity.setting(each["value"])
+    before, seconds = quantity.duration(each["before"]), quantity.duration(each["seconds"])
+    if each["kept"]:
+        return say(
+            "{name} = {value}: {seconds} a step instead of {before}, kept", **_said(name, value, seconds, before)
+        )
+    return say("{name} = {value}: {seconds} a step, {before} without, not kept", **_said(name, value, seconds, before))
+
+
+def _said(name: str, value: str, seconds: Message, before: Message) -> dict[str, Any]:
+    return {"name": name, "value": value, "seconds": seconds, "before": before}
+
+
+def _reason(tried: list[dict[str, Any]]) -> Message:
+    kept = [_figures(each) for each in tried if each["kept"]]
+    if not kept:
+        return say("nothing that was tried was faster by 5 %")
+    reason = kept[0]
+    for more in kept[1:]:
+        reason = say("{reason}; {more}", reason=reason, more=more)
+    return reason
+
+
+def _words(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key} = {quantity.setting(value)}" for key, value in settings.items()) or "-"
