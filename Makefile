@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review bench-terminal snapshots pictures install locale figures wheel clean
+.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review bench-terminal snapshots pictures install locale figures wheel clean bench-statistics
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,9 @@ figures: .venv/.dev  ## parameters and compute of the catalogue's architectures,
 	$(BIN)/python -m tests.figures --write
 
 install: .venv/.demo  ## only the virtual environment, to use .venv/bin/tunebook
+
+bench-statistics: .venv/.dev  ## error rates of review and launch by simulation (some minutes)
+	$(BIN)/python -m benchmarks.statistics
 
 wheel: .venv/.dev  ## a wheel in dist/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .

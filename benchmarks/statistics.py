@@ -1,0 +1,205 @@
+"""How often the statistics of review and launch are wrong, by simulation, beside the figures of the design study.
+
+    python -m benchmarks.statistics [--write]
+
+False alarms and detection of the boundary rule; false adoption and power of the launch rule; bias of the best of n;
+false alarms of what matters; coverage of every interval. `--write` puts the table into benchmarks/results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rounds import boundary, decision, statistics
+from rounds.design import plan
+from rounds.importance import effects
+from rounds.plan import Role, RoundPlan
+from tests.rounds_made import BASE, DECAY, OPTIMIZERS, RATE, results
+
+RESULTS = Path(__file__).parent / "results" / "statistics.md"
+NAMES = ("learning_rate", "weight_decay", "beta1", "epsilon", "beta2")
+Row = tuple[str, str, str, str]
+
+
+def main() -> None:
+    """Run all simulations and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/results")
+    options = parser.parse_args()
+    lines = [
+        "# Statistics by simulation",
+        "",
+        "`make bench-statistics` prints this table. The last column has the figure that the rule was designed with,",
+        "from a simulation of its own; a dash where there was none. Units are standard deviations from run to run.",
+        "",
+        "| rule | case | measured | designed with |",
+        "|---|---|---|---|",
+    ]
+    for line in lines:
+        print(line)
+    for simulation in (of_boundary, of_launch, of_best_of, of_importance, of_intervals):
+        for row in simulation():
+            line = "| " + " | ".join(row) + " |"
+            lines.append(line)
+            print(line, flush=True)
+    if options.write:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def studied(dimensions: int, trials: int, seed: int) -> RoundPlan:
+    """A study of so many dimensions."""
+    keys = [f"optimizer.{name}" for name in NAMES]
+    roles: dict[str, Role] = dict.fromkeys(keys, "fixed")
+    roles |= dict.fromkeys(keys[:dimensions], "nuisance")
+    ranges = {"adamw.learning_rate": RATE, "adamw.weight_decay": DECAY}
+    kept = {key: domain for key, domain in ranges.items() if roles[f"optimizer.{key.partition('.')[2]}"] == "nuisance"}
+    return plan(BASE, "minimise", optimizers=OPTIMIZERS, trials=trials, seed=seed, roles=roles, ranges=kept)
+
+
+def of_boundary(times: int = 400) -> Iterator[Row]:
+    """An optimum somewhere inside the range of one dimension (10 to 90 % of it), and one just outside."""
+    designed = {1: ("5 to 13 %", "100 %"), 3: ("5 to 13 %", "77 %"), 5: ("5 to 13 %", "57 %")}
+    for dimensions, (false, found) in designed.items():
+        alarms = {False: 0, True: 0}
+        for outside in alarms:
+            for seed in range(times):
+                random = np.random.default_rng(seed)
+                planned = studied(dimensions, 20, seed)
+                names = [dimension.name for dimension in planned.studies[0].dimensions]
+                others = random.uniform(0.2, 0.8, dimensions)
+                optimum = 1.1 if outside else float(random.uniform(0.1, 0.9))
+
+                def score(
+                    u: Mapping[str, float], names: Any = names, others: Any = others, at: float = optimum
+                ) -> float:
+                    return sum(
+                        (u[name] - (at if place == 0 else others[place])) ** 2 for place, name in enumerate(names)
+                    )
+
+                told = boundary.check(planned, results(planned, score), "min")
+                alarms[outside] += any(finding.figures.get("dimension") == names[0] for finding in told)
+        case = f"{dimensions} dimension{'s' if dimensions > 1 else ''}, 20 trials"
+        yield "boundary: false alarm", case + ", optimum inside", percent(alarms[False], times), false
+        yield "boundary: detection", case + ", optimum just outside", percent(alarms[True], times), found
+
+
+def of_launch(times: int = 3000) -> Iterator[Row]:
+    """The whole rule with its looks at 3, 5 and 8 runs, for candidates that are so many deviations better."""
+    designed = {
+        False: {0: "10 % (Welch p < .10, one look at 5)", 1: "58 %", 2: "95 %"},
+        True: {0: "5 % (Welch p < .05, one look at 5)", 1: "40 %", 2: "88 %"},
+    }
+    for complex_, figures in designed.items():
+        for gain, figure in figures.items():
+            adopted, runs = 0, 0
+            for seed in range(times):
+                random = np.random.default_rng([seed, gain, complex_])
+                candidate, best = random.normal(-gain, 1, 8).tolist(), random.normal(0, 1, 8).tolist()
+                count = decision.RUNS[0]
+                while True:
+                    verdict = decision.judge(candidate[:count], best[:count], "min", complex_)
+                    if verdict.decision != "repeat":
+                        break
+                    count = verdict.runs
+                adopted += verdict.decision == "adopt"
+                runs += count
+            what = "false adoption" if gain == 0 else "power"
+            kind = "adds complexity" if complex_ else "simple"
+            yield (
+                f"launch: {what}",
+                f"{kind}, {gain} sd better; {runs / times:.1f} runs a side on average",
+                percent(adopted, times),
+                figure,
+            )
+
+
+def of_best_of(times: int = 4000) -> Iterator[Row]:
+    """Against the true expectation of the best of n normal values."""
+    for n, biased in ((5, "0 (with replacement +0.06)"), (10, "0 (with replacement +0.11)"), (20, "0 (+0.20)")):
+        found = [
+            statistics.best_of(np.random.default_rng([seed, n]).normal(0, 1, 20).tolist(), n).mean
+            for seed in range(times)
+        ]
+        true = float(np.mean(np.random.default_rng(n).normal(0, 1, (400_000, n)).min(axis=1)))
+        error = float(np.std(found)) / math.sqrt(times)
+        yield "best of n: bias", f"n = {n} of 20 trials", f"{np.mean(found) - true:+.3f} ± {2 * error:.3f} sd", biased
+
+
+def of_importance(times: int = 100) -> Iterator[Row]:
+    """Of pure noise, and of a bowl in one of the dimensions with noise of a tenth of its depth."""
+    for dimensions in (2, 5):
+        for trials in (20, 50):
+            false = found = 0
+            for seed in range(times):
+                random = np.random.default_rng(seed)
+                planned = studied(dimensions, trials, seed)
+                first = planned.studies[0].dimensions[0].name
+
+                def noise(_u: Mapping[str, float], random: Any = random) -> float:
+                    return float(random.normal())
+
+                def bowl(u: Mapping[str, float], first: str = first, random: Any = random) -> float:
+                    return 12 * (u[first] - 0.6) ** 2 + 0.4 * float(random.normal())
+
+                false += matters(planned, noise) != set()
+                found += (first,) in matters(planned, bowl)
+            case = f"{dimensions} dimensions, {trials} trials"
+            yield "what matters: false alarm", f"{case}, a study of noise", percent(false, times), "10 % (nominal)"
+            yield "what matters: detection", f"{case}, a bowl in one", percent(found, times), "-"
+
+
+def matters(planned: RoundPlan, score: Callable[[Mapping[str, float]], float]) -> set[tuple[str, ...]]:
+    """The single hyperparameters that are said to matter."""
+    found = effects(planned.studies[0], results(planned, score), "min")
+    return {effect.names for effect in found if effect.judged == "matters" and len(effect.names) == 1}
+
+
+def of_intervals(times: int = 3000) -> Iterator[Row]:
+    """How often an interval of 95 % holds the true value."""
+    for n in (3, 5, 8):
+        held = 0
+        for seed in range(times):
+            low, high = statistics.mean_interval(np.random.default_rng([seed, n]).normal(0, 1, n).tolist())
+            held += low <= 0 <= high
+        yield "interval of a mean: coverage", f"{n} runs", percent(held, times), "95 % (nominal)"
+    for rate, total in ((0.02, 360), (0.1, 360), (0.5, 50)):
+        held = 0
+        for seed in range(times):
+            low, high = statistics.share_interval(
+                int(np.random.default_rng([seed, total]).binomial(total, rate)), total
+            )
+            held += low <= rate <= high
+        yield "interval of an error rate: coverage", f"{rate:.0%} of {total}", percent(held, times), ">= 95 % (exact)"
+    for n in (3, 5, 8):
+        held, shorter = 0, times // 6
+        true = 0.5 * (1 + math.erf(1 / math.sqrt(2) / math.sqrt(2)))
+        for seed in range(shorter):
+            random = np.random.default_rng([seed, n])
+            better = statistics.improvement(random.normal(-1, 1, n).tolist(), random.normal(0, 1, n).tolist())
+            held += better.low <= true <= better.high
+        yield "interval of P(better): coverage", f"{n} runs a side, 1 sd better", percent(held, shorter), "-"
+    for q in (0.05, 0.95):
+        held = 0
+        for seed in range(times):
+            random = np.random.default_rng([seed, int(q * 100)])
+            costs = random.normal(0, 1, 20)
+            drawn = random.choice(costs, 10, replace=False).min()
+            held += drawn <= statistics.quantile_of_best(costs.tolist(), 10, q)
+        yield "quantile of the best of 10", f"{q:.0%} quantile, of 20 trials", percent(held, times), f"at least {q:.0%}"
+
+
+def percent(count: int, times: int) -> str:
+    """A share with twice its standard error."""
+    share = count / times
+    return f"{share:.1%} ± {2 * math.sqrt(max(share * (1 - share), 1 / times) / times):.1%}"
+
+
+if __name__ == "__main__":
+    main()
