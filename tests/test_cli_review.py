@@ -1,0 +1,97 @@
+"""Review, insights, checks, the line of the best configurations and the final study, by command and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rounds import planning
+from state import trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+from tests.test_cli import tunebook
+
+LR = "sgd.learning_rate"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project with a round of 24 trials over the learning rate, which matters."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data", training__steps=100))
+        roles: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "nuisance"}
+        batch = planning.save(opened, planning.propose(opened, trials=24, roles=roles))
+        for entry in trials.trials(opened, batch.name):
+            small_project.end(opened, entry.id, 0.1 + (entry.u[LR] - 0.97) ** 2)
+        yield opened
+
+
+@pytest.fixture
+def answer(store: Store, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Carries out a command in the project, which must end well; its JSON document."""
+
+    def run(*words: str, code: int = 0) -> Any:
+        assert tunebook(*words, "--project", store.project.root, "--json") == code
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_a_finding_is_dismissed_restored_and_acted_on_by_command(store: Store, answer: Any) -> None:
+    """The key of each finding is in the answer; the design that a finding proposes is planned, not run."""
+    keys = [finding["key"] for finding in answer("round", "review")["findings"]]
+    assert f"boundary/joint/{LR}" in keys
+    refused = answer("round", "review", "--dismiss", "boundary", code=2)
+    assert "boundary" in refused["error"]
+    held = answer("round", "review", "--dismiss", f"boundary/joint/{LR}", "--reason", "wide enough")
+    (dismissed,) = [finding for finding in held["findings"] if finding["dismissed"]]
+    assert dismissed["dismissed"]["reason"] == "wide enough"
+    back = answer("round", "review", "--restore", f"boundary/joint/{LR}")
+    assert not any(finding["dismissed"] for finding in back["findings"])
+    done = answer("round", "review", "--act", f"boundary/joint/{LR}")["done"]
+    assert done == {"does": "plan", "round": "round-2", "notes": []}
+    assert trials.batch(store, "round-2").wanted == ""
+
+
+def test_insights_are_confirmed_and_refused_by_command(answer: Any) -> None:
+    """What is confirmed comes with its caveats; an own sentence needs no key."""
+    answer("round", "review")
+    key = f"matters/round-1/joint/{LR}"
+    assert key in [entry["key"] for entry in answer("insights")["proposed"]]
+    kept = answer("insights", "--confirm", key, "--text", "The rate counts.")["insights"]
+    assert [(entry["key"], entry["text"]) for entry in kept] == [(key, "The rate counts.")]
+    assert any("momentum" in caveat for caveat in kept[0]["caveats"])
+    assert answer("insights", "--refuse", key, "--reason", "luck")["insights"] == []
+    assert len(answer("insights", "--text", "Water is wet.")["insights"]) == 1
+    assert "no insight" in answer("insights", "--confirm", "nonsense", code=2)["error"]
+
+
+def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
+    """From the best trial of the last round, without running it."""
+    planned = answer("round", "check")
+    assert planned["round"] == "round-2"
+    assert len(planned["trials"]) == 4
+    assert trials.batch(store, "round-2").plan["check"] == "instability"
+
+
+def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> None:
+    """On record as not repeated; the line names each configuration."""
+    assert "goes with" in answer("launch", "--too-costly", code=2)["error"]
+    done = answer("launch", "--too-costly", "--decide", "adopt", "--reason", "a week each")
+    assert (done["decided"], done["repeated"]) == ("adopt", False)
+    line = answer("launch", "--history")
+    assert [link["current"] for link in line] == [False, True]
+    back = answer("launch", "--back", line[0]["configuration"], "--reason", "it broke")
+    assert back[-1]["configuration"] == line[0]["configuration"]
+
+
+def test_the_look_at_the_test_split_refuses_in_a_sentence(answer: Any) -> None:
+    """No run of the best configuration was trained; nothing is counted."""
+    assert "No complete run" in answer("test", code=2)["error"]
+    assert answer("test", "--list") == []
