@@ -61,12 +61,13 @@ def seconds_per_step(entries: Iterable[Trial]) -> float | None:
 
 def seconds(entry: Trial) -> float | None:
     """How long a trial has taken so far, by the clock; None before it began. One that was interrupted on the way took
-    what it says itself."""
+    what it says itself, and so did one whose start is not known, as after the store was built again."""
+    result = entry.result or {}
+    told = result.get("seconds") if entry.status in trials.ENDED else None
+    if told and (entry.started_at is None or result.get("resumed")):
+        return float(told)
     if entry.started_at is None:
         return None
-    result = entry.result or {}
-    if entry.status in trials.ENDED and result.get("resumed") and result.get("seconds"):
-        return float(result["seconds"])
     ended = entry.ended_at or now()
     begin, end = (datetime.datetime.fromisoformat(at) for at in (entry.started_at, ended))
     return max((end - begin).total_seconds(), 0.0)
