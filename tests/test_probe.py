@@ -299,8 +299,8 @@ def test_texts_are_probed_with_their_own_model_and_tokenizer(tmp_path: Path) -> 
 def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_digits: Path, tmp_path: Path) -> None:
     config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=224)
     folder = tmp_path / "probe"
-    # Eight such images take 175 MiB.
-    done = run_probe(config, folder, "--memory-cap", str(150 * MIB))
+    # Eight such images take 175 MiB, more than the quarter beyond the cap that is measured.
+    done = run_probe(config, folder, "--memory-cap", str(120 * MIB))
     assert done.returncode == 0, done.stderr
     sizes, result = lines(folder), training_runs.result(folder)
     assert (sizes[0]["batch_size"], sizes[0]["outcome"]) == (8, "out_of_memory")
