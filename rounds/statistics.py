@@ -4,9 +4,10 @@ costs, not scores; whoever calls turns the sign."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 # So near to a value that was seen that it is inside every interval around it.
 BESIDE = 1e-9
@@ -135,8 +136,9 @@ def improvement(candidate: Sequence[float], best: Sequence[float], confidence: f
         return abs(share - true) - z * math.sqrt(variance)
 
     # Just beside what was seen: at 0 and 1 the variance is none, which would be a root, too.
-    low = brentq(beyond, 0.0, share - share * BESIDE) if share else 0.0
-    high = brentq(beyond, share + (1 - share) * BESIDE, 1.0) if share < 1 else 1.0
+    root: Callable[..., Any] = brentq
+    low = root(beyond, 0.0, share - share * BESIDE) if share else 0.0
+    high = root(beyond, share + (1 - share) * BESIDE, 1.0) if share < 1 else 1.0
     return Improvement(share, float(low), float(high))
 
 
