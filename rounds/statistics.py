@@ -4,8 +4,13 @@ costs, not scores; whoever calls turns the sign."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+# So near to a value that was seen that it is inside every interval around it.
+BESIDE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -109,25 +114,32 @@ class Improvement:
     high: float
 
 
-def improvement(
-    candidate: Sequence[float], best: Sequence[float], confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Improvement:
-    """Mann-Whitney's U over the pairs, with a percentile bootstrap of both groups; the seed makes it repeatable.
+def improvement(candidate: Sequence[float], best: Sequence[float], confidence: float = 0.95) -> Improvement:
+    """Mann-Whitney's U over the pairs, with Newcombe's interval for it (2006, Statistics in Medicine 25, method 5).
 
-    Infinite costs lose. Raises ValueError for an empty group.
+    Unlike a bootstrap it is not empty where every run of one side wins, as it often is with three runs a side. Infinite
+    costs lose. Raises ValueError for an empty group.
     """
-    import numpy as np
+    from scipy.optimize import brentq
 
     if not candidate or not best:
         raise ValueError("each group needs at least one run")
-    ours, theirs = (np.nan_to_num(np.array(group, float), nan=np.inf, posinf=np.inf) for group in (candidate, best))
-    wins = np.less.outer(ours, theirs) + 0.5 * np.equal.outer(ours, theirs)
-    random = np.random.Generator(np.random.PCG64(seed))
-    rows = random.integers(0, len(candidate), (resamples, len(candidate)))
-    columns = random.integers(0, len(best), (resamples, len(best)))
-    drawn = wins[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2))
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Improvement(float(wins.mean()), float(low), float(high))
+    ours, theirs = ([cost if math.isfinite(cost) else math.inf for cost in group] for group in (candidate, best))
+    pairs = len(ours) * len(theirs)
+    share = sum((own < other) + 0.5 * (own == other) for own in ours for other in theirs) / pairs
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    runs = (len(ours) + len(theirs)) / 2 - 1
+
+    def beyond(true: float) -> float:
+        """How much further than z deviations a true value lies from what was seen."""
+        variance = true * (1 - true) * (1 + runs * (1 - true) / (2 - true) + runs * true / (1 + true)) / pairs
+        return abs(share - true) - z * math.sqrt(variance)
+
+    # Just beside what was seen: at 0 and 1 the variance is none, which would be a root, too.
+    root: Callable[..., Any] = brentq
+    low = root(beyond, 0.0, share - share * BESIDE) if share else 0.0
+    high = root(beyond, share + (1 - share) * BESIDE, 1.0) if share < 1 else 1.0
+    return Improvement(share, float(low), float(high))
 
 
 def mean(values: Sequence[float]) -> float:

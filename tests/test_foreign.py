@@ -125,7 +125,7 @@ def test_nothing_to_read_is_nothing_read(tmp_path: Path) -> None:
 
 def test_what_timm_itself_writes_is_read(tmp_path: Path) -> None:
     """With the very function of its training script."""
-    from timm.utils import update_summary
+    from timm.utils.summary import update_summary
 
     for epoch in range(2):
         train, evaluation = {"loss": 2.0 - epoch}, {"loss": 1.5 - epoch, "top1": 40.0 + epoch}
