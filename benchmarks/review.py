@@ -27,7 +27,7 @@ from state.metrics import index_metrics
 from state.project import Project
 from state.store import open_store
 from tests import small_project
-from tui import reporting
+from tui.report import writing
 
 RESULTS = Path(__file__).parent / "results" / "review.md"
 EVALUATIONS, STEPS = 100, 1000
@@ -103,8 +103,8 @@ def measured(project: Project) -> Iterator[str]:
         yield f"| the review opens (s) | {seconds(opened):.2f} | 1 |"
         yield f"| its checks alone (s) | {seconds(lambda: review(plan, records, direction, noise)):.2f} | |"
         for kind, aim in (("html", "5 MB"), ("md", ""), ("json", "")):
-            taken = seconds(lambda kind=kind: reporting.content(store, kind))
-            size = len(reporting.content(store, kind).encode())
+            taken = seconds(lambda kind=kind: writing.content(store, kind))
+            size = len(writing.content(store, kind).encode())
             yield f"| the report as {kind}: s, MB | {taken:.2f}, {size / 1e6:.2f} | {aim} |"
 
 

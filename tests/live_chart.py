@@ -7,9 +7,9 @@ import sys
 
 from textual.app import App, ComposeResult
 
-from tui.chart import Chart
-from tui.plot import Axes
-from tui.series import Series
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.charts.series import Series
 
 POINTS = 100
 

@@ -13,7 +13,7 @@ from state import trials
 from state.store import open_store
 from tests import small_project, watched_round
 from tui.app import Tunebook
-from tui.page_round import RoundPage
+from tui.pages.round import RoundPage
 
 TRIALS, RUNNING, STEPS, EVERY = 20, 4, 1000, 10
 

@@ -90,7 +90,7 @@ async def _visit(shots: Sequence[Shot], project: Project | None, write: Callable
     """Show each page of a project, and write it down when all that it reads has come."""
     from tests.screens import wait_for
     from tui.app import Tunebook
-    from tui.page import Page
+    from tui.pages.page import Page
 
     for shot in shots:
         app = Tunebook(project.root if project else None)

@@ -19,7 +19,7 @@ from presets.catalogue import CatalogueError
 from tests import figures
 from training import config
 from training.figures import main as print_figures
-from tui.cli_presets import KINDS
+from tui.commands.presets import KINDS
 
 ARCHITECTURES = catalogue.architectures()
 REST = {

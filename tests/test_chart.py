@@ -19,13 +19,13 @@ from textual.geometry import Region
 from textual.pilot import Pilot
 
 from tests.live_chart import POINTS, curve
-from tui.canvas import changes
-from tui.chart import Chart
-from tui.hint import Hint
+from tui.charts.canvas import changes
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes, draw
+from tui.charts.series import COLOURS, Cursor, Series
 from tui.keys import bindings
-from tui.plot import Axes, draw
-from tui.series import COLOURS, Cursor, Series
 from tui.terminal import width
+from tui.widgets.hint import Hint
 
 AXES = Axes("step", "loss", x_range=(0, 1000), empty="no data yet")
 TRIALS = Series(
@@ -176,7 +176,9 @@ async def test_a_chart_that_is_not_seen_is_not_drawn(monkeypatch: pytest.MonkeyP
         app.chart.display = False
         await pilot.pause()
         drawn = []
-        monkeypatch.setattr("tui.chart.draw", lambda *given, **named: drawn.append(given) or draw(*given, **named))
+        monkeypatch.setattr(
+            "tui.charts.chart.draw", lambda *given, **named: drawn.append(given) or draw(*given, **named)
+        )
         app.chart.update(curves(30))
         await pilot.pause()
         assert drawn == []

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_chart import OneChart
-from tui.chart import Chart
-from tui.legend import compared
-from tui.plot import Axes, draw
-from tui.series import Cursor, Series
-from tui.smooth import SHARES, smoothed
+from tui.charts.chart import Chart
+from tui.charts.legend import compared
+from tui.charts.plot import Axes, draw
+from tui.charts.series import Cursor, Series
+from tui.charts.smooth import SHARES, smoothed
 from tui.window import cut, moved, whole, zoomed
 
 LINE = Series("a", "first", range(1, 101), [1 / step for step in range(1, 101)], ids=["t1"] * 100)

@@ -12,9 +12,9 @@ from presets import advice, language
 from tests.screens import NARROW, shown, wait_for_text
 from tests.set_up import set_up
 from tui.app import Tunebook
-from tui.cli_explain import STEPS
+from tui.commands.explain import STEPS
 from tui.main import main
-from tui.page_explain import Explain
+from tui.pages.explain import Explain
 from wizard import flow
 
 

@@ -15,7 +15,10 @@ HEAVY = {"torch", "torchvision", "timm", "transformers", "tokenizers", "safetens
 TERMINAL = {"textual", "rich"}
 STORE = {"sqlite_utils", "sqlite3", "tomlkit"}
 OURS = {"presets", "rounds", "state", "training", "tui", "wizard"}
-ROOMS = {room: sorted(path.stem for path in (HOME / room).glob("*.py")) for room in OURS}
+ROOMS = {
+    room: sorted(".".join(path.relative_to(HOME).with_suffix("").parts) for path in (HOME / room).rglob("*.py"))
+    for room in OURS
+}
 
 
 def loaded(code: str) -> set[str]:
@@ -30,7 +33,7 @@ def loaded(code: str) -> set[str]:
 
 def whole(room: str) -> str:
     """Code that imports every module of a room."""
-    return "\n".join(f"import {room}.{module}" for module in ROOMS[room])
+    return "\n".join(f"import {module}" for module in ROOMS[room])
 
 
 @pytest.mark.parametrize("room", ["presets", "state", "wizard", "rounds", "tui"])

@@ -18,7 +18,7 @@ from tests import small_project
 from tests.screens import NARROW, wait_for, wait_for_text
 from tests.watched_round import press, write
 from tui.app import Tunebook
-from tui.page_insights import InsightsPage
+from tui.pages.insights import InsightsPage
 
 LR, WD = "sgd.learning_rate", "sgd.weight_decay"
 

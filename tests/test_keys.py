@@ -10,13 +10,13 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from tui.chart import Chart
-from tui.hint import Hint, fitting
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.charts.series import COLOURS
 from tui.keys import GROUPS, KEYS, NAMES, Hinted, bindings, help_rows, hints
-from tui.plot import Axes
-from tui.series import COLOURS
 from tui.terminal import width
 from tui.theme import SERIES_ANSI, SERIES_ON_DARK, SERIES_ON_LIGHT, STATUSES, VERDICTS, Look
+from tui.widgets.hint import Hint, fitting
 
 LOOKS = [*STATUSES.values(), *VERDICTS.values()]
 

@@ -16,8 +16,8 @@ from tests import small_project
 from tests.screens import NARROW, wait_for, wait_for_text
 from tests.watched_round import press, supervised, write
 from tui.app import Tunebook
-from tui.page_decisions import DecisionsPage
-from tui.page_launch import LaunchPage
+from tui.pages.decisions import DecisionsPage
+from tui.pages.launch import LaunchPage
 
 
 @pytest.fixture

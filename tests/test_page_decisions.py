@@ -11,9 +11,9 @@ from state.project import Settings, create
 from tests import set_up, small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.controls import Choices, Field
-from tui.page_decisions import DecisionsPage
-from tui.page_home import Home
+from tui.pages.decisions import DecisionsPage
+from tui.pages.home import Home
+from tui.widgets.controls import Choices, Field
 from wizard import baseline, flow
 
 pytestmark = pytest.mark.usefixtures("quick_looks")

@@ -24,10 +24,10 @@ from tests.watched_round import press, supervised, write
 from tui import draft
 from tui.app import Tunebook
 from tui.draft import Draft
-from tui.page_design import DesignPage
-from tui.page_round import RoundPage
-from tui.table import Table
+from tui.pages.design import DesignPage
+from tui.pages.round import RoundPage
 from tui.terminal import width
+from tui.widgets.table import Table
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from state.store import open_store
 from tests import prepared, set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.controls import Choices
 from tui.keys import KEYS
-from tui.page_decisions import DecisionsPage
-from tui.page_export import ExportPage
-from tui.page_help import Help
-from tui.page_home import Home
-from tui.page_round import RoundPage
-from tui.page_setup import SetupPage
-from tui.page_trial import TrialPage
-from tui.page_welcome import Welcome
+from tui.pages.decisions import DecisionsPage
+from tui.pages.export import ExportPage
+from tui.pages.help import Help
+from tui.pages.home import Home
+from tui.pages.round import RoundPage
+from tui.pages.setup import SetupPage
+from tui.pages.trial import TrialPage
+from tui.pages.welcome import Welcome
+from tui.widgets.controls import Choices
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 

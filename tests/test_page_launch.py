@@ -16,9 +16,9 @@ from state.store import open_store
 from tests import small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.controls import Field, Reading
-from tui.page_home import Home
-from tui.page_launch import LaunchPage
+from tui.pages.home import Home
+from tui.pages.launch import LaunchPage
+from tui.widgets.controls import Field, Reading
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 

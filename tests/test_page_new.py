@@ -13,11 +13,11 @@ from textual.pilot import Pilot
 from state.project import FILE, Settings, create, open_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.controls import Choices, Field
-from tui.page_home import Home
-from tui.page_new import NewProject
-from tui.page_setup import SetupPage
-from tui.page_welcome import Welcome
+from tui.pages.home import Home
+from tui.pages.new import NewProject
+from tui.pages.setup import SetupPage
+from tui.pages.welcome import Welcome
+from tui.widgets.controls import Choices, Field
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 

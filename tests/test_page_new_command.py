@@ -12,9 +12,9 @@ from state.store import open_store
 from tests import own_pipelines
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.controls import Choices, Field
-from tui.page_new_command import NewCommand
-from tui.page_setup import SetupPage
+from tui.pages.new_command import NewCommand
+from tui.pages.setup import SetupPage
+from tui.widgets.controls import Choices, Field
 from wizard import baseline, flow
 
 pytestmark = pytest.mark.usefixtures("quick_looks")

@@ -16,15 +16,15 @@ from state.store import open_store
 from tests import small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.chart import Chart
-from tui.controls import Choices
-from tui.page_design import DesignPage
-from tui.page_home import Home
-from tui.page_launch import LaunchPage
-from tui.page_review import ReviewPage
-from tui.page_round import RoundPage
-from tui.page_trial import TrialPage
+from tui.charts.chart import Chart
+from tui.pages.design import DesignPage
+from tui.pages.home import Home
+from tui.pages.launch import LaunchPage
+from tui.pages.review import ReviewPage
+from tui.pages.round import RoundPage
+from tui.pages.trial import TrialPage
 from tui.terminal import width
+from tui.widgets.controls import Choices
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 

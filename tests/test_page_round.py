@@ -26,15 +26,15 @@ from tests import small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tests.watched_round import advance, press, supervised, write
 from tui.app import Tunebook
-from tui.chart import Chart
-from tui.growing import Curves
-from tui.page_design import DesignPage
-from tui.page_round import RoundPage
-from tui.page_trial import TrialPage
-from tui.series import Cursor
-from tui.table import Table
+from tui.charts.chart import Chart
+from tui.charts.series import Cursor
+from tui.pages.design import DesignPage
+from tui.pages.round import RoundPage
+from tui.pages.trial import TrialPage
 from tui.terminal import width
-from tui.trial_table import ranked, value_columns
+from tui.widgets.growing import Curves
+from tui.widgets.table import Table
+from tui.widgets.trial_table import ranked, value_columns
 
 COUNT = 6
 

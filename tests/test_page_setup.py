@@ -19,9 +19,9 @@ from state.store import open_store
 from tests import set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.controls import Choices, Field
-from tui.page_home import Home
-from tui.page_setup import SetupPage
+from tui.pages.home import Home
+from tui.pages.setup import SetupPage
+from tui.widgets.controls import Choices, Field
 from wizard import baseline, flow, inspection, probe
 
 pytestmark = pytest.mark.usefixtures("quick_looks")

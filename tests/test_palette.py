@@ -11,11 +11,11 @@ from state.project import Project
 from tests import prepared, watched_round
 from tests.screens import NARROW, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
-from tui.page_decisions import DecisionsPage
-from tui.page_palette import Palette
-from tui.page_round import RoundPage
-from tui.prompt import Prompt
-from tui.table import Table
+from tui.pages.decisions import DecisionsPage
+from tui.pages.palette import Palette
+from tui.pages.round import RoundPage
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.plot import Axes, draw
-from tui.scale import exact, number, rounded, ticks
-from tui.series import COLOURS, Cursor, Mark, Series, identities
+from tui.charts.plot import Axes, draw
+from tui.charts.scale import exact, number, rounded, ticks
+from tui.charts.series import COLOURS, Cursor, Mark, Series, identities
+from tui.charts.walk import Walk
 from tui.terminal import width
-from tui.walk import Walk
 
 AXES = Axes("step", "loss")
 CROSSING = [Series("a", "a", [0, 50, 100], [1.0, 0.5, 0.0]), Series("b", "b", [0, 50, 100], [0.0, 0.5, 1.0])]

@@ -27,13 +27,13 @@ from state.errors import Refusal
 from state.store import open_store
 from tests import set_up, small_project
 from tests.screens import NARROW, wait_for_text
-from tui import report, report_html, report_text, reporting, svg
 from tui.app import Tunebook
+from tui.charts.plot import Axes
+from tui.charts.series import Series
 from tui.main import tunebook
-from tui.page_report import ReportPage
-from tui.plot import Axes
-from tui.report_parts import Judgement, Picture, Report
-from tui.series import Series
+from tui.pages.report import ReportPage
+from tui.report import as_html, as_text, document, svg, writing
+from tui.report.parts import Judgement, Picture, Report
 from tui.session import Session
 
 EVIL = "</title><script>alert('1')</script>[/red] {x} \x1b[31m"
@@ -125,7 +125,7 @@ def parts(told: Report, kind: type) -> list[Any]:
 
 
 def test_the_page_tells_the_whole_story_and_needs_nothing_from_outside(store: Store) -> None:
-    page = Page(reporting.content(store, "html"))
+    page = Page(writing.content(store, "html"))
     assert {"script", "link", "img", "iframe", "object"}.isdisjoint(page.names)
     assert page.outside == []
     assert page.links == [f"#{name}" for name in page.ids]
@@ -142,24 +142,24 @@ def test_the_page_tells_the_whole_story_and_needs_nothing_from_outside(store: St
     ]
     for told in ("128", "round-1-004", "launch-1-001", "adopted", "tunebook export best --trial launch-1-"):
         assert told in page.text
-    text = reporting.content(store, "html")
+    text = writing.content(store, "html")
     assert "url(" not in text
     assert not re.search(r"(?<!xmlns=\")https?://", text)
 
 
 def test_names_with_markup_and_escape_sequences_are_shown_as_they_are(store: Store) -> None:
-    text = reporting.content(store, "html")
+    text = writing.content(store, "html")
     page = Page(text)
     for said in (f"because {EVIL}", f"learnt {EVIL}"):
         assert said.replace("\x1b", "\\x1b") in page.text
     assert "\x1b" not in text
-    marked = reporting.content(store, "md")
+    marked = writing.content(store, "md")
     assert "<script>" not in marked
     assert "\x1b" not in marked
 
 
 def test_every_varied_hyperparameter_has_its_plot_and_every_check_its_finding(store: Store) -> None:
-    told = report.report(store)
+    told = document.report(store)
     captions = [part.caption for part in parts(told, Picture)]
     plan = planning.plan_of(store, "round-1")
     for dimension in plan.studies[0].dimensions:
@@ -174,7 +174,7 @@ def test_a_dismissed_finding_says_by_whom_and_why_in_place_of_what_it_proposes(s
     finding = next(f for f in trials.findings(store, "round-1") if f["verdict"] != "pass")
     key = Finding.from_dict(finding).key
     dismissing.dismiss(store, "round-1", key, "the <data> are few")
-    told = [part.action for part in parts(report.report(store), Judgement) if "dismissed by" in part.action]
+    told = [part.action for part in parts(document.report(store), Judgement) if "dismissed by" in part.action]
     assert len(told) == 1
     assert told[0].endswith(": the <data> are few")
 
@@ -182,8 +182,8 @@ def test_a_dismissed_finding_says_by_whom_and_why_in_place_of_what_it_proposes(s
 def test_the_same_story_in_chinese_says_so_and_leaves_no_english_headings(store: Store) -> None:
     language.set_language("zh_CN")
     try:
-        told = report.report(store)
-        page = report_html.page(told)
+        told = document.report(store)
+        page = as_html.page(told)
     finally:
         language.set_language("en")
     assert '<html lang="zh-Hans">' in page
@@ -197,9 +197,9 @@ def test_the_same_story_in_chinese_says_so_and_leaves_no_english_headings(store:
 
 def test_a_project_that_has_only_begun_has_a_report_too(tmp_path: Path) -> None:
     with open_store(set_up.make(tmp_path)) as begun:
-        for kind in reporting.FORMATS:
-            assert reporting.content(begun, kind)
-        page = Page(reporting.content(begun, "html"))
+        for kind in writing.FORMATS:
+            assert writing.content(begun, kind)
+        page = Page(writing.content(begun, "html"))
         assert page.ids == ["summary", "best"]
         assert "There is no reasonable baseline yet." in page.text
 
@@ -210,30 +210,30 @@ def test_a_round_that_is_not_reviewed_yet_is_checked_for_the_report_and_stays_un
         planning.save(begun, planning.propose(begun, trials=4))
         for entry in trials.trials(begun, "round-1"):
             small_project.end(begun, entry.id, None, "infeasible", reason="diverged")
-        told = report.report(begun)
+        told = document.report(begun)
         assert parts(told, Judgement)
         assert trials.batch(begun, "round-1").reviewed is None
-        Page(report_html.page(told))
+        Page(as_html.page(told))
 
 
 def test_markdown_has_the_same_chapters_and_findings(store: Store) -> None:
-    told = report.report(store)
-    text = report_text.markdown(told)
+    told = document.report(store)
+    text = as_text.markdown(told)
     assert text.count("\n## ") == len(told.sections)
     assert text.count("\n- **") == len(parts(told, Judgement))
 
 
 def test_the_table_of_studies_opens_in_a_spreadsheet_without_running_anything(store: Store) -> None:
-    rows = list(csv.DictReader(io.StringIO(reporting.content(store, "csv"))))
+    rows = list(csv.DictReader(io.StringIO(writing.content(store, "csv"))))
     assert [(row["round"], row["trials"], row["infeasible"], row["best"]) for row in rows] == [
         ("round-1", "12", "1", "0.2")
     ]
     assert rows[0]["command"] == "tunebook export round-1-004 --trial round-1-004"
-    assert report_text._cell("=1+1") == "'=1+1"  # pyright: ignore[reportPrivateUsage]
+    assert as_text._cell("=1+1") == "'=1+1"  # pyright: ignore[reportPrivateUsage]
 
 
 def test_the_json_has_all_trials_with_their_curves_and_is_standard(store: Store) -> None:
-    content = json.loads(reporting.content(store, "json"), parse_constant=pytest.fail)
+    content = json.loads(writing.content(store, "json"), parse_constant=pytest.fail)
     batches = {batch["name"]: batch for batch in content["batches"]}
     assert len(batches["round-1"]["trials"]) == len(RESULTS)
     assert batches["round-1"]["trials"][0]["curve"][0][0] == 10
@@ -242,15 +242,15 @@ def test_the_json_has_all_trials_with_their_curves_and_is_standard(store: Store)
 
 
 def test_a_file_that_exists_is_kept_and_a_name_without_a_format_is_refused(store: Store, tmp_path: Path) -> None:
-    written = reporting.write(store, tmp_path / "new" / "r.md")
+    written = writing.write(store, tmp_path / "new" / "r.md")
     assert written.read_text().startswith("# ")
     with pytest.raises(Refusal, match="exists already"):
-        reporting.write(store, written)
-    assert reporting.write(store, written, "csv", force=True).read_text().startswith("round,study")
+        writing.write(store, written)
+    assert writing.write(store, written, "csv", force=True).read_text().startswith("round,study")
     with pytest.raises(Refusal, match=r"\.html, \.md"):
-        reporting.write(store, tmp_path / "report.pdf")
+        writing.write(store, tmp_path / "report.pdf")
     with pytest.raises(Refusal, match="is a folder"):
-        reporting.write(store, tmp_path, "html")
+        writing.write(store, tmp_path, "html")
     assert not (tmp_path / "report.pdf").exists()
 
 

@@ -13,9 +13,9 @@ from textual.geometry import Region
 
 from tests.screens import wait_for
 from tests.watched_round import press
-from tui.grid import Column, Line, View, draw, scrolled, widths
-from tui.table import Table
+from tui.charts.grid import Column, Line, View, draw, scrolled, widths
 from tui.terminal import printable, width
+from tui.widgets.table import Table
 
 COLUMNS = (Column("name"), Column("value", right=True), Column("remark"))
 

@@ -10,8 +10,8 @@ from tests import prepared, watched_round
 from tests.screens import NARROW, shown, wait_for, wait_for_text
 from tui import demo, tour
 from tui.app import Tunebook
-from tui.page import WAY
-from tui.pages import page
+from tui.pages.page import WAY
+from tui.pages.places import page
 from wizard import flow
 
 pytestmark = pytest.mark.usefixtures("quick_looks")

@@ -26,8 +26,9 @@ from state.project import Project, open_project
 from state.store import open_store
 from tui import tour
 from tui.keys import bindings
-from tui.page import Page, trouble
-from tui.pages import design_page, page
+from tui.pages.page import Page
+from tui.pages.places import design_page, page
+from tui.say import trouble
 from tui.theme import THEME, WholeCells
 
 if TYPE_CHECKING:
@@ -197,21 +198,21 @@ class Tunebook(App[None]):
 
     def action_palette(self) -> None:
         """Everything that can be done here, to choose from."""
-        from tui.page_palette import Palette
+        from tui.pages.palette import Palette
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(self.screen))
 
     def action_glossary(self) -> None:
         """The words of the field, explained."""
-        from tui.page_glossary import Glossary
+        from tui.pages.glossary import Glossary
 
         if not isinstance(self.screen, Glossary):
             self.push_screen(Glossary())
 
     def action_help(self) -> None:
         """All keys of this page."""
-        from tui.page_help import Help
+        from tui.pages.help import Help
 
         if not isinstance(self.screen, Help):
             self.push_screen(Help(self.screen))

@@ -18,8 +18,8 @@ from state.project import Project, Settings
 from state.store import open_store
 from state.trials import Batch
 from tui import deciding, designing, exporting, setup, tour
-from tui.cli_rounds import finding_document, show_findings
 from tui.digits import write_digits
+from tui.findings import finding_document, show_findings
 from tui.say import choice, stored
 from tui.session import Session
 from tui.watch import watch

@@ -22,24 +22,24 @@ from tui.session import Interrupted, Session, common
 
 # Name of the command: the module and function that carry it out. In the order of the work.
 COMMANDS = {
-    "demo": "tui.cli_demo:demo",
-    "new": "tui.cli_setup:new",
-    "presets": "tui.cli_presets:presets",
-    "probe": "tui.cli_setup:probe",
-    "baseline": "tui.cli_setup:baseline",
-    "check": "tui.cli_check:check",
-    "round": "tui.cli_rounds:round_group",
-    "launch": "tui.cli_launch:launch",
-    "test": "tui.cli_test:test",
-    "status": "tui.cli_project:status",
-    "decisions": "tui.cli_project:decisions",
-    "insights": "tui.cli_insights:insights",
-    "export": "tui.cli_export:export",
-    "report": "tui.cli_report:report",
-    "doctor": "tui.cli_doctor:doctor",
-    "keys": "tui.cli_keys:keys",
-    "explain": "tui.cli_explain:explain",
-    "glossary": "tui.cli_explain:glossary",
+    "demo": "tui.commands.demo:demo",
+    "new": "tui.commands.setup:new",
+    "presets": "tui.commands.presets:presets",
+    "probe": "tui.commands.setup:probe",
+    "baseline": "tui.commands.setup:baseline",
+    "check": "tui.commands.check:check",
+    "round": "tui.commands.rounds:round_group",
+    "launch": "tui.commands.launch:launch",
+    "test": "tui.commands.test:test",
+    "status": "tui.commands.project:status",
+    "decisions": "tui.commands.project:decisions",
+    "insights": "tui.commands.insights:insights",
+    "export": "tui.commands.export:export",
+    "report": "tui.commands.report:report",
+    "doctor": "tui.commands.doctor:doctor",
+    "keys": "tui.commands.keys:keys",
+    "explain": "tui.commands.explain:explain",
+    "glossary": "tui.commands.explain:glossary",
 }
 
 
@@ -121,7 +121,7 @@ def _without_command(context: click.Context, ascii_only: bool, no_mouse: bool) -
 
         screens(session, root, ascii_only=ascii_only, no_mouse=no_mouse)
     elif root is not None:
-        from tui.cli_project import show_status
+        from tui.commands.project import show_status
 
         show_status(session)
     else:

@@ -11,8 +11,12 @@ from typing import Any, TextIO
 
 import click
 
-from presets.language import Message, _, restored
-from tui.terminal import printable, width
+from presets.language import Message, _, error_text, restored
+from state.errors import Refusal
+from tui.terminal import cut, printable, width
+
+# Of a path in a message: what the matter is with it comes after it, and must be seen.
+LONGEST = 100
 
 _GAP = "  "
 
@@ -122,3 +126,11 @@ def choice(value: Any) -> str:
     if isinstance(value, list | tuple):
         return _(", ").join(choice(item) for item in value)
     return json.dumps(plain(value), ensure_ascii=False)
+
+
+def trouble(error: Refusal | OSError) -> str:
+    """What to say about something that could not be done."""
+    if isinstance(error, Refusal):
+        return error_text(error)
+    where = f"{cut(str(error.filename), LONGEST)}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

@@ -12,7 +12,7 @@ from textual.scrollbar import ScrollBarRender
 from textual.theme import BUILTIN_THEMES
 
 from presets.language import Message, say
-from tui.series import Mark
+from tui.charts.series import Mark
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from itertools import islice
 from operator import le
 from typing import TypeAlias, TypeVar
 
-from tui.scale import admits
-from tui.series import Cursor, Series, bounds
+from tui.charts.scale import admits
+from tui.charts.series import Cursor, Series, bounds
 
 Part = TypeVar("Part")
 Window: TypeAlias = tuple[float, float]

@@ -1,0 +1,124 @@
+"""The plot that goes with a finding of a review: axis plot, best of n, curves or isolation (P12)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from presets.language import _
+from rounds.finding import Finding
+from rounds.isolation import axis
+from rounds.plan import RoundPlan
+from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked
+from tui.charts.plot import Axes
+from tui.charts.series import Mark, Series
+from tui.theme import MARKS
+
+# As many curves as can be told apart.
+CURVES = 6
+# The checks that look at curves (rounds.curves).
+OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps")
+OF_LOSS = ("rising loss", "instability")
+
+
+def plot(
+    finding: Finding, plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, metric: str
+) -> tuple[list[Series], Axes]:
+    """Series and axes for a finding; the axis plot of the first dimension where a finding has no plot of its own."""
+    if finding.check == "points" and "progress" in finding.figures:
+        return _best_of(finding.figures["progress"], metric)
+    if finding.check == "isolation" and finding.figures.get("levels"):
+        return _levels(finding.figures, metric)
+    if finding.check in OF_LOSS:
+        return _curves(records, direction, TRAINING_LOSS, log_y=True)
+    if finding.check in OF_CURVES:
+        return _curves(records, direction, metric)
+    names = [dimension.name for study in plan.studies for dimension in study.dimensions]
+    named = finding.figures.get("dimension") or (finding.action.payload.get("name") if finding.action else None)
+    name = named if named in names else names[0] if names else None
+    return _axis(plan, records, name, direction, metric) if name else ([], _axes("", metric))
+
+
+def _axis(
+    plan: RoundPlan, records: Sequence[TrialRecord], name: str, direction: Direction, metric: str
+) -> tuple[list[Series], Axes]:
+    domain = next(d.domain for study in plan.studies for d in study.dimensions if d.name == name)
+    points = axis(records, name, direction)
+    numeric = all(isinstance(point["value"], int | float) for point in points)
+    marks: list[Mark] = [
+        "best" if point["is_best"] else "feasible" if point["best"] is not None else "infeasible" for point in points
+    ]
+    series = Series(
+        name,
+        "",
+        [float(point["value"]) if numeric else point["u"] for point in points],
+        [math.nan if point["best"] is None else point["best"] for point in points],
+        kind="points",
+        marks=marks,
+        ids=[point["trial"] for point in points],
+    )
+    log = numeric and domain.scale == "log"
+    reach = (float(domain.low), float(domain.high)) if numeric and domain.is_range else None
+    return [series], _axes(name, metric, x_range=reach, log_x=log)
+
+
+def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Series], Axes]:
+    names = {"mean": _("best of n, on average"), "likely": _("19 of 20 are better"), "lucky": _("1 of 20 is better")}
+    series = [
+        Series(
+            part,
+            label,
+            [float(row["n"]) for row in progress],
+            [math.nan if row[part] is None else row[part] for row in progress],
+        )
+        for part, label in names.items()
+    ]
+    return series, _axes(_("trials"), metric)
+
+
+def _levels(figures: Any, metric: str) -> tuple[list[Series], Axes]:
+    levels = figures["levels"]
+    best = min((level["fair"] for level in levels if level["fair"] is not None), default=None)
+    series = Series(
+        "levels",
+        figures["key"],
+        [float(place) for place in range(1, len(levels) + 1)],
+        [math.nan if level["best"] is None else level["best"] for level in levels],
+        kind="points",
+        marks=[
+            "infeasible" if level["best"] is None else "best" if level["fair"] == best else "feasible"
+            for level in levels
+        ],
+        ids=[level["trial"] or "" for level in levels],
+    )
+    shown = [
+        str(level["value"]) if level["low"] is None else f"{level['low']:.3g}-{level['high']:.3g}" for level in levels
+    ]
+    title = "  ".join(f"{place}: {name}" for place, name in enumerate(shown, 1))
+    return [series], _axes(title, metric)
+
+
+def _curves(
+    records: Sequence[TrialRecord], direction: Direction, metric: str, *, log_y: bool = False
+) -> tuple[list[Series], Axes]:
+    best = ranked(records, direction)[:CURVES]
+    # What diverged has a curve too, up to where it did.
+    best += [record for record in records if not record.feasible and record.curves.get(metric)][: CURVES - len(best)]
+    series = [
+        Series(
+            record.id,
+            record.id.rpartition("-")[2],
+            [float(step) for step, _value in record.curves.get(metric, ())],
+            [value for _step, value in record.curves.get(metric, ())],
+            ids=[record.id] * len(record.curves.get(metric, ())),
+        )
+        for record in best
+    ]
+    return series, replace(_axes(_("step"), metric), log_y=log_y)
+
+
+def _axes(x_title: str, metric: str, *, x_range: tuple[float, float] | None = None, log_x: bool = False) -> Axes:
+    words: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
+    return Axes(x_title, metric, x_range=x_range, log_x=log_x, empty=_("nothing to draw"), words=words)

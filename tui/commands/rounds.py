@@ -1,0 +1,371 @@
+"""`tunebook round`: plan a round, run it, watch it, add to it, review it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from presets.language import _
+from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, Trial
+from tui import acting, designing
+from tui.findings import finding_document, show_findings
+from tui.say import figure
+from tui.session import Session, answering
+from tui.watch import status_word, trial_document, under_way, watch
+
+
+class InOrder(click.Group):
+    """Commands listed in the order of their use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    name="round",
+    cls=InOrder,
+    invoke_without_command=True,
+    help=_("A round: a set of trials with one goal, planned, run and reviewed."),
+)
+@click.pass_context
+def round_group(context: click.Context) -> None:
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@round_group.command(help=_("Plan a round from the best configuration. Nothing runs before `tunebook round run`."))
+@click.option("--goal", type=click.Choice(designing.GOALS), default="understand", show_default=True, help=_("what for"))
+@click.option(
+    "--about",
+    multiple=True,
+    metavar="KEY[=VALUES]",
+    help=_("scientific: what the round asks about; 0.9,0.95 or 0.001..0.1"),
+)
+@click.option(
+    "--optimizer", "optimizers", multiple=True, metavar="NAME", help=_("compare these optimizers; give two or more")
+)
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help=_("search a nuisance hyperparameter in this range (…:log)"),
+)
+@click.option(
+    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
+)
+@click.option("--trials", "count", type=click.IntRange(min=1), metavar="N", help=_("number of trials; otherwise 20"))
+@click.option(
+    "--slots", type=click.IntRange(min=0), default=0, metavar="N", help=_("trials at once; 0: as the machine allows")
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
+@click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
+@answering
+@click.pass_obj
+def plan(
+    session: Session,
+    goal: Any,
+    about: tuple[str, ...],
+    optimizers: tuple[str, ...],
+    ranges: tuple[str, ...],
+    roles: tuple[str, ...],
+    count: int | None,
+    slots: int,
+    seed: int | None,
+    override: str,
+) -> None:
+    with session.store() as store:
+        current = designing.optimizer_of(store)
+        asked = {
+            key: designing.domain(key, words, current, store.project) if words else None
+            for key, _equals, words in (entry.partition("=") for entry in about)
+        }
+        searched = designing.pairs(ranges, "KEY=LOW..HIGH")
+        named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
+        proposed = planning.propose(
+            store,
+            goal,
+            scientific=asked,
+            optimizers=optimizers,
+            roles=named,
+            ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
+            seed=seed,
+            override=override,
+            **({"trials": count} if count else {}),
+        )
+        batch = planning.save(store, proposed, slots=slots, override=override)
+    designing.show(session, proposed, batch.name)
+    session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+    session.answer({"round": batch.name, "plan": designing.document(proposed), "next": ["tunebook", "round", "run"]})
+
+
+@round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))
+@click.argument("name", required=False)
+@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=_("trials at once; 0: as the machine allows"))
+@click.option("--wait", is_flag=True, help=_("show how the trials end, until all have"))
+@answering
+@click.pass_obj
+def run(session: Session, name: str | None, slots: int | None, wait: bool) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _next(store)
+        if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
+            raise Refusal(
+                "{name} has ended. Review it (tunebook round review) or add trials to it (tunebook round extend).",
+                name=batch.name,
+            )
+        trials.ask(store, batch.name, "run", slots)
+        if wait:
+            watch(session, store, batch.name)
+        else:
+            supervisor.ensure(store.project)
+        listed = trials.trials(store, batch.name)
+        _tell(session, store, trials.batch(store, batch.name), listed)
+    if all(entry.status in ("failed", "infeasible") for entry in listed):
+        raise click.exceptions.Exit(1)
+
+
+@round_group.command(help=_("The trials of a round: what runs, what ended, how."))
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def status(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _latest(store)
+        listed = trials.trials(store, batch.name)
+        metric = store.project.settings.metric
+        session.table(
+            [_("trial"), _("study"), _("state"), f"val/{metric}", _("at step"), _("tried")],
+            [
+                [
+                    entry.id,
+                    entry.study,
+                    status_word(entry.status),
+                    figure(entry.best),
+                    str(entry.best_step if entry.best_step is not None else "-"),
+                    " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items())
+                    if not entry.message
+                    else entry.message,
+                ]
+                for entry in listed
+            ],
+            right=(3, 4),
+        )
+        _tell(session, store, batch, listed)
+
+
+@round_group.command(
+    help=_(
+        "Stop a round, or one trial by its name: what runs saves itself. `tunebook round run` goes on with a round, "
+        "`tunebook round retry` with a trial."
+    )
+)
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def stop(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        target = wishes.target(store, name) if name else _running(store).name
+        batch = wishes.ask(store, target, "stop")
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(help=_("Start no more trials of a round; what runs goes to its end."))
+@click.argument("name", required=False)
+@answering
+@click.pass_obj
+def pause(session: Session, name: str | None) -> None:
+    with session.store() as store:
+        batch = wishes.ask(store, (_named(store, name) if name else _running(store)).name, "pause")
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(help=_("Try trials again that were infeasible, failed or stopped; a stopped one goes on."))
+@click.argument("names", metavar="TRIAL...", nargs=-1, required=True)
+@answering
+@click.pass_obj
+def retry(session: Session, names: tuple[str, ...]) -> None:
+    with session.store() as store:
+        batch = wishes.retry(store, names)
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(name="next", help=_("Have trials, or all of a round that wait, started before all others."))
+@click.argument("names", metavar="TRIAL|ROUND...", nargs=-1, required=True)
+@answering
+@click.pass_obj
+def next_(session: Session, names: tuple[str, ...]) -> None:
+    with session.store() as store:
+        batch = wishes.put_first(store, [wishes.target(store, name) for name in names])
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(help=_("Add trials to a round: the next points of the same sequence."))
+@click.argument("name", required=False)
+@click.option("--trials", "count", type=click.IntRange(min=1), required=True, metavar="N", help=_("how many more"))
+@answering
+@click.pass_obj
+def extend(session: Session, name: str | None, count: int) -> None:
+    with session.store() as store:
+        batch = _named(store, name) if name else _latest(store)
+        final.extend(store, batch.name, count)
+        if trials.batch(store, batch.name).wanted == "run":
+            supervisor.ensure(store.project)
+        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+
+
+@round_group.command(
+    help=_("Check a round before any conclusion: ranges, points, infeasible trials, curves, isolation.")
+)
+@click.argument("name", required=False)
+@click.option("--dismiss", metavar="CHECK", help=_("a finding that does not matter here; needs --reason"))
+@click.option("--restore", metavar="CHECK", help=_("take a dismissal back"))
+@click.option("--reason", default="", metavar="TEXT", help=_("why it is dismissed; it is kept"))
+@click.option(
+    "--act", metavar="CHECK", help=_("do what the finding proposes; new trials wait for `tunebook round run`")
+)
+@answering
+@click.pass_obj
+def review(
+    session: Session, name: str | None, dismiss: str | None, restore: str | None, reason: str, act: str | None
+) -> None:
+    if reason and not dismiss:
+        raise click.UsageError(_("--reason goes with --dismiss."))
+    with session.store() as store:
+        batch = _named(store, name) if name else _latest(store)
+        findings = reviewing.review_batch(store, batch.name)
+        if dismiss:
+            dismissing.dismiss(store, batch.name, dismiss, reason)
+        if restore:
+            dismissing.restore(store, batch.name, restore)
+        held = dismissing.in_force(store, batch.name, findings)
+        show_findings(session, findings, held)
+        done = None
+        if act:
+            step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
+            done = acting.by_command(session, store, step)
+    if done is None:
+        session.text(_("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name))
+    elif "round" in done:
+        session.text(_("Next: tunebook round run {name}").format(name=done["round"]))
+    documents = [finding_document(finding, held.get(finding.key)) for finding in findings]
+    session.answer({"round": batch.name, "findings": documents, "done": done})
+
+
+@round_group.command(
+    name="final",
+    help=_(
+        "The final study, when exploration has nothing more to find: Bayesian search over the refined space, a few "
+        "points at a time from all comparable trials. With --wait lot after lot, otherwise one lot at each call."
+    ),
+)
+@click.option("--trials", "count", type=click.IntRange(min=1), default=16, show_default=True, help=_("in all"))
+@click.option("--lot", type=click.IntRange(min=1), default=final.LOT, show_default=True, help=_("points at a time"))
+@click.option("--wait", is_flag=True, help=_("run them, lot after lot, until all have ended"))
+@answering
+@click.pass_obj
+def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
+    with session.store() as store:
+        going = [batch for batch in planning.rounds(store) if batch.plan.get("search") == final.SEARCH]
+        open_ = [batch for batch in going if len(trials.trials(store, batch.name)) < count]
+        if open_:
+            batch = open_[-1]
+            if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
+                final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
+        else:
+            batch = final.start(store, min(lot, count), wanted="")
+        while wait:
+            trials.ask(store, batch.name, "run")
+            listed = watch(session, store, batch.name)
+            left = count - len(listed)
+            if left <= 0 or any(entry.status not in trials.ENDED for entry in listed):
+                break
+            final.extend(store, batch.name, min(lot, left))
+        if not wait:
+            session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+
+
+@round_group.command(
+    help=_("Short runs at the best learning rate and just above it, to see whether training is unstable there.")
+)
+@click.option("--trial", metavar="ID", help=_("the trial to start from; otherwise the best of the last round"))
+@answering
+@click.pass_obj
+def check(session: Session, trial: str | None) -> None:
+    with session.store() as store:
+        batch = instability.start(store, trial or instability.candidate(store), wanted="")
+        session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
+def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> None:
+    """Where a round is, as a line and as a document."""
+    counts = Counter(entry.status for entry in listed)
+    states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items())
+    session.text(f"{batch.name}: {states}")
+    running = under_way(batch, listed)
+    ends = running and logout.fate() == "ends"
+    if ends:
+        session.progress(
+            _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
+        )
+    if running:
+        session.text(
+            _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
+        )
+    session.answer(
+        {
+            "round": batch.name,
+            "goal": batch.goal,
+            "wanted": batch.wanted,
+            "under_way": running,
+            "ends_at_logout": ends,
+            "supervisor": supervisor.alive(store.project),
+            "reviewed": batch.reviewed,
+            "states": dict(counts),
+            "trials": [trial_document(entry) for entry in listed],
+        }
+    )
+
+
+def _named(store: Store, name: str) -> Batch:
+    """A round by its name or its number."""
+    batch = trials.batch(store, f"round-{name}" if name.isdecimal() else name)
+    if batch.kind != planning.KIND:
+        raise Refusal("{name} is no round.", name=name)
+    return batch
+
+
+def _latest(store: Store) -> Batch:
+    """The round that is meant where none is named: the one that runs, else the last that has begun, else the last."""
+    rounds = trials.batches(store, planning.KIND)
+    if not rounds:
+        raise Refusal("There is no round yet. Plan one: tunebook round plan")
+    listed = {batch.name: trials.trials(store, batch.name) for batch in rounds}
+    running = [batch for batch in rounds if batch.wanted == "run" and under_way(batch, listed[batch.name])]
+    begun = [batch for batch in rounds if any(entry.status != "queued" for entry in listed[batch.name])]
+    return (running or begun or rounds)[-1]
+
+
+def _next(store: Store) -> Batch:
+    """The oldest round that has trials left."""
+    _latest(store)
+    left = {entry.batch for entry in trials.unfinished(store)}
+    waiting = [batch for batch in trials.batches(store, planning.KIND) if batch.name in left]
+    if not waiting:
+        raise Refusal("Every round has ended. Plan another: tunebook round plan")
+    return waiting[0]
+
+
+def _running(store: Store) -> Batch:
+    """The round that runs."""
+    for batch in trials.batches(store, planning.KIND):
+        if batch.wanted == "run" and under_way(batch, trials.trials(store, batch.name)):
+            return batch
+    raise Refusal("No round is running.")

@@ -1,0 +1,214 @@
+"""Every decision with its reason in the order of time: of the set-up, and about the best configuration (G16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from presets.language import Message, _, restored, say
+from rounds import lineage
+from rounds.lineage import Link
+from state import decisions, launches
+from state.database import Store
+from state.decisions import Decision
+from state.launches import Launch
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.say import choice
+from tui.terminal import printable
+from tui.widgets.controls import Choices, Field
+from tui.widgets.prompt import Prompt
+from tui.widgets.text import show
+from wizard import flow, pipeline
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the list, and all that is known about it."""
+
+    id: str
+    at: str
+    line: str
+    details: tuple[str, ...]
+    step: str
+    """The step of the set-up, where it can be decided anew; else empty."""
+    back: str = ""
+    """The configuration, where it was the best one once; else empty."""
+
+
+class DecisionsPage(Page):
+    """The list above, the marked decision below; side by side where it is wide."""
+
+    GROUPS = ("list", "choices", "field", "everywhere")
+    TOUR = "decisions"
+    BINDINGS = bindings("list")
+    DEFAULT_CSS = """
+    DecisionsPage #parts { height: 1fr; }
+    DecisionsPage #list { max-height: 50%; }
+    DecisionsPage #reading { height: 1fr; padding: 1 1; }
+    DecisionsPage.-wide #parts { layout: horizontal; }
+    DecisionsPage.-wide #list { width: 1fr; max-height: 100%; }
+    DecisionsPage.-wide #reading { width: 1fr; padding: 0 2; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: dict[str, Entry] = {}
+        self._shown = ""
+
+    def heading(self) -> Message:
+        return say("decisions")
+
+    def body(self) -> ComposeResult:
+        yield Static(_("Show only what contains:"), id="asked", classes="asked", markup=False)
+        yield Field(id="filter")
+        with Container(id="parts"):
+            yield Choices(id="list")
+            with VerticalScroll(id="reading", can_focus=False):
+                yield Static(id="details", markup=False)
+        yield Prompt()
+
+    def on_mount(self) -> None:
+        self._filter(False)
+
+    def load(self) -> None:
+        first = not self._entries
+        self._entries = {entry.id: entry for entry in entries(self.book.store)}
+        self._show(next(reversed(self._entries), None) if first else None)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._show()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.query_one(Choices).focus()
+
+    def on_option_list_option_highlighted(self) -> None:
+        self._show_marked()
+
+    def action_filter(self) -> None:
+        """Show only the lines that contain what is typed."""
+        self._filter(True)
+
+    def action_change(self) -> None:
+        """Decide the marked step of the set-up anew."""
+        marked = self._marked()
+        if marked is not None and marked.back:
+            self.query_one(Prompt).type(
+                say("{name} becomes the best configuration again. Why? It is recorded:", name=marked.back),
+                lambda words: self.book.attempt(lambda: lineage.back(self.book.store, marked.back, words)),
+            )
+            return
+        if marked is None or not marked.step:
+            self.say(_("Only decisions of the set-up can be made anew; the others are followed by later ones."))
+            return
+        self.book.attempt(lambda: self.book.open(f"setup {marked.step}"))
+
+    def action_read(self, pages: int) -> None:
+        """Scroll what is known about the marked decision."""
+        reading = self.query_one("#reading", VerticalScroll)
+        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
+
+    def leave(self) -> bool:
+        if self.query_one(Prompt).leave():
+            return True
+        filtered = bool(self.query_one(Field).display)
+        if filtered:
+            self._filter(False)
+        return filtered
+
+    def _filter(self, filtered: bool) -> None:
+        field = self.query_one(Field)
+        if not filtered:
+            field.put("")
+        field.display = self.query_one("#asked").display = filtered
+        (field if filtered else self.query_one(Choices)).focus()
+
+    def _marked(self) -> Entry | None:
+        return self._entries.get(self.query_one(Choices).marked or "")
+
+    def _show(self, marked: str | None = None) -> None:
+        wanted = self.query_one(Field).value.casefold()
+        found = [
+            (entry.id, Content(entry.line))
+            for entry in self._entries.values()
+            if wanted in "\n".join((entry.line, *entry.details)).casefold()
+        ]
+        self.query_one(Choices).update(found, marked)
+        self._show_marked()
+
+    def _show_marked(self) -> None:
+        marked = self._marked()
+        nothing = _("No decision contains that.") if self._entries else _("Nothing has been decided yet.")
+        lines = marked.details if marked is not None else (nothing,)
+        show(self.query_one("#details", Static), Content("\n").join(map(Content, lines)))
+        if marked is not None and marked.id != self._shown:
+            self._shown = marked.id
+            self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
+
+
+def entries(store: Store) -> list[Entry]:
+    """All decisions, oldest first."""
+    found = [_of_step(entry) for entry in decisions.decisions(store, all=True)]
+    links = {link.number: link for link in lineage.line(store)}
+    found += [_of_launch(entry, links.get(entry.number)) for entry in launches.launches(store)]
+    return sorted(found, key=lambda entry: entry.at)
+
+
+def _of_step(entry: Decision) -> Entry:
+    known = entry.step in (pipeline.STEP, *flow.STEPS)
+    title = flow.title(entry.step).text() if known else entry.step
+    old = "  " + _("(replaced since)") if entry.superseded_by else ""
+    details = [
+        _text(entry.question),
+        _("Chosen: {chosen}").format(chosen=choice(entry.chosen)),
+        *(
+            [_("Recommended: {choice}.").format(choice=choice(entry.recommended))]
+            if entry.recommended is not None
+            else []
+        ),
+        _("Why: {reason}").format(reason=_text(entry.reason)),
+        *_signed(entry.by, entry.at),
+        *(f"- {_text(message)}" for message in entry.evidence),
+        *(f"  {key} = {value}" for key, value in entry.settings.items()),
+    ]
+    return Entry(
+        f"decision {entry.id}",
+        entry.at,
+        printable(f"{title}: {choice(entry.chosen)}{old}"),
+        tuple(printable(line) for line in details),
+        entry.step if known and not entry.superseded_by else "",
+    )
+
+
+def _of_launch(entry: Launch, link: Link | None) -> Entry:
+    word = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}[entry.decision]
+    line = _("launch {number}: {candidate} {decision}").format(
+        number=entry.number, candidate=entry.candidate, decision=word
+    )
+    details = [_("Why: {reason}").format(reason=_text(entry.reason)), *_signed(entry.by, entry.at)]
+    if entry.previous:
+        details.append(_("In place of {name}, after {batch}").format(name=entry.previous, batch=entry.batch))
+    back = ""
+    if link is not None:
+        details += [f"- {message.text()}" for message in link.changes.changes]
+        if link.current:
+            details.append(_("It is the best configuration now."))
+        else:
+            back = entry.candidate
+            details.append(_("c: make it the best configuration again"))
+    told = tuple(printable(text) for text in details)
+    return Entry(f"launch {entry.number}", entry.at, printable(line), told, "", back)
+
+
+def _signed(by: str, at: str) -> Iterator[str]:
+    yield _("By {who}, {when} UTC").format(who=by, when=at[:16].replace("T", " "))
+
+
+def _text(content: dict[str, Any]) -> str:
+    return restored(content).text()

@@ -1,0 +1,371 @@
+"""Design of a round: its goal, what it asks, role and range of each hyperparameter, and the cost (G17, P1 to P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.message import Message as Event
+from textual.widgets import Static
+
+from presets import catalogue
+from presets.language import Message, _, error_text, say
+from rounds import budget, cost, planning, slots, supervisor, tunables
+from rounds.plan import Goal, RoundPlan
+from rounds.roles import OPTIMIZER, domain_of
+from rounds.slots import Machine
+from rounds.space import Domain
+from state import launches, trials
+from state.errors import Refusal
+from state.project import Project
+from tui import draft
+from tui.charts.grid import Column, Line
+from tui.draft import MEANINGS, NAMES, ROLES, Draft, Tunable
+from tui.keys import bindings
+from tui.pages.explain import Explain
+from tui.pages.page import Page
+from tui.terminal import printable
+from tui.theme import VERDICTS
+from tui.widgets.controls import Reading
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
+from tui.widgets.text import show
+from wizard.quantity import digits, duration, setting
+
+# The advice on goals, on roles, on the number of trials, on what is opened when.
+ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
+
+
+class DesignPage(Page):
+    """Every change is planned anew at once; what cannot be planned is said, and the design before stays."""
+
+    GROUPS = ("design", "table", "choices", "field", "reading", "everywhere")
+    TOUR = "design"
+    PLACE = "goal"
+    BINDINGS = bindings("design")
+    DEFAULT_CSS = """
+    DesignPage > Table { height: 1fr; min-height: 4; margin: 1 0 0 0; padding: 0 1; }
+    DesignPage > #notes { height: auto; max-height: 30%; padding: 0 1; scrollbar-size-vertical: 1; }
+    """
+
+    class Found(Event):
+        """What machine the trials will run on; asking for GPUs takes a moment."""
+
+        def __init__(self, machine: Machine) -> None:
+            super().__init__()
+            self.machine = machine
+
+    def __init__(self, proposed: Draft | None = None) -> None:
+        super().__init__()
+        self._draft = proposed or Draft()
+        self._proposed = proposed is not None
+        self._plan: RoundPlan | None = None
+        self._machine: Machine | None = None
+        self._world: object = None
+
+    def heading(self) -> Message:
+        return say("design of a round")
+
+    def body(self) -> ComposeResult:
+        yield Static(id="facts", classes="text", markup=False)
+        yield Table(ascii_only=self.book.ascii_only)
+        with Reading(id="notes"):
+            yield Static(id="noted", markup=False)
+        yield Prompt()
+
+    def on_mount(self) -> None:
+        self.query_one(Table).focus()
+        self._find_machine()
+
+    @work(thread=True)
+    def _find_machine(self) -> None:
+        self.post_message(self.Found(slots.machine()))
+
+    def on_design_page_found(self, event: Found) -> None:
+        self._machine = event.machine
+        self.read()
+
+    def load(self) -> None:
+        store = self.book.store
+        best = launches.best(store)
+        world = (best and best.hash, [(entry.name, entry.reviewed) for entry in trials.batches(store)])
+        if world != self._world:
+            # What a plan starts from has changed; where it cannot be planned any more, the reason takes its place.
+            if self._world is None and not self._proposed:
+                self._draft = draft.begin(self.book.project)
+            self._world, self._plan = world, None
+            self._refresh(None)
+            try:
+                self._plan = self._draft.plan(store)
+            except Refusal as refused:
+                self._refresh(refused)
+                return
+        if self._plan is not None:
+            self._refresh(None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        planned = ("start", "goal", "about", "role", "range", "trials", "number")
+        if action in planned:
+            return self._plan is not None and not self._asking()
+        if action == "override":
+            return self._plan is None and not self._asking() and bool(trials.batches(self.book.store, "baseline"))
+        return super().check_action(action, parameters)
+
+    def on_table_opened(self) -> None:
+        """Asked first: of two quick presses of enter, the second was meant for another page."""
+        if self._plan is None:
+            return
+        options = [
+            ("start", _("start the round"), self._price(self._plan)),
+            ("stay", _("go on designing"), ""),
+        ]
+        self.query_one(Prompt).choose(say("Start it?"), options, self._take_start)
+
+    def action_start(self) -> None:
+        """Keep the plan, have its trials run, and go on to the round's own page."""
+        plan = self._plan
+        if plan is None:
+            return
+
+        def start() -> None:
+            batch = planning.save(self.book.store, plan, wanted="run", override=self._draft.override)
+            supervisor.ensure(self.book.project)
+            self.book.open(f"round {batch.name}", instead=True)
+
+        self.book.attempt(start)
+
+    def action_goal(self) -> None:
+        """Choose what the round is for."""
+        options = [(goal, name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
+        self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, self._draft.goal)
+
+    def action_about(self) -> None:
+        """Choose what the round asks about."""
+        if self._draft.goal == "minimise":
+            self.say(_("This goal asks nothing. Choose another (g) to ask about a hyperparameter."))
+        else:
+            self._ask_about(self._draft)
+
+    def action_role(self) -> None:
+        """Give the marked hyperparameter the role that follows its own."""
+        entry = self._marked()
+        if entry is not None:
+            self._change(lambda: draft.with_role(self._draft, entry, draft.next_role(self._draft, entry)))
+
+    def action_range(self) -> None:
+        """Type another range for the marked hyperparameter."""
+        entry = self._marked()
+        if entry is None:
+            return
+        words = say("{name}: lowest and highest (and log or linear), or values with commas", name=entry.name)
+        domain = entry.domain or self._proven(entry.key)
+        self.query_one(Prompt).type(
+            words,
+            lambda answer: self._change(lambda: draft.with_range(self._draft, entry, answer, *self._known)),
+            draft.written(domain) if domain else "",
+        )
+
+    def action_trials(self, more: int) -> None:
+        """So many trials more."""
+        self._change(lambda: replace(self._draft, trials=self._draft.trials + more))
+
+    def action_number(self) -> None:
+        """Type the number of trials."""
+
+        def number(answer: str) -> Draft:
+            if not answer.isdecimal():
+                raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
+            return replace(self._draft, trials=int(answer))
+
+        self.query_one(Prompt).type(
+            say("Number of trials:"), lambda answer: self._change(lambda: number(answer)), str(self._draft.trials)
+        )
+
+    def action_override(self) -> None:
+        """Design a round although the baseline is not reasonable (G14)."""
+
+        self.query_one(Prompt).type(
+            say("Why go on without a reasonable baseline? It is recorded."),
+            lambda answer: self._change(lambda: replace(self._draft, override=answer)),
+        )
+
+    def action_explain(self) -> None:
+        """The advice behind the design, at length."""
+        self.app.push_screen(Explain(ROWS))
+
+    def on_table_searched(self, event: Table.Searched) -> None:
+        self.query_one(Prompt).search(event.table)
+
+    def leave(self) -> bool:
+        table = self.query_one(Table)
+        if self.query_one(Prompt).leave():
+            return True
+        searched = bool(table.wanted)
+        table.filter("")
+        return searched
+
+    def _asking(self) -> bool:
+        """Whether a question is open; keys are meant for it then."""
+        return any(prompt.display for prompt in self.query(Prompt))
+
+    def _take_start(self, answer: str) -> bool:
+        if answer == "start":
+            self.action_start()
+        return True
+
+    def _take_goal(self, answer: str) -> bool:
+        changed = draft.with_goal(self._draft, cast("Goal", answer))
+        if answer == "compare" and any(domain is None or domain.is_range for domain in changed.asked.values()):
+            self._ask_about(changed)
+            return True
+        return self._change(lambda: changed)
+
+    def _ask_about(self, changed: Draft) -> None:
+        """Ask what the changed draft is to be about; it counts once that is known."""
+        keys = draft.questions(self.book.store, changed.override)
+        options = [(key, key, self._about_note(key)) for key in keys]
+        present = OPTIMIZER if changed.goal == "compare" else next(iter(changed.asked), "")
+        self.query_one(Prompt).choose(
+            say("What does the round ask about?"), options, partial(self._take_about, changed), present
+        )
+
+    def _take_about(self, changed: Draft, key: str) -> bool:
+        if key != OPTIMIZER and changed.goal != "compare":
+            return self._change(lambda: draft.about(changed, key, None))
+
+        def values(answer: str) -> bool:
+            return self._change(lambda: draft.about(changed, key, draft.typed(key, answer, *self._known, listed=True)))
+
+        known = self._proven(key)
+        start = draft.written(known) if known is not None and not known.is_range else ""
+        self.query_one(Prompt).type(say("Values of {key} to compare, with commas:", key=key), values, start)
+        return True
+
+    def _about_note(self, key: str) -> str:
+        known = self._proven(key)
+        return _about(known) if known else ""
+
+    def _proven(self, key: str) -> Domain | None:
+        """The catalogue's values for this configuration; None where it has none."""
+        if key == OPTIMIZER and not self.book.project.settings.command:
+            return Domain("categorical", choices=tuple(entry.name for entry in catalogue.optimizers()))
+        base = planning.basis(self.book.store, self._draft.override).settings
+        known = tunables.known(self.book.project, key, self._optimizer)
+        try:
+            return domain_of(known, base) if known else None
+        except Refusal:
+            return None
+
+    @property
+    def _optimizer(self) -> str:
+        return str(self._plan.base.get(OPTIMIZER, "")) if self._plan else ""
+
+    @property
+    def _known(self) -> tuple[str, Project]:
+        """By what the scale of a typed range is known."""
+        return self._optimizer, self.book.project
+
+    def _marked(self) -> Tunable | None:
+        name = self.query_one(Table).marked
+        entries = draft.tunables(self._plan) if self._plan else ()
+        return next((entry for entry in entries if entry.name == name), None)
+
+    def _change(self, changed: Callable[[], Draft]) -> bool:
+        """Plan the changed round; it takes the place of the one before only where it can be planned."""
+
+        def propose() -> None:
+            wished = changed()
+            self._plan = wished.plan(self.book.store)
+            self._draft = wished
+
+        return self.book.attempt(propose)
+
+    def _refresh(self, refused: Refusal | None) -> None:
+        plan = self._plan
+        for selector in ("Table", "#notes"):
+            self.query_one(selector).display = plan is not None
+        if plan is None:
+            text = Content(printable(error_text(refused))) if refused else Content("")
+        else:
+            text = Content("\n").join(list(self._facts(plan)))
+            self._show_table(plan)
+            self._show_notes(plan)
+        show(self.query_one("#facts", Static), text)
+        self.refresh_bindings()
+
+    def _facts(self, plan: RoundPlan) -> Iterator[Content]:
+        label = _("Goal: {goal}").format(goal=NAMES[plan.goal].text())
+        yield Content.assemble((label, "bold"), "  ", MEANINGS[plan.goal].text())
+        asked = [f"{key} ({_about(domain)})" for key, domain in plan.scientific.items()]
+        yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
+        yield Content(self._price(plan))
+
+    def _price(self, plan: RoundPlan) -> str:
+        """The budget line: trials by measured seconds over slots, and the device hours of what the budget has left."""
+        count = len(plan.trials)
+        if self._machine is None:
+            return _("{n} trials").format(n=count)
+        at_once = slots.at_once(self._machine, slots.device(self._machine, plan.base))
+        price = cost.estimate(self.book.store, plan, at_once)
+        if price.trial is None or price.seconds is None or price.hours is None:
+            return _("{n} trials, {slots} at once; how long one takes has not been measured yet").format(
+                n=count, slots=at_once
+            )
+        words = _("{n} trials x {trial} / {slots} at once: {time}; device hours: {hours}").format(
+            n=count,
+            trial=duration(price.trial).text(),
+            slots=at_once,
+            time=duration(price.seconds).text(),
+            hours=digits(price.hours),
+        )
+        if price.hours_left is None:
+            return words
+        left = _("{hours} left of the budget").format(hours=digits(price.hours_left))
+        over = VERDICTS["warn"].badge(ascii_only=self.book.ascii_only) if price.hours > price.hours_left else ""
+        return f"{words} ({left}) {over}".rstrip()
+
+    def _show_table(self, plan: RoundPlan) -> None:
+        columns = [
+            Column(_("hyperparameter")),
+            Column(_("role"), least=max(len(name.text()) for name in ROLES.values())),
+            Column(_("values")),
+            Column(_("scale")),
+        ]
+        self.query_one(Table).update(columns, [_line(entry) for entry in draft.tunables(plan)])
+
+    def _show_notes(self, plan: RoundPlan) -> None:
+        look = VERDICTS["warn"]
+        mark = look.ascii if self.book.ascii_only else look.glyph
+        lines = [f"{mark} {warning.text()}" for warning in plan.warnings]
+        lines += [note.text() for note in self._draft.notes]
+        for share in budget.density(plan.studies, len(plan.trials)):
+            words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
+            lines.append(
+                words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
+            )
+        if plan.caveats:
+            words = _("{n} hyperparameters are fixed: what the round shows holds for their values in the table only.")
+            lines.append(words.format(n=len(plan.caveats)))
+        text = Content("\n").join([Content(printable(line)) for line in lines])
+        show(self.query_one("#noted", Static), text)
+
+
+def _line(entry: Tunable) -> Line:
+    style = "quiet" if entry.role == "fixed" else ""
+    domain = entry.domain
+    values = draft.seen(domain) if domain else _value(entry)
+    scale = domain.scale if domain and domain.is_range else ""
+    return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
+
+
+def _about(domain: Domain) -> str:
+    return f"{draft.seen(domain)}, {domain.scale}" if domain.is_range else draft.seen(domain)
+
+
+def _value(entry: Tunable) -> str:
+    return setting(entry.value) if entry.value not in (None, "") else _("(empty)")

@@ -1,0 +1,77 @@
+"""Export: a folder with the configuration, the reason for each value, and the very code that trained it."""
+
+from __future__ import annotations
+
+import shlex
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from presets.language import Message, _, say
+from state import launches
+from tui.exporting import Exported
+from tui.exporting_starter import export
+from tui.pages.page import Page
+from tui.say import figure
+from tui.starting import typed_path
+from tui.terminal import printable
+from tui.widgets.controls import Field
+
+
+class ExportPage(Page):
+    """The target is typed; what was written, and how to run it, is shown below."""
+
+    GROUPS = ("field", "everywhere")
+    TOUR = "export"
+
+    def heading(self) -> Message:
+        return say("export")
+
+    def body(self) -> ComposeResult:
+        words = _(
+            "Writes the best configuration with its reasons, the training code that a person can read, and the "
+            "versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it."
+        )
+        if launches.best(self.book.store) is None:
+            words = _(
+                "Writes the starter configuration of the set-up with its reasons, and the training code that a person "
+                "can read. Nothing has run with it yet. It needs torch and timm or transformers, but not Tunebook. "
+                "Enter writes it."
+            )
+        if self.book.project.settings.command:
+            words = _(
+                "Writes your command with the values of the best configuration, the reason for each, and what it ran "
+                "on. Your code stays where it is. Enter writes it."
+            )
+        yield Static(words, classes="empty", markup=False)
+        yield Static(_("Folder to write:"), classes="asked", markup=False)
+        yield Field(str(self.book.project.root / "export"), id="target")
+        yield Static(id="written", classes="empty", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Field).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        def write() -> None:
+            shown = list(map(Content, map(printable, told(export(self.book.store, typed_path(event.value))))))
+            self.query_one("#written", Static).update(Content("\n").join(shown))
+
+        self.book.attempt(write)
+
+
+def told(done: Exported) -> list[str]:
+    """What was written and what to expect of it."""
+    lines = [
+        _("Written: {folder}").format(folder=done.folder),
+        _("It came from {trial}. To train it again:").format(trial=done.trial)
+        if done.trial
+        else _("It is the starter configuration. To train it:"),
+        f"  cd {shlex.quote(str(done.folder))} && {shlex.join(done.command)}",
+    ]
+    lines += [
+        _("Expect {name} {value}").format(name=name, value=figure(value))
+        for name, value in done.expected.items()
+        if name != "step"
+    ]
+    return [*lines, done.warning] if done.warning else lines

@@ -1,0 +1,170 @@
+"""Home: the project, its step on the guide's way, what runs, the best configuration, and what comes next on enter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import OptionList, Static
+
+from presets.language import Message, _, say
+from rounds import standing as rounds_standing
+from rounds import supervisor
+from rounds.standing import Standing
+from state import decisions, launches, trials
+from state.database import Store
+from tui import exporting_starter
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.draft import NAMES
+from tui.pages.page import Page
+from tui.say import figure
+from tui.terminal import printable
+from tui.theme import STATUSES
+from tui.widgets.controls import Choices
+from tui.widgets.progress import progress
+from tui.widgets.text import show
+from wizard import flow
+from wizard.quantity import duration
+
+
+class Home(Page):
+    """Where the project stands; the first entry of the list is the next sensible action."""
+
+    GROUPS = ("choices", "chart", "everywhere")
+    DEFAULT_CSS = """
+    Home {
+        #facts { max-height: 60%; }
+        #choices { height: 1fr; }
+        Chart { display: none; height: 3fr; padding: 1 1 0 1; }
+        &.-wide Chart { display: block; }
+        &.-wide #choices { height: auto; max-height: 40%; }
+    }
+    """
+
+    def heading(self) -> Message:
+        return say("home")
+
+    def body(self) -> ComposeResult:
+        yield Static(id="facts", classes="empty", markup=False)
+        yield Choices(id="choices")
+        yield Chart(Axes(), ascii_only=self.book.ascii_only)
+
+    def on_mount(self) -> None:
+        # Work that was wanted when the machine went down goes on when somebody looks in again.
+        self.book.attempt(lambda: supervisor.ensure(self.book.project))
+
+    def toured(self) -> str:
+        return f"home {self.PLACE}"
+
+    def load(self) -> None:
+        store = self.book.store
+        setup = flow.standing(store)
+        where = rounds_standing.standing(store)
+        # What the set-up rests on may change later: rounds do not wait for that.
+        self.PLACE = where.step
+        self.show_where()
+        show(self.query_one("#facts", Static), Content("\n").join(list(_facts(store, setup, where))))
+        entries = [(place, _prompt(label, note)) for place, label, note in _choices(store, setup, where)]
+        self.query_one(Choices).update(entries)
+        self.query_one(Chart).update(*progress(store))
+
+    def on_chart_picked(self, event: Chart.Picked) -> None:
+        if event.id:
+            self.book.attempt(lambda: self.book.open(f"trial {event.id}"))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        place = str(event.option_id)
+        if place == "quit":
+            self.app.exit()
+        else:
+            self.book.attempt(lambda: self.book.open(place))
+
+
+def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:
+    settings = store.project.settings
+    what = settings.command or f"{settings.task}   {settings.data}"
+    yield Content(printable(f"{settings.name}   {what}"))
+    yield Content("")
+    if where.step == "set-up" and setup.step:
+        done = len({entry.step for entry in decisions.decisions(store)} & set(flow.steps_of(store)))
+        words = _("Set-up: {done} of {total} decided; now: {step}.")
+        yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
+    else:
+        yield Content(printable(where.now.text()) + " " + _("Next: {what}").format(what=printable(where.next.text())))
+    if where.states and where.step != "set-up":
+        counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
+        left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
+        yield Content("   ".join([*counts, left]).rstrip())
+    yield Content(printable(_best(store)))
+    budget = _("of {hours:.1f}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
+    yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
+
+
+def _best(store: Store) -> str:
+    """The best configuration in a line: where it comes from, its result, and the baseline's."""
+    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    if not adopted:
+        return _("There is no best configuration yet: the first is the baseline's.")
+    metric = store.project.settings.metric
+
+    def result(batch: str) -> float | None:
+        found = [
+            entry.best
+            for entry in trials.trials(store, batch)
+            if entry.best is not None and entry.study in ("candidate", "baseline", "learning-rate sweep")
+        ]
+        better = max if store.project.settings.direction == "max" else min
+        return sum(found) / len(found) if found and batch.startswith("launch") else better(found, default=None)
+
+    first, last = result(adopted[0].batch), result(adopted[-1].batch)
+    words = _("Best configuration: that of {batch}, {metric} {value}").format(
+        batch=adopted[-1].batch, metric=metric, value="-" if last is None else figure(last)
+    )
+    if len(adopted) > 1 and first is not None:
+        words += " " + _("(baseline {value})").format(value=figure(first))
+    return words
+
+
+def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tuple[str, Message, Message]]:
+    if where.batch and where.step in ("run", "learn"):
+        label = say("Watch {name}", name=where.batch) if where.step == "run" else say("Review {name}", name=where.batch)
+        yield f"{'round' if where.step == 'run' else 'review'} {where.batch}", label, where.next
+    elif where.batch and where.step == "launch":
+        place = "launch" if where.batch.startswith("launch") else "propose"
+        yield f"{place} {where.batch}", say("Launch: {name}", name=where.batch), where.next
+        if place == "propose":
+            yield f"review {where.batch}", say("Review of {name}", name=where.batch), say("checks and their plots")
+    if setup.step:
+        label = say("Go on with the set-up")
+        if where.step != "set-up":
+            label = say("Look at the set-up again: what it rests on has changed")
+        yield "setup", label, say("next: {step}", step=flow.title(setup.step))
+    if where.step != "set-up":
+        yield "design", say("Plan a round"), say("goal, roles, number of trials")
+    rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
+    for entry in reversed(rounds[-3:]):
+        if where.step == "run" and entry.name == where.batch:
+            # The first entry already.
+            continue
+        yield (
+            f"round {entry.name}",
+            say("{name}: trials and curves", name=entry.name),
+            say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal)),
+        )
+    if any(entry.reviewed for entry in rounds):
+        yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")
+    if decisions.decisions(store):
+        yield "decisions", say("Decisions"), say("what was decided, and why")
+    if launches.best(store):
+        yield "export", say("Export"), say("configuration, training script, environment")
+    elif exporting_starter.ready(store):
+        yield "export", say("Export"), say("the starter configuration: reasons, training script")
+    if decisions.decisions(store):
+        yield "report", say("Report"), say("the whole story in one file to share")
+    yield "quit", say("Leave"), say("whatever is running goes on")
+
+
+def _prompt(label: Message, note: Message) -> Content:
+    return Content.assemble((printable(label.text()), "bold"), "   ", printable(note.text()))

@@ -1,0 +1,224 @@
+"""What was learnt: what a person has confirmed, and what the rounds seem to show and waits for a word (G19)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
+from textual.message import Message as Event
+from textual.widgets import Static
+
+from presets.language import Message, _, restored, say
+from rounds import insights
+from rounds.insights import Proposed, Share
+from state import launches
+from state.errors import Refusal
+from state.launches import Insight
+from state.project import Project
+from state.store import open_store
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.say import trouble
+from tui.terminal import cut, printable
+from tui.widgets.controls import Choices
+from tui.widgets.prompt import Prompt
+from tui.widgets.text import show
+
+MARGIN = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to show, worked out in a thread."""
+
+    kept: tuple[Insight, ...]
+    proposed: tuple[Proposed, ...]
+    share: Share
+    phase: Message | None
+
+
+class InsightsPage(Page):
+    """The list above, first what waits for a word; the marked one with evidence and caveats below."""
+
+    GROUPS = ("insights", "choices", "everywhere")
+    PLACE = "learn"
+    BINDINGS = bindings("insights")
+    DEFAULT_CSS = """
+    InsightsPage #parts { height: 1fr; }
+    InsightsPage #list { max-height: 50%; }
+    InsightsPage #reading { height: 1fr; padding: 1 1; }
+    InsightsPage #share { height: auto; padding: 0 1; }
+    InsightsPage.-wide #parts { layout: horizontal; }
+    InsightsPage.-wide #list { width: 1fr; max-height: 100%; }
+    InsightsPage.-wide #reading { width: 1fr; padding: 0 2; }
+    """
+
+    class Ready(Event):
+        """It was worked out, or `refused` says why not."""
+
+        def __init__(self, found: Found | None, refused: Refusal | OSError | None = None) -> None:
+            super().__init__()
+            self.found = found
+            self.refused = refused
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: Found | None = None
+
+    def heading(self) -> Message:
+        return say("insights")
+
+    def body(self) -> ComposeResult:
+        yield Static(_("Looking at the rounds"), id="share", markup=False)
+        with Container(id="parts"):
+            yield Choices(id="list")
+            with VerticalScroll(id="reading", can_focus=False):
+                yield Static(id="details", markup=False)
+        yield Prompt()
+
+    def load(self) -> None:
+        self._look(self.book.project)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What can be said about the marked one, while nothing is asked."""
+        if action in ("confirm", "edit", "refuse"):
+            marked = self._marked() if self.ready else None
+            waits = action != "confirm" or isinstance(marked, Proposed)
+            return marked is not None and waits and not self._asking()
+        if action == "write":
+            return not self._asking()
+        return True
+
+    @work(thread=True, exclusive=True, group="insights")
+    def _look(self, project: Project) -> None:
+        try:
+            with open_store(project) as store:
+                kept, waiting = launches.insights(store), insights.proposals(store)
+                found = Found(tuple(kept), tuple(waiting), insights.share(store), insights.next_phase(store))
+        except (Refusal, OSError) as refused:
+            self.post_message(self.Ready(None, refused))
+            return
+        self.post_message(self.Ready(found))
+
+    def on_insights_page_ready(self, event: Ready) -> None:
+        if not self.ready:
+            return
+        if event.found is None:
+            self._say_share(trouble(event.refused) if event.refused else "")
+            return
+        found = self._found = event.found
+        told = _("Nothing has run yet: insights come from reviewed rounds.")
+        if found.share.exploring is not None:
+            told = _(
+                "Device hours of the rounds: {exploration:.2f} exploring, {exploitation:.2f} exploiting ({share:.0%})"
+            )
+            told = told.format(
+                exploration=found.share.exploration,
+                exploitation=found.share.exploitation,
+                share=found.share.exploring,
+            )
+        if found.phase is not None:
+            told += "\n" + _("Next: {what}").format(what=found.phase.text())
+        self._say_share(told)
+        room = self.book.size.width - MARGIN
+        lines = [(entry.key, self._line(_("proposed"), entry.text.text(), room)) for entry in found.proposed]
+        lines += [(entry.key, self._line(_("kept"), restored(entry.text).text(), room)) for entry in found.kept]
+        self.query_one("#list", Choices).update(lines)
+        if self.focused is None:
+            self.query_one("#list", Choices).focus()
+        self._show_marked()
+
+    def on_option_list_option_highlighted(self) -> None:
+        self._show_marked()
+
+    def action_confirm(self) -> None:
+        """Keep the marked proposal as it is."""
+        if (marked := self._marked()) is not None:
+            self._record(lambda: insights.confirm(self.book.store, marked.key))
+
+    def action_edit(self) -> None:
+        """Keep the marked one in other words."""
+        if (marked := self._marked()) is not None:
+            words = marked.text.text() if isinstance(marked, Proposed) else restored(marked.text).text()
+            self.query_one(Prompt).type(
+                say("In your words:"),
+                lambda answer: self._record(lambda: insights.confirm(self.book.store, marked.key, answer)),
+                words,
+            )
+
+    def action_refuse(self) -> None:
+        """Say that the marked one does not hold, and why."""
+        if (marked := self._marked()) is not None:
+            self.query_one(Prompt).type(
+                say("Why does it not hold? It is kept:"),
+                lambda answer: self._record(lambda: insights.refuse(self.book.store, marked.key, answer)),
+            )
+
+    def action_write(self) -> None:
+        """Keep an insight of one's own."""
+        self.query_one(Prompt).type(
+            say("What was learnt, in a sentence:"),
+            lambda answer: self._record(lambda: insights.write(self.book.store, answer)),
+        )
+
+    def leave(self) -> bool:
+        return self.query_one(Prompt).leave()
+
+    def _record(self, decide: Callable[[], None]) -> bool:
+        # `attempt` reads the page again.
+        return self.book.attempt(decide)
+
+    def _asking(self) -> bool:
+        return any(prompt.display for prompt in self.query(Prompt))
+
+    def _marked(self) -> Proposed | Insight | None:
+        key = self.query_one("#list", Choices).marked
+        found = self._found
+        listed = (*found.proposed, *found.kept) if found is not None else ()
+        return next((entry for entry in listed if entry.key == key), None)
+
+    def _line(self, word: str, text: str, room: int) -> Content:
+        line = printable(text)
+        if not self.has_class("-wide"):
+            line = cut(line, room - len(word) - 4, ascii_only=self.book.ascii_only)
+        return Content.assemble((f"{word}  ", "bold" if word == _("proposed") else "dim"), line)
+
+    def _show_marked(self) -> None:
+        self.refresh_bindings()
+        marked = self._marked()
+        if marked is None:
+            lines = [
+                Content(_("No reviewed round shows anything yet that chance would not.")),
+                Content(_("w: write down what you learnt yourself")),
+            ]
+        else:
+            lines = list(_details(marked))
+        show(self.query_one("#details", Static), Content("\n").join(lines))
+
+    def _say_share(self, text: str) -> None:
+        show(
+            self.query_one("#share", Static), Content("\n").join(Content(printable(line)) for line in text.split("\n"))
+        )
+
+
+def _details(entry: Proposed | Insight) -> Iterator[Content]:
+    if isinstance(entry, Proposed):
+        yield Content.styled(printable(entry.text.text()), "bold")
+        yield Content(_("c: keep it   e: in other words   r: it does not hold"))
+        caveats = [caveat.text() for caveat in entry.caveats]
+    else:
+        yield Content.styled(printable(restored(entry.text).text()), "bold")
+        words = _("By {who}, {when} UTC").format(who=entry.by, when=entry.at[:16].replace("T", " "))
+        yield Content(printable(words))
+        proposed = entry.evidence.get("proposed")
+        if proposed and proposed != entry.text:
+            yield Content(printable(_("As proposed: {text}").format(text=restored(proposed).text())))
+        caveats = insights.caveats(entry)
+    if caveats:
+        yield Content("")
+        yield Content(_("It holds while these stay as they were:"))
+        yield from (Content(printable(f"- {caveat}")) for caveat in caveats)

@@ -1,0 +1,321 @@
+"""A launch: candidate and best configuration run again with fresh seeds; a person decides and says why (G16, P13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual import work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.message import Message as Event
+from textual.widgets import Input, Static
+
+from presets.language import Message, _, restored, say
+from rounds import launching, supervisor
+from rounds.decision import Verdict
+from rounds.launching import Choice, Proposal
+from state import launches, trials
+from state.errors import Refusal
+from state.launches import Launch
+from state.project import Project
+from state.store import open_store
+from state.trials import Trial
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.say import figure, trouble
+from tui.terminal import printable
+from tui.text_table import lines
+from tui.theme import STATUSES
+from tui.widgets.controls import Field, Reading
+from tui.widgets.text import show
+
+
+class LaunchPage(Page):
+    """First the proposal of a round's best trial; once started, the runs of both sides, verdict and decision."""
+
+    GROUPS = ("launch", "reading", "field", "everywhere")
+    TOUR = "launch"
+    PLACE = "launch"
+    BINDINGS = bindings("launch")
+    DEFAULT_CSS = "LaunchPage > Reading { height: 1fr; padding: 1 1; }"
+
+    class Judged(Event):
+        """The runs were judged in a thread, or `refused` says why not."""
+
+        def __init__(self, verdict: Verdict | None, refused: Refusal | OSError | None = None) -> None:
+            super().__init__()
+            self.verdict = verdict
+            self.refused = refused
+
+    class Proposed(Event):
+        """What a launch would compare, worked out in a thread, or `refused` says why there is nothing."""
+
+        def __init__(self, proposal: Proposal | None, refused: Refusal | OSError | None = None) -> None:
+            super().__init__()
+            self.proposal = proposal
+            self.refused = refused
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._of = name
+        self._proposal: Proposal | None = None
+        self._asked = False
+        self._verdict: Verdict | None = None
+        self._refused = ""
+        self._judged: list[tuple[str, float | None]] = []
+        self._chosen: Choice | None = None
+
+    def heading(self) -> Message:
+        return say("launch of {name}", name=self._of) if self._of.startswith("round") else say("{name}", name=self._of)
+
+    def body(self) -> ComposeResult:
+        with Reading():
+            yield Static(id="runs", markup=False)
+            yield Static(id="verdict", markup=False)
+        yield Static(id="asked", classes="asked", markup=False)
+        yield Field(id="reason")
+
+    def on_mount(self) -> None:
+        self._show_typing(False)
+
+    def load(self) -> None:
+        store = self.book.store
+        if trials.batch(store, self._of).kind == "round":
+            if not self._asked:
+                self._asked = True
+                self._show("#runs", iter([Content(_("Looking for the best trial"))]))
+                self._propose(self.book.project)
+            return
+        self._show("#runs", _runs(self, self._of))
+        results = [(entry.status, entry.best) for entry in trials.trials(store, self._of)]
+        if results != self._judged:
+            self._verdict, self._refused, self._judged = None, "", results
+            if results and all(status in trials.ENDED for status, _best in results):
+                self._judge(self.book.project)
+        self._show_verdict()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the launch admits as it stands."""
+        if action == "decide":
+            return self._verdict is not None and not self._decided()
+        if action == "unrepeated":
+            return self._proposal is not None
+        if action == "start":
+            return self._proposal is not None or bool(self._resting())
+        if action == "stop":
+            return self._under_way()
+        return True
+
+    @work(thread=True, exclusive=True, group="launch")
+    def _propose(self, project: Project) -> None:
+        try:
+            with open_store(project) as store:
+                self.post_message(self.Proposed(launching.propose(store, self._of)))
+        except (Refusal, OSError) as refused:
+            self.post_message(self.Proposed(None, refused))
+
+    @work(thread=True, exclusive=True, group="launch")
+    def _judge(self, project: Project) -> None:
+        try:
+            with open_store(project) as store:
+                self.post_message(self.Judged(launching.judge(store, self._of)))
+        except (Refusal, OSError) as refused:
+            self.post_message(self.Judged(None, refused))
+
+    def on_launch_page_proposed(self, event: Proposed) -> None:
+        if not self.ready:
+            return
+        self._proposal = event.proposal
+        if event.proposal is not None:
+            self._show("#runs", _proposal(self, event.proposal))
+        else:
+            why = trouble(event.refused) if event.refused else ""
+            nothing = Content.styled(_("There is nothing to launch here."), "bold")
+            self._show("#runs", iter([nothing, Content(printable(why))]))
+        self.refresh_bindings()
+
+    def on_launch_page_judged(self, event: Judged) -> None:
+        if not self.ready:
+            return
+        self._verdict = event.verdict
+        self._refused = trouble(event.refused) if event.refused else ""
+        self._show_verdict()
+        self.refresh_bindings()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        chosen = self._chosen
+        if chosen is not None and self._decide(chosen, event.value):
+            self.leave()
+
+    def action_start(self) -> None:
+        """Start the fresh runs of both sides; what was stopped goes on, and what failed is tried again."""
+        proposal = self._proposal
+
+        def start() -> None:
+            store = self.book.store
+            if proposal is not None:
+                self._of = launching.start(store, proposal).name
+                self._proposal = None
+            else:
+                for entry in trials.trials(store, self._of):
+                    if entry.status == "failed":
+                        trials.ask(store, entry.id, "retry")
+                trials.ask(store, self._of, "run")
+            supervisor.ensure(self.book.project)
+
+        self.book.attempt(start)
+
+    def action_stop(self) -> None:
+        """Stop the runs; they save themselves, and can go on."""
+
+        def stop() -> None:
+            trials.ask(self.book.store, self._of, "stop")
+            supervisor.ensure(self.book.project)
+
+        self.book.attempt(stop)
+
+    def action_decide(self, choice: Choice) -> None:
+        """Adopt, reject or repeat; what goes against the verdict needs a reason."""
+        if self._verdict is not None and choice == self._verdict.decision:
+            self._decide(choice, "")
+            return
+        self._chosen = choice
+        words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
+        show(self.query_one("#asked", Static), Content(words))
+        self._show_typing(True)
+
+    def action_unrepeated(self) -> None:
+        """Adopt the candidate without fresh runs, because they cost too much; the reason is recorded."""
+        self._chosen = "adopt"
+        words = _("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
+        show(self.query_one("#asked", Static), Content(words))
+        self._show_typing(True)
+
+    def leave(self) -> bool:
+        typing, self._chosen = self._chosen is not None, None
+        if typing:
+            self._show_typing(False)
+        return typing
+
+    def _decide(self, choice: Choice, words: str) -> bool:
+        def record() -> None:
+            if self._proposal is not None:
+                self._of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
+                self._proposal = None
+                return
+            launching.decide(self.book.store, self._of, choice, words)
+            supervisor.ensure(self.book.project)
+
+        return self.book.attempt(record)
+
+    def _launch(self) -> list[Trial]:
+        """The runs, once there are any."""
+        return [] if self._of.startswith("round") else trials.trials(self.book.store, self._of)
+
+    def _resting(self) -> list[Trial]:
+        """Runs that nobody is going to start: they failed, or the launch was stopped."""
+        runs = self._launch()
+        stopped = bool(runs) and trials.batch(self.book.store, self._of).wanted != "run"
+        return [run for run in runs if run.status == "failed" or (stopped and run.status not in trials.ENDED)]
+
+    def _under_way(self) -> bool:
+        runs = self._launch()
+        wanted = bool(runs) and trials.batch(self.book.store, self._of).wanted == "run"
+        return wanted and any(run.status not in trials.ENDED for run in runs)
+
+    def _decided(self) -> Launch | None:
+        """The decision about this launch, unless that was to run more."""
+        found = [entry for entry in launches.launches(self.book.store) if entry.batch == self._of]
+        return found[-1] if found and found[-1].decision != "repeat" else None
+
+    def _show_verdict(self) -> None:
+        parts = [Content(_("s: go on with these runs"))] if self._resting() else []
+        if self._refused:
+            parts.append(Content.styled(printable(self._refused), "bold"))
+        if self._verdict is not None:
+            parts += _verdict(self._verdict)
+        decided = self._decided()
+        if decided is not None:
+            word = {"adopt": _("Adopted"), "reject": _("Rejected")}[decided.decision]
+            reason = restored(decided.reason).text()
+            parts += [Content(""), Content.assemble((f"{word}. ", "bold"), printable(reason))]
+        elif self._verdict is not None:
+            parts.append(Content(_("a: adopt   r: reject   n: run more")))
+        self._show("#verdict", iter(parts))
+
+    def _show(self, id: str, content: Iterator[Content]) -> None:
+        show(self.query_one(id, Static), Content("\n").join(list(content)))
+
+    def _show_typing(self, typing: bool) -> None:
+        field = self.query_one(Field)
+        field.put("")
+        field.display = self.query_one("#asked").display = typing
+        (field if typing else self.query_one(Reading)).focus()
+
+
+def _proposal(page: LaunchPage, proposal: Proposal) -> Iterator[Content]:
+    yield Content.styled(_("{trial} could become the best configuration.").format(trial=proposal.trial), "bold")
+    entry = trials.trial(page.book.store, proposal.trial)
+    if entry.best is not None:
+        yield Content(
+            _("It was chosen for its result, {value}; that result is no evidence. Only fresh runs count.").format(
+                value=figure(entry.best)
+            )
+        )
+    yield Content("")
+    yield Content(_("What it changes:"))
+    yield from (Content(f"- {printable(message.text())}") for message in proposal.complexity.changes)
+    if proposal.complexity.added:
+        yield Content(_("What it adds, so that it must be worth it:"))
+        yield from (Content(f"- {printable(message.text())}") for message in proposal.complexity.added)
+    if proposal.reused:
+        yield Content(
+            _("{count} earlier runs of the best configuration count again.").format(count=len(proposal.reused))
+        )
+    yield Content("")
+    yield Content.styled(_("s: run both again with fresh seeds"), "bold")
+    yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
+
+
+def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
+    store = page.book.store
+    batch = trials.batch(store, name)
+    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
+    names = {"candidate": _("candidate"), "best": _("best so far")}
+    rows = [
+        [
+            names.get(entry.study, entry.study) if entry.batch == name else names["best"],
+            entry.id,
+            STATUSES[entry.status].badge(ascii_only=page.book.ascii_only),
+            str(entry.steps_done),
+            "-" if entry.best is None else figure(entry.best),
+            entry.message,
+        ]
+        for entry in [*reused, *trials.trials(store, name)]
+    ]
+    header, *table = lines([_("side"), _("run"), _("status"), _("steps"), _("best"), ""], rows)
+    yield Content.styled(header, "underline")
+    yield from map(Content, table)
+    yield Content("")
+    for message in batch.plan["changes"]:
+        yield Content(f"- {printable(restored(message).text())}")
+    yield Content("")
+
+
+def _verdict(verdict: Verdict) -> Iterator[Content]:
+    rows = [
+        [label, *(figure(value) for value in side)]
+        for label, side in ((_("candidate"), verdict.candidate), (_("best so far"), verdict.best))
+        if side is not None
+    ]
+    if rows:
+        header, *table = lines([_("side"), _("mean"), _("from"), _("to")], rows)
+        yield Content.styled(header, "underline")
+        yield from map(Content, table)
+    if (better := verdict.improvement) is not None:
+        words = _("Probability that a run of the candidate is better: {p:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        yield Content(words.format(p=better.probability, low=better.low, high=better.high))
+    if verdict.p_value is not None:
+        yield Content(_("Chance of such a gain without any difference: p = {p:.2g}").format(p=verdict.p_value))
+    yield Content.styled(printable(verdict.message.text()), "bold")

@@ -1,0 +1,93 @@
+"""A new project: where it is to live, where the data are, and what is to be learnt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+
+from presets.language import Message, _, say
+from state.project import Settings, create
+from state.store import open_store
+from training.config import TASKS
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.starting import data_place, guess_task, typed_path
+from tui.widgets.controls import Choices, Field
+from wizard import pipeline
+
+IMAGES, TEXTS = TASKS
+NAMES = {
+    IMAGES: say("Images in folders, a folder for each class"),
+    TEXTS: say("Texts with labels, in a table"),
+}
+
+
+class NewProject(Page):
+    """Short fields and the task; enter goes to the next one, and on the task starts the project."""
+
+    GROUPS = ("form", "field", "choices", "everywhere")
+    PLACE = "set-up"
+    BINDINGS = bindings("form")
+    DEFAULT_CSS = "NewProject > .asked { margin: 1 0 0 0; }"
+
+    def heading(self) -> Message:
+        return say("new project")
+
+    def body(self) -> ComposeResult:
+        yield Static(_("Nothing is copied and nothing leaves this machine."), classes="empty", markup=False)
+        yield Static(_("Folder of the project:"), classes="asked", markup=False)
+        yield Field(str(Path.cwd() / "project"), id="folder")
+        yield Static(_("Data, a folder of class folders or a file of labelled texts:"), classes="asked", markup=False)
+        yield Field(id="data")
+        yield Static(_("What is to be learnt:"), classes="asked", markup=False)
+        yield Choices(id="task")
+        words = _("Names of the columns with text and label, and the encoding where it is not UTF-8:")
+        yield Static(words, id="columns-asked", classes="asked", markup=False)
+        yield Field("text, label", id="columns")
+
+    def on_mount(self) -> None:
+        self.query_one(Choices).update([(task, Content(NAMES[task].text())) for task in TASKS])
+        self.query_one("#folder").focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "columns":
+            self._start()
+        elif event.input.id == "folder" or self.book.attempt(self._guess):
+            self.focus_next()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        for id in ("#columns-asked", "#columns"):
+            self.query_one(id).display = event.option_id == TEXTS
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if event.option_id == TEXTS:
+            self.query_one("#columns").focus()
+        else:
+            self._start()
+
+    def _typed(self, id: str) -> Path:
+        return typed_path(self.query_one(id, Field).value)
+
+    def _guess(self) -> None:
+        """Mark the task that the data look like."""
+        data = self._typed("#data")
+        data_place(data, self._typed("#folder"))
+        self.query_one(Choices).highlighted = TASKS.index(guess_task(data))
+
+    def _start(self) -> None:
+        self.book.attempt(self._create)
+
+    def _create(self) -> None:
+        root, task = self._typed("#folder"), self.query_one(Choices).marked or IMAGES
+        columns = [part.strip() for part in self.query_one("#columns", Field).value.split(",")]
+        text, label, encoding = [*columns, "", "", ""][:3]
+        settings = Settings(name=root.name, task=task, data=data_place(self._typed("#data"), root))
+        if task == TEXTS:
+            settings = replace(settings, text_column=text or "text", label_column=label or "label", encoding=encoding)
+        with open_store(create(root, settings)) as store:
+            pipeline.decide(store)
+        self.book.open_folder(root, then="setup")

@@ -1,0 +1,90 @@
+"""A new project on a training script of one's own: its command, where it runs, and which value it writes is tuned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+
+from presets.language import Message, _, say
+from state.errors import Refusal
+from state.store import open_store
+from tui import starting_own
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.starting import typed_path
+from tui.widgets.controls import Choices, Field
+from wizard import pipeline
+
+MIN, MAX = "min", "max"
+NAMES = {MIN: say("less of it is better"), MAX: say("more of it is better")}
+
+
+class NewCommand(Page):
+    """Short fields; enter goes to the next one, and on the direction starts the project."""
+
+    GROUPS = ("form", "field", "choices", "everywhere")
+    PLACE = "set-up"
+    BINDINGS = bindings("form")
+
+    def heading(self) -> Message:
+        return say("new project on your own script")
+
+    def body(self) -> ComposeResult:
+        words = _(
+            "The script stays as it is. {name} in its command is a hyperparameter, {folder} where it writes; "
+            "{config} is a copy of its configuration file, if it reads one."
+        ).format(name="{name}", folder="{folder}", config="{config}")
+        yield Static(words, classes="empty", markup=False)
+        yield Static(_("Folder of the project:"), classes="asked", markup=False)
+        yield Field(str(Path.cwd() / "project"), id="folder")
+        yield Static(_("Where the command runs:"), classes="asked", markup=False)
+        yield Field(str(Path.cwd()), id="directory")
+        yield Static(_("Command of one trial:"), classes="asked", markup=False)
+        yield Field("python train.py --out {folder}", id="command")
+        yield Static(_("Its configuration file (TOML, YAML or JSON), or nothing:"), classes="asked", markup=False)
+        yield Field(id="config")
+        words = _("The value that is tuned, as the script calls it where it writes it:")
+        yield Static(words, classes="asked", markup=False)
+        yield Field(id="metric")
+        yield Choices(id="direction")
+
+    def on_mount(self) -> None:
+        self.query_one(Choices).update([(name, Content(label.text())) for name, label in NAMES.items()])
+        self.query_one("#folder").focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "metric":
+            self._guess()
+        self.focus_next()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.book.attempt(self._create)
+
+    def _value(self, id: str) -> str:
+        return self.query_one(f"#{id}", Field).value.strip()
+
+    def _guess(self) -> None:
+        """Mark the direction that the metric's name suggests."""
+        try:
+            direction = pipeline.direction(self._value("metric"))
+        except Refusal:
+            # A name that says nothing: the person chooses.
+            return
+        self.query_one(Choices).highlighted = list(NAMES).index(direction)
+
+    def _create(self) -> None:
+        root = typed_path(self._value("folder"))
+        asked = starting_own.Asked(
+            command=self._value("command"),
+            config_file=typed_path(self._value("config")) if self._value("config") else None,
+            directory=typed_path(self._value("directory")),
+            metric=self._value("metric"),
+            direction=self.query_one(Choices).marked or MIN,
+        )
+        project = starting_own.create(root, asked)
+        with open_store(project) as store:
+            pipeline.decide(store)
+        self.book.open_folder(root, then="setup")

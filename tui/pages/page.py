@@ -1,0 +1,200 @@
+"""A page: one line that says where we are, a body, one line for what is to be said, one line of keys."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.events import Event, Mount
+from textual.reactive import Reactive
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from presets.language import Message, _, say
+from state.errors import Refusal
+from tui import tour
+from tui.book import Book
+from tui.say import trouble
+from tui.terminal import cut, printable, width
+from tui.widgets.hint import Hint
+from tui.widgets.text import show
+
+TITLE = "Tunebook"
+GAP = "  "
+# Of a name in the first line; less says nothing.
+SHORTEST = 6
+# The guide's way, as every page shows it: the set-up once, then four steps again and again (G15).
+WAY = {
+    "set-up": say("set-up"),
+    "goal": say("goal"),
+    "run": say("run"),
+    "learn": say("learn"),
+    "launch": say("launch"),
+}
+# From this many columns on, parts stand side by side.
+WIDTHS = [(0, "-narrow"), (140, "-wide")]
+# Below this many columns or rows a page cannot show what it is for.
+LEAST_COLUMNS, LEAST_ROWS = 50, 14
+
+
+class Page(Screen[None]):
+    """What every page shares. A page gives `heading`, `body` and `load`, and the groups of its keys."""
+
+    GROUPS: tuple[str, ...] = ("everywhere",)
+    """The groups of the key table that work here, for the help."""
+    PLACE: str = ""
+    """Where on the guide's way the page stands: a key of WAY, or empty."""
+
+    TOUR: str = ""
+    """What the tour says here: a key of its texts, or empty."""
+
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    DEFAULT_CSS = """
+    Page {
+        layers: page cover;
+        overflow: hidden;
+        #tour { height: auto; max-height: 4; padding: 0 1; text-style: italic; display: none; }
+        #cover { layer: cover; width: 100%; height: 100%; padding: 0 1; background: $background; display: none; }
+        &.-small #cover { display: block; }
+    }
+    """
+    # Textual's own repaints the whole screen when the focus moves, though the two widgets repaint themselves.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made = False
+        self._failure = ""
+        self._said = ""
+
+    @property
+    def book(self) -> Book:
+        """The application."""
+        return cast("Book", self.app)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the widgets are there: not before they are made, nor while the page or the application closes."""
+        return self._made and self._stays
+
+    @property
+    def _stays(self) -> bool:
+        return self.app.is_running and not self.book.leaving and self in self.app.screen_stack
+
+    async def on_event(self, event: Event) -> None:
+        # A page that was left before it came up has no widgets any more.
+        if not isinstance(event, Mount) or self._stays:
+            await super().on_event(event)
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="where", markup=False)
+        yield Static(id="tour", markup=False)
+        yield from self.body()
+        yield Static(id="said", markup=False)
+        yield Hint()
+        yield Static(id="cover", markup=False)
+
+    def heading(self) -> Message:
+        """The page's name."""
+        raise NotImplementedError
+
+    def body(self) -> ComposeResult:
+        """The widgets between the first line and the last two."""
+        raise NotImplementedError
+
+    def load(self) -> None:
+        """Read what is shown and show it. Called when the page comes up and whenever the project changed."""
+
+    def leave(self) -> bool:
+        """Close what is open within the page (typing, a filter); whether anything was."""
+        return False
+
+    def toured(self) -> str:
+        """What the tour says here: a key of its texts, or empty."""
+        return self.TOUR
+
+    def follows(self) -> bool:
+        """Whether the page shows something that changes without the store changing (a probe's folder, say)."""
+        return False
+
+    def on_mount(self) -> None:
+        """Textual calls this after the `on_mount` of the page itself."""
+        self._made = True
+        self.read()
+
+    def on_screen_resume(self) -> None:
+        self.read()
+
+    def on_resize(self) -> None:
+        columns, rows = self.book.size
+        small = columns < LEAST_COLUMNS or rows < LEAST_ROWS
+        self.set_class(small, "-small")
+        if not self.ready:
+            return
+        if small:
+            words = _("Tunebook needs {columns} x {rows}; this window has {own} x {high}.")
+            told = words.format(columns=LEAST_COLUMNS, rows=LEAST_ROWS, own=columns, high=rows)
+            show(self.query_one("#cover", Static), Content(told))
+        self.show_where()
+
+    def on_key(self) -> None:
+        """What was said stands until the next key; a character that is typed into a line is none."""
+        self.say("")
+
+    def read(self) -> None:
+        """Load; a failure is shown as a failure, never as an empty page."""
+        if not self.ready:
+            return
+        self.show_where()
+        try:
+            self.load()
+        except (Refusal, OSError) as error:
+            self._failure = trouble(error)
+        else:
+            self._failure = ""
+        self._show_tour()
+        self._show_said()
+
+    def say(self, text: str) -> None:
+        """Say something in the line above the keys, until the next key; empty takes it back."""
+        self._said = printable(text)
+        if self.ready:
+            self._show_said()
+
+    def show_where(self) -> None:
+        """The first line: the project, the page, and the place on the guide's way."""
+        project = printable(self.book.project.settings.name) if self.book.has_project else ""
+        heading = printable(self.heading().text())
+        way = [
+            Content.styled(f"[{name.text()}]", "bold") if place == self.PLACE else Content(name.text())
+            for place, name in WAY.items()
+        ]
+        told = Content(" > ").join(way) if self.PLACE else Content("")
+        # Names are as long as people make them; what the program says itself is seen whole, or of the way the place.
+        taken = 2 + width(TITLE) + width(heading) + 3 * len(GAP)
+        if self.PLACE and taken + SHORTEST + told.cell_length > self.book.size.width:
+            told = way[list(WAY).index(self.PLACE)]
+        room = self.book.size.width - taken - told.cell_length
+        parts = [
+            Content.styled(TITLE, "bold"),
+            Content(cut(project, max(room, SHORTEST), ascii_only=self.book.ascii_only)),
+            Content(heading),
+            told,
+        ]
+        show(self.query_one("#where", Static), Content(GAP).join(part for part in parts if part.plain))
+
+    def _show_tour(self) -> None:
+        """What the tour says of the page, where it is on and has something to say."""
+        told = tour.TEXTS.get(self.toured()) if self.book.has_project and tour.on(self.book.project) else None
+        line = self.query_one("#tour", Static)
+        if told is not None:
+            show(line, Content.assemble(told.text(), " ", (_("(T ends the tour.)"), "dim")))
+        line.display = told is not None
+
+    def _show_said(self) -> None:
+        line = self.query_one("#said", Static)
+        text = "\n".join(part for part in (self._failure, self._said) if part)
+        show(line, Content(text))
+        line.display = bool(text)

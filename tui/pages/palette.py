@@ -1,0 +1,129 @@
+"""All that can be done here, found by typing a few letters of it: the actions of the page left, and the places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.widgets import Input, OptionList, Static
+
+from presets.language import Message, _, say
+from state import launches, trials
+from state.database import Store
+from tui import keys
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.terminal import fit, printable, width
+from tui.widgets.controls import Choices, Field
+
+# Cells of the longest keys that are shown beside an action.
+KEYS_WIDTH = 12
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something to choose: a place to open, or an action of the page that was left."""
+
+    name: str
+    label: str
+    keys: str = ""
+    action: str = ""
+    node: DOMNode | None = None
+
+
+class Palette(Page):
+    """What is typed narrows the list; enter does the marked entry on the page before."""
+
+    GROUPS = ("palette", "choices", "field", "everywhere")
+    BINDINGS = bindings("palette")
+
+    def __init__(self, about: Screen[Any]) -> None:
+        super().__init__()
+        self._about = about
+        self._offers: dict[str, Offer] = {}
+
+    def heading(self) -> Message:
+        return say("all that can be done")
+
+    def body(self) -> ComposeResult:
+        yield Static(_("Type a few letters of it; enter does it:"), classes="asked", markup=False)
+        yield Field(id="wanted")
+        yield Choices(id="offers")
+
+    def on_mount(self) -> None:
+        words = Offer("glossary", _("go to the glossary"))
+        found = [*_actions(self._about), words, *(_places(self.book.store) if self.book.has_project else ())]
+        self._offers = {offer.name: offer for offer in found}
+        self._show("")
+        self.query_one(Field).focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._show(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._do(self.query_one(Choices).marked)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self._do(event.option_id)
+
+    def action_mark(self, steps: int) -> None:
+        """Move the mark while something is typed."""
+        listed = self.query_one(Choices)
+        if listed.option_count:
+            listed.highlighted = ((listed.highlighted or 0) + steps) % listed.option_count
+
+    def _show(self, wanted: str) -> None:
+        words = wanted.casefold().split()
+        found = [
+            (offer.name, Content.assemble((fit(offer.keys, KEYS_WIDTH), "dim"), printable(offer.label)))
+            for offer in self._offers.values()
+            if all(word in f"{offer.label} {offer.name}".casefold() for word in words)
+        ]
+        self.query_one(Choices).update(found)
+
+    def _do(self, name: str | None) -> None:
+        if self.app.screen is not self:
+            # Of two quick presses of enter, the second was meant for the page that comes.
+            return
+        offer = self._offers.get(name or "")
+        if offer is None:
+            self.say(_("Nothing here is called that."))
+            return
+        if offer.node is None:
+            self.book.attempt(lambda: self.book.open(offer.name, instead=True))
+        else:
+            self.app.pop_screen()
+            self.app.call_later(self.app.run_action, offer.action, offer.node)
+
+
+def _actions(about: Screen[Any]) -> Iterator[Offer]:
+    """What the keys of the page do now, in the order of the table."""
+    active = {one.binding.id: one for one in about.active_bindings.values() if one.enabled}
+    for key in keys.KEYS:
+        one = active.get(key.id)
+        # Moving about needs no list; and this one is open already.
+        if one is not None and key.show is not None and key.id != "palette":
+            names = ", ".join(key.names)
+            shown = names if width(names) < KEYS_WIDTH else key.names[0]
+            yield Offer(key.id, key.label.text(), shown, one.binding.action, one.node)
+
+
+def _places(store: Store) -> Iterator[Offer]:
+    """The pages of the project that stand now."""
+    yield Offer("setup", _("go to the set-up"))
+    if launches.best(store) is not None:
+        yield Offer("design", _("go to the design of a round"))
+        yield Offer("export", _("go to the export"))
+    yield Offer("decisions", _("go to the decisions"))
+    yield Offer("insights", _("go to the insights"))
+    for batch in reversed(trials.batches(store)):
+        if batch.kind == "round":
+            yield Offer(f"round {batch.name}", _("go to {name}").format(name=batch.name))
+            yield Offer(f"review {batch.name}", _("go to the review of {name}").format(name=batch.name))
+        elif batch.kind == "launch":
+            yield Offer(f"launch {batch.name}", _("go to {name}").format(name=batch.name))

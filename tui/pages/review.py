@@ -1,0 +1,286 @@
+"""The review of a round: every check with its verdict, figures, plot and next action, before any conclusion (P7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message as Event
+from textual.widgets import Static
+
+from presets.advice import advice, ids
+from presets.language import Message, _, say
+from rounds import dismissing, next_step, planning, reviewing
+from rounds.finding import Finding
+from rounds.next_step import NextStep
+from rounds.plan import RoundPlan
+from rounds.record import Direction, TrialRecord
+from state import trials
+from state.dismissals import Dismissal
+from state.errors import Refusal
+from state.project import Project
+from state.store import open_store
+from tui import acting
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.charts.review_plot import plot
+from tui.keys import bindings
+from tui.pages.explain import Explain
+from tui.pages.page import Page
+from tui.say import trouble
+from tui.terminal import cut, fit, printable
+from tui.theme import VERDICTS
+from tui.widgets.controls import Choices
+from tui.widgets.prompt import Prompt
+from tui.widgets.text import show
+
+# The checks by the order in which they change what is done next.
+DISMISSED = "dismissed"
+ORDER = ("fail", "warn", "cannot tell", "pass", DISMISSED)
+# Cells of a verdict's badge with the gap behind it, and of what stands beside the lines: padding and scroll bar.
+BADGE, MARGIN = 15, 3
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A finished review, read from a store of its own in a thread."""
+
+    findings: tuple[Finding, ...]
+    plan: RoundPlan
+    records: tuple[TrialRecord, ...]
+    direction: Direction
+    dismissed: Mapping[str, Dismissal]
+
+    def verdict(self, finding: Finding) -> str:
+        """The key of its look: a dismissed finding stands as such."""
+        return DISMISSED if finding.key in self.dismissed else finding.verdict
+
+
+class ReviewPage(Page):
+    """The findings above, the marked one's figures and plot below, or beside them where it is wide."""
+
+    GROUPS = ("review", "choices", "chart", "everywhere")
+    TOUR = "review"
+    PLACE = "learn"
+    BINDINGS = bindings("review")
+    DEFAULT_CSS = """
+    ReviewPage #parts { height: 1fr; }
+    ReviewPage #findings { max-height: 33%; }
+    ReviewPage #marked { height: 1fr; }
+    ReviewPage #words { height: auto; max-height: 55%; padding: 1 1 0 1; }
+    ReviewPage.-wide #parts { layout: horizontal; }
+    ReviewPage.-wide #findings { width: 2fr; max-height: 100%; }
+    ReviewPage.-wide #marked { width: 3fr; }
+    """
+
+    class Ready(Event):
+        """The review is done, or `refused` says why not."""
+
+        def __init__(self, reviewed: Reviewed | None, refused: Refusal | OSError | None = None) -> None:
+            super().__init__()
+            self.reviewed = reviewed
+            self.refused = refused
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name_of_round = name
+        self._reviewed: Reviewed | None = None
+        self._ended = -1
+        self._drawn: Finding | None = None
+
+    def heading(self) -> Message:
+        return say("review of {name}", name=self._name_of_round)
+
+    def body(self) -> ComposeResult:
+        yield Static(_("Reviewing"), id="waiting", classes="empty", markup=False)
+        with Container(id="parts"):
+            yield Choices(id="findings")
+            with Vertical(id="marked"):
+                with VerticalScroll(id="words", can_focus=False):
+                    yield Static(id="figures", markup=False)
+                yield Chart(Axes(), ascii_only=self.book.ascii_only)
+        yield Prompt()
+
+    def on_mount(self) -> None:
+        self._show_waiting(True)
+
+    def on_resize(self) -> None:
+        if self.ready and self._reviewed is not None:
+            self._show_findings(self._reviewed)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the marked finding proposes, and what can be dismissed."""
+        finding = self._marked() if self._made else None
+        if action == "act":
+            return finding is not None and finding.action is not None and not self._asking()
+        if action == "disregard":
+            return finding is not None and finding.verdict != "pass" and not self._asking()
+        return True
+
+    def load(self) -> None:
+        listed = trials.trials(self.book.store, trials.batch(self.book.store, self._name_of_round).name)
+        ended = sum(entry.status in trials.ENDED for entry in listed)
+        # The review itself writes to the store; only trials that have ended since are a reason for another.
+        if ended != self._ended:
+            self._ended = ended
+            self._review(self.book.project)
+
+    @work(thread=True, exclusive=True, group="review")
+    def _review(self, project: Project) -> None:
+        try:
+            with open_store(project) as store:
+                findings = reviewing.review_batch(store, self._name_of_round)
+                records = reviewing.records(store, self._name_of_round)
+                plan = planning.plan_of(store, self._name_of_round)
+                direction = reviewing.direction(store)
+                dismissed = dismissing.in_force(store, self._name_of_round, findings)
+        except (Refusal, OSError) as refused:
+            self.post_message(self.Ready(None, refused))
+            return
+        reviewed = Reviewed(findings, plan, records, direction, dismissed)
+        ordered = sorted(findings, key=lambda finding: ORDER.index(reviewed.verdict(finding)))
+        self.post_message(self.Ready(replace(reviewed, findings=tuple(ordered))))
+
+    def on_review_page_ready(self, event: Ready) -> None:
+        if not self.ready:
+            return
+        if event.reviewed is None:
+            words = _("The round cannot be reviewed: {why}").format(why=trouble(event.refused) if event.refused else "")
+            show(self.query_one("#waiting", Static), Content(printable(words)))
+            self._show_waiting(True)
+            return
+        self._reviewed = event.reviewed
+        self._show_waiting(False)
+        if self.focused is None:
+            self.query_one("#findings", Choices).focus()
+        self._show_findings(event.reviewed)
+        self._show_marked()
+
+    def on_option_list_option_highlighted(self) -> None:
+        self._show_marked()
+
+    def on_option_list_option_selected(self) -> None:
+        # What is chosen in a question stays in it (tui/prompt.py).
+        self.query_one(Chart).focus()
+
+    def on_chart_picked(self, event: Chart.Picked) -> None:
+        if event.id:
+            self.book.open(f"trial {event.id}")
+
+    def leave(self) -> bool:
+        if self.query_one(Prompt).leave():
+            return True
+        in_chart = self.focused is self.query_one(Chart)
+        if in_chart:
+            self.query_one("#findings", Choices).focus()
+        return in_chart
+
+    def action_explain(self) -> None:
+        """The guide's advice behind the marked finding."""
+        if (finding := self._marked()) is not None:
+            self.app.push_screen(Explain([finding.rule]))
+
+    def action_act(self) -> None:
+        """Do what the marked finding proposes; trials that nobody has seen planned are asked about first."""
+        finding = self._marked()
+        if finding is None:
+            return
+
+        def act() -> None:
+            step = next_step.next_step(self.book.store, self._name_of_round, finding)
+            if (asked := acting.question(step)) is None:
+                acting.on_screen(self.book, step)
+                return
+            options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
+            self.query_one(Prompt).choose(asked, options, lambda answer: done(answer, step))
+
+        def done(answer: str, step: NextStep) -> bool:
+            return answer != "run" or self.book.attempt(lambda: acting.on_screen(self.book, step))
+
+        self.book.attempt(act)
+
+    def action_disregard(self) -> None:
+        """Dismiss the marked finding with a reason; take it back where it was dismissed."""
+        finding, reviewed = self._marked(), self._reviewed
+        if finding is None or reviewed is None:
+            return
+        store, name = self.book.store, self._name_of_round
+        if finding.key in reviewed.dismissed:
+            self._change(lambda: dismissing.restore(store, name, finding.key))
+            return
+        self.query_one(Prompt).type(
+            say("Why does this not matter here? It is kept:"),
+            lambda words: self._change(lambda: dismissing.dismiss(store, name, finding.key, words)),
+        )
+
+    def _change(self, change: Callable[[], Finding]) -> bool:
+        """Dismiss or restore a finding, and show it so, the mark staying with it."""
+        changed: list[Finding] = []
+        done = self.book.attempt(lambda: changed.append(change()))
+        reviewed = self._reviewed
+        if done and reviewed is not None:
+            held = dismissing.in_force(self.book.store, self._name_of_round, reviewed.findings)
+            self._reviewed = replace(reviewed, dismissed=held)
+            self._show_findings(self._reviewed)
+            self._show_marked()
+        return done
+
+    def _asking(self) -> bool:
+        """Whether a question is open; keys are meant for it then."""
+        return any(prompt.display for prompt in self.query(Prompt))
+
+    def action_launch(self) -> None:
+        """Propose the best trial of the round for a launch."""
+        self.book.attempt(lambda: self.book.open(f"propose {self._name_of_round}"))
+
+    def _marked(self) -> Finding | None:
+        place = self.query_one("#findings", Choices).marked
+        return self._reviewed.findings[int(place)] if self._reviewed is not None and place is not None else None
+
+    def _show_marked(self) -> None:
+        finding, reviewed = self._marked(), self._reviewed
+        self.refresh_bindings()
+        if finding is None or reviewed is None:
+            return
+        told = list(_details(finding, reviewed.dismissed.get(finding.key)))
+        show(self.query_one("#figures", Static), Content("\n").join(told))
+        metric = f"val/{self.book.project.settings.metric}"
+        series, axes = plot(finding, reviewed.plan, reviewed.records, reviewed.direction, metric)
+        chart = self.query_one(Chart)
+        if finding != self._drawn:
+            self._drawn = finding
+            chart.log_x, chart.log_y, chart.cursor = axes.log_x, axes.log_y, None
+        chart.update(series, axes)
+
+    def _show_findings(self, reviewed: Reviewed) -> None:
+        """A line for each, cut where it is narrow: the marked one stands in full beside them."""
+        ascii_only, room = self.book.ascii_only, self.book.size.width - MARGIN
+        lines = []
+        for place, finding in enumerate(reviewed.findings):
+            look = VERDICTS[reviewed.verdict(finding)]
+            badge = fit(look.badge(ascii_only=ascii_only), BADGE)
+            said = printable(finding.message.text())
+            if not self.has_class("-wide"):
+                said = cut(said, room - BADGE, ascii_only=ascii_only)
+            lines.append((f"{place}", Content.assemble((badge, f"ansi_{look.colour}"), said)))
+        self.query_one("#findings", Choices).update(lines)
+
+    def _show_waiting(self, waiting: bool) -> None:
+        self.query_one("#waiting").display = waiting
+        self.query_one("#parts").display = not waiting
+
+
+def _details(finding: Finding, dismissed: Dismissal | None) -> Iterator[Content]:
+    yield Content.styled(printable(finding.message.text()), "bold")
+    if dismissed is not None:
+        words = _("Dismissed by {who}, {when} UTC: {why}")
+        when = dismissed.at[:16].replace("T", " ")
+        yield Content(words.format(who=printable(dismissed.by), when=when, why=printable(dismissed.reason)))
+    if finding.action is not None:
+        yield Content(_("Next: {action}").format(action=printable(finding.action.message.text())))
+    if finding.rule in ids():
+        yield Content.styled(f"{advice(finding.rule).one_line} ({finding.rule})", "dim")

@@ -1,0 +1,335 @@
+"""A round while it runs and after: its trials in a table, their curves, and what can be wished of it (G18, P6)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.widgets import Static
+
+from presets.language import Message, _, say
+from rounds import final, planning, standing, supervisor, wishes
+from rounds.standing import Standing
+from state import trials
+from state.errors import Refusal
+from state.trials import ENDED, Batch, Trial
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.charts.series import Cursor, Mark, Series, identities
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.say import figure
+from tui.terminal import printable
+from tui.theme import MARKS, STATUSES
+from tui.widgets.growing import Curves, unbounded
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
+from tui.widgets.trial_table import ranked, short, trial_table
+from wizard.quantity import duration
+
+# How many curves the legend names; the letters of the others stand in the table.
+NAMED = 3
+# Wishes, and what shows: none of it while there is no round, or while something is typed.
+WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "metric", "review")
+MORE_TRIALS = "8"
+
+
+class RoundPage(Page):
+    """The table above or beside the chart; the letters in the table are those of the curves."""
+
+    GROUPS = ("round", "table", "chart", "field", "everywhere")
+    TOUR = "round"
+    PLACE = "run"
+    BINDINGS = bindings("round")
+    DEFAULT_CSS = """
+    RoundPage {
+        #state { height: 1; padding: 0 1; }
+        #told { height: 2; padding: 0 1; }
+        #parts { height: 1fr; padding: 0 1; }
+        #parts > Table { max-height: 50%; }
+        #parts > Chart { height: 1fr; min-height: 6; }
+        &.-wide #parts { layout: horizontal; }
+        &.-wide #parts > Table { width: 1fr; height: 1fr; max-height: 100%; margin: 0 2 0 0; }
+        &.-wide #parts > Chart { width: 1fr; }
+    }
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._of = name
+        self._batch: Batch | None = None
+        self._trials: dict[str, Trial] = {}
+        self._curves = Curves()
+        self._metric = ""
+        self._supervised = False
+        self._offered: tuple[bool, ...] = ()
+
+    def heading(self) -> Message:
+        return say("{name}", name=self._of)
+
+    def body(self) -> ComposeResult:
+        yield Static(id="state", markup=False)
+        with Container(id="parts"):
+            yield Table(empty=_("There are no trials here."), ascii_only=self.book.ascii_only)
+            yield Chart(Axes(log_y=unbounded(self._metrics()[0])), ascii_only=self.book.ascii_only)
+        yield Static(id="told", markup=False)
+        yield Prompt()
+
+    def on_mount(self) -> None:
+        # Work that was wanted goes on when somebody looks in again.
+        self.book.attempt(lambda: supervisor.ensure(self.book.project))
+        self.query_one(Table).focus()
+
+    def follows(self) -> bool:
+        # Whether a supervisor is at work is not in the store.
+        return self._working() and supervisor.alive(self.book.project) != self._supervised
+
+    def load(self) -> None:
+        store = self.book.store
+        self._batch = trials.batch(store, self._of)
+        listed = trials.trials(store, self._of)
+        self._trials = {entry.id: entry for entry in listed}
+        self._supervised = supervisor.alive(store.project)
+        self.PLACE = "run" if self._working() else "learn"
+        self.show_where()
+        self._show_state(self._batch, listed, standing.standing(store))
+        self._show_table(listed)
+        self._show_chart(listed)
+        self._tell()
+        offered = tuple(map(self._possible, WISHES))
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._possible(action) if action in WISHES else super().check_action(action, parameters)
+
+    def on_table_marked(self) -> None:
+        self._tell()
+        self._point()
+
+    def on_table_opened(self, event: Table.Opened) -> None:
+        self._open(event.key)
+
+    def on_chart_picked(self, event: Chart.Picked) -> None:
+        # A curve has its trial's id; single points, the infeasible ones and the best, each have one of their own.
+        self._open(event.series if event.series in self._trials else event.id)
+
+    def action_go(self) -> None:
+        """Run the round, or run it on."""
+        self._ask("run")
+
+    def action_pause(self) -> None:
+        """Start no more trials."""
+        self._ask("pause")
+
+    def action_stop(self) -> None:
+        """Have what runs save itself and end."""
+        self._ask("stop")
+
+    def action_extend(self) -> None:
+        """Add trials to the round."""
+        self.query_one(Prompt).type(say("How many trials more?"), self._extend, MORE_TRIALS)
+
+    def action_retry(self) -> None:
+        """Try the marked trial again."""
+        self._of_marked(lambda id: wishes.retry(self.book.store, [id]))
+
+    def action_first(self) -> None:
+        """Have the marked trial started before all others that wait."""
+        self._of_marked(lambda id: wishes.put_first(self.book.store, [id]))
+
+    def action_end(self) -> None:
+        """Stop the marked trial alone."""
+        self._of_marked(lambda id: wishes.ask(self.book.store, id, "stop"))
+
+    def _of_marked(self, wish: Callable[[str], object]) -> None:
+        marked = self.query_one(Table).marked
+        if marked in self._trials:
+            self.book.attempt(lambda: wish(marked))
+
+    def action_metric(self) -> None:
+        """Show the next metric in the chart."""
+        names = self._metrics()
+        self._metric = names[(names.index(self._metric) + 1) % len(names)]
+        self.read()
+        self.query_one(Chart).log_y = unbounded(self._metric)
+
+    def action_review(self) -> None:
+        """Review the round."""
+        self.book.attempt(lambda: self.book.open(f"review {self._of}"))
+
+    def on_table_searched(self, event: Table.Searched) -> None:
+        self.query_one(Prompt).search(event.table)
+
+    def leave(self) -> bool:
+        table = self.query_one(Table)
+        if self.query_one(Prompt).leave():
+            return True
+        searched = bool(table.wanted)
+        table.filter("")
+        return searched
+
+    def _asking(self) -> bool:
+        """Whether a question is open; keys are meant for it then."""
+        return any(prompt.display for prompt in self.query(Prompt))
+
+    def _ask(self, wanted: str) -> None:
+        self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
+
+    def _extend(self, answer: str) -> bool:
+        def extend() -> None:
+            if not answer.isdecimal() or int(answer) < 1:
+                raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
+            final.extend(self.book.store, self._of, int(answer))
+            supervisor.ensure(self.book.project)
+
+        return self.book.attempt(extend)
+
+    def _open(self, id: str) -> None:
+        if id:
+            self.book.attempt(lambda: self.book.open(f"trial {id}"))
+
+    def _working(self) -> bool:
+        """Whether any trial runs, or is to."""
+        wanted = self._batch is not None and self._batch.wanted == "run"
+        return any(e.status == "running" or (wanted and e.status not in ENDED) for e in self._trials.values())
+
+    def _possible(self, action: str) -> bool:
+        """Whether a wish makes sense now."""
+        if self._batch is None or self._asking():
+            return False
+        ended = all(entry.status in ENDED for entry in self._trials.values())
+        wanted = self._batch.wanted
+        match action:
+            case "go":
+                return not ended and (wanted != "run" or not self._supervised)
+            case "pause":
+                return not ended and wanted == "run"
+            case "stop":
+                return not ended and wanted in ("run", "pause")
+            case "first":
+                return sum(entry.status in ("queued", "stopped") for entry in self._trials.values()) > 1
+            case "end":
+                return not ended and wanted in ("run", "pause")
+            case "extend":
+                return self._batch.kind == planning.KIND
+            case "review":
+                return ended and self._batch.kind == planning.KIND
+            case _:
+                return True
+
+    def _show_state(self, batch: Batch, listed: Sequence[Trial], where: Standing) -> None:
+        counts = Counter(entry.status for entry in listed)
+        ended = sum(counts[status] for status in ENDED)
+        parts = [self._state(batch, ended == len(listed), counts["running"])]
+        parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
+        parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]
+        if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
+            parts.append(_("{n} without new steps").format(n=silent))
+        if counts["running"]:
+            parts.append(_("{n} at once").format(n=counts["running"]))
+        if where.batch == batch.name and where.seconds_left is not None:
+            parts.append(_("about {time} left").format(time=duration(where.seconds_left).text()))
+        text = Content.assemble((parts[0], "bold"), *(f"  {part}" for part in parts[1:]))
+        self._put("#state", text)
+
+    def _state(self, batch: Batch, ended: bool, running: int) -> str:
+        if ended:
+            return _("ended")
+        if batch.wanted == "run":
+            return _("running") if self._supervised else _("no supervisor is at work (g starts one)")
+        if batch.wanted == "pause":
+            return _("pausing") if running else _("paused")
+        if batch.wanted == "stop":
+            return _("stopping") if running else _("stopped")
+        return _("planned")
+
+    def _show_table(self, listed: Sequence[Trial]) -> None:
+        settings = self.book.project.settings
+        running = [entry for entry in listed if entry.best is None and entry.steps_done]
+        curves = self._curves.read(self.book.store, running, f"val/{settings.metric}")
+        columns, lines = trial_table(
+            listed,
+            identities(self._trials),
+            {id: curve.best(settings.direction) for id, curve in curves.items()},
+            direction=settings.direction,
+            ascii_only=self.book.ascii_only,
+        )
+        self.query_one(Table).update(columns, lines)
+
+    def _show_chart(self, listed: Sequence[Trial]) -> None:
+        store = self.book.store
+        self._metric = self._metric or self._metrics()[0]
+        curves = self._curves.read(store, listed, self._metric)
+        best = ranked(listed, store.project.settings.direction)[:NAMED]
+        # Every trial has a series, drawn or not, so that its letter and colour stay.
+        series = [
+            Series(
+                entry.id,
+                short(entry) if entry in best else "",
+                curves[entry.id].steps,
+                curves[entry.id].values,
+                ids=(short(entry),) * len(curves[entry.id].steps),
+            )
+            for entry in listed
+        ]
+        bad = [entry for entry in listed if entry.status == "infeasible"]
+        if bad:
+            ends = [_end(curves[entry.id].steps, curves[entry.id].values, entry.steps_done) for entry in bad]
+            marks: list[Mark] = ["infeasible"] * len(bad)
+            xs, ys = [x for x, _y in ends], [y for _x, y in ends]
+            series.append(Series("infeasible", "", xs, ys, "points", marks, [entry.id for entry in bad]))
+        if best and best[0].best_step is not None:
+            step = best[0].best_step
+            value = curves[best[0].id].at(step)
+            series.append(Series("best", "", [step], [value], "points", ["best"], [best[0].id]))
+        planned = trials.trial_settings(store, listed[0]).get("training.steps") if listed else None
+        axes = Axes(
+            _("step"),
+            self._metric,
+            x_range=(0, planned) if planned else None,
+            empty=_("no evaluation yet"),
+            words={mark: word.text() for mark, word in MARKS.items()},
+        )
+        chart = self.query_one(Chart)
+        chart.update(series, axes)
+        self._point()
+
+    def _point(self) -> None:
+        """Have the chart's cursor at the end of the marked trial's curve, while the table has the focus."""
+        table = self.query_one(Table)
+        if table.has_focus and table.marked in self._trials:
+            steps = self._curves.read(self.book.store, [self._trials[table.marked]], self._metric)[table.marked].steps
+            self.query_one(Chart).cursor = Cursor(table.marked, len(steps) - 1) if steps else None
+
+    def _tell(self) -> None:
+        """The marked trial in words: what it has to say, else all the values that are tried in it."""
+        entry = self._trials.get(self.query_one(Table).marked)
+        if entry is None:
+            text = ""
+        elif entry.message:
+            text = f"{entry.id}: {entry.message}"
+        else:
+            values = ", ".join(f"{name}={figure(value)}" for name, value in entry.settings.items())
+            text = f"{entry.id}: {values or entry.study}"
+        self._put("#told", Content(printable(text)))
+
+    def _metrics(self) -> list[str]:
+        own = f"val/{self.book.project.settings.metric}"
+        return list(dict.fromkeys((own, "val/error_rate", "val/loss", "train/loss", "grad_norm")))
+
+    def _put(self, selector: str, text: Content) -> None:
+        line = self.query_one(selector, Static)
+        if line.content != text:
+            line.update(text, layout=False)
+
+
+def _end(steps: Sequence[int], values: Sequence[float], done: int) -> tuple[int, float]:
+    """Where a curve broke off: its last value that is finite; without one the last step, which has no place on y."""
+    found = ((step, value) for step, value in zip(reversed(steps), reversed(values), strict=True))
+    return next(((step, value) for step, value in found if math.isfinite(value)), (done, math.nan))

@@ -1,0 +1,324 @@
+"""The set-up, one question at a time: what is known, what is recommended and why, and the answers (G0 to G13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+
+from presets.language import Message, _, say
+from state import decisions
+from state.errors import Refusal
+from tui.keys import bindings
+from tui.pages.explain import Explain
+from tui.pages.page import Page
+from tui.say import choice, trouble
+from tui.terminal import printable
+from tui.text_table import lines
+from tui.theme import VERDICTS
+from tui.widgets.controls import Choices, Field
+from tui.widgets.text import show
+from tui.widgets.work_view import WorkView
+from wizard import flow, probe
+from wizard.question import Choice, Option, Question
+
+TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
+# What a question offers only now and then.
+ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "filter")
+# From so many options on they can be filtered.
+MANY = 10
+
+
+class SetupPage(Page):
+    """The step that comes next, or an earlier one that is to be decided anew; long work is shown while it runs."""
+
+    GROUPS = ("setup", "choices", "field", "chart", "everywhere")
+    PLACE = "set-up"
+    BINDINGS = bindings("setup")
+    DEFAULT_CSS = """
+    SetupPage #reading { height: 1fr; overflow-x: auto; }
+    SetupPage #options { max-height: 40%; }
+    SetupPage #table { width: auto; text-wrap: nowrap; padding: 1 1; }
+    SetupPage #advice { padding: 0 1 1 1; }
+    """
+
+    def __init__(self, step: str | None = None) -> None:
+        super().__init__()
+        self._wished = step
+        self._step: str | None = None
+        self._question: Question | None = None
+        self._chosen: Choice | None = None
+        # Typing filters the options: whether it does, and by what.
+        self._filtering = False
+        self._sought = ""
+
+    def heading(self) -> Message:
+        return flow.title(self._step) if self._step else say("set-up")
+
+    def body(self) -> ComposeResult:
+        yield Static(id="steps", classes="text", markup=False)
+        with VerticalScroll(id="reading", can_focus=False):
+            yield Static(id="question", classes="text", markup=False)
+            yield Static(id="table", markup=False)
+            yield Static(id="advice", markup=False)
+        yield Choices(id="options")
+        yield Static(id="asked", classes="asked", markup=False)
+        yield Field(id="typed")
+        yield WorkView(id="work")
+
+    def on_mount(self) -> None:
+        self.query_one(WorkView).display = False
+        self._show_typing(False)
+
+    def toured(self) -> str:
+        return f"setup {self._step}"
+
+    def follows(self) -> bool:
+        # A question that cannot be asked may wait for data that are being mended.
+        return self.query_one(WorkView).display or self._question is None
+
+    def load(self) -> None:
+        standing = flow.standing(self.book.store)
+        if standing.step is not None and self._wished is not None:
+            self._check_wish(standing.step)
+        step = self._wished or standing.step
+        if step is None:
+            self.app.pop_screen()
+            return
+        needs = flow.work(self.book.store, step)
+        if step != self._step or bool(needs) != self.query_one(WorkView).display:
+            self._step, self._question = step, None
+            self.show_where()
+            self._show_steps(standing.step)
+            self._show_work(bool(needs))
+        if needs and self.query_one(WorkView).show(needs):
+            self.load()
+            return
+        if not needs and self._question is None:
+            self._ask(step)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the question, or the work instead of it, admits."""
+        if action not in ACTIONS or not self.is_mounted:
+            return True
+        work, question = self.query_one(WorkView), self._question
+        match action:
+            case "start":
+                return question is None and not (work.display and work.running)
+            case "stop":
+                return bool(work.display and work.running)
+            case "type":
+                return question is not None and bool(question.free)
+            case "again":
+                own = bool(self.book.store.project.settings.command)
+                return question is not None and self._step == "batch_size" and not own
+            case "reason":
+                return question is not None and bool(question.options)
+            case "filter":
+                return question is not None and len(question.options) >= MANY
+            case _:
+                return question is not None
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        # Of two quick presses of enter, the second may be meant for options that are gone.
+        if self._question is None or event.option not in self.query_one(Choices).options:
+            return
+        option = self._marked()
+        assert option is not None  # enter chooses the marked one
+        if option.explain:
+            self._type(say("Say why; it is recorded with the decision."), option.value)
+        else:
+            self._answer(option.value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self._filtering:
+            self._sought = event.value
+            self._show_options()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if self._filtering:
+            self.query_one(Choices).focus()
+        elif self._chosen is None:
+            self._answer(event.value)
+        else:
+            self._answer(self._chosen, event.value)
+
+    def leave(self) -> bool:
+        # A question without options is answered by typing: there is nothing behind it.
+        typing = bool(self.query_one(Field).display) and bool(self._question and self._question.options)
+        if typing:
+            self._show_typing(False)
+            self._show_options()
+        return typing
+
+    def action_filter(self) -> None:
+        """Show only the options and figures that contain what is typed."""
+        self._type(say("Show only what contains:"), None)
+        self._filtering = True
+
+    def action_type(self) -> None:
+        """Type another answer than the options."""
+        if self._question is not None and self._question.free:
+            self._type(say("Type {what}:", what=TYPED[self._question.free]), None)
+
+    def action_reason(self) -> None:
+        """Give a reason of one's own with the marked option."""
+        option = self._marked()
+        if option is not None:
+            self._type(say("Your reason for {option}:", option=option.label), option.value)
+
+    def action_explain(self) -> None:
+        """Why this is asked, at length."""
+        if self._question is not None:
+            self.app.push_screen(Explain(self._question.rows))
+
+    def action_read(self, pages: int) -> None:
+        """Scroll the text above the options."""
+        reading = self.query_one("#reading", VerticalScroll)
+        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
+
+    def action_start(self) -> None:
+        """Start the work that this step needs, or look again whether the question can be asked now."""
+        work = self.query_one(WorkView)
+        self.book.attempt(work.start if work.display else self.book.read_settings)
+
+    def action_again(self) -> None:
+        """Measure the batch sizes once more."""
+        self.book.attempt(lambda: probe.start(self.book.store, again=True))
+
+    def action_stop(self) -> None:
+        """Stop the work under way."""
+        self.book.attempt(self.query_one(WorkView).stop)
+
+    def _check_wish(self, now: str) -> None:
+        """A step after one that is open must wait for that."""
+        order = flow.steps_of(self.book.store).index
+        if order(self._wished or now) > order(now):
+            self._wished = None
+            self.say(_("First comes: {step}.").format(step=flow.title(now).text()))
+
+    def _answer(self, chosen: Choice, reason: str = "") -> None:
+        step = self._step
+        assert step is not None
+
+        def record() -> None:
+            flow.answer(self.book.store, step, chosen, reason)
+            self._wished = self._step = self._question = None
+
+        self.book.attempt(record)
+
+    def _ask(self, step: str) -> None:
+        """Show the question of a step, or why it cannot be asked and how to go on."""
+        try:
+            question = flow.ask(self.book.store, step)
+        except Refusal as refused:
+            known = (Content.styled(trouble(refused), "bold"), Content(""), Content(_("s: look again")))
+            show(self.query_one("#question", Static), Content("\n").join(known))
+            self._show_rest(Content(""), Content(""))
+            self.query_one(Choices).update([])
+            return
+        self._question = question
+        show(self.query_one("#question", Static), Content("\n").join(_known(question)))
+        self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
+        self._show_typing(False)
+        self._show_options()
+        if not question.options:
+            self.action_type()
+            self.query_one(Field).put(choice(question.recommended) if question.recommended is not None else "")
+
+    def _show_options(self) -> None:
+        """The options and the figures to choose by, those that contain what is sought."""
+        question = self._question
+        if question is None:
+            return
+        self._show_rest(Content("\n").join(_table(question, self._sought)), _advice(question))
+        entries = [
+            (f"{question.step} {place}", _prompt(question, option))
+            for place, option in enumerate(question.options)
+            if _contains(self._sought, option.label, option.note.text())
+        ]
+        recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
+        self.query_one(Choices).update(entries, f"{question.step} {recommended}")
+
+    def _show_rest(self, table: Content, advice: Content) -> None:
+        for id, text in (("#table", table), ("#advice", advice)):
+            widget = self.query_one(id, Static)
+            show(widget, text)
+            widget.display = bool(text.plain)
+
+    def _marked(self) -> Option | None:
+        name = self.query_one(Choices).marked
+        return self._question.options[int(name.split()[-1])] if self._question is not None and name else None
+
+    def _type(self, words: Message, chosen: Choice | None) -> None:
+        self._chosen = chosen
+        show(self.query_one("#asked", Static), Content(printable(words.text())))
+        self._show_typing(True)
+
+    def _show_typing(self, typing: bool) -> None:
+        self._filtering, self._sought = False, ""
+        field = self.query_one(Field)
+        field.put("")
+        field.display = self.query_one("#asked").display = typing
+        (field if typing else self.query_one(Choices)).focus()
+
+    def _show_work(self, working: bool) -> None:
+        self._show_typing(False)
+        self.query_one(WorkView).display = working
+        for id in ("#reading", "#options"):
+            self.query_one(id).display = not working
+        if working:
+            self.query_one(WorkView).focus()
+
+    def _show_steps(self, now: str | None) -> None:
+        done = {entry.step for entry in decisions.decisions(self.book.store)}
+        look = VERDICTS["pass"]
+        mark = look.ascii if self.book.ascii_only else look.glyph
+        parts = []
+        steps = flow.steps_of(self.book.store)
+        for step in steps:
+            name = flow.title(step).text()
+            if step == self._step:
+                parts.append(Content.styled(f"[{name}]", "bold"))
+            elif step in done and (now is None or steps.index(step) < steps.index(now)):
+                parts.append(Content(f"{mark}{name}"))
+            else:
+                parts.append(Content.styled(name, "dim"))
+        show(self.query_one("#steps", Static), Content(" ").join(parts))
+
+
+def _known(question: Question) -> Iterator[Content]:
+    yield Content.styled(printable(question.text.text()), "bold")
+    for message in question.evidence:
+        yield Content(f"- {printable(message.text())}")
+
+
+def _contains(sought: str, *texts: str) -> bool:
+    return not sought or any(sought.lower() in text.lower() for text in texts)
+
+
+def _table(question: Question, sought: str) -> Iterator[Content]:
+    if question.table is not None:
+        found = [row for row in question.table.rows if _contains(sought, *row)]
+        header, *rows = lines([column.text() for column in question.table.columns], found)
+        yield Content.styled(header, "underline")
+        yield from (Content(row) for row in rows)
+
+
+def _advice(question: Question) -> Content:
+    why = printable(question.reason.text())
+    if question.recommended is None:
+        return Content(why)
+    words = _("Recommended: {choice}.").format(choice=choice(question.recommended))
+    return Content.assemble((printable(words), "bold"), " ", why)
+
+
+def _prompt(question: Question, option: Option) -> Content:
+    mark = _("recommended") if option.value == question.recommended else ""
+    return Content.assemble(
+        (printable(option.label), "bold"), "  ", (mark, "italic"), "\n  ", printable(option.note.text())
+    )

@@ -1,0 +1,193 @@
+"""One trial: what became of it, how it differs from the best configuration, its curves, and what it printed last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from presets.language import Message, _, say
+from rounds import cost, trial_folder
+from state import launches, runs, trials
+from state.database import Store
+from state.trials import ENDED, Trial
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.charts.series import Series
+from tui.keys import bindings
+from tui.pages.page import Page
+from tui.say import figure
+from tui.terminal import printable
+from tui.text_table import lines
+from tui.theme import MARKS, STATUSES
+from tui.widgets.growing import Curves, unbounded
+from tui.widgets.text import show
+from wizard.quantity import duration, memory, setting
+
+LOG_LINES = 12
+SEED, THREADS = "training.seed", "runtime.threads"
+
+
+class TrialPage(Page):
+    """Facts, curves (one chart after the other, or all where there is room), differences and the end of the log."""
+
+    GROUPS = ("trial", "chart", "everywhere")
+    BINDINGS = bindings("trial")
+    DEFAULT_CSS = """
+    TrialPage {
+        #facts { height: auto; max-height: 7; padding: 0 1; }
+        #curves { height: 1fr; min-height: 6; padding: 0 1; }
+        #curves > Chart { width: 1fr; height: 1fr; display: none; }
+        #curves > Chart.-shown { display: block; }
+        #more { height: auto; max-height: 40%; padding: 0 1; scrollbar-size-vertical: 1; }
+        #details { text-wrap: nowrap; text-overflow: clip; }
+        &.-wide #curves > Chart { display: block; margin: 0 1 0 0; }
+    }
+    """
+
+    def __init__(self, id: str) -> None:
+        super().__init__()
+        self._of = id
+        self._trial: Trial | None = None
+        self._curves = Curves()
+        self._shown = 0
+
+    def heading(self) -> Message:
+        return say("{name}", name=self._of)
+
+    def body(self) -> ComposeResult:
+        yield Static(id="facts", markup=False)
+        with Horizontal(id="curves"):
+            for names in self._views():
+                yield Chart(Axes(log_y=unbounded(names[0])), ascii_only=self.book.ascii_only)
+        with VerticalScroll(id="more", can_focus=False):
+            yield Static(id="details", markup=False)
+
+    def on_mount(self) -> None:
+        self._show_view()
+
+    def follows(self) -> bool:
+        # What a trial prints is not in the store.
+        return self._trial is not None and self._trial.status == "running"
+
+    def load(self) -> None:
+        store = self.book.store
+        entry = self._trial = trials.trial(store, self._of)
+        settings = trials.trial_settings(store, entry)
+        self.PLACE = "learn" if entry.status in ENDED else "run"
+        self.show_where()
+        facts = [Content.styled(STATUSES[entry.status].badge(ascii_only=self.book.ascii_only), "bold")]
+        facts += [Content(printable(line)) for line in _facts(store, entry, settings) if line]
+        show(self.query_one("#facts", Static), Content("\n").join(facts))
+        told = [Content(printable(line)) for line in _details(store, entry, settings)]
+        show(self.query_one("#details", Static), Content("\n").join(told))
+        for names, chart in zip(self._views(), self.query(Chart), strict=True):
+            self._show_curves(entry, chart, names, settings.get("training.steps"))
+
+    def action_metric(self) -> None:
+        """Show the next curves."""
+        self._shown = (self._shown + 1) % len(self._views())
+        self._show_view()
+
+    def action_read(self, pages: int) -> None:
+        """Scroll what stands below the curves."""
+        more = self.query_one("#more", VerticalScroll)
+        more.scroll_relative(y=pages * max(more.size.height - 1, 1), animate=False)
+
+    def _views(self) -> list[list[str]]:
+        """The metrics of each chart."""
+        losses, own = ["train/loss", "val/loss"], f"val/{self.book.project.settings.metric}"
+        return [losses, *([] if own in losses else [[own]]), ["grad_norm"]]
+
+    def _show_view(self) -> None:
+        charts = list(self.query(Chart))
+        for place, chart in enumerate(charts):
+            chart.set_class(place == self._shown, "-shown")
+        charts[self._shown].focus()
+
+    def _show_curves(self, entry: Trial, chart: Chart, names: list[str], steps: int | None) -> None:
+        series = []
+        for name in names:
+            curve = self._curves.read(self.book.store, [entry], name)[entry.id]
+            series.append(Series(name, name if len(names) > 1 else "", curve.steps, curve.values))
+        own = f"val/{self.book.project.settings.metric}"
+        if own in names and entry.best is not None and entry.best_step is not None:
+            series.append(Series("best", "", [entry.best_step], [entry.best], "points", ["best"]))
+        chart.update(
+            series,
+            Axes(
+                _("step"),
+                _("loss") if len(names) > 1 else names[0],
+                x_range=(0, steps) if steps else None,
+                empty=_("nothing measured yet"),
+                words={mark: word.text() for mark, word in MARKS.items()},
+            ),
+        )
+
+
+def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:
+    """What became of the trial, a line each: message, result, device with time and seed."""
+    yield entry.message or ("" if entry.status != "queued" else _("It waits for its turn."))
+    metric = f"val/{store.project.settings.metric}"
+    steps = settings.get("training.steps")
+    progress = (
+        _("{done} of {steps} steps").format(done=entry.steps_done, steps=steps)
+        if steps
+        else _("{done} steps").format(done=entry.steps_done)
+    )
+    if entry.best is not None:
+        words = _("best {metric} {best} at step {step}, at the end {final}")
+        progress += "  " + words.format(
+            metric=metric, best=figure(entry.best), step=entry.best_step, final=figure(entry.final)
+        )
+    yield progress
+    result = entry.result if entry.status in ENDED or entry.status == "stopped" else None
+    yield "  ".join((*_machine(store, entry, result or {}), _("seed {seed}").format(seed=settings.get(SEED, "-"))))
+
+
+def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str]:
+    """Where it ran and what that took."""
+    if result.get("device"):
+        where = _("on {device}, {precision}") if result.get("precision") else _("on {device}")
+        yield where.format(device=result["device"], precision=result.get("precision"))
+    elif entry.status == "running":
+        yield _("on {device}").format(device=trial_folder.slot(store.project.trial_folder(entry.id)).device)
+    taken = cost.seconds(entry)
+    if taken is not None:
+        yield duration(taken).text()
+    if result.get("peak_memory"):
+        yield memory(result["peak_memory"]).text()
+    if entry.restarts and store.project.settings.command:
+        yield _("begun again {n} times after it was lost").format(n=entry.restarts)
+    elif entry.restarts:
+        yield _("continued {n} times after it was lost").format(n=entry.restarts)
+
+
+def _details(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:
+    """The differences from the best configuration, then the end of the log."""
+    best = launches.best(store)
+    if best is None:
+        yield _("There is no best configuration to compare it with.")
+    else:
+        keys = [key for key in {**best.settings, **settings} if key not in (SEED, THREADS)]
+        rows = [
+            [key, _written(best.settings.get(key)), _written(settings.get(key))]
+            for key in keys
+            if best.settings.get(key) != settings.get(key)
+        ]
+        if rows:
+            yield from lines([_("differs from the best configuration in"), _("there"), _("here")], rows)
+        else:
+            yield _("It is the best configuration, but for the seed.")
+    tail = runs.log_tail(store.project.trial_folder(entry.id), LOG_LINES)
+    yield ""
+    yield _("The end of its log:") if tail else _("It has printed nothing yet.")
+    yield from tail
+
+
+def _written(value: Any) -> str:
+    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else setting(value)

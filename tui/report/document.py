@@ -1,0 +1,241 @@
+"""The story of a project, from its data to its best configuration, as a report to share (P18)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+from presets.language import _, current_language, restored
+from rounds import cost, insights, standing
+from state import configurations, decisions, export, launches, measurements, trials
+from state.configurations import Configuration
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Trial
+from tui.charts.series import Mark, Series
+from tui.report import of_launches, of_rounds
+from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
+from tui.say import choice, figure, stored
+from wizard import flow
+from wizard.quantity import digits, duration, memory, setting
+
+HTML_LANGUAGES = {"en": "en", "zh_CN": "zh-Hans"}
+
+
+def report(store: Store) -> Report:
+    """Everything that was decided, measured, tried and found, in the order in which it happened."""
+    settings = store.project.settings
+    sections = [
+        Section("summary", _("In short"), tuple(_summary(store))),
+        Section("decisions", _("Set-up: what was decided, and why"), tuple(_decisions(store))),
+        Section("probe", _("Batch sizes measured"), tuple(_probe(store))),
+        Section("baseline", _("The baseline"), tuple(of_rounds.baselines(store))),
+    ]
+    listed = [entry for entry in trials.batches(store) if entry.kind != "baseline"]
+    for batch in listed:
+        of = of_rounds.round_section if batch.kind == "round" else of_launches.launch_section
+        sections.append(of(store, batch))
+    sections += [
+        Section("insights", _("What was learnt"), tuple(_insights(store))),
+        Section("best", _("The best configuration"), tuple(_best(store))),
+        Section("studies", _("All studies"), tuple(of_rounds.studies_table(store))),
+    ]
+    words = _("Written by Tunebook {version} on {day}.")
+    return Report(
+        title=settings.name or store.project.root.name,
+        about=words.format(version=metadata.version("tunebook"), day=_today()),
+        language=HTML_LANGUAGES[current_language()],
+        sections=tuple(section for section in sections if section.parts),
+    )
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _summary(store: Store) -> Iterator[Part]:
+    """The best result beside the baseline's, what it took, and where the project stands."""
+    settings = store.project.settings
+    where = standing.standing(store)
+    everything = trials.trials(store)
+    metric = f"val/{settings.metric}"
+    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    if adopted:
+        first, last = (of_launches.reached(store, entry) for entry in (adopted[0], adopted[-1]))
+        words = _("{metric} of the best configuration: {value}.").format(metric=metric, value=figure(last))
+        if len(adopted) > 1:
+            words += " " + _("The baseline reached {value}.").format(value=figure(first))
+        yield Words(words, strong=True)
+    else:
+        yield Words(where.now.text(), strong=True)
+    rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
+    budget = _("of {hours:.1f}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
+    better = _("higher is better") if settings.direction == "max" else _("lower is better")
+    yield Facts(
+        (
+            *(
+                [(_("command"), settings.command)]
+                if settings.command
+                else [(_("task"), settings.task), (_("data"), str(store.project.data))]
+            ),
+            (_("metric"), f"{settings.metric} ({better})"),
+            (
+                _("tried so far"),
+                _("{rounds} rounds, {trials} trials").format(rounds=len(rounds), trials=len(everything)),
+            ),
+            (_("device hours"), f"{where.hours_spent:.2f} ({budget})"),
+            (_("now"), where.now.text()),
+            (_("what comes next"), where.next.text()),
+        )
+    )
+    tried = [entry for entry in everything if entry.status in trials.ENDED]
+    if any(entry.best is not None for entry in tried):
+        yield _progress(tried, settings.direction, metric)
+
+
+def _progress(tried: Sequence[Trial], direction: str, metric: str) -> Picture:
+    """Every trial that ended in the order of the queue, and the best so far."""
+    better = max if direction == "max" else min
+    best: float | None = None
+    so_far: list[float] = []
+    for entry in tried:
+        if entry.status == "complete" and entry.best is not None:
+            best = entry.best if best is None else better(best, entry.best)
+        so_far.append(float("nan") if best is None else best)
+    marks: list[Mark] = ["feasible" if entry.status == "complete" else "infeasible" for entry in tried]
+    places = [float(place) for place in range(1, len(tried) + 1)]
+    values = [entry.best if entry.status == "complete" and entry.best is not None else float("nan") for entry in tried]
+    series = [
+        Series("so far", _("best so far"), places, so_far),
+        Series("trials", "", places, values, "points", marks, [entry.id for entry in tried]),
+    ]
+    return Picture(
+        _("Every trial in its order, re-runs with other seeds among them"),
+        series,
+        of_rounds.axes(_("trial"), metric),
+    )
+
+
+def _decisions(store: Store) -> Iterator[Part]:
+    everything = decisions.decisions(store, all=True)
+    if not everything:
+        return
+    rows = [
+        (
+            flow.title(entry.step).text() if entry.step in flow.STEPS else entry.step,
+            choice(entry.chosen) + (" " + _("(replaced since)") if entry.superseded_by else ""),
+            choice(entry.recommended) if entry.recommended is not None else "-",
+            restored(entry.reason).text(),
+            _("{who}, {when}").format(who=entry.by, when=entry.at[:10]),
+        )
+        for entry in everything
+    ]
+    yield Grid((_("question"), _("chosen"), _("recommended"), _("why"), _("by")), rows)
+
+
+def _probe(store: Store) -> Iterator[Part]:
+    """The table of batch sizes, and where doubling stopped paying (G3-G5)."""
+    found = measurements.latest(store, "probe")
+    if found is None or not found.result.get("sizes"):
+        return
+    sizes = [line for line in found.result["sizes"] if line.get("outcome") == "measured"]
+    failed = [line for line in found.result["sizes"] if line.get("outcome") != "measured"]
+    said = _("Recommended: {size}. The largest that fits: {largest}. Measured on {device} in {precision}.")
+    yield Words(
+        said.format(
+            size=found.result.get("recommended", "-"),
+            largest=found.result.get("largest_feasible", "-"),
+            device=found.result.get("device", "-"),
+            precision=found.result.get("precision", "-"),
+        )
+    )
+    rows = [
+        (
+            str(line["batch_size"]),
+            digits(line["batch_size"] / _whole(line)),
+            duration(_whole(line)).text(),
+            f"{line['spread']:.1%}",
+            memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
+        )
+        for line in sizes
+    ]
+    columns = (_("batch size"), _("examples/s"), _("per step"), _("spread"), _("memory"))
+    yield Grid(columns, rows, right=range(5))
+    for line in failed:
+        words = _("{size} did not work: {why}")
+        yield Words(words.format(size=line["batch_size"], why=line.get("message") or line["outcome"]))
+    across = [float(line["batch_size"]) for line in sizes]
+    speeds = [line["batch_size"] / _whole(line) for line in sizes]
+    speed = Series("speed", "", across, speeds)
+    yield Picture(
+        _("Throughput: where it stops rising, larger batches only make a step longer"),
+        [speed],
+        of_rounds.axes(_("batch size"), _("examples/s"), log_x=True),
+    )
+
+
+def _whole(line: dict[str, Any]) -> float:
+    """The time of a step with its data."""
+    return max(line["step_seconds"], line.get("end_to_end_seconds") or 0.0)
+
+
+def _insights(store: Store) -> Iterator[Part]:
+    """What was learnt and confirmed, under which conditions it holds, and where it comes from (G19)."""
+    rows = [
+        (stored(entry.text), " ".join(insights.caveats(entry)) or "-", entry.batch or "-", entry.by, entry.at[:10])
+        for entry in launches.insights(store)
+    ]
+    if rows:
+        yield Grid((_("insight"), _("holds where"), _("from"), _("by"), _("when")), rows)
+
+
+def _best(store: Store) -> Iterator[Part]:
+    """Each value with its reason, the runs behind it, and how to get it again."""
+    best = launches.best(store)
+    if best is None:
+        yield Words(_("There is no best configuration yet: the first is the baseline's."))
+        return
+    yield from _reproduced(store)
+    yield Title(_("Each value, and why"))
+    yield Grid((_("setting"), _("value"), _("why")), list(_settings(store, best)))
+
+
+def _reproduced(store: Store) -> Iterator[Part]:
+    try:
+        entry = export.best_trial(store)
+    except Refusal as refusal:
+        yield Words(str(refusal))
+        return
+    result = entry.result or {}
+    versions: dict[str, str] = result.get("versions") or {}
+    yield Words(
+        _("It was trained as {trial}. This writes the configuration, the training code and its environment:").format(
+            trial=entry.id
+        )
+    )
+    yield Code(f"tunebook export best --trial {entry.id}\ncd best && python train.py")
+    facts = [
+        (f"val/{store.project.settings.metric}", figure(entry.best)),
+        (_("steps"), str(entry.steps_done)),
+        (_("device"), ", ".join(filter(None, (result.get("device"), result.get("precision")))) or "-"),
+        (_("versions"), ", ".join(f"{name} {version}" for name, version in versions.items()) or "-"),
+    ]
+    if (taken := cost.seconds(entry)) is not None:
+        facts.append((_("time"), duration(taken).text()))
+    if result.get("commit"):
+        changed = " " + _("(changed since: see changes.patch in the trial's folder)") if result.get("changed") else ""
+        facts.append((_("commit"), f"{result['commit']}{changed}"))
+    yield Facts(facts)
+
+
+def _settings(store: Store, best: Configuration) -> Iterator[tuple[str, str, str]]:
+    parents: list[Configuration] = []
+    parent = best.parent
+    while parent is not None and len(parents) < len(best.settings):
+        parents.append(configurations.configuration(store, parent))
+        parent = parents[-1].parent
+    for key, value in best.settings.items():
+        reason = next((entry.reasons[key] for entry in (best, *parents) if key in entry.reasons), None)
+        yield key, setting(value), stored(reason) if reason else _("default")

@@ -1,0 +1,125 @@
+"""A report's chapters on the launches: both sides run by run, what was decided, and what it changed (G16, P13)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import _, restored
+from state import configurations, launches, trials
+from state.configurations import Configuration
+from state.database import Store
+from state.errors import Refusal
+from state.launches import Launch
+from state.trials import Batch
+from tui.charts.plot import Axes
+from tui.charts.series import Mark, Series
+from tui.report.parts import Facts, Grid, Part, Picture, Section, Words
+from tui.say import figure
+from tui.theme import MARKS, STATUSES
+from wizard.quantity import setting
+
+INCIDENTAL = ("training.seed", "runtime.")
+
+
+def reached(store: Store, launch: Launch) -> float | None:
+    """What an adopted configuration came to: the mean of its fresh runs, or the baseline's best."""
+    batch = trials.batch(store, launch.batch)
+    sign = -1.0 if store.project.settings.direction == "max" else 1.0
+    own = [
+        entry.best
+        for entry in trials.trials(store, launch.batch)
+        if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best)
+        if batch.kind != "launch" or entry.study == "candidate"
+    ]
+    if batch.kind == "launch":
+        return sum(own) / len(own) if own else None
+    return min(own, key=lambda value: sign * value, default=None)
+
+
+def launch_section(store: Store, batch: Batch) -> Section:
+    """A launch: its question, its runs, its decision."""
+    return Section(batch.name, _("{name}: worth adopting?").format(name=batch.name), tuple(_launch(store, batch)))
+
+
+def _launch(store: Store, batch: Batch) -> Iterator[Part]:
+    decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
+    words = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}
+    yield Facts(
+        (
+            (_("candidate"), f"{batch.plan.get('candidate', '-')} ({batch.plan.get('trial', '-')})"),
+            (_("in place of"), str(batch.plan.get("best", "-"))),
+            *(
+                (_("decided"), f"{words.get(entry.decision, entry.decision)}, {entry.by}, {entry.at[:10]}")
+                for entry in decided
+            ),
+        )
+    )
+    yield from (Words(restored(entry.reason).text(), strong=entry is decided[-1]) for entry in decided)
+    if not decided:
+        yield Words(_("Nothing has been decided yet."))
+    yield from _changes(store, batch)
+    listed = trials.trials(store, batch.name)
+    metric = f"val/{store.project.settings.metric}"
+    names = {"candidate": _("candidate"), "best": _("best configuration")}
+    sides = {side: [entry for entry in listed if entry.study == side] for side in names}
+    reused = [trials.trial(store, id) for id in batch.plan.get("reused", ())]
+    sides["best"] = [*reused, *sides["best"]]
+    yield Grid(
+        (_("side"), _("trial"), _("seed"), _("state"), metric),
+        [
+            (
+                names[side],
+                entry.id,
+                str(trials.trial_settings(store, entry).get("training.seed", "-")),
+                STATUSES[entry.status].word.text(),
+                figure(entry.best),
+            )
+            for side, entries in sides.items()
+            for entry in entries
+        ],
+        right=(2, 4),
+    )
+    marks: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
+    series = [
+        Series(
+            side,
+            names[side],
+            [float(place)] * len(entries),
+            [math.nan if entry.best is None or entry.status != "complete" else entry.best for entry in entries],
+            "points",
+            ["feasible" if entry.status == "complete" else "infeasible" for entry in entries],
+            [entry.id for entry in entries],
+        )
+        for place, (side, entries) in enumerate(sides.items(), 1)
+        if entries
+    ]
+    title = "   ".join(f"{place}: {names[side]}" for place, side in enumerate(sides, 1))
+    if series:
+        axes = Axes(title, metric, x_range=(0.5, 2.5), empty=_("nothing to draw"), words=marks)
+        yield Picture(_("Each run with a seed of its own"), series, axes)
+
+
+def _changes(store: Store, batch: Batch) -> Iterator[Part]:
+    """What the candidate changes in the best configuration, and what that adds in complexity."""
+    try:
+        candidate, best = (configurations.configuration(store, batch.plan[side]) for side in ("candidate", "best"))
+    except (Refusal, KeyError):
+        return
+    rows = list(_differences(best, candidate))
+    if rows:
+        yield Grid((_("setting"), _("before"), _("candidate")), rows)
+    added = [restored(entry).text() for entry in batch.plan.get("added", ())]
+    yield Words(_("It adds complexity: {what}").format(what=" ".join(added)) if added else _("It adds no complexity."))
+
+
+def _differences(best: Configuration, candidate: Configuration) -> Iterator[tuple[str, str, str]]:
+    for key in {**best.settings, **candidate.settings}:
+        before, after = best.settings.get(key), candidate.settings.get(key)
+        if before != after and not key.startswith(INCIDENTAL):
+            yield key, _written(before), _written(after)
+
+
+def _written(value: Any) -> str:
+    return "-" if value is None else setting(value)

@@ -1,0 +1,281 @@
+"""A report's chapters on the baseline and the rounds: goal, space, results, findings and their plots (P7-P12, P18)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from presets.language import _, restored, say
+from rounds import dismissing, planning, reviewing
+from rounds.finding import Finding
+from rounds.plan import RoundPlan, Study
+from rounds.record import TrialRecord, ranked
+from rounds.review import review
+from state import launches, metrics, trials
+from state.database import Store
+from state.dismissals import Dismissal
+from state.trials import Batch, Trial
+from tui.charts.plot import Axes
+from tui.charts.review_plot import plot
+from tui.charts.series import Mark, Series
+from tui.report.parts import Facts, Grid, Judgement, Part, Picture, Section, Title, Words
+from tui.say import choice, figure
+from tui.theme import MARKS, STATUSES, VERDICTS
+
+# The trials of a round that are listed, best first; all of them are in the JSON.
+LISTED = 25
+# Curves behind the best few: beyond this nobody could tell that there are more.
+BEHIND = 150
+# Of a hyperparameter: a plot each, and no more than a page can carry.
+AXES = 12
+ORDER = ("fail", "warn", "cannot tell", "pass")
+
+
+def baselines(store: Store) -> Iterator[Part]:
+    """Each baseline that was run, what it came to, and what was decided about it (G11, G12)."""
+    decided = {entry.batch: entry for entry in launches.launches(store)}
+    for batch in trials.batches(store, "baseline"):
+        listed = trials.trials(store, batch.name)
+        yield Title(batch.name)
+        if batch.name in decided:
+            yield Words(restored(decided[batch.name].reason).text())
+        yield _trial_grid(store, listed)
+        yield from _curves_of(store, batch, listed)
+
+
+def _curves_of(store: Store, batch: Batch, listed: Sequence[Trial]) -> Iterator[Part]:
+    for metric in dict.fromkeys((f"val/{store.project.settings.metric}", "train/loss")):
+        found = metrics.curves(store, batch.name, metric)
+        series = [
+            Series(entry.id, entry.id, [float(step) for step, _v in found[entry.id]], [v for _s, v in found[entry.id]])
+            for entry in listed
+            if found.get(entry.id)
+        ]
+        if series:
+            yield Picture(metric, series, axes(_("step"), metric))
+
+
+def axes(x: str, y: str, *, log_x: bool = False) -> Axes:
+    """Axes as every plot of a report has them: losses, which may grow beyond all bounds, on a logarithmic scale."""
+    words: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
+    return Axes(x, y, log_x=log_x, log_y="loss" in y, empty=_("nothing to draw"), words=words)
+
+
+def round_section(store: Store, batch: Batch) -> Section:
+    """A round from its question to what its review found."""
+    plan = planning.plan_of(store, batch.name)
+    title = _("{name}: {goal}").format(name=batch.name, goal=goal_words(batch.goal))
+    return Section(batch.name, title, tuple(_round(store, batch, plan)))
+
+
+def goal_words(goal: str) -> str:
+    """What a round is for."""
+    return {
+        "understand": _("understand a hyperparameter"),
+        "improve": _("try an improvement"),
+        "compare": _("compare"),
+        "minimise": _("minimise the error"),
+    }.get(goal, goal)
+
+
+def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
+    listed = trials.trials(store, batch.name)
+    records = reviewing.records(store, batch.name)
+    direction = reviewing.direction(store)
+    counts = Counter(entry.status for entry in listed)
+    asked = [f"{key}: {domain}" for key, domain in plan.scientific.items()]
+    facts = [
+        (_("planned on"), batch.at[:10]),
+        (_("trials"), ", ".join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
+        *([(_("scientific"), choice(asked))] if asked else []),
+    ]
+    best = ranked(records, direction)[:1]
+    if best:
+        facts.append((_("best"), f"{figure(best[0].best)} ({best[0].id})"))
+    if plan.caveats:
+        # The conclusion holds under these conditions (P2).
+        facts.append((_("holds where"), " ".join(message.text() for message in plan.caveats)))
+    yield Facts(facts)
+    yield from (Words(message.text()) for message in plan.warnings)
+    yield _space(plan)
+    yield Title(_("What the review says"))
+    findings = _findings(store, batch, plan, records)
+    dismissed = dismissing.in_force(store, batch.name, findings)
+    for finding in sorted(findings, key=lambda finding: ORDER.index(finding.verdict)):
+        yield _judgement(finding, dismissed.get(finding.key))
+    yield Title(_("Plots"))
+    yield from _plots(store, plan, records, findings)
+    yield Title(_("Trials"))
+    yield _trial_grid(store, listed)
+
+
+def _findings(store: Store, batch: Batch, plan: RoundPlan, records: Sequence[TrialRecord]) -> Sequence[Finding]:
+    """Those that were kept; of a round that was not reviewed yet what a review would say now."""
+    if batch.reviewed is not None:
+        return [Finding.from_dict(entry) for entry in trials.findings(store, batch.name)]
+    return review(plan, records, reviewing.direction(store), reviewing.noise(store))
+
+
+def _judgement(finding: Finding, dismissal: Dismissal | None) -> Judgement:
+    """A finding; one that somebody does not follow with who and why in place of what it proposes."""
+    look = VERDICTS[finding.verdict]
+    action = finding.action.message.text() if finding.action else ""
+    if dismissal is not None:
+        action = _("dismissed by {who}: {reason}").format(who=dismissal.by, reason=dismissal.reason)
+    return Judgement(finding.verdict, look.word.text(), finding.message.text(), action, finding.rule)
+
+
+def _space(plan: RoundPlan) -> Grid:
+    rows = []
+    for study in plan.studies:
+        for dimension in study.dimensions:
+            role = plan.roles.get(dimension.name) or ("scientific" if dimension.key in plan.scientific else "nuisance")
+            rows.append((study.name, dimension.name, _(role), str(dimension.domain)))
+        if not study.dimensions:
+            rows.append((study.name, "-", "-", "-"))
+    return Grid((_("study"), _("hyperparameter"), _("role"), _("range")), rows)
+
+
+def _plots(
+    store: Store, plan: RoundPlan, records: Sequence[TrialRecord], findings: Sequence[Finding]
+) -> Iterator[Part]:
+    """An axis plot for every hyperparameter, what belongs to a question, best of n, and the curves of the best."""
+    direction, metric = reviewing.direction(store), f"val/{store.project.settings.metric}"
+    for finding in findings:
+        if finding.check == "isolation" and finding.figures.get("levels"):
+            caption = _("{key}: the best over everything else that was tried").format(key=finding.figures["key"])
+            yield Picture(caption, *plot(finding, plan, records, direction, metric))
+    names = list(dict.fromkeys(dimension.name for study in plan.studies for dimension in study.dimensions))
+    for name in names[:AXES]:
+        asked = Finding("axis", "pass", say("{name}", name=name), "P12", {"dimension": name})
+        yield Picture(_("{name} against the result").format(name=name), *plot(asked, plan, records, direction, metric))
+    for finding in findings:
+        if finding.check == "points" and "progress" in finding.figures:
+            caption = _("Study {study}: the best of n trials").format(study=finding.figures["study"])
+            yield Picture(caption, *plot(finding, plan, records, direction, metric))
+    for kind in dict.fromkeys((metric, "train/loss")):
+        yield _curves(records, ranked(records, direction)[:6], kind)
+
+
+def _curves(records: Sequence[TrialRecord], best: Sequence[TrialRecord], metric: str) -> Picture:
+    def line(record: TrialRecord, label: str) -> Series:
+        curve = record.curves.get(metric, ())
+        return Series(record.id, label, [float(step) for step, _v in curve], [value for _s, value in curve])
+
+    named = {record.id for record in best}
+    rest = [record for record in records if record.id not in named and record.curves.get(metric)]
+    # Evenly over the order of the queue, so that what is left out is left out by chance.
+    stride = max(math.ceil(len(rest) / BEHIND), 1)
+    behind = [line(record, "") for record in rest[::stride]]
+    caption = _("{metric} of the best few, and of others behind them").format(metric=metric)
+    return Picture(
+        caption,
+        [line(record, record.id.rpartition("-")[2]) for record in best],
+        axes(_("step"), metric),
+        behind,
+    )
+
+
+def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
+    """The trials, best first; those without a usable result behind, with what they said."""
+    sign = -1.0 if store.project.settings.direction == "max" else 1.0
+
+    def place(entry: Trial) -> tuple[bool, float]:
+        usable = entry.status == "complete" and entry.best is not None and math.isfinite(entry.best)
+        return not usable, sign * (entry.best or 0.0) if usable else 0.0
+
+    shown = sorted(listed, key=place)[:LISTED]
+    rows = [
+        (
+            entry.id,
+            entry.study,
+            STATUSES[entry.status].word.text(),
+            figure(entry.best),
+            "-" if entry.best_step is None else str(entry.best_step),
+            values(entry.settings) if entry.status not in ("failed", "infeasible") else entry.message or entry.reason,
+        )
+        for entry in shown
+    ]
+    caption = ""
+    if len(shown) < len(listed):
+        caption = _("The best {shown} of {total} trials; all are in the report as JSON.").format(
+            shown=len(shown), total=len(listed)
+        )
+    columns = (
+        _("trial"),
+        _("study"),
+        _("state"),
+        f"val/{store.project.settings.metric}",
+        _("at step"),
+        _("tried"),
+    )
+    return Grid(columns, rows, right=(3, 4), caption=caption)
+
+
+def values(settings: Mapping[str, Any]) -> str:
+    """What a trial tries, in a line."""
+    return "  ".join(f"{key}={figure(value)}" for key, value in settings.items())
+
+
+def studies(store: Store) -> list[dict[str, Any]]:
+    """The table of studies (P18): a row for each study of each round."""
+    sign = -1.0 if store.project.settings.direction == "max" else 1.0
+    rows = []
+    for batch in trials.batches(store, "round"):
+        plan = planning.plan_of(store, batch.name)
+        listed = trials.trials(store, batch.name)
+        for study in plan.studies:
+            own = [entry for entry in listed if entry.study == study.name]
+            good = [e for e in own if e.status == "complete" and e.best is not None and math.isfinite(e.best)]
+            best = min(good, key=lambda entry: sign * (entry.best or 0.0), default=None)
+            rows.append(
+                {
+                    "round": batch.name,
+                    "study": study.name,
+                    "goal": batch.goal,
+                    "configuration": batch.configuration,
+                    "searched": _searched(study),
+                    "set": values({key: value for key, value in study.overrides.items() if value is not None}),
+                    "note": " ".join(message.text() for message in plan.warnings),
+                    "trials": len(own),
+                    "infeasible": sum(entry.status == "infeasible" for entry in own),
+                    "failed": sum(entry.status == "failed" for entry in own),
+                    "best": best.best if best else None,
+                    "best_trial": best.id if best else "",
+                    "command": f"tunebook export {best.id} --trial {best.id}" if best else "",
+                }
+            )
+    return rows
+
+
+def _searched(study: Study) -> str:
+    return "; ".join(f"{dimension.name} {dimension.domain}" for dimension in study.dimensions)
+
+
+def studies_table(store: Store) -> Iterator[Part]:
+    """The table of studies for people."""
+    rows = [
+        (
+            row["round"],
+            row["study"],
+            row["searched"] or "-",
+            row["note"] or "-",
+            str(row["trials"]),
+            figure(row["best"]),
+            row["command"] or "-",
+        )
+        for row in studies(store)
+    ]
+    if rows:
+        columns = (
+            _("round"),
+            _("study"),
+            _("searched"),
+            _("note"),
+            _("trials"),
+            _("best"),
+            _("to get its best trial again"),
+        )
+        yield Grid(columns, rows, right=(4, 5))

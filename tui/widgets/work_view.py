@@ -1,0 +1,242 @@
+"""The long work of the set-up while it runs: looking through the data, probing batch sizes, running the baseline.
+
+The work is done by processes of its own; this view reads the folders that they write, and can be closed at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from presets.language import _
+from rounds import supervisor
+from state import metrics, runs, trials
+from state.database import Store
+from state.errors import Refusal
+from state.project import FILE
+from tui.book import Book
+from tui.charts.chart import Chart
+from tui.charts.plot import Axes
+from tui.charts.series import Series
+from tui.say import trouble
+from tui.terminal import printable
+from tui.text_table import lines
+from tui.theme import STATUSES
+from tui.widgets.text import show
+from wizard import baseline, checks, flow, inspection, probe
+from wizard.quantity import duration, memory
+
+Work = Literal["inspection", "probe", "baseline", "check"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is to be seen of some work: a sentence, why it failed or what to do, its figures, and a chart or none.
+
+    `collect` records what it found, once it has ended.
+    """
+
+    what: str
+    remark: str = ""
+    figures: tuple[str, ...] = ()
+    series: tuple[Series, ...] = ()
+    axes: Axes | None = None
+    running: str = ""
+    collect: Callable[[], object] | None = None
+
+
+class WorkView(Vertical, can_focus=True):
+    """What is being done, its figures so far, and a chart where there is something to draw."""
+
+    DEFAULT_CSS = """
+    WorkView { height: 1fr; }
+    WorkView > Static { height: auto; padding: 0 1; }
+    WorkView > #what { padding: 1 1 0 1; text-style: bold; }
+    WorkView > #figures { padding: 1 1; }
+    WorkView > Chart { min-height: 6; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._work: Work | None = None
+        # Whose figures the chart shows; until there are any, nothing is drawn.
+        self._drawn: Work | None = None
+        self._under_way = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="what", markup=False)
+        yield Static(id="remark", markup=False)
+        yield Static(id="figures", markup=False)
+        yield Chart(Axes(), ascii_only=self._book.ascii_only)
+
+    @property
+    def running(self) -> bool:
+        """Whether what is shown is at work."""
+        return bool(self._under_way)
+
+    def show(self, work: Work) -> bool:
+        """Show how the work stands. Returns whether it ended and was recorded, which moves the set-up on."""
+        self._work = work
+        store = self._book.store
+        seen = {"inspection": _inspection, "probe": _probe, "baseline": _baseline, "check": _check}[work](store)
+        if seen.collect is not None:
+            try:
+                seen.collect()
+            except Refusal as refused:
+                seen = Seen(_FAILED[work](), f"{trouble(refused)}\n{_how_on(work, store)}", seen.figures)
+            else:
+                return True
+        self._under_way = seen.running
+        for id, text in (("#what", seen.what), ("#remark", seen.remark), ("#figures", "\n".join(seen.figures))):
+            line = self.query_one(id, Static)
+            show(line, Content("\n").join(Content(printable(part)) for part in text.split("\n")))
+            line.display = bool(text)
+        chart = self.query_one(Chart)
+        chart.display = seen.axes is not None
+        if seen.axes is not None:
+            # Afterwards it is as the person has it.
+            if self._drawn != work:
+                self._drawn = work
+                chart.log_x, chart.log_y = seen.axes.log_x, seen.axes.log_y
+            chart.update(seen.series, seen.axes)
+        return False
+
+    def start(self) -> None:
+        """Start the work, or try again what failed or was stopped. Refuses with the reason where it cannot start."""
+        store = self._book.store
+        if self._work == "inspection":
+            inspection.start(store)
+        elif self._work == "probe":
+            probe.start(store)
+        else:
+            baseline.plan(store)
+            supervisor.ensure(store.project)
+
+    def stop(self) -> None:
+        """Stop the work; what was measured so far is kept in its folder."""
+        store = self._book.store
+        if self._work == "baseline":
+            trials.ask(store, self._under_way, "stop")
+            supervisor.ensure(store.project)
+        else:
+            runs.stop(store.project.measurement_folder(self._under_way))
+
+    @property
+    def _book(self) -> Book:
+        return cast("Book", self.app)
+
+
+def _inspection(store: Store) -> Seen:
+    # It costs seconds and asks nothing, so it begins by itself, and again when the data have changed.
+    try:
+        id = inspection.last(store) or inspection.start(store)
+    except (Refusal, OSError) as error:
+        return Seen(_FAILED["inspection"](), f"{trouble(error)}\n{_how_on('inspection', store)}")
+    what = _("Looking through {path}").format(path=store.project.data)
+    seen = inspection.progress(store.project, id)
+    if not seen.running:
+        return Seen(what, collect=lambda: inspection.finish(store, id))
+    counted = _("{done} of {total}").format(done=seen.done, total=seen.total) if seen.total else ""
+    return Seen(what, counted, running=id)
+
+
+def _probe(store: Store) -> Seen:
+    id = probe.last(store)
+    if id is None:
+        return Seen(
+            _("Next the batch sizes are measured."),
+            _("Real training steps of this model, at sizes that double until it stops paying; a minute or two.")
+            + "\n"
+            + _("s: start"),
+        )
+    # In this order: a size that was measured last is not lost.
+    running = probe.running(store.project, id)
+    sizes = probe.sizes(store.project, id)
+    figures = tuple(size_table(sizes)) if sizes else ()
+    if not running:
+        return Seen("", figures=figures, collect=lambda: probe.finish(store, id))
+    empty = _("the first size is being measured")
+    axes = Axes(_("batch size"), _("examples/s"), log_x=True, log_y=True, empty=empty)
+    measured = [line for line in sizes if line["outcome"] == "measured"]
+    x, y = ([float(line[name]) for line in measured] for name in ("batch_size", "examples_per_second"))
+    rate = Series("rate", _("throughput"), x, y)
+    return Seen(_("Measuring batch sizes"), "", figures, (rate,), axes, running=id)
+
+
+def _baseline(store: Store) -> Seen:
+    batch = baseline.latest(store)
+    if batch is None:
+        return Seen(
+            _("Next the first configuration is run."),
+            _("Its result is judged against chance: rounds begin from something that works.") + "\n" + _("s: start"),
+        )
+    listed = trials.trials(store, batch.name)
+    name = f"val/{store.project.settings.metric}"
+    curves = metrics.curves(store, batch.name, name)
+    series = tuple(
+        Series(id, id, [float(step) for step, _value in points], [value for _step, value in points])
+        for id, points in curves.items()
+    )
+    steps = trials.trial_settings(store, listed[0]).get("training.steps")
+    axes = Axes(_("step"), name, x_range=(0.0, float(steps)) if steps else None, empty=_("no evaluation yet"))
+    rows = [[entry.id, STATUSES[entry.status].word.text(), str(entry.steps_done), entry.message] for entry in listed]
+    table = tuple(lines([_("trial"), _("status"), _("steps"), ""], rows))
+    if batch.wanted != "run":
+        return Seen(_("The baseline is stopped."), _("s: go on"), table, series, axes)
+    remark = ""
+    if not supervisor.alive(store.project):
+        log = store.project.folder / supervisor.LOG
+        remark = _("Waiting for the supervisor, which starts trials. Its log: {path}   s: start it").format(path=log)
+    return Seen(_("The first configuration runs"), remark, table, series, axes, running=batch.name)
+
+
+def _check(store: Store) -> Seen:
+    step = flow.standing(store).step or ""
+    waited = flow.check_under_way(store, step)
+    if waited is None:
+        return Seen("", collect=lambda: None)
+    kind, id = waited
+    seen = checks.progress(store.project, id)
+    what = printable(checks.title(kind).text())
+    if not seen.running:
+        return Seen(what, collect=lambda: flow.finish_check(store, step))
+    counted = _("{done} of {total} steps at most").format(done=seen.done, total=seen.total) if seen.total else ""
+    return Seen(what, counted, (printable(checks.about(kind).text()),), running=id)
+
+
+_FAILED: dict[Work, Callable[[], str]] = {
+    "inspection": lambda: _("The data were not looked through."),
+    "probe": lambda: _("The batch sizes were not measured."),
+    "baseline": lambda: _("The baseline did not run."),
+    "check": lambda: _("The check came to no result."),
+}
+
+
+def _how_on(work: Work, store: Store) -> str:
+    if work != "inspection":
+        return _("s: try again")
+    return _("Change the data, or data.path in {place}; then s: look again").format(place=store.project.root / FILE)
+
+
+def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
+    """The measured batch sizes as lines: throughput, time of a step with its spread, memory."""
+    words = {"out_of_memory": _("out of memory"), "failed": _("failed")}
+    rows = [
+        [
+            str(line["batch_size"]),
+            f"{line['examples_per_second']:.0f}",
+            duration(line["step_seconds"]).text(),
+            f"{line.get('spread') or 0:.0%}",
+            memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
+        ]
+        if line["outcome"] == "measured"
+        else [str(line["batch_size"]), words.get(line["outcome"], line["outcome"]), "", "", ""]
+        for line in sizes
+    ]
+    return lines([_("batch"), _("examples/s"), _("step"), _("spread"), _("memory")], rows)
