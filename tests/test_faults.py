@@ -177,9 +177,10 @@ def test_a_line_that_drops_ends_the_watching_and_neither_supervisor_nor_trial(tm
         small_project.batch(store, small_project.settings(digits), [overrides], wanted="")
         ours, theirs = pty.openpty()
         command = [sys.executable, "-m", "tui.main", "round", "run", "--wait", "--project", str(project.root)]
-        # The terminal is its controlling one, as of a login.
+        # The terminal is its controlling one, as of a login; where the tests run under nohup, a hang-up is ignored.
         login = (
-            "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+            "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+            "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
         )
         watching = subprocess.Popen(
             [sys.executable, "-c", login, *command],

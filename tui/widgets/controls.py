@@ -107,6 +107,15 @@ class Field(Input):
         super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
         self.cursor_blink = False
 
+    def on_focus(self) -> None:
+        """Of a long path its end is what one looks for, and goes on typing at."""
+        self.call_after_refresh(self._show_end)
+
+    def _show_end(self) -> None:
+        # Before it had a width, a line did not scroll to its cursor; only one that moves does.
+        self.cursor_position = 0
+        self.cursor_position = len(self.value)
+
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Whether the key is typed; of some, such as `slash`, Textual does not know the character."""
         return super().check_consume_key(key, character) or len(NAMES.get(key, "")) == 1
