@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -62,14 +63,15 @@ def test_a_line_that_drops_ends_the_screens_and_not_the_probe(tmp_path: Path) ->
             runs.stop(folder, hard=True)
 
 
-def test_an_idle_screen_sends_nothing_and_a_moved_mark_little(tmp_path: Path) -> None:
-    """At 80 by 24: three looks at the project without a byte, a key for less than 2 kB."""
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+def test_an_idle_screen_sends_nothing_and_a_moved_mark_little(tmp_path: Path, size: tuple[int, int]) -> None:
+    """First paint in few bytes, three looks at the project without any, a key for less than 2 kB."""
     with set_up.set_up(tmp_path / "p", "architecture"):
         pass
-    with terminal([], tmp_path / "p") as session:
+    with terminal([], tmp_path / "p", size=size) as session:
         session.wait_for("whatever is running goes on")
         session.wait_for_quiet(3)
-        assert len(session.sent) < 12_000
+        assert len(session.sent) < 6000
         session.forget()
         session.press("down")
         session.wait_for_quiet(3)
@@ -108,5 +110,25 @@ def test_without_colours_and_in_ascii_the_mark_is_still_seen(tmp_path: Path) -> 
         assert not COLOUR.search(session.sent)
         # The marked option is reversed.
         assert re.search(rb"\x1b\[(?:\d;)*7(?:;\d+)*merror_rate", session.sent)
+        session.press("q")
+        assert session.wait_for_end() == 0
+
+
+def test_a_shell_that_stopped_it_gets_the_whole_page_back(tmp_path: Path) -> None:
+    """After SIGTSTP and SIGCONT, and after a change of size, all is painted again."""
+    with set_up.set_up(tmp_path / "p", "metric"):
+        pass
+    with terminal([], tmp_path / "p") as session:
+        session.wait_for("Go on with the set-up")
+        session.wait_for_quiet(1)
+        session.forget()
+        session.process.send_signal(signal.SIGTSTP)
+        session.wait_for_quiet(1)
+        session.process.send_signal(signal.SIGCONT)
+        session.wait_for("Go on with the set-up")
+        session.wait_for_quiet(1)
+        session.forget()
+        session.resize(90, 24)
+        session.wait_for("Go on with the set-up")
         session.press("q")
         assert session.wait_for_end() == 0

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.console import RenderableType
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.actions import ActionParseResult
 from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -28,6 +30,7 @@ from tui import tour
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.pages.places import design_page, page
+from tui.painted import Difference, Painted
 from tui.say import trouble
 from tui.theme import THEME, WholeCells
 
@@ -61,11 +64,14 @@ class Tunebook(App[None]):
         self.leaving = False
         self._store: Store | None = None
         self._version = -1
+        self._painted = Painted()
 
     def on_mount(self) -> None:
         if self.ascii_only:
             self.add_class("ascii")
         self.set_interval(LOOK_SECONDS, self.look)
+        # After Ctrl-Z of a shell, `fg` finds another screen.
+        self.app_resume_signal.subscribe(self, lambda _app: self._paint_anew())
         try:
             if self.root is not None:
                 self.open_folder(self.root)
@@ -74,6 +80,10 @@ class Tunebook(App[None]):
         except Refusal as refusal:
             refused = error_text(refusal)
         self.open(f"welcome {refused}")
+
+    def on_resize(self) -> None:
+        """What a terminal makes of its text when its size changes is its own."""
+        self._painted.forget()
 
     def on_unmount(self) -> None:
         self.close_store()
@@ -153,6 +163,17 @@ class Tunebook(App[None]):
             self._version = version
             # What another session decided may have changed the settings too; `attempt` reads the page again.
             self.attempt(self.read_settings)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send an update to the terminal: of it, what differs from what is there."""
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            super()._display(screen, cast("RenderableType", Difference(self._painted, screen, renderable)))
+        else:
+            super()._display(screen, renderable)
+
+    def _paint_anew(self) -> None:
+        self._painted.forget()
+        self.screen.refresh()
 
     def attempt(self, action: Callable[[], object]) -> bool:
         """Do something a person asked for; what prevents it is said on the page. Returns whether it was done."""
