@@ -115,7 +115,7 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
 
 
 def _shown(level: Level) -> str:
-    return str(level.value) if level.low is None else f"{level.low:.3g} … {level.high:.3g}"
+    return str(level.value) if level.low is None else f"{level.low:.3g} .. {level.high:.3g}"
 
 
 def _groups(

@@ -109,7 +109,7 @@ class Domain:
     def __str__(self) -> str:
         if not self.is_range:
             return "{" + ", ".join(str(choice) for choice in self.choices) + "}"
-        return f"{self.low:.6g} … {self.high:.6g} ({self.scale})"
+        return f"{self.low:.6g} .. {self.high:.6g} ({self.scale})"
 
     def _place(self, value: Any) -> int:
         return next(place for place, choice in enumerate(self.choices) if _same(value, choice))
@@ -176,7 +176,7 @@ def _check_range(domain: Domain) -> None:
         if domain.kind == "int" and end != int(end):
             raise SpaceError("'{name}' of a range of whole numbers is {end}.", name=name, end=repr(end))
     if low > high or (low == high and domain.kind == "float"):
-        raise SpaceError("The range {low:g} … {high:g} is empty: 'low' must be below 'high'.", low=low, high=high)
+        raise SpaceError("The range {low:g} .. {high:g} is empty: 'low' must be below 'high'.", low=low, high=high)
     if scale == "log" and low <= 0:
         raise SpaceError("A logarithmic range must lie above 0; this one starts at {low:g}.", low=low)
     if scale == "one-minus-log" and (domain.kind == "int" or high >= 1):

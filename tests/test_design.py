@@ -144,7 +144,7 @@ def test_a_range_is_understood_in_one_joint_study_and_few_values_in_one_study_ea
     joint = design("understand", scientific={WARMUP: None})
     assert [study.name for study in joint.studies] == ["joint"]
     dimension = joint.study("joint").dimensions[0]
-    assert (dimension.name, dimension.number, str(dimension.domain)) == (WARMUP, 0, "1 … 50 (log)")
+    assert (dimension.name, dimension.number, str(dimension.domain)) == (WARMUP, 0, "1 .. 50 (log)")
     few = design("understand", scientific={WARMUP: Domain("list", choices=(10, 20, 40))}, trials=48)
     assert [study.name for study in few.studies] == [f"warmup_steps={n}" for n in (0, 10, 20, 40)]
     many = design("understand", scientific={WARMUP: Domain("list", choices=tuple(range(1, 11)))})

@@ -146,7 +146,7 @@ def test_a_bad_range_is_refused_in_words(mapping: Any, words: str) -> None:
 
 
 def test_a_value_outside_has_no_position() -> None:
-    with pytest.raises(SpaceError, match=r"0\.5 is not in the range 0\.0001 … 0\.01 \(log\)"):
+    with pytest.raises(SpaceError, match=r"0\.5 is not in the range 0\.0001 \.\. 0\.01 \(log\)"):
         RATE.position(0.5)
     with pytest.raises(SpaceError, match="'d' is not in"):
         Domain("categorical", choices=("a", "b")).position("d")

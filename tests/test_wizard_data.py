@@ -153,8 +153,8 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
     text = said(ask(tmp_path, found))
     for part in (
         "7 files or rows",
-        "3/[/red]坏.png (truncated); … +6",
-        "train/0/a.png = val/0/b.png; train/0/a.png = val/0/c.png; train/0/a.png = val/0/d.png; … +2",
+        "3/[/red]坏.png (truncated); .. +6",
+        "train/0/a.png = val/0/b.png; train/0/a.png = val/0/c.png; train/0/a.png = val/0/d.png; .. +2",
         "1 contents are under more than one class",
         "train/0/a.png (0) = train/1/a.png (1)",
         "5 examples are in the training split and in another",

@@ -76,7 +76,7 @@ OPTIMIZERS: dict[str, dict[str, float | bool | None]] = {
 @dataclass(frozen=True)
 class Model:
     library: str = _required("who provides the architecture", choices=("timm", "transformers"))
-    name: str = _required("model name in timm, or model type in transformers (bert, distilbert, …)")
+    name: str = _required("model name in timm, or model type in transformers (bert, distilbert, ...)")
     pretrained: str = _setting(
         "", "empty: from scratch; 'hub': the library's own weights over the network; otherwise a local path"
     )

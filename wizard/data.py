@@ -140,7 +140,7 @@ def _missing(found: dict[str, Any], split: str) -> str:
     """The classes without an example in a split, the first few by name; empty where every class has one."""
     counts = found["splits"][split]["per_class"]
     missing = [name for name, count in zip(found["classes"], counts, strict=True) if not count]
-    return ", ".join(missing[:NAMED]) + (" …" if len(missing) > NAMED else "")
+    return ", ".join(missing[:NAMED]) + (" .." if len(missing) > NAMED else "")
 
 
 def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
@@ -268,7 +268,7 @@ def _named(names: Sequence[str], total: int) -> str:
 def _some(names: Sequence[str], total: int) -> str:
     """The first few names, and how many more there are."""
     shown = names[:SHOWN]
-    more = [f"… +{total - len(shown)}"] if total > len(shown) else []
+    more = [f".. +{total - len(shown)}"] if total > len(shown) else []
     return "; ".join([*shown, *more])
 
 

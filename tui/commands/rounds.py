@@ -55,7 +55,7 @@ def round_group(context: click.Context) -> None:
     "ranges",
     multiple=True,
     metavar="KEY=LOW..HIGH",
-    help=_("search a nuisance hyperparameter in this range (…:log)"),
+    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
 )
 @click.option(
     "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")

@@ -142,7 +142,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         if data is None:
             raise Refusal(
                 "Say where the data is: tunebook new {path} --data PATH, or how your own training is started: "
-                "tunebook new {path} --command '…'",
+                "tunebook new {path} --command '...'",
                 path=str(folder),
             )
         session.progress(_("A new project in {path}, task {task}").format(path=root, task=given["task"]))

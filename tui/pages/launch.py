@@ -237,9 +237,9 @@ class LaunchPage(Page):
             parts += _verdict(self._verdict)
         decided = self._decided()
         if decided is not None:
-            word = {"adopt": _("Adopted"), "reject": _("Rejected")}[decided.decision]
+            word = {"adopt": _("Adopted."), "reject": _("Rejected.")}[decided.decision]
             reason = restored(decided.reason).text()
-            parts += [Content(""), Content.assemble((f"{word}. ", "bold"), printable(reason))]
+            parts += [Content(""), Content.assemble((f"{word} ", "bold"), printable(reason))]
         elif self._verdict is not None:
             parts.append(Content(_("a: adopt   r: reject   n: run more")))
         self._show("#verdict", iter(parts))
