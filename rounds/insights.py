@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
 from rounds import cost, importance, planning, reviewing
@@ -17,7 +17,7 @@ from rounds.record import TrialRecord, ended, ranked, turned
 from rounds.space import Dimension
 from rounds.steps import SCHEDULE
 from rounds.symptoms import noise_of
-from state import launches, trials
+from state import launches, looks, trials
 from state.database import Store
 from state.errors import Refusal
 from state.launches import Insight
@@ -268,6 +268,8 @@ def _saturated(store: Store) -> Iterator[Proposed]:
 def saturated(store: Store) -> bool:
     """Whether a person has confirmed that exploration has nothing more to find, and no later round disproved it."""
     kept = [entry for entry in launches.insights(store) if entry.key.startswith("saturated/")]
+    if not kept:
+        return False
     still = {proposed.key for proposed in _saturated(store)}
     return any(entry.key in still for entry in kept)
 
@@ -293,6 +295,15 @@ def next_phase(store: Store) -> Message | None:
             "tunebook round plan --goal compare --about schedule.name=constant,linear,cosine"
         )
     return None
+
+
+def ending(store: Store) -> Literal["", "final", "test"]:
+    """What ends the search: the final study once exploration is over, the look at the test split after its review
+    until there was one; empty before, and while the study goes on (P14)."""
+    finals = [batch for batch in planning.rounds(store) if batch.plan.get("search")]
+    if finals:
+        return "test" if finals[-1].reviewed is not None and not looks.looks(store) else ""
+    return "final" if saturated(store) else ""
 
 
 def caveats(entry: Insight) -> list[str]:

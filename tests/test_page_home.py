@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
-from rounds import planning
+from rounds import insights, planning, reviewing
 from state import files, launches, trials
 from state.project import FILE, Settings, create
 from state.store import open_store
@@ -17,7 +19,7 @@ from tui.keys import KEYS
 from tui.pages.decisions import DecisionsPage
 from tui.pages.export import ExportPage
 from tui.pages.help import Help
-from tui.pages.home import Home
+from tui.pages.home import FINAL, TEST, Home
 from tui.pages.round import RoundPage
 from tui.pages.setup import SetupPage
 from tui.pages.trial import TrialPage
@@ -223,3 +225,46 @@ async def test_a_wide_window_draws_the_result_of_every_trial_and_the_best_so_far
             await pilot.press("escape")
             await pilot.resize_terminal(*NARROW)
             await wait_for(pilot, lambda: "best so far" not in shown(app))
+
+
+async def test_when_exploration_is_over_the_final_study_starts_here_and_the_test_split_comes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only once a person has confirmed the saturation; the look at the test split after the study's review."""
+    monkeypatch.setattr(reviewing, "noise", lambda _store: 0.01)
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    fixed: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
+    with open_store(project) as store, watched_round.supervised(project):
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        for count in (16, 2, 2):
+            batch = planning.save(store, planning.propose(store, trials=count, roles=fixed))
+            for entry in trials.trials(store, batch.name):
+                small_project.end(store, entry.id, 0.1 + (entry.u["sgd.learning_rate"] - 0.6) ** 2 / 100)
+            reviewing.review_batch(store, batch.name)
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Insights")
+            assert "Final study" not in shown(app)
+            insights.confirm(store, "saturated/round-1")
+            await wait_for_text(pilot, "Final study")
+            await choose(pilot, FINAL)
+            await wait_for(pilot, lambda: isinstance(app.screen, RoundPage))
+            (*_before, study) = trials.batches(store)
+            assert study.plan["search"] == "bayesian"
+            assert [entry.status for entry in trials.trials(store, study.name)] == ["queued"] * 4
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: isinstance(app.screen, Home))
+            assert "Final study" not in shown(app)
+            for entry in trials.trials(store, study.name):
+                small_project.end(store, entry.id, 0.1)
+            reviewing.review_batch(store, study.name)
+            await wait_for_text(pilot, "Look at the test split")
+            await choose(pilot, TEST)
+            await wait_for_text(pilot, "In a shell: tunebook test.")
+
+
+async def choose(pilot: Pilot[None], name: str) -> None:
+    """Mark an entry of the list, and take it."""
+    entries = pilot.app.screen.query_one(Choices)
+    entries.highlighted = entries.get_option_index(name)
+    await pilot.press("enter")

@@ -166,8 +166,8 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
     )
     yield say(
         "A budget of epochs takes the time under examples whatever the size; a budget of steps takes longer the larger "
-        "the batch. Device seconds and cost follow from the examples: `tunebook probe --price ... --power ... --steps ...` "
-        "counts them for other lengths."
+        "the batch. Device seconds and cost follow from the examples: `tunebook probe --price ... --power ... "
+        "--steps ...` counts them for other lengths."
     )
     if entry is not None and entry.normalisation == "batch":
         yield say(

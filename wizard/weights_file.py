@@ -30,7 +30,8 @@ def problem(path: Path) -> Message | None:
     if foreign:
         return say(
             "{path}: holds Python objects beside tensors ({names}). Only an unrestricted unpickler could read them, "
-            "and that may run any code. Save the weights alone, torch.save(model.state_dict(), ...), or as safetensors.",
+            "and that may run any code. Save the weights alone, torch.save(model.state_dict(), ...), or as "
+            "safetensors.",
             path=str(path),
             names=[*foreign[:NAMED], *([".."] if len(foreign) > NAMED else [])],
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.message import Message as Event
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say
@@ -14,12 +16,15 @@ from rounds import supervisor
 from rounds.standing import Standing
 from state import decisions, launches, trials
 from state.database import Store
+from state.errors import Refusal
+from state.project import Project
+from state.store import open_store
 from tui import exporting_starter
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.pages.page import Page
-from tui.say import figure
+from tui.say import figure, trouble
 from tui.terminal import printable
 from tui.theme import STATUSES
 from tui.widgets.controls import Choices
@@ -27,6 +32,9 @@ from tui.widgets.progress import progress
 from tui.widgets.text import show
 from wizard import flow
 from wizard.quantity import duration
+
+# Entries that are no pages.
+FINAL, TEST = "final study", "look at the test split"
 
 
 class Home(Page):
@@ -42,6 +50,18 @@ class Home(Page):
         &.-wide #choices { height: auto; max-height: 40%; }
     }
     """
+
+    class Planned(Event):
+        """The final study is there, under this name; or why not."""
+
+        def __init__(self, name: str, refused: Refusal | OSError | None = None) -> None:
+            super().__init__()
+            self.name = name
+            self.refused = refused
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._starting = False
 
     def heading(self) -> Message:
         return say("home")
@@ -78,8 +98,33 @@ class Home(Page):
         place = str(event.option_id)
         if place == "quit":
             self.app.exit()
+        elif place == TEST:
+            self.say(_("In a shell: tunebook test. It evaluates the best configuration, and every look is counted."))
+        elif place == FINAL:
+            if not self._starting:
+                self._starting = True
+                self.say(_("The first points of the final study are being chosen."))
+                self._start_final(self.book.project)
         else:
             self.book.attempt(lambda: self.book.open(place))
+
+    @work(thread=True)
+    def _start_final(self, project: Project) -> None:
+        from rounds import final
+
+        try:
+            with open_store(project) as store:
+                self.post_message(self.Planned(final.start(store, wanted="").name))
+        except (Refusal, OSError) as refused:
+            self.post_message(self.Planned("", refused))
+
+    def on_home_planned(self, event: Planned) -> None:
+        self._starting = False
+        if event.refused is not None:
+            self.say(trouble(event.refused))
+        elif self.ready:
+            self.say("")
+            self.book.attempt(lambda: self.book.open(f"round {event.name}"))
 
 
 def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:
@@ -155,6 +200,11 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         )
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")
+    match _ending(store, rounds):
+        case "final":
+            yield FINAL, say("Final study"), say("exploration is over: Bayesian search over the refined space")
+        case "test":
+            yield TEST, say("Look at the test split"), say("once, when all is decided: tunebook test")
     if decisions.decisions(store):
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):
@@ -164,6 +214,19 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
     if decisions.decisions(store):
         yield "report", say("Report"), say("the whole story in one file to share")
     yield "quit", say("Leave"), say("whatever is running goes on")
+
+
+def _ending(store: Store, rounds: Sequence[trials.Batch]) -> str:
+    """See `insights.ending`, which is loaded only where there may be something to say."""
+    if not any(entry.plan.get("search") for entry in rounds) and not any(
+        entry.key.startswith("saturated/") for entry in launches.insights(store)
+    ):
+        return ""
+    from rounds import insights
+
+    # A pipeline of one's own has no test split that we know of.
+    found = insights.ending(store)
+    return "" if found == "test" and store.project.settings.command else found
 
 
 def _prompt(label: Message, note: Message) -> Content:
