@@ -364,7 +364,7 @@ def test_the_number_of_steps_is_offered_by_passes_and_time_against_the_budget(tm
     with set_up(tmp_path / "p", "steps") as store:
         question = flow.ask(store, "steps")
         rows = table(question)
-        assert [option.value for option in question.options] == [230, 680, 2100, "measure"]
+        assert [option.value for option in question.options] == [230, 680, 2100, "measure", "batch-size"]
         assert question.recommended == 680
         assert rows[1]["passes"] == "30.3"
         step = probe.step_seconds(probe.known(store), 64)

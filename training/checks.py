@@ -3,6 +3,7 @@
 one-batch   can the network learn one batch by heart? If not, the fault is in inputs, labels or model (G12).
 shuffle     does it learn more from the labels than from shuffled ones, and nothing from these? (G12)
 length      in how many steps does the fastest of some constant rates fit the training split? (P15)
+batch-size  how does the validation result come along at several batch sizes, each at some constant rates? (G7)
 
 All train at a constant rate without regularisation. FOLDER gets progress.jsonl and result.json. Exit codes: 0 complete
 (passed or not), 1 failed, 143 stopped.
@@ -29,7 +30,7 @@ from training import model as models
 from training import optimizer as optimizers
 from training import record
 from training.batches import Inputs, derived_seed, evaluation_batches, training_batches
-from training.config import Config, ConfigError, load
+from training.config import METRICS, Config, ConfigError, load
 from training.data import open_dataset
 from training.dataset import Dataset, Split
 from training.evaluation import Evaluation, evaluate
@@ -37,7 +38,7 @@ from training.loop import Stopped, facts, update
 from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
-CHECKS = ("one-batch", "shuffle", "length")
+CHECKS = ("one-batch", "shuffle", "length", "batch-size")
 # One batch by heart: so many examples, so many steps at each of these shares of the chosen rate.
 EXAMPLES, STEPS, LOOK_EVERY = 32, 300, 10
 SHARES = (1.0, 0.1, 0.01)
@@ -51,6 +52,9 @@ BEYOND = 2
 # The training split is fitted when so few of it are still wrong; it is looked at by a sample, so many times a run.
 FITTED = 0.01
 SAMPLE, LOOKS = 2000, 40
+# Rates at each batch size by their shares of the chosen one scaled to that size, and the most steps of a run.
+NEAR_RATES = (1 / 3, 1.0, 3.0)
+MOST_STEPS = 20_000
 
 # (done, total), in steps.
 Progress = Callable[[int, int], None]
@@ -62,16 +66,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--check", choices=CHECKS, required=True)
     parser.add_argument("--config", type=Path, required=True, help="the configuration (TOML)")
     parser.add_argument("--output", type=Path, required=True, help="folder for progress.jsonl and result.json")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[], help="the batch sizes of batch-size")
     parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
     options = parser.parse_args(arguments)
     try:
         with record.lock(options.output):
-            sys.exit(run(options.check, options.config, options.output, options.cache))
+            sys.exit(run(options.check, options.config, options.output, options.cache, options.sizes))
     except (record.Busy, OSError) as error:
         sys.exit(str(error))
 
 
-def run(check: str, path: Path, folder: Path, cache: Path | None) -> int:
+def run(check: str, path: Path, folder: Path, cache: Path | None, sizes: Sequence[int] = ()) -> int:
     """Carry out one check and write result.json; the exit code."""
     stop = StopRequest()
     result: dict[str, Any]
@@ -81,8 +86,8 @@ def run(check: str, path: Path, folder: Path, cache: Path | None) -> int:
         devices.prepare(config, device)
         dataset = open_dataset(config, cache)
         with (folder / "progress.jsonl").open("w", encoding="utf-8") as file:
-            bench = Bench(config, dataset, device, stop, _reporter(file))
-            work = {"one-batch": one_batch, "shuffle": shuffle, "length": length}[check]
+            bench = Bench(config, dataset, device, stop, _reporter(file), tuple(sorted(sizes)))
+            work = {"one-batch": one_batch, "shuffle": shuffle, "length": length, "batch-size": batch_size}[check]
             result = {"status": "complete", "check": check, **work(bench)}
     except Stopped:
         result = {"status": "stopped", "message": "Stopped when asked to."}
@@ -118,6 +123,7 @@ class Bench:
     device: torch.device
     stop: Callable[[], bool]
     report: Progress
+    sizes: tuple[int, ...] = ()
 
     def learn(self, rate: float, batches: Iterable[tuple[Inputs, Tensor]]) -> Iterator[tuple[int, nn.Module, Tensor]]:
         """Train a fresh network on the batches at a rate; after each update its number, the network and the loss."""
@@ -264,6 +270,58 @@ def _fit(bench: Bench, rate: float, limit: int, every: int, sample: Tensor, plac
         if now <= FITTED:
             return {"learning_rate": rate, "steps": step, "error_rate": now}
     return {"learning_rate": rate, "steps": None, "error_rate": error}
+
+
+def batch_size(bench: Bench) -> dict[str, Any]:
+    """Train at several batch sizes, each at three constant rates, for as many examples as the configured run sees.
+
+    Every size is evaluated after the same examples. Each rate has its curve, as far as the loss stays finite; what
+    they come to is for the reader to say.
+    """
+    training = bench.config.training
+    sizes = bench.sizes or (training.batch_size,)
+    examples = min(training.steps * training.batch_size, MOST_STEPS * min(sizes))
+    lengths = {size: max(1, round(examples / size)) for size in sizes}
+    looks = min(LOOKS, *lengths.values())
+    total, done, found = len(NEAR_RATES) * sum(lengths.values()), 0, []
+    for size, steps in lengths.items():
+        # Smaller batches cannot be cut into the statistics of a larger one.
+        ghost = training.ghost_batch_size if training.ghost_batch_size <= size else 0
+        config = dataclasses.replace(
+            bench.config, training=dataclasses.replace(training, batch_size=size, ghost_batch_size=ghost)
+        )
+        here = dataclasses.replace(bench, config=config)
+        due = {round(look * steps / looks) for look in range(1, looks + 1)}
+        tried = []
+        for share in NEAR_RATES:
+            rate = share * scaled_rate(bench.rate, size / training.batch_size, config.optimizer.name)
+            tried.append({"learning_rate": rate, "curve": _curve(here, rate, steps, due, done, total)})
+            done += steps
+        found.append({"batch_size": size, "steps": steps, "tried": tried})
+    direction = METRICS[training.metric]
+    return {"metric": training.metric, "direction": direction, "examples": examples, "looks": looks, "sizes": found}
+
+
+def scaled_rate(rate: float, factor: float, optimizer: str) -> float:
+    """The rate to start from when the batch is `factor` times as large: linear for SGD, by the square root for adaptive
+    optimizers (Goyal et al. 2017; Malladi et al. 2022)."""
+    return rate * (factor if optimizer == "sgd" else math.sqrt(factor))
+
+
+def _curve(bench: Bench, rate: float, steps: int, due: set[int], done: int, total: int) -> list[tuple[int, float]]:
+    """Step and validation result at the steps that are due, up to where the loss is no longer finite."""
+    curve = []
+    for step, network, loss in bench.learn(rate, bench.batches(bench.dataset.train, steps)):
+        if step not in due:
+            continue
+        bench.report(done + step, total)
+        if not math.isfinite(loss.item()):
+            break
+        value = bench.evaluate(network).metrics()[f"val/{bench.config.training.metric}"]
+        if not math.isfinite(value):
+            break
+        curve.append((step, value))
+    return curve
 
 
 def _order(entry: dict[str, Any]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
-from wizard import architecture, configuration, inspection, optimizer, probe, quantity, runtime, steps
+from wizard import architecture, checks, configuration, inspection, optimizer, probe, quantity, runtime, steps
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "batch_size"
@@ -164,6 +164,8 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         "Total times assume that twice the batch needs half the steps (perfect scaling). That ends at some size, which "
         "depends on data, model and optimizer; beyond it larger batches only cost more."
     )
+    if (compared := steps.compared(store)) is not None:
+        yield checks.verdict(compared)
     yield say(
         "A budget of epochs takes the time under examples whatever the size; a budget of steps takes longer the larger "
         "the batch. Device seconds and cost follow from the examples: `tunebook probe --price ... --power ... "

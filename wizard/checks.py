@@ -1,5 +1,5 @@
 """Checks of the first configuration by short runs, in a detached process: one batch by heart, shuffled labels (G12),
-and the number of steps by a sweep of constant rates (P15)."""
+the number of steps by a sweep of constant rates (P15), and steps to a target by batch size (G7)."""
 
 from __future__ import annotations
 
@@ -12,34 +12,37 @@ from state.database import Store
 from state.document import content_hash
 from state.measurements import Measurement
 from state.project import Project
-from wizard import chance, configuration, inspection, measuring
+from wizard import chance, configuration, inspection, measuring, scaling
 from wizard.inspection import Progress
 
-ONE_BATCH, SHUFFLE, LENGTH = "one-batch", "shuffle", "length"
-KINDS = (ONE_BATCH, SHUFFLE, LENGTH)
+ONE_BATCH, SHUFFLE, LENGTH, BATCH_SIZE = "one-batch", "shuffle", "length", "batch-size"
+KINDS = (ONE_BATCH, SHUFFLE, LENGTH, BATCH_SIZE)
 
 
 def start(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str:
     """Start a check, detached, and return its id; `provisional` fills what is not decided yet."""
     values = _values(store, provisional)
-    command = ("training.checks", "--check", kind, "--cache", str(store.project.cache), "--config")
+    subject = _subject(store, kind, values)
+    sizes = ("--sizes", *(str(size) for size in subject["sizes"])) if kind == BATCH_SIZE else ()
+    command = ("training.checks", "--check", kind, *sizes, "--cache", str(store.project.cache), "--config")
     text = document.compose(values).as_string()
-    return measuring.begin(store, kind, _subject(store, values), ("config.toml", text), command)
+    return measuring.begin(store, kind, subject, ("config.toml", text), command)
 
 
 def under_way(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str | None:
     """The check of what is decided now that is at work or waits to be collected."""
-    return measuring.under_way(store, kind, _subject(store, _values(store, provisional)))
+    return measuring.under_way(store, kind, _subject(store, kind, _values(store, provisional)))
 
 
 def finish(store: Store, kind: str, id: str) -> Measurement:
     """Record what a check found. Refuses while it is at work, and with its sentence when it failed."""
-    return measuring.record(store, kind, id, {})
+    more = scaling.context(store, measuring.outcome(store, kind, id)) if kind == BATCH_SIZE else {}
+    return measuring.record(store, kind, id, more)
 
 
 def fresh(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> Measurement | None:
     """The latest check, unless configuration or data are others now."""
-    return measuring.fresh(store, kind, _subject(store, _values(store, provisional)))
+    return measuring.fresh(store, kind, _subject(store, kind, _values(store, provisional)))
 
 
 def progress(project: Project, id: str) -> Progress:
@@ -57,6 +60,7 @@ def title(kind: str) -> Message:
         ONE_BATCH: say("one batch by heart"),
         SHUFFLE: say("shuffled labels"),
         LENGTH: say("number of steps by a sweep of constant rates"),
+        BATCH_SIZE: say("steps to a target by batch size"),
     }[kind]
 
 
@@ -75,6 +79,11 @@ def about(kind: str) -> Message:
             "train at five constant rates without regularisation until the training split is fitted; the fastest says "
             "how many steps a run needs"
         ),
+        BATCH_SIZE: say(
+            "train at half the batch size, at itself and at twice it, each at three constant rates without "
+            "regularisation and for as many examples: up to which size do larger batches save as many steps as they "
+            "should?"
+        ),
     }[kind]
 
 
@@ -86,6 +95,8 @@ def verdict(found: Measurement) -> Message:
             return _of_one_batch(result)
         case "shuffle":
             return _of_shuffle(result)
+        case "batch-size":
+            return scaling.verdict(scaling.report(result))
         case _:
             return _of_length(result)
 
@@ -169,5 +180,6 @@ def _values(store: Store, provisional: Mapping[str, Any] | None) -> dict[str, An
     return {**configuration.checked(store, given), **given}
 
 
-def _subject(store: Store, values: dict[str, Any]) -> dict[str, Any]:
-    return {"configuration": content_hash(values), "data": inspection.subject(store)["files"]}
+def _subject(store: Store, kind: str, values: dict[str, Any]) -> dict[str, Any]:
+    about = {"configuration": content_hash(values), "data": inspection.subject(store)["files"]}
+    return {**about, "sizes": list(scaling.sizes(store))} if kind == BATCH_SIZE else about

@@ -24,6 +24,7 @@ RESULTS = {
     "one-batch": runs.RESULT,
     "shuffle": runs.RESULT,
     "length": runs.RESULT,
+    "batch-size": runs.RESULT,
 }
 
 

@@ -9,11 +9,12 @@ from presets.language import Message, say
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import checks, configuration, inspection, machine, optimizer, probe, quantity, speed
+from state.measurements import Measurement
+from wizard import checks, configuration, inspection, machine, optimizer, probe, quantity, scaling, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "steps"
-MEASURE = "measure"
+MEASURE, COMPARE = "measure", "batch-size"
 EVALUATIONS = 40
 # Rates of the sweep, two of them beyond its boundary at the most.
 SWEEP_RATES = 7
@@ -61,11 +62,12 @@ def ask(store: Store) -> Question:
                 allowed=quantity.duration(allowed),
                 hours=speed.day_hours(store),
             ),
-            *((checks.verdict(known),) if known is not None else ()),
+            *(checks.verdict(said) for said in (known, compared(store)) if said is not None),
         ),
         options=(
             *(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
             Option(MEASURE, MEASURE, _cost_of_measuring(store)),
+            *((Option(COMPARE, COMPARE, _cost_of_comparing(store)),) if _comparable(store) else ()),
         ),
         recommended=best,
         reason=_reason(best * batch / examples, times[best], allowed)
@@ -80,6 +82,9 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     """The number of steps, with 40 evaluations on the way."""
     if chosen == MEASURE:
         return Settled({}, checks.about(checks.LENGTH), lambda: checks.start(store, checks.LENGTH, provisional(store)))
+    if chosen == COMPARE:
+        kind, lacking = checks.BATCH_SIZE, undecided(store)
+        return Settled({}, checks.about(kind), lambda: checks.start(store, kind, lacking))
     steps = int(chosen)
     if steps < 1:
         raise Refusal("{steps}: a run takes at least 1 step.", steps=steps)
@@ -100,9 +105,10 @@ def valid(store: Store, decision: Decision) -> bool:
 
 
 def measuring(store: Store) -> list[tuple[str, str]]:
-    """Kind and id of the sweep for the number of steps, where it is at work or done and not recorded yet."""
-    id = checks.under_way(store, checks.LENGTH, provisional(store))
-    return [(checks.LENGTH, id)] if id is not None else []
+    """Kind and id of the checks for the number of steps that are at work, or done and not recorded yet."""
+    kinds = [(checks.LENGTH, provisional(store))]
+    kinds += [(checks.BATCH_SIZE, undecided(store))] if _comparable(store) else []
+    return [(kind, id) for kind, lacking in kinds if (id := checks.under_way(store, kind, lacking)) is not None]
 
 
 def provisional(store: Store) -> dict[str, Any]:
@@ -110,6 +116,43 @@ def provisional(store: Store) -> dict[str, Any]:
     batch = configuration.current(store)["training.batch_size"]
     longest = _rounded(max(FEWEST, _first_guess(store) * LONGER / batch))
     return {"training.steps": longest, "training.evaluate_every": every(longest)}
+
+
+def undecided(store: Store) -> dict[str, Any]:
+    """The first guess at the number of steps, while it is not decided."""
+    values = configuration.current(store)
+    if "training.steps" in values or "training.batch_size" not in values:
+        return {}
+    guess = _rounded(max(FEWEST, _first_guess(store) / values["training.batch_size"]))
+    return {"training.steps": guess, "training.evaluate_every": every(guess)}
+
+
+def compared(store: Store) -> Measurement | None:
+    """The comparison of batch sizes, where there is one of what is decided now."""
+    decided = "training.batch_size" in configuration.current(store)
+    return checks.fresh(store, checks.BATCH_SIZE, undecided(store)) if decided and _comparable(store) else None
+
+
+def _comparable(store: Store) -> bool:
+    """Whether there are other batch sizes to compare the decided one with."""
+    try:
+        return bool(scaling.sizes(store))
+    except Refusal:
+        return False
+
+
+def _cost_of_comparing(store: Store) -> Message:
+    """What the comparison of batch sizes does, and what it takes."""
+    values, found = {**configuration.current(store), **undecided(store)}, probe.known(store)
+    examples = values["training.steps"] * values["training.batch_size"]
+    # 40 evaluations come to about as much per example as a forward pass of the validation split.
+    looking = EVALUATIONS * inspection.examples(store, "validation") * FORWARD_SHARE
+    times = (probe.step_seconds(found, size) / size for size in scaling.sizes(store))
+    return say(
+        "{about} About {time}",
+        about=checks.about(checks.BATCH_SIZE),
+        time=quantity.duration(scaling.RATES * (examples + looking) * sum(times)),
+    )
 
 
 def _cost_of_measuring(store: Store) -> Message:

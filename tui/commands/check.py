@@ -1,11 +1,16 @@
-"""`tunebook check`: short runs that find out why a first result is no better than chance, or how long a run must be."""
+"""`tunebook check`: short runs that find out why a first result is no better than chance, how long a run must be, or
+how far larger batches save steps."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any
 
 import click
 
 from presets.language import _
 from state.errors import Refusal
+from tui.amount import Amount
 from tui.session import Session, answering
 
 
@@ -13,27 +18,49 @@ from tui.session import Session, answering
     help=_(
         "Check the first configuration by short runs: one-batch (can the network learn 32 examples by heart?), shuffle "
         "(does it learn more from the labels than from shuffled ones?), length (in how many steps do constant rates "
-        "fit the training split?)."
+        "fit the training split?), batch-size (how many steps to a target at several batch sizes, against perfect "
+        "scaling?)."
     )
 )
-@click.argument("kind", metavar="CHECK", type=click.Choice(("one-batch", "shuffle", "length")))
+@click.argument("kind", metavar="CHECK", type=click.Choice(("one-batch", "shuffle", "length", "batch-size")))
+@click.option(
+    "--target",
+    metavar="VALUE",
+    type=Amount(),
+    help=_("batch-size: the validation result to reach; without it, the best result of the baseline"),
+)
 @answering
 @click.pass_obj
-def check(session: Session, kind: str) -> None:
+def check(session: Session, kind: str, target: float | None) -> None:
     from tui import setup
-    from wizard import checks, steps
+    from wizard import checks, scaling, steps
 
     with session.store() as store:
         if store.project.settings.command:
             raise Refusal("The checks need the built-in training; a script of your own must check itself.")
-        provisional = steps.provisional(store) if kind == checks.LENGTH else None
+        if target is not None and kind != checks.BATCH_SIZE:
+            raise Refusal("--target belongs to the check batch-size.")
+        lacking = {checks.LENGTH: steps.provisional, checks.BATCH_SIZE: steps.undecided}.get(kind)
+        provisional = lacking(store) if lacking else None
         found = checks.fresh(store, kind, provisional)
         if found is None:
             found = setup.check(session, store, kind, checks.start(store, kind, provisional))
-        said = checks.verdict(found)
+        said, passed = checks.verdict(found), found.result["passed"]
+        more: dict[str, Any] = {}
+        if kind == checks.BATCH_SIZE:
+            # A baseline may have come since the training.
+            report = scaling.report({**found.result, "baseline": scaling.baseline(store)}, target)
+            said, passed = scaling.verdict(report), report.told
+            more = {
+                "metric": report.metric,
+                "target": report.target,
+                "source": report.source,
+                "sizes": [dataclasses.asdict(size) | {"examples": size.examples} for size in report.sizes],
+            }
+            table = scaling.table(report)
+            columns, rows = [column.text() for column in table.columns], [list(row) for row in table.rows]
+            session.table(columns, rows, right=tuple(range(len(columns))))
     session.text(said.text())
-    session.answer(
-        {"id": found.id, "check": kind, "passed": found.result["passed"], "said": said, "result": found.result}
-    )
-    if not found.result["passed"]:
+    session.answer({"id": found.id, "check": kind, "passed": passed, "said": said, **more, "result": found.result})
+    if not passed:
         raise click.exceptions.Exit(1)
