@@ -385,7 +385,7 @@ def test_the_recommended_length_lets_a_round_fit_into_a_quarter_of_the_budget(tm
         fitting = question.recommended
         assert isinstance(fitting, int)
         assert 1437 / 64 < fitting < 230
-        assert len(question.options) == 5
+        assert len(question.options) == 6
         assert steps.round_seconds(store, fitting) <= 0.025 * 3600 < steps.round_seconds(store, fitting + 40)
         assert "passes over the data" in question.reason.text()
 
