@@ -115,7 +115,7 @@ def test_without_colours_and_in_ascii_the_mark_is_still_seen(tmp_path: Path) -> 
 
 
 def test_a_shell_that_stopped_it_gets_the_whole_page_back(tmp_path: Path) -> None:
-    """After SIGTSTP and SIGCONT, and after a change of size, all is painted again."""
+    """After SIGTSTP and SIGCONT, by Ctrl-L, and after a change of size, all is painted again."""
     with set_up.set_up(tmp_path / "p", "metric"):
         pass
     with terminal([], tmp_path / "p") as session:
@@ -125,6 +125,10 @@ def test_a_shell_that_stopped_it_gets_the_whole_page_back(tmp_path: Path) -> Non
         session.process.send_signal(signal.SIGTSTP)
         session.wait_for_quiet(1)
         session.process.send_signal(signal.SIGCONT)
+        session.wait_for("Go on with the set-up")
+        session.wait_for_quiet(1)
+        session.forget()
+        session.press("\x0c")
         session.wait_for("Go on with the set-up")
         session.wait_for_quiet(1)
         session.forget()

@@ -71,7 +71,7 @@ class Tunebook(App[None]):
             self.add_class("ascii")
         self.set_interval(LOOK_SECONDS, self.look)
         # After Ctrl-Z of a shell, `fg` finds another screen.
-        self.app_resume_signal.subscribe(self, lambda _app: self._paint_anew())
+        self.app_resume_signal.subscribe(self, lambda _app: self.action_redraw())
         try:
             if self.root is not None:
                 self.open_folder(self.root)
@@ -171,7 +171,8 @@ class Tunebook(App[None]):
         else:
             super()._display(screen, renderable)
 
-    def _paint_anew(self) -> None:
+    def action_redraw(self) -> None:
+        """Paint everything, whatever the terminal was last sent."""
         self._painted.forget()
         self.screen.refresh()
 

@@ -219,6 +219,7 @@ KEYS: tuple[Key, ...] = (
     Key("glossary", ("G",), "glossary", say("the words of the field, explained"), "everywhere"),
     Key("palette", ("colon", "ctrl+p"), "palette", say("choose among all that can be done here"), "everywhere"),
     Key("tour", ("T",), "tour", say("explain each page as you go, or no more"), "everywhere"),
+    Key("redraw", ("L", "ctrl+l"), "redraw", say("draw the screen anew"), "everywhere"),
     Key("back", ("escape",), "back", say("out of the typing, or back"), "everywhere", say("back")),
     Key("help", ("question_mark", "f1"), "help", say("all keys of this screen"), "everywhere", say("help")),
     Key("quit", ("q", "ctrl+q"), "quit", say("leave; whatever is running goes on"), "everywhere", say("quit")),
