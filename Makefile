@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review bench-terminal snapshots pictures install locale figures wheel clean bench-statistics
+.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.demo  ## the whole way on handwritten digits: screens in a terminal, unattended in a pipe
 	$(BIN)/tunebook demo demo
@@ -53,6 +53,9 @@ bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other cha
 bench-review: .venv/.dev  ## the review and the report of 1,000 trials, into benchmarks/results/review.md
 	$(BIN)/python -m benchmarks.review --write
 
+bench-statistics: .venv/.dev  ## error rates of review and launch by simulation, into benchmarks/results/statistics.md
+	$(BIN)/python -m benchmarks.statistics --write
+
 locale: .venv/.dev  ## collect the texts, and compile the translations
 	$(BIN)/python -m tests.translate update
 	$(BIN)/python -m tests.translate compile
@@ -61,9 +64,6 @@ figures: .venv/.dev  ## parameters and compute of the catalogue's architectures,
 	$(BIN)/python -m tests.figures --write
 
 install: .venv/.demo  ## only the virtual environment, to use .venv/bin/tunebook
-
-bench-statistics: .venv/.dev  ## error rates of review and launch by simulation (some minutes)
-	$(BIN)/python -m benchmarks.statistics
 
 wheel: .venv/.dev  ## a wheel in dist/
 	$(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .

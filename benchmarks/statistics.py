@@ -35,7 +35,7 @@ def main() -> None:
     lines = [
         "# Statistics by simulation",
         "",
-        "`make bench-statistics` prints this table. The last column has the figure that the rule was designed with,",
+        "`make bench-statistics` writes this table. The last column has the figure that the rule was designed with,",
         "from a simulation of its own; a dash where there was none. Units are standard deviations from run to run.",
         "",
         "| rule | case | measured | designed with |",
