@@ -63,8 +63,9 @@ async def test_what_is_proposed_is_shown_before_anything_runs(store: Store, size
     app = Tunebook(store.project.root)
     async with app.run_test(size=size) as pilot:
         await propose(pilot)
-        assert "optimizer.learning_rate changes from 0.05 to" in shown(app)
-        assert "that result is no evidence" in shown(app)
+        await wait_for_text(pilot, "optimizer.learning_rate changes from 0.05 to")
+        await wait_for_text(pilot, "that result is no evidence")
+        await wait_for_text(pilot, "s start")
         assert "s start" in lines(app)[-1]
         assert "adopt" not in lines(app)[-1]
         assert isinstance(app.focused, Reading)

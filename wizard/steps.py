@@ -129,7 +129,8 @@ def undecided(store: Store) -> dict[str, Any]:
 
 def compared(store: Store) -> Measurement | None:
     """The comparison of batch sizes, where there is one of what is decided now."""
-    decided = "training.batch_size" in configuration.current(store)
+    # The batch size may be asked about again before there is a first configuration.
+    decided = {"training.batch_size", "optimizer.learning_rate"} <= configuration.current(store).keys()
     return checks.fresh(store, checks.BATCH_SIZE, undecided(store)) if decided and _comparable(store) else None
 
 
