@@ -252,6 +252,10 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> di
         report({"size": dataclasses.asdict(refused)})
         fitting = [size for size in fitting if size.batch_size < best.recommended]
         ended_by = "memory" if failure.out_of_memory else "error"
+        if failure.out_of_memory and not fitting and best.recommended // 2 >= ascent.SMALLEST:
+            # No smaller size was of interest until now.
+            sizes.append(attempt(best.recommended // 2))
+            fitting = sizes[-1:]
     smallest = min(sizes, key=lambda size: size.batch_size)
     if smallest.outcome == "failed":
         return _ending("failed", "error", f"A training step failed: {smallest.message}")
