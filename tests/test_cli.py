@@ -279,6 +279,23 @@ def test_the_task_is_told_by_what_the_data_look_like(names: list[str], task: str
     assert guess_task(tmp_path) == task
 
 
+@pytest.mark.parametrize(
+    ("data", "task", "reason"),
+    [
+        ("reviews.csv", "image-classification", "is a file"),
+        ("folder", "text-classification", "is a folder without a table"),
+    ],
+)
+def test_data_of_another_task_are_refused_before_there_is_a_project(
+    data: str, task: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "reviews.csv").write_text("text,label\ngood,fresh\n", encoding="utf-8")
+    (tmp_path / "folder/a").mkdir(parents=True)
+    assert tunebook("new", tmp_path / "project", "--data", tmp_path / data, "--task", task) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "project").exists()
+
+
 def test_the_catalogue_is_shown_and_answered(capsys: pytest.CaptureFixture[str]) -> None:
     """The table fits in 80 columns; the document has every field, for one task or for all."""
     assert tunebook("presets") == 0

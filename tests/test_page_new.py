@@ -134,6 +134,17 @@ async def test_tables_of_texts_are_recognised_and_asked_for_their_columns(here: 
     assert (settings.text_column, settings.label_column, settings.encoding) == ("said", "kind", "latin-1")
 
 
+async def test_a_table_is_not_taken_for_images(here: Path) -> None:
+    (here / "messages.csv").write_text("said,kind\nhello,a\n")
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        await new_project(pilot)
+        await fill(pilot, str(here / "p"), str(here / "messages.csv"))
+        await pilot.press("k", "enter")
+        await wait_for_text(pilot, "is a file: images")
+    assert names(here) == ["messages.csv"]
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [

@@ -37,3 +37,14 @@ def guess_task(data: Path) -> str:
     path = data.expanduser()
     inside = [path] if path.is_file() else [*path.iterdir(), *path.glob("train/*")]
     return TASKS[1] if any(entry.suffix.lower() in TABLES and entry.is_file() for entry in inside) else TASKS[0]
+
+
+def refuse_other_task(data: Path, task: str) -> None:
+    """Refuse data in which the task cannot find anything, before there is a project of them."""
+    path = data.expanduser()
+    if task == TASKS[0] and path.is_file():
+        raise Refusal("{path} is a file: images are expected in a folder with a folder for each class.", path=str(data))
+    if task == TASKS[1] and path.is_dir() and guess_task(data) != task:
+        raise Refusal(
+            "{path} is a folder without a table: texts are expected in a CSV, TSV or JSON Lines file.", path=str(data)
+        )

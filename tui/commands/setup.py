@@ -17,7 +17,7 @@ from state.store import open_store
 from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
-from tui.starting import data_place, guess_task
+from tui.starting import data_place, guess_task, refuse_other_task
 
 
 @click.command(
@@ -138,6 +138,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         given |= {"data": data_place(data, root)}
         same = existing is not None and existing.settings.data == given["data"]
         given.setdefault("task", existing.settings.task if existing and same else guess_task(data))
+        refuse_other_task(data, given["task"])
     if existing is None:
         if data is None:
             raise Refusal(
