@@ -347,23 +347,6 @@ def test_doctor_names_torn_lines_and_missing_data(
     assert checks["store"]["verdict"] == "ok"
 
 
-def test_doctor_reads_the_limits_of_control_groups(tmp_path: Path) -> None:
-    """The smallest limit on the way up counts; version 1's huge number means none."""
-    from tui.doctor import memory_limit
-
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text("0::/a/b\n")
-    (tmp_path / "sys/fs/cgroup/a/b").mkdir(parents=True)
-    assert memory_limit(tmp_path) is None
-    (tmp_path / "sys/fs/cgroup/a/b/memory.max").write_text("max\n")
-    (tmp_path / "sys/fs/cgroup/a/memory.max").write_text("1048576\n")
-    assert memory_limit(tmp_path) == 1048576
-    (tmp_path / "proc/self/cgroup").write_text("4:memory:/c\n")
-    (tmp_path / "sys/fs/cgroup/memory/c").mkdir(parents=True)
-    (tmp_path / "sys/fs/cgroup/memory/c/memory.limit_in_bytes").write_text("9223372036854771712\n")
-    assert memory_limit(tmp_path) is None
-
-
 def test_tables_are_as_wide_as_their_cells() -> None:
     """Chinese takes two cells a character, and control characters are spelled out before they are measured."""
     lines = say.table_lines(["name", "n"], [["中文", "1"], ["a\tb", "22"]], right=[1])

@@ -1,8 +1,13 @@
 """What the machine leaves to a process, read from files as Linux writes them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 from training.machine import available_memory, cores
+from wizard.machine import memory_limit
 
 GIB = 2**30
 
@@ -58,3 +63,46 @@ def test_this_machine_has_memory_and_cores() -> None:
 
 def test_a_system_without_proc_counts_half_of_its_memory(tmp_path: Path) -> None:
     assert available_memory(tmp_path) > 2**26
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/a/b\n", {}, None),
+        ("0::/a/b\n", {"a/b/memory.max": "max\n"}, None),
+        ("0::/a/b\n", {"a/b/memory.max": "max\n", "a/memory.max": f"{GIB}\n"}, GIB),
+        ("0::/a/b\n", {"a/b/memory.max": f"{2 * GIB}\n", "a/memory.max": f"{3 * GIB}\n"}, 2 * GIB),
+        ("4:memory:/c/d\n", {"memory/c/d/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        (
+            "4:memory:/c/d\n",
+            {
+                "memory/c/d/memory.limit_in_bytes": "9223372036854771712\n",
+                "memory/c/memory.limit_in_bytes": f"{GIB}\n",
+                "memory/memory.limit_in_bytes": "9223372036854771712\n",
+            },
+            GIB,
+        ),
+        # A container sees its own group as the topmost folder, whatever path its processes have outside.
+        ("4:memory:/docker/3f\n", {"memory/memory.limit_in_bytes": f"{GIB}\n"}, GIB),
+        ("4:cpu,cpuacct:/c\n", {"memory.max": f"{GIB}\n", "memory/memory.limit_in_bytes": f"{GIB}\n"}, None),
+    ],
+)
+def test_the_smallest_limit_on_the_way_up_is_the_memory_that_there_is(
+    tmp_path: Path, groups: str, files: dict[str, str], expected: int | None
+) -> None:
+    assert memory_limit(machine(tmp_path, groups, files)) == expected
+
+
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_a_limit_of_the_process_itself_counts_too(tmp_path: Path, kind: str) -> None:
+    """In a process of its own, which gives itself 3 GiB below a group of 4."""
+    root = machine(tmp_path, "0::/a\n", {"a/memory.max": f"{4 * GIB}\n"})
+    script = f"""
+import resource, sys
+from pathlib import Path
+from wizard.machine import at_hand, memory_limit
+resource.setrlimit(resource.{kind}, ({3 * GIB}, resource.getrlimit(resource.{kind})[1]))
+print(memory_limit(Path(sys.argv[1])), at_hand("cpu").memory <= {3 * GIB})
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(3 * GIB), "True"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import shutil
@@ -24,6 +23,7 @@ from state.errors import Refusal
 from state.project import Project, open_project
 from state.store import open_store
 from tui.watch import under_way
+from wizard.machine import memory_limit
 from wizard.quantity import memory
 
 PACKAGES = (
@@ -88,30 +88,6 @@ def devices() -> list[dict[str, Any]]:
                 {"index": fields[0], "name": fields[1], "memory": total, "memory_used": used, "driver": fields[4]}
             )
     return found
-
-
-def memory_limit(root: Path = Path("/")) -> int | None:
-    """Bytes that the control groups (v2 or v1) above this process allow, the smallest of them; None without a limit."""
-    try:
-        groups = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    base = root / "sys/fs/cgroup"
-    limits = []
-    for line in groups:
-        _number, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top, name = (base / "memory", "memory.limit_in_bytes") if controllers else (base, "memory.max")
-        below = top / path.lstrip("/")
-        for folder in (below, *below.parents):
-            # No such group in this container, or no limit ("max").
-            with contextlib.suppress(OSError, ValueError):
-                limits.append(int((folder / name).read_text()))
-            if folder == top:
-                break
-    # Version 1 says "no limit" by a number beyond any memory.
-    return min((limit for limit in limits if limit < 2**60), default=None)
 
 
 def terminal() -> dict[str, Any]:

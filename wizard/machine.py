@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,7 +43,7 @@ def at_hand(wanted: str = "auto") -> Device:
         return Device("cuda", cards[0][0], len(cards), min(memory for _, memory in cards), cores)
     if wanted in ("auto", "mps") and sys.platform == "darwin" and platform.machine() == "arm64":
         return Device("mps", "Apple GPU", 1, psutil.virtual_memory().total, cores)
-    return Device("cpu", _processor(), 1, _memory_limit(), cores)
+    return Device("cpu", _processor(), 1, _memory(), cores)
 
 
 def _cards() -> list[tuple[str, int]]:
@@ -72,13 +75,36 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _memory_limit() -> int:
-    """Bytes of memory, or what a container (control group v2 or v1) allows of it."""
-    limits = [psutil.virtual_memory().total]
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limits.append(int(Path(path).read_text()))
-        except (OSError, ValueError):
-            # No such group, or no limit ("max").
+def _memory() -> int:
+    total = psutil.virtual_memory().total
+    return min(total, memory_limit() or total)
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes that a process of ours may take by the control groups (v2 or v1) above this one and its own limits
+    (ulimit), which its children inherit: the smallest; None without any. `root`: where /proc and /sys are looked for.
+    """
+    own = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
+    limits = [*(limit for limit in own if limit != resource.RLIM_INFINITY), *_group_limits(root)]
+    # Version 1 says "no limit" by a number beyond any memory.
+    return min((limit for limit in limits if limit < 2**60), default=None)
+
+
+def _group_limits(root: Path) -> Iterator[int]:
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    base = root / "sys/fs/cgroup"
+    for line in groups:
+        _number, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
             continue
-    return min(limits)
+        top, name = (base / "memory", "memory.limit_in_bytes") if controllers else (base, "memory.max")
+        below = top / path.lstrip("/")
+        for folder in (below, *below.parents):
+            # No such group in this container, or no limit ("max").
+            with contextlib.suppress(OSError, ValueError):
+                yield int((folder / name).read_text())
+            if folder == top:
+                break

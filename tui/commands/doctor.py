@@ -64,7 +64,7 @@ def _show_machine(session: Session, machine: dict[str, Any]) -> None:
         line("GPU", _("none found by nvidia-smi"))
     line(_("cores"), str(machine["cores"]))
     limit = machine["memory_limit"]
-    limited = _(", limited to {size} by a control group").format(size=memory(limit).text()) if limit else ""
+    limited = _(", limited to {size} by a control group or ulimit").format(size=memory(limit).text()) if limit else ""
     line(
         _("memory"),
         _("{free} of {total} available").format(
