@@ -20,9 +20,11 @@ from state import launches, trials
 from state.errors import Refusal
 from state.project import open_project
 from state.store import open_store
+from tests import set_up
 from training import config
 from tui import demo, main
 from tui.session import Session
+from wizard import flow, steps
 
 
 def tunebook(root: Path, *words: str) -> int:
@@ -133,6 +135,16 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="not a demonstration"):
         demo.prepare(Session(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_in_the_screens_too_a_round_takes_minutes(tmp_path: Path) -> None:
+    """On two cores the digits would be learnt for half an hour a round; the demonstration has a budget instead."""
+    with open_store(demo.make_project(tmp_path / "demo")) as store:
+        set_up.advance(store, "steps")
+        chosen = flow.ask(store, "steps").recommended
+        assert isinstance(chosen, int)
+        assert steps.round_seconds(store, chosen) <= 270
+        assert steps.round_seconds(store, 3 * chosen) > 270
 
 
 def test_status_and_decisions_of_the_finished_project(

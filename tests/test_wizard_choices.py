@@ -390,11 +390,12 @@ def test_the_recommended_length_lets_a_round_fit_into_a_quarter_of_the_budget(tm
         assert "passes over the data" in question.reason.text()
 
 
-def test_when_not_even_one_pass_fits_the_reason_says_what_would_help_more(tmp_path: Path) -> None:
+def test_when_not_even_one_pass_fits_it_is_one_and_the_reason_says_what_would_help_more(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "steps") as store:
         store.project = project.change(store.project, budget_hours=0.01)
         question = flow.ask(store, "steps")
-    assert question.recommended == 230
+    assert question.recommended == 23
+    assert table(question)[0]["passes"] == "1.0"
     assert "even so a round takes" in question.reason.text()
 
 

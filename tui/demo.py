@@ -26,6 +26,8 @@ from tui.watch import watch
 from wizard.quantity import duration
 
 NAME, DATA, EXPORT = "digits", "data", "export"
+# So that a trial takes seconds: the set-up fits a round into a quarter of it.
+BUDGET_HOURS = 0.3
 # The digits saturate: after so few examples a trial takes seconds, and settings still differ.
 EXAMPLES = 2560
 # Enough for the review's checks, which need twelve usable trials.
@@ -60,7 +62,8 @@ def make_project(folder: Path) -> Project:
         raise Refusal("{path}: exists and is not a demonstration. Choose another folder.", path=str(root))
     root.mkdir(parents=True, exist_ok=True)
     write_digits(root / DATA)
-    made = project.create(root, Settings(name=NAME, task="image-classification", data=DATA))
+    settings = Settings(name=NAME, task="image-classification", data=DATA, budget_hours=BUDGET_HOURS)
+    made = project.create(root, settings)
     # Whoever tries it is told on every page what it is for.
     tour.begin(made)
     return made

@@ -220,7 +220,7 @@ def _first_guess(store: Store) -> int:
 def _lengths(store: Store, batch: int, allowed: float) -> tuple[list[int], int]:
     """Three lengths around the first guess, and the one to recommend: the middle one, where a round of it fits.
 
-    Where not even the shortest fits, also the longest that does, as long as it is a pass over the data.
+    Where not even the shortest fits, the longest that does, and at least a pass over the data.
     """
     planned = _first_guess(store)
     short, middle, long = (_rounded(max(FEWEST, planned * factor / batch)) for factor in (SHORTER, 1.0, LONGER))
@@ -230,10 +230,9 @@ def _lengths(store: Store, batch: int, allowed: float) -> tuple[list[int], int]:
     if round_seconds(store, short) <= allowed:
         return lengths, short
     step, evaluation = _times(store)
-    fitting = int((allowed / _turns(store) - EVALUATIONS * evaluation) / step)
-    if fitting < max(FEWEST, inspection.examples(store) / batch):
-        return lengths, short
-    return [fitting, *lengths], fitting
+    a_pass = math.ceil(inspection.examples(store) / batch)
+    fitting = max(int((allowed / _turns(store) - EVALUATIONS * evaluation) / step), FEWEST, a_pass)
+    return sorted({fitting, *lengths}), fitting
 
 
 def _rounded(steps: float) -> int:
