@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from rounds import supervisor
+from rounds.attending import Supervisor
 from rounds.slots import Machine
-from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
 from state import database, files, metrics, runs, trials
 from state.errors import Refusal

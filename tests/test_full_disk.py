@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from rounds import room
+from rounds.attending import Supervisor
 from rounds.slots import Machine
-from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
 from state import metrics, runs, trials
 from state.database import Store

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rounds import instability, launching, planning, reviewing
+from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
-from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
 from state import files, trials
 from state.database import Store

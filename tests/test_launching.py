@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from rounds import launching, planning, reviewing
+from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
-from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
 from state import launches, trials
 from state.database import Store

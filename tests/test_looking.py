@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import binomtest
 
 from rounds import looking
+from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.statistics import share_interval
-from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
 from state import looks, repair, trials
 from state.errors import Refusal

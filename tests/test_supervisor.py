@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from rounds import room, supervisor, trial_folder, wishes
+from rounds import attending, room, supervisor, trial_folder, wishes
+from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
-from rounds.supervisor import Supervisor
 from rounds.warm import ForkServer
 from state import files, metrics, runs, trials
 from state.database import Store
@@ -351,7 +351,7 @@ def test_a_configuration_that_training_would_refuse_fails_its_own_trial_alone(
 def test_a_trial_that_cannot_be_started_is_given_up_and_keeps_no_other_waiting(
     store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(attending, "LONGEST_PAUSE", 0.1)
     fill(store, digits, seeds=(1, 2), slots=1)
     # A folder where a file should be.
     files.make_folder(store.project.trial_folder("round-1-001") / "config.toml")

@@ -1,0 +1,308 @@
+"""What a supervisor does about trials at each look: it starts queued ones in free slots, stops those that shall stop,
+notices how each ends, goes on with what was killed, and keeps the store's index of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from presets.language import error_text, say
+from rounds import ending, queue, slots, trial_folder, warm
+from rounds.pace import Pace
+from rounds.room import Room
+from rounds.slots import Machine, Slot
+from state import runs, trials
+from state.database import Store
+from state.errors import Refusal
+from state.metrics import index_metrics
+from state.trials import Batch, Trial
+from training.config import ConfigError
+
+INDEX_SECONDS = 1.0
+# From SIGTERM, on which a trial saves itself, to SIGKILL (engine.md 5).
+GRACE_SECONDS = 30.0
+# How long whoever reaps a dead trial has to say how it died.
+ENDING_SECONDS = 2.0
+# A trial that was killed is continued once: what kills it twice would kill it again (engine.md 5).
+RESTARTS = 1
+# One that ran into a full disk goes on as often as there is room again; not for ever, since that may be its own doing.
+DISK_RESTARTS = 5
+ATTEMPTS = 3
+LONGEST_PAUSE = 10.0
+
+log = logging.getLogger("tunebook.supervisor")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong with a trial, how often in a row, and until when (time.monotonic) it is left alone."""
+
+    attempts: int = 0
+    until: float = 0.0
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass
+class Supervisor:
+    """What a supervisor remembers between two looks at the store; nothing that its successor could not find out."""
+
+    store: Store
+    machine: Machine
+    server: warm.ForkServer
+    grace: float = GRACE_SECONDS
+    slots: dict[str, Slot] = field(default_factory=dict)
+    children: dict[int, Path] = field(default_factory=dict)
+    # When a trial was asked to stop, and when it was found dead, by time.monotonic.
+    asked: dict[str, float] = field(default_factory=dict)
+    missed: dict[str, float] = field(default_factory=dict)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    indexed: float = 0.0
+    pace: Pace = field(default_factory=Pace)
+    oom_kills: int = field(default_factory=ending.oom_kills)
+
+    def __post_init__(self) -> None:
+        self.room = Room(self.store)
+
+    def tick(self) -> bool:
+        """Look once at all wishes and all trials, and act; False when there was nothing left to do."""
+        self._reap()
+        unfinished = trials.unfinished(self.store)
+        batches = batches_of(self.store, unfinished)
+        named = {batch.name: batch for batch in batches}
+        for entry in unfinished:
+            if entry.status == "running":
+                self._guarded(entry, lambda entry=entry: self._attend(named[entry.batch], entry))
+        for batch in batches:
+            for entry in queue.dropped(batch, unfinished):
+                trial_folder.finish(self.store, entry.id, _result(entry, "stopped", "stopped", ""))
+            self._fill(batch, unfinished)
+        if time.monotonic() - self.indexed >= INDEX_SECONDS:
+            index_metrics(self.store, self.slots)
+            self.indexed = time.monotonic()
+        return queue.work(batches, unfinished)
+
+    def close(self) -> None:
+        """End the fork server and bring the index up to date; the trials go on."""
+        self.server.close()
+        index_metrics(self.store, self.slots)
+
+    def _fill(self, batch: Batch, unfinished: list[Trial]) -> None:
+        """Start trials of a batch until no slot is free."""
+        for entry in queue.waiting(batch, unfinished):
+            own = sum(1 for other in unfinished if other.batch == batch.name and other.id in self.slots)
+            if not self._guarded(entry, lambda entry=entry, own=own: self._begin(batch, entry, own)):
+                return
+
+    def _begin(self, batch: Batch, entry: Trial, own: int) -> bool:
+        """Start a trial, or adopt it; False where it has to wait, and the rest of its batch with it. `own`: how many of
+        the batch run."""
+        folder = self._folder(entry)
+        living, result = runs.alive(folder), runs.result(folder)
+        if living:
+            # One that has its result is about to be gone; it is waited for.
+            if result is None:
+                self._adopt(entry)
+            return True
+        # Whatever it was started in before: its row could not be written then (a locked store, a full disk).
+        self.slots.pop(entry.id, None)
+        if result is not None and entry.wanted != "retry" and result.get("status") != "stopped":
+            self._attend(batch, entry)
+            return True
+        settings = trials.trial_settings(self.store, entry)
+        slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values())
+        if slot is None:
+            return False
+        running = [trials.trial(self.store, id) for id in self.slots]
+        if (lacking := self.room.lacking(settings, slot, running)) is not None:
+            # The first that waits says so; its figures would change with every look.
+            if not entry.message:
+                trials.note(self.store, entry.id, lacking.text())
+            return False
+        # A command of the user's own needs nothing that the fork server has imported.
+        if not self.store.project.settings.command and self.server.poll() == "starting":
+            return False
+        self._start(entry, slot)
+        return True
+
+    def _start(self, entry: Trial, slot: Slot) -> None:
+        folder = self._folder(entry)
+        lost = trial_folder.prepare(self.store, entry, slot)
+        pid = self._launch(folder, slot)
+        runs.remember_process(folder, pid)
+        self.slots[entry.id] = slot
+        anew = bool(self.store.project.settings.command)
+        trials.mark_running(self.store, entry.id, restart=lost, anew=anew)
+        log.info(
+            "%s: %s as process %d on %s", entry.id, "continued" if lost else "started", pid, slot.gpu or slot.device
+        )
+
+    def _launch(self, folder: Path, slot: Slot) -> int:
+        """Start the trial's process, by the fork server where there is one; its pid."""
+        if self.store.project.settings.command:
+            return self._child([sys.executable, "-P", "-m", "state.run_command", str(folder)], folder, slot)
+        config, cache = folder / "config.toml", self.store.project.cache
+        if self.server.poll() == "ready":
+            try:
+                return self.server.start(config, folder, cache, slot.environment())
+            except warm.Lost as error:
+                log.warning("the fork server is lost: %s", error)
+                # Its last child may have begun all the same; the next look at the folder shows.
+                raise Refusal("The fork server did not answer.") from None
+        command = [sys.executable, "-P", "-m", "training.train"]
+        for option, path in (("--config", config), ("--output", folder), ("--cache", cache)):
+            command += [option, str(path)]
+        return self._child(command, folder, slot)
+
+    def _child(self, command: list[str], folder: Path, slot: Slot) -> int:
+        pid = runs.start(command, folder, slot.environment())
+        self.children[pid] = folder
+        return pid
+
+    def _adopt(self, entry: Trial) -> None:
+        """Take over a trial whose process lives already: an earlier supervisor died between its start and its row."""
+        folder = self._folder(entry)
+        trial_folder.adopt(folder)
+        self.slots[entry.id] = trial_folder.slot(folder)
+        trials.mark_running(self.store, entry.id, restart=False)
+        log.info("%s: adopted", entry.id)
+
+    def _attend(self, batch: Batch, entry: Trial) -> None:
+        """Look at a running trial: stop it, take over its result, or find out that it is lost."""
+        folder = self._folder(entry)
+        stopping = queue.to_stop(batch, entry)
+        # In this order: a process writes its result before it ends.
+        living = runs.alive(folder)
+        result = runs.result(folder)
+        # One that stopped is continued in the same folder, so it must be gone for good.
+        if result is not None and not (living and result.get("status") == "stopped"):
+            self._ended(entry)
+            if result.get("reason") == "disk_full" and not stopping and entry.restarts < DISK_RESTARTS:
+                # It has saved what it could, and waits for room as those do that have not begun.
+                (folder / runs.RESULT).unlink(missing_ok=True)
+                trials.mark_queued(self.store, entry.id)
+                log.warning("%s: the disk was full at step %s; it waits", entry.id, result.get("steps_done"))
+                return
+            trials.mark_ended(self.store, entry.id, result)
+            log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
+        elif living:
+            self.slots.setdefault(entry.id, trial_folder.slot(folder))
+            self.missed.pop(entry.id, None)
+            if stopping:
+                self._stop(entry, folder)
+            else:
+                self._watch(entry, folder)
+        elif stopping:
+            self._ended(entry)
+            trial_folder.finish(
+                self.store, entry.id, _result(entry, "stopped", "stopped", "Stopped before it could save.")
+            )
+        elif self._told(entry, folder):
+            self._lost(entry, folder)
+
+    def _watch(self, entry: Trial, folder: Path) -> None:
+        """Say that a trial makes no steps any more, and take it back when it does; what to do about it people know."""
+        silent = self.pace.stalled(entry.id, entry.steps_done, time.monotonic())
+        if silent is not None and not entry.message:
+            message = say(
+                "No new step for {minutes} minutes: it may hang. Look into {log}, or stop it and try it again.",
+                minutes=round(silent / 60),
+                log=folder / runs.LOG,
+            )
+            log.warning("%s: %s", entry.id, message.text())
+            trials.note(self.store, entry.id, message.text())
+        elif silent is None and entry.message:
+            trials.note(self.store, entry.id, "")
+
+    def _stop(self, entry: Trial, folder: Path) -> None:
+        """Ask once, and kill what has not saved itself in time."""
+        trial_folder.adopt(folder)
+        if entry.id not in self.asked:
+            self.asked[entry.id] = time.monotonic()
+            runs.stop(folder)
+        elif time.monotonic() - self.asked[entry.id] > self.grace:
+            log.warning("%s: did not stop within %g s and is killed", entry.id, self.grace)
+            runs.stop(folder, hard=True)
+
+    def _told(self, entry: Trial, folder: Path) -> bool:
+        """Whether it is known how a dead trial ended, or nobody will say any more."""
+        since = self.missed.setdefault(entry.id, time.monotonic())
+        return ending.known(folder) is not None or time.monotonic() - since > ENDING_SECONDS
+
+    def _lost(self, entry: Trial, folder: Path) -> None:
+        """A process is gone without a result: continue the trial once if it was killed, else give it up."""
+        kills = ending.oom_kills()
+        cause = ending.cause(folder, kills > self.oom_kills)
+        self.oom_kills = kills
+        self._ended(entry)
+        log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
+        if cause.again and entry.restarts < (DISK_RESTARTS if cause.reason == "disk_full" else RESTARTS):
+            trials.mark_queued(self.store, entry.id)
+            return
+        message = say(
+            "{cause} The last lines of its log: {lines}", cause=cause.message, lines=ending.last_lines(folder) or "-"
+        )
+        trial_folder.finish(self.store, entry.id, _result(entry, cause.status, cause.reason, message.text()))
+
+    def _ended(self, entry: Trial) -> None:
+        index_metrics(self.store, [entry.id])
+        self.slots.pop(entry.id, None)
+        self.asked.pop(entry.id, None)
+        self.missed.pop(entry.id, None)
+        self.pace.forget(entry.id)
+
+    def _guarded(self, entry: Trial, act: Callable[[], object]) -> bool:
+        """Do something about one trial; what goes wrong is logged, tried again after a pause, and keeps no other trial
+        waiting. One that cannot be started is given up, and its row says why. Returns what `act` does, else True."""
+        trouble = self.troubles.get(entry.id, Trouble())
+        if time.monotonic() < trouble.until:
+            return True
+        go_on: object = True
+        try:
+            if trouble.attempts >= ATTEMPTS and entry.status != "running":
+                log.error("%s: given up: %s", entry.id, trouble.message)
+                result = _result(entry, "failed", trouble.reason, trouble.message)
+                trial_folder.finish(self.store, entry.id, result)
+            else:
+                go_on = act()
+            if go_on is not False:
+                self.troubles.pop(entry.id, None)
+        except ConfigError as error:
+            self.troubles[entry.id] = Trouble(ATTEMPTS, 0.0, "config", str(error))
+        except Exception as error:
+            log.exception("%s: attempt %d", entry.id, trouble.attempts + 1)
+            pause = min(2.0**trouble.attempts, LONGEST_PAUSE)
+            self.troubles[entry.id] = Trouble(
+                trouble.attempts + 1, time.monotonic() + pause, "error", error_text(error)
+            )
+        return go_on is not False
+
+    def _reap(self) -> None:
+        """Take the exit status of the trials that are children of ours."""
+        for pid, folder in list(self.children.items()):
+            try:
+                done, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                done, status = pid, None
+            if done:
+                del self.children[pid]
+                if status is not None and runs.result(folder) is None:
+                    ending.write(folder, status)
+
+    def _folder(self, entry: Trial) -> Path:
+        return self.store.project.trial_folder(entry.id)
+
+
+def batches_of(store: Store, unfinished: list[Trial]) -> list[Batch]:
+    """The batches that these trials are of, in the order of the queue; the plans of all others need not be read."""
+    return [trials.batch(store, name) for name in dict.fromkeys(entry.batch for entry in unfinished)]
+
+
+def _result(entry: Trial, status: str, reason: str, message: str) -> dict[str, object]:
+    best = {"step": entry.best_step} if entry.best_step is not None else {}
+    return {"status": status, "reason": reason, "message": message, "best": best, "steps_done": entry.steps_done}
