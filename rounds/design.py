@@ -32,6 +32,8 @@ from rounds.space import Dimension, Domain
 
 # More scientific settings than this share one study, in which they are drawn evenly (P4).
 FEW = 6
+# With these goals, more than one question would not show which of them made the difference.
+ONE_QUESTION: tuple[Goal, ...] = ("improve", "compare", "stabilise")
 # The default of a round (engine.md 7).
 TRIALS = 20
 
@@ -125,7 +127,7 @@ def _questions(goal: Goal, scientific: Mapping[str, Domain | None] | None) -> Ma
         )
     if goal != "minimise" and not asked:
         raise DesignError("Say which hyperparameter the round is about: with this goal one must be scientific.")
-    if goal in ("improve", "compare") and len(asked) > 1:
+    if goal in ONE_QUESTION and len(asked) > 1:
         raise DesignError(
             "One question a round: {keys} at once would not show which of them made the difference.",
             keys=sorted(asked),

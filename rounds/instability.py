@@ -1,19 +1,18 @@
-"""Is training unstable just above its best learning rate, and what to try in which order where it is (P22)."""
+"""Is training unstable just above its best learning rate: short runs there, and what they say (P22)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from presets import catalogue
-from presets.language import Message, say
+from presets.language import say
 from rounds import planning
 from rounds.finding import Action, Finding
-from rounds.plan import Goal, PlannedTrial, RoundPlan, Study
-from rounds.record import TRAINING_LOSS, TrialRecord, ended, usable
+from rounds.plan import PlannedTrial, RoundPlan, Study
+from rounds.record import GRADIENT_NORM, TRAINING_LOSS, TrialRecord, ended, usable
+from rounds.remedies import CLIP, RATE, require
 from rounds.roles import OPTIMIZER, name_of
 from rounds.space import Dimension, Domain
 from rounds.steps import EVERY, LONGEST_WARMUP, STEPS, WARMUP
@@ -23,7 +22,6 @@ from state.errors import Refusal
 from state.trials import Batch
 
 CHECK, RULE = "instability", "P22"
-RATE, CLIP, NORM = "optimizer.learning_rate", "regularization.gradient_clip", "grad_norm"
 # The best rate and those just above it; the last, the playbook's double rate, is evaluated at every step.
 MULTIPLES = (1.0, 1.26, 1.58, 2.0)
 SHORT = 500
@@ -32,22 +30,8 @@ LOOKS = 20
 # the start, is no noise (engine.md 3.5).
 RISE, RISE_OF_FALL = 5, 0.1
 WINDOWS, SMALLEST_WINDOW = 50, 5
-# Clipping starts at this quantile of the norms; more than half of the updates clipped asks for a lower rate (playbook).
-QUANTILE, TOO_OFTEN = 0.9, 0.5
-# How far a remedy lets the learning rate rise, and fall, against the best one.
-UP, DOWN = 10.0, 3.0
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """A round that may make training stable: its goal, what it asks, where it searches, and why."""
-
-    code: str
-    message: Message
-    goal: Goal
-    scientific: Mapping[str, Domain | None]
-    ranges: Mapping[str, Domain]
-    notes: tuple[Message, ...] = field(default_factory=tuple)
+# More than half of the updates clipped asks for a lower rate (playbook).
+TOO_OFTEN = 0.5
 
 
 def plan(store: Store, trial: str) -> RoundPlan:
@@ -58,7 +42,7 @@ def plan(store: Store, trial: str) -> RoundPlan:
     if entry.status != "complete":
         raise Refusal("{trial} did not complete: check the stability of one that did.", trial=trial)
     settings = trials.trial_settings(store, entry)
-    _require(settings)
+    require(settings)
     length = min(SHORT, settings[STEPS])
     # A schedule would end within the short run; what is looked for happens at the full rate.
     base = {**settings, "training.seed": 0, STEPS: length, EVERY: max(1, length // LOOKS), "schedule.name": "constant"}
@@ -89,7 +73,7 @@ def start(store: Store, trial: str, *, wanted: str = "run") -> Batch:
 
 def candidate(store: Store) -> str:
     """The trial to check where none is named: the best of the last round that has one. Refuses where there is none."""
-    best = _best_trial(store)
+    best = planning.best_trial(store)
     if best is None:
         raise Refusal("No round has a complete trial yet: there is no best learning rate to check.")
     return best
@@ -153,75 +137,9 @@ def unstable_at(losses: Sequence[float]) -> int | None:
     return broken if broken < len(losses) else None
 
 
-def remedies(store: Store) -> list[Remedy]:
-    """What may make training stable, in the order in which to try it."""
-    base = planning.basis(store).settings
-    _require(base)
-    rate, optimizer = float(base[RATE]), str(base.get(OPTIMIZER, ""))
-    name = name_of(RATE, optimizer)
-    higher = {name: Domain("float", rate / DOWN, rate * UP, "log")}
-    found = []
-    warmups = warmup_steps(int(base[STEPS]))
-    if warmups:
-        choices = (0, *warmups)
-        note = say(
-            "A warm-up above a twentieth of the steps takes training time: give such a round as many steps more."
-        )
-        message = say("First remedy: a warm-up, over orders of magnitude; the learning rate may go higher with it.")
-        found.append(Remedy("warm-up", message, "compare", {WARMUP: Domain("list", choices=choices)}, higher, (note,)))
-    norms = recorded_norms(store)
-    if norms:
-        limit = clip_at(norms)
-        message = say(
-            "Second remedy: clip the gradient at {limit:.2g}, the 90th percentile of the {count} norms recorded.",
-            limit=limit,
-            count=len(norms),
-        )
-        note = say("Were more than half of the updates clipped, that would only be a lower learning rate.")
-        found.append(
-            Remedy("clipping", message, "compare", {CLIP: Domain("list", choices=(0.0, limit))}, higher, (note,))
-        )
-    others = [entry.name for entry in catalogue.optimizers() if entry.name != optimizer]
-    if OPTIMIZER in base and others:
-        kin = next((other for other in ("adamw", "nadamw", "sgd") if other in others), others[0])
-        message = say("Third remedy: another optimizer, {name}, each with its own ranges.", name=kin)
-        choices = (optimizer, kin)
-        found.append(Remedy("optimizer", message, "compare", {OPTIMIZER: Domain("categorical", choices=choices)}, {}))
-    message = say("Last remedy: search lower learning rates. It costs training speed, so it comes after the others.")
-    lower = {name: Domain("float", rate / UP, rate, "log")}
-    return [*found, Remedy("lower rate", message, "minimise", {}, lower)]
-
-
-def next_remedy(store: Store) -> Remedy:
-    """The first remedy that no round has asked about yet; when all were tried, the last."""
-    asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
-    listed = remedies(store)
-    return next((remedy for remedy in listed if remedy.scientific and not asked & remedy.scientific.keys()), listed[-1])
-
-
-def warmup_steps(steps: int) -> tuple[int, ...]:
-    """Warm-ups over orders of magnitude, up to a tenth of the steps, which is the last of them."""
-    longest = int(steps * LONGEST_WARMUP)
-    powers = [10**exponent for exponent in range(1, 6) if 10**exponent <= longest]
-    # A tenth itself, where that is well above the last power.
-    return tuple([*powers, longest] if longest >= 1 and longest > 2 * (powers[-1] if powers else 0) else powers)
-
-
-def clip_at(norms: Sequence[float]) -> float:
-    """The 90th percentile of the norms, to two digits."""
-    ordered = sorted(norms)
-    return float(f"{ordered[min(math.ceil(QUANTILE * len(ordered)), len(ordered)) - 1]:.2g}")
-
-
 def clipped(norms: Sequence[float], limit: float) -> float:
     """The share of updates that clipping at this norm shortens; one that is not a number counts."""
     return sum(not norm <= limit for norm in norms) / len(norms)
-
-
-def recorded_norms(store: Store) -> list[float]:
-    """The gradient norms of the best trial of the last round, before clipping."""
-    best = _best_trial(store)
-    return [value for _, value in metrics.curve(store, best, NORM) if usable(value)] if best else []
 
 
 def clipping(store: Store, name: str, records: Sequence[TrialRecord]) -> list[Finding]:
@@ -229,7 +147,7 @@ def clipping(store: Store, name: str, records: Sequence[TrialRecord]) -> list[Fi
     shares = {}
     for record in records:
         limit = float(trials.trial_settings(store, trials.trial(store, record.id)).get(CLIP) or 0.0)
-        norms = [value for _, value in metrics.curve(store, record.id, NORM)] if limit else []
+        norms = [value for _, value in metrics.curve(store, record.id, GRADIENT_NORM)] if limit else []
         if norms:
             shares[record.id] = clipped(norms, limit)
     if not shares:
@@ -248,27 +166,3 @@ def clipping(store: Store, name: str, records: Sequence[TrialRecord]) -> list[Fi
         ]
     message = say("In the best trials {share:.0%} of the updates were clipped: the rare large ones.", share=share)
     return [Finding("clipping", "pass", message, RULE, figures)]
-
-
-def _require(settings: Mapping[str, Any]) -> None:
-    """Refuse a pipeline of the user's own that lacks what a check and the remedies set."""
-    for key in (RATE, STEPS, EVERY):
-        if key not in settings:
-            raise Refusal(
-                "The command has no setting {key}, so its stability is not checked here: try by hand a warm-up, then "
-                "clipping of the gradient, another optimizer, a lower learning rate last.",
-                key=key,
-            )
-
-
-def _best_trial(store: Store) -> str | None:
-    turn = -1 if store.project.settings.direction == "max" else 1
-    for batch in reversed(planning.rounds(store)):
-        usable_ones = [
-            (turn * entry.best, entry.id)
-            for entry in trials.trials(store, batch.name)
-            if entry.status == "complete" and entry.best is not None and usable(entry.best)
-        ]
-        if usable_ones:
-            return min(usable_ones)[1]
-    return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from presets.language import Message, say
-from rounds import final, instability, planning, steps
+from rounds import final, planning, steps
 from rounds.finding import Finding
 from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OFF
@@ -158,8 +158,7 @@ def _regularise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep
 
 
 def _stabilise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
-    remedy = instability.next_remedy(store)
-    return Design(remedy.goal, remedy.scientific, remedy.ranges, notes=(remedy.message, *remedy.notes))
+    return Design("stabilise")
 
 
 def _schedule(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:

@@ -12,7 +12,7 @@ from rounds.halton import point
 from rounds.space import Dimension, Domain
 from state.errors import Refusal
 
-Goal = Literal["understand", "improve", "compare", "minimise"]
+Goal = Literal["understand", "improve", "compare", "stabilise", "minimise"]
 Role = Literal["scientific", "nuisance", "fixed"]
 
 
@@ -46,7 +46,8 @@ class PlannedTrial:
 class RoundPlan:
     """A whole round. `base`: the best configuration it starts from; `roles`: hyperparameter name to role; `scientific`:
     what is asked, with its values; `first`: index of the first point, above 0 where earlier points are to be
-    continued; `caveats`: what the conclusion will depend on; `warnings`: what is wrong with the design."""
+    continued; `caveats`: what the conclusion will depend on; `warnings`: what is wrong with the design; `notes`: why
+    its goal asks this, and what to mind."""
 
     goal: Goal
     seed: int
@@ -58,6 +59,7 @@ class RoundPlan:
     trials: tuple[PlannedTrial, ...]
     caveats: tuple[Message, ...]
     warnings: tuple[Message, ...]
+    notes: tuple[Message, ...] = ()
 
     def study(self, name: str) -> Study:
         """The study of this name. Raises KeyError for an unknown one."""
@@ -90,6 +92,7 @@ class RoundPlan:
             ],
             "caveats": [json.loads(message.json()) for message in self.caveats],
             "warnings": [json.loads(message.json()) for message in self.warnings],
+            "notes": [json.loads(message.json()) for message in self.notes],
         }
 
     @staticmethod
@@ -114,6 +117,8 @@ class RoundPlan:
             trials=tuple(PlannedTrial(**trial) for trial in mapping["trials"]),
             caveats=tuple(Message.from_json(json.dumps(message)) for message in mapping["caveats"]),
             warnings=tuple(Message.from_json(json.dumps(message)) for message in mapping["warnings"]),
+            # Plans of before there were any lack them.
+            notes=tuple(Message.from_json(json.dumps(message)) for message in mapping.get("notes", ())),
         )
 
 

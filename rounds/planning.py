@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from presets.catalogue import Hyperparameter
-from presets.language import say, stored
-from rounds import design, dismissing, seeds, slots, tunables
+from presets.language import Message, say, stored
+from rounds import design, dismissing, remedies, seeds, slots, tunables
 from rounds.finding import Finding
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
+from rounds.record import GRADIENT_NORM, usable
+from rounds.remedies import Remedy
 from rounds.roles import OPTIMIZER, including, name_of
 from rounds.space import Dimension, Domain
 from rounds.steps import changed
-from state import configurations, decisions, launches, pipeline, trials
+from state import configurations, decisions, launches, metrics, pipeline, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -43,9 +45,9 @@ def propose(
     """Plan a round from the best configuration, without recording anything.
 
     `scientific`, `roles`, `ranges` as in `design.plan`; `optimizers` asks which of these is best; asked nothing, a
-    round is about the learning rate. `steps`: of each trial, where not as before (P15). What is searched again keeps
-    its range, as the last review widened or shrank it, and its sequence goes on. Refuses without a reasonable baseline
-    (G14) unless `override` says why.
+    round is about the learning rate, and one that is to stabilise training about the next remedy (P22). `steps`: of
+    each trial, where not as before (P15). What is searched again keeps its range, as the last review widened or shrank
+    it, and its sequence goes on. Refuses without a reasonable baseline (G14) unless `override` says why.
     """
     base = {**basis(store, override).settings}
     if steps is not None:
@@ -53,6 +55,11 @@ def propose(
     asked = dict(scientific or {})
     if optimizers:
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
+    notes: tuple[Message, ...] = ()
+    if goal == "stabilise":
+        remedy = _remedy(store, base, asked)
+        asked = {remedy.key: asked.get(remedy.key) or remedy.values}
+        ranges, notes = {**remedy.ranges, **(ranges or {})}, remedy.notes
     elif not asked and goal != "minimise":
         if not (first := tunables.first_question(store.project)):
             raise Refusal(
@@ -70,7 +77,7 @@ def propose(
         "numbers": design.numbers(earlier[-1]) if earlier else None,
         "first": max((design.following(plan) for plan in earlier), default=0),
     }
-    plan = _planned(store, base, goal, scientific=asked, ranges=ranges, **options)
+    plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
     learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *(ranges or {})})
     carried = _carried(store, plan, {**asked, **(ranges or {})})
@@ -79,7 +86,7 @@ def propose(
     options["roles"] = {**learnt, **options["roles"]}
     searched = {name: domain for name, domain in carried.items() if name not in asked}
     asked |= {name: domain for name, domain in carried.items() if name in asked}
-    return _planned(store, base, goal, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
+    return _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
 
 
 def save(
@@ -162,9 +169,38 @@ def basis(store: Store, override: str = "") -> Configuration:
     return configurations.configuration(store, tried[-1].configuration)
 
 
-def _planned(store: Store, base: Mapping[str, Any], goal: Goal, **options: Any) -> RoundPlan:
+def best_trial(store: Store) -> str | None:
+    """The best trial of the last round that has one with a usable result."""
+    turn = -1 if store.project.settings.direction == "max" else 1
+    for batch in reversed(rounds(store)):
+        found = [
+            (turn * entry.best, entry.id)
+            for entry in trials.trials(store, batch.name)
+            if entry.status == "complete" and entry.best is not None and usable(entry.best)
+        ]
+        if found:
+            return min(found)[1]
+    return None
+
+
+def listed_remedies(store: Store, base: Mapping[str, Any]) -> list[Remedy]:
+    """The remedies against instability, with the gradient norms that the best trial of the last round recorded."""
+    best = best_trial(store)
+    recorded = metrics.curve(store, best, GRADIENT_NORM) if best else []
+    return remedies.remedies(base, [norm for _, norm in recorded if usable(norm)])
+
+
+def _remedy(store: Store, base: Mapping[str, Any], asked: Collection[str]) -> Remedy:
+    """The remedy that is asked about, else the next that no round has."""
+    tried = {key for batch in rounds(store) for key in batch.plan["scientific"]}
+    return remedies.choose(listed_remedies(store, base), asked, tried)
+
+
+def _planned(
+    store: Store, base: Mapping[str, Any], goal: Goal, notes: tuple[Message, ...], **options: Any
+) -> RoundPlan:
     plan = design.plan(base, goal, **options)
-    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)))
+    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)), notes=notes)
 
 
 def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:

@@ -13,6 +13,7 @@ Curve = tuple[tuple[int, float], ...]
 LARGEST = 1e100
 # The training loss as every training writes it; the validation curve is `TrialRecord.metric`.
 TRAINING_LOSS = "train/loss"
+GRADIENT_NORM = "grad_norm"
 
 
 @dataclass(frozen=True)

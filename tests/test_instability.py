@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rounds import instability, launching, planning, reviewing
+from rounds import instability, launching, planning, remedies, reviewing
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -135,35 +135,65 @@ def test_a_check_with_runs_missing_cannot_tell(store: Store) -> None:
 
 def test_warm_up_is_swept_over_orders_of_magnitude_up_to_a_tenth_of_the_steps() -> None:
     """The playbook's 10, 1000, … and never more than a tenth."""
-    assert instability.warmup_steps(100_000) == (10, 100, 1000, 10_000)
-    assert instability.warmup_steps(600) == (10, 60)
-    assert instability.warmup_steps(50) == (5,)
-    assert instability.warmup_steps(9) == ()
+    assert remedies.warmup_steps(100_000) == (10, 100, 1000, 10_000)
+    assert remedies.warmup_steps(600) == (10, 60)
+    assert remedies.warmup_steps(50) == (5,)
+    assert remedies.warmup_steps(9) == ()
 
 
 def test_clipping_starts_at_the_ninetieth_percentile_of_the_norms() -> None:
     """By count, and what it then clips is a tenth; what is not a number counts as clipped."""
     norms = [float(value) for value in range(1, 101)]
-    assert instability.clip_at(norms) == 90
+    assert remedies.clip_at(norms) == 90
     assert instability.clipped(norms, 90) == pytest.approx(0.1)
     assert instability.clipped([*norms[:3], float("nan")], 90) == 0.25
 
 
-def test_the_remedies_come_in_the_playbooks_order_and_each_round_moves_on_to_the_next(store: Store) -> None:
-    """Warm-up, clipping from the recorded norms, another optimizer, and a lower rate when nothing else is left."""
-    assert [remedy.code for remedy in instability.remedies(store)] == ["warm-up", "optimizer", "lower rate"]
+def test_the_goal_goes_through_the_remedies_in_the_playbooks_order(store: Store) -> None:
+    """Warm-up, clipping from the recorded norms, another optimizer, a lower rate when nothing else is left; each time
+    the learning rate is tuned along for every value, above the best one, but for the last."""
+    base = planning.basis(store).settings
+    listed = planning.listed_remedies(store, base)
+    assert [remedy.code for remedy in listed] == ["warm-up", "optimizer", "lower rate"]
     folder = store.project.trial_folder("round-1-002")
     for step in range(1, 101):
         files.append_line(folder / "metrics.jsonl", {"step": step, "grad_norm": float(step)})
     index_metrics(store, ["round-1-002"])
-    listed = instability.remedies(store)
-    assert [remedy.code for remedy in listed] == ["warm-up", "clipping", "optimizer", "lower rate"]
-    assert listed[1].scientific == {"regularization.gradient_clip": Domain("list", choices=(0.0, 90.0))}
-    for code in ("warm-up", "clipping", "optimizer", "lower rate"):
-        remedy = instability.next_remedy(store)
-        assert remedy.code == code
-        plan = planning.propose(store, remedy.goal, scientific=remedy.scientific, ranges=remedy.ranges, trials=12)
-        planning.save(store, plan)
+    asked = {
+        "schedule.warmup_steps": Domain("list", choices=(0, 10, 100)),
+        "regularization.gradient_clip": Domain("list", choices=(0.0, 90.0)),
+        "optimizer.name": Domain("categorical", choices=("sgd", "adamw")),
+        "optimizer.learning_rate": Domain("float", 0.005, 0.05, "log"),
+    }
+    for key, domain in asked.items():
+        plan = planning.propose(store, "stabilise", trials=48)
+        assert plan.scientific == {key: domain}
+        if key in ("schedule.warmup_steps", "regularization.gradient_clip"):
+            assert len(plan.studies) == len(domain.choices)
+            for study in plan.studies:
+                (rate,) = [d.domain for d in study.dimensions if d.key == "optimizer.learning_rate"]
+                assert rate.low < base["optimizer.learning_rate"] == pytest.approx(rate.high / 10)
+        assert plan.roles[key] == "scientific"
+        batch = planning.save(store, plan)
+        assert (batch.goal, planning.plan_of(store, batch.name).notes) == ("stabilise", plan.notes)
+        assert plan.notes
+    assert planning.propose(store, "stabilise").scientific.keys() == {"optimizer.learning_rate"}
+
+
+def test_a_remedy_can_be_chosen_and_changed_and_what_is_none_is_refused(store: Store) -> None:
+    """Out of turn, with other values, in another range; a regulariser is no remedy."""
+    rate = Domain("float", 0.1, 1.0, "log")
+    values = Domain("list", choices=(0, 50))
+    plan = planning.propose(
+        store, "stabilise", scientific={"schedule.warmup_steps": values}, ranges={"sgd.learning_rate": rate}, trials=24
+    )
+    assert plan.scientific == {"schedule.warmup_steps": values}
+    # What is in use now is among what is searched only where the range says so.
+    assert {d.domain for study in plan.studies for d in study.dimensions if d.name == "sgd.learning_rate"} == {rate}
+    chosen = planning.propose(store, "stabilise", scientific={"optimizer.name": None}, trials=24)
+    assert [study.name for study in chosen.studies] == ["optimizer=sgd", "optimizer=adamw"]
+    with pytest.raises(Refusal, match="asks about one remedy"):
+        planning.propose(store, "stabilise", scientific={"regularization.dropout": None})
 
 
 def test_clipping_most_updates_is_a_warning(store: Store) -> None:

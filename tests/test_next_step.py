@@ -122,16 +122,21 @@ def test_a_warm_up_never_takes_more_than_a_tenth_of_fewer_steps() -> None:
     [
         ("regularise", "regularization.label_smoothing"),
         ("steady", "schedule.name"),
-        ("stabilise", "schedule.warmup_steps"),
     ],
 )
 def test_a_remedy_is_a_round_about_it(store: Store, code: str, asked: str) -> None:
-    """Something to regularise, to decay or to warm up is tried against leaving it as it is."""
+    """Something to regularise or to decay is tried against leaving it as it is."""
     design = step(store, code)
     assert list(design.scientific) == [asked]
     plan = design.plan(store)
     assert plan.goal in ("improve", "compare")
     assert len(plan.studies) >= 2
+
+
+def test_instability_leads_to_the_goal_that_knows_the_remedies(store: Store) -> None:
+    """The next remedy is chosen when the round is planned, not when the finding was made."""
+    plan = step(store, "stabilise").plan(store)
+    assert (plan.goal, list(plan.scientific)) == ("stabilise", ["schedule.warmup_steps"])
 
 
 def test_what_is_looked_at_by_hand_is_named(store: Store) -> None:

@@ -173,6 +173,24 @@ async def test_optimizers_are_compared_each_with_hyperparameters_of_its_own(
         await wait_for_text(pilot, "Asked: nothing")
 
 
+async def test_the_goal_against_instability_brings_its_remedies(store: Store, values: dict[str, Any]) -> None:
+    """The first is proposed with its reason, another can be chosen, and its values changed."""
+    small_project.adopt(store, values)
+    async with designing(store, WIDE) as (pilot, page):
+        await press(pilot, "g", "end", "up", "enter")
+        await wait_for_text(pilot, "Goal: stabilise")
+        assert "Asked: schedule.warmup_steps (0, 3)" in shown(page.app)
+        assert "First remedy: a warm-up" in shown(page.app)
+        assert line(page, "sgd.learning_rate").split()[1:5] == ["nuisance", "0.0166667", "..", "0.5"]
+        await press(pilot, "a")
+        await wait_for_text(pilot, "Third remedy: another optimizer")
+        await press(pilot, "down", "enter")
+        await wait_for_text(pilot, "Asked: optimizer.name (sgd, adamw)")
+        await press(pilot, "g", "end", "enter")
+        await wait_for_text(pilot, "Asked: nothing")
+        assert "remedy" not in shown(page.app).partition("Asked")[2]
+
+
 async def test_the_question_is_chosen_from_what_the_catalogue_knows(store: Store, values: dict[str, Any]) -> None:
     small_project.adopt(store, values)
     async with designing(store) as (pilot, page):

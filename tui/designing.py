@@ -18,7 +18,7 @@ from state.project import Project
 from tui.say import choice
 from tui.session import Session
 
-GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "minimise")
+GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
 
 
 def domain(key: str, words: str, optimizer: str, project: Project | None = None) -> Domain:
@@ -80,13 +80,15 @@ def show(session: Session, plan: RoundPlan, name: str) -> None:
         session.progress(
             "  " + _("fixed, so the conclusion holds for their values only: {names}").format(names=choice(fixed))
         )
+    for note in plan.notes:
+        session.progress("  " + note.text())
     for warning in plan.warnings:
         session.progress("  " + _("warning: {warning}").format(warning=warning.text()))
 
 
 def document(plan: RoundPlan) -> dict[str, Any]:
     """A plan as the JSON answers give it."""
-    return plan.to_dict() | {"caveats": plan.caveats, "warnings": plan.warnings}
+    return plan.to_dict() | {"caveats": plan.caveats, "warnings": plan.warnings, "notes": plan.notes}
 
 
 def optimizer_of(store: Store) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from presets import catalogue
 from presets.language import Message, say
 from rounds import planning
-from rounds.design import TRIALS
+from rounds.design import ONE_QUESTION, TRIALS
 from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
@@ -25,6 +25,7 @@ MEANINGS: dict[Goal, Message] = {
     "understand": say("what the asked hyperparameter does over its range"),
     "improve": say("whether tuning the asked hyperparameter beats its present value"),
     "compare": say("which of a few given values is best, each tuned as fairly"),
+    "stabilise": say("a remedy against unstable training: warm-up, clipping, optimizer, lower rate"),
     "minimise": say("the lowest error: all that matters is searched, nothing is asked"),
 }
 ROLES: dict[Role, Message] = {
@@ -36,6 +37,7 @@ NAMES: dict[Goal, Message] = {
     "understand": say("understand"),
     "improve": say("improve"),
     "compare": say("compare"),
+    "stabilise": say("stabilise"),
     "minimise": say("minimise"),
 }
 
@@ -119,11 +121,11 @@ def begin(project: Project) -> Draft:
 
 
 def with_goal(draft: Draft, goal: Goal) -> Draft:
-    """The same round for another goal, its questions as many as that goal can have."""
-    if goal == "minimise":
+    """The same round for another goal, its questions as many as that goal can have; the remedies bring their own."""
+    if goal in ("stabilise", "minimise"):
         return replace(draft, goal=goal, asked={})
     asked = dict(draft.asked) or {draft.first: None}
-    if goal in ("improve", "compare"):
+    if goal in ONE_QUESTION:
         asked = dict(list(asked.items())[:1])
     return replace(draft, goal=goal, asked=asked)
 

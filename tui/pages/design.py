@@ -227,15 +227,20 @@ class DesignPage(Page):
 
     def _ask_about(self, changed: Draft) -> None:
         """Ask what the changed draft is to be about; it counts once that is known."""
-        keys = draft.questions(self.book.store, changed.override)
-        options = [(key, key, self._about_note(key)) for key in keys]
-        present = OPTIMIZER if changed.goal == "compare" else next(iter(changed.asked), "")
+        if changed.goal == "stabilise" and self._plan is not None:
+            listed = planning.listed_remedies(self.book.store, self._plan.base)
+            options = [(remedy.key, remedy.key, remedy.notes[0].text()) for remedy in listed]
+        else:
+            keys = draft.questions(self.book.store, changed.override)
+            options = [(key, key, self._about_note(key)) for key in keys]
+        asked = self._plan.scientific if self._plan else changed.asked
+        present = OPTIMIZER if changed.goal == "compare" else next(iter(asked), "")
         self.query_one(Prompt).choose(
             say("What does the round ask about?"), options, partial(self._take_about, changed), present
         )
 
     def _take_about(self, changed: Draft, key: str) -> bool:
-        if key != OPTIMIZER and changed.goal != "compare":
+        if changed.goal == "stabilise" or (key != OPTIMIZER and changed.goal != "compare"):
             return self._change(lambda: draft.about(changed, key, None))
 
         def values(answer: str) -> bool:
@@ -342,7 +347,7 @@ class DesignPage(Page):
         look = VERDICTS["warn"]
         mark = look.ascii if self.book.ascii_only else look.glyph
         lines = [f"{mark} {warning.text()}" for warning in plan.warnings]
-        lines += [note.text() for note in self._draft.notes]
+        lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
         for share in budget.density(plan.studies, len(plan.trials)):
             words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
             lines.append(

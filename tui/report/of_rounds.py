@@ -76,6 +76,7 @@ def goal_words(goal: str) -> str:
         "understand": _("understand a hyperparameter"),
         "improve": _("try an improvement"),
         "compare": _("compare"),
+        "stabilise": _("make training stable"),
         "minimise": _("minimise the error"),
     }.get(goal, goal)
 
