@@ -4,7 +4,8 @@ The detectors and their constants are those of engine.md 3.5, held against AlgoP
 addition: a fifth of a short curve is too little to estimate its noise from, so the steps between evaluations count as
 well. On 1000 simulated curves of 20, 40, 100 evaluations with nothing to find, that nearly halves the false alarms:
 overfitting is seen in at most 7, 5, 4 %, improvement and a rising loss in none; overfitting by six times the noise is
-seen in 98, 99, 100 %.
+seen in 98, 99, 100 %. Trainings on real digits (tests/test_real_curves.py) added that validation which gets worse
+together with the training loss is a training that broke down, and no overfitting.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ FEWEST_LOSSES = 3 * POINTS_PER_BLOCK
 RISE_IN_MAD = 5
 # Median absolute deviation to standard deviation, of a normal distribution.
 MAD_TO_DEVIATION = 1.4826
+# Standard error of a median to that of a mean, of a normal distribution.
+MEDIAN_TO_MEAN = math.sqrt(math.pi / 2)
 # A rise of less than this share of what was gained is no trouble, however smooth the curve.
 RISE_OF_FALL = 0.05
 
@@ -60,7 +63,9 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     # The best of many evaluations is lucky: its neighbours say how good it was there.
     around = median(values[max(place - 1, 0) : place + 2])
     last = fmean(values[-max(round(LAST * len(values)), 1) :])
-    overfitting = steps[place] < BEST_BEFORE * end and last - around > 2 * unit
+    worse = steps[place] < BEST_BEFORE * end and last - around > 2 * unit
+    # Where training itself broke down, nothing was learnt by heart, and no regulariser mends that.
+    overfitting = worse and not trains_worse(record.curves.get(TRAINING_LOSS, ()), steps[place])
     before = min((value for step, value in curve if step <= (1 - LATE) * end), default=math.inf)
     early = min((value for step, value in curve if step <= SATURATED_BY * end), default=math.inf)
     return Symptoms(
@@ -68,7 +73,7 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
         late,
         overfitting,
         still_improving=before - lowest > 2 * unit,
-        saturated=not overfitting and early - lowest <= unit,
+        saturated=not worse and early - lowest <= unit,
         rising_loss=rising,
     )
 
@@ -110,6 +115,23 @@ def rising_loss(values: Sequence[float]) -> bool | None:
     deviation = median(median(abs(v - level) for v in part) for part, level in zip(parts, levels, strict=True))
     rise, fall = levels[-1] - min(levels), levels[0] - min(levels)
     return rise > max(RISE_IN_MAD * deviation, RISE_OF_FALL * fall)
+
+
+def trains_worse(curve: Sequence[tuple[int, float]], step: int) -> bool:
+    """Whether the training loss ends above the level that it had come to by a step, by more than two standard errors
+    of the difference of two medians. With too few values it is not known to."""
+    values = [value for _, value in curve]
+    size = max(round(LAST * len(values)), POINTS_PER_BLOCK)
+    place = sum(at <= step for at, _ in curve)
+    before, last = values[max(place - size, 0) : place], values[-size:]
+    if len(before) < size:
+        return False
+    if not all(map(usable, last)):
+        return True
+    levels = [median(part) for part in (before, last)]
+    spread = max(median(abs(v - level) for v in part) for part, level in zip((before, last), levels, strict=True))
+    error = MEDIAN_TO_MEAN * MAD_TO_DEVIATION * spread * math.sqrt(2 / size)
+    return levels[1] - levels[0] > 2 * error
 
 
 def noise_of(records: Iterable[TrialRecord], direction: Direction, noise: float | None) -> float | None:

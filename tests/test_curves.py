@@ -54,6 +54,17 @@ def test_a_steady_fall_is_still_improving(evaluations: int) -> None:
     assert shares(lambda at: 60 * (1 - at), evaluations) == {"overfitting": 0, "still_improving": 1}
 
 
+@pytest.mark.parametrize(("rise", "overfitting"), [(-0.5, True), (0.0, True), (1.0, False)])
+def test_validation_that_gets_worse_with_the_training_loss_is_no_overfitting(rise: float, overfitting: bool) -> None:
+    """The training loss falls on, stays where it is, or rises by several times its noise after the best step."""
+    random = np.random.default_rng(0)
+    at = np.linspace(0.01, 1, 100)
+    losses = 2 * np.exp(-12 * at) + 1 + rise * np.maximum(at - 0.4, 0) + random.normal(0, 0.1, 100)
+    values = 50 * np.exp(-12 * AT) + 10 * np.maximum(AT - 0.4, 0)
+    assert symptoms(trial(values, losses), "min").overfitting is overfitting
+    assert symptoms(trial(values, losses), "min").saturated is False
+
+
 def test_one_lucky_evaluation_is_not_overfitting() -> None:
     values = [0.3] * 5 + [0.1, 0.12, 0.05, 0.11] + [0.1, 0.11] * 12
     assert symptoms(trial(values), "min").overfitting is False
