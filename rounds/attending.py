@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from presets.language import error_text, say
-from rounds import ending, queue, slots, trial_folder, warm
+from rounds import ending, queue, sharing, slots, trial_folder, warm
 from rounds.pace import Pace
 from rounds.room import Room
 from rounds.slots import Machine, Slot
@@ -115,7 +115,8 @@ class Supervisor:
             self._attend(batch, entry)
             return True
         settings = trials.trial_settings(self.store, entry)
-        slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values())
+        share = sharing.share(self.store, settings) if self.machine.gpus else None
+        slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values(), share)
         if slot is None:
             return False
         running = [trials.trial(self.store, id) for id in self.slots]

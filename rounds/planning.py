@@ -8,7 +8,7 @@ from typing import Any
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, dismissing, remedies, seeds, slots, tunables
+from rounds import design, dismissing, remedies, seeds, sharing, slots, tunables
 from rounds.finding import Finding
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
@@ -104,7 +104,7 @@ def save(
     base = basis(store, override)
     if launches.best(store) is None:
         _record_override(store, base, override)
-    new = _new_trials(store, plan, 0, _threads(plan.base, slots))
+    new = _new_trials(store, plan, 0, _threads(store, plan.base, slots))
     _check(store, plan.base, new)
     return trials.add_batch(
         store,
@@ -295,11 +295,12 @@ def _reviewed(store: Store, name: str) -> dict[str, Domain]:
     }
 
 
-def _threads(base: Mapping[str, Any], wanted: int) -> int:
+def _threads(store: Store, base: Mapping[str, Any], wanted: int) -> int:
     """CPU threads of each trial: those of the configuration, else a share of the cores. They belong to the trial, since
     results on the CPU depend on them in the last digits."""
     here = slots.machine()
-    return int(base.get(THREADS) or 0) or slots.threads(here, slots.device(here, base), wanted)
+    share = sharing.share(store, base)
+    return int(base.get(THREADS) or 0) or slots.threads(here, slots.device(here, base), wanted, share)
 
 
 def _new_trials(store: Store, plan: RoundPlan, start: int, threads: int) -> list[NewTrial]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from presets.language import Message, say
 from rounds import slots, sweep
+from rounds.sharing import probed
 from rounds.slots import Slot
-from state import measurements, trials
+from state import trials
 from state.database import Store
 from state.trials import Trial
 
@@ -99,16 +100,6 @@ class Room:
         """What a running trial will still write."""
         written = folder_size(self._store.project.trial_folder(entry.id) / sweep.CHECKPOINTS)
         return max(int(self.checkpoints(trials.trial_settings(self._store, entry)) * BESIDE) - written, 0)
-
-
-def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
-    """Bytes on the device that the probe saw in use at a configuration's batch size; None for another model."""
-    found = measurements.latest(store, "probe")
-    if found is None or found.subject.get("model.name") != settings.get("model.name"):
-        return None
-    sizes = [line for line in found.result.get("sizes", ()) if line.get("peak_memory")]
-    fits = [line for line in sizes if line["batch_size"] >= settings.get("training.batch_size", 0)]
-    return min(fits, key=lambda line: line["batch_size"])["peak_memory"] if fits else None
 
 
 def disk_free(path: Path) -> int:

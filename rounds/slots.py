@@ -1,4 +1,4 @@
-"""Where trials run: one at a time on each GPU, and on the CPU as many as its cores carry."""
+"""Where trials run: on each GPU one at a time, or as many as its memory holds; on the CPU as many as cores carry."""
 
 from __future__ import annotations
 
@@ -21,12 +21,27 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a trial takes of the memory of a GPU, and how much of that there is, in bytes."""
+
+    need: int
+    budget: int
+
+    @property
+    def count(self) -> int:
+        """How many such trials fit on a GPU, at least one."""
+        return max(self.budget // self.need, 1)
+
+
+@dataclass(frozen=True)
 class Slot:
-    """What one trial occupies: a device ("cpu", "cuda", "mps"), the GPU's UUID, and how many CPU cores."""
+    """What one trial occupies: a device ("cpu", "cuda", "mps"), the GPU's UUID, how many CPU cores, and how many bytes
+    of the GPU's memory (0: all of it)."""
 
     device: str
     gpu: str = ""
     cores: int = 1
+    memory: int = 0
 
     def environment(self) -> dict[str, str]:
         """The environment that keeps a process to its slot."""
@@ -48,40 +63,63 @@ def device(here: Machine, settings: Mapping[str, Any]) -> str:
     return "mps" if wanted == "mps" or (wanted == "auto" and sys.platform == "darwin") else "cpu"
 
 
-def at_once(here: Machine, device: str, wanted: int = 0) -> int:
+def at_once(here: Machine, device: str, wanted: int = 0, share: Share | None = None) -> int:
     """How many trials of a batch run at once; `wanted` 0: as many as the machine allows.
 
-    On the CPU by default one for every two cores: a small model gains little from more threads than that.
+    On the CPU by default one for every two cores: a small model gains little from more threads than that. On GPUs one
+    on each; a wish for more is granted as far as their memory goes (`share`), up to one trial for each core.
     """
     if device == "cpu":
         return min(wanted or max(1, here.cores // 2), here.cores)
     most = max(1, len(here.gpus)) if device == "cuda" else 1
+    if device == "cuda" and share is not None and wanted > most:
+        most = max(most, min(most * share.count, here.cores))
     return min(wanted or most, most)
 
 
-def threads(here: Machine, device: str, wanted: int = 0) -> int:
+def threads(here: Machine, device: str, wanted: int = 0, share: Share | None = None) -> int:
     """CPU threads for each trial of a batch, so that all that run at once share the cores."""
-    return max(1, here.cores // at_once(here, device, wanted))
+    return max(1, here.cores // at_once(here, device, wanted, share))
 
 
-def free(here: Machine, settings: Mapping[str, Any], wanted: int, own: int, taken: Collection[Slot]) -> Slot | None:
+def free(
+    here: Machine,
+    settings: Mapping[str, Any],
+    wanted: int,
+    own: int,
+    taken: Collection[Slot],
+    share: Share | None = None,
+) -> Slot | None:
     """A slot for a trial of this configuration, or None while it has to wait.
 
     `wanted`: how many trials its batch wants at once (0: as many as fit), `own`: how many of them run, `taken`: the
-    slots of all that run. On the CPU a wish beyond what the cores carry is granted up to one trial for each core.
+    slots of all that run, `share`: what it takes of a GPU, where that is known. On the CPU a wish beyond what the cores
+    carry is granted up to one trial for each core.
     """
     kind = device(here, settings)
     cores = int(settings.get("runtime.threads") or here.cores)
-    if wanted and own >= at_once(here, kind, wanted):
+    if wanted and own >= at_once(here, kind, wanted, share):
         return None
     same = [slot for slot in taken if slot.device == kind]
     if kind == "cuda":
-        gpu = next((gpu for gpu in here.gpus if gpu not in {slot.gpu for slot in same}), None)
-        return Slot(kind, gpu, min(cores, here.cores)) if gpu else None
+        shared = share if share is not None and wanted > len(here.gpus) else None
+        gpu = _gpu(here, same, shared)
+        return Slot(kind, gpu, min(cores, here.cores), shared.need if shared else 0) if gpu else None
     if kind == "mps":
         return None if same else Slot(kind, "", cores)
     fits = len(same) < here.cores if wanted else sum(slot.cores for slot in same) + cores <= here.cores
     return Slot(kind, "", cores) if fits or not same else None
+
+
+def _gpu(here: Machine, taken: Collection[Slot], share: Share | None) -> str | None:
+    """The GPU with the fewest trials that has room for one more; one without a `share` needs a GPU of its own."""
+    on = {gpu: [slot.memory for slot in taken if slot.gpu == gpu] for gpu in here.gpus}
+    fits = [
+        gpu
+        for gpu, used in on.items()
+        if not used or (share is not None and all(used) and sum(used) + share.need <= share.budget)
+    ]
+    return min(fits, key=lambda gpu: len(on[gpu]), default=None)
 
 
 def cores() -> int:

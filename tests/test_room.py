@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, logout, planning, reviewing, room, slots, sweep
+from rounds import launching, logout, planning, reviewing, room, sharing, slots, sweep
 from rounds.room import Room
-from rounds.slots import Slot
+from rounds.slots import Machine, Share, Slot
 from state import measurements, trials
 from state.database import Store
 from state.store import open_store
@@ -108,10 +108,10 @@ def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
     settings = trials.trial_settings(store, trials.trial(store, "round-1-001"))
     sizes = [{"batch_size": size, "peak_memory": size * 2**20} for size in (8, 16)]
     measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, {"sizes": sizes})
-    assert room.probed(store, settings) == 8 * 2**20
-    assert room.probed(store, {**settings, "training.batch_size": 12}) == 16 * 2**20
-    assert room.probed(store, {**settings, "training.batch_size": 32}) is None
-    assert room.probed(store, {**settings, "model.name": "other"}) is None
+    assert sharing.probed(store, settings) == 8 * 2**20
+    assert sharing.probed(store, {**settings, "training.batch_size": 12}) == 16 * 2**20
+    assert sharing.probed(store, {**settings, "training.batch_size": 32}) is None
+    assert sharing.probed(store, {**settings, "model.name": "other"}) is None
     slot = Slot("cuda", "GPU-a", 1)
     for free, waits in ((8 * 2**20, True), (9 * 2**20, False)):
         monkeypatch.setattr(slots, "memory_free", lambda free=free: {"GPU-a": free})
@@ -119,6 +119,25 @@ def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
         assert (lacking is not None) == waits
     # Of a part of a GPU nothing is known, so that nothing is in the way.
     assert Room(store).lacking(settings, Slot("cuda", "MIG-1", 1), []) is None
+
+
+def test_the_probe_of_a_gpu_says_how_many_trials_fit_on_it(store: Store) -> None:
+    """By the peak at the chosen size, with a margin and what a process takes besides; one on the CPU says nothing."""
+    settings = trials.trial_settings(store, trials.trial(store, "round-1-001")) | {"runtime.device": "auto"}
+    result = {"sizes": [{"batch_size": 8, "peak_memory": 2**30}], "memory_budget": 20 * 2**30, "device_type": "cuda"}
+    measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, {**result, "device_type": "cpu"})
+    here = Machine(32, ("GPU-a", "GPU-b"))
+    assert sharing.share(store, settings) is None
+    assert sharing.offer(store, here, settings) is None
+    measurements.record(store, "probe-2", "probe", {"model.name": "test_resnet"}, result)
+    found = sharing.share(store, settings)
+    assert found == Share(int(2**30 * sharing.MARGIN) + sharing.CONTEXT, 20 * 2**30)
+    assert found is not None
+    assert found.count == 11
+    offer = sharing.offer(store, here, settings)
+    assert offer is not None
+    assert "22 trials fit on the 2 GPUs at once" in offer.text()
+    assert sharing.offer(store, Machine(32), settings) is None
 
 
 @pytest.mark.parametrize(

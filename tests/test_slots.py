@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rounds import slots
-from rounds.slots import Machine, Slot
+from rounds.slots import Machine, Share, Slot
 
 LISTED = """\
 GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)
@@ -53,6 +53,43 @@ def test_each_gpu_takes_one_trial_which_sees_no_other() -> None:
     assert slots.free(here, settings, 1, 1, taken[1:]) is None
     # A trial that was told to use the CPU does not wait for a GPU.
     assert slots.free(here, {**settings, "runtime.device": "cpu"}, 0, 2, taken) == Slot("cpu", "", 4)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "budget", "cores", "on_each"),
+    [
+        # Only a wish for more than there are GPUs puts several on one.
+        (0, 35, 16, [1, 1]),
+        (2, 35, 16, [1, 1]),
+        (3, 35, 16, [2, 1]),
+        # As many as memory holds, and as there are cores.
+        (16, 35, 16, [3, 3]),
+        (16, 35, 5, [3, 2]),
+        (16, 9, 16, [1, 1]),
+    ],
+)
+def test_several_trials_share_a_gpu_where_that_is_wished_for_and_its_memory_holds_them(
+    wanted: int, budget: int, cores: int, on_each: list[int]
+) -> None:
+    here, settings, share = Machine(cores, ("GPU-a", "MIG-b")), {"runtime.threads": 1}, Share(10, budget)
+    taken: list[Slot] = []
+    while slot := slots.free(here, settings, wanted, len(taken), taken, share):
+        taken.append(slot)
+    assert [[slot.gpu for slot in taken].count(gpu) for gpu in here.gpus] == on_each
+    assert slots.at_once(here, "cuda", wanted, share) == sum(on_each)
+    assert slots.threads(here, "cuda", wanted, share) == cores // sum(on_each)
+    # Without figures nothing is shared, and nobody moves in with a trial that counts on the whole of a GPU.
+    alone = [Slot("cuda", "GPU-a", 1), Slot("cuda", "MIG-b", 1)]
+    assert slots.free(here, settings, wanted, 1, alone, share) is None
+    assert slots.free(here, settings, 16, 1, alone[:1], None) == alone[1]
+
+
+def test_trials_of_different_size_share_a_gpu_up_to_its_memory() -> None:
+    """What counts is the sum of what those on it take."""
+    here, settings = Machine(8, ("GPU-a",)), {"runtime.threads": 1}
+    taken = [Slot("cuda", "GPU-a", 1, 20)]
+    assert slots.free(here, settings, 4, 0, taken, Share(10, 35)) == Slot("cuda", "GPU-a", 1, 10)
+    assert slots.free(here, settings, 4, 0, [*taken, Slot("cuda", "GPU-a", 1, 10)], Share(10, 35)) is None
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,8 @@ def measure(options: argparse.Namespace, report: Report) -> None:
             devices.prepare(config, device)
         precision = "bfloat16" if devices.precision(config, device) else "float32"
         threads = torch.get_num_threads()
-        report({"facts": {"device": devices.name(device), "precision": precision, "threads": threads}})
+        facts = {"device": devices.name(device), "device_type": device.type, "precision": precision, "threads": threads}
+        report({"facts": facts})
         bench = Bench(config, dataset, device, options.memory_cap)
         report({"facts": {"memory_budget": bench.budget, "memory_cap": options.memory_cap}})
         ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report, options.output / "check")

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import psutil
 
 from presets.language import Message, error_text, say
-from rounds import logout, supervisor, sweep
-from state import pipeline, repair, trials
+from rounds import logout, sharing, slots, supervisor, sweep
+from state import launches, pipeline, repair, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project, open_project
@@ -140,6 +140,7 @@ def checks(root: Path) -> Iterator[Check]:
         with open_store(project) as store:
             yield Check("store", "ok", say("opens; {n} trials", n=len(trials.trials(store))))
             yield _checkpoints(store)
+            yield from _sharing(store)
             batches = trials.batches(store)
             yield from _supervisor(
                 project, [batch.name for batch in batches if under_way(batch, trials.trials(store, batch.name))]
@@ -262,6 +263,13 @@ def _checkpoints(store: Store) -> Check:
         size=memory(sum(entry.size for entry in found)),
     )
     return Check("checkpoints", "ok", message, repair=True)
+
+
+def _sharing(store: Store) -> Iterator[Check]:
+    """Whether the best configuration is small enough for several trials on a GPU."""
+    best = launches.best(store)
+    if best is not None and (offer := sharing.offer(store, slots.machine(), best.settings)) is not None:
+        yield Check("GPU", "ok", offer)
 
 
 def _supervisor(project: Project, wanted: list[str]) -> Iterator[Check]:

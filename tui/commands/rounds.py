@@ -19,6 +19,10 @@ from tui.say import figure
 from tui.session import Session, answering
 from tui.watch import status_word, trial_document, under_way, watch
 
+SLOTS = _(
+    "trials at once; 0: as the machine allows; with more than there are GPUs, several share one as far as they fit"
+)
+
 
 class InOrder(click.Group):
     """Commands listed in the order of their use."""
@@ -61,9 +65,7 @@ def round_group(context: click.Context) -> None:
     "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
 )
 @click.option("--trials", "count", type=click.IntRange(min=1), metavar="N", help=_("number of trials; otherwise 20"))
-@click.option(
-    "--slots", type=click.IntRange(min=0), default=0, metavar="N", help=_("trials at once; 0: as the machine allows")
-)
+@click.option("--slots", type=click.IntRange(min=0), default=0, metavar="N", help=SLOTS)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
 @click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
 @answering
@@ -107,7 +109,7 @@ def plan(
 
 @round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))
 @click.argument("name", required=False)
-@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=_("trials at once; 0: as the machine allows"))
+@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=SLOTS)
 @click.option("--wait", is_flag=True, help=_("show how the trials end, until all have"))
 @answering
 @click.pass_obj

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from presets import catalogue
 from presets.language import Message, _, error_text, say
-from rounds import budget, cost, planning, slots, supervisor, tunables
+from rounds import budget, cost, planning, sharing, slots, supervisor, tunables
 from rounds.plan import Goal, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of
 from rounds.slots import Machine
@@ -348,6 +348,8 @@ class DesignPage(Page):
         mark = look.ascii if self.book.ascii_only else look.glyph
         lines = [f"{mark} {warning.text()}" for warning in plan.warnings]
         lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
+        if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
+            lines.append(offer.text())
         for share in budget.density(plan.studies, len(plan.trials)):
             words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
             lines.append(

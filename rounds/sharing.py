@@ -1,0 +1,53 @@
+"""How much of a GPU's memory a trial takes by the probe, and so whether several fit on one (G14, engine.md 5).
+
+Several run on one GPU only where a person asks for more trials at once than there are GPUs: whether that is faster than
+one after the other depends on model and GPU, and was not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from presets.language import Message, say
+from rounds import slots
+from rounds.slots import Machine, Share
+from state import measurements
+from state.database import Store
+
+# A trial evaluates and saves, too, which the probe's steps do not.
+MARGIN = 1.2
+# What a process on a GPU takes beside what its allocator reports: the context and the kernels (judgement).
+CONTEXT = 512 * 2**20
+
+
+def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
+    """Bytes on the device that the probe saw in use at a configuration's batch size; None for another model."""
+    found = measurements.latest(store, "probe")
+    if found is None or found.subject.get("model.name") != settings.get("model.name"):
+        return None
+    sizes = [line for line in found.result.get("sizes", ()) if line.get("peak_memory")]
+    fits = [line for line in sizes if line["batch_size"] >= settings.get("training.batch_size", 0)]
+    return min(fits, key=lambda line: line["batch_size"])["peak_memory"] if fits else None
+
+
+def share(store: Store, settings: Mapping[str, Any]) -> Share | None:
+    """What a trial of this configuration takes of a GPU, and of how much; None where no probe on a GPU told."""
+    found, peak = measurements.latest(store, "probe"), probed(store, settings)
+    if found is None or peak is None or found.result.get("device_type") != "cuda":
+        return None
+    return Share(int(peak * MARGIN) + CONTEXT, int(found.result.get("memory_budget") or 0))
+
+
+def offer(store: Store, here: Machine, settings: Mapping[str, Any]) -> Message | None:
+    """That more trials of this configuration than one fit on each GPU, and how to have that; None where not."""
+    found = share(store, settings) if slots.device(here, settings) == "cuda" else None
+    most = slots.at_once(here, "cuda", here.cores, found) if found else 0
+    if most <= len(here.gpus):
+        return None
+    return say(
+        "By the probe's memory figures {n} trials fit on the {gpus} GPUs at once; whether that is faster is yours to "
+        "try: tunebook round run --slots {n}",
+        n=most,
+        gpus=len(here.gpus),
+    )
