@@ -24,7 +24,8 @@ class Preferences:
     path: Path
     language: str = ""
     mouse: bool = True
-    ascii: bool = False
+    ascii: bool | None = None
+    """None: as the terminal seems to need it."""
     keys: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -28,7 +28,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_a_file_nothing_is_preferred(file: Path) -> None:
     found = preferences.read()
-    assert (found.path, found.language, found.mouse, found.ascii, found.keys) == (file, "", True, False, {})
+    assert (found.path, found.language, found.mouse, found.ascii, found.keys) == (file, "", True, None, {})
 
 
 def test_a_relative_place_does_not_count(tmp_path: Path) -> None:

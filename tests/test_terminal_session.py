@@ -17,7 +17,6 @@ from wizard import inspection, probe
 
 # Any colour: the eight, the bright ones, and those of 256 or more.
 COLOUR = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
-MANY_COLOURS = re.compile(rb"\x1b\[(?:\d+;)*[34]8;[25];")
 
 
 def test_from_an_empty_folder_to_a_question_and_out_again(tmp_path: Path) -> None:
@@ -83,19 +82,6 @@ def test_an_idle_screen_sends_nothing_and_a_moved_mark_little(tmp_path: Path, si
         session.press("down")
         session.wait_for_quiet(3)
         assert 0 < len(session.sent) < 2000
-
-
-@pytest.mark.parametrize("term", ["xterm-256color", "xterm", "screen", "screen-256color"])
-def test_every_terminal_gets_its_own_sixteen_colours_only(tmp_path: Path, term: str) -> None:
-    with set_up.set_up(tmp_path / "p", "metric"):
-        pass
-    with terminal([], tmp_path / "p", {"TERM": term, "COLORTERM": "truecolor"}) as session:
-        session.wait_for("Go on with the set-up")
-        session.press("enter")
-        session.wait_for("By what should tuning judge")
-        session.press("q")
-        assert session.wait_for_end() == 0
-        assert not MANY_COLOURS.search(session.sent)
 
 
 def test_without_colours_and_in_ascii_the_mark_is_still_seen(tmp_path: Path) -> None:
