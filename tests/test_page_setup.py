@@ -82,7 +82,7 @@ async def test_every_question_has_its_recommendation_and_options_on_the_screen(
                 await wait_for_text(pilot, f"  {flow.title(step).text()}  [set-up]")
                 await wait_for_text(pilot, "recommended")
                 question = flow.ask(store, step)
-                assert question.options[0].label in shown(app)
+                assert question.options[0].label in shown(app), shown(app)
                 assert question.text.text()[:30] in shown(app), shown(app)
                 assert isinstance(app.focused, Choices)
                 assert lines(app)[-1].lstrip().startswith("enter choose")
@@ -186,7 +186,10 @@ async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: P
         async with app.run_test(size=NARROW) as pilot:
             await open_setup(pilot)
             await wait_for_text(pilot, "Which architecture should be the start?")
-            last = flow.ask(store, "architecture").reason.text()[:30]
+            question = flow.ask(store, "architecture")
+            assert question.table is not None
+            last = question.table.rows[-1][0]
+            assert question.reason.text()[:30] in shown(app)
             assert last not in shown(app)
             for _page in range(9):
                 await pilot.press("d")

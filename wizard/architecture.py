@@ -60,7 +60,7 @@ def ask(store: Store) -> Question:
             "Which architecture should be the start? (Any other name of {library} can be typed.)", library=best.library
         ),
         evidence=tuple(_evidence(found, task, device, best, budget.speed)),
-        options=tuple(Option(entry.id, entry.id, _about(entry)) for entry in entries),
+        options=tuple(Option(entry.id, entry.id, _figures(entry, found, task, budget)) for entry in entries),
         recommended=best.id,
         reason=reason,
         table=_table(entries, found, task, budget),
@@ -246,6 +246,16 @@ def _about(entry: Architecture) -> Message:
     if entry.note is not None:
         return entry.note
     return say("{title}, {size}: {about}", title=entry.title, size=Message(entry.size), about=entry.about)
+
+
+def _figures(entry: Architecture, found: dict[str, Any], task: str, budget: Budget) -> Message:
+    """What a person weighs first, so that nobody has to look it up in the table."""
+    return say(
+        "{parameters} parameters, a trial about {time}. {about}",
+        parameters=quantity.large(entry.parameters),
+        time=quantity.duration(speed.trial_seconds(budget.speed, entry, _side(entry, found, task), found)),
+        about=_about(entry),
+    )
 
 
 def _table(entries: Sequence[Architecture], found: dict[str, Any], task: str, budget: Budget) -> Table:

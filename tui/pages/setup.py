@@ -42,7 +42,6 @@ class SetupPage(Page):
     SetupPage #reading { height: 1fr; overflow-x: auto; }
     SetupPage #options { max-height: 40%; }
     SetupPage #table { width: auto; text-wrap: nowrap; padding: 1 1; }
-    SetupPage #advice { padding: 0 1 1 1; }
     """
 
     def __init__(self, step: str | None = None) -> None:
@@ -62,8 +61,9 @@ class SetupPage(Page):
         yield Static(id="steps", classes="text", markup=False)
         with VerticalScroll(id="reading", can_focus=False):
             yield Static(id="question", classes="text", markup=False)
+            yield Static(id="advice", classes="text", markup=False)
+            yield Static(id="evidence", classes="text", markup=False)
             yield Static(id="table", markup=False)
-            yield Static(id="advice", markup=False)
         yield Choices(id="options")
         yield Static(id="asked", classes="asked", markup=False)
         yield Field(id="typed")
@@ -217,12 +217,16 @@ class SetupPage(Page):
             question = flow.ask(self.book.store, step)
         except Refusal as refused:
             known = (Content.styled(trouble(refused), "bold"), Content(""), Content(_("s: look again")))
-            show(self.query_one("#question", Static), Content("\n").join(known))
-            self._show_rest(Content(""), Content(""))
+            self._show("question", *known)
+            for id in ("advice", "evidence", "table"):
+                self._show(id)
             self.query_one(Choices).update([])
             return
         self._question = question
-        show(self.query_one("#question", Static), Content("\n").join(_known(question)))
+        self._show("question", Content.styled(printable(question.text.text()), "bold"))
+        # Before what it rests on: on a small screen the rest is read by scrolling.
+        self._show("advice", _advice(question))
+        self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.evidence))
         self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
         self._show_typing(False)
         self._show_options()
@@ -235,7 +239,7 @@ class SetupPage(Page):
         question = self._question
         if question is None:
             return
-        self._show_rest(Content("\n").join(_table(question, self._sought)), _advice(question))
+        self._show("table", *_table(question, self._sought))
         entries = [
             (f"{question.step} {place}", _prompt(question, option))
             for place, option in enumerate(question.options)
@@ -244,11 +248,11 @@ class SetupPage(Page):
         recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
         self.query_one(Choices).update(entries, f"{question.step} {recommended}")
 
-    def _show_rest(self, table: Content, advice: Content) -> None:
-        for id, text in (("#table", table), ("#advice", advice)):
-            widget = self.query_one(id, Static)
-            show(widget, text)
-            widget.display = bool(text.plain)
+    def _show(self, id: str, *lines: Content) -> None:
+        """Lines in one of the texts; without any it takes no room."""
+        text = self.query_one(f"#{id}", Static)
+        show(text, Content("\n").join(lines))
+        text.display = bool(lines)
 
     def _marked(self) -> Option | None:
         name = self.query_one(Choices).marked
@@ -291,12 +295,6 @@ class SetupPage(Page):
         show(self.query_one("#steps", Static), Content(" ").join(parts))
 
 
-def _known(question: Question) -> Iterator[Content]:
-    yield Content.styled(printable(question.text.text()), "bold")
-    for message in question.evidence:
-        yield Content(f"- {printable(message.text())}")
-
-
 def _contains(sought: str, *texts: str) -> bool:
     return not sought or any(sought.lower() in text.lower() for text in texts)
 
@@ -313,8 +311,9 @@ def _advice(question: Question) -> Content:
     why = printable(question.reason.text())
     if question.recommended is None:
         return Content(why)
-    words = _("Recommended: {choice}.").format(choice=choice(question.recommended))
-    return Content.assemble((printable(words), "bold"), " ", why)
+    # The blank behind the full stop belongs to the language.
+    words = _("Recommended: {choice}. ").format(choice=choice(question.recommended))
+    return Content.assemble((printable(words), "bold"), why)
 
 
 def _prompt(question: Question, option: Option) -> Content:

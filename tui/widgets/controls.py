@@ -54,6 +54,11 @@ class Choices(OptionList, inherit_bindings=False):
                 break
         self.highlighted = min(place, len(entries) - 1) if entries else None
 
+    def on_resize(self) -> None:
+        """In another room, as many entries above the marked one as fit: it was scrolled to in the room before."""
+        self.scroll_home(animate=False, immediate=True)
+        self.scroll_to_highlight()
+
     def action_page_up(self) -> None:
         """Mark the entry a page before."""
         self._turn(-1)
