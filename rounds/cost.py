@@ -23,6 +23,11 @@ class Cost:
     hours: float | None
     hours_left: float | None
 
+    @property
+    def over(self) -> bool:
+        """Whether it takes more than is left of the budget."""
+        return self.hours is not None and self.hours_left is not None and self.hours > self.hours_left
+
 
 def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""

@@ -1,4 +1,4 @@
-"""Whether the machine has room for another trial: on the disk for its checkpoints, on the GPU for its training."""
+"""Whether the machine has room for trials: on the disk for what they write, on the GPU for their training."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from presets.language import Message, say
 from rounds import slots, sweep
+from rounds.plan import RoundPlan
 from rounds.sharing import probed
 from rounds.slots import Slot
-from state import trials
+from state import run_command, trials
 from state.database import Store
 from state.trials import Trial
 
@@ -27,8 +30,11 @@ SPARE = 1.05
 GPU_SECONDS, SWEEP_SECONDS = 5.0, 60.0
 # How many trials back one of the same model is looked for.
 LOOKED_AT = 20
-# What the size of a checkpoint depends on.
-SIZED_BY = ("model.", "optimizer.name", "optimizer.momentum", "training.keep_checkpoints")
+# What the size of checkpoints depends on; of the momentum it is whether there is any.
+MODEL, MOMENTUM = ("model.", "training.keep_checkpoints"), "optimizer.momentum"
+SIZED_BY = (*MODEL, "optimizer.name", MOMENTUM)
+
+Sized: TypeAlias = tuple[tuple[str, Any], ...]
 
 
 class Room:
@@ -36,7 +42,7 @@ class Room:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._sizes: dict[tuple[tuple[str, Any], ...], int] = {}
+        self._sizes: dict[Sized, int] = {}
         self._gpus: dict[str, int] = {}
         self._asked = self._swept = -1e9
 
@@ -79,27 +85,65 @@ class Room:
         )
 
     def checkpoints(self, settings: Mapping[str, Any]) -> int:
-        """Bytes that the checkpoints of such a trial take: as many as those of the last one of its model that ended; 0
-        before any has."""
-        key = tuple((name, value) for name, value in sorted(settings.items()) if name.startswith(SIZED_BY))
+        """Bytes that the checkpoints of such a trial take: as many as those of the last one of its model and optimizer
+        that ended, or of its model; 0 before any has. Of a script of the user's own, all that it wrote."""
+        key = _sized(settings, SIZED_BY)
         if not self._sizes.get(key):
-            self._sizes[key] = self._measured(key)
+            self._sizes[key] = self._measured(settings)
         return self._sizes[key]
 
-    def _measured(self, key: tuple[tuple[str, Any], ...]) -> int:
-        complete = [entry for entry in trials.trials(self._store) if entry.status == "complete"]
-        for entry in reversed(complete[-LOOKED_AT:]):
-            settings = trials.trial_settings(self._store, entry)
-            if tuple((name, value) for name, value in sorted(settings.items()) if name.startswith(SIZED_BY)) == key:
-                size = folder_size(self._store.project.trial_folder(entry.id) / sweep.CHECKPOINTS)
-                if size:
-                    return size
+    def _measured(self, wanted: Mapping[str, Any]) -> int:
+        complete = [entry for entry in trials.trials(self._store) if entry.status == "complete"][-LOOKED_AT:]
+        settings = {entry.id: trials.trial_settings(self._store, entry) for entry in complete}
+        for parts in (SIZED_BY, MODEL):
+            alike = [entry for entry in complete if _sized(settings[entry.id], parts) == _sized(wanted, parts)]
+            if size := next(filter(None, map(self._written, reversed(alike))), 0):
+                return size
         return 0
 
     def _to_come(self, entry: Trial) -> int:
         """What a running trial will still write."""
-        written = folder_size(self._store.project.trial_folder(entry.id) / sweep.CHECKPOINTS)
-        return max(int(self.checkpoints(trials.trial_settings(self._store, entry)) * BESIDE) - written, 0)
+        expected = int(self.checkpoints(trials.trial_settings(self._store, entry)) * BESIDE)
+        return max(expected - self._written(entry), 0)
+
+    def _written(self, entry: Trial) -> int:
+        folder = self._store.project.trial_folder(entry.id)
+        if self._store.project.settings.command:
+            return sum(folder_size(Path(path)) for path, _, _ in os.walk(folder / run_command.OUTPUT))
+        return folder_size(folder / sweep.CHECKPOINTS)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes that a round will write, and how many may be written; how many of its trials fit."""
+
+    need: int
+    free: int
+    fit: int
+
+
+def forecast(store: Store, plan: RoundPlan) -> Disk | None:
+    """What the checkpoints of a round will take, as those of earlier trials did, and whether the disk holds them: in a
+    round nothing is swept up. None before a trial of its model has ended."""
+    here = Room(store)
+    sizes = [here.checkpoints({**plan.base, **study.overrides}) for study in plan.studies]
+    if not all(sizes):
+        return None
+    each = [sizes[place % len(sizes)] for place in range(len(plan.trials))]
+    spare = LEAST_DISK + int((BESIDE - 1) * max(sizes))
+    free = disk_free(store.project.folder)
+    if sum(each) + spare > free:
+        free += sum(entry.size for entry in sweep.superfluous(store))
+    fit = sum(total + spare <= free for total in accumulate(each))
+    return Disk(sum(each), free, fit)
+
+
+def _sized(settings: Mapping[str, Any], parts: tuple[str, ...]) -> Sized:
+    return tuple(
+        (name, bool(value) if name == MOMENTUM else value)
+        for name, value in sorted(settings.items())
+        if name.startswith(parts) and value is not None
+    )
 
 
 def disk_free(path: Path) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rounds import launching, logout, planning, reviewing, room, sharing, slots, sweep
-from rounds.room import Room
+from rounds.outlook import outlook
+from rounds.room import Disk, Room
 from rounds.slots import Machine, Share, Slot
+from rounds.sweep import Superfluous
 from state import measurements, trials
 from state.database import Store
 from state.store import open_store
@@ -100,6 +103,24 @@ def test_a_trial_waits_until_the_disk_has_room_for_its_checkpoints_and_for_those
     assert message.text().startswith("Waiting: only 200 MB are free at ")
     monkeypatch.setattr(room, "disk_free", lambda path: need + to_come)
     assert here.lacking(settings, Slot("cpu"), [running]) is None
+
+
+def test_a_round_whose_checkpoints_the_disk_cannot_hold_is_warned_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what those of the last trials took, whatever the momentum or another optimizer; earlier rounds make way."""
+    plan = planning.propose(store, "compare", optimizers=("sgd", "adamw"), trials=10)
+    spare = room.LEAST_DISK + int(CHECKPOINT * (room.BESIDE - 1))
+    for free, fit in ((10 * CHECKPOINT, 10), (10 * CHECKPOINT - 1, 9), (CHECKPOINT, 1), (-spare, 0)):
+        monkeypatch.setattr(room, "disk_free", lambda path, free=free: free + spare)
+        assert room.forecast(store, plan) == Disk(10 * CHECKPOINT, free + spare, fit)
+        short = outlook(store, plan, Machine(2)).short
+        assert len(short) == (fit < 10)
+        assert not short or f": {fit} would run, the others wait." in short[0].text()
+    monkeypatch.setattr(sweep, "superfluous", lambda store: [Superfluous(store.project.root, 10 * CHECKPOINT + spare)])
+    assert room.forecast(store, plan) == Disk(10 * CHECKPOINT, 10 * CHECKPOINT + spare, 10)
+    other = replace(plan, base={**plan.base, "model.name": "resnet50"})
+    assert room.forecast(store, other) is None
 
 
 def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(

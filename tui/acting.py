@@ -5,6 +5,8 @@ from __future__ import annotations
 from presets.language import Message, _, say
 from rounds import final, instability, next_step, planning, supervisor
 from rounds.next_step import Check, Design, Extend, NextStep
+from rounds.outlook import outlook
+from rounds.slots import machine
 from state.database import Store
 from tui import designing
 from tui.book import Book
@@ -46,7 +48,7 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
     if isinstance(step, Design):
         plan = step.plan(store)
         batch = planning.save(store, plan)
-        designing.show(session, plan, batch.name)
+        designing.show(session, plan, batch.name, outlook(store, plan, machine()))
         for note in step.notes:
             session.progress("  " + note.text())
         return {"does": "plan", "round": batch.name, "notes": step.notes}

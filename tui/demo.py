@@ -11,6 +11,8 @@ from typing import Any
 
 from presets.language import _, say
 from rounds import decision, launching, planning, reviewing
+from rounds.outlook import outlook
+from rounds.slots import machine
 from state import decisions, launches, project, trials
 from state.database import Store
 from state.errors import Refusal
@@ -155,7 +157,7 @@ def _round(session: Session, store: Store) -> Batch:
     known = trials.batches(store, planning.KIND)
     plan = planning.plan_of(store, known[0].name) if known else planning.propose(store, trials=TRIALS)
     batch = known[0] if known else planning.save(store, plan, slots=SLOTS)
-    designing.show(session, plan, batch.name)
+    designing.show(session, plan, batch.name, outlook(store, plan, machine(), SLOTS))
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)
     if any(entry.status not in trials.ENDED for entry in listed):

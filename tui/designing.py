@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
 from presets.language import _
 from rounds import budget, tunables
+from rounds.cost import Cost
+from rounds.outlook import Outlook
 from rounds.plan import Goal, RoundPlan
+from rounds.room import Disk
 from rounds.space import Choice, Domain
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from tui.say import choice
 from tui.session import Session
+from wizard.quantity import digits, duration, memory
 
 GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
 
@@ -62,8 +67,32 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
     return found
 
 
-def show(session: Session, plan: RoundPlan, name: str) -> None:
-    """The plan: its question, studies with their spaces, what is fixed, and what is wrong with the design."""
+def price(found: Cost, trials: int) -> str:
+    """The budget line: trials by measured seconds over slots, and the device hours of what the budget has left."""
+    if found.trial is None or found.seconds is None or found.hours is None:
+        return _("{n} trials, {slots} at once; how long one takes has not been measured yet").format(
+            n=trials, slots=found.at_once
+        )
+    words = _("{n} trials x {trial} / {slots} at once: {time}; device hours: {hours}").format(
+        n=trials,
+        trial=duration(found.trial).text(),
+        slots=found.at_once,
+        time=duration(found.seconds).text(),
+        hours=digits(found.hours),
+    )
+    if found.hours_left is None:
+        return words
+    return f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
+
+
+def checkpoints(disk: Disk) -> str:
+    """What the checkpoints of a round take of the disk."""
+    words = _("Checkpoints: about {need} of {free} free")
+    return words.format(need=memory(disk.need).text(), free=memory(disk.free).text())
+
+
+def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook) -> None:
+    """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it."""
     session.progress(
         _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
     )
@@ -80,15 +109,22 @@ def show(session: Session, plan: RoundPlan, name: str) -> None:
         session.progress(
             "  " + _("fixed, so the conclusion holds for their values only: {names}").format(names=choice(fixed))
         )
+    session.progress("  " + price(ahead.cost, len(plan.trials)))
+    if ahead.disk is not None:
+        session.progress("  " + checkpoints(ahead.disk))
     for note in plan.notes:
         session.progress("  " + note.text())
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *ahead.short):
         session.progress("  " + _("warning: {warning}").format(warning=warning.text()))
 
 
-def document(plan: RoundPlan) -> dict[str, Any]:
-    """A plan as the JSON answers give it."""
-    return plan.to_dict() | {"caveats": plan.caveats, "warnings": plan.warnings, "notes": plan.notes}
+def document(plan: RoundPlan, ahead: Outlook | None = None) -> dict[str, Any]:
+    """A plan as the JSON answers give it, with what is `ahead` where it has not run yet."""
+    said = {"caveats": plan.caveats, "warnings": plan.warnings, "notes": plan.notes}
+    if ahead is None:
+        return plan.to_dict() | said
+    said["warnings"] = (*plan.warnings, *ahead.short)
+    return plan.to_dict() | said | {"cost": asdict(ahead.cost), "disk": ahead.disk and asdict(ahead.disk)}
 
 
 def optimizer_of(store: Store) -> str:

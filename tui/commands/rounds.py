@@ -9,6 +9,8 @@ import click
 
 from presets.language import _
 from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from rounds.outlook import outlook
+from rounds.slots import machine
 from state import trials
 from state.database import Store
 from state.errors import Refusal
@@ -102,9 +104,12 @@ def plan(
             **({"trials": count} if count else {}),
         )
         batch = planning.save(store, proposed, slots=slots, override=override)
-    designing.show(session, proposed, batch.name)
+        ahead = outlook(store, proposed, machine(), slots)
+    designing.show(session, proposed, batch.name, ahead)
     session.text(_("Next: tunebook round run {name}").format(name=batch.name))
-    session.answer({"round": batch.name, "plan": designing.document(proposed), "next": ["tunebook", "round", "run"]})
+    session.answer(
+        {"round": batch.name, "plan": designing.document(proposed, ahead), "next": ["tunebook", "round", "run"]}
+    )
 
 
 @round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))

@@ -15,7 +15,8 @@ from textual.widgets import Static
 
 from presets import catalogue
 from presets.language import Message, _, error_text, say
-from rounds import budget, cost, planning, sharing, slots, supervisor, tunables
+from rounds import budget, planning, sharing, slots, supervisor, tunables
+from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of
 from rounds.slots import Machine
@@ -23,7 +24,7 @@ from rounds.space import Domain
 from state import launches, trials
 from state.errors import Refusal
 from state.project import Project
-from tui import draft
+from tui import designing, draft
 from tui.charts.grid import Column, Line
 from tui.draft import MEANINGS, NAMES, ROLES, Draft, Tunable
 from tui.keys import bindings
@@ -35,7 +36,7 @@ from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 from tui.widgets.text import show
-from wizard.quantity import digits, duration, setting
+from wizard.quantity import digits, setting
 
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
@@ -66,6 +67,7 @@ class DesignPage(Page):
         self._proposed = proposed is not None
         self._plan: RoundPlan | None = None
         self._machine: Machine | None = None
+        self._ahead: Outlook | None = None
         self._world: object = None
 
     def heading(self) -> Message:
@@ -297,6 +299,7 @@ class DesignPage(Page):
         if plan is None:
             text = Content(printable(error_text(refused))) if refused else Content("")
         else:
+            self._ahead = outlook(self.book.store, plan, self._machine) if self._machine else None
             text = Content("\n").join(list(self._facts(plan)))
             self._show_table(plan)
             self._show_notes(plan)
@@ -311,28 +314,11 @@ class DesignPage(Page):
         yield Content(self._price(plan))
 
     def _price(self, plan: RoundPlan) -> str:
-        """The budget line: trials by measured seconds over slots, and the device hours of what the budget has left."""
-        count = len(plan.trials)
-        if self._machine is None:
-            return _("{n} trials").format(n=count)
-        at_once = slots.at_once(self._machine, slots.device(self._machine, plan.base))
-        price = cost.estimate(self.book.store, plan, at_once)
-        if price.trial is None or price.seconds is None or price.hours is None:
-            return _("{n} trials, {slots} at once; how long one takes has not been measured yet").format(
-                n=count, slots=at_once
-            )
-        words = _("{n} trials x {trial} / {slots} at once: {time}; device hours: {hours}").format(
-            n=count,
-            trial=duration(price.trial).text(),
-            slots=at_once,
-            time=duration(price.seconds).text(),
-            hours=digits(price.hours),
-        )
-        if price.hours_left is None:
-            return words
-        left = _("{hours} left of the budget").format(hours=digits(price.hours_left))
-        over = VERDICTS["warn"].badge(ascii_only=self.book.ascii_only) if price.hours > price.hours_left else ""
-        return f"{words} ({left}) {over}".rstrip()
+        if self._ahead is None:
+            return _("{n} trials").format(n=len(plan.trials))
+        price = self._ahead.cost
+        over = VERDICTS["warn"].badge(ascii_only=self.book.ascii_only) if price.over else ""
+        return f"{designing.price(price, len(plan.trials))} {over}".rstrip()
 
     def _show_table(self, plan: RoundPlan) -> None:
         columns = [
@@ -346,7 +332,8 @@ class DesignPage(Page):
     def _show_notes(self, plan: RoundPlan) -> None:
         look = VERDICTS["warn"]
         mark = look.ascii if self.book.ascii_only else look.glyph
-        lines = [f"{mark} {warning.text()}" for warning in plan.warnings]
+        ahead = self._ahead
+        lines = [f"{mark} {warning.text()}" for warning in (*plan.warnings, *(ahead.short if ahead else ()))]
         lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
         if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
             lines.append(offer.text())
@@ -355,6 +342,8 @@ class DesignPage(Page):
             lines.append(
                 words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
             )
+        if ahead and ahead.disk:
+            lines.append(designing.checkpoints(ahead.disk))
         if plan.caveats:
             words = _("{n} hyperparameters are fixed: what the round shows holds for their values in the table only.")
             lines.append(words.format(n=len(plan.caveats)))
