@@ -21,6 +21,7 @@ from state import launches, looks, trials
 from state.database import Store
 from state.errors import Refusal
 from state.launches import Insight
+from state.trials import Batch
 
 # Rounds without a gain after which the search has nothing more to find where it looks (our judgement).
 WITHOUT_GAIN = 2
@@ -276,16 +277,20 @@ def saturated(store: Store) -> bool:
 
 def next_phase(store: Store) -> Message | None:
     """What comes after exploration, where it is over: the final study, then a launch, then one look at the test split
-    (P14). Before: a schedule, once a constant rate has worked (P20). None while rounds go on as they are."""
-    finals = [batch for batch in planning.rounds(store) if batch.plan.get("search")]
-    if finals and finals[-1].reviewed is not None:
-        return say(
-            "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook test"
-        )
-    if saturated(store):
-        return say(
-            "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
-        )
+    (P14). Before: a schedule, once a constant rate has worked (P20). None while rounds go on as they are, while the
+    final study goes on, and when all is over."""
+    match ending(store):
+        case "test":
+            return say(
+                "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook "
+                "test"
+            )
+        case "final":
+            return say(
+                "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
+            )
+    if _finals(store):
+        return None
     best = launches.best(store)
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
@@ -300,10 +305,13 @@ def next_phase(store: Store) -> Message | None:
 def ending(store: Store) -> Literal["", "final", "test"]:
     """What ends the search: the final study once exploration is over, the look at the test split after its review
     until there was one; empty before, and while the study goes on (P14)."""
-    finals = [batch for batch in planning.rounds(store) if batch.plan.get("search")]
-    if finals:
+    if finals := _finals(store):
         return "test" if finals[-1].reviewed is not None and not looks.looks(store) else ""
     return "final" if saturated(store) else ""
+
+
+def _finals(store: Store) -> list[Batch]:
+    return [batch for batch in planning.rounds(store) if batch.plan.get("search")]
 
 
 def caveats(entry: Insight) -> list[str]:

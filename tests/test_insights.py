@@ -158,6 +158,14 @@ def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
         phase = insights.next_phase(store)
         assert phase is not None
         assert "tunebook round final" in phase.text()
+        # While the final study goes on, no other is proposed.
+        final = planning.save(store, planning.propose(store, "minimise", trials=4), about={"search": "bayesian"})
+        assert (insights.ending(store), insights.next_phase(store)) == ("", None)
+        reviewing.review_batch(store, final.name)
+        phase = insights.next_phase(store)
+        assert insights.ending(store) == "test"
+        assert phase is not None
+        assert "tunebook test" in phase.text()
         a_round(store, lambda entry: 0.1, 4)
         assert not insights.saturated(store)
 
