@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from presets.language import Message, say
-from state import files, runs
+from state import files, run_command, runs
 
 EXIT = "exit.json"
 # How many lines from the end of its log a trial that failed is told with.
 TOLD_LINES = 3
 READ_LINES = 40
-# What the libraries print when a device's memory ran out and nobody caught it (engine.md 1.1), in lower case.
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cublas_status_alloc_failed")
 DISK_FULL = tuple(os.strerror(number).lower() for number in (errno.ENOSPC, errno.EDQUOT))
 
 
@@ -75,7 +73,7 @@ def cause(folder: Path, out_of_memory: bool) -> Cause:
         return Cause("killed", say("The process was killed by {signal}.", signal=_name(ended.signal)), True)
     if ended.code is None:
         return Cause("killed", say("The process was killed; nothing says by whom."), True)
-    if any(text in log for text in OUT_OF_MEMORY):
+    if run_command.out_of_memory(log):
         message = say("The memory of the device ran out. Choose a smaller batch size or model.")
         return Cause("out_of_memory", message, False)
     message = say("The process ended without a result, with exit code {code}.", code=ended.code)

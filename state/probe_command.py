@@ -19,7 +19,7 @@ from typing import Any
 
 from state import files
 from state.foreign import Reader
-from state.run_command import LOCK, LOG, OUT_OF_MEMORY, RESULT, die_with, last_words
+from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_memory
 
 ASKED, SIZES = "probe.json", "sizes.jsonl"
 POLL_SECONDS = 0.05
@@ -128,7 +128,7 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
     look(ended=True)
     if child.returncode and not stopped:
         text = log.read_text(encoding="utf-8", errors="replace")[-16_384:]
-        outcome = "out_of_memory" if any(word in text for word in OUT_OF_MEMORY) else "failed"
+        outcome = "out_of_memory" if out_of_memory(text) else "failed"
         return _unmeasured(size, outcome, f"exit code {child.returncode}. It printed last: {last_words(text)}")
     rate, spread, how = throughput(size, seen, rates, seconds, epochs=reader.found == ["summary.csv"])
     if rate is None:

@@ -34,8 +34,14 @@ COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT = (
 )
 POLL_SECONDS = 0.25
 LAST_LINES = 6
-# How libraries say that memory ran out; the kernel's killer says nothing.
-OUT_OF_MEMORY = ("out of memory", "OutOfMemoryError", "can't allocate memory", "MemoryError")
+# How libraries say that memory ran out (engine.md 1.1), in lower case; the kernel's killer says nothing.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "outofmemoryerror",
+    "can't allocate memory",
+    "cublas_status_alloc_failed",
+    "memoryerror",
+)
 # Libraries whose version may change a result, of those that the command's Python has.
 LIBRARIES = [
     "torch",
@@ -120,9 +126,9 @@ def outcome(
     elif diverged:
         message = f"{metric} is not a number at step {metrics.values[-1][0]}."
         result |= {"status": "infeasible", "reason": "diverged", "message": message}
-    elif code and any(word in log for word in OUT_OF_MEMORY):
+    elif code and out_of_memory(log):
         message = f"Memory ran out. It printed last: {last}"
-        result |= {"status": "infeasible", "reason": "out of memory", "message": message}
+        result |= {"status": "infeasible", "reason": "out_of_memory", "message": message}
     elif code:
         message = f"The command ended with exit code {code}. It printed last: {last or '(nothing)'}"
         result |= {"status": "failed", "reason": "error", "message": message}
@@ -214,6 +220,11 @@ def _point(row: Mapping[str, Any]) -> dict[str, Any]:
 def _json(value: float) -> float | str:
     """The value, or what JSON can hold in place of one that is not finite."""
     return value if math.isfinite(value) else str(value)
+
+
+def out_of_memory(log: str) -> bool:
+    """Whether what was printed says that memory ran out."""
+    return any(words in log.lower() for words in OUT_OF_MEMORY)
 
 
 def last_words(log: str) -> str:

@@ -78,7 +78,7 @@ def command_of(pid: int) -> psutil.Process:
         (GOOD.replace("0.5", 'float("nan")'), 0, "infeasible", "diverged", "score is not a number at step 3"),
         ("import sys; print('first'); sys.exit('no data [/red]')", 1, "failed", "error", "first | no data [/red]"),
         ("raise SystemExit(7)", 7, "failed", "error", "exit code 7. It printed last: (nothing)"),
-        (GOOD + "raise MemoryError('CUDA out of memory')", 1, "infeasible", "out of memory", "Memory ran out"),
+        (GOOD + "raise MemoryError('CUDA out of memory')", 1, "infeasible", "out_of_memory", "Memory ran out"),
         (GOOD.replace("0.5", 'float("inf")') + "assert False", 1, "infeasible", "diverged", "not a number"),
     ],
 )
