@@ -267,6 +267,7 @@ def test_new_refuses_a_project_that_has_decided_on_other_data(
         (["train/a/1.png"], "image-classification"),
         (["reviews.csv"], "text-classification"),
         (["train/part.jsonl"], "text-classification"),
+        (["reviews.ndjson"], "text-classification"),
     ],
 )
 def test_the_task_is_told_by_what_the_data_look_like(names: list[str], task: str, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from state.errors import Refusal
 from training.config import TASKS
 
-TABLES = {".csv", ".tsv", ".jsonl", ".json", ".bz2", ".gz"}
+# Tables that training reads, and those that it will say how to save as one of these.
+TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".bz2", ".gz"}
 
 
 def typed_path(text: str) -> Path:

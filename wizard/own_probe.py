@@ -177,8 +177,10 @@ def _evidence(found: Measurement) -> Iterator[Message]:
     if "clock" in how:
         yield say("Some sizes were timed by the clock, their start included: they are faster than they look.")
     for line in lines:
-        if line["outcome"] != "measured":
+        if line["outcome"] == "out_of_memory":
             yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=line["message"])
+        elif line["outcome"] != "measured":
+            yield say("A batch of {size} failed: {message}", size=line["batch_size"], message=line["message"])
     yield say(
         "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
         "decided here and never searched."
