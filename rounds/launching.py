@@ -233,7 +233,7 @@ def _sides(store: Store, batch: Batch) -> dict[str, list[Trial]]:
 
 def _runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
     """The runs of a configuration in earlier launches, on either side; the round that found it does not count."""
-    wanted = content_hash({key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL})
+    wanted = reviewing.identity_of(settings)
     return [
         entry
         for batch in trials.batches(store, KIND)

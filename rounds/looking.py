@@ -34,7 +34,7 @@ def subject(store: Store) -> str:
     best = launches.best(store)
     if best is None:
         raise Refusal("There is no best configuration yet: the test split is for what is chosen in the end.")
-    wanted = content_hash({key: value for key, value in best.settings.items() if key not in reviewing.INCIDENTAL})
+    wanted = reviewing.identity_of(best.settings)
     for batch in reversed(trials.batches(store)):
         own = {
             entry.id

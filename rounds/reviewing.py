@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rounds import instability, planning
 from rounds.finding import Finding
@@ -75,7 +76,11 @@ def noise(store: Store) -> float | None:
 
 def identity(store: Store, entry: Trial) -> str:
     """What a trial tries, whatever its seed: the hash of its configuration without what is incidental."""
-    settings = trials.trial_settings(store, entry)
+    return identity_of(trials.trial_settings(store, entry))
+
+
+def identity_of(settings: Mapping[str, Any]) -> str:
+    """The same of a whole configuration."""
     return content_hash({key: value for key, value in settings.items() if key not in INCIDENTAL})
 
 

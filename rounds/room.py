@@ -109,8 +109,8 @@ class Room:
     def _written(self, entry: Trial) -> int:
         folder = self._store.project.trial_folder(entry.id)
         if self._store.project.settings.command:
-            return sum(folder_size(Path(path)) for path, _, _ in os.walk(folder / run_command.OUTPUT))
-        return folder_size(folder / sweep.CHECKPOINTS)
+            return sum(sweep.folder_size(Path(path)) for path, _, _ in os.walk(folder / run_command.OUTPUT))
+        return sweep.folder_size(folder / sweep.CHECKPOINTS)
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,3 @@ def disk_free(path: Path) -> int:
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
-
-
-def folder_size(folder: Path) -> int:
-    """Bytes of the files right in a folder; 0 where there is none."""
-    try:
-        with os.scandir(folder) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries if entry.is_file())
-    except OSError:
-        # Files come and go while a trial writes.
-        return 0

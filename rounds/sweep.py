@@ -8,6 +8,7 @@ adopted at any time.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from rounds import reviewing
 from rounds.record import usable
 from state import configurations, launches, trials
 from state.database import Store
-from state.document import content_hash
 from state.trials import Batch, Trial
 
 CHECKPOINTS = "checkpoints"
@@ -47,7 +47,7 @@ def superfluous(store: Store) -> list[Superfluous]:
                 for entry in listed
                 if entry.id not in kept and reviewing.identity(store, entry) not in adopted
             ]
-        found += [Superfluous(folder / CHECKPOINTS, _size(folder / CHECKPOINTS)) for folder in folders]
+        found += [Superfluous(folder / CHECKPOINTS, folder_size(folder / CHECKPOINTS)) for folder in folders]
     return [entry for entry in found if entry.size]
 
 
@@ -56,7 +56,7 @@ def sweep(store: Store) -> int:
     freed = 0
     for entry in superfluous(store):
         shutil.rmtree(entry.folder, ignore_errors=True)
-        freed += entry.size - _size(entry.folder)
+        freed += entry.size - folder_size(entry.folder)
     return freed
 
 
@@ -78,10 +78,7 @@ def _decided(store: Store, name: str) -> bool:
 def _adopted(store: Store) -> set[str]:
     """The configurations that were the best one at any time, whatever the seed."""
     names = [entry.candidate for entry in launches.launches(store) if entry.decision == "adopt"]
-    return {
-        content_hash({key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL})
-        for settings in (configurations.configuration(store, name).settings for name in names)
-    }
+    return {reviewing.identity_of(configurations.configuration(store, name).settings) for name in names}
 
 
 def _best(store: Store, listed: list[Trial]) -> list[Trial]:
@@ -97,5 +94,11 @@ def _earlier_tries(store: Store, entry: Trial) -> Iterator[Path]:
         yield from (path for path in folder.parent.glob(f"{entry.id}.*") if path.suffix[1:].isdecimal())
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+def folder_size(folder: Path) -> int:
+    """Bytes of the files right in a folder; 0 where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries if entry.is_file())
+    except OSError:
+        # Files come and go while a trial writes.
+        return 0

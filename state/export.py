@@ -100,15 +100,7 @@ def origin(store: Store, trial: Trial, code: Path) -> Origin:
 
     Refuses a trial that did not complete, and one whose folder has lost its configuration or its result.
     """
-    check_complete(trial)
-    folder = store.project.trial_folder(trial.id)
-    result = files.read_json(folder / "result.json")
-    try:
-        settings = document.values(tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        settings = None
-    if result is None or settings is None:
-        raise Refusal("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
+    settings, result = kept(store, trial)
     return Origin(trial, _absolute(store, settings), result, code, code_hash(code) != result.get("code"))
 
 
@@ -127,14 +119,24 @@ def write(target: Path, source: Origin, *, reasons: Mapping[str, str], heading: 
     return write_folder(target.expanduser().resolve(), lambda folder: _fill(folder, source, configuration, readme))
 
 
-def check_complete(trial: Trial) -> None:
-    """Refuse a trial that cannot be reproduced."""
+def kept(store: Store, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration (dotted names) and the result of a trial, out of its folder. Refuses a trial that cannot be
+    reproduced, because it did not complete or its folder has lost them."""
     if trial.status != "complete":
         raise Refusal(
             "{id} is {status}; only a complete trial can be reproduced. See: tunebook round status",
             id=trial.id,
             status=trial.status,
         )
+    folder = store.project.trial_folder(trial.id)
+    result = files.read_json(folder / "result.json")
+    try:
+        settings = document.values(tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        settings = None
+    if result is None or settings is None:
+        raise Refusal("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
+    return settings, result
 
 
 def write_folder(target: Path, fill: Callable[[Path], object]) -> Path:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import document, export, files, pipeline, run_command
+from state import document, export, pipeline, run_command
 from state.database import Store, now
-from state.errors import Refusal
 from state.pipeline import Pipeline
 from state.trials import Trial
 
@@ -36,15 +34,7 @@ class Source:
 
 def source(store: Store, trial: Trial) -> Source:
     """All that an export of the trial needs. Refuses one that did not complete, or whose folder has lost its files."""
-    export.check_complete(trial)
-    folder = store.project.trial_folder(trial.id)
-    result = files.read_json(folder / "result.json")
-    try:
-        settings = document.values(tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        settings = None
-    if result is None or settings is None:
-        raise Refusal("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
+    settings, result = export.kept(store, trial)
     own = pipeline.own(store.project)
     changed = run_command.code_of(own.directory, pipeline.named_files(own)) != result.get("code")
     return Source(trial, settings, result, own, changed)

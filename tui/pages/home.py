@@ -24,6 +24,7 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.pages.page import Page
+from tui.report.of_launches import reached
 from tui.say import figure, trouble
 from tui.terminal import printable
 from tui.theme import STATUSES
@@ -152,20 +153,9 @@ def _best(store: Store) -> str:
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if not adopted:
         return _("There is no best configuration yet: the first is the baseline's.")
-    metric = store.project.settings.metric
-
-    def result(batch: str) -> float | None:
-        found = [
-            entry.best
-            for entry in trials.trials(store, batch)
-            if entry.best is not None and entry.study in ("candidate", "baseline", "learning-rate sweep")
-        ]
-        better = max if store.project.settings.direction == "max" else min
-        return sum(found) / len(found) if found and batch.startswith("launch") else better(found, default=None)
-
-    first, last = result(adopted[0].batch), result(adopted[-1].batch)
+    first, last = reached(store, adopted[0]), reached(store, adopted[-1])
     words = _("Best configuration: that of {batch}, {metric} {value}").format(
-        batch=adopted[-1].batch, metric=metric, value="-" if last is None else figure(last)
+        batch=adopted[-1].batch, metric=store.project.settings.metric, value=figure(last)
     )
     if len(adopted) > 1 and first is not None:
         words += " " + _("(baseline {value})").format(value=figure(first))
