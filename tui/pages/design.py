@@ -33,7 +33,7 @@ from tui.pages.page import Page
 from tui.terminal import printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Reading
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.table import Table
 from tui.widgets.text import show
 from wizard.quantity import digits, setting
@@ -113,9 +113,9 @@ class DesignPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         planned = ("start", "goal", "about", "role", "range", "trials", "number")
         if action in planned:
-            return self._plan is not None and not self._asking()
+            return self._plan is not None and not asking(self)
         if action == "override":
-            return self._plan is None and not self._asking() and bool(trials.batches(self.book.store, "baseline"))
+            return self._plan is None and not asking(self) and bool(trials.batches(self.book.store, "baseline"))
         return super().check_action(action, parameters)
 
     def on_table_opened(self) -> None:
@@ -204,16 +204,7 @@ class DesignPage(Page):
         self.query_one(Prompt).search(event.table)
 
     def leave(self) -> bool:
-        table = self.query_one(Table)
-        if self.query_one(Prompt).leave():
-            return True
-        searched = bool(table.wanted)
-        table.filter("")
-        return searched
-
-    def _asking(self) -> bool:
-        """Whether a question is open; keys are meant for it then."""
-        return any(prompt.display for prompt in self.query(Prompt))
+        return self.query_one(Prompt).leave() or self.query_one(Table).show_all()
 
     def _take_start(self, answer: str) -> bool:
         if answer == "start":

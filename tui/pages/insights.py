@@ -25,7 +25,7 @@ from tui.pages.page import Page
 from tui.say import trouble
 from tui.terminal import cut, printable
 from tui.widgets.controls import Choices
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 
 MARGIN = 3
@@ -88,9 +88,9 @@ class InsightsPage(Page):
         if action in ("confirm", "edit", "refuse"):
             marked = self._marked() if self.ready else None
             waits = action != "confirm" or isinstance(marked, Proposed)
-            return marked is not None and waits and not self._asking()
+            return marked is not None and waits and not asking(self)
         if action == "write":
-            return not self._asking()
+            return not asking(self)
         return True
 
     @work(thread=True, exclusive=True, group="insights")
@@ -171,9 +171,6 @@ class InsightsPage(Page):
     def _record(self, decide: Callable[[], None]) -> bool:
         # `attempt` reads the page again.
         return self.book.attempt(decide)
-
-    def _asking(self) -> bool:
-        return any(prompt.display for prompt in self.query(Prompt))
 
     def _marked(self) -> Proposed | Insight | None:
         key = self.query_one("#list", Choices).marked

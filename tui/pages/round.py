@@ -26,7 +26,7 @@ from tui.say import figure
 from tui.terminal import printable
 from tui.theme import MARKS, STATUSES
 from tui.widgets.growing import Curves, unbounded
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.table import Table
 from tui.widgets.trial_table import ranked, short, trial_table
 from wizard.quantity import duration
@@ -167,16 +167,7 @@ class RoundPage(Page):
         self.query_one(Prompt).search(event.table)
 
     def leave(self) -> bool:
-        table = self.query_one(Table)
-        if self.query_one(Prompt).leave():
-            return True
-        searched = bool(table.wanted)
-        table.filter("")
-        return searched
-
-    def _asking(self) -> bool:
-        """Whether a question is open; keys are meant for it then."""
-        return any(prompt.display for prompt in self.query(Prompt))
+        return self.query_one(Prompt).leave() or self.query_one(Table).show_all()
 
     def _ask(self, wanted: str) -> None:
         self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
@@ -201,7 +192,7 @@ class RoundPage(Page):
 
     def _possible(self, action: str) -> bool:
         """Whether a wish makes sense now."""
-        if self._batch is None or self._asking():
+        if self._batch is None or asking(self):
             return False
         ended = all(entry.status in ENDED for entry in self._trials.values())
         wanted = self._batch.wanted

@@ -19,6 +19,11 @@ Answered = Callable[[str], bool]
 """What is done with an answer; whether it was accepted, otherwise the question stays."""
 
 
+def asking(page: Widget) -> bool:
+    """Whether a question is open on a page; keys are meant for it then."""
+    return any(prompt.display for prompt in page.query(Prompt))
+
+
 class Prompt(Vertical):
     """Hidden until something is asked; then it has the focus, and gives it back when it is answered or left."""
 

@@ -95,6 +95,12 @@ class Table(Picture, can_focus=True):
         self._show()
         return bool(self._lines)
 
+    def show_all(self) -> bool:
+        """Show all lines again; whether only some were shown."""
+        filtered = bool(self._wanted)
+        self.filter("")
+        return filtered
+
     def _show(self) -> None:
         before, place = len(self._lines), self._places.get(self.marked, 0)
         sought = self._wanted.casefold()
