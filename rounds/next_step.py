@@ -17,7 +17,6 @@ from state.database import Store
 from state.errors import Refusal
 from training.config import about
 
-SCHEDULE = "schedule.name"
 # In the order of what they cost in understanding; the first that is off is tried first.
 REGULARISERS = (
     "regularization.label_smoothing",
@@ -25,8 +24,6 @@ REGULARISERS = (
     "optimizer.weight_decay",
     "regularization.drop_path",
 )
-
-
 # What the built-in training can do by settings that another script need not have.
 OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")
 
@@ -143,11 +140,8 @@ def _beyond(choices: Sequence[Choice], key: str) -> Choice | None:
 def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     goal, asked = _again(store, name)
     base = planning.plan_of(store, name).base
-    if steps.STEPS not in base:
-        raise Refusal("The command takes no number of steps.")
+    planning.require_steps(base)
     wanted = int(payload["steps"])
-    if steps.STEPS not in base:
-        raise Refusal("How long a run is, is fixed in your command: change it there, and run the baseline again.")
     return Design(goal, asked, steps=wanted, notes=steps.transfer(base, wanted))
 
 
@@ -163,7 +157,9 @@ def _stabilise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
 
 def _schedule(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     note = say("A decay is worth a look now that a constant rate works: linear and cosine are the usual ones.")
-    return Design("compare", {SCHEDULE: Domain("categorical", choices=("constant", "linear", "cosine"))}, notes=(note,))
+    return Design(
+        "compare", {steps.SCHEDULE: Domain("categorical", choices=("constant", "linear", "cosine"))}, notes=(note,)
+    )
 
 
 def _failed(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:

@@ -15,7 +15,7 @@ from rounds.record import GRADIENT_NORM, usable
 from rounds.remedies import Remedy
 from rounds.roles import OPTIMIZER, including, name_of
 from rounds.space import Dimension, Domain
-from rounds.steps import changed
+from rounds.steps import STEPS, changed
 from state import configurations, decisions, launches, metrics, pipeline, trials
 from state.configurations import Configuration
 from state.database import Store
@@ -207,9 +207,14 @@ def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:
     """Another number of steps, evaluated as often on the way."""
     if steps < 1:
         raise Refusal("{steps}: a trial takes at least 1 step.", steps=steps)
-    if "training.steps" not in base:
-        raise Refusal("The command takes no number of steps.")
+    require_steps(base)
     return changed(base, steps)
+
+
+def require_steps(base: Mapping[str, Any]) -> None:
+    """Refuse to change the number of steps of a command of the user's own that takes none."""
+    if STEPS not in base:
+        raise Refusal("How long a run is, is fixed in your command: change it there, and run the baseline again.")
 
 
 def _record_override(store: Store, base: Configuration, words: str) -> None:

@@ -9,7 +9,6 @@ from presets.language import Message, say
 
 WARMUP, SCHEDULE = "schedule.warmup_steps", "schedule.name"
 STEPS, EVERY = "training.steps", "training.evaluate_every"
-EVERY = "training.evaluate_every"
 # A longer warm-up than this share of the steps leaves too few for training (playbook, P22).
 LONGEST_WARMUP = 0.1
 
