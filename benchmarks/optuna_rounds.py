@@ -176,9 +176,12 @@ def _report(folder: Path, seconds: float, told: Any) -> None:
             try:
                 trial.report(0.5, points)
                 points += 1
-            except Exception:
+            # Whatever a report fails with, SQLAlchemy's errors of many types, is an error that a user would meet.
+            except Exception as error:
                 errors += 1
+                print(error, file=sys.stderr)
             time.sleep(0.01)
-    except Exception:
+    except Exception as error:
         errors += 1
+        print(error, file=sys.stderr)
     told.put((points, errors))

@@ -28,6 +28,7 @@ import psutil
 from benchmarks import optuna_rounds
 from rounds import supervisor
 from state import files, metrics, trials
+from state.errors import Refusal
 from state.metrics import index_metrics
 from state.project import Project
 from state.store import open_store
@@ -233,7 +234,8 @@ def writers(folder: Path) -> Iterator[str]:
             try:
                 index_metrics(store, ids)
                 metrics.curves(store, "round-1", METRIC)
-            except Exception as error:
+            # What a screen would show as a failure: the store's refusals, and SQLite's own errors.
+            except (Refusal, sqlite3.Error) as error:
                 errors += 1
                 print(error, file=sys.stderr)
             looks += 1
@@ -326,7 +328,10 @@ def _busy(folder: Path, data: Path, seconds: float) -> float:
         with open(folder / "supervisor.log", "wb") as log:
             command = [sys.executable, "-c", code, "--project", str(project.root)]
             started = subprocess.Popen(command, stdout=log, stderr=log)
-        running = lambda: sum(entry.status == "running" and entry.steps_done > 0 for entry in trials.trials(store))  # noqa: E731
+
+        def running() -> int:
+            return sum(entry.status == "running" and entry.steps_done > 0 for entry in trials.trials(store))
+
         wait_for(lambda: running() == 8, "eight trials never ran", 600)
         process = psutil.Process(started.pid)
         before, began = process.cpu_times(), time.monotonic()

@@ -27,6 +27,7 @@ from state.errors import Refusal
 from state.store import open_store
 from tests import set_up, small_project
 from tests.screens import NARROW, wait_for_text
+from tui import deciding
 from tui.app import Tunebook
 from tui.charts.plot import Axes
 from tui.charts.series import Series
@@ -80,7 +81,7 @@ def launched(store: Store) -> None:
     launching.start(store, launching.propose(store, "round-1"))
     for entry in trials.trials(store, "launch-1"):
         small_project.end(store, entry.id, (0.2 if entry.study == "candidate" else 0.5) + entry.number / 1000)
-    launching.decide(store, "launch-1", launching.judge(store, "launch-1").decision)  # pyright: ignore[reportArgumentType]
+    launching.decide(store, "launch-1", deciding.suggested(launching.judge(store, "launch-1")))
 
 
 class Page(HTMLParser):
@@ -229,7 +230,7 @@ def test_the_table_of_studies_opens_in_a_spreadsheet_without_running_anything(st
         ("round-1", "12", "1", "0.2")
     ]
     assert rows[0]["command"] == "tunebook export round-1-004 --trial round-1-004"
-    assert as_text._cell("=1+1") == "'=1+1"  # pyright: ignore[reportPrivateUsage]
+    assert as_text._cell("=1+1") == "'=1+1"
 
 
 def test_the_json_has_all_trials_with_their_curves_and_is_standard(store: Store) -> None:

@@ -70,7 +70,7 @@ def test_nothing_of_the_file_is_run(tmp_path: Path) -> None:
 
     class Harmful:
         def __reduce__(self) -> tuple[object, tuple[str]]:
-            return Path.touch, (tmp_path / "run",)  # pyright: ignore[reportReturnType]
+            return Path.touch, (tmp_path / "run",)  # pyright: ignore[reportReturnType]  what is called may be anything
 
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         path = tmp_path / f"{protocol}.pth"

@@ -68,7 +68,8 @@ class Checkpoints:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
             progress = _read_progress(json.loads(metadata["progress"]))
         except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
             raise _unusable(path, f"a checkpoint that can be read ({type(error).__name__}: {error})") from None

@@ -30,6 +30,7 @@ class Picture(Widget):
 
     def picture(self) -> tuple[Row, ...]:
         """The rows, as many and as wide as the widget's size."""
+        # Every kind of picture has its own; Textual's metaclass admits no ABC that would say so.
         raise NotImplementedError
 
     def redraw(self) -> None:

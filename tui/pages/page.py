@@ -98,6 +98,7 @@ class Page(Screen[None]):
 
     def heading(self) -> Message:
         """The page's name."""
+        # This and `body` every page has; Textual's metaclass admits no ABC that would say so.
         raise NotImplementedError
 
     def body(self) -> ComposeResult:
