@@ -121,10 +121,6 @@ class Optimizer:
     popular_for: tuple[str, ...]
     hyperparameters: tuple[Hyperparameter, ...]
 
-    def open_at(self, trials: int) -> tuple[Hyperparameter, ...]:
-        """The hyperparameters worth searching in a round of so many trials (row P21)."""
-        return tuple(h for h in self.hyperparameters if h.opens_at is not None and h.opens_at <= trials)
-
 
 _teams: list[Presets] = []
 

@@ -36,6 +36,4 @@ def to_stop(batch: Batch, entry: Trial) -> bool:
 def work(batches: Iterable[Batch], unfinished: Iterable[Trial]) -> bool:
     """Whether a supervisor has anything to do: a trial that runs, or one that is to be started."""
     entries = list(unfinished)
-    return any(entry.status == "running" for entry in entries) or any(
-        waiting(batch, entries) for batch in batches if batch.wanted == "run"
-    )
+    return any(entry.status == "running" for entry in entries) or any(waiting(batch, entries) for batch in batches)

@@ -128,7 +128,7 @@ class Store:
     def _migrate(self) -> None:
         known = {migration.name for migration in migrations.pending(self.database)}
         applied = {migration.name for migration in migrations.applied(self.database)}
-        newer = applied - {name for name in _MIGRATION_NAMES}
+        newer = applied - _MIGRATION_NAMES
         if newer:
             message = (
                 "{path}: the store was written by a newer version of Tunebook ({names}). Upgrade; nothing was changed."

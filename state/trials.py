@@ -16,7 +16,6 @@ from state.database import Event, Store, now
 from state.errors import Refusal
 from state.metrics import index_metrics, number
 
-KINDS = ("baseline", "round", "launch")
 ENDED = ("complete", "infeasible", "failed")
 
 

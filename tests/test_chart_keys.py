@@ -15,7 +15,7 @@ from tui.charts.legend import compared
 from tui.charts.plot import Axes, draw
 from tui.charts.series import Cursor, Series
 from tui.charts.smooth import SHARES, smoothed
-from tui.window import cut, moved, whole, zoomed
+from tui.charts.window import cut, moved, whole, zoomed
 
 LINE = Series("a", "first", range(1, 101), [1 / step for step in range(1, 101)], ids=["t1"] * 100)
 OTHER = Series("b", "", range(1, 101), [2 / step for step in range(1, 101)], ids=["t2"] * 100)

@@ -16,7 +16,6 @@ from wizard import chance, configuration, inspection, measuring, scaling
 from wizard.inspection import Progress
 
 ONE_BATCH, SHUFFLE, LENGTH, BATCH_SIZE = "one-batch", "shuffle", "length", "batch-size"
-KINDS = (ONE_BATCH, SHUFFLE, LENGTH, BATCH_SIZE)
 
 
 def start(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str:

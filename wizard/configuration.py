@@ -15,9 +15,9 @@ from wizard import own
 
 # The decisions of the set-up, in their order. Whatever else is recorded as a decision sets nothing here.
 STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
-# Of a pipeline of the user's own: the rest is decided in their script.
 # Decided by measurement, together with the batch size.
 RUNTIME = "runtime"
+# Of a pipeline of the user's own: the rest is decided in their script.
 OWN_STEPS = ("metric", "initial", "batch_size", "baseline")
 
 

@@ -17,9 +17,9 @@ from tui.charts.plot import Axes, draw
 from tui.charts.series import COLOURS, Cursor, Series
 from tui.charts.smooth import SHARES, smoothed
 from tui.charts.walk import Walk
+from tui.charts.window import Window, cut, moved, whole, zoomed
 from tui.keys import bindings
 from tui.theme import series_colours
-from tui.window import Window, cut, moved, whole, zoomed
 
 STYLES = ("title", "axis", "empty", "cursor", "faint", *(f"series-{colour}" for colour in range(COLOURS)))
 

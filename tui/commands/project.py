@@ -1,4 +1,4 @@
-"""`tunebook status`, `decisions`, `insights`: where a project stands, what was decided and what was learnt."""
+"""`tunebook status` and `decisions`: where a project stands, and what was decided."""
 
 from __future__ import annotations
 

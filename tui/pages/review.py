@@ -35,11 +35,11 @@ from tui.say import trouble
 from tui.terminal import cut, fit, printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 
-# The checks by the order in which they change what is done next.
 DISMISSED = "dismissed"
+# By what changes most of what is done next.
 ORDER = ("fail", "warn", "cannot tell", "pass", DISMISSED)
 # Cells of a verdict's badge with the gap behind it, and of what stands beside the lines: padding and scroll bar.
 BADGE, MARGIN = 15, 3
@@ -116,9 +116,9 @@ class ReviewPage(Page):
         """Only what the marked finding proposes, and what can be dismissed."""
         finding = self._marked() if self._made else None
         if action == "act":
-            return finding is not None and finding.action is not None and not self._asking()
+            return finding is not None and finding.action is not None and not asking(self)
         if action == "disregard":
-            return finding is not None and finding.verdict != "pass" and not self._asking()
+            return finding is not None and finding.verdict != "pass" and not asking(self)
         return True
 
     def load(self) -> None:
@@ -164,7 +164,7 @@ class ReviewPage(Page):
         self._show_marked()
 
     def on_option_list_option_selected(self) -> None:
-        # What is chosen in a question stays in it (tui/prompt.py).
+        # What is chosen in a question stays in it (tui/widgets/prompt.py).
         self.query_one(Chart).focus()
 
     def on_chart_picked(self, event: Chart.Picked) -> None:
@@ -228,10 +228,6 @@ class ReviewPage(Page):
             self._show_findings(self._reviewed)
             self._show_marked()
         return done
-
-    def _asking(self) -> bool:
-        """Whether a question is open; keys are meant for it then."""
-        return any(prompt.display for prompt in self.query(Prompt))
 
     def action_launch(self) -> None:
         """Propose the best trial of the round for a launch."""

@@ -51,7 +51,7 @@ def content(store: Store, kind: str) -> str:
 
 
 def free_name(folder: Path) -> Path:
-    """`document.html` in a folder, or the next name that is free."""
+    """`report.html` in a folder, or the next name that is free."""
     number = 2
     path = folder / "report.html"
     while path.exists():
