@@ -47,6 +47,7 @@ SHOTS = (
     Shot("home", "second"),
     Shot("setup", "second", "setup architecture"),
     Shot("setup-table", "second", "setup batch_size"),
+    Shot("comparison", "second", "comparison"),
     Shot("design", "second", "design"),
     Shot("round", "second", "round round-2"),
     Shot("trial", "second", "trial round-1-008"),

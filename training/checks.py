@@ -5,8 +5,9 @@ shuffle     does it learn more from the labels than from shuffled ones, and noth
 length      in how many steps does the fastest of some constant rates fit the training split? (P15)
 batch-size  how does the validation result come along at several batch sizes, each at some constant rates? (G7)
 
-All train at a constant rate without regularisation. FOLDER gets progress.jsonl and result.json. Exit codes: 0 complete
-(passed or not), 1 failed, 143 stopped.
+All train at a constant rate without regularisation. FOLDER gets progress.jsonl and result.json; of batch-size also
+so_far.json, with what result.json will have, after every run. Exit codes: 0 complete (passed or not), 1 failed, 143
+stopped.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def run(check: str, path: Path, folder: Path, cache: Path | None, sizes: Sequenc
         devices.prepare(config, device)
         dataset = open_dataset(config, cache)
         with (folder / "progress.jsonl").open("w", encoding="utf-8") as file:
-            bench = Bench(config, dataset, device, stop, _reporter(file), tuple(sorted(sizes)))
+            bench = Bench(config, dataset, device, stop, _reporter(file), folder, tuple(sorted(sizes)))
             work = {"one-batch": one_batch, "shuffle": shuffle, "length": length, "batch-size": batch_size}[check]
             result = {"status": "complete", "check": check, **work(bench)}
     except Stopped:
@@ -123,6 +124,7 @@ class Bench:
     device: torch.device
     stop: Callable[[], bool]
     report: Progress
+    folder: Path
     sizes: tuple[int, ...] = ()
 
     def learn(self, rate: float, batches: Iterable[tuple[Inputs, Tensor]]) -> Iterator[tuple[int, nn.Module, Tensor]]:
@@ -283,7 +285,9 @@ def batch_size(bench: Bench) -> dict[str, Any]:
     examples = min(training.steps * training.batch_size, MOST_STEPS * min(sizes))
     lengths = {size: max(1, round(examples / size)) for size in sizes}
     looks = min(LOOKS, *lengths.values())
-    total, done, found = len(NEAR_RATES) * sum(lengths.values()), 0, []
+    total, done = len(NEAR_RATES) * sum(lengths.values()), 0
+    found: dict[str, Any] = {"metric": training.metric, "direction": METRICS[training.metric]}
+    found |= {"examples": examples, "looks": looks, "sizes": []}
     for size, steps in lengths.items():
         # Smaller batches cannot be cut into the statistics of a larger one.
         ghost = training.ghost_batch_size if training.ghost_batch_size <= size else 0
@@ -292,14 +296,14 @@ def batch_size(bench: Bench) -> dict[str, Any]:
         )
         here = dataclasses.replace(bench, config=config)
         due = {round(look * steps / looks) for look in range(1, looks + 1)}
-        tried = []
+        tried: list[dict[str, Any]] = []
+        found["sizes"].append({"batch_size": size, "steps": steps, "tried": tried})
         for share in NEAR_RATES:
             rate = share * scaled_rate(bench.rate, size / training.batch_size, config.optimizer.name)
             tried.append({"learning_rate": rate, "curve": _curve(here, rate, steps, due, done, total)})
+            record.write_json(bench.folder / "so_far.json", found)
             done += steps
-        found.append({"batch_size": size, "steps": steps, "tried": tried})
-    direction = METRICS[training.metric]
-    return {"metric": training.metric, "direction": direction, "examples": examples, "looks": looks, "sizes": found}
+    return found
 
 
 def scaled_rate(rate: float, factor: float, optimizer: str) -> float:

@@ -16,6 +16,7 @@ from wizard import chance, configuration, inspection, measuring, scaling
 from wizard.inspection import Progress
 
 ONE_BATCH, SHUFFLE, LENGTH, BATCH_SIZE = "one-batch", "shuffle", "length", "batch-size"
+LENGTHS = ("training.steps", "training.evaluate_every")
 
 
 def start(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str:
@@ -42,6 +43,17 @@ def finish(store: Store, kind: str, id: str) -> Measurement:
 def fresh(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> Measurement | None:
     """The latest check, unless configuration or data are others now."""
     return measuring.fresh(store, kind, _subject(store, kind, _values(store, provisional)))
+
+
+def last(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str | None:
+    """The newest check of what is decided now that was not recorded, however it ended; `finish` says why it did."""
+    return measuring.last(store, kind, _subject(store, kind, _values(store, provisional)))
+
+
+def so_far(store: Store, id: str) -> scaling.Report | None:
+    """What a comparison of batch sizes has shown up to now; None before its first run has ended."""
+    found = files.read_json(store.project.measurement_folder(id) / "so_far.json")
+    return scaling.report({**found, **scaling.context(store, found)}) if found else None
 
 
 def progress(project: Project, id: str) -> Progress:
@@ -180,5 +192,9 @@ def _values(store: Store, provisional: Mapping[str, Any] | None) -> dict[str, An
 
 
 def _subject(store: Store, kind: str, values: dict[str, Any]) -> dict[str, Any]:
-    about = {"configuration": content_hash(values), "data": inspection.subject(store)["files"]}
-    return {**about, "sizes": list(scaling.sizes(store))} if kind == BATCH_SIZE else about
+    data = inspection.subject(store)["files"]
+    if kind != BATCH_SIZE:
+        return {"configuration": content_hash(values), "data": data}
+    # What the sizes took to a target holds whatever length is decided on afterwards.
+    apart = {key: value for key, value in values.items() if key not in LENGTHS}
+    return {"configuration": content_hash(apart), "data": data, "sizes": list(scaling.sizes(store))}

@@ -168,15 +168,15 @@ def target(found: Report) -> Message:
 
 
 def table(found: Report) -> Table:
-    """What each size took to the target."""
+    """What each size took to the target; "vs perfect" are its steps by those of perfect scaling."""
     columns = (
         say("batch size"),
         say("learning rate"),
-        say("steps to the target"),
+        say("steps"),
         say("examples"),
         say("time"),
-        say("against perfect scaling"),
-        say("best {metric}", metric=found.metric),
+        say("vs perfect"),
+        say("best"),
     )
     return Table(columns, tuple(_row(size) for size in found.sizes))
 

@@ -67,7 +67,7 @@ def ask(store: Store) -> Question:
         options=(
             *(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
             Option(MEASURE, MEASURE, _cost_of_measuring(store)),
-            *((Option(COMPARE, COMPARE, _cost_of_comparing(store)),) if _comparable(store) else ()),
+            *((Option(COMPARE, COMPARE, cost_of_comparing(store)),) if comparable(store) else ()),
         ),
         recommended=best,
         reason=_reason(best * batch / examples, times[best], allowed)
@@ -107,7 +107,7 @@ def valid(store: Store, decision: Decision) -> bool:
 def measuring(store: Store) -> list[tuple[str, str]]:
     """Kind and id of the checks for the number of steps that are at work, or done and not recorded yet."""
     kinds = [(checks.LENGTH, provisional(store))]
-    kinds += [(checks.BATCH_SIZE, undecided(store))] if _comparable(store) else []
+    kinds += [(checks.BATCH_SIZE, undecided(store))] if comparable(store) else []
     return [(kind, id) for kind, lacking in kinds if (id := checks.under_way(store, kind, lacking)) is not None]
 
 
@@ -129,20 +129,20 @@ def undecided(store: Store) -> dict[str, Any]:
 
 def compared(store: Store) -> Measurement | None:
     """The comparison of batch sizes, where there is one of what is decided now."""
+    return checks.fresh(store, checks.BATCH_SIZE, undecided(store)) if comparable(store) else None
+
+
+def comparable(store: Store) -> bool:
+    """Whether there are other batch sizes to compare the decided one with, and a first configuration to train."""
     # The batch size may be asked about again before there is a first configuration.
     decided = {"training.batch_size", "optimizer.learning_rate"} <= configuration.current(store).keys()
-    return checks.fresh(store, checks.BATCH_SIZE, undecided(store)) if decided and _comparable(store) else None
-
-
-def _comparable(store: Store) -> bool:
-    """Whether there are other batch sizes to compare the decided one with."""
     try:
-        return bool(scaling.sizes(store))
+        return decided and not store.project.settings.command and bool(scaling.sizes(store))
     except Refusal:
         return False
 
 
-def _cost_of_comparing(store: Store) -> Message:
+def cost_of_comparing(store: Store) -> Message:
     """What the comparison of batch sizes does, and what it takes."""
     values, found = {**configuration.current(store), **undecided(store)}, probe.known(store)
     examples = values["training.steps"] * values["training.batch_size"]

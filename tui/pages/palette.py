@@ -20,6 +20,7 @@ from tui.keys import bindings
 from tui.pages.page import Page
 from tui.terminal import fit, printable, width
 from tui.widgets.controls import Choices, Field
+from wizard import steps
 
 # Cells of the longest keys that are shown beside an action.
 KEYS_WIDTH = 12
@@ -116,6 +117,8 @@ def _actions(about: Screen[Any]) -> Iterator[Offer]:
 def _places(store: Store) -> Iterator[Offer]:
     """The pages of the project that stand now."""
     yield Offer("setup", _("go to the set-up"))
+    if steps.comparable(store):
+        yield Offer("comparison", _("go to the comparison of batch sizes"))
     if launches.best(store) is not None:
         yield Offer("design", _("go to the design of a round"))
         yield Offer("export", _("go to the export"))

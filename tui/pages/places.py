@@ -34,6 +34,10 @@ def page(place: str) -> Page:
             from tui.pages.setup import SetupPage
 
             return SetupPage(what or None)
+        case "comparison":
+            from tui.pages.comparison import ComparisonPage
+
+            return ComparisonPage()
         case "design":
             from tui.pages.design import DesignPage
 

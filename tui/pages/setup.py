@@ -22,12 +22,12 @@ from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
-from wizard import flow, probe
+from wizard import batch_size, flow, probe, steps
 from wizard.question import Choice, Option, Question
 
 TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "filter")
+ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "compare", "filter")
 # From so many options on they can be filtered.
 MANY = 10
 
@@ -116,6 +116,9 @@ class SetupPage(Page):
             case "again":
                 own = bool(self.book.store.project.settings.command)
                 return question is not None and self._step == "batch_size" and not own
+            case "compare":
+                steps_or_size = self._step in (batch_size.STEP, steps.STEP)
+                return question is not None and steps_or_size and steps.comparable(self.book.store)
             case "reason":
                 return question is not None and bool(question.options)
             case "filter":
@@ -189,6 +192,10 @@ class SetupPage(Page):
     def action_again(self) -> None:
         """Measure the batch sizes once more."""
         self.book.attempt(lambda: probe.start(self.book.store, again=True))
+
+    def action_compare(self) -> None:
+        """Show what larger batches save in steps, or have it measured."""
+        self.book.attempt(lambda: self.book.open("comparison"))
 
     def action_stop(self) -> None:
         """Stop the work under way."""

@@ -1,10 +1,12 @@
-"""The long work of the set-up while it runs: looking through the data, probing batch sizes, running the baseline.
+"""The long work of the set-up while it runs: looking through the data, probing and comparing batch sizes, running the
+baseline.
 
 The work is done by processes of its own; this view reads the folders that they write, and can be closed at any time.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -28,11 +30,12 @@ from tui.say import trouble
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import STATUSES
+from tui.widgets import comparison
 from tui.widgets.text import show
-from wizard import baseline, checks, flow, inspection, probe
+from wizard import baseline, checks, flow, inspection, probe, scaling, steps
 from wizard.quantity import duration, memory
 
-Work = Literal["inspection", "probe", "baseline", "check"]
+Work = Literal["inspection", "probe", "baseline", "check", "comparison"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class WorkView(Vertical, can_focus=True):
         """Show how the work stands. Returns whether it ended and was recorded, which moves the set-up on."""
         self._work = work
         store = self._book.store
-        seen = {"inspection": _inspection, "probe": _probe, "baseline": _baseline, "check": _check}[work](store)
+        seen = _SEEN[work](store)
         if seen.collect is not None:
             try:
                 seen.collect()
@@ -114,6 +117,8 @@ class WorkView(Vertical, can_focus=True):
             inspection.start(store)
         elif self._work == "probe":
             probe.start(store)
+        elif self._work == "comparison":
+            checks.start(store, checks.BATCH_SIZE, steps.undecided(store))
         else:
             baseline.plan(store)
             supervisor.ensure(store.project)
@@ -202,6 +207,8 @@ def _check(store: Store) -> Seen:
     if waited is None:
         return Seen("", collect=lambda: None)
     kind, id = waited
+    if kind == checks.BATCH_SIZE:
+        return _compared(store, id, lambda: flow.finish_check(store, step))
     seen = checks.progress(store.project, id)
     what = printable(checks.title(kind).text())
     if not seen.running:
@@ -210,11 +217,49 @@ def _check(store: Store) -> Seen:
     return Seen(what, counted, (printable(checks.about(kind).text()),), running=id)
 
 
+def _comparison(store: Store) -> Seen:
+    id = checks.last(store, checks.BATCH_SIZE, steps.undecided(store))
+    if id is not None:
+        return _compared(store, id, lambda: checks.finish(store, checks.BATCH_SIZE, id))
+    what, about = printable(checks.title(checks.BATCH_SIZE).text()), printable(steps.cost_of_comparing(store).text())
+    known = steps.compared(store)
+    if known is None:
+        return Seen(what, f"{about}\n" + _("s: start"))
+    report = scaling.report(known.result)
+    said = printable(scaling.verdict(report).text())
+    chart = comparison.axes(_("no size came to the target"))
+    return Seen(said, _("s: compare again"), comparison.figures(report), comparison.series(report), chart)
+
+
+def _compared(store: Store, id: str, collect: Callable[[], object]) -> Seen:
+    """A comparison of batch sizes at work, or ended: what it has shown so far."""
+    what, seen, report = checks.title(checks.BATCH_SIZE).text(), checks.progress(store.project, id), None
+    with contextlib.suppress(Refusal):
+        # What is decided now may have changed meanwhile.
+        report = checks.so_far(store, id)
+    figures = comparison.figures(report) if report else ()
+    if not seen.running:
+        return Seen(printable(what), figures=figures, collect=collect)
+    counted = _("{done} of {total} steps at most").format(done=seen.done, total=seen.total) if seen.total else ""
+    aim = scaling.target(report).text() if report else checks.about(checks.BATCH_SIZE).text()
+    drawn = comparison.series(report) if report else ()
+    chart = comparison.axes(_("the first size is being trained"))
+    return Seen(printable(what), f"{counted}\n{printable(aim)}".strip(), figures, drawn, chart, running=id)
+
+
+_SEEN: dict[Work, Callable[[Store], Seen]] = {
+    "inspection": _inspection,
+    "probe": _probe,
+    "baseline": _baseline,
+    "check": _check,
+    "comparison": _comparison,
+}
 _FAILED: dict[Work, Callable[[], str]] = {
     "inspection": lambda: _("The data were not looked through."),
     "probe": lambda: _("The batch sizes were not measured."),
     "baseline": lambda: _("The baseline did not run."),
     "check": lambda: _("The check came to no result."),
+    "comparison": lambda: _("The comparison came to no result."),
 }
 
 
