@@ -70,12 +70,14 @@ class LaunchPage(Page):
 
     def body(self) -> ComposeResult:
         with Reading():
-            yield Static(id="runs", markup=False)
+            # What it comes to is seen first, whatever the window's height.
             yield Static(id="verdict", markup=False)
+            yield Static(id="runs", markup=False)
         yield Static(id="asked", classes="asked", markup=False)
         yield Field(id="reason")
 
     def on_mount(self) -> None:
+        self.query_one("#verdict").display = False
         self._show_typing(False)
 
     def load(self) -> None:
@@ -233,16 +235,20 @@ class LaunchPage(Page):
         parts = [Content(_("s: go on with these runs"))] if self._resting() else []
         if self._refused:
             parts.append(Content.styled(printable(self._refused), "bold"))
-        if self._verdict is not None:
-            parts += _verdict(self._verdict)
-        decided = self._decided()
+        verdict, decided, reason = self._verdict, self._decided(), ""
         if decided is not None:
             word = {"adopt": _("Adopted."), "reject": _("Rejected.")}[decided.decision]
             reason = restored(decided.reason).text()
-            parts += [Content(""), Content.assemble((f"{word} ", "bold"), printable(reason))]
-        elif self._verdict is not None:
-            parts.append(Content(_("a: adopt   r: reject   n: run more")))
-        self._show("#verdict", iter(parts))
+            parts.append(Content.assemble((f"{word} ", "bold"), printable(reason)))
+        if verdict is not None:
+            # Whoever followed it has it as the reason already.
+            if verdict.message.text() != reason:
+                parts.append(Content.styled(printable(verdict.message.text()), "bold"))
+            if decided is None:
+                parts.append(Content(_("a: adopt   r: reject   n: run more")))
+            parts += [Content(""), *_figures(verdict)]
+        self.query_one("#verdict", Static).display = bool(parts)
+        self._show("#verdict", iter([*parts, Content("")]))
 
     def _show(self, id: str, content: Iterator[Content]) -> None:
         show(self.query_one(id, Static), Content("\n").join(list(content)))
@@ -303,7 +309,8 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     yield Content("")
 
 
-def _verdict(verdict: Verdict) -> Iterator[Content]:
+def _figures(verdict: Verdict) -> Iterator[Content]:
+    """What the verdict rests on."""
     rows = [
         [label, *(figure(value) for value in side)]
         for label, side in ((_("candidate"), verdict.candidate), (_("best so far"), verdict.best))
@@ -318,4 +325,3 @@ def _verdict(verdict: Verdict) -> Iterator[Content]:
         yield Content(words.format(p=better.probability, low=better.low, high=better.high))
     if verdict.p_value is not None:
         yield Content(_("Chance of such a gain without any difference: p = {p:.2g}").format(p=verdict.p_value))
-    yield Content.styled(printable(verdict.message.text()), "bold")
