@@ -1,0 +1,98 @@
+"""Tunebook in tmux, as a person sees it: keys sent, the screen captured; and the terminal killed under it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+needed = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+# On a busy machine a probe alone takes minutes.
+PATIENCE_SECONDS = 900.0
+LOOK_SECONDS = 0.1
+COLUMNS, ROWS = 80, 24
+_number = itertools.count()
+
+
+class Tmux:
+    """A window of 80 by 24 cells of a tmux server of its own."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+
+    @property
+    def shown(self) -> str:
+        """What the window shows, line by line."""
+        return self._run("capture-pane", "-p", "-t", "t")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, by tmux's names or as they are."""
+        self._run("send-keys", "-t", "t", *keys)
+
+    def write(self, text: str) -> None:
+        """Type a text, and enter."""
+        self._run("send-keys", "-t", "t", "-l", text)
+        self.press("Enter")
+
+    def wait_for(self, *texts: str) -> None:
+        """Wait until the window shows all of these at once."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(text not in (shown := self.shown) for text in texts):
+            assert time.monotonic() < deadline, f"waited in vain for {texts}; on the screen:\n{shown}"
+            time.sleep(LOOK_SECONDS)
+
+    def wait_for_one(self, *texts: str) -> str:
+        """Wait until the window shows one of these; which."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := [text for text in texts if text in self.shown]):
+            assert time.monotonic() < deadline, f"waited in vain for one of {texts}; on the screen:\n{self.shown}"
+            time.sleep(LOOK_SECONDS)
+        return found[0]
+
+    def wait_for_end(self) -> None:
+        """Wait until the program has left, and the window with it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._alive():
+            assert time.monotonic() < deadline, f"it does not end; on the screen:\n{self.shown}"
+            time.sleep(LOOK_SECONDS)
+
+    def kill(self) -> None:
+        """The terminal goes away, whatever is under way in it."""
+        if self._alive():
+            self._run("kill-server")
+
+    def _alive(self) -> bool:
+        return subprocess.run(self._command("has-session", "-t", "t"), capture_output=True).returncode == 0
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(self._command(*words), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _command(self, *words: str) -> list[str]:
+        return ["tmux", "-u", "-L", self._server, *words]
+
+
+@contextmanager
+def tmux(arguments: Sequence[str], folder: Path) -> Iterator[Tmux]:
+    """Tunebook in a window of its own, started in a folder."""
+    server = f"tunebook-{os.getpid()}-{next(_number)}"
+    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM", "TMUX")}
+    window = ["new-session", "-d", "-s", "t", "-x", str(COLUMNS), "-y", str(ROWS), "-c", str(folder)]
+    program = [sys.executable, "-P", "-m", "tui.main", *arguments]
+    command = ["tmux", "-u", "-f", os.devnull, "-L", server, *window, "--", *program]
+    subprocess.run(command, env={**plain, "LANG": "C.UTF-8"}, check=True)
+    opened = Tmux(server)
+    try:
+        yield opened
+    finally:
+        opened.kill()
