@@ -438,3 +438,27 @@ def end_baseline(store: Store, correct: int) -> None:
         1 - correct / 360,
         validation={"examples": 360, "correct": correct, "per_class": per_class},
     )
+
+
+async def test_price_and_power_are_typed_and_the_table_counts_what_training_costs(tmp_path: Path) -> None:
+    """At 80 columns the whole table is there, in parts; what is no amount is refused where it stands."""
+    with standing_at(tmp_path / "p", "batch_size") as store:
+        set_up.probed(store)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "How many examples should a training step take?")
+            table = app.screen.query_one("#table", Static)
+            assert "device seconds" in str(table.content)
+            assert "price" not in str(table.content)
+            await pilot.press("p")
+            await wait_for_text(pilot, "Price of a device hour")
+            await pilot.press("backspace", *"abc", "enter")
+            await wait_for_text(pilot, "'abc' is no amount; allowed: a number, 0 or more, such as 2.5")
+            await pilot.press(*["backspace"] * 3, *"2.5", "enter")
+            await wait_for(pilot, lambda: "price" in str(table.content))
+            await pilot.press("w", "backspace", *"300", "enter")
+            await wait_for(pilot, lambda: "kWh" in str(table.content))
+            assert max(map(len, str(table.content).split("\n"))) <= 76
+    again = open_project(tmp_path / "p").settings
+    assert (again.price_per_hour, again.power_watts) == (2.5, 300.0)

@@ -1,4 +1,4 @@
-"""An amount on the command line: a price, a power, a memory."""
+"""An amount that a person types: a price, a power, a memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ from typing import Any
 
 import click
 
-from presets.language import _
+from presets.language import error_text
+from state.errors import Refusal
+
+
+def amount(text: str) -> float:
+    """The number. Refuses what is none, and what is negative or infinite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise Refusal("{value!r} is no amount; allowed: a number, 0 or more, such as 2.5", value=text)
+    return number
 
 
 class Amount(click.ParamType):
-    """A number that is not negative, and no infinity either."""
+    """An option that takes an amount."""
 
     name = "amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number. Refuses anything else."""
         try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number < math.inf:
-            self.fail(_("{value!r} is no amount; allowed: a number, 0 or more, such as 2.5").format(value=value))
-        return number
+            return amount(str(value))
+        except Refusal as refused:
+            self.fail(error_text(refused))

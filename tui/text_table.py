@@ -23,5 +23,22 @@ def lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> list[list[str]]:
+    """The table as lines, in parts one below the other where it is wider; each begins with the first column."""
+    parts, start = [], 1
+    while not parts or start < len(columns):
+        end = start + 1
+        part = _part(columns, rows, start, end)
+        while end < len(columns) and max(map(width, more := _part(columns, rows, start, end + 1))) <= wide:
+            part, end = more, end + 1
+        parts.append(part)
+        start = end
+    return parts
+
+
+def _part(columns: Sequence[str], rows: Sequence[Sequence[str]], start: int, end: int) -> list[str]:
+    return lines([columns[0], *columns[start:end]], [[row[0], *row[start:end]] for row in rows])
+
+
 def _numeric(cell: str) -> bool:
     return not cell.strip() or cell.strip()[0] in "-+.0123456789"

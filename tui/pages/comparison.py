@@ -29,7 +29,7 @@ class ComparisonPage(Page):
         self.query_one(WorkView).focus()
 
     def follows(self) -> bool:
-        return True
+        return self.query_one(WorkView).running
 
     def load(self) -> None:
         if not steps.comparable(self.book.store):

@@ -10,14 +10,15 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
-from state import decisions
+from state import decisions, project
 from state.errors import Refusal
+from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.say import choice, trouble
 from tui.terminal import printable
-from tui.text_table import lines
+from tui.text_table import folded, lines
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
 from tui.widgets.text import show
@@ -27,9 +28,16 @@ from wizard.question import Choice, Option, Question
 
 TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "compare", "filter")
-# From so many options on they can be filtered.
+ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "cost", "compare", "filter")
+# From so many options on they can be filtered, and their table is not folded.
 MANY = 10
+# Cells beside a table: its padding and the scroll bar.
+TABLE_MARGIN = 4
+# What training costs, by the setting of the project: how it is asked for.
+COSTS = {
+    "price_per_hour": say("Price of a device hour, in any currency (0: not given):"),
+    "power_watts": say("Watts that the device draws while training (0: not given):"),
+}
 
 
 class SetupPage(Page):
@@ -53,6 +61,8 @@ class SetupPage(Page):
         # Typing filters the options: whether it does, and by what.
         self._filtering = False
         self._sought = ""
+        # The setting whose amount is being typed; empty otherwise.
+        self._cost = ""
 
     def heading(self) -> Message:
         return flow.title(self._step) if self._step else say("set-up")
@@ -79,6 +89,11 @@ class SetupPage(Page):
     def follows(self) -> bool:
         # A question that cannot be asked may wait for data that are being mended.
         return self.query_one(WorkView).display or self._question is None
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self.ready and self._question is not None:
+            self._show_figures(self._question)
 
     def load(self) -> None:
         standing = flow.standing(self.book.store)
@@ -113,7 +128,7 @@ class SetupPage(Page):
                 return bool(work.display and work.running)
             case "type":
                 return question is not None and bool(question.free)
-            case "again":
+            case "again" | "cost":
                 own = bool(self.book.store.project.settings.command)
                 return question is not None and self._step == "batch_size" and not own
             case "compare":
@@ -145,6 +160,8 @@ class SetupPage(Page):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self._filtering:
             self.query_one(Choices).focus()
+        elif self._cost:
+            self._charge(self._cost, event.value)
         elif self._chosen is None:
             self._answer(event.value)
         else:
@@ -173,6 +190,12 @@ class SetupPage(Page):
         option = self._marked()
         if option is not None:
             self._type(say("Your reason for {option}:", option=option.label), option.value)
+
+    def action_cost(self, name: str) -> None:
+        """Type a price or a power, by which the table counts what training costs."""
+        self._type(COSTS[name], None)
+        self._cost = name
+        self.query_one(Field).put(f"{getattr(self.book.project.settings, name):g}")
 
     def action_explain(self) -> None:
         """Why this is asked, at length."""
@@ -207,6 +230,15 @@ class SetupPage(Page):
         if order(self._wished or now) > order(now):
             self._wished = None
             self.say(_("First comes: {step}.").format(step=flow.title(now).text()))
+
+    def _charge(self, name: str, typed: str) -> None:
+        store = self.book.store
+
+        def record() -> None:
+            store.project = project.change(store.project, **{name: amount(typed)})
+            self._question = None
+
+        self.book.attempt(record)
 
     def _answer(self, chosen: Choice, reason: str = "") -> None:
         step = self._step
@@ -246,7 +278,7 @@ class SetupPage(Page):
         question = self._question
         if question is None:
             return
-        self._show("table", *_table(question, self._sought))
+        self._show_figures(question)
         entries = [
             (f"{question.step} {place}", _prompt(question, option))
             for place, option in enumerate(question.options)
@@ -254,6 +286,9 @@ class SetupPage(Page):
         ]
         recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
         self.query_one(Choices).update(entries, f"{question.step} {recommended}")
+
+    def _show_figures(self, question: Question) -> None:
+        self._show("table", *_table(question, self._sought, self.book.size.width - TABLE_MARGIN))
 
     def _show(self, id: str, *lines: Content) -> None:
         """Lines in one of the texts; without any it takes no room."""
@@ -271,7 +306,7 @@ class SetupPage(Page):
         self._show_typing(True)
 
     def _show_typing(self, typing: bool) -> None:
-        self._filtering, self._sought = False, ""
+        self._filtering, self._sought, self._cost = False, "", ""
         field = self.query_one(Field)
         field.put("")
         field.display = self.query_one("#asked").display = typing
@@ -306,10 +341,12 @@ def _contains(sought: str, *texts: str) -> bool:
     return not sought or any(sought.lower() in text.lower() for text in texts)
 
 
-def _table(question: Question, sought: str) -> Iterator[Content]:
-    if question.table is not None:
-        found = [row for row in question.table.rows if _contains(sought, *row)]
-        header, *rows = lines([column.text() for column in question.table.columns], found)
+def _table(question: Question, sought: str, columns: int) -> Iterator[Content]:
+    if question.table is None:
+        return
+    found = [row for row in question.table.rows if _contains(sought, *row)]
+    names = [column.text() for column in question.table.columns]
+    for header, *rows in folded(names, found, columns) if len(found) < MANY else [lines(names, found)]:
         yield Content.styled(header, "underline")
         yield from (Content(row) for row in rows)
 
