@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rounds.plan import RoundPlan
 from state import trials
@@ -32,21 +33,40 @@ class Cost:
 def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""
     everything = trials.trials(store)
+    budget = store.project.settings.budget_hours
+    left = max(budget - hours_spent(everything), 0.0) if budget else None
+    a_trial = trial_seconds(store, plan.base, everything)
+    if a_trial is None:
+        return Cost(None, at_once, None, None, left)
+    count = len(plan.trials)
+    turns = -(-count // at_once)
+    return Cost(a_trial, at_once, turns * a_trial, count * a_trial / 3600, left)
+
+
+def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> float | None:
+    """What a trial of a configuration takes, by the last batch with trials that came to their end."""
     # A stability check evaluates more often than any round.
     often = "training.evaluate_every"
     complete = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
     last = [entry for entry in complete if entry.batch == complete[-1].batch]
     a_step = seconds_per_step(last)
-    budget = store.project.settings.budget_hours
-    left = max(budget - hours_spent(everything), 0.0) if budget else None
     if a_step is None:
-        return Cost(None, at_once, None, None, left)
+        return None
     # A pipeline of the user's own may count its steps otherwise than it is told them: a trial takes what one took.
-    own = store.project.settings.command
-    a_trial = _mean(last) if own else a_step * plan.base["training.steps"]
-    count = len(plan.trials)
-    turns = -(-count // at_once)
-    return Cost(a_trial, at_once, turns * a_trial, count * a_trial / 3600, left)
+    return _mean(last) if store.project.settings.command else a_step * settings["training.steps"]
+
+
+def measured_at_once(everything: Iterable[Trial]) -> float:
+    """How many trials ran at once, on average from the first start to the last end of the last batch that ran; 1 where
+    no batch of several shows it."""
+    timed = [entry for entry in everything if entry.started_at and entry.ended_at]
+    last = [entry for entry in timed if entry.batch == timed[-1].batch]
+    if len(last) < 2:
+        return 1.0
+    begin = min(datetime.datetime.fromisoformat(str(entry.started_at)) for entry in last)
+    end = max(datetime.datetime.fromisoformat(str(entry.ended_at)) for entry in last)
+    whole = (end - begin).total_seconds()
+    return max(sum(seconds(entry) or 0.0 for entry in last) / whole, 1.0) if whole > 0 else 1.0
 
 
 def _mean(entries: list[Trial]) -> float:

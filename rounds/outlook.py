@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from presets.language import Message, say
 from rounds import cost, room, sharing, slots
 from rounds.cost import Cost
+from rounds.horizon import END, horizon
 from rounds.plan import RoundPlan
 from rounds.room import Disk
 from rounds.slots import Machine
+from state import trials
 from state.database import Store
 
 
@@ -30,6 +32,20 @@ def outlook(store: Store, plan: RoundPlan, here: Machine, wanted: int = 0) -> Ou
     if price.over:
         short.append(
             say("The round takes more device hours than the budget has left: plan fewer trials, or raise budget.hours.")
+        )
+    left = horizon(store, trials.trials(store)).trials
+    if left is not None and not price.over and len(plan.trials) > left - END:
+        most = max(left - END, 0)
+        short.append(
+            say(
+                "What is left until the end is enough for {left} trials, and the final study with its launch takes "
+                "{end}: plan at most {most}.",
+                left=left,
+                end=END,
+                most=most,
+            )
+            if most
+            else say("What is left until the end is enough for {left} trials: begin the final study.", left=left)
         )
     if disk is not None and disk.fit < len(plan.trials):
         short.append(

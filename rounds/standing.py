@@ -8,6 +8,7 @@ from typing import Literal
 
 from presets.language import Message, say
 from rounds import cost
+from rounds.horizon import Horizon, horizon
 from state import launches, trials
 from state.database import Store
 from state.trials import Batch, Trial
@@ -19,7 +20,7 @@ Step = Literal["set-up", "goal", "run", "learn", "launch"]
 class Standing:
     """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
     comes next; how many of its trials are in which state; the seconds until it ends (None: nothing runs, or it cannot
-    be told yet); and the device hours that all trials took, of the budget (None: open-ended)."""
+    be told yet); the device hours that all trials took, of the budget (None: no limit); and how far the end is."""
 
     step: Step
     batch: str | None
@@ -29,6 +30,7 @@ class Standing:
     seconds_left: float | None
     hours_spent: float
     hours_budget: float | None
+    horizon: Horizon
 
 
 def standing(store: Store) -> Standing:
@@ -45,6 +47,9 @@ def standing(store: Store) -> Standing:
     else:
         step, now, then = _of_batch(store, batch, entries)
     everything = trials.trials(store)
+    ahead = horizon(store, everything)
+    if step == "goal" and ahead.phase in ("final", "end"):
+        then = ahead.message
     return Standing(
         step=step,
         batch=batch.name if batch else None,
@@ -54,6 +59,7 @@ def standing(store: Store) -> Standing:
         seconds_left=_seconds_left(batch, entries, everything) if batch else None,
         hours_spent=cost.hours_spent(everything),
         hours_budget=store.project.settings.budget_hours or None,
+        horizon=ahead,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import math
 import tomllib
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ class Settings:
     steps: str = ""
     hyperparameters: tuple[OwnHyperparameter, ...] = ()
     budget_hours: float = 0.0
+    deadline: str = ""
     price_per_hour: float = 0.0
     power_watts: float = 0.0
     memory_gib: float = 0.0
@@ -71,6 +73,7 @@ _PLACES = {
     "batch_size": "pipeline.batch_size",
     "steps": "pipeline.steps",
     "budget_hours": "budget.hours",
+    "deadline": "budget.deadline",
     "price_per_hour": "budget.price_per_hour",
     "power_watts": "budget.power_watts",
     "memory_gib": "budget.memory_gib",
@@ -90,6 +93,7 @@ _ABOUT = {
     "batch_size": "What the pipeline calls the examples of a step.",
     "steps": "What the pipeline calls the number of steps.",
     "budget_hours": "Device hours that tuning may take in all; 0: open-ended.",
+    "deadline": "When tuning is to end, as 2026-12-24 or 2026-12-24T18:00; empty: open-ended.",
     "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
     "power_watts": "Power drawn by the device while training; 0: not given.",
     "memory_gib": "Memory of the device that a run may take, in GiB; 0: what is free.",
@@ -194,6 +198,18 @@ def change(project: Project, **changes: Any) -> Project:
     return dataclasses.replace(project, settings=dataclasses.replace(project.settings, **changes))
 
 
+def moment(words: str) -> datetime.datetime:
+    """The end of a day (2026-12-24), or a time of it (2026-12-24T18:00), where nothing else is said in the time zone of
+    this machine. Refuses anything else."""
+    try:
+        found = datetime.datetime.fromisoformat(words.strip())
+    except ValueError:
+        raise Refusal("{words}: no date; write it as 2026-12-24 or 2026-12-24T18:00.", words=repr(words)) from None
+    if len(words.strip()) <= len("2026-12-24"):
+        found += datetime.timedelta(days=1)
+    return found.astimezone()
+
+
 def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
     names = {place: name for name, place in _PLACES.items()}
     types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | {"chance": float}
@@ -208,6 +224,10 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
                 "{path}: unknown key {key}; known: {known}", path=str(path), key=place, known=", ".join(names)
             )
         name = names[place]
+        if name == "deadline":
+            # TOML has dates of its own.
+            value = value.isoformat() if isinstance(value, datetime.date) else value
+            moment(str(value or "2026-12-24"))
         if types[name] is float and type(value) is int:
             value = float(value)
         if type(value) is not types[name]:

@@ -100,6 +100,22 @@ def limited_run(store: Store, seconds: int) -> None:
         )
 
 
+async def test_budget_and_deadline_are_set_where_their_line_is(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    limited_run(store, seconds=60)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "b")
+        await write(pilot, "soon")
+        await wait_for_text(pilot, "'soon': no date")
+        await write(pilot, "0.1 2999-12-24")
+        await wait_for(pilot, lambda: "0.083 left of the budget" in " ".join(shown(page.app).split()))
+        assert page.book.project.settings.deadline == "2999-12-24"
+        await press(pilot, "b")
+        await write(pilot, "  ")
+        await wait_for(pilot, lambda: "of the budget" not in shown(page.app))
+        assert page.book.project.settings.budget_hours == 0
+
+
 async def test_a_role_is_changed_by_one_key_and_what_cannot_be_is_said(store: Store, values: dict[str, Any]) -> None:
     small_project.adopt(store, values)
     async with designing(store) as (pilot, page):

@@ -150,6 +150,7 @@ KEYS: tuple[Key, ...] = (
     Key("design.more", ("plus",), "trials(1)", say("one trial more"), "design", say("trials")),
     Key("design.fewer", ("minus",), "trials(-1)", say("one trial fewer"), "design", say("trials")),
     Key("design.number", ("n",), "number", say("type the number of trials"), "design"),
+    Key("design.budget", ("b",), "budget", say("device hours in all, and a deadline"), "design", say("budget")),
     Key("design.explain", ("w",), "explain", say("why rounds are designed so, at length"), "design", say("why")),
     Key(
         "design.override",

@@ -134,3 +134,9 @@ def trouble(error: Refusal | OSError) -> str:
         return error_text(error)
     where = f"{cut(str(error.filename), LONGEST)}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
+
+
+def spent(hours: float, budget: float | None) -> str:
+    """The device hours that were spent, of a budget where there is one."""
+    of = _(" of {budget:g}").format(budget=budget) if budget else ""
+    return _("Device hours: {spent:.2f}").format(spent=hours) + of

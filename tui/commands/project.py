@@ -83,9 +83,12 @@ def show_status(session: Session) -> None:
     if best is not None:
         session.text()
         session.text(_("Best configuration: {name}").format(name=best.hash))
-    spent = _("Device hours: {spent:.2f}").format(spent=stands.hours_spent)
-    of = _(" of {budget:g}").format(budget=stands.hours_budget) if stands.hours_budget else ""
-    session.text(spent + of)
+    session.text(say.spent(stands.hours_spent, stands.hours_budget))
+    if stands.horizon.phase != "open":
+        from tui.horizon import lines
+
+        for line in lines(stands.horizon):
+            session.text(line)
     session.answer(
         {
             "project": str(root),
@@ -100,6 +103,7 @@ def show_status(session: Session) -> None:
             "seconds_left": stands.seconds_left,
             "hours_spent": stands.hours_spent,
             "hours_budget": stands.hours_budget,
+            "horizon": dataclasses.asdict(stands.horizon) | {"message": stands.horizon.message},
             "best": best and {"hash": best.hash, "settings": best.settings},
             "batches": [
                 {
@@ -119,6 +123,8 @@ def show_status(session: Session) -> None:
 def _command(stands: Standing) -> str:
     """The command that takes the next step."""
     match stands.step:
+        case "goal" if stands.horizon.phase == "final":
+            return "tunebook round final"
         case "goal":
             return "tunebook round plan"
         case "run":

@@ -22,9 +22,10 @@ from rounds.roles import OPTIMIZER, domain_of
 from rounds.slots import Machine
 from rounds.space import Domain
 from state import launches, trials
+from state import project as projects
 from state.errors import Refusal
 from state.project import Project
-from tui import designing, draft
+from tui import designing, draft, horizon
 from tui.charts.grid import Column, Line
 from tui.draft import MEANINGS, NAMES, ROLES, Draft, Tunable
 from tui.keys import bindings
@@ -111,7 +112,7 @@ class DesignPage(Page):
             self._refresh(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        planned = ("start", "goal", "about", "role", "range", "trials", "number")
+        planned = ("start", "goal", "about", "role", "range", "trials", "number", "budget")
         if action in planned:
             return self._plan is not None and not asking(self)
         if action == "override":
@@ -186,6 +187,22 @@ class DesignPage(Page):
 
         self.query_one(Prompt).type(
             say("Number of trials:"), lambda answer: self._change(lambda: number(answer)), str(self._draft.trials)
+        )
+
+    def action_budget(self) -> None:
+        """Say how many device hours tuning may take in all, and when it is to end."""
+        settings = self.book.project.settings
+
+        def change(answer: str) -> None:
+            hours, deadline = horizon.typed(answer)
+            projects.change(self.book.project, budget_hours=hours, deadline=deadline)
+            self.book.read_settings()
+            self._refresh(None)
+
+        self.query_one(Prompt).type(
+            say("Device hours in all, and a deadline: 24 2026-12-24, either or neither"),
+            lambda answer: self.book.attempt(lambda: change(answer)),
+            horizon.written(settings.budget_hours, settings.deadline),
         )
 
     def action_override(self) -> None:

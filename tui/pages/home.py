@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from presets.language import Message, _, say
 from rounds import standing as rounds_standing
 from rounds import supervisor
+from rounds.horizon import Horizon
 from rounds.standing import Standing
 from state import decisions, launches, trials
 from state.database import Store
@@ -23,6 +24,7 @@ from tui import exporting_starter
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
+from tui.horizon import lines
 from tui.pages.page import Page
 from tui.report.of_launches import reached
 from tui.say import figure, trouble
@@ -146,6 +148,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Cont
     yield Content(printable(_best(store)))
     budget = _("of {hours:.1f}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
+    if where.horizon.phase != "open":
+        yield Content(" ".join(lines(where.horizon)))
 
 
 def _best(store: Store) -> str:
@@ -190,7 +194,7 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         )
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")
-    match _ending(store, rounds):
+    match _ending(store, rounds, where.horizon):
         case "final":
             yield FINAL, say("Final study"), say("exploration is over: Bayesian search over the refined space")
         case "test":
@@ -206,8 +210,11 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
     yield "quit", say("Leave"), say("whatever is running goes on")
 
 
-def _ending(store: Store, rounds: Sequence[trials.Batch]) -> str:
-    """See `insights.ending`, which is loaded only where there may be something to say."""
+def _ending(store: Store, rounds: Sequence[trials.Batch], ahead: Horizon) -> str:
+    """See `insights.ending`, which is loaded only where there may be something to say; before a deadline the final
+    study begins whether anything is left to explore or not."""
+    if ahead.phase == "final" and rounds and not any(entry.plan.get("search") for entry in rounds):
+        return "final"
     if not any(entry.plan.get("search") for entry in rounds) and not any(
         entry.key.startswith("saturated/") for entry in launches.insights(store)
     ):

@@ -1,0 +1,89 @@
+"""How far it is to the end: what budget and deadline leave, and when the final study is to begin (G18).
+
+What is left is counted in trials of the best configuration, as long as those before it took, as many at once as so far.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from presets.language import Message, say
+from rounds import cost, decision
+from rounds.design import TRIALS
+from state import launches
+from state.database import Store, now
+from state.project import moment
+from state.trials import Trial
+
+Phase = Literal["open", "unknown", "explore", "final", "end"]
+# The trials of a launch, and of the end: a final study and the launch of what it found.
+LAUNCH = 2 * decision.RUNS[0]
+FINAL = 16
+END = FINAL + LAUNCH
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """`hours_left` of the budget and `seconds_left` until the deadline (None: there is none); how many trials that is,
+    and how many rounds with a launch each before the end begins (None: open-ended, or nothing was measured yet);
+    `final_at`: when the end begins at the latest, by the clock or by device hours left."""
+
+    phase: Phase
+    message: Message
+    hours_left: float | None = None
+    seconds_left: float | None = None
+    trials: int | None = None
+    rounds: int | None = None
+    final_at: str | None = None
+    final_hours: float | None = None
+
+
+def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
+    """How far it is, from all trials of a project."""
+    settings, best = store.project.settings, launches.best(store)
+    deadline = moment(settings.deadline) if settings.deadline else None
+    hours = max(settings.budget_hours - cost.hours_spent(everything), 0.0) if settings.budget_hours else None
+    left = (deadline - datetime.datetime.fromisoformat(now())).total_seconds() if deadline else None
+    left = max(left, 0.0) if left is not None else None
+    if hours is None and left is None:
+        return Horizon("open", say("Open-ended: no budget, no deadline. Rounds go on until they gain nothing more."))
+    a_trial = cost.trial_seconds(store, best.settings, everything) if best else None
+    if not a_trial:
+        message = say("How many rounds are left is known when a trial has shown how long it takes.")
+        return Horizon("unknown", message, hours, left)
+    at_once = cost.measured_at_once(everything)
+    counts = [hours * 3600 / a_trial] if hours is not None else []
+    counts += [left / a_trial * at_once] if left is not None else []
+    count = int(min(counts))
+    rounds = max((count - END) // (TRIALS + LAUNCH), 0)
+    by_clock = deadline - datetime.timedelta(seconds=END * a_trial / at_once) if deadline else None
+    return Horizon(
+        *_phase(count, rounds),
+        hours,
+        left,
+        count,
+        rounds,
+        by_clock.isoformat(timespec="minutes") if by_clock else None,
+        END * a_trial / 3600 if hours is not None else None,
+    )
+
+
+def _phase(count: int, rounds: int) -> tuple[Phase, Message]:
+    if rounds:
+        return "explore", say(
+            "Rounds of {trials} trials that fit, each with a launch, before the final study is to begin: {rounds}.",
+            trials=TRIALS,
+            rounds=rounds,
+        )
+    if count > LAUNCH:
+        return "final", say(
+            "The final study is to begin now: what is left is enough for {trials} trials, its launch included.",
+            trials=count,
+        )
+    return "end", say(
+        "What is left is enough for {trials} trials: launch what is worth it, and export.",
+        trials=count,
+    )

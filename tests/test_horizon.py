@@ -1,0 +1,129 @@
+"""How many rounds budget and deadline leave, and when the final study is to begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import planning
+from rounds.horizon import END, LAUNCH, Horizon, horizon
+from rounds.outlook import outlook
+from rounds.slots import Machine
+from rounds.standing import standing
+from state import project, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from tui.horizon import lines, typed, written
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A baseline that took a minute, on the first of March at noon."""
+    monkeypatch.setattr("rounds.horizon.now", lambda: "2026-03-01T12:00:00+00:00")
+    made = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(made) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        small_project.end(opened, "baseline-1-001", 0.3)
+        timed(opened, "baseline-1-001", "11:00", "11:01")
+        yield opened
+
+
+def timed(store: Store, id: str, begin: str, end: str) -> None:
+    with store.transaction():
+        store.database.execute(
+            "UPDATE trials SET started_at = ?, ended_at = ? WHERE id = ?",
+            [*(f"2026-03-01T{at}:00+00:00" for at in (begin, end)), id],
+        )
+
+
+def told(store: Store, **settings: object) -> Horizon:
+    store.project = project.change(store.project, **settings)
+    return horizon(store, trials.trials(store))
+
+
+def test_without_limits_improvement_is_open_ended(store: Store) -> None:
+    assert told(store).phase == "open"
+    assert standing(store).next.text() == "Choose the goal of the first round."
+
+
+@pytest.mark.parametrize(
+    ("count", "phase", "rounds"),
+    [(END + 2 * 26, "explore", 2), (END + 51, "explore", 1), (END + 25, "final", 0), (LAUNCH, "end", 0), (0, "end", 0)],
+)
+def test_a_budget_is_counted_in_trials_of_the_best_configuration(
+    store: Store, count: int, phase: str, rounds: int
+) -> None:
+    """A minute each, less the minute of the baseline; a round of 20 has a launch of 6, the end takes 16 and 6."""
+    ahead = told(store, budget_hours=(count + 1.5) / 60)
+    assert (ahead.phase, ahead.trials, ahead.rounds) == (phase, count, rounds)
+    assert ahead.final_hours == pytest.approx(END / 60)
+    assert standing(store).next.text() == (
+        "Choose the goal of the first round." if phase == "explore" else ahead.message.text()
+    )
+
+
+def test_a_deadline_counts_as_many_trials_at_once_as_ran_so_far(store: Store) -> None:
+    """Two at once fit twice as many; a date is the end of its day; the nearer of budget and deadline counts."""
+    ahead = told(store, deadline="2026-03-01T14:00:00+00:00")
+    assert (ahead.seconds_left, ahead.trials, ahead.rounds) == (7200, 120, 3)
+    assert ahead.final_at is not None
+    assert project.moment(ahead.final_at) == project.moment("2026-03-01T13:38:00+00:00")
+    batch = planning.save(store, planning.propose(store, trials=2))
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, 0.2)
+        timed(store, entry.id, "11:10", "11:11")
+    assert told(store).trials == 240
+    assert told(store, budget_hours=1.05).trials == 60
+    assert told(store, deadline="2026-02-01").trials == 0
+    assert project.moment("2026-03-01") == project.moment("2026-03-02T00:00")
+
+
+def test_what_lies_ahead_is_unknown_before_a_trial_was_timed(tmp_path: Path) -> None:
+    made = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project.change(made, budget_hours=2.0)) as opened:
+        assert horizon(opened, []).phase == "unknown"
+
+
+def test_a_round_that_leaves_too_little_for_the_end_is_warned_of(store: Store) -> None:
+    plan = planning.propose(store, trials=20)
+    assert not outlook(store, plan, Machine(2)).short
+    told(store, budget_hours=(END + 12 + 1.5) / 60)
+    (short,) = outlook(store, plan, Machine(2)).short
+    assert short.text().endswith("the final study with its launch takes 22: plan at most 12.")
+    assert not outlook(store, planning.propose(store, trials=12), Machine(2)).short
+    told(store, budget_hours=(END + 1.5) / 60)
+    (short,) = outlook(store, plan, Machine(2)).short
+    assert short.text() == "What is left until the end is enough for 22 trials: begin the final study."
+
+
+def test_budget_and_deadline_are_typed_in_any_order() -> None:
+    assert typed("24 2026-12-24") == typed("2026-12-24 24") == (24.0, "2026-12-24")
+    assert typed("  ") == (0.0, "")
+    assert written(24.0, "2026-12-24") == "24 2026-12-24"
+    assert typed(written(0.0, "2026-12-24T18:00")) == (0.0, "2026-12-24T18:00")
+    for wrong in ("soon", "-1", "nan", "2026-13-01"):
+        with pytest.raises(Refusal):
+            typed(wrong)
+
+
+def test_the_settings_take_dates_of_toml_and_refuse_what_is_none(store: Store) -> None:
+    path = store.project.root / "tunebook.toml"
+    text = path.read_text()
+    for words, kept in (("2026-12-24", "2026-12-24"), ("2026-12-24T18:00:00", "2026-12-24T18:00:00")):
+        path.write_text(text.replace('deadline = ""', f"deadline = {words}"))
+        assert project.open_project(store.project.root).settings.deadline == kept
+    path.write_text(text.replace('deadline = ""', 'deadline = "soon"'))
+    with pytest.raises(Refusal, match="'soon': no date"):
+        project.open_project(store.project.root)
+
+
+def test_what_is_left_is_said_in_lines(store: Store) -> None:
+    ahead = told(store, budget_hours=2.0, deadline="2026-03-01T15:00:00+00:00")
+    text = "\n".join(lines(ahead))
+    assert "Until the deadline: 3 h 0 min." in text
+    assert "before the final study is to begin: 3." in text
+    assert "take about 0.37 device hours" in text

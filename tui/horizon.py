@@ -1,0 +1,46 @@
+"""How far it is to the end, in words: for the home page, `tunebook status`, `tunebook budget`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from presets.language import _
+from rounds.horizon import Horizon
+from state.errors import Refusal
+from state.project import moment
+from wizard.quantity import digits, duration
+
+
+def typed(answer: str) -> tuple[float, str]:
+    """Device hours and a deadline as they are typed, in any order; none of either means no limit. Refuses the rest."""
+    hours, deadline = 0.0, ""
+    for word in answer.split():
+        try:
+            hours = float(word)
+        except ValueError:
+            moment(word)
+            deadline = word
+    if not 0 <= hours < math.inf:
+        raise Refusal("{hours}: device hours are a number, 0 or more.", hours=hours)
+    return hours, deadline
+
+
+def written(hours: float, deadline: str) -> str:
+    """A budget and a deadline as they are typed."""
+    return " ".join([f"{hours:g}"] * bool(hours) + [deadline] * bool(deadline))
+
+
+def lines(ahead: Horizon) -> Iterator[str]:
+    """What is left until the deadline, in rounds, and until the final study is to begin."""
+    if ahead.seconds_left is not None:
+        yield _("Until the deadline: {time}.").format(time=duration(ahead.seconds_left).text())
+    yield ahead.message.text()
+    if ahead.phase != "explore":
+        return
+    if ahead.final_at is not None:
+        yield _("The final study is to begin by {when}.").format(when=ahead.final_at[:16].replace("T", " "))
+    if ahead.final_hours is not None:
+        yield _("The final study and its launch take about {hours} device hours.").format(
+            hours=digits(ahead.final_hours)
+        )
