@@ -331,7 +331,7 @@ async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_
             await wait_for_text(pilot, "Next the batch sizes are measured.")
             assert probe.under_way(store) is None
             await pilot.press("s")
-            await wait_for_text(pilot, "the first size is being measured")
+            await wait_for_text(pilot, "How to run is chosen first")
             await wait_for_text(pilot, "batch  examples/s")
             await pilot.press("escape", "enter")
             assert app.screen is not page

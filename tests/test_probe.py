@@ -297,6 +297,9 @@ def test_real_steps_on_real_digits_give_a_recommendation_under_a_cap(whole_digit
     assert result["limited_by"] == ("cap" if result["recommended"] == 16 else "throughput")
     assert result["threads"] == 1
     assert result["precision"] == "float32"
+    phases = [json.loads(line) for line in (tmp_path / "probe/progress.jsonl").read_text().splitlines()]
+    assert [phase["phase"] for phase in phases] == ["size", "size", "compare", "check"]
+    assert phases[-1]["attempt"] == result["recommended"]
 
 
 def test_texts_are_probed_with_their_own_model_and_tokenizer(tmp_path: Path) -> None:
@@ -397,7 +400,7 @@ def test_what_was_measured_before_the_process_was_killed_still_counts(
                     | {"step_seconds": 1.0, "spread": 0.0, "end_to_end_seconds": 1.0}
                 }
             )
-        report({"attempt": 32})
+        report({"phase": "size", "attempt": 32})
         if number == signal.SIGSEGV:
             # pytest's own handler would fill the screen.
             signal.signal(number, signal.SIG_DFL)

@@ -24,11 +24,17 @@ TRIED: list[dict[str, Any]] = [
 def test_each_choice_is_tried_on_real_steps_and_kept_only_where_it_is_faster(digits: Path) -> None:
     config = training_runs.configuration(digits)
     threads = torch.get_num_threads()
+    told: list[tuple[str, int, int]] = []
+
+    def tell(key: str, done: int, total: int) -> None:
+        told.append((key, done, total))
+
     try:
-        tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000)
+        tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, tell)
     finally:
         torch.set_num_threads(threads)
     assert {"runtime.channels_last", "runtime.fused"} <= {each.key for each in tried}
+    assert told == [(each.key, place, len(tried)) for place, each in enumerate(tried)]
     for each in tried:
         assert not each.kept or each.before >= choices.GAIN * each.seconds
     kept = [

@@ -51,7 +51,7 @@ def test_a_line_that_drops_ends_the_screens_and_not_the_probe(tmp_path: Path) ->
             session.press("enter")
             session.wait_for("Next the batch sizes are measured.")
             session.press("s")
-            session.wait_for("the first size is being measured")
+            session.wait_for("no size has been measured yet")
             small_project.wait_for(lambda: probe.under_way(store), "the probe starts")
             assert session.hang_up() < 0
         folder = project.measurement_folder("probe-1")

@@ -11,7 +11,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +45,19 @@ class Tried:
     kept: bool
 
 
-def choose(config: Config, dataset: Dataset, device: torch.device, cap: int | None, planned: int) -> list[Tried]:
+# Before each setting is tried: its key, how many were tried before, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+
+def choose(
+    config: Config, dataset: Dataset, device: torch.device, cap: int | None, planned: int, progress: Progress
+) -> list[Tried]:
     """Try each setting against the best so far, side by side. `planned`: the examples that a run will see."""
     limits = resource.getrlimit(resource.RLIMIT_DATA)
     try:
         if device.type == "cpu":
             memory.Watch().limit(min(memory.available(), cap or sys.maxsize))
-        return _choose(config, dataset, device, planned)
+        return _choose(config, dataset, device, planned, progress)
     except (RuntimeError, MemoryError) as error:
         if not devices.is_out_of_memory(error):
             raise
@@ -68,10 +74,13 @@ def changed(config: Config, tried: list[Tried]) -> Config:
     return check(unflat(flat(config) | {each.key: each.value for each in tried if each.kept}))
 
 
-def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int) -> list[Tried]:
+def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int, progress: Progress) -> list[Tried]:
     size = min(SIZE, len(dataset.train))
-    best, tried = _Step(config, dataset, device, size), []
-    for key, value in _candidates(config, device):
+    candidates, tried = list(_candidates(config, device)), []
+    best = None
+    for key, value in candidates:
+        progress(key, len(tried), len(candidates))
+        best = best or _Step(config, dataset, device, size)
         other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, size)
         neighbours = machine.Neighbours()
         before, seconds = timing.fastest((best, other), device, [best.seconds, other.seconds])

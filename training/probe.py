@@ -1,8 +1,8 @@
 """Measure batch sizes with real training steps: `python -m training.probe --config FILE --output FOLDER` (G3-G5).
 
 Each size is a line of FOLDER/sizes.jsonl as soon as it is measured, and once more when it was timed again: the later
-line counts. FOLDER/result.json has the recommendation. The batch size and the number of steps in the configuration play
-no part. Exit codes: 0 complete, 1 failed, 143 stopped.
+line counts. FOLDER/progress.jsonl says what is being done, FOLDER/result.json has the recommendation. The batch size
+and the number of steps in the configuration play no part. Exit codes: 0 complete, 1 failed, 143 stopped.
 
 One child process measures all sizes and reports them through a pipe: when the system kills it for want of memory, or a
 driver crashes, what was measured before still counts.
@@ -35,8 +35,8 @@ from training.loop import Stopped
 from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
-# A dictionary with one key: "facts" (of result.json), "attempt" (a size), "size" (its line), or "ending" (the rest of
-# result.json).
+# A dictionary with "facts" (of result.json), "size" (its line), "ending" (the rest of result.json), or a line of
+# progress.jsonl: a "phase" (choice, size, compare, check), and the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def run(folder: Path, work: Callable[[Report], None]) -> int:
     """Have `work` done by a child process, write what it reports, and conclude; the exit code."""
     began = time.monotonic()
-    for earlier in ("sizes.jsonl", "result.json"):
+    for earlier in ("sizes.jsonl", "progress.jsonl", "result.json"):
         (folder / earlier).unlink(missing_ok=True)
     receiver, sender = os.pipe()
     kills = machine.oom_kills()
@@ -80,7 +80,7 @@ def run(folder: Path, work: Callable[[Report], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, forward)
     with os.fdopen(receiver, encoding="utf-8") as reports:
-        found = follow(reports, folder / "sizes.jsonl")
+        found = follow(reports, folder)
     _, status = os.waitpid(child, 0)
     if found.ending is None:
         ending = died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
@@ -125,16 +125,21 @@ class Found:
     ending: dict[str, Any] | None = None
 
 
-def follow(reports: TextIO, path: Path) -> Found:
-    """Read the child's reports to their end, and write a line in `path` for each size."""
+def follow(reports: TextIO, folder: Path) -> Found:
+    """Read the child's reports to their end, and write a line for each size and each phase."""
     found = Found()
-    with path.open("a", encoding="utf-8") as lines:
+    with (
+        (folder / "sizes.jsonl").open("a", encoding="utf-8") as lines,
+        (folder / "progress.jsonl").open("a", encoding="utf-8") as phases,
+    ):
         for report in reports:
             match json.loads(report):
                 case {"facts": facts}:
                     found.facts |= facts
-                case {"attempt": size}:
-                    found.attempt = size
+                case {"phase": _} as phase:
+                    found.attempt = phase.get("attempt", found.attempt)
+                    phases.write(json.dumps(phase) + "\n")
+                    phases.flush()
                 case {"size": line}:
                     size = Size(**line)
                     found.sizes = [known for known in found.sizes if known.batch_size != size.batch_size] + [size]
@@ -196,7 +201,11 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         devices.prepare(config, device)
         dataset = open_dataset(config, options.cache)
         if options.choose:
-            tried = choices.choose(config, dataset, device, options.memory_cap, options.choose)
+
+            def trying(key: str, done: int, total: int) -> None:
+                report({"phase": "choice", "key": key, "done": done, "total": total})
+
+            tried = choices.choose(config, dataset, device, options.memory_cap, options.choose, trying)
             report({"facts": {"tried": [dataclasses.asdict(each) for each in tried]}})
             config = choices.changed(config, tried)
             devices.prepare(config, device)
@@ -228,12 +237,13 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> di
     """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending."""
 
     def attempt(size: int) -> Size:
-        report({"attempt": size})
+        report({"phase": "size", "attempt": size})
         found = bench.measure(size)
         report({"size": dataclasses.asdict(found)})
         return found
 
     def again(sizes: list[Size]) -> list[Size]:
+        report({"phase": "compare"})
         newer = bench.side_by_side(sizes)
         for size in newer:
             report({"size": dataclasses.asdict(size)})
@@ -244,7 +254,7 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> di
     sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None)
     fitting = sizes
     while (best := ascent.recommend(fitting, bench.budget, ended_by)) is not None:
-        report({"attempt": best.recommended})
+        report({"phase": "check", "attempt": best.recommended})
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None
         if failure is None:

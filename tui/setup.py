@@ -118,6 +118,8 @@ def probe(session: Session, store: Store, *, again: bool = False) -> Measurement
     def told(due: bool) -> bool:
         # In this order: a size measured last is not lost.
         running = probing.running(store.project, id)
+        if due and running:
+            session.progress(f"  {probing.doing(store.project, id).text()}")
         for size in probing.sizes(store.project, id):
             if (line := size_line(size)) not in shown:
                 shown.append(line)

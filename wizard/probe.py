@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from presets import catalogue
-from presets.language import error_text
+from presets.language import Message, error_text, say
 from state import document, files, runs
 from state.database import Store
 from state.errors import Refusal
@@ -14,7 +14,7 @@ from state.project import Project
 from wizard import configuration, inspection, machine, measuring, optimizer, own_probe, speed
 
 KIND = "probe"
-SIZES = "sizes.jsonl"
+SIZES, PROGRESS = "sizes.jsonl", "progress.jsonl"
 # What is decided only after the probe; it does not change the time or the memory of a step.
 PROVISIONAL = {"training.batch_size": 8, "training.steps": 100, "training.evaluate_every": 100}
 DEPENDS_ON = ("model.", "runtime.")
@@ -69,6 +69,29 @@ def sizes(project: Project, id: str) -> list[dict[str, Any]]:
     """The batch sizes measured so far, smallest first; of one that was timed again the later line."""
     lines, _ = files.read_lines(project.measurement_folder(id) / SIZES)
     return sorted({line["batch_size"]: line for line in lines}.values(), key=lambda line: line["batch_size"])
+
+
+def doing(project: Project, id: str) -> Message:
+    """What the probe is at, in a sentence."""
+    if project.settings.command:
+        return say("The command is run for a while at each size.")
+    lines, _ = files.read_lines(project.measurement_folder(id) / PROGRESS)
+    match lines[-1:]:
+        case [{"phase": "choice", "key": key, "done": done, "total": total}]:
+            return say(
+                "How to run is chosen first, which changes nothing that is learnt: {key}, {number} of {total}.",
+                key=key,
+                number=done + 1,
+                total=total,
+            )
+        case [{"phase": "size", "attempt": size}]:
+            return say("A batch of {size} is being timed.", size=size)
+        case [{"phase": "compare"}]:
+            return say("Sizes are being timed once more, side by side.")
+        case [{"phase": "check", "attempt": size}]:
+            return say("A batch of {size} is checked with an evaluation and a checkpoint.", size=size)
+        case _:
+            return say("The data and the model are being loaded.")
 
 
 def running(project: Project, id: str) -> bool:

@@ -166,12 +166,13 @@ def _probe(store: Store) -> Seen:
     figures = tuple(size_table(sizes)) if sizes else ()
     if not running:
         return Seen("", figures=figures, collect=lambda: probe.finish(store, id))
-    empty = _("the first size is being measured")
+    empty = _("no size has been measured yet")
     axes = Axes(_("batch size"), _("examples/s"), log_x=True, log_y=True, empty=empty)
     measured = [line for line in sizes if line["outcome"] == "measured"]
     x, y = ([float(line[name]) for line in measured] for name in ("batch_size", "examples_per_second"))
     rate = Series("rate", _("throughput"), x, y)
-    return Seen(_("Measuring batch sizes"), "", figures, (rate,), axes, running=id)
+    doing = probe.doing(store.project, id).text()
+    return Seen(_("Measuring batch sizes"), doing, figures, (rate,), axes, running=id)
 
 
 def _baseline(store: Store) -> Seen:
