@@ -14,7 +14,7 @@ from state import decisions, measurements, project
 from state.errors import Refusal
 from tests.set_up import DIGITS, SPAM, advance, changed, probed, set_up, size
 from training.config import SECTIONS
-from wizard import architecture, batch_size, configuration, flow, optimizer, probe, quantity, speed, steps
+from wizard import architecture, batch_size, configuration, flow, initial, optimizer, probe, quantity, speed, steps
 from wizard.machine import Device, at_hand
 from wizard.question import Question
 
@@ -205,6 +205,34 @@ def test_the_first_configuration_shows_every_setting_and_adds_nothing(tmp_path: 
     assert made.settings["schedule.name"] == "constant"
     assert not any(value for key, value in made.settings.items() if key.startswith(("regularization", "augmentation")))
     assert "He et al. 2016" in said(question)
+
+
+def test_ghost_batch_norm_is_offered_at_large_batches_of_networks_with_batch_norm_and_off_at_first(
+    tmp_path: Path,
+) -> None:
+    """It stays when another rate is typed, and ends with the batch size that it was for."""
+    sizes = (size(64, 0.03), size(128, 0.04), size(256, 0.05))
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, *sizes, recommended=256, largest_feasible=256)
+        flow.answer(store, "batch_size", 256)
+        question = flow.ask(store, "initial")
+        assert [option.value for option in question.options] == ["use", "ghost"]
+        assert question.recommended == "use"
+        assert "from 256 examples at a time, which hardly vary" in said(question)
+        assert {row["setting"]: row["value"] for row in table(question)}["training.ghost_batch_size"] == "0"
+        for answer, ghost in (("use", 0), ("0.3", 0), ("ghost", 64), ("0.3", 64)):
+            flow.answer(store, "initial", answer)
+            assert configuration.current(store)["training.ghost_batch_size"] == ghost
+        assert flow.standing(store).step == "steps"
+        flow.answer(store, "batch_size", 64)
+        assert flow.standing(store).step == "initial"
+        assert [option.value for option in flow.ask(store, "initial").options] == ["use"]
+        with pytest.raises(Refusal, match="at a batch size of 128 or more; here test_resnet gets 64"):
+            initial.with_ghost(store)
+    with set_up(tmp_path / "q", "probe", architecture="test_convnext") as store:
+        probed(store, *sizes, recommended=256, largest_feasible=256)
+        flow.answer(store, "batch_size", 256)
+        assert [option.value for option in flow.ask(store, "initial").options] == ["use"]
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,20 @@ import math
 from typing import Any
 
 from presets import catalogue
-from presets.language import _, say
+from presets.language import Message, _, say
+from state import decisions
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
 from training import config
-from wizard import configuration, optimizer, quantity
+from wizard import architecture, configuration, optimizer, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "initial"
-USE = "use"
+USE, GHOST = "use", "ghost"
+GHOST_KEY = "training.ghost_batch_size"
+# Examples that ghost batch norm takes its statistics from (P23), offered from twice as many a step on.
+GHOST_SIZE = 64
 # Nothing that is not needed: what these add is found out later, one at a time.
 SIMPLE: dict[str, Any] = {
     "schedule.name": "constant",
@@ -24,6 +28,7 @@ SIMPLE: dict[str, Any] = {
     "regularization.dropout": 0.0,
     "regularization.drop_path": 0.0,
     "regularization.gradient_clip": 0.0,
+    GHOST_KEY: 0,
     "augmentation.flip": False,
     "augmentation.crop_padding": 0,
 }
@@ -49,7 +54,8 @@ OF_TEXTS = {
 
 def ask(store: Store) -> Question:
     """Every setting of the first configuration that means something for the task, and its meaning."""
-    rate = _rate(store)
+    rate, ghost = _rate(store), _ghost(store)
+    batch = configuration.current(store)["training.batch_size"]
     return Question(
         step=STEP,
         rows=("G11",),
@@ -61,8 +67,12 @@ def ask(store: Store) -> Question:
                 "added later, when there is evidence for it."
             ),
             say("Learning rate {rate:g}: {source}.", rate=rate.default, source=rate.source),
+            *((_about_ghost(batch),) if ghost else ()),
         ),
-        options=(Option(USE, USE, say("learning rate {rate:g}", rate=rate.default)),),
+        options=(
+            Option(USE, USE, say("learning rate {rate:g}", rate=rate.default)),
+            *((Option(GHOST, GHOST, _ghost_reason(batch)),) if ghost else ()),
+        ),
         recommended=USE,
         reason=say("simple, fast, small; learning rate: {source}", source=rate.source),
         table=_table(store, float(rate.default)),
@@ -71,22 +81,70 @@ def ask(store: Store) -> Question:
 
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:
-    """The simple settings, and the learning rate: the preset's, or the one typed."""
+    """The simple settings, and the learning rate: the preset's, or the one typed, which leaves ghost batch norm as it
+    was."""
+    usual = float(_rate(store).default)
     if chosen == USE:
-        return Settled({optimizer.LEARNING_RATE: float(_rate(store).default), **SIMPLE}, question.reason)
+        return Settled({optimizer.LEARNING_RATE: usual, **SIMPLE}, question.reason)
+    if chosen == GHOST:
+        reason = _ghost_reason(configuration.current(store)["training.batch_size"])
+        return Settled({optimizer.LEARNING_RATE: usual, **SIMPLE, GHOST_KEY: GHOST_SIZE}, reason)
     rate = float(chosen)
     if not (math.isfinite(rate) and rate > 0):
         raise Refusal("{rate:g}: a learning rate is more than 0.", rate=rate)
     reason = say("simple, fast, small; the learning rate {rate:g} was chosen by hand", rate=rate)
-    return Settled({optimizer.LEARNING_RATE: rate, **SIMPLE}, reason)
+    earlier = decisions.decision(store, STEP)
+    kept = earlier.settings.get(GHOST_KEY, 0) if earlier is not None and _ghost(store) else 0
+    return Settled({optimizer.LEARNING_RATE: rate, **SIMPLE, GHOST_KEY: kept}, reason)
 
 
 def valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: for this optimizer, and from scratch or not as it was then."""
+    """Whether the decision still stands: for this optimizer, from scratch or not as it was then, and with ghost batch
+    norm only where that applies."""
+    if decision.settings.get(GHOST_KEY) and not _ghost(store):
+        return False
     then = configuration.settled(store, decision.id)
     now = configuration.settled(store)
     return then.get("optimizer.name") == now.get("optimizer.name") and bool(then.get("model.pretrained")) == bool(
         now.get("model.pretrained")
+    )
+
+
+def with_ghost(store: Store) -> str:
+    """The answer that takes ghost batch norm. Refuses where that does not apply."""
+    if not _ghost(store):
+        raise Refusal(
+            "Ghost batch norm is for networks with batch norm at a batch size of {least} or more; here {name} gets "
+            "{size}.",
+            least=2 * GHOST_SIZE,
+            name=configuration.current(store)["model.name"],
+            size=configuration.current(store)["training.batch_size"],
+        )
+    return GHOST
+
+
+def _ghost(store: Store) -> bool:
+    """Whether ghost batch norm applies: to a network with batch norm, at a batch size well above its own."""
+    entry = architecture.chosen(store)
+    large = configuration.current(store)["training.batch_size"] >= 2 * GHOST_SIZE
+    return large and entry is not None and entry.normalisation == "batch"
+
+
+def _about_ghost(batch: int) -> Message:
+    return say(
+        "Batch norm takes its statistics from {batch} examples at a time, which hardly vary: what their noise does "
+        "against overfitting is lost. Ghost batch norm keeps it. It is off at first, like all that a first result can "
+        "do without; what tells is a round with and one without.",
+        batch=batch,
+    )
+
+
+def _ghost_reason(batch: int) -> Message:
+    return say(
+        "ghost batch norm: statistics of {size} examples at a time instead of {batch}, so that they stay as noisy as "
+        "in a small batch; a step takes a little longer",
+        size=GHOST_SIZE,
+        batch=batch,
     )
 
 

@@ -11,7 +11,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
 from state.project import Project
-from wizard import configuration, inspection, machine, measuring, optimizer, own_probe, speed
+from wizard import configuration, initial, inspection, machine, measuring, optimizer, own_probe, speed
 
 KIND = "probe"
 SIZES, PROGRESS = "sizes.jsonl", "progress.jsonl"
@@ -57,7 +57,8 @@ def start(store: Store, *, again: bool = False) -> str:
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
     )
     values = configuration.checked(store, {**PROVISIONAL, optimizer.LEARNING_RATE: rate.default})
-    values |= {key: value for key, value in about.items() if key.startswith("runtime.")}
+    # Ghost batch norm is decided afterwards; what was decided before may not go with this architecture.
+    values |= {key: value for key, value in about.items() if key.startswith("runtime.")} | {initial.GHOST_KEY: 0}
     text = document.compose(values).as_string()
     cap = ("--memory-cap", str(about["memory_cap"])) if about["memory_cap"] else ()
     choose = ("--choose", str(speed.first_guess(about["examples"])))

@@ -75,6 +75,11 @@ from tui.starting import data_place, guess_task, refuse_other_task
 @click.option("--optimizer", metavar="NAME", help=_("one of `tunebook presets`"))
 @click.option("--batch-size", metavar="N", help=_("examples per step"))
 @click.option("--learning-rate", "initial", metavar="RATE", help=_("of the initial configuration"))
+@click.option(
+    "--ghost-batch-norm",
+    is_flag=True,
+    help=_("batch norm with statistics of 64 examples at a time, at batch sizes from 128 on"),
+)
 @click.option("--steps", metavar="N", help=_("steps of one trial"))
 @click.option("--yes", is_flag=True, help=_("take the recommendation wherever no option says otherwise"))
 @answering
@@ -84,6 +89,7 @@ def new(
     folder: Path,
     data: Path | None,
     yes: bool,
+    ghost_batch_norm: bool,
     held_out: str | None,
     command: str | None,
     config_file: Path | None,
@@ -94,13 +100,14 @@ def new(
     **options: str | None,
 ) -> None:
     from tui import setup, starting_own
-    from wizard import pipeline
+    from wizard import initial, pipeline
 
     asked_own = starting_own.Asked(command, config_file, directory, options["metric"], direction, chance, assignments)
     size = options["batch_size"]
     if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
         refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
-        starting_own.refuse_built_in({**refused, "held_out": held_out})
+        ghost = "yes" if ghost_batch_norm else None
+        starting_own.refuse_built_in({**refused, "held_out": held_out, "ghost_batch_norm": ghost})
         if size is not None and not own.settings.batch_size:
             raise Refusal("--batch-size: the command takes no batch size.")
         given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
@@ -112,11 +119,18 @@ def new(
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
     about = {name: value for name, value in settings.items() if value is not None}
-    project = begin(session, folder, data, about, anew=bool(given))
+    project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
     answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
     with open_store(project) as store:
         pipeline.decide(store)
-        asked = setup.walk(session, store, answers, recommended=yes)
+        asked = []
+        if ghost_batch_norm:
+            # It answers the question that the learning rate answers too, and stays when that comes after it.
+            rate = answers.pop("initial", None)
+            answers["initial"] = lambda store: (initial.with_ghost(store), "")
+            asked = setup.walk(session, store, answers, recommended=yes)
+            answers = {"initial": rate} if rate else {}
+        asked += setup.walk(session, store, answers, recommended=yes)
     _ready(session, project, asked)
 
 
