@@ -231,6 +231,14 @@ def _evidence(
         speed=quantity.large(rate.dense),
         source=rate.source,
     )
+    passes = speed.passes(int(found["splits"]["train"]["examples"]))
+    if best.pretrained and passes > speed.FINE_TUNING_PASSES:
+        yield say(
+            "That is from scratch, {passes} passes over the data. Fine-tuning published weights usually takes {few}, "
+            "and that much less time: the next question is about them.",
+            passes=passes,
+            few=speed.FINE_TUNING_PASSES,
+        )
     if any(entry.normalisation == "batch" for entry in catalogue.architectures(task)):
         yield say(
             "Batch norm makes an example's result depend on the others in its batch: with few examples a batch its "

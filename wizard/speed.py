@@ -32,6 +32,8 @@ ROUND_SHARE = 0.25
 # First guesses of a run's length: enough examples to see learning end, not fewer passes than 5 nor more than 30.
 EXAMPLES = 300_000
 PASSES = (5, 30)
+# The first guess when only fine-tuning: Devlin et al. 2019 take two to four. What the curves say corrects it.
+FINE_TUNING_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,13 @@ def macs(entry: Architecture, inputs: int) -> float:
 
 def first_guess(examples: int) -> int:
     """Examples that a first run from scratch sees, for so many in the training split."""
+    return examples * passes(examples)
+
+
+def passes(examples: int) -> int:
+    """Passes over so many examples of a first run from scratch."""
     fewest, most = PASSES
-    return examples * min(most, max(fewest, math.ceil(EXAMPLES / examples)))
+    return min(most, max(fewest, math.ceil(EXAMPLES / examples)))
 
 
 def trial_seconds(speed: Speed, entry: Architecture, inputs: int, found: Mapping[str, Any]) -> float:

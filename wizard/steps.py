@@ -18,9 +18,6 @@ MEASURE, COMPARE = "measure", "batch-size"
 EVALUATIONS = 40
 # Rates of the sweep, two of them beyond its boundary at the most.
 SWEEP_RATES = 7
-# Passes of the first guess when only fine-tuning (Devlin et al. 2019 take two to four); from scratch see `speed`. What
-# the curves of a round say corrects it.
-FINE_TUNING_PASSES = 3
 SHORTER, LONGER = 1 / 3, 3
 FEWEST = 20
 # An evaluation is a forward pass only, about a third of a training step.
@@ -213,7 +210,7 @@ def _turns(store: Store) -> int:
 def _first_guess(store: Store) -> int:
     examples = inspection.examples(store)
     if optimizer.fine_tuning(store):
-        return FINE_TUNING_PASSES * examples
+        return speed.FINE_TUNING_PASSES * examples
     return speed.first_guess(examples)
 
 
