@@ -1,21 +1,27 @@
-"""The look at the test split, when all is decided: counted, with its interval (P14)."""
+"""The look at the test split, when all is decided: counted, with its interval (P14).
+
+It is a process of its own in a folder of its own: whoever began it may leave, and whoever looks in next counts it.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from presets.language import Message, say
 from rounds import reviewing
 from rounds.record import ranked
 from rounds.statistics import share_interval
-from state import launches, looks, runs, trials
+from state import files, launches, looks, runs, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
 from state.looks import Look
 
-FOLDER = "looks"
+FOLDER, ABOUT, PROGRESS = "looks", "about.json", "progress.jsonl"
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,24 @@ class Seen:
     high: float
     message: Message
 
+    def to_dict(self) -> dict[str, Any]:
+        """The look as data, as answers and reports give it."""
+        return {**vars(self.look), "error_rate": self.error_rate, "interval": [self.low, self.high]}
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A look at work: how many examples it has seen of how many (0: the data are still being read)."""
+
+    trial: str
+    done: int
+    total: int
+
 
 def subject(store: Store) -> str:
-    """The trial to look at: of the runs of the best configuration the one that validates best. Refuses without any."""
+    """The trial to look at: of the runs of the best configuration the one that validates best. Refuses without any, and
+    where a command of the user's own trains."""
+    _require_built_in(store)
     best = launches.best(store)
     if best is None:
         raise Refusal("There is no best configuration yet: the test split is for what is chosen in the end.")
@@ -50,9 +71,22 @@ def subject(store: Store) -> str:
 def look(store: Store, trial: str = "", reason: str = "") -> Seen:
     """Evaluate the best checkpoint of a trial (otherwise of the best configuration) on the test split, and record it.
 
-    It takes as long as an evaluation. Refuses a second look without a reason, a pipeline of the user's own, data
-    without a test split, and a trial whose checkpoints are gone; a look that failed is not counted.
+    It takes as long as an evaluation. Refuses as `begin` does, and a look that failed, which is not counted.
     """
+    begin(store, trial, reason)
+    runs.wait(_folder(store))
+    found = collect(store)
+    if found is None:
+        raise Refusal("The test split could not be looked at: {reason}", reason=failure(store))
+    return found
+
+
+def begin(store: Store, trial: str = "", reason: str = "") -> None:
+    """Start a look, detached; `collect` counts it when it has ended, whoever calls that.
+
+    Refuses a second look without a reason, one beside another, a pipeline of the user's own, and an unknown trial.
+    """
+    collect(store)
     before = looks.looks(store)
     if before and not reason.strip():
         raise Refusal(
@@ -60,21 +94,64 @@ def look(store: Store, trial: str = "", reason: str = "") -> Seen:
             "with a reason, which is kept.",
             count=len(before),
         )
+    _require_built_in(store)
+    entry = trials.trial(store, trial or subject(store))
+    folder = files.make_folder(_folder(store))
+    if runs.alive(folder):
+        raise Refusal("{path}: a process is at work here already.", path=str(folder))
+    for name in (runs.RESULT, PROGRESS):
+        (folder / name).unlink(missing_ok=True)
+    files.write_atomically(folder / ABOUT, json.dumps({"trial": entry.id, "reason": reason.strip()}))
+    command = [sys.executable, "-P", "-m", "training.look", "--folder", str(store.project.trial_folder(entry.id))]
+    runs.start([*command, "--output", str(folder), "--cache", str(store.project.cache)], folder)
+
+
+def collect(store: Store) -> Seen | None:
+    """Count the look that has ended since somebody began it; None where there is none."""
+    folder = _folder(store)
+    about, result = files.read_json(folder / ABOUT), runs.result(folder)
+    if about is None or result is None or result.get("status") != "complete" or runs.alive(folder):
+        return None
+    number = len(looks.looks(store)) + 1
+    settings = trials.trial_settings(store, trials.trial(store, about["trial"]))
+    looks.record(store, number, about["trial"], content_hash(settings), about["reason"], result)
+    return seen(looks.looks(store)[-1])
+
+
+def under_way(store: Store) -> UnderWay | None:
+    """The look that is at work; None where none is."""
+    folder = _folder(store)
+    about = files.read_json(folder / ABOUT)
+    if about is None or not runs.alive(folder):
+        return None
+    lines, _ = files.read_lines(folder / PROGRESS)
+    last = lines[-1] if lines else {}
+    return UnderWay(about["trial"], int(last.get("done", 0)), int(last.get("total", 0)))
+
+
+def stop(store: Store) -> None:
+    """End the look that is at work: nobody has seen its result, so it does not count."""
+    (_folder(store) / ABOUT).unlink(missing_ok=True)
+    runs.stop(_folder(store))
+
+
+def failure(store: Store) -> str:
+    """Why the look begun last came to nothing; empty where none did."""
+    folder = _folder(store)
+    if files.read_json(folder / ABOUT) is None or runs.alive(folder):
+        return ""
+    tail = runs.log_tail(folder)
+    return str((runs.result(folder) or {}).get("message") or (tail[-1] if tail else "-"))
+
+
+def _require_built_in(store: Store) -> None:
     if store.project.settings.command:
         raise Refusal("The command trains and evaluates by itself: look at your test set with it, once.")
-    entry = trials.trial(store, trial or subject(store))
-    folder = store.project.folder / FOLDER / f"look-{len(before) + 1}"
-    command = [sys.executable, "-P", "-m", "training.look", "--folder", str(store.project.trial_folder(entry.id))]
-    (folder / runs.RESULT).unlink(missing_ok=True)
-    runs.start([*command, "--output", str(folder), "--cache", str(store.project.cache)], folder)
-    result = runs.wait(folder)
-    if result is None or result.get("status") != "complete":
-        tail = runs.log_tail(folder)
-        why = (result or {}).get("message") or (tail[-1] if tail else "-")
-        raise Refusal("The test split could not be looked at: {reason}", reason=why)
-    settings = trials.trial_settings(store, entry)
-    looks.record(store, trial=entry.id, configuration=content_hash(settings), reason=reason.strip(), result=result)
-    return seen(looks.looks(store)[-1])
+
+
+def _folder(store: Store) -> Path:
+    """Of the look that comes next, or is at work."""
+    return store.project.folder / FOLDER / f"look-{len(looks.looks(store)) + 1}"
 
 
 def seen(entry: Look) -> Seen:

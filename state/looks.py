@@ -22,9 +22,9 @@ class Look:
     result: dict[str, Any]
 
 
-def record(store: Store, *, trial: str, configuration: str, reason: str, result: dict[str, Any]) -> None:
-    """Record a look with its result."""
-    store.record("look", trial=trial, configuration=configuration, reason=reason, result=result)
+def record(store: Store, number: int, trial: str, configuration: str, reason: str, result: dict[str, Any]) -> None:
+    """Record a look with its result. One of a number that is on record already is the same look, seen by two."""
+    store.record("look", number=number, trial=trial, configuration=configuration, reason=reason, result=result)
 
 
 def looks(store: Store) -> list[Look]:
@@ -37,7 +37,9 @@ def looks(store: Store) -> list[Look]:
 
 def apply_look(store: Store, event: Event) -> None:
     columns = ("at", "by", "trial", "configuration", "reason")
+    # Journals of an earlier version have no number: SQLite gives the next one.
+    values = [event.get("number"), *(event[name] for name in columns), json.dumps(event["result"], ensure_ascii=False)]
     store.database.conn.execute(
-        f"INSERT INTO looks ({', '.join(columns)}, result) VALUES ({', '.join('?' * (len(columns) + 1))})",
-        [*(event[name] for name in columns), json.dumps(event["result"], ensure_ascii=False)],
+        f"INSERT OR IGNORE INTO looks (number, {', '.join(columns)}, result) VALUES ({', '.join('?' * len(values))})",
+        values,
     )

@@ -54,6 +54,7 @@ SHOTS = (
     Shot("review", "second", "review round-1"),
     Shot("proposal", "ended", "propose round-1"),
     Shot("launch", "second", "launch launch-1"),
+    Shot("look", "second", "look"),
     Shot("decisions", "second", "decisions"),
     Shot("explain", "second", "setup optimizer", ("e",)),
     Shot("export", "second", "export"),

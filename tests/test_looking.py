@@ -14,9 +14,14 @@ from rounds.slots import Machine
 from rounds.statistics import share_interval
 from rounds.warm import ForkServer
 from state import looks, repair, trials
+from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
-from tests import small_project
+from tests import small_project, watched_round
+from tests.screens import NARROW, shown, wait_for, wait_for_text
+from tui.app import Tunebook
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 10), (1, 10), (10, 10), (7, 360), (180, 360)])
@@ -33,16 +38,12 @@ def test_no_share_is_refused() -> None:
             share_interval(count, total)
 
 
-def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_server: ForkServer) -> None:
-    """A trained network on a test split of its own: right counts, one record, and a second look only with a reason."""
-    data = tmp_path / "data"
-    for part in ("train", "val", "test"):
-        for folder in sorted(digits.iterdir()):
-            pictures = sorted(folder.iterdir())
-            share = {"train": pictures[0::2], "val": pictures[1::4], "test": pictures[3::4]}[part]
-            (data / part / folder.name).mkdir(parents=True)
-            for picture in share:
-                shutil.copy(picture, data / part / folder.name)
+async def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_server: ForkServer) -> None:
+    """A trained network on a test split of its own: right counts, one record, and a second look only with a reason.
+
+    The first is begun in the screens, which close while it is at work: it is counted by whoever looks in next.
+    """
+    data = _split(digits, tmp_path / "data")
     with open_store(small_project.project(tmp_path / "p", data)) as opened:
         with pytest.raises(Refusal, match="no best configuration yet"):
             looking.subject(opened)
@@ -57,8 +58,13 @@ def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_server: Fo
             return not trials.unfinished(opened)
 
         small_project.wait_for(finished, "the baseline did not end")
-        seen = looking.look(opened)
-        examples = sum(1 for _picture in (data / "test").glob("*/*.png"))
+        examples = len(list((data / "test").glob("*/*.png")))
+        with watched_round.supervised(opened.project):
+            await _begin_in_the_screens(opened)
+            small_project.wait_for(lambda: looking.under_way(opened) is None, "the look did not end")
+            assert looks.looks(opened) == []
+            await _seen_in_the_screens(opened, examples)
+        seen = looking.seen(looks.looks(opened)[0])
         assert seen.look.result["examples"] == examples
         wrong = examples - seen.look.result["correct"]
         assert seen.error_rate == wrong / examples
@@ -70,9 +76,57 @@ def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_server: Fo
         assert again.look.number == 2
         # The same weights on the same examples.
         assert again.error_rate == seen.error_rate
+        # Two who look in at once see the same look.
+        looks.record(opened, 2, again.look.trial, again.look.configuration, "seen twice", again.look.result)
+        assert len(looks.looks(opened)) == 2
     repair.rebuild(opened.project)
     with open_store(opened.project) as rebuilt:
         assert [entry.reason for entry in looks.looks(rebuilt)] == ["", "the data were mended"]
+
+
+def _split(digits: Path, data: Path) -> Path:
+    """The digits in folders for training, validation and test."""
+    for part in ("train", "val", "test"):
+        for folder in sorted(digits.iterdir()):
+            pictures = sorted(folder.iterdir())
+            share = {"train": pictures[0::2], "val": pictures[1::4], "test": pictures[3::4]}[part]
+            (data / part / folder.name).mkdir(parents=True)
+            for picture in share:
+                shutil.copy(picture, data / part / folder.name)
+    return data
+
+
+async def _begin_in_the_screens(store: Store) -> None:
+    """Not without being asked whether all is decided; then it is at work."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        app.open("look")
+        await wait_for_text(pilot, "The best run of the best configuration: baseline-1-001")
+        await pilot.press("s")
+        await wait_for_text(pilot, "Is everything decided?")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Is everything decided?" not in shown(app))
+        assert looking.under_way(store) is None
+        await pilot.press("s", "up", "enter")
+        await wait_for_text(pilot, "Looking with baseline-1-001")
+        await wait_for_text(pilot, "x stop")
+
+
+async def _seen_in_the_screens(store: Store, examples: int) -> None:
+    """With its interval; another one asks for a reason."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        app.open("look")
+        await wait_for_text(pilot, f"of {examples} wrong")
+        assert "95 % interval" in shown(app)
+        await pilot.press("s")
+        await wait_for_text(pilot, "Looked at 1 times already")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "Say why")
+        await pilot.press("escape", "escape")
+        await wait_for_text(pilot, "looked at 1 times")
 
 
 def test_data_without_a_test_split_say_so(tmp_path: Path, digits: Path, fork_server: ForkServer) -> None:
@@ -90,3 +144,7 @@ def test_data_without_a_test_split_say_so(tmp_path: Path, digits: Path, fork_ser
         with pytest.raises(Refusal, match="there is no test split"):
             looking.look(opened)
         assert looks.looks(opened) == []
+        assert "there is no test split" in looking.failure(opened)
+        looking.begin(opened)
+        looking.stop(opened)
+        assert (looking.under_way(opened), looking.failure(opened)) == (None, "")

@@ -19,7 +19,7 @@ from tui.keys import KEYS
 from tui.pages.decisions import DecisionsPage
 from tui.pages.export import ExportPage
 from tui.pages.help import Help
-from tui.pages.home import FINAL, TEST, Home
+from tui.pages.home import FINAL, Home
 from tui.pages.round import RoundPage
 from tui.pages.setup import SetupPage
 from tui.pages.trial import TrialPage
@@ -259,8 +259,8 @@ async def test_when_exploration_is_over_the_final_study_starts_here_and_the_test
                 small_project.end(store, entry.id, 0.1)
             reviewing.review_batch(store, study.name)
             await wait_for_text(pilot, "Look at the test split")
-            await choose(pilot, TEST)
-            await wait_for_text(pilot, "In a shell: tunebook test.")
+            await choose(pilot, "look")
+            await wait_for_text(pilot, "No complete run of the best configuration is there")
 
 
 async def choose(pilot: Pilot[None], name: str) -> None:

@@ -24,7 +24,7 @@ def test_every_step_of_the_way_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["design", "round round-1", "review round-1", "launch round-1", "decisions", "export"]
+    "place", ["design", "round round-1", "review round-1", "launch round-1", "look", "decisions", "export"]
 )
 def test_the_pages_know_their_texts(place: str) -> None:
     assert page(place).toured() in tour.TEXTS

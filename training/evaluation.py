@@ -51,11 +51,10 @@ def evaluate(
 
     Example losses are added up in float64, so that neither the batch size nor a smaller last batch weighs in.
     """
-    size = config.training.evaluation_batch_size or 2 * config.training.batch_size
     losses, answers, truths, classes = [], [], [], 0
     network.eval()
     with torch.inference_mode():
-        for inputs, labels in evaluation_batches(split, size, device):
+        for inputs, labels in evaluation_batches(split, batch_size(config), device):
             if stop():
                 break
             with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
@@ -82,6 +81,11 @@ def evaluate(
         correct=right,
         examples=len(split),
     )
+
+
+def batch_size(config: Config) -> int:
+    """Examples per evaluation batch."""
+    return config.training.evaluation_batch_size or 2 * config.training.batch_size
 
 
 def by_class(confusion: Tensor) -> tuple[float, float]:

@@ -7,7 +7,6 @@ at the end inspection.json. No torch here, so that it starts at once.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import time
@@ -21,14 +20,13 @@ import numpy as np
 
 from training import images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
-from training.record import write_json
+from training.record import reporter, write_json
 from training.splits import DataError, Part, Progress, Skipped, majority_readable
 
 # More reasons than anyone reads; the total is always given.
 LISTED = 1000
 # Characters by which a text is named.
 EXCERPT = 60
-SECONDS_BETWEEN_REPORTS = 0.25
 # Chinese and Japanese characters count as words of their own.
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
 
@@ -46,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.output.mkdir(parents=True, exist_ok=True)
         with open(options.output / "progress.jsonl", "w", encoding="utf-8") as file:
             try:
-                found = {"status": "complete", **inspect(data_section(options.data), _reporter(file))}
+                found = {"status": "complete", **inspect(data_section(options.data), reporter(file))}
             except (DataError, ConfigError) as error:
                 found = {"status": "failed", "error": str(error)}
         write_json(options.output / "inspection.json", {**found, "seconds": round(time.monotonic() - began, 3)})
@@ -139,21 +137,6 @@ def _skipped(skipped: Sequence[Skipped]) -> dict[str, Any]:
 def _spread(values: np.ndarray, *percentiles: int) -> list[int]:
     """The values at these percentiles (0: the least, 50: the median), each one that occurs."""
     return np.percentile(values, percentiles, method="nearest").astype(int).tolist()
-
-
-def _reporter(file: Any) -> Progress:
-    """Writes how far the work is as JSON lines: the first, the last, and one each quarter of a second."""
-    latest = -SECONDS_BETWEEN_REPORTS
-
-    def report(done: int, total: int) -> None:
-        nonlocal latest
-        now = time.monotonic()
-        if done == total or now - latest >= SECONDS_BETWEEN_REPORTS:
-            latest = now
-            file.write(json.dumps({"done": done, "total": total}) + "\n")
-            file.flush()
-
-    return report
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """One look at the test split: `python -m training.look --folder TRIAL --output FOLDER [--cache FOLDER]`.
 
-Evaluates the best checkpoint of a finished run on the examples that neither trained nor validated, and writes
-FOLDER/result.json. Exit codes: 0 done, 1 failed; result.json says why.
+Evaluates the best checkpoint of a finished run on the examples that neither trained nor validated. FOLDER gets
+progress.jsonl and at the end result.json. Exit codes: 0 done, 1 failed; result.json says why.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,9 +23,9 @@ from training import record
 from training.checkpoint import Checkpoints
 from training.config import ConfigError, load
 from training.data import open_dataset
-from training.evaluation import evaluate
+from training.evaluation import batch_size, evaluate
 from training.loop import facts
-from training.splits import DataError
+from training.splits import DataError, Progress
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -35,22 +36,23 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--cache", type=Path, help="folder in which decoded data is kept for other runs")
     options = parser.parse_args(arguments)
     with record.lock(options.output):
-        result = look(options.folder, options.cache)
+        with open(options.output / "progress.jsonl", "w", encoding="utf-8") as file:
+            result = look(options.folder, options.cache, record.reporter(file))
         record.write_json(options.output / "result.json", result)
     if result["status"] != "complete":
         print(result["message"], file=sys.stderr, flush=True)
     sys.exit(0 if result["status"] == "complete" else 1)
 
 
-def look(folder: Path, cache: Path | None) -> dict[str, Any]:
+def look(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]:
     """The result of the look, or why there is none."""
     try:
-        return {"status": "complete", "message": ""} | evaluated(folder, cache)
+        return {"status": "complete", "message": ""} | evaluated(folder, cache, progress)
     except (ConfigError, DataError, OSError, SafetensorError, RuntimeError) as error:
         return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
 
 
-def evaluated(folder: Path, cache: Path | None) -> dict[str, Any]:
+def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]:
     """Step, examples, correct answers and metrics. Raises DataError where there is no test split or no checkpoint."""
     config = load(folder / "config.toml")
     kept = sorted((folder / "checkpoints").glob("step-*.safetensors"))
@@ -66,7 +68,14 @@ def evaluated(folder: Path, cache: Path | None) -> dict[str, Any]:
     torch.manual_seed(0)
     network = models.build(config, facts(dataset)).to(device)
     network.load_state_dict(load_file(path, device=str(device)))
-    found = evaluate(network, dataset.test, config, device, devices.precision(config, device))
+    examples, batches = len(dataset.test), itertools.count()
+
+    def before_a_batch() -> bool:
+        progress(min(next(batches) * batch_size(config), examples), examples)
+        return False
+
+    precision = devices.precision(config, device)
+    found = evaluate(network, dataset.test, config, device, precision, stop=before_a_batch)
     assert found is not None
     values = dataclasses.asdict(found)
     return {**values, "step": int(path.stem.removeprefix("step-")), "device": devices.name(device)}

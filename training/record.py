@@ -13,13 +13,15 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 # Bytes of a patch that is kept; a larger one holds data, not code.
 LARGEST_PATCH = 5_000_000
+SECONDS_BETWEEN_REPORTS = 0.25
 
 
 class Busy(Exception):
@@ -100,6 +102,21 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step."""
     write_whole(path, (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+
+
+def reporter(file: Any) -> Callable[[int, int], None]:
+    """Writes how far the work is as JSON lines: the first, the last, and one each quarter of a second."""
+    latest = -SECONDS_BETWEEN_REPORTS
+
+    def report(done: int, total: int) -> None:
+        nonlocal latest
+        now = time.monotonic()
+        if done == total or now - latest >= SECONDS_BETWEEN_REPORTS:
+            latest = now
+            file.write(json.dumps({"done": done, "total": total}) + "\n")
+            file.flush()
+
+    return report
 
 
 def tolerant_output() -> None:

@@ -76,6 +76,7 @@ GROUPS = {
     "review": say("Review"),
     "insights": say("Insights"),
     "launch": say("Launch"),
+    "look": say("Test split"),
     "list": say("List"),
     "table": say("Table"),
     "chart": say("Chart"),
@@ -210,6 +211,9 @@ KEYS: tuple[Key, ...] = (
     Key("launch.repeat", ("n",), "decide('repeat')", say("run more of both before deciding"), "launch", say("more")),
     Key("launch.unrepeated", ("t",), "unrepeated", say("too costly to repeat: decide on one run"), "launch"),
     Key("launch.stop", ("x",), "stop", say("stop the runs; they can go on later"), "launch", say("stop")),
+    Key("launch.test", ("l",), "test", say("to the look at the test split"), "launch", say("test split")),
+    Key("look.start", ("s",), "start", say("look at the test split; it is counted"), "look", say("look")),
+    Key("look.stop", ("x",), "stop", say("stop the look; it is not counted then"), "look", say("stop")),
     Key("list.filter", ("slash",), "filter", say("show only the lines that contain a text"), "list", say("filter")),
     Key(
         "list.change",

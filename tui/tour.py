@@ -69,6 +69,10 @@ TEXTS: dict[str, Message] = {
         "The winner of a round was chosen for its luck as well. So both sides run with seeds that were never used "
         "(s); the verdict comes from these runs alone, and the decision (a, r or n) from you."
     ),
+    "look": say(
+        "Whatever helped to choose is no test any more. So the test split is kept for the end, and every look at it "
+        "is counted."
+    ),
     "decisions": say(
         "Every decision with its reason: in a month nobody remembers them. c decides one of the set-up anew."
     ),

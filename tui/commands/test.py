@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from presets.language import _
-from tui.session import Session, answering
+from presets.language import _, say
+from tui.session import Session, answering, goes_on
 
 
 @click.command(
@@ -24,8 +24,13 @@ def test(session: Session, trial: str, reason: str, listed: bool) -> None:
     from state import looks
 
     with session.store() as store:
-        if not listed:
-            looking.look(store, trial, reason)
+        if listed:
+            looking.collect(store)
+        else:
+            with goes_on(say("The look goes on in the background, and is counted. See: tunebook test --list")):
+                looking.look(store, trial, reason)
+        if (look := looking.under_way(store)) is not None:
+            session.progress(_("A look is under way: {done} of {total} examples.").format(**vars(look)))
         found = [looking.seen(entry) for entry in looks.looks(store)]
     for seen in found if listed else found[-1:]:
         session.text(seen.message.text())
@@ -33,19 +38,4 @@ def test(session: Session, trial: str, reason: str, listed: bool) -> None:
             session.text("  " + _("because: {reason}").format(reason=seen.look.reason))
     if not found:
         session.text(_("The test split has not been looked at."))
-    session.answer(
-        [
-            {
-                "number": seen.look.number,
-                "at": seen.look.at,
-                "by": seen.look.by,
-                "trial": seen.look.trial,
-                "configuration": seen.look.configuration,
-                "reason": seen.look.reason,
-                "error_rate": seen.error_rate,
-                "interval": [seen.low, seen.high],
-                "result": seen.look.result,
-            }
-            for seen in found
-        ]
-    )
+    session.answer([seen.to_dict() for seen in found])

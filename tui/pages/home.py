@@ -15,7 +15,7 @@ from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
 from rounds.standing import Standing
-from state import decisions, launches, trials
+from state import decisions, launches, looks, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
@@ -36,8 +36,8 @@ from tui.widgets.text import show
 from wizard import flow
 from wizard.quantity import duration
 
-# Entries that are no pages.
-FINAL, TEST = "final study", "look at the test split"
+# An entry that is no page.
+FINAL = "final study"
 
 
 class Home(Page):
@@ -101,8 +101,6 @@ class Home(Page):
         place = str(event.option_id)
         if place == "quit":
             self.app.exit()
-        elif place == TEST:
-            self.say(_("In a shell: tunebook test. It evaluates the best configuration, and every look is counted."))
         elif place == FINAL:
             if not self._starting:
                 self._starting = True
@@ -198,7 +196,10 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         case "final":
             yield FINAL, say("Final study"), say("exploration is over: Bayesian search over the refined space")
         case "test":
-            yield TEST, say("Look at the test split"), say("once, when all is decided: tunebook test")
+            yield "look", say("Look at the test split"), say("once, when all is decided; it is counted")
+        case _:
+            if seen := len(looks.looks(store)):
+                yield "look", say("The test split"), say("looked at {n} times", n=seen)
     if decisions.decisions(store):
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):

@@ -107,6 +107,8 @@ class LaunchPage(Page):
             return self._proposal is not None or bool(self._resting())
         if action == "stop":
             return self._under_way()
+        if action == "test":
+            return self._over()
         return True
 
     @work(thread=True, exclusive=True, group="launch")
@@ -194,6 +196,10 @@ class LaunchPage(Page):
         show(self.query_one("#asked", Static), Content(words))
         self._show_typing(True)
 
+    def action_test(self) -> None:
+        """To the look at the test split, which comes when all is decided."""
+        self.book.open("look")
+
     def leave(self) -> bool:
         typing, self._chosen = self._chosen is not None, None
         if typing:
@@ -231,6 +237,11 @@ class LaunchPage(Page):
         found = [entry for entry in launches.launches(self.book.store) if entry.batch == self._of]
         return found[-1] if found and found[-1].decision != "repeat" else None
 
+    def _over(self) -> bool:
+        """Whether the look at the test split may come next: the candidate was adopted, and we know of such a split."""
+        decided = self._decided()
+        return decided is not None and decided.decision == "adopt" and not self.book.project.settings.command
+
     def _show_verdict(self) -> None:
         parts = [Content(_("s: go on with these runs"))] if self._resting() else []
         if self._refused:
@@ -240,6 +251,8 @@ class LaunchPage(Page):
             word = {"adopt": _("Adopted."), "reject": _("Rejected.")}[decided.decision]
             reason = restored(decided.reason).text()
             parts.append(Content.assemble((f"{word} ", "bold"), printable(reason)))
+            if self._over():
+                parts.append(Content(_("l: when all is decided, the look at the test split")))
         if verdict is not None:
             # Whoever followed it has it as the reason already.
             if verdict.message.text() != reason:

@@ -122,6 +122,8 @@ def _places(store: Store) -> Iterator[Offer]:
     if launches.best(store) is not None:
         yield Offer("design", _("go to the design of a round"))
         yield Offer("export", _("go to the export"))
+        if not store.project.settings.command:
+            yield Offer("look", _("go to the look at the test split"))
     yield Offer("decisions", _("go to the decisions"))
     yield Offer("insights", _("go to the insights"))
     for batch in reversed(trials.batches(store)):

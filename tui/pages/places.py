@@ -58,6 +58,10 @@ def page(place: str) -> Page:
             from tui.pages.launch import LaunchPage
 
             return LaunchPage(what)
+        case "look":
+            from tui.pages.look import LookPage
+
+            return LookPage()
         case "insights":
             from tui.pages.insights import InsightsPage
 
