@@ -16,12 +16,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from presets import language
 from presets.language import say, stored
 from rounds import dismissing, launching, planning, reviewing
 from rounds.finding import Finding
-from state import decisions, launches, trials
+from state import decisions, launches, looks, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -34,7 +35,7 @@ from tui.charts.series import Series
 from tui.main import tunebook
 from tui.pages.report import ReportPage
 from tui.report import as_html, as_text, document, svg, writing
-from tui.report.parts import Judgement, Picture, Report
+from tui.report.parts import Facts, Grid, Judgement, Picture, Report
 from tui.session import Session
 
 EVIL = "</title><script>alert('1')</script>[/red] {x} \x1b[31m"
@@ -65,6 +66,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         tried(opened)
         launched(opened)
         launches.learn(opened, stored(say("learnt {what}", what=EVIL)), batch="round-1", evidence={})
+        looks.record(opened, 1, "launch-1-001", "c", "", {"examples": 360, "correct": 340})
+        looks.record(opened, 2, "launch-1-001", "c", EVIL, {"examples": 360, "correct": 351})
         yield opened
 
 
@@ -137,7 +140,9 @@ def test_the_page_tells_the_whole_story_and_needs_nothing_from_outside(store: St
         "baseline",
         "round-1",
         "launch-1",
+        "line",
         "insights",
+        "test",
         "best",
         "studies",
     ]
@@ -169,6 +174,41 @@ def test_every_varied_hyperparameter_has_its_plot_and_every_check_its_finding(st
     assert len(parts(told, Judgement)) == len(trials.findings(store, "round-1"))
     verdicts = [part.verdict for part in parts(told, Judgement)]
     assert verdicts == sorted(verdicts, key=["fail", "warn", "cannot tell", "pass"].index)
+
+
+def test_the_line_of_the_best_configurations_and_the_looks_at_the_test_split_are_told(store: Store) -> None:
+    told = document.report(store)
+    sections = {section.id: section.parts for section in told.sections}
+    grid, picture = sections["line"]
+    assert isinstance(grid, Grid)
+    assert isinstance(picture, Picture)
+    first, second = grid.rows
+    # The baseline ran once; of the launch counts the mean of the fresh runs, in place of the result that chose it.
+    assert first[3] == "0.5"
+    own = [entry.best for entry in trials.trials(store, "launch-1") if entry.study == "candidate"]
+    assert float(second[3]) == pytest.approx(sum(map(float, filter(None, own))) / len(own), rel=1e-3)
+    assert second[2].endswith("(the best now)")
+    assert "optimizer.learning_rate changes from" in second[4]
+    assert list(picture.series[0].y) == pytest.approx([0.5, float(second[3])], rel=1e-3)
+    _last, looked = sections["test"]
+    assert isinstance(looked, Grid)
+    low, high = (f"{value:.2%}" for value in binomtest(9, 360).proportion_ci(method="exact"))
+    assert looked.rows[1][:6] == ("2", "launch-1-001", "9 of 360", "2.50%", f"{low} to {high}", EVIL)
+    found = json.loads(writing.content(store, "json"))
+    assert [link["configuration"] for link in found["line"]] == [picture.series[1].ids[place] for place in (0, 1)]
+    assert [look["number"] for look in found["looks"]] == [1, 2]
+    assert found["looks"][1]["interval"] == pytest.approx(list(binomtest(9, 360).proportion_ci(method="exact")))
+
+
+def test_the_share_of_exploration_is_that_of_the_hours(store: Store) -> None:
+    """One round asked something and took an hour, one only minimised and took three."""
+    batch = planning.save(store, planning.propose(store, "minimise", trials=1))
+    hours = {"round-1": 3600 / len(RESULTS), batch.name: 3 * 3600}
+    for name, seconds in hours.items():
+        for entry in trials.trials(store, name):
+            small_project.end(store, entry.id, 0.3, seconds=seconds)
+    (facts,) = (part for part in document.report(store).sections[0].parts if isinstance(part, Facts))
+    assert dict(facts.rows)["exploration"] == "1.00 h (25%) to understand, 3.00 h only for the lowest error"
 
 
 def test_a_dismissed_finding_says_by_whom_and_why_in_place_of_what_it_proposes(store: Store) -> None:

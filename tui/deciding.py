@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,20 +131,23 @@ def show_line(session: Session, links: list[Link]) -> None:
         session.text("    " + _("because: {reason}").format(reason=link.reason.text()))
     if not links:
         session.text(_("There is no best configuration yet: the first is the baseline's."))
-    session.answer(
-        [
-            {
-                "number": link.number,
-                "at": link.at,
-                "by": link.by,
-                "launch": link.batch,
-                "configuration": link.configuration,
-                "reason": link.reason,
-                "changes": link.changes.changes,
-                "added": link.changes.added,
-                "repeated": link.repeated,
-                "current": link.current,
-            }
-            for link in links
-        ]
-    )
+    session.answer(line_document(links))
+
+
+def line_document(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """The line of the best configurations as data."""
+    return [
+        {
+            "number": link.number,
+            "at": link.at,
+            "by": link.by,
+            "launch": link.batch,
+            "configuration": link.configuration,
+            "reason": link.reason,
+            "changes": link.changes.changes,
+            "added": link.changes.added,
+            "repeated": link.repeated,
+            "current": link.current,
+        }
+        for link in links
+    ]

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import _
-from rounds import planning, standing
-from state import decisions, launches, measurements, metrics, trials
+from rounds import insights, lineage, looking, planning, standing
+from state import decisions, launches, looks, measurements, metrics, trials
 from state.database import Store
-from tui import designing
+from tui import deciding, designing
 from tui.report import of_rounds
 from tui.report.parts import Code, Facts, Grid, Judgement, Part, Picture, Report, Title, Words
 from tui.say import plain
@@ -108,8 +108,11 @@ def everything(store: Store) -> dict[str, Any]:
         "probe": probe and probe.result,
         "batches": [_batch(store, batch) for batch in trials.batches(store)],
         "studies": of_rounds.studies(store),
+        "exploration": vars(insights.share(store)),
         "launches": [vars(entry) for entry in launches.launches(store)],
         "insights": [vars(entry) for entry in launches.insights(store)],
+        "line": deciding.line_document(lineage.line(store)),
+        "looks": [looking.seen(entry).to_dict() for entry in looks.looks(store)],
         "best": best and vars(best),
     }
 

@@ -15,7 +15,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.trials import Trial
 from tui.charts.series import Mark, Series
-from tui.report import of_launches, of_rounds
+from tui.report import of_launches, of_line, of_rounds
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
 from tui.say import choice, figure, stored
 from wizard import flow
@@ -38,7 +38,9 @@ def report(store: Store) -> Report:
         of = of_rounds.round_section if batch.kind == "round" else of_launches.launch_section
         sections.append(of(store, batch))
     sections += [
+        Section("line", _("How the best configuration came to be"), tuple(of_line.line(store))),
         Section("insights", _("What was learnt"), tuple(_insights(store))),
+        Section("test", _("The test split"), tuple(of_line.tests(store))),
         Section("best", _("The best configuration"), tuple(_best(store))),
         Section("studies", _("All studies"), tuple(of_rounds.studies_table(store))),
     ]
@@ -86,6 +88,7 @@ def _summary(store: Store) -> Iterator[Part]:
                 _("{rounds} rounds, {trials} trials").format(rounds=len(rounds), trials=len(everything)),
             ),
             (_("device hours"), f"{where.hours_spent:.2f} ({budget})"),
+            *_share(store),
             (_("now"), where.now.text()),
             (_("what comes next"), where.next.text()),
         )
@@ -93,6 +96,15 @@ def _summary(store: Store) -> Iterator[Part]:
     tried = [entry for entry in everything if entry.status in trials.ENDED]
     if any(entry.best is not None for entry in tried):
         yield _progress(tried, settings.direction, metric)
+
+
+def _share(store: Store) -> Iterator[tuple[str, str]]:
+    """How the hours of the rounds were spent (G19)."""
+    spent = insights.share(store)
+    if spent.exploring is not None:
+        words = _("{exploration:.2f} h ({share:.0%}) to understand, {exploitation:.2f} h only for the lowest error")
+        told = words.format(exploration=spent.exploration, exploitation=spent.exploitation, share=spent.exploring)
+        yield _("exploration"), told
 
 
 def _progress(tried: Sequence[Trial], direction: str, metric: str) -> Picture:

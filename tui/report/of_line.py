@@ -1,0 +1,83 @@
+"""A report's chapters on what came of the launches: the line of the best configurations, and the looks at the test
+split (G16, P14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from presets.language import _
+from rounds import lineage, looking
+from state import launches, looks
+from state.database import Store
+from tui.charts.series import Series
+from tui.report import of_launches, of_rounds
+from tui.report.parts import Grid, Part, Picture, Words
+from tui.say import figure
+
+
+def line(store: Store) -> Iterator[Part]:
+    """What became the best configuration when, what that changed, and why."""
+    metric = f"val/{store.project.settings.metric}"
+    links = lineage.line(store)
+    reached = {entry.number: of_launches.reached(store, entry) for entry in launches.launches(store)}
+    rows = [
+        (
+            str(place),
+            link.at[:10],
+            link.configuration + (" " + _("(the best now)") if link.current else ""),
+            figure(reached[link.number]),
+            " ".join(message.text() for message in link.changes.changes) or "-",
+            link.reason.text() + ("" if link.repeated or place == 1 else " " + _("(not repeated)")),
+            link.by,
+        )
+        for place, link in enumerate(links, 1)
+    ]
+    if rows:
+        columns = (_("number"), _("when"), _("configuration"), metric, _("what changed"), _("why"), _("by"))
+        yield Grid(columns, rows, right=(0, 3))
+    if len(links) > 1:
+        places = [float(place) for place in range(1, len(links) + 1)]
+        values = [value if (value := reached[link.number]) is not None else float("nan") for link in links]
+        series = [
+            Series("line", _("best configuration"), places, values),
+            Series("adopted", "", places, values, "points", ids=[link.configuration for link in links]),
+        ]
+        caption = _("Each best configuration: the mean of its fresh runs, of the first its baseline")
+        yield Picture(caption, series, of_rounds.axes(_("number"), metric))
+
+
+def tests(store: Store) -> Iterator[Part]:
+    """Every look at the test split, with its exact interval."""
+    found = [looking.seen(entry) for entry in looks.looks(store)]
+    rows = [
+        (
+            str(seen.look.number),
+            seen.look.trial,
+            _("{wrong} of {examples}").format(
+                wrong=seen.look.result["examples"] - seen.look.result["correct"], examples=seen.look.result["examples"]
+            ),
+            f"{seen.error_rate:.2%}",
+            _("{low:.2%} to {high:.2%}").format(low=seen.low, high=seen.high),
+            seen.look.reason or "-",
+            seen.look.by,
+            seen.look.at[:10],
+        )
+        for seen in found
+    ]
+    if rows:
+        yield Words(found[-1].message.text(), strong=True)
+        yield Grid(
+            (
+                _("look"),
+                _("trial"),
+                _("wrong"),
+                _("error rate"),
+                _("95 % interval"),
+                _("why again"),
+                _("by"),
+                _("when"),
+            ),
+            rows,
+            right=(0, 2, 3),
+            caption=_("Each further look makes it less of a test: what was chosen after one has seen the test split."),
+        )
