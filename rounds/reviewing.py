@@ -8,7 +8,7 @@ from typing import Any
 
 from rounds import instability, planning
 from rounds.finding import Finding
-from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ended, leading
+from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
 from rounds.statistics import deviation
 from state import metrics, trials
@@ -56,6 +56,11 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
         )
         for entry in trials.trials(store, name)
     )
+
+
+def gradient_norms(store: Store, of: Iterable[TrialRecord]) -> dict[str, list[tuple[int, float]]]:
+    """(step, gradient norm) of these trials, by id; only of those that recorded it."""
+    return {record.id: curve for record in of if (curve := metrics.curve(store, record.id, GRADIENT_NORM))}
 
 
 def direction(store: Store) -> Direction:

@@ -184,12 +184,12 @@ def test_the_line_of_the_best_configurations_and_the_looks_at_the_test_split_are
     assert isinstance(picture, Picture)
     first, second = grid.rows
     # The baseline ran once; of the launch counts the mean of the fresh runs, in place of the result that chose it.
-    assert first[3] == "0.5"
+    assert first[1] == "0.5"
     own = [entry.best for entry in trials.trials(store, "launch-1") if entry.study == "candidate"]
-    assert float(second[3]) == pytest.approx(sum(map(float, filter(None, own))) / len(own), rel=1e-3)
-    assert second[2].endswith("(the best now)")
-    assert "optimizer.learning_rate changes from" in second[4]
-    assert list(picture.series[0].y) == pytest.approx([0.5, float(second[3])], rel=1e-3)
+    assert float(second[1]) == pytest.approx(sum(map(float, filter(None, own))) / len(own), rel=1e-3)
+    assert second[0].endswith("(the best now)")
+    assert "optimizer.learning_rate changes from" in second[2]
+    assert list(picture.series[0].y) == pytest.approx([0.5, float(second[1])], rel=1e-3)
     _last, looked = sections["test"]
     assert isinstance(looked, Grid)
     low, high = (f"{value:.2%}" for value in binomtest(9, 360).proportion_ci(method="exact"))

@@ -193,6 +193,7 @@ KEYS: tuple[Key, ...] = (
         say("dismiss"),
     ),
     Key("review.launch", ("l",), "launch", say("propose the best trial for a launch"), "review", say("launch")),
+    Key("review.plot", ("p",), "plot", say("another plot: pairs, gradient norms"), "review", say("plot")),
     Key("review.explain", ("e",), "explain", say("the advice behind the finding"), "review", say("explain")),
     Key("insights.confirm", ("c",), "confirm", say("keep the marked insight"), "insights", say("keep")),
     Key("insights.edit", ("e",), "edit", say("keep the marked insight in other words"), "insights", say("edit")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from textual import work
@@ -18,16 +18,18 @@ from rounds import dismissing, next_step, planning, reviewing
 from rounds.finding import Finding
 from rounds.next_step import NextStep
 from rounds.plan import RoundPlan
-from rounds.record import Direction, TrialRecord
+from rounds.record import GRADIENT_NORM, Direction, TrialRecord, ranked
 from state import trials
 from state.dismissals import Dismissal
 from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
 from tui import acting
+from tui.charts import norm_plot, pair_plot
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
-from tui.charts.review_plot import plot
+from tui.charts.review_plot import CURVES, plot
+from tui.charts.series import Series
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
@@ -45,6 +47,9 @@ ORDER = ("fail", "warn", "cannot tell", "pass", DISMISSED)
 BADGE, MARGIN = 15, 3
 
 
+Plot = Callable[[], tuple[list[Series], Axes]]
+
+
 @dataclass(frozen=True)
 class Reviewed:
     """A finished review, read from a store of its own in a thread."""
@@ -54,6 +59,8 @@ class Reviewed:
     records: tuple[TrialRecord, ...]
     direction: Direction
     dismissed: Mapping[str, Dismissal]
+    norms: Mapping[str, Sequence[tuple[int, float]]]
+    """The gradient norms of the best trials, where they are recorded."""
 
     def verdict(self, finding: Finding) -> str:
         """The key of its look: a dismissed finding stands as such."""
@@ -90,7 +97,9 @@ class ReviewPage(Page):
         self._name_of_round = name
         self._reviewed: Reviewed | None = None
         self._ended = -1
-        self._drawn: Finding | None = None
+        self._drawn: tuple[Finding, int] | None = None
+        # Which of the plots is shown: the finding's own, or one of those that go with any.
+        self._shown = 0
 
     def heading(self) -> Message:
         return say("review of {name}", name=self._name_of_round)
@@ -138,10 +147,11 @@ class ReviewPage(Page):
                 plan = planning.plan_of(store, self._name_of_round)
                 direction = reviewing.direction(store)
                 dismissed = dismissing.in_force(store, self._name_of_round, findings)
+                norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
         except (Refusal, OSError) as refused:
             self.post_message(self.Ready(None, refused))
             return
-        reviewed = Reviewed(findings, plan, records, direction, dismissed)
+        reviewed = Reviewed(findings, plan, records, direction, dismissed, norms)
         ordered = sorted(findings, key=lambda finding: ORDER.index(reviewed.verdict(finding)))
         self.post_message(self.Ready(replace(reviewed, findings=tuple(ordered))))
 
@@ -161,6 +171,7 @@ class ReviewPage(Page):
         self._show_marked()
 
     def on_option_list_option_highlighted(self) -> None:
+        self._shown = 0
         self._show_marked()
 
     def on_option_list_option_selected(self) -> None:
@@ -203,6 +214,13 @@ class ReviewPage(Page):
 
         self.book.attempt(act)
 
+    def action_plot(self) -> None:
+        """Show another plot: two hyperparameters against each other, the gradient norm, its histogram."""
+        finding, reviewed = self._marked(), self._reviewed
+        if finding is not None and reviewed is not None:
+            self._shown = (self._shown + 1) % len(self._plots(finding, reviewed))
+            self._show_marked()
+
     def action_disregard(self) -> None:
         """Dismiss the marked finding with a reason; take it back where it was dismissed."""
         finding, reviewed = self._marked(), self._reviewed
@@ -244,13 +262,24 @@ class ReviewPage(Page):
             return
         told = list(_details(finding, reviewed.dismissed.get(finding.key)))
         show(self.query_one("#figures", Static), Content("\n").join(told))
-        metric = f"val/{self.book.project.settings.metric}"
-        series, axes = plot(finding, reviewed.plan, reviewed.records, reviewed.direction, metric)
+        series, axes = self._plots(finding, reviewed)[self._shown]()
         chart = self.query_one(Chart)
-        if finding != self._drawn:
-            self._drawn = finding
+        if (finding, self._shown) != self._drawn:
+            self._drawn = finding, self._shown
             chart.log_x, chart.log_y, chart.cursor = axes.log_x, axes.log_y, None
         chart.update(series, axes)
+
+    def _plots(self, finding: Finding, reviewed: Reviewed) -> list[Plot]:
+        """The finding's own plot, then pairs of hyperparameters, then the gradient norm and its histogram."""
+        plan, records, direction, norms = reviewed.plan, reviewed.records, reviewed.direction, reviewed.norms
+        metric = f"val/{self.book.project.settings.metric}"
+        found: list[Plot] = [lambda: plot(finding, plan, records, direction, metric)]
+        for pair in pair_plot.pairs(plan, str(finding.figures.get("dimension", ""))):
+            found.append(lambda pair=pair: pair_plot.plot(plan, records, pair, direction))
+        if norms:
+            found.append(lambda: norm_plot.against_step(norms, GRADIENT_NORM))
+            found.append(lambda: norm_plot.histogram(norms, GRADIENT_NORM))
+        return found
 
     def _show_findings(self, reviewed: Reviewed) -> None:
         """A line for each, cut where it is narrow: the marked one stands in full beside them."""

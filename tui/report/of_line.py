@@ -22,19 +22,17 @@ def line(store: Store) -> Iterator[Part]:
     reached = {entry.number: of_launches.reached(store, entry) for entry in launches.launches(store)}
     rows = [
         (
-            str(place),
-            link.at[:10],
             link.configuration + (" " + _("(the best now)") if link.current else ""),
             figure(reached[link.number]),
             " ".join(message.text() for message in link.changes.changes) or "-",
             link.reason.text() + ("" if link.repeated or place == 1 else " " + _("(not repeated)")),
-            link.by,
+            _("{who}, {when}").format(who=link.by, when=link.at[:10]),
         )
         for place, link in enumerate(links, 1)
     ]
     if rows:
-        columns = (_("number"), _("when"), _("configuration"), metric, _("what changed"), _("why"), _("by"))
-        yield Grid(columns, rows, right=(0, 3))
+        columns = (_("configuration"), metric, _("what changed"), _("why"), _("by"))
+        yield Grid(columns, rows, right=(1,))
     if len(links) > 1:
         places = [float(place) for place in range(1, len(links) + 1)]
         values = [value if (value := reached[link.number]) is not None else float("nan") for link in links]
@@ -59,8 +57,7 @@ def tests(store: Store) -> Iterator[Part]:
             f"{seen.error_rate:.2%}",
             _("{low:.2%} to {high:.2%}").format(low=seen.low, high=seen.high),
             seen.look.reason or "-",
-            seen.look.by,
-            seen.look.at[:10],
+            _("{who}, {when}").format(who=seen.look.by, when=seen.look.at[:10]),
         )
         for seen in found
     ]
@@ -70,12 +67,11 @@ def tests(store: Store) -> Iterator[Part]:
             (
                 _("look"),
                 _("trial"),
-                _("wrong"),
+                _("wrong answers"),
                 _("error rate"),
                 _("95 % interval"),
                 _("why again"),
                 _("by"),
-                _("when"),
             ),
             rows,
             right=(0, 2, 3),

@@ -11,14 +11,15 @@ from presets.language import _, restored, say
 from rounds import dismissing, planning, reviewing
 from rounds.finding import Finding
 from rounds.plan import RoundPlan, Study
-from rounds.record import TrialRecord, ranked
+from rounds.record import GRADIENT_NORM, TrialRecord, ranked
 from rounds.review import review
 from state import launches, metrics, trials
 from state.database import Store
 from state.dismissals import Dismissal
 from state.trials import Batch, Trial
+from tui.charts import norm_plot, pair_plot
 from tui.charts.plot import Axes
-from tui.charts.review_plot import plot
+from tui.charts.review_plot import CURVES, plot
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Judgement, Part, Picture, Section, Title, Words
 from tui.say import choice, figure
@@ -152,12 +153,19 @@ def _plots(
     for name in names[:AXES]:
         asked = Finding("axis", "pass", say("{name}", name=name), "P12", {"dimension": name})
         yield Picture(_("{name} against the result").format(name=name), *plot(asked, plan, records, direction, metric))
+    for pair in pair_plot.pairs(plan):
+        caption = _("{one} and {other}: where the good trials lie").format(one=pair[0], other=pair[1])
+        yield Picture(caption, *pair_plot.plot(plan, records, pair, direction))
     for finding in findings:
         if finding.check == "points" and "progress" in finding.figures:
             caption = _("Study {study}: the best of n trials").format(study=finding.figures["study"])
             yield Picture(caption, *plot(finding, plan, records, direction, metric))
     for kind in dict.fromkeys((metric, "train/loss")):
-        yield _curves(records, ranked(records, direction)[:6], kind)
+        yield _curves(records, ranked(records, direction)[:CURVES], kind)
+    if norms := reviewing.gradient_norms(store, ranked(records, direction)[:CURVES]):
+        yield Picture(_("Gradient norm of the best few"), *norm_plot.against_step(norms, GRADIENT_NORM))
+        caption = _("How often it was how large: clipping starts from the 90th percentile")
+        yield Picture(caption, *norm_plot.histogram(norms, GRADIENT_NORM))
 
 
 def _curves(records: Sequence[TrialRecord], best: Sequence[TrialRecord], metric: str) -> Picture:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from itertools import pairwise
 
@@ -105,7 +106,10 @@ def _lines(text: str) -> list[str]:
 def _apart(drawing: Drawing) -> list[scale.Tick]:
     """As many ticks of x as have room for their labels."""
     for most in range(TICKS, 0, -1):
-        found = [t for t in scale.ticks(drawing.x, most) if not drawing.whole or float(t.value).is_integer()]
+        found = list(scale.ticks(drawing.x, most))
+        if drawing.whole:
+            counted = (tick for tick in found if float(tick.value).is_integer())
+            found = [replace(tick, label=tick.label.removesuffix(".0")) for tick in counted]
         ends = [(drawing.across(tick.value), len(tick.label) * DIGIT / 2) for tick in found]
         if all(at + half + DIGIT < after - room for (at, half), (after, room) in pairwise(ends)):
             return found

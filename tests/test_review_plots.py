@@ -1,0 +1,107 @@
+"""Two hyperparameters against each other, and gradient norms: what the plots of a review show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rounds.plan import RoundPlan
+from rounds.space import Dimension, Domain
+from tests.rounds_made import bowl, results, searched
+from tui.charts import norm_plot, pair_plot
+from tui.charts.plot import draw
+
+ADAMW = ("adamw.learning_rate", "adamw.weight_decay")
+
+
+def varied(*more: Dimension, trials: int = 8) -> RoundPlan:
+    """A round over learning rate, weight decay and these."""
+    plan = searched(trials)
+    (study,) = plan.studies
+    return replace(plan, studies=(replace(study, dimensions=(*study.dimensions, *more)),))
+
+
+def test_every_two_that_were_varied_together_are_a_pair_the_findings_own_first() -> None:
+    plan = varied(Dimension("dropout", "regularization.dropout", Domain("float", 0.0, 0.5), 2))
+    rate, decay = ADAMW
+    assert pair_plot.pairs(plan) == [ADAMW, (rate, "dropout"), (decay, "dropout")]
+    assert pair_plot.pairs(plan, "dropout") == [(rate, "dropout"), (decay, "dropout"), ADAMW]
+    assert pair_plot.pairs(replace(plan, studies=())) == []
+
+
+def test_the_feasible_trials_are_four_quarters_and_the_infeasible_ones_stand_where_they_were_tried() -> None:
+    plan = searched(10)
+    score = bowl(learning_rate=0.5, weight_decay=0.5)
+    # The highest rates diverge.
+    records = results(plan, lambda u: None if u["adamw.learning_rate"] > 0.8 else score(u))
+    feasible = sorted((record for record in records if record.feasible), key=lambda record: record.best or 0)
+    series, axes = pair_plot.plot(plan, records, ADAMW, "min")
+    *quarters, infeasible = series
+    assert [id for one in quarters for id in one.ids] == [record.id for record in feasible]
+    assert [len(one.x) for one in quarters] == [2, 2, 2, 2]
+    assert (quarters[0].mark(0), quarters[0].mark(1)) == ("best", "feasible")
+    assert set(infeasible.ids) == {record.id for record in records if not record.feasible}
+    assert set(infeasible.marks) == {"infeasible"}
+    assert quarters[0].x[0] == feasible[0].values[ADAMW[0]]
+    assert (axes.log_x, axes.log_y) == (True, True)
+    drawn = draw(series, axes, 60, 16)
+    _title, *rows, _axis, _ticks, _readout = ("".join(text for text, _style in row) for row in drawn)
+    assert "".join(rows).count("*") == 1
+    assert "".join(rows).count("x") == len(infeasible.ids)
+
+
+def test_of_a_metric_to_be_maximised_the_highest_are_the_best_quarter() -> None:
+    plan = searched(8)
+    records = results(plan, bowl(learning_rate=0.5, weight_decay=0.5))
+    (first, *_rest), _axes = pair_plot.plot(plan, records, ADAMW, "max")
+    assert first.ids[0] == max(records, key=lambda record: record.best or 0).id
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5])
+def test_few_trials_are_drawn_too(count: int) -> None:
+    plan = searched(8)
+    records = results(plan, bowl(learning_rate=0.5))[:count]
+    series, axes = pair_plot.plot(plan, records, ADAMW, "min")
+    assert sum(len(one.x) for one in series) == count
+    assert len(draw(series, axes, 60, 16)) == 16
+
+
+def test_named_choices_stand_at_their_number() -> None:
+    plan = varied(Dimension("schedule", "schedule.name", Domain("list", choices=("constant", "cosine")), 2))
+    names = {0: "constant", 1: "cosine"}
+    records = [
+        replace(record, values={**record.values, "schedule": names[place % 2]})
+        for place, record in enumerate(results(plan, bowl(learning_rate=0.5)))
+    ]
+    series, axes = pair_plot.plot(plan, records, (ADAMW[0], "schedule"), "min")
+    assert (axes.y_title, axes.log_y) == ("schedule (1: constant, 2: cosine)", False)
+    placed = {id: y for one in series for id, y in zip(one.ids, one.y, strict=True)}
+    assert placed == {record.id: 1.0 + place % 2 for place, record in enumerate(records)}
+
+
+NORMS = st.floats(1e-12, 1e12) | st.sampled_from([0.0, math.nan, math.inf])
+
+
+@given(st.lists(st.lists(NORMS, max_size=30), max_size=3))
+def test_the_bars_of_the_histogram_hold_every_norm_that_has_a_place(curves: list[list[float]]) -> None:
+    made = {f"t-{place}": list(enumerate(curve, 1)) for place, curve in enumerate(curves)}
+    series, axes = norm_plot.histogram(made, "grad_norm")
+    counted = [value for curve in curves for value in curve if 0 < value < math.inf]
+    if not counted:
+        assert series == []
+        return
+    bars, limit = series
+    # Each bar is a left and a right corner.
+    assert sum(bars.y[1:-1:2]) == pytest.approx(1)
+    assert sum(value <= limit.x[0] for value in counted) >= norm_plot.QUANTILE * len(counted)
+    assert len(draw(series, axes, 60, 16)) == 16
+
+
+def test_the_norm_against_the_step_is_a_line_for_each_trial() -> None:
+    (one, other), axes = norm_plot.against_step({"r-001": [(1, 2.0), (2, 1.0)], "r-002": [(1, 3.0)]}, "grad_norm")
+    assert (one.label, list(one.x), list(one.y), axes.log_y) == ("001", [1.0, 2.0], [2.0, 1.0], True)
+    assert other.ids == ["r-002"]
