@@ -10,7 +10,7 @@ from presets.language import say
 from rounds.finding import Action, Finding
 from rounds.infeasible import frontiers
 from rounds.plan import RoundPlan, Study
-from rounds.record import Direction, TrialRecord, ended, leading
+from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
 from rounds.space import Dimension, Domain
 from training.config import about
 
@@ -75,7 +75,16 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
                 action if feasible else None,
             )
         ]
-    best = leading(feasible, direction)
+    costs = [cost(record, direction) for record in feasible]
+    if min(costs) == max(costs):
+        message = say(
+            "Study {study}: all trials came to the same result, so that no place is better than another.",
+            study=study.name,
+        )
+        return [Finding(CHECK, "cannot tell", message, RULE, {"study": study.name, "feasible": len(feasible)})]
+    # Results that are equal are equally good: which of them was planned first says nothing about where the best lie.
+    last = cost(leading(feasible, direction)[-1], direction)
+    best = [record for record in ranked(feasible, direction) if cost(record, direction) <= last]
     limits = {(frontier.dimension, frontier.side) for frontier in frontiers(study, records)}
     near, inside = [], []
     for dimension in study.dimensions:

@@ -58,6 +58,20 @@ def test_an_optimum_below_the_edge_is_told_from_one_above() -> None:
     assert near.action.payload["domain"]["low"] == pytest.approx(3.1e-6)
 
 
+def test_of_equal_results_all_are_the_best_wherever_they_were_planned() -> None:
+    """Half of the trials reach the same; those of them that came first lie at one side by chance."""
+    planned = searched(40)
+    order = sorted(range(40), key=lambda place: planned.trials[place].u[RATE_NAME])
+    good = {*order[:3], *order[3:40:2]}
+    records = [record(trial, n, 0.1 if n - 1 in good else 0.5) for n, trial in enumerate(planned.trials, 1)]
+    # The review sees trials in the order of the queue: the three at the edge came first.
+    records.sort(key=lambda one: one.u[RATE_NAME])
+    found = one(boundary.check(planned, records, "min"), "pass")
+    assert RATE_NAME in [figures["dimension"] for figures in found.figures["dimensions"]]
+    same = boundary.check(planned, results(planned, lambda u: 0.1), "min")
+    assert [finding.verdict for finding in same] == ["cannot tell"]
+
+
 def test_few_feasible_trials_cannot_tell_about_edges() -> None:
     planned = searched(11)
     found = boundary.check(planned, results(planned, bowl(learning_rate=1.2, weight_decay=0.5)), "min")

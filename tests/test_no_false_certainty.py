@@ -1,0 +1,84 @@
+"""What no review may claim: nothing follows from one trial, from equal results, from none, or from two evaluations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rounds.importance import effects
+from rounds.record import TrialRecord
+from rounds.review import review
+from tests.rounds_made import curve, record, searched
+
+PLANNED = searched(20)
+METRIC = "val/error_rate"
+OF_CURVES = ("overfitting", "unsteady", "still improving", "saturated")
+VALUES = st.floats(-1e6, 1e6)
+DIRECTIONS = st.sampled_from(["min", "max"])
+
+
+def verdicts(records: list[TrialRecord], direction: Any, noise: float | None = None) -> dict[str, str]:
+    """The verdict of each finding that any of the checks comes to."""
+    return {finding.key: finding.verdict for finding in review(PLANNED, records, direction, noise)}
+
+
+def tried(values: list[float | None], curves: list[Any] | None = None) -> list[TrialRecord]:
+    """The first trials of the round with these results, and with these validation curves."""
+    return [
+        record(PLANNED.trials[place], place + 1, value, curves={METRIC: curve(curves[place])} if curves else {})
+        for place, value in enumerate(values)
+    ]
+
+
+@given(VALUES, DIRECTIONS, st.none() | st.floats(1e-9, 1e6))
+def test_one_trial_says_nothing_about_the_space(value: float, direction: Any, noise: float | None) -> None:
+    told = verdicts(tried([value]), direction, noise)
+    assert told["complete"] == "warn"
+    assert {told[key] for key in told if key.startswith(("boundary", "points"))} == {"cannot tell"}
+    assert effects(PLANNED.studies[0], tried([value]), direction) == []
+
+
+@given(VALUES, st.integers(1, 20), DIRECTIONS)
+def test_equal_results_say_nothing_about_what_matters_or_where(value: float, count: int, direction: Any) -> None:
+    records = tried([value] * count)
+    found = review(PLANNED, records, direction)
+    assert effects(PLANNED.studies[0], records, direction) == []
+    assert not [finding for finding in found if finding.check == "boundary" and finding.verdict != "cannot tell"]
+
+
+@given(st.lists(st.sampled_from([None, math.nan, math.inf, -math.inf]), min_size=1, max_size=20), DIRECTIONS)
+def test_all_infeasible_fail_as_such_and_everything_else_cannot_tell(
+    values: list[float | None], direction: Any
+) -> None:
+    told = verdicts(tried(values), direction)
+    assert told.pop("infeasible") == "fail"
+    told.pop("complete")
+    assert set(told.values()) == {"cannot tell"}
+
+
+@given(st.lists(st.lists(VALUES, min_size=1, max_size=2), min_size=1, max_size=20), DIRECTIONS)
+def test_two_evaluations_make_no_curve(curves: list[list[float]], direction: Any) -> None:
+    told = verdicts(tried([min(values) for values in curves], curves), direction, noise=1.0)
+    assert {told[check] for check in OF_CURVES} == {"cannot tell"}
+
+
+CURVES = st.lists(VALUES | st.sampled_from([math.nan]), min_size=1, max_size=40)
+
+
+@given(st.lists(st.tuples(VALUES | st.none(), CURVES), min_size=1, max_size=20), st.none() | st.floats(1e-3, 1e3))
+@settings(max_examples=50)
+def test_a_metric_to_be_maximised_is_judged_as_its_mirror_image(made: Any, noise: float | None) -> None:
+    up = tried([value for value, _ in made], [values for _, values in made])
+    down = [
+        replace(
+            one,
+            best=None if one.best is None else -one.best,
+            curves={METRIC: tuple((step, -value) for step, value in one.curves[METRIC])},
+        )
+        for one in up
+    ]
+    assert verdicts(up, "max", noise) == verdicts(down, "min", noise)
