@@ -50,7 +50,8 @@ bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other cha
 	$(PIP) --editable '.[bench]'
 	$(BIN)/python -m benchmarks.terminal --write
 
-bench-review: .venv/.dev  ## the review and the report of 1,000 trials, into benchmarks/results/review.md
+bench-review: .venv/.dev  ## the review of 1,000 trials, beside optuna-dashboard, into benchmarks/results/review.md
+	$(PIP) --editable '.[bench]'
 	$(BIN)/python -m benchmarks.review --write
 
 bench-statistics: .venv/.dev  ## error rates of review and launch by simulation, into benchmarks/results/statistics.md

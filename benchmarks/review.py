@@ -1,4 +1,5 @@
-"""The review and the report of a round of 1,000 trials with 100 evaluations each: seconds and bytes.
+"""The review and the report of a round of 1,000 trials with 100 evaluations each: seconds and bytes. The same trials
+are opened in optuna-dashboard.
 
     python -m benchmarks.review [--write] [--trials N]
 
@@ -14,11 +15,15 @@ import math
 import os
 import platform
 import random
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
+from benchmarks import dashboard
 from rounds import planning, reviewing
 from rounds.review import review
 from state import files, trials
@@ -45,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         project = small_project.project(Path(folder) / "p", Path(folder) / "data")
         with open_store(project) as store:
             filled(store, options.trials)
-        rows = list(measured(project))
+        rows = [*measured(project), *compared(project, Path(folder))]
     text = "\n".join([*heading(options.trials, load), *rows, ""])
     print(text)
     if options.write:
@@ -106,6 +111,32 @@ def measured(project: Project) -> Iterator[str]:
             taken = seconds(lambda kind=kind: writing.content(store, kind))
             size = len(writing.content(store, kind).encode())
             yield f"| the report as {kind}: s, MB | {taken:.2f}, {size / 1e6:.2f} | {aim} |"
+
+
+def compared(project: Project, folder: Path) -> Iterator[str]:
+    """From the start of a process to the review, and the same of optuna-dashboard, which shows and does not judge."""
+    with open_store(project) as store:
+        records = reviewing.records(store, "round-1")
+    command = [sys.executable, "-m", "tui.main", "--project", str(project.root), "round", "review", "round-1", "--json"]
+    url = dashboard.study(records, folder)
+    own, rivals = [], []
+    for _ in range(REPEATED):
+        before = os.times()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        after = os.times()
+        own.append(sum(after[2:4]) - sum(before[2:4]))
+        rivals.append(dashboard.opened(url))
+    version = metadata.version("optuna-dashboard")
+    yield f"| `tunebook round review`, from the start of its process: loaded, judged, told (s) | {min(own):.2f} | |"
+    start, page = (min(getattr(rival, part) for rival in rivals) for part in ("start", "page"))
+    yield f"| optuna-dashboard {version}, from the start of its server until it lists the study (s) | {start:.2f} | |"
+    size = rivals[0].size / 1e6
+    yield f"| then the data of the study's page, as the page asks for them: s, MB | {page:.2f}, {size:.2f} | |"
+    yield ""
+    yield (
+        "optuna-dashboard has the same trials with the same parameters, results and evaluations in SQLite. It judges "
+        "nothing, and what the browser takes to draw them is not counted; the report as HTML is drawn already."
+    )
 
 
 def seconds(act: Callable[[], object]) -> float:
