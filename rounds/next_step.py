@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from presets.language import Message, say
 from rounds import final, planning, steps
 from rounds.finding import Finding
+from rounds.own_script import OF_THE_BUILT_IN
 from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OFF
 from rounds.space import Choice, Domain
@@ -24,8 +25,6 @@ REGULARISERS = (
     "optimizer.weight_decay",
     "regularization.drop_path",
 )
-# What the built-in training can do by settings that another script need not have.
-OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rounds import instability, planning
+from rounds import instability, own_script, planning
 from rounds.finding import Finding
 from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
@@ -30,6 +30,8 @@ def review_batch(store: Store, name: str) -> tuple[Finding, ...]:
         best = leading(ended(seen), direction(store))
         found = review(plan, seen, direction(store), noise(store))
         findings = (*found, *instability.clipping(store, name, best))
+        if store.project.settings.command:
+            findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
     return findings
 

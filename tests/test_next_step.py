@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presets.language import say
-from rounds import next_step, planning
+from rounds import next_step, own_script, planning
 from rounds.finding import Action, Finding
 from rounds.next_step import Check, Design, Extend, Look
 from rounds.space import Domain
@@ -40,6 +40,30 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def step(store: Store, code: str, of: str = "round-1", /, **payload: Any) -> Any:
     action = Action(code, say("do"), payload)
     return next_step.next_step(store, of, Finding("some", "warn", say("so"), "P7", {}, action))
+
+
+@pytest.mark.parametrize(
+    ("code", "base", "proposed"),
+    [
+        ("more_steps", {}, False),
+        ("fewer_steps", {}, False),
+        ("more_steps", {"training.steps": 30}, True),
+        ("steady", {"training.steps": 30}, False),
+        ("more_trials", {}, True),
+        ("widen", {}, True),
+    ],
+)
+def test_a_script_of_ones_own_is_proposed_only_what_its_command_has(
+    code: str, base: dict[str, Any], proposed: bool
+) -> None:
+    """What would help is said all the same."""
+    finding = Finding("steps", "warn", say("Too long."), "P15", {}, Action(code, say("Train 30 steps."), {"steps": 30}))
+    (found,) = own_script.possible((finding,), base)
+    assert (found == finding) is proposed
+    assert (found.action is not None) is proposed
+    assert proposed or found.message.text().startswith("Too long. The command has no parameter for what would help")
+    assert proposed or found.message.text().endswith("Train 30 steps.")
+    assert Finding.from_dict(found.to_dict()) == found
 
 
 def test_every_action_that_a_check_proposes_can_be_done() -> None:
