@@ -14,6 +14,7 @@ import os
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, SupportsFloat, TypeAlias
 
@@ -108,6 +109,11 @@ class Message:
 def say(template: str, /, **values: Value) -> Message:
     """A message from its English template, `say("{n} trials", n=3)`; the catalogue finds its template here."""
     return Message(template, values)
+
+
+def sentences(*texts: str) -> str:
+    """Texts one after the other, set as the language does: Chinese has no blank after its full stop."""
+    return reduce(lambda first, second: _("{first} {second}").format(first=first, second=second), texts)
 
 
 def stored(message: Message) -> dict[str, Any]:

@@ -199,6 +199,7 @@ def test_a_wrong_encoding_is_located_and_the_right_one_suggested(
     with pytest.raises(DataError) as caught:
         open_dataset(config(path))
     assert f'data.encoding = "{advice}' in str(caught.value)
+    assert f"--encoding {advice.partition(chr(34))[0]}" in str(caught.value)
     assert f"(line {1 if encoding == 'utf-16' else 2}) is not UTF-8" in str(caught.value)
     assert open_dataset(config(path, encoding=encoding)).skipped == ()
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from presets import catalogue
+from presets.language import restored
 from state import decisions, measurements, project
 from state.errors import Refusal
 from tests.set_up import DIGITS, SPAM, advance, changed, probed, set_up, size
@@ -146,7 +147,7 @@ def test_weights_from_the_network_are_offered_and_never_recommended(tmp_path: Pa
 
 def checkpoint(folder: Path, kind: str) -> Path:
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, "num_hidden_layers": 6, "hidden_size": 384}))
     return folder
 
 
@@ -154,6 +155,9 @@ def test_local_weights_bring_their_own_sizes_and_a_fine_tuning_learning_rate(tmp
     path = checkpoint(tmp_path / "权重 [b]", "bert")
     with set_up(tmp_path / "p", "baseline", SPAM, weights=str(path)) as store:
         values = configuration.checked(store)
+        made = decisions.decision(store, "weights")
+    assert made is not None
+    assert "they define the size: 6 layers of 384" in restored(made.reason).text()
     assert values["model.pretrained"] == str(path)
     assert (values["model.name"], values["model.layers"], values["model.heads"]) == ("bert", 0, 0)
     assert values["optimizer.learning_rate"] == 5e-5

@@ -58,15 +58,18 @@ def _decoded(path: Path, encoding: str) -> str:
 def _advice(content: bytes) -> str:
     """What to set instead, judged by the bytes."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return 'set data.encoding = "utf-16"'
+        return _setting("utf-16")
     if b"\0" in content:
         return "it holds zero bytes, so it is no text file; save a spreadsheet or an archive as CSV first"
     # Chinese in GB 18030 has its high bytes side by side; Western European texts have accents one by one.
     high = re.findall(rb"[\x80-\xff]+", content)
     if sum(len(run) == 1 for run in high) * 5 < len(high) and _reads_as(content, "gb18030"):
-        return 'set data.encoding = "gb18030"'
-    other = ' (or "cp1252")' if _reads_as(content, "cp1252") else ""
-    return f'set data.encoding = "latin-1"{other}'
+        return _setting("gb18030")
+    return _setting("latin-1", ' (or "cp1252")' if _reads_as(content, "cp1252") else "")
+
+
+def _setting(encoding: str, other: str = "") -> str:
+    return f'set data.encoding = "{encoding}"{other}, with `tunebook new`: --encoding {encoding}'
 
 
 def _reads_as(content: bytes, encoding: str) -> bool:

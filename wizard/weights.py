@@ -18,6 +18,8 @@ from wizard.question import Choice, Option, Question, Settled
 STEP = "weights"
 SCRATCH = "scratch"
 HUB = "hub"
+# What configurations of transformers call the number of layers and the hidden size.
+SIZES = (("num_hidden_layers", "n_layers"), ("hidden_size", "dim"))
 # With fewer examples than this, published weights nearly always win by far on natural images and texts.
 FEW = 20_000
 
@@ -56,7 +58,15 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled(_settings(entry, HUB), reason)
     path = (store.project.root / Path(text).expanduser()).resolve()
     _check(path, store)
-    return Settled(_settings(entry, str(path)), say("weights on this machine: {path}", path=path))
+    reason = say("weights on this machine: {path}", path=path)
+    if sizes := _sizes(path):
+        reason = say(
+            "{reason}; they define the size: {layers} layers of {width}, whatever size was chosen",
+            reason=reason,
+            layers=sizes[0],
+            width=sizes[1],
+        )
+    return Settled(_settings(entry, str(path)), reason)
 
 
 def valid(store: Store, decision: Decision) -> bool:
@@ -93,6 +103,15 @@ def _check(path: Path, store: Store) -> None:
             kind=kind,
             name=wanted.settings["model.name"],
         )
+
+
+def _sizes(path: Path) -> tuple[int, int] | None:
+    """Layers and hidden size of a folder of transformers weights, by their description; None where it names neither."""
+    description = (files.read_json(path / "config.json") if path.is_dir() else None) or {}
+    found = tuple(
+        next((description[name] for name in names if isinstance(description.get(name), int)), 0) for names in SIZES
+    )
+    return (found[0], found[1]) if all(found) else None
 
 
 def _check_file(path: Path) -> None:

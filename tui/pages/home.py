@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import OptionList, Static
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, sentences
 from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
@@ -138,7 +138,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Cont
         words = _("Set-up: {done} of {total} decided; now: {step}.")
         yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
-        yield Content(printable(where.now.text()) + " " + _("Next: {what}").format(what=printable(where.next.text())))
+        then = _("Next: {what}").format(what=where.next.text())
+        yield Content(printable(sentences(where.now.text(), then)))
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
@@ -147,7 +148,7 @@ def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Cont
     budget = _("of {hours:.1f}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
     if where.horizon.phase != "open":
-        yield Content(" ".join(lines(where.horizon)))
+        yield Content(sentences(*lines(where.horizon)))
 
 
 def _best(store: Store) -> str:
@@ -160,7 +161,7 @@ def _best(store: Store) -> str:
         batch=adopted[-1].batch, metric=store.project.settings.metric, value=figure(last)
     )
     if len(adopted) > 1 and first is not None:
-        words += " " + _("(baseline {value})").format(value=figure(first))
+        words = sentences(words, _("(baseline {value})").format(value=figure(first)))
     return words
 
 

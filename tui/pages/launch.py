@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Input, Static
 
-from presets.language import Message, _, restored, say
+from presets.language import Message, _, restored, say, sentences
 from rounds import launching, supervisor
 from rounds.decision import Verdict
 from rounds.launching import Choice, Proposal
@@ -250,7 +250,8 @@ class LaunchPage(Page):
         if decided is not None:
             word = {"adopt": _("Adopted."), "reject": _("Rejected.")}[decided.decision]
             reason = restored(decided.reason).text()
-            parts.append(Content.assemble((f"{word} ", "bold"), printable(reason)))
+            told = Content(printable(sentences(word, reason)))
+            parts.append(told.stylize("bold", 0, len(word)))
             if self._over():
                 parts.append(Content(_("l: when all is decided, the look at the test split")))
         if verdict is not None:
