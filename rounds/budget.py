@@ -44,6 +44,14 @@ def thinness(studies: Sequence[Study], trials: int) -> tuple[Message, ...]:
         return ()
     needed = max(share.enough for share in spread) * len(studies)
     thinnest = min(share.trials for share in spread)
+    if len(studies) == 1 and spread[0].dimensions == 1:
+        return (
+            say(
+                "{trials} trials over one hyperparameter are too few to conclude anything. Plan at least {needed}.",
+                trials=spread[0].trials,
+                needed=needed,
+            ),
+        )
     if len(studies) == 1:
         return (
             say(

@@ -160,7 +160,7 @@ def seen(entry: Look) -> Seen:
     low, high = share_interval(examples - correct, examples)
     wrong = examples - correct
     message = say(
-        "{trial} on the test split: {wrong} of {examples} wrong, {rate:.2%} (95 % interval {low:.2%} to {high:.2%}). "
+        "{trial} on the test split: {wrong} of {examples} wrong, {rate:.2%} (95% interval {low:.2%} to {high:.2%}). "
         "This was look number {number}.",
         trial=entry.trial,
         wrong=wrong,

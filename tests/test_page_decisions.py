@@ -106,7 +106,7 @@ async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:
         async with app.run_test(size=NARROW) as pilot:
             await wait_for_text(pilot, "Plan a round")
             await app.push_screen(DecisionsPage())
-            await wait_for_text(pilot, f"launch 1: {launch.candidate} adopted")
+            await wait_for_text(pilot, f"{launch.batch}: adopted")
             assert "Clearly better than chance" in shown(app)
             await pilot.press("c")
             await wait_for_text(pilot, "Only decisions of the set-up can be made anew")

@@ -85,7 +85,7 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
         async with designing(limited) as (_pilot, page):
             at_once = slots.at_once(slots.machine(), "cpu")
             told = " ".join(shown(page.app).split())
-            assert f"20 trials x 1 min 0 s / {at_once} at once" in told
+            assert f"20 trials of 1 min 0 s each, {at_once} at once" in told
             assert "device hours: 0.33 (0.083 left of the budget) ! warn" in told
             assert "more device hours than the budget has left" in told
 

@@ -180,7 +180,7 @@ def test_images_of_many_sizes_and_texts_are_described(tmp_path: Path) -> None:
     text = said(ask(tmp_path, found))
     assert "300.5 by 200 pixels in the middle" in text
     assert "RGB 1700, P 97. All are brought to three" in text
-    assert "95 % have at most 30" in said(ask(tmp_path / "2", SPAM))
+    assert "95% have at most 30" in said(ask(tmp_path / "2", SPAM))
 
 
 def test_data_that_changed_on_disk_are_inspected_again(tmp_path: Path) -> None:

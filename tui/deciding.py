@@ -75,13 +75,13 @@ def show(session: Session, store: Store, verdict: Verdict) -> None:
     for name, side in ((_("candidate"), verdict.candidate), (_("best configuration"), verdict.best)):
         if side is not None:
             mean, low, high = side
-            words = _("{name}: {metric} {mean} on average (95 % interval {low} to {high})")
+            words = _("{name}: {metric} {mean} on average (95% interval {low} to {high})")
             session.progress(
                 "  " + words.format(name=name, metric=metric, mean=figure(mean), low=figure(low), high=figure(high))
             )
     if verdict.improvement is not None:
         better = verdict.improvement
-        words = _("probability that the candidate is better: {p:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        words = _("probability that the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
         session.progress("  " + words.format(p=better.probability, low=better.low, high=better.high))
     session.progress(verdict.message.text())
 

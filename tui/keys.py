@@ -107,6 +107,8 @@ KEYS: tuple[Key, ...] = (
     Key("reading.first", ("home",), "scroll_home", say("to the beginning"), "reading"),
     Key("reading.last", ("end",), "scroll_end", say("to the end"), "reading"),
     Key("setup.start", ("s",), "start", say("start the work that is due, or try it again"), "setup", say("start")),
+    Key("setup.down", ("d",), "read(1)", say("read on above the options"), "setup", say("read")),
+    Key("setup.up", ("u",), "read(-1)", say("read back above the options"), "setup"),
     Key("setup.type", ("t",), "type", say("type another answer than the options"), "setup", say("type")),
     Key(
         "setup.reason",
@@ -118,8 +120,6 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("setup.filter", ("slash",), "filter", say("show only the options that contain a text"), "setup", say("filter")),
     Key("setup.explain", ("e",), "explain", say("why this is asked, at length"), "setup", say("explain")),
-    Key("setup.down", ("d",), "read(1)", say("read on above the options"), "setup", say("read")),
-    Key("setup.up", ("u",), "read(-1)", say("read back above the options"), "setup"),
     Key("setup.again", ("m",), "again", say("measure the batch sizes once more"), "setup", say("measure")),
     Key("setup.stop", ("x",), "stop", say("stop the work under way"), "setup", say("stop")),
     Key(

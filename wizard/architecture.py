@@ -212,15 +212,15 @@ def _evidence(
     inputs = _inputs(best, found, task)
     if task == IMAGES:
         yield say(
-            "The images have {side} pixels a side; the recommended network gets them at {size} by {size} with "
-            "{channels} channels. At twice the size an example takes four times the compute.",
+            "The images have {side} pixels a side; the recommended network gets them at {size} by {size} (channels: "
+            "{channels}). At twice the size an example takes four times the compute.",
             side=image_side(found),
             size=inputs["data.image_size"],
             channels=inputs["data.channels"],
         )
     else:
         yield say(
-            "Texts are cut at {length} tokens, which leaves about 95 % of them whole. At twice the length a text takes "
+            "Texts are cut at {length} tokens, which leaves about 95% of them whole. At twice the length a text takes "
             "more than twice the compute.",
             length=inputs["data.max_length"],
         )

@@ -124,7 +124,7 @@ def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> M
             return say("The largest size that is allowed; {speed}, and throughput still rises.", speed=speed)
         case _:
             return say(
-                "{speed}: as fast as it gets, within 5 %. Larger batches only make a step longer, and there are fewer "
+                "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
                 "steps to learn in.",
                 speed=speed,
             )

@@ -174,7 +174,7 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
         yield say("The ready-made validation split is used as it is.")
     n = validation["examples"]
     yield say(
-        "One validation example is {one:.2%} of the error rate; at an error rate of 10 % its 95 % interval is about "
+        "One validation example is {one:.2%} of the error rate; at an error rate of 10% its 95% interval is about "
         "{half:.1%} wide on either side, so smaller differences need repeated runs.",
         one=1 / n,
         half=1.96 * math.sqrt(0.1 * 0.9 / n),
@@ -298,7 +298,7 @@ def _images(found: dict[str, Any]) -> Iterator[Message]:
 def _texts(texts: dict[str, Any]) -> Iterator[Message]:
     _, median, high, longest = texts["words"]
     yield say(
-        "Texts of {median:g} words in the middle; 95 % have at most {high:g}, the longest has {longest}. What is "
+        "Texts of {median:g} words in the middle; 95% have at most {high:g}, the longest has {longest}. What is "
         "longer than the chosen length is cut.",
         median=median,
         high=high,

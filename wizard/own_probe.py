@@ -195,7 +195,7 @@ def _reason(limit: str, speed: Message) -> Message:
             return say("The largest size before one that failed with an error; {speed}.", speed=speed)
         case _:
             return say(
-                "{speed}: as fast as it gets, within 5 %. Larger batches only make a step longer, and there are fewer "
+                "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
                 "steps to learn in.",
                 speed=speed,
             )

@@ -58,7 +58,7 @@ def _said(name: str, value: str, seconds: Message, before: Message) -> dict[str,
 def _reason(tried: list[dict[str, Any]]) -> Message:
     kept = [_figures(each) for each in tried if each["kept"]]
     if not kept:
-        return say("nothing that was tried was faster by 5 %")
+        return say("nothing that was tried was faster by 5%")
     reason = kept[0]
     for more in kept[1:]:
         reason = say("{reason}; {more}", reason=reason, more=more)

@@ -188,12 +188,13 @@ def _of_step(entry: Decision) -> Entry:
 
 def _of_launch(entry: Launch, link: Link | None) -> Entry:
     word = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}[entry.decision]
-    line = _("launch {number}: {candidate} {decision}").format(
-        number=entry.number, candidate=entry.candidate, decision=word
-    )
+    line = f"{entry.batch}: {word}"
     details = [_("Why: {reason}").format(reason=_text(entry.reason)), *_signed(entry.by, entry.at)]
     if entry.previous:
-        details.append(_("In place of {name}, after {batch}").format(name=entry.previous, batch=entry.batch))
+        words = _("Configuration {name}, in place of {previous}")
+        details.append(words.format(name=entry.candidate, previous=entry.previous))
+    else:
+        details.append(_("Configuration {name}").format(name=entry.candidate))
     back = ""
     if link is not None:
         details += [f"- {message.text()}" for message in link.changes.changes]

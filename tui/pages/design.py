@@ -346,7 +346,12 @@ class DesignPage(Page):
         if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
             lines.append(offer.text())
         for share in budget.density(plan.studies, len(plan.trials)):
-            words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
+            if share.dimensions == 1:
+                words = _("Study {study}: {trials} trials over one hyperparameter")
+            else:
+                words = _(
+                    "Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each"
+                )
             lines.append(
                 words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
             )

@@ -167,8 +167,11 @@ def _best(store: Store) -> str:
 
 def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tuple[str, Message, Message]]:
     if where.batch and where.step in ("run", "learn"):
-        label = say("Watch {name}", name=where.batch) if where.step == "run" else say("Review {name}", name=where.batch)
-        yield f"{'round' if where.step == 'run' else 'review'} {where.batch}", label, where.next
+        if where.step == "run":
+            label, note = say("Watch {name}", name=where.batch), say("trials and curves, as they come")
+            yield f"round {where.batch}", label, note
+        else:
+            yield f"review {where.batch}", say("Review {name}", name=where.batch), where.next
     elif where.batch and where.step == "launch":
         place = "launch" if where.batch.startswith("launch") else "propose"
         yield f"{place} {where.batch}", say("Launch: {name}", name=where.batch), where.next

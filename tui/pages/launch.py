@@ -335,7 +335,7 @@ def _figures(verdict: Verdict) -> Iterator[Content]:
         yield Content.styled(header, "underline")
         yield from map(Content, table)
     if (better := verdict.improvement) is not None:
-        words = _("Probability that a run of the candidate is better: {p:.0%} (95 % interval {low:.0%} to {high:.0%})")
+        words = _("Probability that a run of the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
         yield Content(words.format(p=better.probability, low=better.low, high=better.high))
     if verdict.p_value is not None:
         yield Content(_("Chance of such a gain without any difference: p = {p:.2g}").format(p=verdict.p_value))
