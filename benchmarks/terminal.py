@@ -8,6 +8,7 @@ Bytes repeat; the seconds are for this machine at this moment. The project is ma
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import pty
@@ -21,15 +22,25 @@ from pathlib import Path
 from struct import pack
 from termios import TIOCSWINSZ
 
-from tests import prepared, watched_round
+import numpy as np
+
+from benchmarks import leet
+from rounds import planning, supervisor
+from state import trials
+from state.database import Store
+from state.store import open_store
+from tests import prepared, small_project, watched_round
 from tests.terminal import terminal
 
 HOME = Path(__file__).parent.parent
 RESULTS = HOME / "benchmarks" / "results" / "terminal.md"
 SIZES = ((80, 24), (200, 50))
 UPDATES, IDLE_SECONDS, QUIET_SECONDS = 30, 10.0, 1.5
+# Of one round on screen: an update a second, as while it runs.
+HOUR = 3600
+PRESSED, TRAININGS, BETWEEN_SECONDS = 200, 2, 0.1
 RIVALS = ("textual-plot", "textual-plotext")
-KEYS = ("down", "up", "down", "down", "up", "up")
+MOVES = ("down", "up", "down", "down", "up", "up")
 
 
 def sent(command: Sequence[str], size: tuple[int, int]) -> int | None:
@@ -77,7 +88,7 @@ def session(trials: int, size: tuple[int, int]) -> list[str]:
                 screen.wait_for_quiet(QUIET_SECONDS)
                 opened = len(screen.sent)
                 moved = []
-                for key in KEYS:
+                for key in MOVES:
                     screen.forget()
                     screen.press(key)
                     screen.wait_for_quiet(QUIET_SECONDS)
@@ -86,6 +97,49 @@ def session(trials: int, size: tuple[int, int]) -> list[str]:
                 screen.wait_for_end()
     name = f"{trials:,} trials, {size[0]}x{size[1]}"
     return [name, f"{painted:,}", f"{first:.1f} s", f"{idle:,}", f"{opened:,}", f"{max(moved):,}"]
+
+
+def keys(size: tuple[int, int]) -> list[str]:
+    """How long keys take that move the mark in a round's table while real trainings keep the cores busy."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = small_project.digits(Path(folder) / "data")
+        project = small_project.project(Path(folder) / "p", data)
+        with open_store(project) as store:
+            small_project.adopt(store, small_project.settings(data, training__steps=10**6))
+            batch = planning.save(store, planning.propose(store, trials=20), wanted="run", slots=TRAININGS)
+            supervisor.ensure(project)
+            try:
+                small_project.wait_for(lambda: _training(store) == TRAININGS, "the trainings start")
+                with terminal([], project.root, size=size) as screen:
+                    screen.wait_for("Watch round-1")
+                    screen.press("enter")
+                    screen.wait_for("val/error_rate")
+                    taken = []
+                    for key in ("down", "up") * (PRESSED // 2):
+                        screen.wait_for_quiet(BETWEEN_SECONDS)
+                        taken.append(1000 * screen.seconds_until_answered(key))
+                    screen.press("q")
+                    screen.wait_for_end()
+            finally:
+                trials.ask(store, batch.name, "stop")
+                small_project.wait_for(lambda: not supervisor.alive(project), "the trainings stop")
+    median, high = np.percentile(taken, (50, 95))
+    return [f"{size[0]}x{size[1]}", f"{median:.0f} ms", f"{high:.0f} ms", f"{max(taken):.0f} ms"]
+
+
+def _training(store: Store) -> int:
+    """How many trials have evaluated already."""
+    return sum(entry.steps_done > 0 for entry in trials.trials(store, "round-1"))
+
+
+def hour() -> list[str]:
+    """Memory over as many updates of a running round as an hour brings: after a tenth of them, half, all."""
+    with tempfile.TemporaryDirectory() as folder:
+        memory = Path(folder) / "memory"
+        if sent(["-m", "tests.live_round", str(HOUR), str(memory)], (80, 24)) is None:
+            return ["cannot be run here"] * 3
+        taken = [json.loads(line)["bytes"] / 2**20 for line in memory.read_text().splitlines()]
+    return [f"{taken[place]:.0f} MiB" for place in (0, len(taken) // 2 - 1, -1)]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -100,8 +154,12 @@ def report() -> str:
         ["Tunebook", *(per_update(["-m", "tests.live_chart"], size) for size in SIZES)],
         *([name, *(per_update(["-m", "benchmarks.rival_charts", name], size) for size in SIZES)] for name in RIVALS),
     ]
+    followed = [leet.per_update(UPDATES, size) for size in SIZES]
+    chart.append(["LEET", *(f"{found[0]:,}" if found else "cannot be run here" for found in followed)])
+    idle = " and ".join(f"{found[1]:,}" for found in followed if found)
     running = [["round of 20 trials, 4 running", *(per_update(["-m", "tests.live_round"], size) for size in SIZES)]]
     sessions = [session(trials, size) for trials in (20, 1000) for size in SIZES]
+    pressed = [keys(size) for size in SIZES]
     sizes = [f"{columns}x{rows}" for columns, rows in SIZES]
     load = os.getloadavg()[0]
     return "\n\n".join(
@@ -111,11 +169,19 @@ def report() -> str:
             f"{load:.1f}, Python {platform.python_version()}.",
             "Bytes for one update of three growing curves, up to 30 points each (true colour):",
             table(["widget", *sizes], chart),
+            "LEET is a program of its own: it draws each curve on a chart of its own, two at 80x24, beside what "
+            f"is known of the run. What it sends while nothing happens is not counted: {idle or '?'} bytes a second.",
             "Bytes for one update of a running round, in which each of four trials was evaluated once more:",
             table(["page", *sizes], running),
             "A project on screen: home painted, ten idle seconds, the round opened, the mark moved by one line (the "
             "most of six keys), in bytes:",
             table(["project", "first paint", "until then", "idle", "round opened", "key"], sessions),
+            f"A key while {TRAININGS} real trainings run: from one that moves the mark in the round's table to the "
+            f"first byte that comes back, of {PRESSED} keys:",
+            table(["size", "median", "95 of 100 below", "longest"], pressed),
+            f"Memory of the screens over {HOUR:,} updates of a running round, as many as an hour brings, played fast; "
+            "the curves of four trials grow by a point with each:",
+            table(["after a tenth", "half", "all"], [hour()]),
         )
     )
 

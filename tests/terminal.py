@@ -79,10 +79,23 @@ class Terminal:
             assert time.monotonic() < deadline, f"never painted: {text!r}; painted: {self.text[-4000:]}"
             self._read(0.1)
 
+    def seconds_until_answered(self, key: str) -> float:
+        """Type a key; the time until the first byte comes back."""
+        began = time.monotonic()
+        self.press(key)
+        assert self._read(PATIENCE_SECONDS), f"no answer to {key}"
+        return time.monotonic() - began
+
     def wait_for_quiet(self, seconds: float) -> None:
         """Wait until nothing has been sent for so long."""
         while self._read(seconds):
             pass
+
+    def watch(self, seconds: float) -> None:
+        """Take what is sent in this time."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._read(left)
 
     def wait_for_end(self) -> int:
         """Wait until the program has ended; its exit code, negative for a signal."""
