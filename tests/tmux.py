@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +20,13 @@ needed = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not in
 PATIENCE_SECONDS = 900.0
 LOOK_SECONDS = 0.1
 COLUMNS, ROWS = 80, 24
-_number = itertools.count()
 
 
 class Tmux:
     """A window of 80 by 24 cells of a tmux server of its own."""
 
-    def __init__(self, server: str) -> None:
-        self._server = server
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
 
     @property
     def shown(self) -> str:
@@ -79,20 +78,21 @@ class Tmux:
         return done.stdout
 
     def _command(self, *words: str) -> list[str]:
-        return ["tmux", "-u", "-L", self._server, *words]
+        return ["tmux", "-u", "-S", f"{self._folder}/socket", *words]
 
 
 @contextmanager
 def tmux(arguments: Sequence[str], folder: Path) -> Iterator[Tmux]:
     """Tunebook in a window of its own, started in a folder."""
-    server = f"tunebook-{os.getpid()}-{next(_number)}"
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM", "TMUX")}
     window = ["new-session", "-d", "-s", "t", "-x", str(COLUMNS), "-y", str(ROWS), "-c", str(folder)]
     program = [sys.executable, "-P", "-m", "tui.main", *arguments]
-    command = ["tmux", "-u", "-f", os.devnull, "-L", server, *window, "--", *program]
-    subprocess.run(command, env={**plain, "LANG": "C.UTF-8"}, check=True)
-    opened = Tmux(server)
-    try:
-        yield opened
-    finally:
-        opened.kill()
+    # Of its own, and short: the path of a socket has a hundred bytes.
+    with tempfile.TemporaryDirectory(prefix="tmux-") as server:
+        command = ["tmux", "-u", "-f", os.devnull, "-S", f"{server}/socket", *window, "--", *program]
+        subprocess.run(command, env={**plain, "LANG": "C.UTF-8"}, check=True)
+        opened = Tmux(server)
+        try:
+            yield opened
+        finally:
+            opened.kill()
