@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.style import Style
+from textual.events import Click
 
 from state.project import Project
 from tests import prepared, watched_round
@@ -14,6 +16,7 @@ from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
 from tui.pages.palette import Palette
 from tui.pages.round import RoundPage
+from tui.widgets.controls import Choices
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 
@@ -54,6 +57,19 @@ async def test_a_place_is_gone_to_from_anywhere_and_escape_leads_back(project: P
         assert isinstance(app.screen, Palette)
         await pilot.press("escape")
         await wait_for_text(pilot, "Plan a round")
+
+
+async def test_a_click_on_an_entry_that_has_gone_does_nothing(project: Project) -> None:
+    """The list was shorter by the time the click was seen."""
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.press("colon", *"the decis")
+        listed = app.screen.query_one(Choices)
+        await wait_for(pilot, lambda: listed.option_count == 1)
+        listed.post_message(Click(listed, 1, 7, 0, 0, 1, False, False, False, style=Style(meta={"option": 7})))
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, DecisionsPage))
 
 
 async def test_a_table_shows_only_what_contains_what_is_typed_until_it_is_left(project: Project) -> None:

@@ -9,6 +9,7 @@ from rich.style import Style
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.events import Click
 from textual.strip import Strip
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -58,6 +59,11 @@ class Choices(OptionList, inherit_bindings=False):
         """In another room, as many entries above the marked one as fit: it was scrolled to in the room before."""
         self.scroll_home(animate=False, immediate=True)
         self.scroll_to_highlight()
+
+    def on_click(self, event: Click) -> None:
+        """Nothing where the entry under the pointer has gone meanwhile; Textual's own handler looks for it."""
+        if event.style.meta.get("option", 0) >= self.option_count:
+            event.prevent_default()
 
     def action_page_up(self) -> None:
         """Mark the entry a page before."""
