@@ -46,8 +46,10 @@ pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 bench-rounds: .venv/.dev  ## rounds against Optuna, into benchmarks/results/rounds.md; some 15 minutes
 	$(BIN)/python -m benchmarks.rounds --write
 
-bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other chart widgets, into benchmarks/results/terminal.md
+bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other chart widgets and LEET, into benchmarks/results/terminal.md
 	$(PIP) --editable '.[bench]'
+	$(BIN)/python -m venv .venv/leet
+	.venv/leet/bin/python -m pip install --disable-pip-version-check 'wandb==0.31.0'
 	$(BIN)/python -m benchmarks.terminal --write
 
 bench-review: .venv/.dev  ## the review of 1,000 trials, beside optuna-dashboard, into benchmarks/results/review.md

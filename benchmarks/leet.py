@@ -1,4 +1,4 @@
-"""W&B LEET on a growing run. `python -m benchmarks.leet FOLDER UPDATES` logs one of three curves with wandb, offline.
+"""W&B LEET on a growing run, from a virtual environment of its own: transformers loads wandb wherever it finds it.
 
 wandb keeps what it logs back until there are 32 kB of it; so the file of an ended run is handed to LEET again, a record
 at a time.
@@ -6,25 +6,38 @@ at a time.
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fcntl import ioctl
 from itertools import pairwise
 from pathlib import Path
 from struct import pack, unpack_from
 from termios import TIOCSWINSZ
 
+from tests.live_chart import curve
 from tests.terminal import Terminal
 
 # It sends something ten times a second, so there is no quiet to wait for.
 WATCHED_SECONDS = 2.0
 # Nothing leaves this machine, and nobody has an account.
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
+BIN = Path(sys.prefix) / "leet" / "bin"
+# Logs the curves that it reads, a step for each of their points.
+LOG = """\
+import json, sys, wandb
+curves = json.load(sys.stdin)
+settings = wandb.Settings(console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True)
+with wandb.init(dir=sys.argv[1], project="curves", settings=settings) as run:
+    for place in range(min(map(len, curves.values()))):
+        run.log({name: values[place] for name, values in curves.items()}, step=10 * place)
+"""
 # A file begins with so many bytes that are no record; a record with its checksum, length and type.
 BEGINNING, HEAD = 7, 7
 # Of a record, after its number: the field that holds a step of the curves.
@@ -36,20 +49,22 @@ def per_update(updates: int, size: tuple[int, int]) -> tuple[int, int] | None:
 
     Of the first the second is taken off. None where it is not installed.
     """
-    program = Path(sys.executable).with_name("wandb")
-    if not program.exists():
+    if not (BIN / "wandb").exists():
         return None
+    curves = {f"loss {rate}": list(curve(rate, updates + 1).y) for rate in (0.02, 0.05, 0.1)}
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, **OFFLINE, "HOME": name, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-        command = [sys.executable, "-m", "benchmarks.leet", name, str(updates)]
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        command = [BIN / "python", "-c", LOG, name]
+        subprocess.run(
+            command, input=json.dumps(curves), text=True, env=environment, check=True, stdout=subprocess.DEVNULL
+        )
         (ended,) = Path(name).glob("wandb/offline-run-*/*.wandb")
         whole = ended.read_bytes()
         growing = Path(name) / "growing" / ended.name
         growing.parent.mkdir()
         steps = list(_steps(whole))
         growing.write_bytes(whole[: steps[0]])
-        with _shown([str(program), "leet", "run", str(growing.parent)], environment, size) as screen:
+        with _shown([str(BIN / "wandb"), "leet", "run", str(growing.parent)], environment, size) as screen:
             screen.wait_for("loss")
             screen.watch(WATCHED_SECONDS)
             screen.forget()
@@ -87,21 +102,7 @@ def _shown(command: list[str], environment: dict[str, str], size: tuple[int, int
     try:
         yield screen
     finally:
+        # The program that draws is a child of the one that was started.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         screen.close()
-
-
-def main(folder: Path, updates: int) -> None:
-    """Log the curves of `tests.live_chart`, a step for each update."""
-    import wandb  # pyright: ignore[reportMissingImports] - an extra
-
-    from tests.live_chart import curve
-
-    curves = {f"loss {rate}": curve(rate, updates + 1) for rate in (0.02, 0.05, 0.1)}
-    settings = wandb.Settings(console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True)
-    with wandb.init(dir=folder, project="curves", settings=settings) as run:
-        for place in range(updates + 1):
-            run.log({name: one.y[place] for name, one in curves.items()}, step=10 * place)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
