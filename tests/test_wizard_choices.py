@@ -13,7 +13,7 @@ from presets import catalogue
 from presets.language import restored
 from state import decisions, measurements, project
 from state.errors import Refusal
-from tests.set_up import DIGITS, SPAM, advance, changed, probed, set_up, size
+from tests.set_up import DIGITS, SPAM, advance, changed, make, probed, set_up, size
 from training.config import SECTIONS
 from wizard import architecture, batch_size, configuration, flow, initial, optimizer, probe, quantity, speed, steps
 from wizard.machine import Device, at_hand
@@ -471,3 +471,13 @@ def test_learning_rate_of_fine_tuning_comes_from_the_catalogue(tmp_path: Path) -
     with set_up(tmp_path / "p", "initial", SPAM, weights="hub") as store:
         assert optimizer.fine_tuning(store)
         assert "learning rate 5e-05" in flow.ask(store, "initial").options[0].note.text()
+
+
+def test_the_probe_says_that_weights_are_being_fetched(tmp_path: Path) -> None:
+    """It may take long, or fail for want of a network: that is no batch size being timed."""
+    made = make(tmp_path / "p")
+    folder = made.measurement_folder("probe-1")
+    folder.mkdir(parents=True)
+    assert "data and the model are being loaded" in probe.doing(made, "probe-1").text()
+    (folder / probe.PROGRESS).write_text('{"phase": "fetch", "model": "resnet18"}\n')
+    assert "weights of resnet18 are being fetched from the hub" in probe.doing(made, "probe-1").text()

@@ -27,16 +27,18 @@ import torch
 
 from training import ascent, choices, machine, record
 from training import device as devices
+from training import model as models
 from training.ascent import Limit, Size
 from training.bench import Bench
 from training.config import ConfigError, load
 from training.data import open_dataset
 from training.loop import Stopped
+from training.loop import facts as facts_of
 from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
 # A dictionary with "facts" (of result.json), "size" (its line), "ending" (the rest of result.json), or a line of
-# progress.jsonl: a "phase" (choice, size, compare, check), and the size under way as "attempt".
+# progress.jsonl: a "phase" (fetch, choice, size, compare, check), and the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -199,7 +201,13 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         config = load(options.config)
         device = devices.choose(config)
         devices.prepare(config, device)
+        fetched = config.model.pretrained == "hub"
+        if fetched:
+            report({"phase": "fetch", "model": config.model.name})
         dataset = open_dataset(config, options.cache)
+        if fetched:
+            # Before anything is timed, and where it fails, before anything else is said to be done.
+            models.build(config, facts_of(dataset))
         if options.choose:
 
             def trying(key: str, done: int, total: int) -> None:

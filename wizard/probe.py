@@ -85,6 +85,8 @@ def doing(project: Project, id: str) -> Message:
                 number=done + 1,
                 total=total,
             )
+        case [{"phase": "fetch", "model": name}]:
+            return say("The weights of {name} are being fetched from the hub, unless they are here already.", name=name)
         case [{"phase": "size", "attempt": size}]:
             return say("A batch of {size} is being timed.", size=size)
         case [{"phase": "compare"}]:
