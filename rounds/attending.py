@@ -24,6 +24,8 @@ from state.trials import Batch, Trial
 from training.config import ConfigError
 
 INDEX_SECONDS = 1.0
+# How soon a result is seen between two looks.
+GLANCE_SECONDS = 0.02
 # From SIGTERM, on which a trial saves itself, to SIGKILL (engine.md 5).
 GRACE_SECONDS = 30.0
 # How long whoever reaps a dead trial has to say how it died.
@@ -86,6 +88,13 @@ class Supervisor:
             index_metrics(self.store, self.slots)
             self.indexed = time.monotonic()
         return queue.work(batches, unfinished)
+
+    def rest(self, seconds: float) -> None:
+        """Wait until the next look, or until a trial that runs has written its result: no slot need stand empty."""
+        results = [self.store.project.trial_folder(id) / runs.RESULT for id in self.slots]
+        expected, until = [path for path in results if not path.exists()], time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not any(path.exists() for path in expected):
+            time.sleep(min(left, GLANCE_SECONDS) if expected else left)
 
     def close(self) -> None:
         """End the fork server and bring the index up to date; the trials go on."""

@@ -115,7 +115,7 @@ def _loop(supervisor: Supervisor, leaving: Callable[[], bool]) -> None:
         except Exception:
             failures += 1
             log.exception("unexpected, %d in a row", failures)
-        time.sleep(min(TICK_SECONDS * 2**failures, attending.LONGEST_PAUSE))
+        supervisor.rest(min(TICK_SECONDS * 2**failures, attending.LONGEST_PAUSE))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -452,3 +452,24 @@ def test_a_slot_is_remembered_in_the_folder(store: Store, digits: Path) -> None:
     folder = store.project.trial_folder(entry.id)
     assert trial_folder.slot(folder) == slot
     assert trial_folder.slot(folder / "no such") == Slot("cpu")
+
+
+def test_between_two_looks_a_result_is_seen_at_once(
+    store: Store, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is written ends the rest; one that was there before does not, since the look has dealt with it."""
+    driven = Supervisor(store, Machine(2), fork_server)
+    driven.slots = {"round-1-001": Slot("cpu"), "round-1-002": Slot("cpu")}
+    old, new = (files.make_folder(store.project.trial_folder(id)) / runs.RESULT for id in driven.slots)
+    old.write_text("{}")
+    naps: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            new.write_text("{}")
+        assert len(naps) < 4
+
+    monkeypatch.setattr("time.sleep", sleep)
+    driven.rest(60.0)
+    assert naps == [attending.GLANCE_SECONDS] * 3
