@@ -43,7 +43,8 @@ snapshots: .venv/.dev  ## every page in both languages as it looks now, for the 
 pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 	$(BIN)/python -m tests.shots en tests/snapshots/en pictures
 
-bench-rounds: .venv/.dev  ## rounds against Optuna, into benchmarks/results/rounds.md; some 15 minutes
+bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; some 25 minutes
+	$(PIP) --editable '.[bench]'
 	$(BIN)/python -m benchmarks.rounds --write
 
 bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other chart widgets and LEET, into benchmarks/results/terminal.md

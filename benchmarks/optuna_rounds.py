@@ -41,8 +41,9 @@ def study(folder: Path) -> Any:
     return optuna.create_study(study_name="s", storage=f"sqlite:///{folder}/s.db", load_if_exists=True)
 
 
-def processes(folder: Path, settings: dict[str, Any], count: int) -> float:
-    """Each trial a process of its own that trains; the mean of what it takes beyond its training, without the first."""
+def processes(folder: Path, settings: dict[str, Any], count: int, jobs: int = 1) -> list[tuple[float, float]]:
+    """Each trial a process of its own that trains; when each ended, and the seconds that it trained. `n_jobs` above 1
+    starts them from threads: the training itself, with its handlers of signals, needs the main one."""
     made = study(folder)
 
     def objective(trial: Any) -> float:
@@ -50,10 +51,14 @@ def processes(folder: Path, settings: dict[str, Any], count: int) -> float:
             "val/error_rate"
         ]
 
-    ends: list[float] = []
-    made.optimize(objective, n_trials=count, callbacks=[lambda study, trial: ends.append(time.monotonic())])
-    spent = [json.loads((folder / f"{number}" / "result.json").read_text())["seconds"] for number in range(count)]
-    return (ends[-1] - ends[0] - sum(spent[1:])) / (count - 1)
+    ends: dict[int, float] = {}
+
+    def ended(study: Any, trial: Any) -> None:
+        ends[trial.number] = time.time()
+
+    made.optimize(objective, n_trials=count, n_jobs=jobs, callbacks=[ended])
+    spent = {number: json.loads((folder / f"{number}" / "result.json").read_text())["seconds"] for number in ends}
+    return sorted((end, spent[number]) for number, end in ends.items())
 
 
 def _trained(folder: Path, settings: dict[str, Any], trial: Any) -> Path:

@@ -1,9 +1,10 @@
-"""Rounds against Optuna: overhead for each trial, storage, many writers at once, the supervisor's memory.
+"""Rounds against Optuna and Ray Tune: overhead for each trial, storage, many writers, the supervisor's memory.
 
     python -m benchmarks.rounds [--write] [--quick]
 
 Ratios within one run on one machine: whatever else it does slows both down. `--write` puts the tables into
-benchmarks/results/rounds.md; `--quick` trains few trials, and times a small sample of what takes Optuna long.
+benchmarks/results/rounds.md; `--quick` trains few trials, and times a small sample of what takes Optuna long. Ray Tune
+takes part where it is installed (`.[bench]`).
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks import optuna_rounds
+from benchmarks import optuna_rounds, ray_rounds
 from rounds import supervisor
 from state import files, metrics, trials
 from state.errors import Refusal
@@ -44,7 +46,7 @@ METRIC = "val/error_rate"
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.rounds", description="Rounds against Optuna.")
+    parser = argparse.ArgumentParser(prog="benchmarks.rounds", description="Rounds against Optuna and Ray Tune.")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/rounds.md")
     parser.add_argument("--quick", action="store_true", help="few trials, and a sample of Optuna's points")
     options = parser.parse_args(arguments)
@@ -67,12 +69,13 @@ def main(arguments: list[str] | None = None) -> None:
 def heading(began: datetime.datetime, load: float, quick: bool) -> Iterator[str]:
     import optuna
 
-    yield "# Rounds against Optuna"
+    yield "# Rounds against Optuna and Ray Tune"
     yield ""
     yield (
         f"`python -m benchmarks.rounds --write{' --quick' if quick else ''}`, {began:%Y-%m-%d}: "
         f"{platform.processor() or platform.machine()}, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, Optuna {optuna.__version__}, SQLite "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, Optuna {optuna.__version__}, Ray "
+        f"{metadata.version('ray') if ray_rounds.available() else '(not installed)'}, SQLite "
         f"{sqlite3.sqlite_version}. Load average {load:.1f} at the beginning and {os.getloadavg()[0]:.1f} at the end"
         + ("." if load < 1 else ": the machine was busy with other work, so that only the ratios mean anything.")
     )
@@ -82,8 +85,8 @@ def heading(began: datetime.datetime, load: float, quick: bool) -> Iterator[str]
 
 
 def overhead(folder: Path, share: float) -> Iterator[str]:
-    """What a trial takes beyond its own training, one after the other: ours, Optuna with a process for each trial, and
-    Optuna with the trials in its own process."""
+    """What a trial takes beyond its own training, one after the other: ours, Optuna with a process for each trial,
+    Optuna with the trials in its own process, and Ray Tune with an actor for each."""
     data = small_project.digits(folder / "digits")
     a_step = _seconds_per_step(folder / "calibration", data)
     yield ""
@@ -91,19 +94,27 @@ def overhead(folder: Path, share: float) -> Iterator[str]:
     yield ""
     yield "Real training on real data, one trial at a time; SQLite storage. The first trial is left out."
     yield ""
-    yield "| seconds of training | trials | Tunebook | Optuna, a process each | Optuna, n_jobs=1 in-process | ratio |"
-    yield "|---:|---:|---:|---:|---:|---:|"
+    yield (
+        "| seconds of training | trials | Tunebook | Optuna, a process each | ratio | Optuna, n_jobs=1 in-process "
+        "| Ray Tune | ratio |"
+    )
+    yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
     for seconds, count in ((0.0, 12), (1.0, 8), (10.0, 4)):
         steps = max(int(seconds / a_step), 1)
         count = max(int(count * share), 3)
         settings = small_project.settings(data, training__steps=steps, training__evaluate_every=steps)
         name = f"{seconds:.0f}"
         ours = _ours(folder / f"ours-{name}", data, settings, count)
-        own = optuna_rounds.processes(folder / f"optuna-{name}", settings, count)
+        own = _beyond(optuna_rounds.processes(folder / f"optuna-{name}", settings, count))
         inside = optuna_rounds.inside(folder / f"inside-{name}", settings, count)
-        yield (f"| {seconds:.0f} | {count} | {ours:.3f} | {own:.3f} | {inside:.3f} | {ours / own:.3f} |")
+        line = f"| {seconds:.0f} | {count} | {ours:.3f} | {own:.3f} | {ours / own:.3f} | {inside:.3f} "
+        if not ray_rounds.available():
+            yield line + "| - | - |"
+            continue
+        ray = _beyond(ray_rounds.run(folder / f"ray-{name}", settings, count, 1))
+        yield line + f"| {ray:.3f} | {ours / ray:.3f} |"
     yield ""
-    yield "The ratio is ours to that of Optuna with a process for each trial; the aim is 0.1."
+    yield "The ratios are ours to the column before; the aim is 0.1."
     yield from _whole_round(folder, data, a_step, share)
 
 
@@ -125,6 +136,17 @@ def _ours(folder: Path, data: Path, settings: dict[str, Any], count: int) -> flo
     return (ends[-1] - ends[0] - sum(trained[1:])) / (len(ends) - 1)
 
 
+def _beyond(ended: Sequence[tuple[float, float]]) -> float:
+    """The mean of what lies between the ends of two trials, one after the other, beyond the training in between."""
+    return (ended[-1][0] - ended[0][0] - sum(seconds for _, seconds in ended[1:])) / (len(ended) - 1)
+
+
+def _over_half(ended: Sequence[tuple[float, float]]) -> float:
+    """By how much a round on two slots takes longer than half of its training, from the first start to the last end."""
+    first = min(end - seconds for end, seconds in ended)
+    return (ended[-1][0] - first) / (sum(seconds for _, seconds in ended) / 2) - 1
+
+
 def _whole_round(folder: Path, data: Path, a_step: float, share: float) -> Iterator[str]:
     """Twenty trials of 5 s on two slots, against the sum of their training."""
     count = max(int(20 * share), 4)
@@ -137,11 +159,15 @@ def _whole_round(folder: Path, data: Path, a_step: float, share: float) -> Itera
         trained = sum((entry.result or {})["seconds"] for entry in trials.trials(store))
         starts = [datetime.datetime.fromisoformat(str(entry.started_at)).timestamp() for entry in trials.trials(store)]
         ends = [datetime.datetime.fromisoformat(str(entry.ended_at)).timestamp() for entry in trials.trials(store)]
+    theirs = [("Optuna, n_jobs=2, a process each", optuna_rounds.processes(folder / "optuna-2", settings, count, 2))]
+    if ray_rounds.available():
+        theirs.append(("Ray Tune", ray_rounds.run(folder / "ray-2", settings, count, 2)))
+    said = "; ".join(f"{name}: {_over_half(ended):+.1%}" for name, ended in theirs)
     yield ""
     yield (
         f"A whole round of {count} trials of {trained / count:.1f} s on two slots: {max(ends) - min(starts):.1f} s "
         f"from the first start to the last end ({taken:.1f} s with the start of supervisor and torch), "
-        f"{(max(ends) - min(starts)) / (trained / 2) - 1:+.1%} of the training time halved; the aim is 8 %."
+        f"{(max(ends) - min(starts)) / (trained / 2) - 1:+.1%} of the training time halved; the aim is 8 %. {said}."
     )
 
 
@@ -182,7 +208,7 @@ def storage(folder: Path, share: float) -> Iterator[str]:
         began = time.perf_counter()
         index_metrics(store, ids)
         a_point = (time.perf_counter() - began) / (count * points)
-    opened = _opening(project)
+    opened, computed = _opening(project)
     # Optuna writes each point in a transaction of its own; a share of them tells what one takes.
     theirs = optuna_rounds.storage(folder / "optuna-storage", count, points, max(int(20 * share), 4))
     yield ""
@@ -193,22 +219,28 @@ def storage(folder: Path, share: float) -> Iterator[str]:
     rows = (
         ("a trial queued, begun and ended (ms)", a_trial * 1e3, theirs.trial * 1e3, "1"),
         ("a point recorded (ms)", a_point * 1e3, theirs.point * 1e3, "0.05"),
-        ("opened with all curves, import left out (s)", opened, theirs.opened, "0.3"),
+        (
+            f"opened with all curves, import left out (s; of ours {computed:.2g} s of the processor)",
+            opened,
+            theirs.opened,
+            "0.3",
+        ),
     )
     for name, ours, other, aim in rows:
         yield f"| {name} | {ours:.3g} | {other:.3g} | {ours / other:.2g} | {aim} |"
 
 
-def _opening(project: Project) -> float:
-    """What the page of a round reads when it opens: the trials and all their curves; the middle of five."""
+def _opening(project: Project) -> tuple[float, float]:
+    """What the page of a round reads when it opens, the trials and all their curves: seconds by the clock, and of the
+    processor, which neighbours do not stretch; the middle of five."""
     taken = []
     for _ in range(5):
-        began = time.perf_counter()
+        began, computing = time.perf_counter(), time.process_time()
         with open_store(project) as store:
             trials.batch(store, "round-1")
             trials.trials(store, "round-1")
             metrics.curves(store, "round-1", METRIC)
-        taken.append(time.perf_counter() - began)
+        taken.append((time.perf_counter() - began, time.process_time() - computing))
     return sorted(taken)[2]
 
 
