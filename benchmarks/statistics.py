@@ -174,6 +174,14 @@ def of_intervals(times: int = 3000) -> Iterator[Row]:
             low, high = statistics.mean_interval(np.random.default_rng([seed, n]).normal(0, 1, n).tolist())
             held += low <= 0 <= high
         yield "interval of a mean: coverage", f"{n} runs", percent(held, times), "95 % (nominal)"
+    for n in (3, 5, 8):
+        held = 0
+        for seed in range(times):
+            rates = np.random.default_rng([seed, n]).binomial(360, 0.005, n) / 360
+            low, high = statistics.mean_interval(rates.tolist(), floor=0.003, within=(0.0, 1.0))
+            held += low <= 0.005 <= high
+        case = f"{n} runs of an error rate of 0.5 % of 360, cut at 0"
+        yield "interval of a mean: coverage", case, percent(held, times), "95 % (nominal)"
     for rate, total in ((0.02, 360), (0.1, 360), (0.5, 50)):
         held = 0
         for seed in range(times):

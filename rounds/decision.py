@@ -10,7 +10,7 @@ from typing import Any, Literal
 from presets.language import Message, say
 from rounds.record import Direction, turned, usable
 from rounds.roles import OFF, OPTIMIZER
-from rounds.statistics import Improvement, deviation, improvement, mean, mean_interval, welch
+from rounds.statistics import ANY, Improvement, deviation, improvement, mean, mean_interval, welch
 
 Decision = Literal["adopt", "reject", "repeat", "cannot tell"]
 # Runs of each configuration: first, then where undecided, at last.
@@ -21,6 +21,7 @@ RUNS = (3, 5, 8)
 SIMPLE, COMPLEX = (0.02, 0.05, 0.08), (0.01, 0.03, 0.04)
 # p-values to reject at before the last look: a clear loser at first, then any candidate that is not ahead.
 HOPELESS = (0.9, 0.5)
+CUT = say("An interval ends where the metric does: there are no values beyond.")
 # What added complexity must be worth, in standard deviations from run to run.
 EFFECT = 1.0
 
@@ -29,7 +30,7 @@ EFFECT = 1.0
 class Verdict:
     """The suggestion, with what it rests on; a person decides. Means and intervals in the metric's own direction;
     `gain` > 0 is better, `effect` is the gain in standard deviations. `runs`: how many runs of each the next look
-    needs (0: no more). None where a figure cannot be known."""
+    needs (0: no more). None where a figure cannot be known. `cut`: whether an interval ends where the metric does."""
 
     decision: Decision
     message: Message
@@ -41,6 +42,7 @@ class Verdict:
     p_value: float | None
     improvement: Improvement | None
     diverged: tuple[int, int]
+    cut: bool = False
 
 
 def judge(
@@ -49,11 +51,13 @@ def judge(
     direction: Direction,
     adds_complexity: bool,
     pooled_sd: float | None = None,
+    within: tuple[float, float] = ANY,
 ) -> Verdict:
     """Judge the fresh runs of a candidate against those of the best configuration; infinite, NaN or huge: it diverged.
 
     The run that made it a candidate is not among them: it was chosen for being lucky. `pooled_sd`: the project's
-    standard deviation from run to run, below which no estimate from a few runs is believed.
+    standard deviation from run to run, below which no estimate from a few runs is believed; `within`: the values that
+    the metric can have.
     """
     tried, kept = ([turned(score, direction) for score in scores] for scores in (candidate_scores, best_scores))
     good, base = ([cost for cost in costs if usable(cost)] for costs in (tried, kept))
@@ -67,27 +71,31 @@ def judge(
         sd = max(math.hypot(deviation(good), deviation(base)) / math.sqrt(2), floor)
         effect = gain / sd if sd else None
     decision, runs, message = _decide((len(good), len(base)), diverged, gain, effect, p_value, adds_complexity)
+    ours, theirs = (_summary(costs, direction, floor, within) for costs in (good, base))
     return Verdict(
         decision,
         message,
         runs,
-        _summary(good, direction, floor),
-        _summary(base, direction, floor),
+        ours,
+        theirs,
         gain,
         effect,
         p_value,
         improvement(tried, kept) if tried and kept else None,
         diverged,
+        any(side is not None and side[1] < side[2] and bool({*side[1:]} & {*within}) for side in (ours, theirs)),
     )
 
 
-def _summary(costs: Sequence[float], direction: Direction, floor: float) -> tuple[float, float, float] | None:
+def _summary(
+    costs: Sequence[float], direction: Direction, floor: float, within: tuple[float, float]
+) -> tuple[float, float, float] | None:
     """Mean, and the lower and upper end of its t-interval (the mean itself where there is one run)."""
     if not costs:
         return None
-    low, high = mean_interval(costs, floor=floor) if len(costs) > 1 else (costs[0], costs[0])
-    low, high = sorted((turned(low, direction), turned(high, direction)))
-    return turned(mean(costs), direction), low, high
+    scores = [turned(cost, direction) for cost in costs]
+    low, high = mean_interval(scores, floor=floor, within=within) if len(scores) > 1 else (scores[0], scores[0])
+    return mean(scores), low, high
 
 
 def _decide(

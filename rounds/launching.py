@@ -116,6 +116,7 @@ def judge(store: Store, name: str) -> Verdict:
         direction,
         bool(batch.plan["added"]),
         reviewing.noise(store),
+        reviewing.values(store),
     )
 
 

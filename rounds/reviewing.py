@@ -10,11 +10,12 @@ from rounds import instability, own_script, planning
 from rounds.finding import Finding
 from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
-from rounds.statistics import deviation
+from rounds.statistics import ANY, deviation
 from state import metrics, trials
 from state.database import Store
 from state.document import content_hash
 from state.trials import Trial
+from training.config import METRICS
 
 # What makes two runs different although they try the same.
 INCIDENTAL = ("training.seed", "runtime.threads")
@@ -68,6 +69,13 @@ def gradient_norms(store: Store, of: Iterable[TrialRecord]) -> dict[str, list[tu
 def direction(store: Store) -> Direction:
     """Whether lower or higher values of the project's metric are better."""
     return "max" if store.project.settings.direction == "max" else "min"
+
+
+def values(store: Store) -> tuple[float, float]:
+    """The lowest and the highest value that the project's metric can have; of a script's own metric none is known."""
+    if store.project.settings.command or store.project.settings.metric not in METRICS:
+        return ANY
+    return (0.0, math.inf if store.project.settings.metric == "loss" else 1.0)
 
 
 def noise(store: Store) -> float | None:

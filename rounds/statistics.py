@@ -11,6 +11,7 @@ from typing import Any
 
 # So near to a value that was seen that it is inside every interval around it.
 BESIDE = 1e-9
+ANY = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,21 @@ def welch(candidate: Sequence[float], best: Sequence[float], floor: float = 0.0)
     return float(stdtr(freedom, (mean(candidate) - mean(best)) / error))
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95, floor: float = 0.0) -> tuple[float, float]:
-    """Student's t-interval of the mean; `floor` as in `welch`. Infinite with fewer than two values."""
+def mean_interval(
+    values: Sequence[float], confidence: float = 0.95, floor: float = 0.0, within: tuple[float, float] = ANY
+) -> tuple[float, float]:
+    """Student's t-interval of the mean; `floor` as in `welch`. The widest there is with fewer than two values.
+
+    It is cut at the ends of what a mean can be (`within`), which takes nothing from its coverage: the true mean does
+    not lie beyond them.
+    """
     from scipy.special import stdtrit
 
     if len(values) < 2:
-        return (-math.inf, math.inf)
+        return within
     error = max(deviation(values), floor) / math.sqrt(len(values))
     half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
-    return (mean(values) - half, mean(values) + half)
+    return (max(mean(values) - half, within[0]), min(mean(values) + half, within[1]))
 
 
 def share_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from presets.language import Message
 from rounds.decision import RUNS, complexity, judge
+from rounds.record import Direction
+from rounds.statistics import ANY
 
 SCORES = st.lists(st.floats() | st.sampled_from([0.1, 0.2]), max_size=9)
 
@@ -94,6 +96,18 @@ def test_complexity_must_be_worth_a_deviation() -> None:
     assert rejected.effect is not None
     assert 0 < rejected.effect < 1
     assert "adds complexity" in rejected.message.text()
+
+
+@pytest.mark.parametrize(("direction", "side"), [("min", (0.02, 0.021, 0.022)), ("max", (0.98, 0.979, 0.978))])
+def test_an_interval_ends_where_the_metric_does(direction: Direction, side: tuple[float, ...]) -> None:
+    """With few runs and the project's deviation it would reach beyond; nothing else changes."""
+    other = [0.5, 0.51, 0.52]
+    whole, cut = (judge(list(side), other, direction, False, 0.03, within) for within in (ANY, (0.0, 1.0)))
+    assert whole.candidate is not None
+    assert whole.candidate[1] < 0 or whole.candidate[2] > 1
+    assert cut.candidate == (whole.candidate[0], max(whole.candidate[1], 0.0), min(whole.candidate[2], 1.0))
+    assert (whole.cut, cut.cut) == (False, True)
+    assert (cut.best, cut.p_value, cut.decision) == (whole.best, whole.p_value, whole.decision)
 
 
 def test_the_projects_deviation_stands_in_for_one_that_is_too_small() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from presets.language import _, say
 from rounds import launching
-from rounds.decision import RUNS, Verdict
+from rounds.decision import CUT, RUNS, Verdict
 from rounds.launching import Choice, Proposal
 from rounds.lineage import Link
 from state import launches, trials
@@ -79,6 +79,8 @@ def show(session: Session, store: Store, verdict: Verdict) -> None:
             session.progress(
                 "  " + words.format(name=name, metric=metric, mean=figure(mean), low=figure(low), high=figure(high))
             )
+    if verdict.cut:
+        session.progress("  " + CUT.text())
     if verdict.improvement is not None:
         better = verdict.improvement
         words = _("probability that the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")

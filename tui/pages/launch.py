@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences
 from rounds import launching, supervisor
-from rounds.decision import Verdict
+from rounds.decision import CUT, Verdict
 from rounds.launching import Choice, Proposal
 from state import launches, trials
 from state.errors import Refusal
@@ -334,6 +334,8 @@ def _figures(verdict: Verdict) -> Iterator[Content]:
         header, *table = lines([_("side"), _("mean"), _("from"), _("to")], rows)
         yield Content.styled(header, "underline")
         yield from map(Content, table)
+    if verdict.cut:
+        yield Content(CUT.text())
     if (better := verdict.improvement) is not None:
         words = _("Probability that a run of the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
         yield Content(words.format(p=better.probability, low=better.low, high=better.high))
