@@ -25,7 +25,7 @@ MEANINGS: dict[Goal, Message] = {
     "understand": say("what the asked hyperparameter does over its range"),
     "improve": say("whether tuning the asked hyperparameter beats its present value"),
     "compare": say("which of a few given values is best, each tuned as fairly"),
-    "stabilise": say("a remedy against unstable training: warm-up, clipping, optimizer, lower rate"),
+    "stabilise": say("the next remedy against instability, from warm-up to a lower rate"),
     "minimise": say("the lowest error: all that matters is searched, nothing is asked"),
 }
 ROLES: dict[Role, Message] = {
