@@ -67,6 +67,16 @@ def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> No
     assert best.reasons["optimizer.learning_rate"]
 
 
+@pytest.mark.parametrize(("metric", "said"), [("balanced_error", True), ("error_rate", False)])
+def test_that_right_answers_are_judged_is_said_where_the_metric_is_another(
+    tmp_path: Path, metric: str, said: bool
+) -> None:
+    with set_up(tmp_path / "p", "baseline", metric=metric) as store:
+        end(store, only_trial(store), 342, best={"step": 600, "val/loss": 1.0, f"val/{metric}": 0.06})
+        words = "\n".join(message.text() for message in flow.ask(store, "baseline").evidence)
+    assert (f"whatever the metric: theirs has an exact distribution, that of {metric} has none" in words) is said
+
+
 def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "baseline") as store:
         end(store, only_trial(store), 40)

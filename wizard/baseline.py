@@ -345,7 +345,8 @@ def checking(store: Store) -> list[tuple[str, str]]:
 
 def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     """What to look at when the result is not reasonable, in this order (G12)."""
-    if not store.project.settings.command and (metric := store.project.settings.metric) != OF_CHANCE:
+    settings = store.project.settings
+    if outlook != "broken" and not settings.command and (metric := settings.metric) != OF_CHANCE:
         yield say(
             "Chance is judged by the right answers, whatever the metric: theirs has an exact distribution, that of "
             "{metric} has none.",
