@@ -7,18 +7,20 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from fcntl import ioctl
 from pathlib import Path
 from struct import pack
 from termios import TIOCSWINSZ
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
 from presets import language
-from rounds import planning, supervisor
+from rounds import bayesian, final, planning, reviewing, supervisor
 from state import files, trials
 from state.database import Store
 from state.store import open_store
@@ -173,6 +175,40 @@ async def test_trials_are_added_as_many_as_are_typed(store: Store) -> None:
         await press(pilot, "plus", "escape")
         assert isinstance(pilot.app.screen, RoundPage)
         assert pilot.app.focused is pilot.app.screen.query_one(Table)
+
+
+async def test_while_the_points_of_a_final_study_are_chosen_the_page_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes a while; until it is over no other lot is chosen."""
+    chosen, propose = threading.Event(), bayesian.propose
+
+    def slow(*given: Any) -> list[dict[str, float]]:
+        assert chosen.wait(60)
+        return propose(*given)
+
+    fixed: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        batch = planning.save(store, planning.propose(store, trials=16, roles=fixed))
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.1 + (entry.u["sgd.learning_rate"] - 0.6) ** 2)
+        reviewing.review_batch(store, batch.name)
+        study = final.start(store, 1, wanted="")
+        monkeypatch.setattr(bayesian, "propose", slow)
+        async with watching(store, RoundPage(study.name)) as pilot:
+            await press(pilot, "plus")
+            await write(pilot, "2")
+            await wait_for_text(pilot, "The points of the new trials are being chosen.")
+            await press(pilot, "down")
+            assert "are being chosen" not in shown(pilot.app)
+            await press(pilot, "plus")
+            await write(pilot, "3")
+            await wait_for_text(pilot, "The points of the new trials are being chosen.")
+            chosen.set()
+            await wait_for_text(pilot, "0 of 3 ended")
+            await wait_for(pilot, lambda: "are being chosen" not in shown(pilot.app))
+        assert len(trials.trials(store, study.name)) == 3
 
 
 async def test_only_what_went_wrong_is_tried_again(store: Store) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
 from presets.language import Message, _, say
 from rounds import final, instability, next_step, planning, supervisor
 from rounds.next_step import Check, Design, Extend, NextStep
 from rounds.outlook import outlook
 from rounds.slots import machine
 from state.database import Store
+from state.errors import Refusal
 from tui import designing
-from tui.book import Book
 from tui.session import Session
+
+if TYPE_CHECKING:
+    from tui.pages.page import Page
+
+EXTENDING = "extend"
 
 
 def question(step: NextStep) -> Message | None:
@@ -26,20 +35,39 @@ def question(step: NextStep) -> Message | None:
     return None
 
 
-def on_screen(book: Book, step: NextStep) -> None:
+def on_screen(page: Page, step: NextStep) -> None:
     """Do it: the design of the round comes up filled in, trials are queued and run, or the page that is meant opens."""
+    book = page.book
     if isinstance(step, Design):
         book.design(step)
     elif isinstance(step, Extend):
-        next_step.extend(book.store, step)
-        supervisor.ensure(book.project)
-        book.open(f"round {step.round}")
+        add = partial(next_step.extend, step=step)
+        extend(page, add, lambda: book.attempt(lambda: book.open(f"round {step.round}")))
     elif isinstance(step, Check):
         batch = instability.start(book.store, step.trial)
         supervisor.ensure(book.project)
         book.open(f"round {batch.name}")
     else:
         book.open(f"{step.what} {step.name}")
+
+
+def extend(page: Page, add: Callable[[Store], object], then: Callable[[], object]) -> None:
+    """Have trials added to a round run, and go on with `then` unless another page was opened meanwhile: the points of a
+    final study take a while to choose."""
+    if any(worker.group == EXTENDING and worker.is_running for worker in page.workers):
+        raise Refusal("The points of the new trials are being chosen.")
+
+    def choose(store: Store) -> None:
+        add(store)
+        supervisor.ensure(store.project)
+
+    def go_on(_chosen: None) -> None:
+        page.say("")
+        if page.is_current:
+            then()
+
+    page.say(_("The points of the new trials are being chosen."))
+    page.behind(choose, go_on, group=EXTENDING)
 
 
 def by_command(session: Session, store: Store, step: NextStep) -> dict[str, object]:

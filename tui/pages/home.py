@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.message import Message as Event
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say, sentences
@@ -17,9 +15,6 @@ from rounds.horizon import Horizon
 from rounds.standing import Standing
 from state import decisions, launches, looks, trials
 from state.database import Store
-from state.errors import Refusal
-from state.project import Project
-from state.store import open_store
 from tui import exporting_starter
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
@@ -27,7 +22,7 @@ from tui.draft import NAMES
 from tui.horizon import lines
 from tui.pages.page import Page
 from tui.report.of_launches import reached
-from tui.say import figure, trouble
+from tui.say import figure
 from tui.terminal import printable
 from tui.theme import STATUSES
 from tui.widgets.controls import Choices
@@ -53,14 +48,6 @@ class Home(Page):
         &.-wide #choices { height: auto; max-height: 40%; }
     }
     """
-
-    class Planned(Event):
-        """The final study is there, under this name; or why not."""
-
-        def __init__(self, name: str, refused: Refusal | OSError | None = None) -> None:
-            super().__init__()
-            self.name = name
-            self.refused = refused
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,27 +92,25 @@ class Home(Page):
             if not self._starting:
                 self._starting = True
                 self.say(_("The first points of the final study are being chosen."))
-                self._start_final(self.book.project)
+                self.behind(_start_final, self._open_final, self._refuse_final, group="final")
         else:
             self.book.attempt(lambda: self.book.open(place))
 
-    @work(thread=True)
-    def _start_final(self, project: Project) -> None:
-        from rounds import final
-
-        try:
-            with open_store(project) as store:
-                self.post_message(self.Planned(final.start(store, wanted="").name))
-        except (Refusal, OSError) as refused:
-            self.post_message(self.Planned("", refused))
-
-    def on_home_planned(self, event: Planned) -> None:
+    def _open_final(self, name: str) -> None:
         self._starting = False
-        if event.refused is not None:
-            self.say(trouble(event.refused))
-        elif self.ready:
-            self.say("")
-            self.book.attempt(lambda: self.book.open(f"round {event.name}"))
+        self.say("")
+        if self.is_current:
+            self.book.attempt(lambda: self.book.open(f"round {name}"))
+
+    def _refuse_final(self, why: str) -> None:
+        self._starting = False
+        self.say(why)
+
+
+def _start_final(store: Store) -> str:
+    from rounds import final
+
+    return final.start(store, wanted="").name
 
 
 def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
-from textual.message import Message as Event
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say
 from rounds import insights
 from rounds.insights import Proposed, Share
 from state import launches
-from state.errors import Refusal
+from state.database import Store
 from state.launches import Insight
-from state.project import Project
-from state.store import open_store
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import trouble
 from tui.terminal import cut, printable
 from tui.widgets.controls import Choices
 from tui.widgets.prompt import Prompt, asking
@@ -57,14 +52,6 @@ class InsightsPage(Page):
     InsightsPage.-wide #reading { width: 1fr; padding: 0 2; }
     """
 
-    class Ready(Event):
-        """It was worked out, or `refused` says why not."""
-
-        def __init__(self, found: Found | None, refused: Refusal | OSError | None = None) -> None:
-            super().__init__()
-            self.found = found
-            self.refused = refused
-
     def __init__(self) -> None:
         super().__init__()
         self._found: Found | None = None
@@ -81,7 +68,7 @@ class InsightsPage(Page):
         yield Prompt()
 
     def load(self) -> None:
-        self._look(self.book.project)
+        self.behind(_look, self._show, self._say_share, group="insights")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What can be said about the marked one, while nothing is asked."""
@@ -93,24 +80,8 @@ class InsightsPage(Page):
             return not asking(self)
         return True
 
-    @work(thread=True, exclusive=True, group="insights")
-    def _look(self, project: Project) -> None:
-        try:
-            with open_store(project) as store:
-                kept, waiting = launches.insights(store), insights.proposals(store)
-                found = Found(tuple(kept), tuple(waiting), insights.share(store), insights.next_phase(store))
-        except (Refusal, OSError) as refused:
-            self.post_message(self.Ready(None, refused))
-            return
-        self.post_message(self.Ready(found))
-
-    def on_insights_page_ready(self, event: Ready) -> None:
-        if not self.ready:
-            return
-        if event.found is None:
-            self._say_share(trouble(event.refused) if event.refused else "")
-            return
-        found = self._found = event.found
+    def _show(self, found: Found) -> None:
+        self._found = found
         told = _("Nothing has run yet: insights come from reviewed rounds.")
         if found.share.exploring is not None:
             told = _(
@@ -200,6 +171,11 @@ class InsightsPage(Page):
         show(
             self.query_one("#share", Static), Content("\n").join(Content(printable(line)) for line in text.split("\n"))
         )
+
+
+def _look(store: Store) -> Found:
+    kept, waiting = launches.insights(store), insights.proposals(store)
+    return Found(tuple(kept), tuple(waiting), insights.share(store), insights.next_phase(store))
 
 
 def _details(entry: Proposed | Insight) -> Iterator[Content]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.message import Message as Event
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences
@@ -15,14 +14,11 @@ from rounds import launching, supervisor
 from rounds.decision import CUT, Verdict
 from rounds.launching import Choice, Proposal
 from state import launches, trials
-from state.errors import Refusal
 from state.launches import Launch
-from state.project import Project
-from state.store import open_store
 from state.trials import Trial
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import figure, trouble
+from tui.say import figure
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import STATUSES
@@ -38,22 +34,6 @@ class LaunchPage(Page):
     PLACE = "launch"
     BINDINGS = bindings("launch")
     DEFAULT_CSS = "LaunchPage > Reading { height: 1fr; padding: 1 1; }"
-
-    class Judged(Event):
-        """The runs were judged in a thread, or `refused` says why not."""
-
-        def __init__(self, verdict: Verdict | None, refused: Refusal | OSError | None = None) -> None:
-            super().__init__()
-            self.verdict = verdict
-            self.refused = refused
-
-    class Proposed(Event):
-        """What a launch would compare, worked out in a thread, or `refused` says why there is nothing."""
-
-        def __init__(self, proposal: Proposal | None, refused: Refusal | OSError | None = None) -> None:
-            super().__init__()
-            self.proposal = proposal
-            self.refused = refused
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -86,14 +66,16 @@ class LaunchPage(Page):
             if not self._asked:
                 self._asked = True
                 self._show("#runs", iter([Content(_("Looking for the best trial"))]))
-                self._propose(self.book.project)
+                propose = partial(launching.propose, name=self._of)
+                self.behind(propose, self._proposed, self._nothing, group="launch")
             return
         self._show("#runs", _runs(self, self._of))
         results = [(entry.status, entry.best) for entry in trials.trials(store, self._of)]
         if results != self._judged:
             self._verdict, self._refused, self._judged = None, "", results
             if results and all(status in trials.ENDED for status, _best in results):
-                self._judge(self.book.project)
+                judge = partial(launching.judge, name=self._of)
+                self.behind(judge, self._judge, partial(self._judge, None), group="launch")
         self._show_verdict()
         self.refresh_bindings()
 
@@ -111,39 +93,19 @@ class LaunchPage(Page):
             return self._over()
         return True
 
-    @work(thread=True, exclusive=True, group="launch")
-    def _propose(self, project: Project) -> None:
-        try:
-            with open_store(project) as store:
-                self.post_message(self.Proposed(launching.propose(store, self._of)))
-        except (Refusal, OSError) as refused:
-            self.post_message(self.Proposed(None, refused))
-
-    @work(thread=True, exclusive=True, group="launch")
-    def _judge(self, project: Project) -> None:
-        try:
-            with open_store(project) as store:
-                self.post_message(self.Judged(launching.judge(store, self._of)))
-        except (Refusal, OSError) as refused:
-            self.post_message(self.Judged(None, refused))
-
-    def on_launch_page_proposed(self, event: Proposed) -> None:
-        if not self.ready:
-            return
-        self._proposal = event.proposal
-        if event.proposal is not None:
-            self._show("#runs", _proposal(self, event.proposal))
-        else:
-            why = trouble(event.refused) if event.refused else ""
-            nothing = Content.styled(_("There is nothing to launch here."), "bold")
-            self._show("#runs", iter([nothing, Content(printable(why))]))
+    def _proposed(self, proposal: Proposal) -> None:
+        self._proposal = proposal
+        self._show("#runs", _proposal(self, proposal))
         self.refresh_bindings()
 
-    def on_launch_page_judged(self, event: Judged) -> None:
-        if not self.ready:
-            return
-        self._verdict = event.verdict
-        self._refused = trouble(event.refused) if event.refused else ""
+    def _nothing(self, why: str) -> None:
+        self._proposal = None
+        nothing = Content.styled(_("There is nothing to launch here."), "bold")
+        self._show("#runs", iter([nothing, Content(printable(why))]))
+        self.refresh_bindings()
+
+    def _judge(self, verdict: Verdict | None, refused: str = "") -> None:
+        self._verdict, self._refused = verdict, refused
         self._show_verdict()
         self.refresh_bindings()
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Event, Mount
+from textual.message import Message as Happened
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from presets.language import Message, _, say
+from state.database import Store
 from state.errors import Refusal
+from state.store import open_store
 from tui import tour
 from tui.book import Book
 from tui.say import trouble
 from tui.terminal import cut, printable, width
 from tui.widgets.hint import Hint
 from tui.widgets.text import show
+
+Found = TypeVar("Found")
 
 TITLE = "Tunebook"
 GAP = "  "
@@ -62,6 +70,13 @@ class Page(Screen[None]):
     """
     # Textual's own repaints the whole screen when the focus moves, though the two widgets repaint themselves.
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    class Done(Happened):
+        """What was done behind the page came to its end; `tell` says so on it."""
+
+        def __init__(self, tell: Callable[[], object]) -> None:
+            super().__init__()
+            self.tell = tell
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,6 +142,34 @@ class Page(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.read()
+
+    def behind(
+        self,
+        do: Callable[[Store], Found],
+        then: Callable[[Found], object],
+        failed: Callable[[str], object] | None = None,
+        *,
+        group: str,
+    ) -> None:
+        """Have done in a thread what may take longer than a person waits for a key, with a store of its own. Then the
+        page is told: `then` gets what was found, `failed` what prevented it, which otherwise is said. Nobody is told of
+        what was begun before the last of a `group`, or once the page is left."""
+        project = self.book.project
+
+        def work() -> None:
+            try:
+                with open_store(project) as store:
+                    tell = partial(then, do(store))
+            except (Refusal, OSError) as error:
+                tell = partial(failed or self.say, trouble(error))
+            if not get_current_worker().is_cancelled:
+                self.post_message(self.Done(tell))
+
+        self.run_worker(work, thread=True, exclusive=True, group=group)
+
+    def on_page_done(self, event: Done) -> None:
+        if self.ready:
+            event.tell()
 
     def on_resize(self) -> None:
         columns, rows = self.book.size

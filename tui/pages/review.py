@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from textual import work
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
-from textual.message import Message as Event
 from textual.widgets import Static
 
 from presets.advice import advice, ids
@@ -20,10 +19,8 @@ from rounds.next_step import NextStep
 from rounds.plan import RoundPlan
 from rounds.record import GRADIENT_NORM, Direction, TrialRecord, ranked
 from state import trials
+from state.database import Store
 from state.dismissals import Dismissal
-from state.errors import Refusal
-from state.project import Project
-from state.store import open_store
 from tui import acting
 from tui.charts import norm_plot, pair_plot
 from tui.charts.chart import Chart
@@ -33,7 +30,6 @@ from tui.charts.series import Series
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
-from tui.say import trouble
 from tui.terminal import cut, fit, printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices
@@ -84,14 +80,6 @@ class ReviewPage(Page):
     ReviewPage.-wide #marked { width: 3fr; }
     """
 
-    class Ready(Event):
-        """The review is done, or `refused` says why not."""
-
-        def __init__(self, reviewed: Reviewed | None, refused: Refusal | OSError | None = None) -> None:
-            super().__init__()
-            self.reviewed = reviewed
-            self.refused = refused
-
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name_of_round = name
@@ -136,39 +124,20 @@ class ReviewPage(Page):
         # The review itself writes to the store; only trials that have ended since are a reason for another.
         if ended != self._ended:
             self._ended = ended
-            self._review(self.book.project)
+            self.behind(partial(_review, name=self._name_of_round), self._show, self._refuse, group="review")
 
-    @work(thread=True, exclusive=True, group="review")
-    def _review(self, project: Project) -> None:
-        try:
-            with open_store(project) as store:
-                findings = reviewing.review_batch(store, self._name_of_round)
-                records = reviewing.records(store, self._name_of_round)
-                plan = planning.plan_of(store, self._name_of_round)
-                direction = reviewing.direction(store)
-                dismissed = dismissing.in_force(store, self._name_of_round, findings)
-                norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
-        except (Refusal, OSError) as refused:
-            self.post_message(self.Ready(None, refused))
-            return
-        reviewed = Reviewed(findings, plan, records, direction, dismissed, norms)
-        ordered = sorted(findings, key=lambda finding: ORDER.index(reviewed.verdict(finding)))
-        self.post_message(self.Ready(replace(reviewed, findings=tuple(ordered))))
-
-    def on_review_page_ready(self, event: Ready) -> None:
-        if not self.ready:
-            return
-        if event.reviewed is None:
-            words = _("The round cannot be reviewed: {why}").format(why=trouble(event.refused) if event.refused else "")
-            show(self.query_one("#waiting", Static), Content(printable(words)))
-            self._show_waiting(True)
-            return
-        self._reviewed = event.reviewed
+    def _show(self, reviewed: Reviewed) -> None:
+        self._reviewed = reviewed
         self._show_waiting(False)
         if self.focused is None:
             self.query_one("#findings", Choices).focus()
-        self._show_findings(event.reviewed)
+        self._show_findings(reviewed)
         self._show_marked()
+
+    def _refuse(self, why: str) -> None:
+        words = _("The round cannot be reviewed: {why}").format(why=why)
+        show(self.query_one("#waiting", Static), Content(printable(words)))
+        self._show_waiting(True)
 
     def on_option_list_option_highlighted(self) -> None:
         self._shown = 0
@@ -204,13 +173,13 @@ class ReviewPage(Page):
         def act() -> None:
             step = next_step.next_step(self.book.store, self._name_of_round, finding)
             if (asked := acting.question(step)) is None:
-                acting.on_screen(self.book, step)
+                acting.on_screen(self, step)
                 return
             options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
             self.query_one(Prompt).choose(asked, options, lambda answer: done(answer, step))
 
         def done(answer: str, step: NextStep) -> bool:
-            return answer != "run" or self.book.attempt(lambda: acting.on_screen(self.book, step))
+            return answer != "run" or self.book.attempt(lambda: acting.on_screen(self, step))
 
         self.book.attempt(act)
 
@@ -297,6 +266,18 @@ class ReviewPage(Page):
     def _show_waiting(self, waiting: bool) -> None:
         self.query_one("#waiting").display = waiting
         self.query_one("#parts").display = not waiting
+
+
+def _review(store: Store, name: str) -> Reviewed:
+    """Review a round, and put what changes most of what is done next first."""
+    findings = reviewing.review_batch(store, name)
+    records, plan = reviewing.records(store, name), planning.plan_of(store, name)
+    dismissed = dismissing.in_force(store, name, findings)
+    direction = reviewing.direction(store)
+    norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
+    reviewed = Reviewed(findings, plan, records, direction, dismissed, norms)
+    ordered = sorted(findings, key=lambda finding: ORDER.index(reviewed.verdict(finding)))
+    return replace(reviewed, findings=tuple(ordered))
 
 
 def _details(finding: Finding, dismissed: Dismissal | None) -> Iterator[Content]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -17,6 +18,7 @@ from rounds.standing import Standing
 from state import trials
 from state.errors import Refusal
 from state.trials import ENDED, Batch, Trial
+from tui import acting
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Cursor, Mark, Series, identities
@@ -176,8 +178,7 @@ class RoundPage(Page):
         def extend() -> None:
             if not answer.isdecimal() or int(answer) < 1:
                 raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
-            final.extend(self.book.store, self._of, int(answer))
-            supervisor.ensure(self.book.project)
+            acting.extend(self, partial(final.extend, name=self._of, more=int(answer)), self.read)
 
         return self.book.attempt(extend)
 
