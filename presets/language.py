@@ -126,6 +126,17 @@ def restored(content: Mapping[str, Any]) -> Message:
     return Message.from_json(json.dumps(content))
 
 
+def told(message: str, said: object) -> Message:
+    """What a trial or a measurement says, to be shown in either language: `said` is the template of the message with
+    its values, stored by a process that may be anybody's. The message as it is where that is nothing of the kind."""
+    try:
+        found = Message.from_json(json.dumps(said))
+        found.text()
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return say("{text}", text=message)
+    return found
+
+
 def fields(template: str) -> tuple[str, ...]:
     """The names of the fields of a template, in order. Raises ValueError for a field that is not a plain name."""
     names = []
@@ -140,12 +151,17 @@ def fields(template: str) -> tuple[str, ...]:
 
 def error_text(error: BaseException) -> str:
     """What to tell a person about an error: translated where it carries a template (`message`) and its `values`."""
+    return error_message(error).text()
+
+
+def error_message(error: BaseException) -> Message:
+    """What to tell a person about an error, as a message to be stored."""
     template, values = getattr(error, "message", None), getattr(error, "values", None)
     if isinstance(template, Message):
-        return template.text()
+        return template
     if isinstance(template, str) and isinstance(values, Mapping):
-        return Message(template, values).text()
-    return str(error) or type(error).__name__
+        return Message(template, values)
+    return say("{text}", text=str(error) or type(error).__name__)
 
 
 def _plain(name: str, value: Any) -> Value:

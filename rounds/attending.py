@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from presets.language import error_text, say
+from presets.language import Message, error_message, say, stored
 from rounds import ending, queue, sharing, slots, trial_folder, warm
 from rounds.pace import Pace
 from rounds.room import Room
@@ -47,7 +47,7 @@ class Trouble:
     attempts: int = 0
     until: float = 0.0
     reason: str = ""
-    message: str = ""
+    message: Message | None = None
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Supervisor:
                 self._guarded(entry, lambda entry=entry: self._attend(named[entry.batch], entry))
         for batch in batches:
             for entry in queue.dropped(batch, unfinished):
-                trial_folder.finish(self.store, entry.id, _result(entry, "stopped", "stopped", ""))
+                trial_folder.finish(self.store, entry.id, _result(entry, "stopped", "stopped"))
             self._fill(batch, unfinished)
         if time.monotonic() - self.indexed >= INDEX_SECONDS:
             index_metrics(self.store, self.slots)
@@ -132,7 +132,7 @@ class Supervisor:
         if (lacking := self.room.lacking(settings, slot, running)) is not None:
             # The first that waits says so; its figures would change with every look.
             if not entry.message:
-                trials.note(self.store, entry.id, lacking.text())
+                trials.note(self.store, entry.id, lacking.text(), stored(lacking))
             return False
         # A command of the user's own needs nothing that the fork server has imported.
         if not self.store.project.settings.command and self.server.poll() == "starting":
@@ -209,9 +209,8 @@ class Supervisor:
                 self._watch(entry, folder)
         elif stopping:
             self._ended(entry)
-            trial_folder.finish(
-                self.store, entry.id, _result(entry, "stopped", "stopped", "Stopped before it could save.")
-            )
+            message = say("Stopped before it could save.")
+            trial_folder.finish(self.store, entry.id, _result(entry, "stopped", "stopped", message))
         elif self._told(entry, folder):
             self._lost(entry, folder)
 
@@ -225,7 +224,7 @@ class Supervisor:
                 log=folder / runs.LOG,
             )
             log.warning("%s: %s", entry.id, message.text())
-            trials.note(self.store, entry.id, message.text())
+            trials.note(self.store, entry.id, message.text(), stored(message))
         elif silent is None and entry.message:
             trials.note(self.store, entry.id, "")
 
@@ -257,7 +256,7 @@ class Supervisor:
         message = say(
             "{cause} The last lines of its log: {lines}", cause=cause.message, lines=ending.last_lines(folder) or "-"
         )
-        trial_folder.finish(self.store, entry.id, _result(entry, cause.status, cause.reason, message.text()))
+        trial_folder.finish(self.store, entry.id, _result(entry, cause.status, cause.reason, message))
 
     def _ended(self, entry: Trial) -> None:
         index_metrics(self.store, [entry.id])
@@ -275,7 +274,7 @@ class Supervisor:
         go_on: object = True
         try:
             if trouble.attempts >= ATTEMPTS and entry.status != "running":
-                log.error("%s: given up: %s", entry.id, trouble.message)
+                log.error("%s: given up: %s", entry.id, trouble.message and trouble.message.text())
                 result = _result(entry, "failed", trouble.reason, trouble.message)
                 trial_folder.finish(self.store, entry.id, result)
             else:
@@ -283,12 +282,12 @@ class Supervisor:
             if go_on is not False:
                 self.troubles.pop(entry.id, None)
         except ConfigError as error:
-            self.troubles[entry.id] = Trouble(ATTEMPTS, 0.0, "config", str(error))
+            self.troubles[entry.id] = Trouble(ATTEMPTS, 0.0, "config", error_message(error))
         except Exception as error:
             log.exception("%s: attempt %d", entry.id, trouble.attempts + 1)
             pause = min(2.0**trouble.attempts, LONGEST_PAUSE)
             self.troubles[entry.id] = Trouble(
-                trouble.attempts + 1, time.monotonic() + pause, "error", error_text(error)
+                trouble.attempts + 1, time.monotonic() + pause, "error", error_message(error)
             )
         return go_on is not False
 
@@ -313,6 +312,7 @@ def batches_of(store: Store, unfinished: list[Trial]) -> list[Batch]:
     return [trials.batch(store, name) for name in dict.fromkeys(entry.batch for entry in unfinished)]
 
 
-def _result(entry: Trial, status: str, reason: str, message: str) -> dict[str, object]:
+def _result(entry: Trial, status: str, reason: str, message: Message | None = None) -> dict[str, object]:
     best = {"step": entry.best_step} if entry.best_step is not None else {}
-    return {"status": status, "reason": reason, "message": message, "best": best, "steps_done": entry.steps_done}
+    words = {"message": message.text(), "said": stored(message)} if message else {"message": ""}
+    return {"status": status, "reason": reason, **words, "best": best, "steps_done": entry.steps_done}

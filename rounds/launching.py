@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from presets.language import Message, say, stored
+from presets.language import Message, say, stored, told
 from rounds import decision, planning, reviewing, seeds, tunables
 from rounds.decision import Complexity, Verdict
 from rounds.record import Direction, ranked, turned
@@ -104,7 +104,7 @@ def judge(store: Store, name: str) -> Verdict:
             raise Refusal(
                 "{trial} failed, which says nothing about its configuration: {what} Try it again first.",
                 trial=entry.id,
-                what=entry.message,
+                what=told(entry.message, entry.said).text(),
             )
         if entry.status not in trials.ENDED:
             raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from presets.language import Message, say
+from presets.language import Message, say, told
 from rounds import reviewing
 from rounds.record import ranked
 from rounds.statistics import share_interval
@@ -141,7 +141,9 @@ def failure(store: Store) -> str:
     if files.read_json(folder / ABOUT) is None or runs.alive(folder):
         return ""
     tail = runs.log_tail(folder)
-    return str((runs.result(folder) or {}).get("message") or (tail[-1] if tail else "-"))
+    result = runs.result(folder) or {}
+    words = str(result.get("message") or (tail[-1] if tail else "-"))
+    return told(words, result.get("said")).text()
 
 
 def _require_built_in(store: Store) -> None:

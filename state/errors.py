@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 
+def said(message: str, /, **values: str | int | float) -> dict[str, Any]:
+    """What a result says for people: `message` in English, and `said`, its template with the values."""
+    return {"message": message.format(**values), "said": {"id": message, "values": values}}
+
+
 class Refusal(Exception):
     """What cannot be done. `message` is an English template, `values` fill it; it is translated where it is shown."""
 
-    def __init__(self, message: str, **values: Any):
+    def __init__(self, message: str, /, **values: Any):
         self.message = message
         self.values = values
         super().__init__(message.format(**values))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from state import files
+from state.errors import said
 from state.foreign import FILES, Reader
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT = (
@@ -124,16 +125,18 @@ def outcome(
     if stopping:
         result |= {"status": "stopped", "reason": "stopped"}
     elif diverged:
-        message = f"{metric} is not a number at step {metrics.values[-1][0]}."
-        result |= {"status": "infeasible", "reason": "diverged", "message": message}
+        words = said("{metric} is not a number at step {step}.", metric=metric, step=metrics.values[-1][0])
+        result |= {"status": "infeasible", "reason": "diverged", **words}
     elif code and out_of_memory(log):
-        message = f"Memory ran out. It printed last: {last}"
-        result |= {"status": "infeasible", "reason": "out_of_memory", "message": message}
+        words = said("Memory ran out. It printed last: {last}", last=last)
+        result |= {"status": "infeasible", "reason": "out_of_memory", **words}
     elif code:
-        message = f"The command ended with exit code {code}. It printed last: {last or '(nothing)'}"
-        result |= {"status": "failed", "reason": "error", "message": message}
+        words = said("The command ended with exit code {code}. It printed last: (nothing)", code=code)
+        if last:
+            words = said("The command ended with exit code {code}. It printed last: {last}", code=code, last=last)
+        result |= {"status": "failed", "reason": "error", **words}
     elif best is None:
-        result |= {"status": "failed", "reason": "no metric", "message": _without(metrics, metric, seconds)}
+        result |= {"status": "failed", "reason": "no metric", **_without(metrics, metric, seconds)}
     return result
 
 
@@ -205,12 +208,23 @@ def _finish(folder: Path, result: Mapping[str, Any]) -> None:
     files.write_atomically(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
 
 
-def _without(metrics: Metrics, metric: str, seconds: float) -> str:
+def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:
     """Why there is no value of the metric, and what was there instead."""
     if not metrics.reader.found:
-        return f"It ended after {seconds:.1f} s and wrote none of {', '.join(FILES)} into its folder."
-    seen = ", ".join(name for name in metrics.reader.columns[:20] if name != "step") or "nothing readable"
-    return f"It wrote no value of {metric} into {', '.join(metrics.reader.found)}; there is: {seen}."
+        return said(
+            "It ended after {seconds:.1f} s and wrote none of {files} into its folder.",
+            seconds=seconds,
+            files=", ".join(FILES),
+        )
+    found = ", ".join(metrics.reader.found)
+    seen = ", ".join(name for name in metrics.reader.columns[:20] if name != "step")
+    if not seen:
+        return said(
+            "It wrote no value of {metric} into {files}; there is: nothing readable.", metric=metric, files=found
+        )
+    return said(
+        "It wrote no value of {metric} into {files}; there is: {names}.", metric=metric, files=found, names=seen
+    )
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:

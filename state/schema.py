@@ -40,6 +40,12 @@ def m004_looks(database: Database) -> None:
     )
 
 
+@migrations(name="m005_sentences_of_trials")
+def m005_sentences_of_trials(database: Database) -> None:
+    """What a trial's message says, as a template with its values, so that it reads in either language."""
+    database.execute("ALTER TABLE trials ADD COLUMN said TEXT NOT NULL DEFAULT ''")
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

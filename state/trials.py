@@ -49,7 +49,8 @@ class Batch:
 @dataclass(frozen=True)
 class Trial:
     """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric.
-    `priority`: those of a higher one are started first, whatever their number."""
+    `priority`: those of a higher one are started first, whatever their number. `said`: the template of the message with
+    its values, where it has one."""
 
     id: str
     number: int
@@ -73,6 +74,7 @@ class Trial:
     ended_at: str | None
     restarts: int
     priority: int = 0
+    said: dict[str, Any] | None = None
 
 
 def add_batch(
@@ -197,7 +199,7 @@ def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) ->
             )
         store.database.conn.execute(
             # A wish to stop that came meanwhile stays; a wish to be tried again is fulfilled.
-            "UPDATE trials SET status = 'running', reason = '', message = '', ended_at = NULL, "
+            "UPDATE trials SET status = 'running', reason = '', message = '', said = '', ended_at = NULL, "
             "wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END, "
             "started_at = coalesce(started_at, ?), restarts = restarts + ? WHERE id = ?",
             [now(), int(restart), id],
@@ -210,26 +212,28 @@ def mark_queued(store: Store, id: str) -> None:
         store.database.conn.execute("UPDATE trials SET status = 'queued' WHERE id = ?", [id])
 
 
-def note(store: Store, id: str, message: str) -> None:
-    """Say why a trial waits or what it lacks; the next start takes the message away."""
+def note(store: Store, id: str, message: str, said: Mapping[str, Any] | None = None) -> None:
+    """Say why a trial waits or what it lacks, with the template of that; the next start takes the message away."""
     with store.transaction():
-        store.database.conn.execute("UPDATE trials SET message = ? WHERE id = ?", [message, id])
+        store.database.conn.execute("UPDATE trials SET message = ?, said = ? WHERE id = ?", [message, _json(said), id])
 
 
 def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
-    """Take over what a trial's `result.json` says (`status`, `reason`, `message`, `best`, `final`, `steps_done`)."""
+    """Take over what a trial's `result.json` says (`status`, `reason`, `message`, `said`, `best`, `final`,
+    `steps_done`)."""
     metric = f"val/{store.project.settings.metric}"
     # Written by a process that may be anybody's.
     best, final = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
     status = result.get("status")
     with store.transaction():
         store.database.conn.execute(
-            "UPDATE trials SET status = ?, reason = ?, message = ?, steps_done = ?, best_step = ?, best = ?, "
+            "UPDATE trials SET status = ?, reason = ?, message = ?, said = ?, steps_done = ?, best_step = ?, best = ?, "
             "final = ?, result = ?, ended_at = ? WHERE id = ?",
             [
                 status if status in (*ENDED, "stopped") else "failed",
                 str(result.get("reason", "")),
                 str(result.get("message", "")),
+                _json(said if isinstance(said := result.get("said"), Mapping) else None),
                 _whole(result.get("steps_done")) or 0,
                 _whole(best.get("step")),
                 number(best.get(metric)),
@@ -239,6 +243,10 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
                 id,
             ],
         )
+
+
+def _json(said: Mapping[str, Any] | None) -> str:
+    return json.dumps(dict(said), ensure_ascii=False) if said else ""
 
 
 def _whole(value: Any) -> int | None:
@@ -283,7 +291,7 @@ def apply_request(store: Store, event: Event) -> None:
     )
     if wanted == "retry":
         connection.execute(
-            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', restarts = 0 "
+            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', restarts = 0 "
             "WHERE id = ?",
             [target],
         )
@@ -356,4 +364,5 @@ def _batch(row: dict[str, Any]) -> Batch:
 def _trial(row: dict[str, Any]) -> Trial:
     plain = {key: value for key, value in row.items() if not key.startswith("metrics_")}
     loaded = {part: json.loads(row[part]) for part in ("u", "settings", "overrides")}
-    return Trial(**{**plain, **loaded, "result": json.loads(row["result"]) if row["result"] else None})
+    loaded |= {part: json.loads(row[part]) if row[part] else None for part in ("result", "said")}
+    return Trial(**{**plain, **loaded})

@@ -101,7 +101,7 @@ def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Pa
 def test_a_failure_is_one_clear_sentence(tmp_path: Path, data: dict[str, Any], problem: str) -> None:
     found = inspected(tmp_path / "out", **data)
     assert found["status"] == "failed"
-    assert problem in found["error"]
+    assert problem in found["message"]
 
 
 def test_the_command_starts_without_torch_and_keeps_progress_apart_from_errors(tmp_path: Path) -> None:

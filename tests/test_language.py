@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presets import language
-from presets.language import Message, say
+from presets.language import Message, say, told
 from tests import translate
 
 SETTING = "number of optimizer steps"
@@ -122,6 +122,35 @@ def test_an_error_with_a_template_is_told_in_the_language_and_any_other_as_it_is
     assert language.error_text(Told()) == IN_CHINESE
     assert language.error_text(ValueError("as it is {x}")) == "as it is {x}"
     assert language.error_text(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+SAID = {"id": "{path}: cannot be read: {reason}.", "values": {"path": "train.csv", "reason": "{x}"}}
+
+
+def test_what_a_process_says_reads_in_the_language_of_its_reader() -> None:
+    language.set_language("zh_CN")
+    assert told("train.csv: cannot be read: {x}.", SAID).text() == "train.csv：无法读取：{x}。"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        "text",
+        [SAID],
+        {"id": "{path}"},
+        {"id": "{path}", "values": {}},
+        {"id": "{path}", "values": 1},
+        {"id": 1, "values": {}},
+        {"id": "{n:.3g}", "values": {"n": "many"}},
+        {"id": "{0}", "values": {}},
+        {"id": "{", "values": {}},
+        {"id": "{n[0]}", "values": {"n": 1}},
+    ],
+)
+def test_what_a_process_says_stands_as_it_is_where_it_left_no_usable_template(said: Any) -> None:
+    language.set_language("zh_CN")
+    assert told("It {broke}.", said).text() == "It {broke}."
 
 
 def test_every_message_of_the_code_is_found_also_in_an_f_string_and_behind_a_class_of_its_own() -> None:

@@ -39,6 +39,7 @@ from tui.widgets.table import Table
 from tui.widgets.trial_table import ranked, value_columns
 
 COUNT = 6
+UNREADABLE = "{path}: cannot be read: {reason}."
 
 
 @pytest.fixture
@@ -159,6 +160,27 @@ async def test_keys_wish_and_the_hints_are_of_what_can_be_wished(store: Store) -
         assert lines(pilot.app)[1].startswith(" pausing")
         await press(pilot, "x")
         assert lines(pilot.app)[1].startswith(" stopping")
+
+
+async def test_why_a_trial_came_to_nothing_and_what_one_lacks_is_told_in_the_language_of_the_screens(
+    store: Store,
+) -> None:
+    """From the store: a process wrote it in English; a trial that is tried again has nothing to say."""
+    at_work(store)
+    values = {"path": "train.csv", "reason": "No such file"}
+    words = {"message": "train.csv: cannot be read: No such file.", "said": {"id": UNREADABLE, "values": values}}
+    small_project.end(store, trial(1), None, "failed", reason="data", **words)
+    trials.note(store, trial(4), "Stopped when asked to.", {"id": "Stopped when asked to.", "values": {}})
+    language.set_language("zh_CN")
+    try:
+        async with watching(store, RoundPage("round-1"), WIDE) as pilot:
+            await wait_for_text(pilot, f"{trial(1)}: train.csv：无法读取：No such file。")
+        async with watching(store, TrialPage(trial(4)), WIDE) as pilot:
+            await wait_for_text(pilot, "已应要求停止。")
+    finally:
+        language.set_language("en")
+    trials.ask(store, trial(1), "retry")
+    assert (trials.trial(store, trial(1)).message, trials.trial(store, trial(1)).said) == ("", None)
 
 
 async def test_trials_are_added_as_many_as_are_typed(store: Store) -> None:

@@ -175,6 +175,7 @@ def test_a_diverged_run_is_infeasible_and_says_where(digits: Path, tmp_path: Pat
     assert bad["step"] == result["steps_done"] < 8
     assert {"nan", "inf"} & {bad["train/loss"], bad["grad_norm"]}
     assert f"at step {bad['step']}." in result["message"]
+    assert result["said"]["id"].format(**result["said"]["values"]) == result["message"]
     assert result["best"] is None
 
 

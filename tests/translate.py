@@ -21,19 +21,20 @@ HOME = Path(__file__).parent.parent
 ROOMS = ("presets", "rounds", "state", "training", "tui", "wizard")
 # The place of the message among the arguments of the functions and classes that take one; of refusals it is the first.
 # The `about` sentences of the configuration's settings are translated where they are shown.
-PLACES = {"_": 0, "say": 0, "Message": 0, "_setting": 1, "_required": 0}
+PLACES = {"_": 0, "say": 0, "said": 0, "Message": 0, "_setting": 1, "_required": 0}
 PO = HOME / "presets/locale/zh_CN/LC_MESSAGES/tunebook.po"
 MO = PO.with_suffix(".mo")
 
 
 def refusals(trees: Iterable[ast.Module]) -> set[str]:
-    """The names of `state.errors.Refusal` and of every class derived from it: their first argument is a message."""
+    """The names of `state.errors.Refusal`, of `training.sentence.Spoken` and of every class derived from them: their
+    first argument is a message."""
     bases: dict[str, set[str]] = {}
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 bases[node.name] = {base.id for base in node.bases if isinstance(base, ast.Name)}
-    found = {"Refusal"}
+    found = {"Refusal", "Spoken"}
     while more := {name for name, parents in bases.items() if parents & found} - found:
         found |= more
     return found

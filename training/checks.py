@@ -36,6 +36,7 @@ from training.data import open_dataset
 from training.dataset import Dataset, Split
 from training.evaluation import Evaluation, evaluate
 from training.loop import Stopped, facts, update
+from training.sentence import said, said_by
 from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
@@ -91,11 +92,11 @@ def run(check: str, path: Path, folder: Path, cache: Path | None, sizes: Sequenc
             work = {"one-batch": one_batch, "shuffle": shuffle, "length": length, "batch-size": batch_size}[check]
             result = {"status": "complete", "check": check, **work(bench)}
     except Stopped:
-        result = {"status": "stopped", "message": "Stopped when asked to."}
+        result = {"status": "stopped", **said("Stopped when asked to.")}
     except (ConfigError, DataError) as error:
-        result = {"status": "failed", "message": str(error)}
+        result = {"status": "failed", **said_by(error)}
     except Exception as error:
-        result = dict(zip(("status", "reason", "message"), unexpected(error), strict=True))
+        result = unexpected(error)
         log_traceback(folder, False)
     record.write_json(folder / "result.json", result)
     print(result.get("message") or json.dumps(result), flush=True)

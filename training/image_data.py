@@ -52,7 +52,11 @@ class FileImages:
                 content = images.read(self.root, wanted[place])
                 pixels[place] = images.decode(content, self.size, self.channels).pixels
             except images.Unreadable as error:
-                raise DataError(f"{self.root / wanted[place].path}: changed since the run began: {error}.") from None
+                raise DataError(
+                    "{path}: changed since the run began: {reason}.",
+                    path=splits.printable(self.root / wanted[place].path),
+                    reason=str(error),
+                ) from None
 
         for _ in images.in_threads(decode, range(len(wanted)), wanted, self.threads):
             pass

@@ -95,9 +95,11 @@ def listing(path: str) -> Listing:
     """
     root = Path(path)
     if not os.path.exists(root):
-        raise DataError(f"data.path: {printable(root)} does not exist.")
+        raise DataError("data.path: {path} does not exist.", path=printable(root))
     if not root.is_dir():
-        raise DataError(f"data.path: {printable(root)} is a file; images are expected in a folder of class folders.")
+        raise DataError(
+            "data.path: {path} is a file; images are expected in a folder of class folders.", path=printable(root)
+        )
     skipped: list[Skipped] = []
     folders = _part_folders(root, skipped)
     by_class: dict[str, list[tuple[Part, str]]] = {}
@@ -107,7 +109,9 @@ def listing(path: str) -> Listing:
             by_class.setdefault(printable(name), []).append((part, os.path.join(folder, name)))
         skipped += [Skipped(printable(os.path.join(folder, name)), "not in a class folder") for name in files]
     if not by_class:
-        raise DataError(f"data.path: {printable(root)} holds no class folders; put each class in a folder of its own.")
+        raise DataError(
+            "data.path: {path} holds no class folders; put each class in a folder of its own.", path=printable(root)
+        )
     trained = {name for name, places in by_class.items() if any(part is Part.TRAIN for part, _ in places)}
     classes = sorted_classes(trained)
     found: list[File] = []
@@ -120,7 +124,9 @@ def listing(path: str) -> Listing:
                 _refuse_empty(root, name, skipped[left:])
             if len(found) > before and label < 0:
                 raise DataError(
-                    f"{printable(root / folder)}: the training split has no class {name!r}; add it or remove this one."
+                    "{path}: the training split has no class {name!r}; add it or remove this one.",
+                    path=printable(root / folder),
+                    name=name,
                 )
     found.sort(key=attrgetter("part", "label"))
     return Listing(root, classes, tuple(found), tuple(skipped), Part.VALIDATION not in folders)
@@ -150,7 +156,9 @@ def examine(
                 continue
             except MemoryError:
                 path = printable(listing.root / listing.files[number].path)
-                raise DataError(f"{path}: takes more memory to decode than there is; make it smaller.") from None
+                raise DataError(
+                    "{path}: takes more memory to decode than there is; make it smaller.", path=path
+                ) from None
             digests[number] = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
             sizes[number] = decoded.width, decoded.height
             modes[number] = decoded.mode
@@ -202,7 +210,9 @@ def read(root: Path, file: File) -> bytes:
     except PermissionError:
         raise Unreadable("no permission to read it") from None
     except OSError as error:
-        raise DataError(f"{printable(root / file.path)}: cannot be read now: {error.strerror}.") from None
+        raise DataError(
+            "{path}: cannot be read now: {reason}.", path=printable(root / file.path), reason=str(error.strerror)
+        ) from None
 
 
 def decode(content: bytes, size: int, channels: int) -> Decoded:
@@ -278,15 +288,22 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
         return {Part.TRAIN: ""}
     if not train:
         raise DataError(
-            f"data.path: {printable(root)} has a {next(iter(named.values()))[0]} folder but no train folder."
+            "data.path: {path} has a {name} folder but no train folder.",
+            path=printable(root),
+            name=next(iter(named.values()))[0],
         )
     if loose and not inside:
         raise DataError(
-            f"{printable(root / train[0])}: files lie here directly; put each class in a folder of its own."
+            "{path}: files lie here directly; put each class in a folder of its own.", path=printable(root / train[0])
         )
     for folders in named.values():
         if len(folders) > 1:
-            raise DataError(f"data.path: {printable(root)} has both {folders[0]} and {folders[1]}; keep one of them.")
+            raise DataError(
+                "data.path: {path} has both {one} and {other}; keep one of them.",
+                path=printable(root),
+                one=folders[0],
+                other=folders[1],
+            )
     skipped += [Skipped(printable(name), "beside the train folder, not a split") for name in (*others, *files)]
     return {part: folders[0] for part, folders in named.items()}
 
@@ -305,7 +322,9 @@ def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if entry.name[0] != "."), key=attrgetter("name"))
     except OSError as error:
-        raise DataError(f"{printable(folder)}: the folder cannot be read: {error.strerror}.") from None
+        raise DataError(
+            "{path}: the folder cannot be read: {reason}.", path=printable(folder), reason=str(error.strerror)
+        ) from None
 
 
 def _collect(root: Path, folder: str, label: int, part: Part, found: list[File], skipped: list[Skipped]) -> None:
@@ -337,7 +356,16 @@ def _collect(root: Path, folder: str, label: int, part: Part, found: list[File],
 
 
 def _refuse_empty(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
-    other = f"; it holds {len(skipped)} other files, such as {skipped[0].path}" if skipped else ""
+    endings = ", ".join(ending[1:] for ending in ENDINGS)
+    if not skipped:
+        raise DataError(
+            "{path}: class {name!r} has no image ({endings}).", path=printable(root), name=name, endings=endings
+        )
     raise DataError(
-        f"{printable(root)}: class {name!r} has no image ({', '.join(ending[1:] for ending in ENDINGS)}){other}."
+        "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}.",
+        path=printable(root),
+        name=name,
+        endings=endings,
+        others=len(skipped),
+        first=skipped[0].path,
     )

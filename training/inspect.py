@@ -21,6 +21,7 @@ import numpy as np
 from training import images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
+from training.sentence import said_by
 from training.splits import DataError, Part, Progress, Skipped, majority_readable
 
 # More reasons than anyone reads; the total is always given.
@@ -46,13 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 found = {"status": "complete", **inspect(data_section(options.data), reporter(file))}
             except (DataError, ConfigError) as error:
-                found = {"status": "failed", "error": str(error)}
+                found = {"status": "failed", **said_by(error)}
         write_json(options.output / "inspection.json", {**found, "seconds": round(time.monotonic() - began, 3)})
     except OSError as error:
         print(f"{error.filename or options.output}: {error.strerror}", file=sys.stderr)
         return 1
     if found["status"] == "failed":
-        print(found["error"], file=sys.stderr)
+        print(found["message"], file=sys.stderr)
         return 1
     return 0
 

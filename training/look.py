@@ -19,12 +19,13 @@ from safetensors.torch import load_file
 
 from training import device as devices
 from training import model as models
-from training import record
+from training import record, splits
 from training.checkpoint import Checkpoints
 from training.config import ConfigError, load
 from training.data import open_dataset
 from training.evaluation import batch_size, evaluate
 from training.loop import facts
+from training.sentence import said_by
 from training.splits import DataError, Progress
 
 
@@ -48,7 +49,9 @@ def look(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]
     """The result of the look, or why there is none."""
     try:
         return {"status": "complete", "message": ""} | evaluated(folder, cache, progress)
-    except (ConfigError, DataError, OSError, SafetensorError, RuntimeError) as error:
+    except (ConfigError, DataError) as error:
+        return {"status": "failed", **said_by(error)}
+    except (OSError, SafetensorError, RuntimeError) as error:
         return {"status": "failed", "message": f"{type(error).__name__}: {error}"}
 
 
@@ -59,10 +62,12 @@ def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str,
     counters = Checkpoints.best_steps(folder / "checkpoints")
     path = next((path for step in counters for path in kept if path.stem == f"step-{step:06d}"), None)
     if path is None:
-        raise DataError(f"{folder}: no checkpoint of the best step is left.")
+        raise DataError("{path}: no checkpoint of the best step is left.", path=splits.printable(folder))
     dataset = open_dataset(config, cache)
     if dataset.test is None:
-        raise DataError(f"{config.data.path}: there is no test split; name a folder or file 'test'.")
+        raise DataError(
+            "{path}: there is no test split; name a folder or file 'test'.", path=splits.printable(config.data.path)
+        )
     device = devices.choose(config)
     devices.prepare(config, device)
     torch.manual_seed(0)

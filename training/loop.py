@@ -81,7 +81,11 @@ def train(run: Run, dataset: Dataset) -> None:
             progress.seconds = time.monotonic() - began
             metrics.write(progress.step, {"seconds": progress.seconds} | evaluation.metrics() | throughput)
             if not math.isfinite(evaluation.loss):
-                raise Diverged(progress.step, f"The validation loss became {evaluation.loss} at step {progress.step}.")
+                raise Diverged(
+                    "The validation loss became {value} at step {step}.",
+                    step=progress.step,
+                    value=str(evaluation.loss),
+                )
             progress.final = evaluation
             checkpoints.consider(evaluation, network, progress)
             say(run, meter.latest, throughput)

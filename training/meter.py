@@ -15,6 +15,7 @@ from torch import Tensor
 
 from training.config import Config
 from training.record import Metrics
+from training.sentence import Spoken, Value
 
 # Values are fetched after so many steps or seconds, whichever is first (engine.md 4).
 FETCH_STEPS = 50
@@ -28,11 +29,11 @@ WINDOWS = 3
 FACTOR = 2.0
 
 
-class Diverged(Exception):
+class Diverged(Spoken):
     """The run cannot be saved: `step` is the update at which that was certain."""
 
-    def __init__(self, step: int, message: str):
-        super().__init__(message)
+    def __init__(self, message: str, *, step: int, **values: Value):
+        super().__init__(message, step=step, **values)
         self.step = step
 
 
@@ -50,9 +51,10 @@ class Watch:
         The start is the loss of the first update, or that of guessing if this is higher: a network that is fine-tuned
         from next to no loss may pass through a hump.
         """
-        for name, value in (("training loss", loss), ("gradient norm", norm)):
-            if not math.isfinite(value):
-                raise Diverged(step, f"The {name} became {value} at step {step}.")
+        if not math.isfinite(loss):
+            raise Diverged("The training loss became {value} at step {step}.", step=step, value=str(loss))
+        if not math.isfinite(norm):
+            raise Diverged("The gradient norm became {value} at step {step}.", step=step, value=str(norm))
         if self.initial is None:
             self.initial = max(loss, math.log(classes))
         if step <= config.schedule.warmup_steps:
@@ -65,9 +67,12 @@ class Watch:
         self.window = []
         if self.high_windows == WINDOWS:
             raise Diverged(
-                step,
-                f"The training loss stayed above twice its initial value, {self.initial:.4g}, for "
-                f"{WINDOWS * WINDOW_STEPS} steps: it averaged {mean:.4g} up to step {step}.",
+                "The training loss stayed above twice its initial value, {initial:.4g}, for {count} steps: it averaged "
+                "{mean:.4g} up to step {step}.",
+                step=step,
+                initial=self.initial,
+                count=WINDOWS * WINDOW_STEPS,
+                mean=mean,
             )
 
 

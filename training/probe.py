@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -34,6 +34,7 @@ from training.config import ConfigError, load
 from training.data import open_dataset
 from training.loop import Stopped
 from training.loop import facts as facts_of
+from training.sentence import said, said_by
 from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
@@ -172,10 +173,10 @@ def rescued(found: Found, ended_by: Limit, reason: str, message: str) -> dict[st
     budget = found.facts.get("memory_budget", 0)
     best = ascent.recommend(found.sizes, budget, ended_by)
     if best is not None:
-        return _ending("complete", reason, message) | dataclasses.asdict(best)
+        return _ending("complete", reason, {"message": message}) | dataclasses.asdict(best)
     if ended_by == "memory" and found.attempt:
         return nothing_fits(found.attempt, budget)
-    return _ending("failed", "out_of_memory" if ended_by == "memory" else "error", message)
+    return _ending("failed", "out_of_memory" if ended_by == "memory" else "error", {"message": message})
 
 
 def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
@@ -183,13 +184,17 @@ def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
     return _ending(
         "failed",
         "out_of_memory",
-        f"Not even a batch of {smallest} fits into {budget / 2**20:.0f} MiB, which is what a run may take here. "
-        "Choose a smaller model or a smaller input, free some memory, or raise the memory cap if you have set one.",
+        said(
+            "Not even a batch of {size} fits into {mebibytes:.0f} MiB, which is what a run may take here. Choose a "
+            "smaller model or a smaller input, free some memory, or raise the memory cap if you have set one.",
+            size=smallest,
+            mebibytes=budget / 2**20,
+        ),
     )
 
 
-def _ending(status: str, reason: str, message: str) -> dict[str, Any]:
-    return {"status": status, "reason": reason, "message": message}
+def _ending(status: str, reason: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    return {"status": status, "reason": reason, **words}
 
 
 def measure(options: argparse.Namespace, report: Report) -> None:
@@ -226,16 +231,16 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report, options.output / "check")
         report({"facts": {"busy_cores": neighbours.cores()}})
     except Stopped:
-        ending = _ending("stopped", "stopped", "Stopped when asked to; start it again to measure from the beginning.")
+        words = said("Stopped when asked to; start it again to measure from the beginning.")
+        ending = _ending("stopped", "stopped", words)
     except ConfigError as error:
-        ending = _ending("failed", "config", str(error))
+        ending = _ending("failed", "config", said_by(error))
     except DataError as error:
-        ending = _ending("failed", "data", str(error))
+        ending = _ending("failed", "data", said_by(error))
     except BrokenPipeError:
         raise
     except Exception as error:
-        _, reason, message = unexpected(error)
-        ending = _ending("failed", reason, message)
+        ending = {**unexpected(error), "status": "failed"}
         log_traceback(options.output, debug=False)
     stop()
     report({"ending": ending})
@@ -266,7 +271,7 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> di
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None
         if failure is None:
-            return _ending("complete", "", "") | dataclasses.asdict(best)
+            return _ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
         refused = Size(best.recommended, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
         report({"size": dataclasses.asdict(refused)})
         fitting = [size for size in fitting if size.batch_size < best.recommended]
@@ -277,7 +282,7 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> di
             fitting = sizes[-1:]
     smallest = min(sizes, key=lambda size: size.batch_size)
     if smallest.outcome == "failed":
-        return _ending("failed", "error", f"A training step failed: {smallest.message}")
+        return _ending("failed", "error", said("A training step failed: {message}", message=smallest.message))
     return nothing_fits(smallest.batch_size, bench.budget)
 
 

@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from training.sentence import Spoken
+
 # Copies that are named; how many there are is always said.
 NAMED = 20
 # What reads reports how far it is: (done, total).
 Progress = Callable[[int, int], None]
 
 
-class DataError(Exception):
+class DataError(Spoken):
     """Data that cannot be used: one sentence naming the file, row, class or setting, and what to do."""
 
 
@@ -85,23 +87,39 @@ def assign(
     its content. `hold_out_share` is (fraction, seed) where there is no validation split. Raises DataError.
     """
     if len(classes) < 2:
-        found = f"only one, {classes[0]!r}" if classes else "none"
-        raise DataError(f"{source}: at least two classes are needed; there is {found}.")
+        if not classes:
+            raise DataError("{source}: at least two classes are needed; there is none.", source=source)
+        raise DataError(
+            "{source}: at least two classes are needed; there is only one, {name!r}.", source=source, name=classes[0]
+        )
     counts = np.bincount(labels[parts == Part.TRAIN], minlength=len(classes))
     if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        if len(empty) > 1:
+            raise DataError(
+                "{source}: class {name!r} has no readable training example (nor have {others} others); add some or "
+                "remove it.",
+                source=source,
+                name=empty[0],
+                others=len(empty) - 1,
+            )
         raise DataError(
-            f"{source}: class {empty[0]!r} has no readable training example{_others(empty)}; add some or remove it."
+            "{source}: class {name!r} has no readable training example; add some or remove it.",
+            source=source,
+            name=empty[0],
         )
     if hold_out_share is None:
         if not (parts == Part.VALIDATION).any():
-            raise DataError(f"{source}: the validation split has no readable example; add some or remove it.")
+            raise DataError(
+                "{source}: the validation split has no readable example; add some or remove it.", source=source
+            )
         return parts.astype(np.int8)
     train = np.flatnonzero(parts == Part.TRAIN)
     held_out = hold_out(labels[train], [digest.tobytes() for digest in digests[train]], *hold_out_share)
     if not held_out.any():
         raise DataError(
-            f"{source}: nothing can be held out for validation, because no class has two different examples; "
-            "add examples."
+            "{source}: nothing can be held out for validation, because no class has two different examples; add "
+            "examples.",
+            source=source,
         )
     result = parts.astype(np.int8)
     result[train[held_out]] = Part.VALIDATION
@@ -201,9 +219,10 @@ def majority_readable(unreadable: Sequence[Skipped], total: int, source: str) ->
     if 2 * len(unreadable) > total:
         first = unreadable[0]
         raise DataError(
-            f"{source}: {len(unreadable)} of {total} cannot be used, the first being {first.path} ({first.reason})."
+            "{source}: {unreadable} of {total} cannot be used, the first being {path} ({reason}).",
+            source=source,
+            unreadable=len(unreadable),
+            total=total,
+            path=first.path,
+            reason=first.reason,
         )
-
-
-def _others(names: Sequence[str]) -> str:
-    return f" (nor have {len(names) - 1} others)" if len(names) > 1 else ""

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,35 +41,45 @@ def _decoded(path: Path, encoding: str) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}.") from None
+        raise DataError("{path}: cannot be read: {reason}.", path=printable(path), reason=str(error.strerror)) from None
     try:
         return content.decode(encoding or "utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{printable(path)}: byte {error.start} (line {line}) is not {encoding or 'UTF-8'}; {_advice(content)}."
-        ) from None
+        place = {"path": printable(path), "byte": error.start, "line": line, "encoding": encoding or "UTF-8"}
+        raise _undecodable(content, place) from None
     except (LookupError, ValueError):
         raise DataError(
-            f'data.encoding: {encoding!r} is not a known encoding; set "latin-1", say, or leave it empty for UTF-8.'
+            'data.encoding: {encoding!r} is not a known encoding; set "latin-1", say, or leave it empty for UTF-8.',
+            encoding=encoding,
         ) from None
 
 
-def _advice(content: bytes) -> str:
+def _undecodable(content: bytes, place: Mapping[str, str | int]) -> DataError:
     """What to set instead, judged by the bytes."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _setting("utf-16")
+        return _other(place, "utf-16")
     if b"\0" in content:
-        return "it holds zero bytes, so it is no text file; save a spreadsheet or an archive as CSV first"
+        return DataError(
+            "{path}: byte {byte} (line {line}) is not {encoding}; it holds zero bytes, so it is no text file; save a "
+            "spreadsheet or an archive as CSV first.",
+            **place,
+        )
     # Chinese in GB 18030 has its high bytes side by side; Western European texts have accents one by one.
     high = re.findall(rb"[\x80-\xff]+", content)
     if sum(len(run) == 1 for run in high) * 5 < len(high) and _reads_as(content, "gb18030"):
-        return _setting("gb18030")
-    return _setting("latin-1", ' (or "cp1252")' if _reads_as(content, "cp1252") else "")
+        return _other(place, "gb18030")
+    return _other(place, "latin-1", ' (or "cp1252")' if _reads_as(content, "cp1252") else "")
 
 
-def _setting(encoding: str, other: str = "") -> str:
-    return f'set data.encoding = "{encoding}"{other}, with `tunebook new`: --encoding {encoding}'
+def _other(place: Mapping[str, str | int], wanted: str, also: str = "") -> DataError:
+    return DataError(
+        "{path}: byte {byte} (line {line}) is not {encoding}; set data.encoding = {wanted}, with `tunebook new`: "
+        "--encoding {option}.",
+        **place,
+        wanted=f'"{wanted}"{also}',
+        option=wanted,
+    )
 
 
 def _reads_as(content: bytes, encoding: str) -> bool:
@@ -86,12 +96,14 @@ def _delimited_rows(path: Path, content: str, columns: Sequence[str]) -> list[Ro
     lines = list(io.StringIO(content, newline=""))
     records = _records(lines, delimiter)
     if not records:
-        raise DataError(f"{printable(path)}: the file is empty; its first row must name the columns.")
+        raise DataError("{path}: the file is empty; its first row must name the columns.", path=printable(path))
     last = records[-1][0]
     if literal := _literal(lines, records) if delimiter == "\t" else []:
         records = literal
     elif len(_records([*lines[last - 1 :], "another row"], delimiter)) == 1:
-        raise DataError(f"{printable(path)}:{last}: a quote that opens in this row is never closed; close it.")
+        raise DataError(
+            "{path}:{line}: a quote that opens in this row is never closed; close it.", path=printable(path), line=last
+        )
     header = records[0][1]
     _check_columns(path, header, columns)
     places = [header.index(column) for column in columns]
@@ -127,7 +139,7 @@ def _records(lines: Sequence[str], delimiter: str, quotes: bool = True) -> list[
 
 def _json_rows(path: Path, content: str, columns: Sequence[str]) -> list[Row]:
     if content.lstrip().startswith("["):
-        raise DataError(f"{printable(path)}: this is a JSON array; write one object per line instead.")
+        raise DataError("{path}: this is a JSON array; write one object per line instead.", path=printable(path))
     rows: list[Row] = []
     seen: dict[str, None] = {}
     for line, text in enumerate(content.split("\n"), 1):
@@ -144,7 +156,7 @@ def _json_rows(path: Path, content: str, columns: Sequence[str]) -> list[Row]:
         else:
             rows.append(Row(line, (), "not a JSON object"))
     if not rows:
-        raise DataError(f"{printable(path)}: the file is empty; it needs one JSON object per line.")
+        raise DataError("{path}: the file is empty; it needs one JSON object per line.", path=printable(path))
     if seen:
         _check_columns(path, list(seen), columns)
     return rows
@@ -171,11 +183,27 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> N
         if column not in found:
             names = ", ".join(repr(name) for name in found[:20]) + (", …" if len(found) > 20 else "")
             mark = next((mark for mark in ";|\t" if len(found) == 1 and mark in found[0]), "")
-            hint = f" It seems to be delimited by {mark!r}; save it as CSV or TSV." if mark else ""
-            raise DataError(f"{printable(path)}: there is no column {column!r}; the columns are {names}.{hint}")
+            if mark:
+                raise DataError(
+                    "{path}: there is no column {column!r}; the columns are {names}. It seems to be delimited by "
+                    "{mark!r}; save it as CSV or TSV.",
+                    path=printable(path),
+                    column=column,
+                    names=names,
+                    mark=mark,
+                )
+            raise DataError(
+                "{path}: there is no column {column!r}; the columns are {names}.",
+                path=printable(path),
+                column=column,
+                names=names,
+            )
         if found.count(column) > 1:
             raise DataError(
-                f"{printable(path)}: there are {found.count(column)} columns {column!r}; rename all but one."
+                "{path}: there are {count} columns {column!r}; rename all but one.",
+                path=printable(path),
+                count=found.count(column),
+                column=column,
             )
 
 

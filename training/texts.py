@@ -66,25 +66,45 @@ def listing(path: str) -> Listing:
     root = Path(path)
     endings = ", ".join(tables.ENDINGS)
     if not os.path.exists(root):
-        raise DataError(f"data.path: {printable(root)} does not exist.")
+        raise DataError("data.path: {path} does not exist.", path=printable(root))
     if not root.is_dir():
         if root.suffix.lower() not in tables.ENDINGS or not root.is_file():
-            raise DataError(f"data.path: {printable(root)} is none of {endings}; save the texts as one of them.")
+            raise DataError(
+                "data.path: {path} is none of {endings}; save the texts as one of them.",
+                path=printable(root),
+                endings=endings,
+            )
         return Listing(root.parent, (_file(root, Part.TRAIN),), held_out=True)
     try:
         paths = sorted(found for found in root.iterdir() if found.suffix.lower() in tables.ENDINGS and found.is_file())
     except OSError as error:
-        raise DataError(f"data.path: {printable(root)} cannot be read: {error.strerror}.") from None
+        raise DataError(
+            "data.path: {path} cannot be read: {reason}.", path=printable(root), reason=str(error.strerror)
+        ) from None
     named: dict[Part, Path] = {}
     for found in paths:
         part = PART_NAMES.get(found.stem.lower())
         if part is not None and (other := named.setdefault(part, found)) is not found:
-            raise DataError(f"data.path: {printable(root)} has both {other.name} and {found.name}; keep one of them.")
+            raise DataError(
+                "data.path: {path} has both {one} and {other}; keep one of them.",
+                path=printable(root),
+                one=printable(other.name),
+                other=printable(found.name),
+            )
     if Part.TRAIN not in named:
-        seen = f" It holds {', '.join(printable(found.name) for found in paths[:5])}." if paths else ""
+        if not paths:
+            raise DataError(
+                "data.path: {path} has no train file ({endings}); name one train.csv, say, or give the path of the "
+                "file itself.",
+                path=printable(root),
+                endings=endings,
+            )
         raise DataError(
-            f"data.path: {printable(root)} has no train file ({endings}); name one train.csv, say, "
-            f"or give the path of the file itself.{seen}"
+            "data.path: {path} has no train file ({endings}); name one train.csv, say, or give the path of the file "
+            "itself. It holds {names}.",
+            path=printable(root),
+            endings=endings,
+            names=", ".join(printable(found.name) for found in paths[:5]),
         )
     return Listing(root, tuple(_file(named[part], part) for part in sorted(named)), Part.VALIDATION not in named)
 
@@ -95,7 +115,9 @@ def read(listing: Listing, data: Data, progress: Progress | None = None) -> Tabl
     Texts and labels lose the white space around them. `progress` counts bytes.
     """
     if data.text_column == data.label_column:
-        raise DataError(f"data.label_column: {data.label_column!r} is data.text_column too; name two columns.")
+        raise DataError(
+            "data.label_column: {name!r} is data.text_column too; name two columns.", name=data.label_column
+        )
     texts: list[str] = []
     labels: list[str] = []
     parts: list[Part] = []
@@ -124,7 +146,11 @@ def read(listing: Listing, data: Data, progress: Progress | None = None) -> Tabl
     numbers = {name: number for number, name in enumerate(classes)}
     for label, place in zip(labels, places, strict=True):
         if label not in numbers:
-            raise DataError(f"{place}: the training split has no class {label!r}; add examples or remove the row.")
+            raise DataError(
+                "{place}: the training split has no class {name!r}; add examples or remove the row.",
+                place=place,
+                name=label,
+            )
     return Table(
         classes,
         tuple(texts),
@@ -138,5 +164,5 @@ def _file(path: Path, part: Part) -> File:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}.") from None
+        raise DataError("{path}: cannot be read: {reason}.", path=printable(path), reason=str(error.strerror)) from None
     return File(path.name, part, status.st_size, status.st_mtime_ns)

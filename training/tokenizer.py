@@ -67,7 +67,7 @@ def pretrained(model: Model) -> Tokenizer:
 
     hub = model.pretrained == "hub"
     if not hub and not Path(model.pretrained).is_dir():
-        raise DataError(f"model.pretrained: {printable(model.pretrained)} is not a folder with a checkpoint.")
+        raise DataError("model.pretrained: {path} is not a folder with a checkpoint.", path=printable(model.pretrained))
     source = model.name if hub else model.pretrained
     try:
         loaded = AutoTokenizer.from_pretrained(source, local_files_only=not hub, trust_remote_code=False, use_fast=True)
@@ -75,11 +75,15 @@ def pretrained(model: Model) -> Tokenizer:
     except Exception as error:
         reason = str(error).strip().splitlines()
         raise DataError(
-            f"model.pretrained: no tokenizer can be loaded from {printable(source)}: "
-            f"{reason[0] if reason else type(error).__name__}"
+            "model.pretrained: no tokenizer can be loaded from {source}: {reason}",
+            source=printable(source),
+            reason=reason[0] if reason else type(error).__name__,
         ) from error
     if not loaded.is_fast:
-        raise DataError(f"model.pretrained: {printable(source)} has no tokenizer.json, nor one that can be made of it.")
+        raise DataError(
+            "model.pretrained: {source} has no tokenizer.json, nor one that can be made of it.",
+            source=printable(source),
+        )
     pad = next((mark for mark in (loaded.pad_token_id, loaded.eos_token_id) if mark is not None), 0)
     return Tokenizer(loaded.backend_tokenizer.to_str(), len(loaded), pad)
 

@@ -23,6 +23,7 @@ from training.data import open_dataset
 from training.dataset import Dataset
 from training.loop import Run, Stopped, train
 from training.meter import Diverged
+from training.sentence import said, said_by
 from training.splits import DataError
 
 EXIT_CODES = {"complete": 0, "failed": 1, "infeasible": 3, "stopped": 143}
@@ -94,22 +95,21 @@ def run(config_path: Path, folder: Path, cache: Path | None, started: float, deb
         say_beginning(dataset)
         ongoing = Run(config, folder, device, stop, started)
         train(ongoing, dataset)
-        ending = ("complete", "", "")
+        result |= {"status": "complete", "reason": "", "message": ""}
     except Stopped:
-        ending = ("stopped", "stopped", "Stopped when asked to; run it again to go on.")
+        result |= {"status": "stopped", "reason": "stopped", **said("Stopped when asked to; run it again to go on.")}
     except Diverged as error:
         assert ongoing is not None
         ongoing.progress.step = error.step
-        ending = ("infeasible", "diverged", str(error))
+        result |= {"status": "infeasible", "reason": "diverged", **said_by(error)}
     except ConfigError as error:
-        ending = ("failed", "config", str(error))
+        result |= {"status": "failed", "reason": "config", **said_by(error)}
     except DataError as error:
-        ending = ("failed", "data", str(error))
+        result |= {"status": "failed", "reason": "data", **said_by(error)}
     except Exception as error:
-        ending = unexpected(error)
+        result |= unexpected(error)
         log_traceback(folder, debug)
     stop()
-    result |= dict(zip(("status", "reason", "message"), ending, strict=True))
     if ongoing is not None:
         result |= about_run(ongoing, result["validation"])
     record.write_json(folder / "result.json", result)
@@ -191,14 +191,15 @@ def about_run(run: Run, validation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def unexpected(error: Exception) -> tuple[str, str, str]:
-    """Status, reason and message for an error that no check foresaw."""
+def unexpected(error: Exception) -> dict[str, Any]:
+    """Status and reason of an error that no check foresaw, and what a result says of it."""
     text = traceback.format_exception_only(error)[-1].strip()
     if devices.is_out_of_memory(error):
-        return "infeasible", "out_of_memory", f"Memory ran out: {text}"
+        return {"status": "infeasible", "reason": "out_of_memory", **said("Memory ran out: {error}", error=text)}
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "failed", "disk_full", f"The disk is full: {text}. Make room and run it again to go on."
-    return "failed", "error", text
+        words = said("The disk is full: {error}. Make room and run it again to go on.", error=text)
+        return {"status": "failed", "reason": "disk_full", **words}
+    return {"status": "failed", "reason": "error", "message": text}
 
 
 def log_traceback(folder: Path, debug: bool) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from presets.language import _, say
+from presets.language import _, say, told
 from rounds import queue, supervisor
 from state import trials
 from state.database import Store
@@ -77,10 +77,10 @@ def trial_line(entry: Trial, metric: str) -> str:
     # A re-run tries nothing new: its study says which side of a launch it is on.
     values = "  ".join(f"{name}={figure(value)}" for name, value in entry.settings.items()) or entry.study
     if entry.status == "complete" and entry.best is not None:
-        told = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
+        result = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
     else:
-        told = ": ".join(part for part in (entry.reason, entry.message) if part)
-    return "  ".join(part for part in (entry.id, status_word(entry.status), told, values) if part)
+        result = ": ".join(part for part in (entry.reason, told(entry.message, entry.said).text()) if part)
+    return "  ".join(part for part in (entry.id, status_word(entry.status), result, values) if part)
 
 
 def status_word(status: str) -> str:

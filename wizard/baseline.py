@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from presets.language import Message, _, say, stored
+from presets.language import Message, _, say, stored, told
 from state import decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
@@ -267,8 +267,13 @@ def _evaluations(store: Store, entry: Trial) -> int:
 def _without_result(listed: Sequence[Trial]) -> Message:
     first = listed[0]
     if all(entry.reason == "diverged" for entry in listed):
-        return say("No result: the loss grew beyond all bounds ({message}).", message=first.message)
-    return say("No result: {trial} is {status}: {message}", trial=first.id, status=first.status, message=first.message)
+        return say("No result: the loss grew beyond all bounds ({message}).", message=told(first.message, first.said))
+    return say(
+        "No result: {trial} is {status}: {message}",
+        trial=first.id,
+        status=first.status,
+        message=told(first.message, first.said),
+    )
 
 
 def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
@@ -394,7 +399,7 @@ def _table(store: Store, batch: Batch) -> Table:
             quantity.setting(trials.trial_settings(store, entry)[_rate(store)]),
             _(entry.status),
             "-" if entry.best is None else f"{entry.best:.4g}",
-            entry.message,
+            told(entry.message, entry.said).text(),
         )
         for entry in trials.trials(store, batch.name)
     )

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from presets.language import told
 from state import files, measurements, runs
 from state.database import Store
 from state.errors import Refusal
@@ -106,9 +107,10 @@ def outcome(store: Store, kind: str, id: str) -> dict[str, Any]:
     result = _result(store, kind, id)
     if result.get("status") == "complete":
         return result
-    said = str(result.get("error") or result.get("message") or "")
-    if said:
-        raise Refusal("{said}", said=said)
+    # An inspection by an earlier release has its message as its error.
+    if words := str(result.get("message") or result.get("error") or ""):
+        message = told(words, result.get("said"))
+        raise Refusal(message.id, **message.values)
     last = next((line for line in reversed(runs.log_tail(folder)) if line.strip()), "-")
     raise Refusal(
         "{id} ended before it was done (last words: {last}). Look into {log}, then start it again.",

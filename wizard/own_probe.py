@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, told
 from state import decisions, files, measurements, pipeline, probe_command, run_command, runs
 from state.database import Store
 from state.decisions import Decision
@@ -155,13 +155,14 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
     )
 
 
-def _failure(store: Store) -> str | None:
+def _failure(store: Store) -> Message | None:
     """What a probe of this command said that came to no result; None where there is none, or it is at work."""
     id = measuring.last(store, KIND, subject(store))
     if id is None or measuring.under_way(store, KIND, subject(store)) is not None:
         return None
     result = runs.result(store.project.measurement_folder(id)) or {}
-    return str(result.get("message") or _("it was stopped"))
+    words = str(result.get("message") or "")
+    return told(words, result.get("said")) if words else say("it was stopped")
 
 
 def _sizes(size: int) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from presets.language import _
+from presets.language import _, told
 from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
 from rounds.outlook import outlook
 from rounds.slots import machine
@@ -157,7 +157,7 @@ def status(session: Session, name: str | None) -> None:
                     str(entry.best_step if entry.best_step is not None else "-"),
                     " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items())
                     if not entry.message
-                    else entry.message,
+                    else told(entry.message, entry.said).text(),
                 ]
                 for entry in listed
             ],

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from presets.language import Message, _, restored, say, sentences
+from presets.language import Message, _, restored, say, sentences, told
 from rounds import launching, supervisor
 from rounds.decision import CUT, Verdict
 from rounds.launching import Choice, Proposal
@@ -272,7 +272,7 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
             STATUSES[entry.status].badge(ascii_only=page.book.ascii_only),
             str(entry.steps_done),
             "-" if entry.best is None else figure(entry.best),
-            entry.message,
+            told(entry.message, entry.said).text(),
         ]
         for entry in [*reused, *trials.trials(store, name)]
     ]

@@ -12,7 +12,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, told
 from rounds import final, planning, standing, supervisor, wishes
 from rounds.standing import Standing
 from state import trials
@@ -305,7 +305,7 @@ class RoundPage(Page):
         if entry is None:
             text = ""
         elif entry.message:
-            text = f"{entry.id}: {entry.message}"
+            text = f"{entry.id}: {told(entry.message, entry.said).text()}"
         else:
             values = ", ".join(f"{name}={figure(value)}" for name, value in entry.settings.items())
             text = f"{entry.id}: {values or entry.study}"

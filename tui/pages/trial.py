@@ -10,7 +10,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, told
 from rounds import cost, trial_folder
 from state import launches, runs, trials
 from state.database import Store
@@ -131,7 +131,7 @@ class TrialPage(Page):
 
 def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:
     """What became of the trial, a line each: message, result, device with time and seed."""
-    yield entry.message or ("" if entry.status != "queued" else _("It waits for its turn."))
+    yield told(entry.message, entry.said).text() or ("" if entry.status != "queued" else _("It waits for its turn."))
     metric = f"val/{store.project.settings.metric}"
     steps = settings.get("training.steps")
     progress = (

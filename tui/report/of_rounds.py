@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from presets.language import _, restored, say
+from presets.language import _, restored, say, told
 from rounds import dismissing, planning, reviewing
 from rounds.finding import Finding
 from rounds.plan import RoundPlan, Study
@@ -203,7 +203,7 @@ def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
             STATUSES[entry.status].word.text(),
             figure(entry.best),
             "-" if entry.best_step is None else str(entry.best_step),
-            values(entry.settings) if entry.status not in ("failed", "infeasible") else entry.message or entry.reason,
+            values(entry.settings) if entry.status not in ("failed", "infeasible") else _why(entry),
         )
         for entry in shown
     ]
@@ -221,6 +221,10 @@ def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
         _("tried"),
     )
     return Grid(columns, rows, right=(3, 4), caption=caption)
+
+
+def _why(entry: Trial) -> str:
+    return told(entry.message, entry.said).text() or entry.reason
 
 
 def values(settings: Mapping[str, Any]) -> str:

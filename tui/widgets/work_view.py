@@ -16,7 +16,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.language import _
+from presets.language import _, told
 from rounds import supervisor
 from state import metrics, runs, trials
 from state.database import Store
@@ -191,7 +191,15 @@ def _baseline(store: Store) -> Seen:
     )
     steps = trials.trial_settings(store, listed[0]).get("training.steps")
     axes = Axes(_("step"), name, x_range=(0.0, float(steps)) if steps else None, empty=_("no evaluation yet"))
-    rows = [[entry.id, STATUSES[entry.status].word.text(), str(entry.steps_done), entry.message] for entry in listed]
+    rows = [
+        [
+            entry.id,
+            STATUSES[entry.status].word.text(),
+            str(entry.steps_done),
+            told(entry.message, entry.said).text(),
+        ]
+        for entry in listed
+    ]
     table = tuple(lines([_("trial"), _("status"), _("steps"), ""], rows))
     if batch.wanted != "run":
         return Seen(_("The baseline is stopped."), _("s: go on"), table, series, axes)
