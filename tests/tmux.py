@@ -46,19 +46,21 @@ class Tmux:
         """Wait until the window shows all of these at once."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any(text not in (shown := self.shown) for text in texts):
-            assert time.monotonic() < deadline, f"waited in vain for {texts}; on the screen:\n{shown}"
+            in_time = time.monotonic() < deadline and self._alive()
+            assert in_time, f"waited in vain for {texts}; on the screen:\n{shown}"
             time.sleep(LOOK_SECONDS)
 
     def wait_for_one(self, *texts: str) -> str:
         """Wait until the window shows one of these; which."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (found := [text for text in texts if text in self.shown]):
-            assert time.monotonic() < deadline, f"waited in vain for one of {texts}; on the screen:\n{self.shown}"
+            in_time = time.monotonic() < deadline and self._alive()
+            assert in_time, f"waited in vain for one of {texts}; on the screen:\n{self.shown}"
             time.sleep(LOOK_SECONDS)
         return found[0]
 
     def wait_for_end(self) -> None:
-        """Wait until the program has left, and the window with it."""
+        """Wait until the program has left."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while self._alive():
             assert time.monotonic() < deadline, f"it does not end; on the screen:\n{self.shown}"
@@ -66,11 +68,10 @@ class Tmux:
 
     def kill(self) -> None:
         """The terminal goes away, whatever is under way in it."""
-        if self._alive():
-            self._run("kill-server")
+        subprocess.run(self._command("kill-server"), capture_output=True)
 
     def _alive(self) -> bool:
-        return subprocess.run(self._command("has-session", "-t", "t"), capture_output=True).returncode == 0
+        return self._run("display-message", "-p", "-t", "t", "#{pane_dead}").strip() == "0"
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(self._command(*words), capture_output=True, text=True)
@@ -85,11 +86,13 @@ class Tmux:
 def tmux(arguments: Sequence[str], folder: Path) -> Iterator[Tmux]:
     """Tunebook in a window of its own, started in a folder."""
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM", "TMUX")}
+    # What a program that ended has left on the screen can still be read.
+    stays = ["set-option", "-g", "remain-on-exit", "on", ";"]
     window = ["new-session", "-d", "-s", "t", "-x", str(COLUMNS), "-y", str(ROWS), "-c", str(folder)]
     program = [sys.executable, "-P", "-m", "tui.main", *arguments]
     # Of its own, and short: the path of a socket has a hundred bytes.
     with tempfile.TemporaryDirectory(prefix="tmux-") as server:
-        command = ["tmux", "-u", "-f", os.devnull, "-S", f"{server}/socket", *window, "--", *program]
+        command = ["tmux", "-u", "-f", os.devnull, "-S", f"{server}/socket", *stays, *window, "--", *program]
         subprocess.run(command, env={**plain, "LANG": "C.UTF-8"}, check=True)
         opened = Tmux(server)
         try:
