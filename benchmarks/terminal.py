@@ -166,7 +166,7 @@ def report() -> str:
         (
             "# What the screens send\n\nMade by `make bench-terminal`. Bytes as a terminal of 256 colours gets them; "
             f"first paint from the start of the process, on {platform.machine()} with {os.cpu_count()} cores, load "
-            f"{load:.1f}, Python {platform.python_version()}.",
+            f"{load:.1f}, niceness {os.nice(0)}, Python {platform.python_version()}.",
             "Bytes for one update of three growing curves, up to 30 points each (true colour):",
             table(["widget", *sizes], chart),
             "LEET is a program of its own: it draws each curve on a chart of its own, two at 80x24, beside what "
