@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.machine import available_memory, cores
+from training.machine import available_memory, cores, waits
 from wizard.machine import memory_limit
 
 GIB = 2**30
@@ -106,3 +106,11 @@ print(memory_limit(Path(sys.argv[1])), at_hand("cpu").memory <= {3 * GIB})
 """
     done = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(3 * GIB), "True"]
+
+
+def test_what_each_thread_has_waited_for_a_processor_is_read(tmp_path: Path) -> None:
+    for thread, text in (("7", "1 2500000000 3\n"), ("8", "1 0 3\n"), ("9", "")):
+        (tmp_path / "proc/self/task" / thread).mkdir(parents=True)
+        (tmp_path / "proc/self/task" / thread / "schedstat").write_text(text)
+    assert waits(tmp_path) == {"7": 2.5, "8": 0.0}
+    assert waits(tmp_path / "nowhere") == {}

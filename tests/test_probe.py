@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import small_project, training_runs
-from training import ascent, probe, timing
+from training import ascent, machine, probe, timing
 from training.ascent import Cap, Size
 from training.bench import Failure
 
@@ -175,8 +175,25 @@ def test_spread_is_the_median_deviation_as_a_share_of_the_median() -> None:
 
 def test_each_kind_of_step_is_timed_by_its_own_duration() -> None:
     matrix = torch.ones(128, 128)
-    quick, slow = timing.compare((lambda: matrix @ matrix, lambda: [matrix @ matrix for _ in range(100)]), CPU, 0.05)
+    quick, slow = timing.compare(lambda: matrix @ matrix, lambda: [matrix @ matrix for _ in range(100)], CPU, 0.05)
     assert 0 < quick.seconds < slow.seconds
+
+
+@pytest.mark.skipif(not machine.waits(), reason="the system does not say how long a thread waited for a processor")
+def test_a_neighbour_on_the_same_processor_is_left_out_of_account() -> None:
+    """Two processes share one core, so that one of them waits for half of the time."""
+    script = """
+        import os, signal, torch
+        from training import timing
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        neighbour = os.fork()
+        while neighbour == 0:
+            pass
+        one = timing.lap(lambda: sum(range(10_000_000)), torch.device("cpu"))
+        os.kill(neighbour, signal.SIGKILL)
+        print(0 < one.undisturbed < 0.8 * one.clock)
+    """
+    assert python(textwrap.dedent(script)).stdout == "True\n"
 
 
 def test_a_second_half_that_is_slower_shows_as_drift() -> None:

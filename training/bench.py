@@ -29,8 +29,8 @@ from training.dataset import Dataset, Split
 from training.evaluation import Evaluation
 from training.loop import facts, update
 
-WARMUP_STEPS = 3
-# A machine so slow that three steps take longer than this is warm after fewer.
+WARMUP_STEPS = {"cuda": 3, "mps": 3, "cpu": 2}
+# A machine so slow that these steps take longer than this is warm after fewer.
 WARMUP_SECONDS = 2.0
 # Batches that are timed from the device's memory, in turn; texts differ in length from one to the next.
 BATCHES = 4
@@ -113,7 +113,7 @@ class Bench:
             next(batches)
             loading = timing.seconds(lambda: next(batches), self.device, LOADED)
             alone, whole = timing.compare(
-                (lambda: self._update(*next(held)), lambda: self._update(*next(batches))), self.device, expected
+                lambda: self._update(*next(held)), lambda: self._update(*next(batches)), self.device, expected
             )
         return Size(
             size,
@@ -148,7 +148,7 @@ class Bench:
         batch = self._longest(self.dataset.train, "train", size)
         began = time.perf_counter()
         seconds = 0.0
-        for _ in range(WARMUP_STEPS):
+        for _ in range(WARMUP_STEPS[self.device.type]):
             before = time.perf_counter()
             self._update(*batch)
             timing.synchronize(self.device)

@@ -11,19 +11,24 @@ from itertools import pairwise
 
 import torch
 
+from training import machine
+
 # engine.md 1.3: at least 5 steps and at most 50, until one second of them or a spread below 3 %.
 FEWEST, MOST = 5, 50
 LONG_ENOUGH = 1.0
 STEADY = 0.03
-# Shared processors are interrupted by others at random: the fastest of three blocks is what the machine can do.
-BLOCKS = 3
+# Shared processors are interrupted by others at random: the fastest of three blocks is what the machine can do. What
+# looks good there is timed again beside the others, so that fewer seconds are enough.
+BLOCKS, LONG_ENOUGH_ON_CPU = 3, 0.3
+# No step takes less, whatever its threads have waited.
+SHORTEST = 1e-6
 # The second half of the steps took so much longer than the first: a device grew hot, or a neighbour began to work.
 DRIFT = 1.10
 REPEATS = 2
-# For the comparison of sizes: seconds of one of them in a round, seconds after which it is enough, and how much faster
-# a round must be to count as such.
+# For the comparison of sizes: seconds of one of them in a round, undisturbed seconds after which it is enough, and how
+# much faster a round must be to count as such.
 SLICE = 0.1
-PATIENCE = 6.0
+PATIENCE = 4.0
 SURE = 0.01
 
 Step = Callable[[], object]
@@ -38,23 +43,25 @@ class Timing:
     drift: float = 1.0
 
 
-def compare(steps: Sequence[Step], device: torch.device, expected: float) -> list[Timing]:
-    """Time several kinds of step, each of which takes about `expected` seconds."""
+def compare(alone: Step, whole: Step, device: torch.device, expected: float) -> tuple[Timing, Timing]:
+    """Time a step, of about `expected` seconds, whose data is on the device, and one that loads its data.
+
+    On the CPU the first is timed undisturbed, and the second stands to it as by the clock: that its threads wait for
+    one another is its own.
+    """
     if device.type == "cuda":
-        return [_until_steady(step) for step in steps]
-    each = min(max(math.ceil(LONG_ENOUGH / BLOCKS / expected), math.ceil(FEWEST / BLOCKS)), MOST // BLOCKS)
-    blocks: list[list[list[float]]] = [[] for _ in steps]
-    # In turn, so that a neighbour who keeps the processors busy for a while slows down all kinds alike.
-    for _ in range(BLOCKS):
-        for step, own in zip(steps, blocks, strict=True):
-            # Not counted: it may find its data loaded while the other kind was timed.
-            step()
-            own.append([seconds(step, device) for _ in range(each)])
-    timings = []
-    for own in blocks:
-        times = [each for block in own for each in block]
-        timings.append(Timing(min(map(statistics.median, own)), spread(times), drift(times)))
-    return timings
+        return _until_steady(alone), _until_steady(whole)
+    each = min(max(math.ceil(LONG_ENOUGH_ON_CPU / BLOCKS / expected), 1), MOST // BLOCKS)
+    blocks = [[lap(alone, device) for _ in range(each)] for _ in range(BLOCKS)]
+    # Not counted: it may find its data loaded while the other kind was timed.
+    whole()
+    loaded = [lap(whole, device).clock for _ in range(2 * each)]
+    undisturbed = min(statistics.median(one.undisturbed for one in block) for block in blocks)
+    # Right after the last block, so that the neighbours are the same.
+    times_longer = min(loaded) / min(one.clock for one in blocks[-1])
+    times = [one.undisturbed for block in blocks for one in block]
+    found = Timing(undisturbed, spread(times), drift(times))
+    return found, Timing(undisturbed * times_longer, spread(loaded), drift(loaded))
 
 
 def fastest(steps: Sequence[Step], device: torch.device, expected: Sequence[float]) -> list[float]:
@@ -62,23 +69,42 @@ def fastest(steps: Sequence[Step], device: torch.device, expected: Sequence[floa
     neighbours; of each the fastest round, until further rounds show nothing faster."""
     counts = [min(max(1, math.ceil(SLICE / each)), MOST) for each in expected]
     best = [math.inf] * len(steps)
-    began, unchanged, rounds = time.perf_counter(), 0, 0
-    while rounds < BLOCKS or (unchanged < BLOCKS and time.perf_counter() - began < PATIENCE):
+    worked, unchanged, rounds = 0.0, 0, 0
+    while rounds < BLOCKS or (unchanged < BLOCKS and worked < PATIENCE):
         times = [seconds(step, device, count) for step, count in zip(steps, counts, strict=True)]
         faster = any(new < (1 - SURE) * old for new, old in zip(times, best, strict=True))
         best = [min(new, old) for new, old in zip(times, best, strict=True)]
+        worked += sum(each * count for each, count in zip(times, counts, strict=True))
         rounds, unchanged = rounds + 1, 0 if faster else unchanged + 1
     return best
 
 
-def seconds(step: Step, device: torch.device, count: int = 1) -> float:
-    """Seconds a step, by the clock of the host, over so many of them."""
+@dataclass(frozen=True)
+class Lap:
+    """Seconds by the clock of the host, and those in which no thread had to wait for a processor that others had."""
+
+    clock: float
+    undisturbed: float
+
+
+def lap(step: Step, device: torch.device, count: int = 1) -> Lap:
+    """Seconds a step, over so many of them. Where a device computes, it goes on while the host waits."""
     synchronize(device)
+    before = machine.waits() if device.type == "cpu" else {}
     began = time.perf_counter()
     for _ in range(count):
         step()
     synchronize(device)
-    return (time.perf_counter() - began) / count
+    taken = time.perf_counter() - began
+    after = machine.waits() if device.type == "cpu" else {}
+    # Of the threads of one step each waits for the slowest.
+    waited = max((total - before.get(thread, 0.0) for thread, total in after.items()), default=0.0)
+    return Lap(taken / count, max(taken - waited, SHORTEST) / count)
+
+
+def seconds(step: Step, device: torch.device, count: int = 1) -> float:
+    """Undisturbed seconds a step, over so many of them."""
+    return lap(step, device, count).undisturbed
 
 
 def spread(times: list[float]) -> float:
