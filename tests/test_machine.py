@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.machine import available_memory, cores, waits
+from training.machine import available_memory, cores, waited
 from wizard.machine import memory_limit
 
 GIB = 2**30
@@ -108,9 +108,8 @@ print(memory_limit(Path(sys.argv[1])), at_hand("cpu").memory <= {3 * GIB})
     assert done.stdout.split() == [str(3 * GIB), "True"]
 
 
-def test_what_each_thread_has_waited_for_a_processor_is_read(tmp_path: Path) -> None:
-    for thread, text in (("7", "1 2500000000 3\n"), ("8", "1 0 3\n"), ("9", "")):
-        (tmp_path / "proc/self/task" / thread).mkdir(parents=True)
-        (tmp_path / "proc/self/task" / thread / "schedstat").write_text(text)
-    assert waits(tmp_path) == {"7": 2.5, "8": 0.0}
-    assert waits(tmp_path / "nowhere") == {}
+def test_what_a_thread_has_waited_for_a_processor_is_read(tmp_path: Path) -> None:
+    assert waited(tmp_path) is None
+    (tmp_path / "proc/thread-self").mkdir(parents=True)
+    (tmp_path / "proc/thread-self/schedstat").write_text("1 2500000000 3\n")
+    assert waited(tmp_path) == 2.5

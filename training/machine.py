@@ -66,17 +66,13 @@ class Neighbours:
         return sum(int(field) for place, field in enumerate(fields) if place not in (3, 4, 8, 9)) / _TICKS
 
 
-def waits(root: Path = Path("/")) -> dict[str, float]:
-    """Seconds that each thread of this process was ready to run while its processor ran others; empty where the system
-    does not say."""
-    found = {}
-    # Threads come and go, and some containers have no such file.
-    with contextlib.suppress(OSError):
-        for thread in (root / "proc/self/task").iterdir():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                # Nanoseconds on a processor, nanoseconds of waiting for one, turns.
-                found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
-    return found
+def waited(root: Path = Path("/")) -> float | None:
+    """Seconds that this thread was ready to run so far while its processor ran others; None where nobody counts."""
+    try:
+        # Nanoseconds on a processor, nanoseconds of waiting for one, turns.
+        return int((root / "proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def cores() -> int:

@@ -20,8 +20,6 @@ STEADY = 0.03
 # Shared processors are interrupted by others at random: the fastest of three blocks is what the machine can do. What
 # looks good there is timed again beside the others, so that fewer seconds are enough.
 BLOCKS, LONG_ENOUGH_ON_CPU = 3, 0.3
-# No step takes less, whatever its threads have waited.
-SHORTEST = 1e-6
 # The second half of the steps took so much longer than the first: a device grew hot, or a neighbour began to work.
 DRIFT = 1.10
 REPEATS = 2
@@ -46,8 +44,8 @@ class Timing:
 def compare(alone: Step, whole: Step, device: torch.device, expected: float) -> tuple[Timing, Timing]:
     """Time a step, of about `expected` seconds, whose data is on the device, and one that loads its data.
 
-    On the CPU the first is timed undisturbed, and the second stands to it as by the clock: that its threads wait for
-    one another is its own.
+    On the CPU the first is timed undisturbed, and the second stands to it as by the clock, as its threads may wait for
+    one another: that is its own.
     """
     if device.type == "cuda":
         return _until_steady(alone), _until_steady(whole)
@@ -57,8 +55,7 @@ def compare(alone: Step, whole: Step, device: torch.device, expected: float) -> 
     whole()
     loaded = [lap(whole, device).clock for _ in range(2 * each)]
     undisturbed = min(statistics.median(one.undisturbed for one in block) for block in blocks)
-    # Right after the last block, so that the neighbours are the same.
-    times_longer = min(loaded) / min(one.clock for one in blocks[-1])
+    times_longer = max(1.0, min(loaded) / min(one.clock for block in blocks for one in block))
     times = [one.undisturbed for block in blocks for one in block]
     found = Timing(undisturbed, spread(times), drift(times))
     return found, Timing(undisturbed * times_longer, spread(loaded), drift(loaded))
@@ -81,7 +78,7 @@ def fastest(steps: Sequence[Step], device: torch.device, expected: Sequence[floa
 
 @dataclass(frozen=True)
 class Lap:
-    """Seconds by the clock of the host, and those in which no thread had to wait for a processor that others had."""
+    """Seconds by the clock of the host, and those of them in which this thread did not wait for a processor."""
 
     clock: float
     undisturbed: float
@@ -90,16 +87,15 @@ class Lap:
 def lap(step: Step, device: torch.device, count: int = 1) -> Lap:
     """Seconds a step, over so many of them. Where a device computes, it goes on while the host waits."""
     synchronize(device)
-    before = machine.waits() if device.type == "cpu" else {}
     began = time.perf_counter()
+    # Within what the clock measures: a wait that only this counted would make the fastest step too fast.
+    before = machine.waited() if device.type == "cpu" else None
     for _ in range(count):
         step()
     synchronize(device)
+    lost = 0.0 if before is None else (machine.waited() or before) - before
     taken = time.perf_counter() - began
-    after = machine.waits() if device.type == "cpu" else {}
-    # Of the threads of one step each waits for the slowest.
-    waited = max((total - before.get(thread, 0.0) for thread, total in after.items()), default=0.0)
-    return Lap(taken / count, max(taken - waited, SHORTEST) / count)
+    return Lap(taken / count, (taken - lost) / count)
 
 
 def seconds(step: Step, device: torch.device, count: int = 1) -> float:
