@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from state.machine import cores
 
 
 @dataclass(frozen=True)
@@ -120,24 +121,6 @@ def _gpu(here: Machine, taken: Collection[Slot], share: Share | None) -> str | N
         if not used or (share is not None and all(used) and sum(used) + share.need <= share.budget)
     ]
     return min(fits, key=lambda gpu: len(on[gpu]), default=None)
-
-
-def cores() -> int:
-    """CPU cores that this process may use: by its affinity, and by the quota of its control group."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, int(quota(Path("/sys/fs/cgroup")))))
-
-
-def quota(root: Path) -> float:
-    """CPU cores that the control group mounted at `root` grants (version 2 or 1); a large number without a limit."""
-    try:
-        if (root / "cpu.max").exists():
-            granted, period = (root / "cpu.max").read_text().split()
-        else:
-            granted, period = ((root / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        return float(granted) / float(period) if float(granted) > 0 else sys.maxsize
-    except (OSError, ValueError):
-        return sys.maxsize
 
 
 def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """What the machine leaves to a process, read from files as Linux writes them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from state import machine as granted
+from state.machine import memory_limit
 from training.machine import available_memory, cores, waited
-from wizard.machine import memory_limit
 
 GIB = 2**30
 
@@ -100,7 +102,8 @@ def test_a_limit_of_the_process_itself_counts_too(tmp_path: Path, kind: str) -> 
     script = f"""
 import resource, sys
 from pathlib import Path
-from wizard.machine import at_hand, memory_limit
+from state.machine import memory_limit
+from wizard.machine import at_hand
 resource.setrlimit(resource.{kind}, ({3 * GIB}, resource.getrlimit(resource.{kind})[1]))
 print(memory_limit(Path(sys.argv[1])), at_hand("cpu").memory <= {3 * GIB})
 """
@@ -113,3 +116,24 @@ def test_what_a_thread_has_waited_for_a_processor_is_read(tmp_path: Path) -> Non
     (tmp_path / "proc/thread-self").mkdir(parents=True)
     (tmp_path / "proc/thread-self/schedstat").write_text("1 2500000000 3\n")
     assert waited(tmp_path) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "quota"),
+    [
+        ("0::/a/b\n", {"a/cpu.max": "150000 100000\n", "a/b/cpu.max": "max 100000\n"}, 1.5),
+        ("0::/a\n", {"cpu.max": "250000 100000\n", "a/cpu.max": "50000 100000\n"}, 0.5),
+        ("0::/\n", {"cpu.max": "torn"}, sys.maxsize),
+        ("0::/elsewhere\n", {"cpu.max": "100000 100000\n"}, 1.0),
+        ("3:cpu,cpuacct:/a\n", {"cpu/a/cpu.cfs_quota_us": "250000\n", "cpu/a/cpu.cfs_period_us": "100000\n"}, 2.5),
+        ("3:cpu,cpuacct:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, sys.maxsize),
+        ("3:cpuset:/a\n", {"cpu/a/cpu.cfs_quota_us": "100000\n", "cpu/a/cpu.cfs_period_us": "100000\n"}, sys.maxsize),
+    ],
+)
+def test_the_smallest_quota_on_the_way_up_limits_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, files: dict[str, str], quota: float
+) -> None:
+    root = machine(tmp_path, groups, files)
+    assert granted.quota(root) == quota
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert granted.cores(root) == cores(root) == max(1, min(8, int(quota)))

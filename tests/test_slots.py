@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -122,24 +121,6 @@ def test_gpus_that_are_not_there_count_as_the_cpu() -> None:
     assert slots.device(Machine(2), {"runtime.device": "cuda"}) == "cpu"
     assert slots.device(Machine(2), {"runtime.device": "auto"}) == ("mps" if sys.platform == "darwin" else "cpu")
     assert slots.device(Machine(2, ("GPU-a",)), {}) == "cuda"
-
-
-@pytest.mark.parametrize(
-    ("text", "cores"), [("150000 100000", 1.5), ("max 100000", sys.maxsize), ("torn", sys.maxsize)]
-)
-def test_a_control_group_limits_the_cores(tmp_path: Path, text: str, cores: float) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    assert slots.quota(tmp_path) == cores
-
-
-def test_a_control_group_of_the_first_version_limits_the_cores(tmp_path: Path) -> None:
-    assert slots.quota(tmp_path) == sys.maxsize
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    assert slots.quota(tmp_path) == sys.maxsize
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("250000\n")
-    assert slots.quota(tmp_path) == 2.5
 
 
 def test_this_machine_has_a_core() -> None:

@@ -18,7 +18,7 @@ def available_memory(root: Path = Path("/")) -> int:
     """
     limits = [_machine(root)]
     base = root / "sys/fs/cgroup"
-    for version, path in _own_groups(root):
+    for version, path in _own_groups(root, "memory"):
         if version == 2:
             limits += _groups(base, path, "memory.max", "memory.current", "inactive_file")
         else:
@@ -31,7 +31,7 @@ def available_memory(root: Path = Path("/")) -> int:
 def oom_kills(root: Path = Path("/")) -> int:
     """How many processes of this control group the kernel has killed for want of memory; 0 where nobody counts."""
     base, total = root / "sys/fs/cgroup", 0
-    for version, path in _own_groups(root):
+    for version, path in _own_groups(root, "memory"):
         counts = base / path.lstrip("/") / "memory.events"
         if version == 1:
             counts = base / "memory" / path.lstrip("/") / "memory.oom_control"
@@ -75,11 +75,24 @@ def waited(root: Path = Path("/")) -> float | None:
         return None
 
 
-def cores() -> int:
-    """The number of CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def cores(root: Path = Path("/")) -> int:
+    """CPU cores that this process may use: by its affinity, and by the smallest quota (v2, v1) of the groups above it.
+
+    More threads than the quota grants are all stopped together when it is used up.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    base = root / "sys/fs/cgroup"
+    for version, path in _own_groups(root, "cpu"):
+        top, names = (base, ("cpu.max",))
+        if version == 1:
+            top, names = (base / "cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+        for group in _upwards(top, path):
+            # No such group here, or no limit ("max").
+            with contextlib.suppress(OSError, ValueError):
+                share, period = " ".join((group / name).read_text() for name in names).split()
+                if float(share) > 0:
+                    allowed = min(allowed, int(float(share) / float(period)))
+    return max(1, allowed)
 
 
 def _machine(root: Path) -> int:
@@ -92,8 +105,8 @@ def _machine(root: Path) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def _own_groups(root: Path) -> Iterator[tuple[int, str]]:
-    """Version and path of each control group of this process that may limit memory."""
+def _own_groups(root: Path, controller: str) -> Iterator[tuple[int, str]]:
+    """Version and path of each control group of this process that may limit memory, or cpu."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -102,15 +115,14 @@ def _own_groups(root: Path) -> Iterator[tuple[int, str]]:
         _, controllers, path = line.split(":", 2)
         if not controllers:
             yield 2, path
-        elif "memory" in controllers.split(","):
+        elif controller in controllers.split(","):
             yield 1, path
 
 
 def _groups(base: Path, path: str, limit_file: str, usage_file: str, cache_field: str) -> list[int]:
     """What the group at `path` and each one above it still allow; a container often sees only the topmost folder."""
-    folder = base / path.lstrip("/")
     allowed = []
-    for group in (folder, *folder.parents):
+    for group in _upwards(base, path):
         try:
             limit = int((group / limit_file).read_text())
             usage = int((group / usage_file).read_text())
@@ -121,6 +133,12 @@ def _groups(base: Path, path: str, limit_file: str, usage_file: str, cache_field
         else:
             # Pages of files that nobody used lately are given back when memory is asked for.
             allowed.append(limit - usage + int(statistics.get(cache_field, 0)))
-        if group == base:
-            break
     return allowed
+
+
+def _upwards(top: Path, path: str) -> Iterator[Path]:
+    folder = top / path.lstrip("/")
+    for group in (folder, *folder.parents):
+        yield group
+        if group == top:
+            break

@@ -20,10 +20,10 @@ from rounds import logout, sharing, slots, supervisor, sweep
 from state import launches, pipeline, repair, trials
 from state.database import Store
 from state.errors import Refusal
+from state.machine import cores, memory_limit
 from state.project import Project, open_project
 from state.store import open_store
 from tui.watch import under_way
-from wizard.machine import memory_limit
 from wizard.quantity import memory
 
 PACKAGES = (
@@ -59,7 +59,7 @@ def machine(folder: Path) -> dict[str, Any]:
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "memory_total": psutil.virtual_memory().total,
         "memory_available": psutil.virtual_memory().available,
         "memory_limit": memory_limit(),

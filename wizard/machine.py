@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import psutil
+
+from state import machine as limits
 
 _QUERY = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
 
@@ -38,7 +37,7 @@ class Device:
 @cache
 def at_hand(wanted: str = "auto") -> Device:
     """The device that `runtime.device` means on this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = limits.cores()
     if wanted in ("auto", "cuda") and (cards := _cards()):
         return Device("cuda", cards[0][0], len(cards), min(memory for _, memory in cards), cores)
     if wanted in ("auto", "mps") and sys.platform == "darwin" and platform.machine() == "arm64":
@@ -77,34 +76,4 @@ def _processor() -> str:
 
 def _memory() -> int:
     total = psutil.virtual_memory().total
-    return min(total, memory_limit() or total)
-
-
-def memory_limit(root: Path = Path("/")) -> int | None:
-    """Bytes that a process of ours may take by the control groups (v2 or v1) above this one and its own limits
-    (ulimit), which its children inherit: the smallest; None without any. `root`: where /proc and /sys are looked for.
-    """
-    own = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
-    limits = [*(limit for limit in own if limit != resource.RLIM_INFINITY), *_group_limits(root)]
-    # Version 1 says "no limit" by a number beyond any memory.
-    return min((limit for limit in limits if limit < 2**60), default=None)
-
-
-def _group_limits(root: Path) -> Iterator[int]:
-    try:
-        groups = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    base = root / "sys/fs/cgroup"
-    for line in groups:
-        _number, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top, name = (base / "memory", "memory.limit_in_bytes") if controllers else (base, "memory.max")
-        below = top / path.lstrip("/")
-        for folder in (below, *below.parents):
-            # No such group in this container, or no limit ("max").
-            with contextlib.suppress(OSError, ValueError):
-                yield int((folder / name).read_text())
-            if folder == top:
-                break
+    return min(total, limits.memory_limit() or total)
