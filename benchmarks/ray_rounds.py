@@ -39,8 +39,8 @@ def run(folder: Path, settings: dict[str, Any], count: int, slots: int) -> list[
 
 def main(arguments: list[str]) -> None:
     """The trials, in this process and its actors."""
-    import ray
-    from ray import tune
+    import ray  # pyright: ignore[reportMissingImports]
+    from ray import tune  # pyright: ignore[reportMissingImports]
 
     folder, settings = Path(arguments[0]), json.loads(arguments[1])
     count, slots = int(arguments[2]), int(arguments[3])
