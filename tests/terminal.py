@@ -147,7 +147,9 @@ def terminal(
     modes = termios.tcgetattr(theirs)
     modes[3] &= ~termios.ECHO
     termios.tcsetattr(theirs, termios.TCSANOW, modes)
-    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM")}
+    # COLUMNS and LINES: pytest's workers have them from readline, and they would go before the window's own size.
+    unwanted = ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES")
+    plain = {key: value for key, value in os.environ.items() if key not in unwanted}
     process = subprocess.Popen(
         [sys.executable, "-c", TAKE_TERMINAL, sys.executable, "-P", "-m", "tui.main", *arguments],
         stdin=theirs,

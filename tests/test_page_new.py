@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
 from state.project import FILE, Settings, create, open_project
@@ -132,6 +133,27 @@ async def test_tables_of_texts_are_recognised_and_asked_for_their_columns(here: 
     settings = open_project(here / "p").settings
     assert settings.data == "messages.csv"
     assert (settings.text_column, settings.label_column, settings.encoding) == ("said", "kind", "latin-1")
+
+
+async def test_keys_that_come_together_are_taken_in_their_order(here: Path) -> None:
+    """As a fast hand or a slow line brings them: a letter must not overtake the backspace before it."""
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        await new_project(pilot)
+        field = app.focused
+        assert isinstance(field, Field)
+        field.put("20")
+        for key, character in (
+            ("backspace", "\x7f"),
+            ("backspace", "\x7f"),
+            ("3", "3"),
+            ("ctrl+u", "\x15"),
+            ("4", "4"),
+        ):
+            app.post_message(Key(key, character))
+        await wait_for(pilot, lambda: "4" in field.value)
+        await pilot.pause()
+        assert field.value == "4"
 
 
 async def test_a_table_is_not_taken_for_images(here: Path) -> None:

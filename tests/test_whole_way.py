@@ -71,7 +71,8 @@ def walk(tmp_path: Path, code: str) -> None:
         screen.write("export")
         screen.wait_for(said("Folder to write:"))
         screen.press("Enter")
-        screen.wait_for(said("Written: {folder}").partition("{")[0])
+        # Where the folder's path is long, it begins a line of its own.
+        screen.wait_for(said("Written: {folder}").partition("{")[0].strip())
         screen.press("C-q")
         screen.wait_for_end()
 

@@ -85,7 +85,9 @@ class Tmux:
 @contextmanager
 def tmux(arguments: Sequence[str], folder: Path) -> Iterator[Tmux]:
     """Tunebook in a window of its own, started in a folder."""
-    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLORTERM", "TMUX")}
+    # COLUMNS and LINES: pytest's workers have them from readline, and they would go before the window's own size.
+    unwanted = ("NO_COLOR", "COLORTERM", "TMUX", "COLUMNS", "LINES")
+    plain = {key: value for key, value in os.environ.items() if key not in unwanted}
     # What a program that ended has left on the screen can still be read.
     stays = ["set-option", "-g", "remain-on-exit", "on", ";"]
     window = ["new-session", "-d", "-s", "t", "-x", str(COLUMNS), "-y", str(ROWS), "-c", str(folder)]

@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Click
+from textual.events import Click, Key
 from textual.strip import Strip
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -117,6 +117,19 @@ class Field(Input):
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
         self.cursor_blink = False
+
+    async def _on_key(self, event: Key) -> None:
+        """In the order in which keys come. Textual types a letter at once, but does what a key is bound to only when
+        the key has come up to the application: of a fast hand, or of a slow line that brings several keys together,
+        a letter went before the backspace that was pressed before it."""
+        bound = self.screen.active_bindings.get(event.key)
+        if bound is None or bound.node is not self or self.check_consume_key(event.key, event.character):
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        if bound.enabled:
+            await self.run_action(bound.binding.action)
 
     def on_focus(self) -> None:
         """Of a long path its end is what one looks for, and goes on typing at."""
