@@ -22,7 +22,8 @@ def go_to(screen: Tmux, place: str) -> None:
 def test_a_round_and_a_launch_outlive_the_terminal_that_started_them(tmp_path: Path, digits: Path) -> None:
     project = small_project.project(tmp_path / "p", digits)
     with open_store(project) as store:
-        small_project.adopt(store, small_project.settings(digits))
+        # Trials of seconds: shorter ones may end between two looks of the screens.
+        small_project.adopt(store, small_project.settings(digits, training__steps=200, training__evaluate_every=20))
         planning.save(store, planning.propose(store, trials=3))
     with tmux([], project.root) as screen:
         screen.wait_for("? help")
