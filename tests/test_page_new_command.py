@@ -16,6 +16,7 @@ from tui.pages.new_command import NewCommand
 from tui.pages.setup import SetupPage
 from tui.widgets.controls import Choices, Field
 from wizard import baseline, flow
+from wizard.verdict import judge
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -79,7 +80,7 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         assert recorded == ["pipeline", "metric", "initial", "baseline"]
         batch = baseline.latest(store)
         assert batch is not None
-        assert baseline.judge(store, batch.name).reasonable
+        assert judge(store, batch.name).reasonable
 
 
 async def test_what_is_wrong_is_said_in_the_form_and_makes_nothing(here: Path) -> None:

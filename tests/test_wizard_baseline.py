@@ -15,6 +15,7 @@ from state.errors import Refusal
 from state.store import open_store
 from tests.set_up import DIGITS, advance, set_up
 from wizard import baseline, configuration, flow
+from wizard.verdict import judge
 
 PER_CLASS = DIGITS["splits"]["validation"]["per_class"]
 
@@ -97,7 +98,7 @@ def test_the_best_of_many_evaluations_must_be_better_than_the_best_of_many_guess
     """52 of 360 would be significant as one look (p = 0.006), and is what the best of 40 looks reaches by luck."""
     with set_up(tmp_path / "p", "baseline") as store:
         end(store, only_trial(store), 52)
-        verdict = baseline.judge(store, "baseline-1")
+        verdict = judge(store, "baseline-1")
     assert verdict.figures["verdict"] == "better"
     assert verdict.figures["looks"] == 40
     assert not verdict.reasonable
@@ -110,7 +111,7 @@ def test_while_the_baseline_runs_there_is_nothing_to_judge(tmp_path: Path) -> No
             flow.ask(store, "baseline")
         only_trial(store)
         with pytest.raises(Refusal, match="still at work"):
-            baseline.judge(store, "baseline-1")
+            judge(store, "baseline-1")
 
 
 def test_a_baseline_that_diverged_leads_to_the_sweep(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from state.project import Settings, create
 from state.store import open_store
 from tests.set_up import probed
 from tests.small_project import digits, wait_for
-from wizard import baseline, flow, inspection, probe
+from wizard import baseline, flow, inspection, probe, verdict
 
 
 def test_from_class_folders_to_an_accepted_baseline(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_from_class_folders_to_an_accepted_baseline(tmp_path: Path) -> None:
         batch = baseline.plan(store)
         assert flow.standing(store).running == batch.name
         assert supervisor.ensure(project)
-        wait_for(lambda: baseline.ended(store, batch), "the baseline ends")
+        wait_for(lambda: verdict.ended(store, batch), "the baseline ends")
         assert flow.standing(store) == flow.Standing("baseline")
         question = flow.ask(store, "baseline")
         assert question.recommended == "accept", question.evidence[0].text()
@@ -71,7 +71,7 @@ def test_a_learning_rate_far_too_high_is_found_out_and_mended_by_the_sweep(tmp_p
         for name, chosen in ((baseline.plan(store).name, "sweep"), ("baseline-2", "accept")):
             assert supervisor.ensure(project)
             batch = trials.batch(store, name)
-            wait_for(lambda batch=batch: baseline.ended(store, batch), f"{name} ends")
+            wait_for(lambda batch=batch: verdict.ended(store, batch), f"{name} ends")
             question = flow.ask(store, "baseline")
             # One batch by heart comes first where the loss stayed finite; here it is the rate, which is known.
             assert question.recommended in (chosen, "one-batch"), question.evidence[0].text()

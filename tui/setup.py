@@ -18,9 +18,9 @@ from tui.watch import watch
 from wizard import baseline as judging
 from wizard import checks, flow, inspection
 from wizard import probe as probing
-from wizard.baseline import BaselineVerdict
 from wizard.quantity import duration, memory
 from wizard.question import Choice, Question
+from wizard.verdict import BaselineVerdict, ended, judge
 
 # An answer in words and the reason for it, for when its question comes.
 Given: TypeAlias = Callable[[Store], tuple[Choice, str]]
@@ -193,7 +193,7 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
         if standing.step is None:
             batch = judging.latest(store)
             assert batch is not None  # the set-up ends with one
-            return judging.judge(store, batch.name)
+            return judge(store, batch.name)
         if standing.step != "baseline":
             raise Refusal(
                 "First comes the question {step!r}. Go on with: tunebook new {path}",
@@ -206,14 +206,14 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
         if standing.needs == "baseline":
             batch = judging.plan(store)
             watch(session, store, batch.name)
-            if not judging.ended(store, batch):
+            if not ended(store, batch):
                 raise Refusal("{name} was stopped before its end. Go on with: tunebook baseline", name=batch.name)
             ran = True
             continue
         question = flow.ask(store, "baseline")
         batch = judging.latest(store)
         assert batch is not None  # the question is about it
-        verdict = judging.judge(store, batch.name)
+        verdict = judge(store, batch.name)
         offered = [option.value for option in question.options]
         if verdict.reasonable:
             flow.answer(store, "baseline", judging.ACCEPT)

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from presets.language import Message, _, say, stored, told
 from state import decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
-from state.trials import Batch, NewTrial, Trial
+from state.trials import Batch, NewTrial
 from wizard import (
-    chance,
     checks,
     configuration,
     initial,
     inspection,
-    optimizer,
     own_baseline,
     own_steps,
     quantity,
 )
 from wizard import own as hyperparameters
 from wizard.question import Choice, Option, Question, Settled, Table
+from wizard.verdict import BaselineVerdict, ended, judge, rate_key
 
 STEP = "baseline"
 KIND = "baseline"
@@ -37,19 +34,6 @@ GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
 SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 # What a judged batch means for the way on: "broken" has no result for a reason other than divergence.
 Outlook = Literal["reasonable", "chance", "at a loss", "broken"]
-
-
-@dataclass(frozen=True)
-class BaselineVerdict:
-    """Whether the best trial of a batch is clearly better than chance, in a sentence and in figures.
-
-    `trial` is that trial's id, "" where no trial of the batch ended with a result.
-    """
-
-    reasonable: bool
-    message: Message
-    figures: dict[str, Any]
-    trial: str = ""
 
 
 def plan(store: Store) -> Batch:
@@ -64,7 +48,7 @@ def plan(store: Store) -> Batch:
 
 def sweep(store: Store) -> Batch:
     """Five learning rates around the one decided, everything else the same, that are to run."""
-    values, key = configuration.current(store), _rate(store)
+    values, key = configuration.current(store), rate_key(store)
     dimension = key if store.project.settings.command else f"{values['optimizer.name']}.learning_rate"
     rates = [float(f"{values[key] * factor:.6g}") for factor in SWEEP_FACTORS]
     new = [NewTrial(SWEEP_GOAL, place, {}, {dimension: rate}, {key: rate}) for place, rate in enumerate(rates, 1)]
@@ -74,63 +58,6 @@ def sweep(store: Store) -> Batch:
 def latest(store: Store) -> Batch | None:
     """The newest baseline or sweep of the configuration as decided now; None where there is none."""
     return _of(store, content_hash(configuration.checked(store)))
-
-
-def ended(store: Store, batch: Batch) -> bool:
-    """Whether every trial of the batch has come to its end."""
-    return all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name))
-
-
-def judge(store: Store, name: str) -> BaselineVerdict:
-    """Compare the best trial of a baseline or sweep with always naming the largest class, or with the level that the
-    user of a pipeline of their own named. Refuses while any runs."""
-    batch = trials.batch(store, name)
-    if not ended(store, batch):
-        raise Refusal("{name} is still at work.", name=name)
-    listed = trials.trials(store, name)
-    complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
-    if not complete:
-        return BaselineVerdict(False, _without_result(listed), {"trials": len(listed), "complete": 0})
-    sign = -1 if store.project.settings.direction == "max" else 1
-    best = min(complete, key=lambda entry: sign * (entry.best if entry.best is not None else float("inf")))
-    if store.project.settings.command:
-        reasonable, message, found = own_baseline.judge(store.project.settings, best)
-        found |= {"trials": len(listed), "complete": len(complete)}
-        if rate := _rate(store):
-            found["learning_rate"] = trials.trial_settings(store, best)[rate]
-        return BaselineVerdict(reasonable, message, found, best.id)
-    result = best.result or {}
-    validation = result["validation"]
-    found = chance.against_chance(validation["correct"], validation["per_class"])
-    # The best of many evaluations and trials is partly luck: each look counts (Bonferroni).
-    looks = sum(_evaluations(store, entry) for entry in complete)
-    corrected = min(1.0, found.p_value * looks)
-    reasonable = found.verdict == "better" and corrected <= chance.SIGNIFICANCE
-    message = found.message
-    if found.verdict == "better" and not reasonable:
-        message = say(
-            "Perhaps luck: {correct} of {examples} validation examples are right, {accuracy:.1%}, but that is the best "
-            "of {looks} evaluations, and always naming the largest class gives {majority:.1%}.",
-            correct=found.correct,
-            examples=found.examples,
-            accuracy=found.accuracy,
-            looks=looks,
-            majority=found.majority,
-        )
-    figures = {
-        **dataclasses.asdict(found),
-        "accuracy": found.accuracy,
-        "verdict": found.verdict,
-        "looks": looks,
-        "corrected_p_value": corrected,
-        "best": best.best,
-        "best_step": best.best_step,
-        "seconds": result.get("seconds"),
-        "learning_rate": trials.trial_settings(store, best)[optimizer.LEARNING_RATE],
-        "trials": len(listed),
-        "complete": len(complete),
-    }
-    return BaselineVerdict(reasonable, message, figures, best.id)
 
 
 def accept(store: Store, name: str) -> None:
@@ -215,7 +142,7 @@ def _add(store: Store, name: str, goal: str, new: Sequence[NewTrial]) -> Batch:
 def _launch(store: Store, name: str, verdict: BaselineVerdict, reason: Message) -> None:
     """The launch, after the learning rate that a sweep found has become that of the first configuration."""
     rate = verdict.figures.get("learning_rate")
-    if rate is not None and rate != configuration.current(store)[_rate(store)]:
+    if rate is not None and rate != configuration.current(store)[rate_key(store)]:
         _adopt_rate(store, name, verdict, rate)
     best = launches.best(store)
     launches.launch(
@@ -232,7 +159,7 @@ def _launch(store: Store, name: str, verdict: BaselineVerdict, reason: Message) 
 def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) -> None:
     earlier = decisions.decision(store, initial.STEP)
     assert earlier is not None  # the baseline is run with it
-    key = _rate(store)
+    key = rate_key(store)
     tried = [trials.trial_settings(store, entry)[key] for entry in trials.trials(store, name)]
     own = bool(store.project.settings.command)
     if own:
@@ -251,28 +178,6 @@ def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) 
         reason=stored(say("the best of the {n} learning rates of {name}", n=len(tried), name=name)),
         evidence=[stored(verdict.message)],
         settings={**earlier.settings, key: rate},
-    )
-
-
-def _rate(store: Store) -> str:
-    """The learning rate by its name in the configuration; empty where the user's own pipeline has none."""
-    return hyperparameters.rate(store.project) if store.project.settings.command else optimizer.LEARNING_RATE
-
-
-def _evaluations(store: Store, entry: Trial) -> int:
-    every = trials.trial_settings(store, entry)["training.evaluate_every"]
-    return max(1, -(-entry.steps_done // every))
-
-
-def _without_result(listed: Sequence[Trial]) -> Message:
-    first = listed[0]
-    if all(entry.reason == "diverged" for entry in listed):
-        return say("No result: the loss grew beyond all bounds ({message}).", message=told(first.message, first.said))
-    return say(
-        "No result: {trial} is {status}: {message}",
-        trial=first.id,
-        status=first.status,
-        message=told(first.message, first.said),
     )
 
 
@@ -323,7 +228,7 @@ def _offer(
 def _offer_own(store: Store, outlook: Outlook, anyway: Option) -> tuple[tuple[Option, ...], Choice | None, Message]:
     """The same for a pipeline of the user's own, of which only the values can be tried."""
     again = Option(AGAIN, AGAIN, say("run it once more, after the script was mended"))
-    if outlook == "chance" and _rate(store):
+    if outlook == "chance" and rate_key(store):
         rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
         reason = say("A wrong learning rate is the commonest reason, and the next to find out.")
         return (Option(SWEEP, SWEEP, rates), again, anyway), SWEEP, reason
@@ -396,7 +301,7 @@ def _table(store: Store, batch: Batch) -> Table:
     rows = tuple(
         (
             entry.id,
-            quantity.setting(trials.trial_settings(store, entry)[_rate(store)]),
+            quantity.setting(trials.trial_settings(store, entry)[rate_key(store)]),
             _(entry.status),
             "-" if entry.best is None else f"{entry.best:.4g}",
             told(entry.message, entry.said).text(),

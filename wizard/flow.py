@@ -31,6 +31,7 @@ from wizard import (
     own_steps,
     probe,
     steps,
+    verdict,
     weights,
 )
 from wizard.question import Choice, Question, Settled
@@ -177,7 +178,7 @@ def _needs(store: Store, step: str) -> Standing:
         batch = baseline.latest(store)
         if batch is None:
             return Standing(step, "baseline")
-        if not baseline.ended(store, batch):
+        if not verdict.ended(store, batch):
             return Standing(step, "baseline", batch.name)
     if (check := check_under_way(store, step)) is not None:
         return Standing(step, "check", check[1])

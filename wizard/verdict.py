@@ -1,0 +1,108 @@
+"""Is the first result reasonable? The best trial of a baseline or a sweep against chance (G12)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from presets.language import Message, say, told
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, Trial
+from wizard import chance, optimizer, own_baseline
+from wizard import own as hyperparameters
+
+
+@dataclass(frozen=True)
+class BaselineVerdict:
+    """Whether the best trial of a batch is clearly better than chance, in a sentence and in figures.
+
+    `trial` is that trial's id, "" where no trial of the batch ended with a result.
+    """
+
+    reasonable: bool
+    message: Message
+    figures: dict[str, Any]
+    trial: str = ""
+
+
+def ended(store: Store, batch: Batch) -> bool:
+    """Whether every trial of the batch has come to its end."""
+    return all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name))
+
+
+def judge(store: Store, name: str) -> BaselineVerdict:
+    """Compare the best trial of a baseline or sweep with always naming the largest class, or with the level that the
+    user of a pipeline of their own named. Refuses while any runs."""
+    batch = trials.batch(store, name)
+    if not ended(store, batch):
+        raise Refusal("{name} is still at work.", name=name)
+    listed = trials.trials(store, name)
+    complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
+    if not complete:
+        return BaselineVerdict(False, _without_result(listed), {"trials": len(listed), "complete": 0})
+    sign = -1 if store.project.settings.direction == "max" else 1
+    best = min(complete, key=lambda entry: sign * (entry.best if entry.best is not None else float("inf")))
+    if store.project.settings.command:
+        reasonable, message, found = own_baseline.judge(store.project.settings, best)
+        found |= {"trials": len(listed), "complete": len(complete)}
+        if key := rate_key(store):
+            found["learning_rate"] = trials.trial_settings(store, best)[key]
+        return BaselineVerdict(reasonable, message, found, best.id)
+    result = best.result or {}
+    validation = result["validation"]
+    found = chance.against_chance(validation["correct"], validation["per_class"])
+    # The best of many evaluations and trials is partly luck: each look counts (Bonferroni).
+    looks = sum(_evaluations(store, entry) for entry in complete)
+    corrected = min(1.0, found.p_value * looks)
+    reasonable = found.verdict == "better" and corrected <= chance.SIGNIFICANCE
+    message = found.message
+    if found.verdict == "better" and not reasonable:
+        message = say(
+            "Perhaps luck: {correct} of {examples} validation examples are right, {accuracy:.1%}, but that is the best "
+            "of {looks} evaluations, and always naming the largest class gives {majority:.1%}.",
+            correct=found.correct,
+            examples=found.examples,
+            accuracy=found.accuracy,
+            looks=looks,
+            majority=found.majority,
+        )
+    figures = {
+        **dataclasses.asdict(found),
+        "accuracy": found.accuracy,
+        "verdict": found.verdict,
+        "looks": looks,
+        "corrected_p_value": corrected,
+        "best": best.best,
+        "best_step": best.best_step,
+        "seconds": result.get("seconds"),
+        "learning_rate": trials.trial_settings(store, best)[optimizer.LEARNING_RATE],
+        "trials": len(listed),
+        "complete": len(complete),
+    }
+    return BaselineVerdict(reasonable, message, figures, best.id)
+
+
+def rate_key(store: Store) -> str:
+    """The learning rate by its name in the configuration; empty where the user's own pipeline has none."""
+    return hyperparameters.rate(store.project) if store.project.settings.command else optimizer.LEARNING_RATE
+
+
+def _evaluations(store: Store, entry: Trial) -> int:
+    every = trials.trial_settings(store, entry)["training.evaluate_every"]
+    return max(1, -(-entry.steps_done // every))
+
+
+def _without_result(listed: Sequence[Trial]) -> Message:
+    first = listed[0]
+    if all(entry.reason == "diverged" for entry in listed):
+        return say("No result: the loss grew beyond all bounds ({message}).", message=told(first.message, first.said))
+    return say(
+        "No result: {trial} is {status}: {message}",
+        trial=first.id,
+        status=first.status,
+        message=told(first.message, first.said),
+    )
