@@ -93,8 +93,12 @@ def warmup_steps(steps: int) -> tuple[int, ...]:
 
 def clip_at(norms: Sequence[float]) -> float:
     """The 90th percentile of the norms, to two digits."""
-    ordered = sorted(norms)
-    return float(f"{ordered[min(math.ceil(QUANTILE * len(ordered)), len(ordered)) - 1]:.2g}")
+    return float(f"{percentile(norms):.2g}")
+
+
+def percentile(norms: Sequence[float]) -> float:
+    """The 90th percentile: the least of the norms that so many of them do not exceed."""
+    return sorted(norms)[math.ceil(QUANTILE * len(norms)) - 1]
 
 
 def require(settings: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rounds import remedies
 from rounds.plan import RoundPlan
 from rounds.space import Dimension, Domain
 from tests.rounds_made import bowl, results, searched
@@ -97,7 +98,7 @@ def test_the_bars_of_the_histogram_hold_every_norm_that_has_a_place(curves: list
     bars, limit = series
     # Each bar is a left and a right corner.
     assert sum(bars.y[1:-1:2]) == pytest.approx(1)
-    assert sum(value <= limit.x[0] for value in counted) >= norm_plot.QUANTILE * len(counted)
+    assert sum(value <= limit.x[0] for value in counted) >= remedies.QUANTILE * len(counted)
     assert len(draw(series, axes, 60, 16)) == 16
 
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from presets.language import _
+from rounds.remedies import percentile
 from tui.charts.plot import Axes
 from tui.charts.series import Series
 
-# Parts of the range of the norms, on a logarithmic axis, and the quantile that clipping starts from (playbook).
-BINS, QUANTILE = 24, 0.9
+# Parts of the range of the norms, on a logarithmic axis.
+BINS = 24
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 
@@ -46,8 +47,8 @@ def histogram(curves: Curves, metric: str) -> tuple[list[Series], Axes]:
     # The outline of the bars, from the axis and back to it.
     across = [edges[0], *(edge for pair in pairwise(edges) for edge in pair), edges[-1]]
     up = [0.0, *(count / len(norms) for count in counts for _side in range(2)), 0.0]
-    limit = norms[min(int(QUANTILE * len(norms)), len(norms) - 1)]
+    limit = percentile(norms)
     return [
         Series("norms", metric, across, up),
-        Series("limit", _("90 % are below"), [limit, limit], [0.0, max(up)]),
+        Series("limit", _("90% are at most that"), [limit, limit], [0.0, max(up)]),
     ], axes
