@@ -50,8 +50,8 @@ def outlook(store: Store, plan: RoundPlan, here: Machine, wanted: int = 0) -> Ou
     if disk is not None and disk.fit < len(plan.trials):
         short.append(
             say(
-                "The checkpoints of {trials} trials take about {need} MB, and {free} MB are free: {fit} would run, the "
-                "others wait. Plan no more, or free some disk.",
+                "The checkpoints of {trials} trials take about {need} MiB, and {free} MiB are free: {fit} would run, "
+                "the others wait. Plan no more, or free some disk.",
                 trials=len(plan.trials),
                 need=disk.need // 2**20,
                 free=disk.free // 2**20,

@@ -62,7 +62,7 @@ class Room:
         if free >= need:
             return None
         return say(
-            "Waiting: only {free} MB are free at {path}, and a trial needs {least} MB.",
+            "Waiting: only {free} MiB are free at {path}, and a trial needs {least} MiB.",
             free=free // 2**20,
             path=path,
             least=need // 2**20,
@@ -78,7 +78,7 @@ class Room:
         if need is None or free is None or free >= need * SPARE:
             return None
         return say(
-            "Waiting: {gpu} has {free} MB free, and the probe saw {need} MB in use at this batch size.",
+            "Waiting: {gpu} has {free} MiB free, and the probe saw {need} MiB in use at this batch size.",
             gpu=slot.gpu,
             free=free // 2**20,
             need=need // 2**20,

@@ -105,7 +105,7 @@ def test_budget_and_deadline_are_typed_in_any_order() -> None:
     assert typed("  ") == (0.0, "")
     assert written(24.0, "2026-12-24") == "24 2026-12-24"
     assert typed(written(0.0, "2026-12-24T18:00")) == (0.0, "2026-12-24T18:00")
-    for wrong in ("soon", "-1", "nan", "2026-13-01"):
+    for wrong in ("soon", "-1", "nan", "2026-13-01", "24 30", "2026-12-24 2026-12-25"):
         with pytest.raises(Refusal):
             typed(wrong)
 

@@ -100,7 +100,7 @@ def test_a_trial_waits_until_the_disk_has_room_for_its_checkpoints_and_for_those
     assert here.lacking(settings, Slot("cpu"), []) is None
     message = here.lacking(settings, Slot("cpu"), [running])
     assert message is not None
-    assert message.text().startswith("Waiting: only 200 MB are free at ")
+    assert message.text().startswith("Waiting: only 200 MiB are free at ")
     monkeypatch.setattr(room, "disk_free", lambda path: need + to_come)
     assert here.lacking(settings, Slot("cpu"), [running]) is None
 

@@ -14,16 +14,19 @@ from wizard.quantity import digits, duration
 
 def typed(answer: str) -> tuple[float, str]:
     """Device hours and a deadline as they are typed, in any order; none of either means no limit. Refuses the rest."""
-    hours, deadline = 0.0, ""
+    numbers, moments = [], []
     for word in answer.split():
         try:
-            hours = float(word)
+            numbers.append(float(word))
         except ValueError:
             moment(word)
-            deadline = word
+            moments.append(word)
+    if len(numbers) > 1 or len(moments) > 1:
+        raise Refusal("{answer}: one number of device hours and one deadline, no more.", answer=answer)
+    hours = numbers[0] if numbers else 0.0
     if not 0 <= hours < math.inf:
         raise Refusal("{hours}: device hours are a number, 0 or more.", hours=hours)
-    return hours, deadline
+    return hours, moments[0] if moments else ""
 
 
 def written(hours: float, deadline: str) -> str:

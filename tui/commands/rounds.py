@@ -9,6 +9,7 @@ import click
 
 from presets.language import _, told
 from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from rounds.horizon import FINAL
 from rounds.outlook import outlook
 from rounds.slots import machine
 from state import trials
@@ -271,7 +272,7 @@ def review(
         "points at a time from all comparable trials. With --wait lot after lot, otherwise one lot at each call."
     ),
 )
-@click.option("--trials", "count", type=click.IntRange(min=1), default=16, show_default=True, help=_("in all"))
+@click.option("--trials", "count", type=click.IntRange(min=1), default=FINAL, show_default=True, help=_("in all"))
 @click.option("--lot", type=click.IntRange(min=1), default=final.LOT, show_default=True, help=_("points at a time"))
 @click.option("--wait", is_flag=True, help=_("run them, lot after lot, until all have ended"))
 @answering

@@ -18,7 +18,7 @@ from tui.pages.page import Page
 from tui.say import figure
 from tui.terminal import printable
 from tui.widgets.controls import Reading
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 
 
@@ -66,8 +66,7 @@ class LookPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done as it stands."""
         if action == "start":
-            asking = any(prompt.display for prompt in self.query(Prompt))
-            return self._under_way is None and bool(self._subject) and not asking
+            return self._under_way is None and bool(self._subject) and not asking(self)
         if action == "stop":
             return self._under_way is not None
         return True
