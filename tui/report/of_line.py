@@ -69,7 +69,7 @@ def tests(store: Store) -> Iterator[Part]:
                 _("trial"),
                 _("wrong answers"),
                 _("error rate"),
-                _("95 % interval"),
+                _("95% interval"),
                 _("why again"),
                 _("by"),
             ),
