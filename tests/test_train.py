@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from tests.training_runs import assert_same_run, configuration, metrics, run_here, write_config
 from training import device as devices
-from training import loop, model, optimizer
+from training import loop, model, optimizer, train
 from training.batches import augment, derived_seed, training_batches
 from training.config import OPTIMIZERS, Config, ConfigError
 from training.data import open_dataset
@@ -143,17 +144,37 @@ def test_a_signal_interrupts_the_preparation_once_and_later_only_answers():
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         stop = StopRequest()
+        stop.listen()
         with pytest.raises(loop.Stopped):
             os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop()
         later = StopRequest()
+        later.listen()
         assert not later()
         os.kill(os.getpid(), signal.SIGINT)
         assert later()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def test_a_signal_that_came_before_the_run_listened_stops_it_with_a_result(digits: Path, tmp_path: Path):
+    """The fork server holds signals back while it makes a run of itself."""
+    config = write_config(tmp_path / "config.toml", digits)
+    (tmp_path / "run").mkdir()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    try:
+        # To this thread alone: torch's others would not hold it back.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        code = train.run(config, tmp_path / "run", None, time.monotonic())
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert code == 143
+    assert json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))["status"] == "stopped"
 
 
 def test_when_values_are_fetched_does_not_change_them(

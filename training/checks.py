@@ -83,6 +83,7 @@ def run(check: str, path: Path, folder: Path, cache: Path | None, sizes: Sequenc
     stop = StopRequest()
     result: dict[str, Any]
     try:
+        stop.listen()
         config = plain(load(path))
         device = devices.choose(config)
         devices.prepare(config, device)

@@ -202,6 +202,7 @@ def measure(options: argparse.Namespace, report: Report) -> None:
     stop = StopRequest()
     neighbours = machine.Neighbours()
     try:
+        stop.listen()
         report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()}})
         config = load(options.config)
         device = devices.choose(config)

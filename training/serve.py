@@ -172,7 +172,7 @@ def answer(server: Server, line: bytes, arrived: float) -> dict[str, Any]:
     said, saying = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
-    # A signal between the fork and the run's own handlers waits; the run lets it in (train.StopRequest).
+    # A signal between the fork and the run's own handlers waits; the run lets it in (train.StopRequest.listen).
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     pid = os.fork()
     if pid == 0:

@@ -53,12 +53,16 @@ def default_config() -> Path:
 
 
 class StopRequest:
-    """SIGTERM or Ctrl-C. Until it is first asked, a signal interrupts what is going on, such as reading the data;
-    from then on it only answers, and whoever asks ends in good order."""
+    """SIGTERM or Ctrl-C, once somebody listens. Until it is first asked, a signal interrupts what is going on, such as
+    reading the data; from then on it only answers, and whoever asks ends in good order."""
 
     def __init__(self) -> None:
         self.requested = False
         self.asked = False
+
+    def listen(self) -> None:
+        """From here on a signal counts, one that has been waiting too: it raises Stopped, so call this where that is
+        caught."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._note)
         # The fork server held them back until somebody would listen.
@@ -83,6 +87,7 @@ def run(config_path: Path, folder: Path, cache: Path | None, started: float, deb
     result["command"] = command(config_path, folder, cache)
     ongoing: Run | None = None
     try:
+        stop.listen()
         result |= record.provenance()
         if result["changed"]:
             record.write_patch(folder)
