@@ -221,7 +221,7 @@ async def test_p_shows_pairs_of_hyperparameters_and_the_gradient_norms_and_comes
         for title in ("sgd.momentum vs sgd.learning_rate (log)", "grad_norm (log) vs step", "share of updates vs grad"):
             await pilot.press("p")
             await wait_for_text(pilot, title)
-        await wait_for_text(pilot, "90 % are below")
+        await wait_for_text(pilot, "90% are at most that")
         await pilot.press("p")
         await wait_for(pilot, lambda: "share of updates" not in shown(app))
         # Another finding begins with its own plot again.
