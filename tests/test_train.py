@@ -382,6 +382,12 @@ def test_a_folder_in_use_is_left_alone(digits: Path, tmp_path: Path):
     assert {path.name for path in folder.iterdir()} == {"run.lock"}
 
 
+def test_a_gpu_has_its_number_without_which_torch_limits_no_memory(digits: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for wanted in ("auto", "cuda"):
+        assert devices.choose(configuration(digits, runtime__device=wanted)) == torch.device("cuda", 0)
+
+
 def test_a_missing_device_is_named_with_those_that_are_there(digits: Path):
     missing = "cuda" if not torch.cuda.is_available() else "mps"
     with pytest.raises(ConfigError, match=r"runtime.device: .* allowed: a device that this machine has: auto, .*cpu"):

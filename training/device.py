@@ -31,13 +31,12 @@ def choose(config: Config) -> torch.device:
         present.insert(0, "mps")
     if torch.cuda.is_available():
         present.insert(0, "cuda")
-    wanted = config.runtime.device
-    if wanted == "auto":
-        return torch.device(present[0])
+    wanted = present[0] if config.runtime.device == "auto" else config.runtime.device
     if wanted not in present:
         allowed = "a device that this machine has: auto, " + ", ".join(present)
         raise ConfigError((Problem("runtime.device", wanted, allowed),))
-    return torch.device(wanted)
+    # Which of the GPUs is said by CUDA_VISIBLE_DEVICES; torch's limit of memory refuses a device without a number.
+    return torch.device(wanted, 0) if wanted == "cuda" else torch.device(wanted)
 
 
 def name(device: torch.device) -> str:
