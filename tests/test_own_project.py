@@ -420,6 +420,31 @@ def test_batch_sizes_are_measured_with_the_command_itself(tmp_path: Path, code: 
         assert flow.standing(store).step == "batch_size"
 
 
+def test_a_command_without_a_number_of_steps_keeps_its_batch_size_however_fast_others_are(
+    tmp_path: Path, code: Path
+) -> None:
+    """A script that counts epochs would make fewer updates at a larger size (G7)."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "for step in (5, 10):\n"
+        "    with open(sys.argv[2] + '/metrics.jsonl', 'a') as file:\n"
+        "        row = {'step': step, 'accuracy': 0.5, 'samples_per_second': 100.0 * int(sys.argv[1])}\n"
+        "        file.write(json.dumps(row) + '\\n')\n",
+        encoding="utf-8",
+    )
+    for name, arguments, recommended in (("e", "{bs} {folder}", 8), ("s", "{bs} {folder} {steps}", 128)):
+        start = ["bs=8", *(["steps=10"] if "steps" in arguments else [])]
+        with open_store(own_pipelines.project(tmp_path / name, code, *start, arguments=arguments)) as store:
+            flow.answer(store, "metric", "held-out")
+            flow.answer(store, "initial", "use")
+            flow.answer(store, "batch_size", "probe")
+            wait_for_probe(store)
+            question = flow.ask(store, "batch_size")
+            assert question.recommended == recommended
+            told = any("16 times fewer steps than one of 8" in message.text() for message in question.evidence)
+            assert told == (recommended == 8)
+
+
 def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_path: Path, code: Path) -> None:
     (code / "train.py").write_text("raise SystemExit('no data here')", encoding="utf-8")
     with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:

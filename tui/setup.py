@@ -114,12 +114,15 @@ def probe(session: Session, store: Store, *, again: bool = False) -> Measurement
     id = probing.start(store, again=again)
     session.progress(_("Measuring batch sizes: real training steps, doubling until it stops paying"))
     shown: list[str] = []
+    doing = ""
 
     def told(due: bool) -> bool:
+        nonlocal doing
         # In this order: a size measured last is not lost.
         running = probing.running(store.project, id)
-        if due and running:
-            session.progress(f"  {probing.doing(store.project, id).text()}")
+        if due and running and (now := probing.doing(store.project, id).text()) != doing:
+            doing = now
+            session.progress(f"  {doing}")
         for size in probing.sizes(store.project, id):
             if (line := size_line(size)) not in shown:
                 shown.append(line)

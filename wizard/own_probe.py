@@ -13,6 +13,7 @@ from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
 from state.measurements import Measurement
+from state.project import Project
 from wizard import configuration, machine, measuring, own, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -69,6 +70,16 @@ def start(store: Store) -> str:
     return id
 
 
+def doing(project: Project, id: str) -> Message:
+    """What a probe is at, in a sentence."""
+    folder = project.measurement_folder(id)
+    sizes = (files.read_json(folder / probe_command.ASKED) or {}).get("sizes", [])
+    measured, _offset = files.read_lines(folder / probe_command.SIZES)
+    for size in sizes[len(measured) :]:
+        return say("The command is run for a while with a batch of {size}.", size=size)
+    return say("The command is run for a while at each size.")
+
+
 def fresh(store: Store) -> Measurement | None:
     """The latest probe; None where the command, its code, its values or the device are others now (G6)."""
     return measuring.fresh(store, KIND, subject(store))
@@ -88,16 +99,22 @@ def ask(store: Store) -> Question:
         return _ask_unmeasured(store, size)
     lines = [line for line in found.result["sizes"] if line["outcome"] == "measured"]
     best = int(found.result["recommended"])
+    reason = _reason(str(found.result["limited_by"]), quantity.throughput(_rate(lines, best)))
+    # Without a number of steps in the command nobody can keep it the same: a script that counts epochs makes fewer.
+    kept = size if _counts_epochs(store) and any(line["batch_size"] == size < best for line in lines) else None
     return Question(
         step=STEP,
         rows=("G3", "G4", "G5", "G9"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
-        evidence=tuple(_evidence(found)),
+        evidence=(
+            *_evidence(found),
+            *([] if kept is None else [_fewer_steps(kept, best)]),
+        ),
         options=tuple(
             Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
         ),
-        recommended=best,
-        reason=_reason(str(found.result["limited_by"]), quantity.throughput(_rate(lines, best))),
+        recommended=best if kept is None else kept,
+        reason=reason if kept is None else say("As the command has it: it learns in as many steps as it does now."),
         table=_table(lines),
         free="integer",
     )
@@ -200,6 +217,21 @@ def _reason(limit: str, speed: Message) -> Message:
                 "steps to learn in.",
                 speed=speed,
             )
+
+
+def _counts_epochs(store: Store) -> bool:
+    """Whether nothing in the command says how many steps it trains, so that its epochs, most likely, do."""
+    return pipeline.STEPS not in pipeline.own(store.project).names
+
+
+def _fewer_steps(size: int, best: int) -> Message:
+    return say(
+        "Your command takes no number of steps. Where it counts epochs, a batch of {best} makes {times} times fewer "
+        "steps than one of {size} in the same epochs, and learns less: take it together with as many more epochs.",
+        best=best,
+        size=size,
+        times=quantity.digits(best / size),
+    )
 
 
 def _note(size: int, best: int) -> Message:

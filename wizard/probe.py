@@ -75,7 +75,7 @@ def sizes(project: Project, id: str) -> list[dict[str, Any]]:
 def doing(project: Project, id: str) -> Message:
     """What the probe is at, in a sentence."""
     if project.settings.command:
-        return say("The command is run for a while at each size.")
+        return own_probe.doing(project, id)
     lines, _ = files.read_lines(project.measurement_folder(id) / PROGRESS)
     match lines[-1:]:
         case [{"phase": "choice", "key": key, "done": done, "total": total}]:
