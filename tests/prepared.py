@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -46,6 +47,33 @@ HOSTILE = (
 )
 
 
+# As `tui.doctor.machine` would find it.
+MACHINE = {
+    "system": "Linux 6.1",
+    "processor": "x86_64",
+    "cores": 4,
+    "memory_total": 8 * 2**30,
+    "memory_available": 6 * 2**30,
+    "memory_limit": None,
+    "disk_free": 200 * 2**30,
+    "devices": [
+        {"index": "0", "name": "a card", "memory": 24 * 2**30, "memory_used": 2**30, "driver": "550.54"},
+    ],
+    "terminal": {
+        "terminal": True,
+        "columns": 80,
+        "lines": 24,
+        "TERM": "tmux-256color",
+        "COLORTERM": "",
+        "NO_COLOR": False,
+        "encoding": "utf-8",
+        "remote": True,
+        "multiplexer": "tmux",
+    },
+    "versions": {"python": "3.11.7", "torch": "2.14.1", "timm": None},
+}
+
+
 @contextmanager
 def still() -> Iterator[None]:
     """Nothing of the moment, the person or the machine gets into the store or onto the screen."""
@@ -59,6 +87,7 @@ def still() -> Iterator[None]:
         moment += datetime.timedelta(seconds=7)
         return seen()
 
+    disk = SimpleNamespace(free=200 * 2**30, total=500 * 2**30)
     here = Device("cpu", "a processor", 1, 8 * 2**30, 4)
     with ExitStack() as stack:
         for where, what in (
@@ -69,6 +98,9 @@ def still() -> Iterator[None]:
             ("state.database.author", lambda: "ada"),
             ("wizard.machine.at_hand", lambda _wanted="auto": here),
             ("rounds.slots.machine", lambda: Machine(4)),
+            ("rounds.logout.fate", lambda: "lives"),
+            ("tui.doctor.machine", lambda _folder: MACHINE),
+            ("tui.doctor.shutil.disk_usage", lambda _folder: disk),
         ):
             stack.enter_context(patch(where, what))
         yield

@@ -11,7 +11,7 @@ import pytest
 from state import runs
 from state.project import Settings, create
 from state.store import open_store
-from tests import set_up, small_project
+from tests import prepared, set_up, small_project, watched_round
 from tests.terminal import terminal
 from wizard import inspection, probe
 
@@ -122,3 +122,17 @@ def test_a_shell_that_stopped_it_gets_the_whole_page_back(tmp_path: Path) -> Non
         session.wait_for("Go on with the set-up")
         session.press("q")
         assert session.wait_for_end() == 0
+
+
+def test_keys_that_are_typed_ahead_go_to_what_is_there_when_their_turn_comes(tmp_path: Path) -> None:
+    """A number, enter, and the key for what comes then, all at once, as a slow line or a fast hand brings them."""
+    project = prepared.prepare(tmp_path / "p", "goal")
+    with watched_round.supervised(project), terminal([], project.root) as session:
+        session.wait_for("Plan a round")
+        session.press("enter")
+        session.wait_for("s start")
+        session.press("n\x7f\x7f7\rs")
+        session.wait_for("7 trials")
+        session.wait_for("0 of 7 ended")
+        session.press("\x1b:expor\rabc\x7f\x7f\x7f")
+        session.wait_for("Folder to write:")

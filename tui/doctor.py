@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import psutil
 
-from presets.language import Message, error_text, say
+from presets.language import Message, _, error_text, say
 from rounds import logout, sharing, slots, supervisor, sweep
 from state import launches, pipeline, repair, trials
 from state.database import Store
@@ -38,6 +38,21 @@ PACKAGES = (
     "tomlkit",
     "scikit-learn",
 )
+# What is looked at, as people read it.
+NAMES = {
+    "settings": say("settings"),
+    "folder": say("folder"),
+    "disk": say("disk"),
+    "data": say("data"),
+    "command": say("command"),
+    "journal": say("journal"),
+    "leftovers": say("leftovers"),
+    "logout": say("logout"),
+    "store": say("store"),
+    "checkpoints": say("checkpoints"),
+    "GPU": say("GPU"),
+    "supervisor": say("supervisor"),
+}
 # Below this much free disk a round may run out of it: a few checkpoints of a mid-sized model.
 _LITTLE_DISK = 2 * 2**30
 _QUERY = "index,name,memory.total,memory.used,driver_version"
@@ -45,7 +60,7 @@ _QUERY = "index,name,memory.total,memory.used,driver_version"
 
 @dataclass(frozen=True)
 class Check:
-    """One look at the project. `repair`: `doctor --repair` can mend it."""
+    """One look at the project. `name` is one of NAMES; `repair`: `doctor --repair` can mend it."""
 
     name: str
     verdict: Literal["ok", "warn", "fail"]
@@ -93,17 +108,44 @@ def devices() -> list[dict[str, Any]]:
 def terminal() -> dict[str, Any]:
     """What the terminal says of itself."""
     columns, lines = shutil.get_terminal_size()
+    # While the screens are shown, `sys.stdout` is a catcher of theirs.
+    out = sys.__stdout__ or sys.stdout
     return {
-        "terminal": sys.stdout.isatty(),
+        "terminal": out.isatty(),
         "columns": columns,
         "lines": lines,
         "TERM": os.environ.get("TERM", ""),
         "COLORTERM": os.environ.get("COLORTERM", ""),
         "NO_COLOR": "NO_COLOR" in os.environ,
-        "encoding": sys.stdout.encoding,
+        "encoding": out.encoding,
         "remote": "SSH_CONNECTION" in os.environ,
         "multiplexer": "tmux" if "TMUX" in os.environ else "screen" if "STY" in os.environ else "",
     }
+
+
+def facts(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What `machine` found, in words: a name and what is to be said of it; the versions come last, under no name."""
+    yield _("system"), f"{machine['system']}, {machine['processor']}"
+    for device in machine["devices"]:
+        used, total = (memory(device[key]).text() if device[key] else "?" for key in ("memory_used", "memory"))
+        yield f"GPU {device['index']}", f"{device['name']}, {used} / {total}, driver {device['driver']}"
+    if not machine["devices"]:
+        yield "GPU", _("none found by nvidia-smi")
+    yield _("cores"), str(machine["cores"])
+    limit = machine["memory_limit"]
+    limited = _(", limited to {size} by a control group or ulimit").format(size=memory(limit).text()) if limit else ""
+    free, total = (memory(machine[key]).text() for key in ("memory_available", "memory_total"))
+    yield _("memory"), _("{free} of {total} available").format(free=free, total=total) + limited
+    yield _("disk"), _("{size} free").format(size=memory(machine["disk_free"]).text())
+    seen = machine["terminal"]
+    shown = [f"{seen['columns']}x{seen['lines']}", seen["encoding"]]
+    shown += [f"{name}={seen[name]}" for name in ("TERM", "COLORTERM") if seen[name]]
+    shown += [word for word, there in (("NO_COLOR", seen["NO_COLOR"]), ("SSH", seen["remote"])) if there]
+    shown += [seen["multiplexer"]] if seen["multiplexer"] else []
+    yield _("terminal"), ", ".join(shown) if seen["terminal"] else _("none (output goes to a file or a pipe)")
+    yield _("versions"), ""
+    for name, found in machine["versions"].items():
+        yield "", f"{name:<16}{found or _('not installed')}"
 
 
 def version(name: str) -> str | None:

@@ -192,11 +192,13 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
     if decisions.decisions(store):
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):
+        yield "configurations", say("Configurations"), say("the best and the others, side by side")
         yield "export", say("Export"), say("configuration, training script, environment")
     elif exporting_starter.ready(store):
         yield "export", say("Export"), say("the starter configuration: reasons, training script")
     if decisions.decisions(store):
         yield "report", say("Report"), say("the whole story in one file to share")
+    yield "doctor", say("Doctor"), say("what this machine offers, and whether all is well with the project")
     yield "quit", say("Leave"), say("whatever is running goes on")
 
 

@@ -151,15 +151,30 @@ class Page(Screen[None]):
         *,
         group: str,
     ) -> None:
-        """Have done in a thread what may take longer than a person waits for a key, with a store of its own. Then the
-        page is told: `then` gets what was found, `failed` what prevented it, which otherwise is said. Nobody is told of
-        what was begun before the last of a `group`, or once the page is left."""
+        """As `aside`, with a store of its own."""
         project = self.book.project
+
+        def work() -> Found:
+            with open_store(project) as store:
+                return do(store)
+
+        self.aside(work, then, failed, group=group)
+
+    def aside(
+        self,
+        do: Callable[[], Found],
+        then: Callable[[Found], object],
+        failed: Callable[[str], object] | None = None,
+        *,
+        group: str,
+    ) -> None:
+        """Have done in a thread what may take longer than a person waits for a key. Then the page is told: `then` gets
+        what was found, `failed` what prevented it, which otherwise is said. Nobody is told of what was begun before the
+        last of a `group`, or once the page is left."""
 
         def work() -> None:
             try:
-                with open_store(project) as store:
-                    tell = partial(then, do(store))
+                tell = partial(then, do())
             except (Refusal, OSError) as error:
                 tell = partial(failed or self.say, trouble(error))
             if not get_current_worker().is_cancelled:

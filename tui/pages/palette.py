@@ -58,7 +58,8 @@ class Palette(Page):
 
     def on_mount(self) -> None:
         words = Offer("glossary", _("go to the glossary"))
-        found = [*_actions(self._about), words, *(_places(self.book.store) if self.book.has_project else ())]
+        machine = Offer("doctor", _("go to the doctor: machine and project"))
+        found = [*_actions(self._about), words, *(_places(self.book.store) if self.book.has_project else ()), machine]
         self._offers = {offer.name: offer for offer in found}
         self._show("")
         self.query_one(Field).focus()
@@ -121,11 +122,13 @@ def _places(store: Store) -> Iterator[Offer]:
         yield Offer("comparison", _("go to the comparison of batch sizes"))
     if launches.best(store) is not None:
         yield Offer("design", _("go to the design of a round"))
+        yield Offer("configurations", _("go to the configurations, side by side"))
         yield Offer("export", _("go to the export"))
         if not store.project.settings.command:
             yield Offer("look", _("go to the look at the test split"))
     yield Offer("decisions", _("go to the decisions"))
     yield Offer("insights", _("go to the insights"))
+    yield Offer("report", _("go to the report"))
     for batch in reversed(trials.batches(store)):
         if batch.kind == "round":
             yield Offer(f"round {batch.name}", _("go to {name}").format(name=batch.name))

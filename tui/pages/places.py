@@ -74,6 +74,14 @@ def page(place: str) -> Page:
             from tui.pages.decisions import DecisionsPage
 
             return DecisionsPage()
+        case "configurations":
+            from tui.pages.configurations import ConfigurationsPage
+
+            return ConfigurationsPage()
+        case "doctor":
+            from tui.pages.doctor import DoctorPage
+
+            return DoctorPage()
         case "export":
             from tui.pages.export import ExportPage
 

@@ -18,6 +18,7 @@ from state.trials import ENDED, Trial
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Series
+from tui.differing import differences
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import figure
@@ -26,10 +27,9 @@ from tui.text_table import lines
 from tui.theme import MARKS, STATUSES
 from tui.widgets.growing import Curves, unbounded
 from tui.widgets.text import show
-from wizard.quantity import duration, memory, setting
+from wizard.quantity import duration, memory
 
 LOG_LINES = 12
-SEED, THREADS = "training.seed", "runtime.threads"
 
 
 class TrialPage(Page):
@@ -146,7 +146,9 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
         )
     yield progress
     result = entry.result if entry.status in ENDED or entry.status == "stopped" else None
-    yield "  ".join((*_machine(store, entry, result or {}), _("seed {seed}").format(seed=settings.get(SEED, "-"))))
+    yield "  ".join(
+        (*_machine(store, entry, result or {}), _("seed {seed}").format(seed=settings.get("training.seed", "-")))
+    )
 
 
 def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str]:
@@ -173,12 +175,7 @@ def _details(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[s
     if best is None:
         yield _("There is no best configuration to compare it with.")
     else:
-        keys = [key for key in {**best.settings, **settings} if key not in (SEED, THREADS)]
-        rows = [
-            [key, _written(best.settings.get(key)), _written(settings.get(key))]
-            for key in keys
-            if best.settings.get(key) != settings.get(key)
-        ]
+        rows = differences(best.settings, settings)
         if rows:
             yield from lines([_("differs from the best configuration in"), _("there"), _("here")], rows)
         else:
@@ -187,7 +184,3 @@ def _details(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[s
     yield ""
     yield _("The end of its log:") if tail else _("It has printed nothing yet.")
     yield from tail
-
-
-def _written(value: Any) -> str:
-    return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else setting(value)

@@ -22,6 +22,7 @@ CHOICES = {
     "new": (say("Start a project on your own data"), say("folders of images, or a file of labelled texts")),
     "new-command": (say("Start a project on your own training script"), say("its command, run as it is")),
     "open": (say("Open a project"), say("type the folder that holds its tunebook.toml")),
+    "doctor": (say("Doctor"), say("what this machine offers for training")),
     "quit": (say("Leave"), say("nothing has been started or written")),
 }
 
@@ -54,7 +55,7 @@ class Welcome(Page):
         match event.option_id:
             case "demo":
                 self.book.attempt(self._demo)
-            case "new" | "new-command":
+            case "new" | "new-command" | "doctor":
                 self.book.open(str(event.option_id))
             case "open":
                 self._type(True)

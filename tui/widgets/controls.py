@@ -118,10 +118,25 @@ class Field(Input):
         super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
         self.cursor_blink = False
 
+    async def action_submit(self) -> None:
+        """Whoever waits for the line is told at once. By a message, as Textual's own does it, what is pressed next
+        would be typed into a line that is done."""
+        taken = self.Submitted(self, self.value)
+        for node in self.ancestors:
+            if take := getattr(node, "on_input_submitted", None):
+                take(taken)
+                return
+
     async def _on_key(self, event: Key) -> None:
         """In the order in which keys come. Textual types a letter at once, but does what a key is bound to only when
         the key has come up to the application: of a fast hand, or of a slow line that brings several keys together,
         a letter went before the backspace that was pressed before it."""
+        if self.app.focused is not self:
+            # Meant for what is there after the line was taken.
+            event.stop()
+            event.prevent_default()
+            self.app.post_message(Key(event.key, event.character))
+            return
         bound = self.screen.active_bindings.get(event.key)
         if bound is None or bound.node is not self or self.check_consume_key(event.key, event.character):
             await super()._on_key(event)

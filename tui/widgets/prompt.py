@@ -74,7 +74,8 @@ class Prompt(Vertical):
         asking = bool(self.display)
         self.display = False
         if asking and self._before is not None:
-            self._before.focus()
+            # Now, and not after what was pressed meanwhile.
+            self.screen.set_focus(self._before)
         return asking
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -1,0 +1,73 @@
+"""The configurations worth comparing: those that were the best once, candidates, and the best trial of each round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from presets.language import Message, say
+from rounds import planning
+from state import configurations, launches, trials
+from state.database import Store
+from state.launches import Launch
+from state.trials import ENDED, Batch
+from tui.report.of_launches import reached
+from tui.widgets.trial_table import ranked
+
+DECIDED = {"adopt": say("the best once"), "reject": say("rejected"), "repeat": say("undecided")}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A configuration: where it comes from, what became of it, its result, and the page on which it stands. `selected`:
+    whether it is known by the very result that is shown."""
+
+    name: str
+    what: Message
+    value: float | None
+    selected: bool
+    settings: dict[str, Any]
+    place: str
+    best: bool = False
+
+
+def contenders(store: Store) -> list[Contender]:
+    """The best configuration first, then the others, the last first."""
+    last = {entry.batch: entry for entry in launches.launches(store)}
+    adopted = [entry for entry in last.values() if entry.decision == "adopt"]
+    now = max(adopted, key=lambda entry: entry.number, default=None)
+    found = [_launched(store, entry, entry is now) for entry in last.values()]
+    for batch in trials.batches(store):
+        if batch.kind == "launch" and batch.name not in last:
+            found.append(_waiting(store, batch))
+        elif batch.kind == planning.KIND:
+            found += _best_trial(store, batch)
+    return sorted(reversed(found), key=lambda one: not one.best)
+
+
+def _launched(store: Store, entry: Launch, now: bool) -> Contender:
+    batch = trials.batch(store, entry.batch)
+    return Contender(
+        entry.batch,
+        say("the best now") if now else DECIDED[entry.decision],
+        reached(store, entry),
+        False,
+        configurations.configuration(store, entry.candidate).settings,
+        f"launch {entry.batch}" if batch.kind == "launch" else "decisions",
+        now,
+    )
+
+
+def _waiting(store: Store, batch: Batch) -> Contender:
+    settings = configurations.configuration(store, batch.plan["candidate"]).settings
+    return Contender(batch.name, say("undecided"), None, False, settings, f"launch {batch.name}")
+
+
+def _best_trial(store: Store, batch: Batch) -> Iterator[Contender]:
+    listed = trials.trials(store, batch.name)
+    for entry in ranked(listed, store.project.settings.direction)[:1]:
+        what = say("best of {name}", name=batch.name)
+        if any(other.status not in ENDED for other in listed):
+            what = say("best of {name} so far", name=batch.name)
+        yield Contender(entry.id, what, entry.best, True, trials.trial_settings(store, entry), f"trial {entry.id}")
