@@ -1,4 +1,7 @@
-"""A launch: candidate and best configuration run again with fresh seeds; a person decides (G16, P13, engine.md 3.2)."""
+"""A launch: candidates and best configuration run again with fresh seeds; a person decides (G16, P13, engine.md 3.2).
+
+Of several candidates (`shortlist`) the one whose fresh runs are the best on average goes on alone; the verdict's
+thresholds make up for that choice (`decision`)."""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from presets.language import Message, say, stored, told
+from presets.language import Message, restored, say, stored, told
 from rounds import decision, planning, reviewing, seeds, tunables
 from rounds.decision import Complexity, Verdict
-from rounds.record import Direction, ranked, turned
+from rounds.record import Direction, ranked, turned, usable
+from rounds.statistics import mean
 from state import configurations, launches, trials
 from state.database import Store
 from state.document import content_hash
@@ -57,14 +61,56 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
 
-def start(store: Store, proposal: Proposal, *, runs: int = decision.RUNS[0], wanted: str = "run") -> Batch:
+@dataclass(frozen=True)
+class Entrant:
+    """A candidate of a launch that has begun: `study` its runs, `trial` the one that made it known, `candidate` the
+    hash of its configuration, `changes` and `added` what it changes, `threads` those of each run (0: all)."""
+
+    study: str
+    trial: str
+    candidate: str
+    changes: tuple[Message, ...]
+    added: tuple[Message, ...]
+    threads: int
+
+
+def entrants(plan: Mapping[str, Any]) -> tuple[Entrant, ...]:
+    """The candidates of a launch by its plan, the leader of the round first."""
+    return tuple(
+        Entrant(
+            CANDIDATE if place == 1 else f"{CANDIDATE}-{place}",
+            entry["trial"],
+            entry["candidate"],
+            tuple(map(restored, entry["changes"])),
+            tuple(map(restored, entry["added"])),
+            int(entry["threads"] or 0),
+        )
+        for place, entry in enumerate((plan, *plan.get("rivals", ())), 1)
+    )
+
+
+def start(
+    store: Store,
+    proposal: Proposal,
+    rivals: Sequence[Proposal] = (),
+    *,
+    runs: int = decision.RUNS[0],
+    wanted: str = "run",
+) -> Batch:
     """Queue `runs` runs of each side with fresh seeds, less those of the best configuration that count again.
 
-    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs.
+    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs. Raises
+    ValueError for more rivals than there are thresholds for.
     """
+    if 1 + len(rivals) not in decision.SIMPLE:
+        raise ValueError(f"a launch has at most {max(decision.SIMPLE)} candidates, not {1 + len(rivals)}")
     plan = _plan(store, proposal)
+    if rivals:
+        plan["rivals"] = [_entered(store, rival) for rival in rivals]
     number = len(trials.batches(store, KIND)) + 1
-    new = _new_runs(store, plan, number, {CANDIDATE: runs, BEST: runs - len(proposal.reused)}, {})
+    wanted_runs = {f"{CANDIDATE}-{place}": runs for place in range(2, len(rivals) + 2)}
+    wanted_runs = {CANDIDATE: runs, **wanted_runs, BEST: runs - len(proposal.reused)}
+    new = _new_runs(store, plan, number, wanted_runs, {})
     return trials.add_batch(store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=new, wanted=wanted)
 
 
@@ -98,7 +144,7 @@ def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: s
 def judge(store: Store, name: str) -> Verdict:
     """What the runs of a launch say. Refuses while any is at work, and where one failed for no fault of its own."""
     batch = _launch(store, name)
-    sides = _sides(store, batch)
+    sides = sides_of(store, batch)
     for entry in (entry for side in sides.values() for entry in side):
         if entry.status == "failed":
             raise Refusal(
@@ -109,15 +155,34 @@ def judge(store: Store, name: str) -> Verdict:
         if entry.status not in trials.ENDED:
             raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
     direction = reviewing.direction(store)
-    scores = {side: [_score(entry, direction) for entry in runs] for side, runs in sides.items()}
+    scores = {side: [score(entry, direction) for entry in runs] for side, runs in sides.items()}
+    found = survivor(store, batch)
     return decision.judge(
-        scores[CANDIDATE],
+        scores[found.study],
         scores[BEST],
         direction,
-        bool(batch.plan["added"]),
+        bool(found.added),
         reviewing.noise(store),
         reviewing.values(store),
+        entrants=len(entrants(batch.plan)),
     )
+
+
+def survivor(store: Store, batch: Batch) -> Entrant:
+    """The candidate that goes on: of those that did not diverge the one whose first fresh runs, of which every
+    candidate has as many, are the best on average; of equal ones that which the round ranked higher.
+
+    Never the round's own results, which chose the candidates. Before all have ended it is the leader of the round.
+    """
+    found = entrants(batch.plan)
+    direction, sides = reviewing.direction(store), sides_of(store, batch)
+    first = min(len(sides[entrant.study]) for entrant in found)
+    runs = {entrant.study: sides[entrant.study][:first] for entrant in found}
+    if not first or any(entry.status not in trials.ENDED for own in runs.values() for entry in own):
+        return found[0]
+    costs = {side: [turned(score(entry, direction), direction) for entry in own] for side, own in runs.items()}
+    steady = [entrant for entrant in found if all(map(usable, costs[entrant.study]))]
+    return min(steady or found[:1], key=lambda entrant: mean(costs[entrant.study]))
 
 
 def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
@@ -139,7 +204,7 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     launches.launch(
         store,
         batch=name,
-        candidate=batch.plan["candidate"],
+        candidate=survivor(store, batch).candidate,
         previous=best.hash,
         decision=chosen,
         reason=stored(reason),
@@ -151,7 +216,8 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
 
 def _run_more(store: Store, batch: Batch, runs: int) -> None:
     """Bring each side to so many runs; where the verdict asks for no more, one more of each."""
-    have = {side: len(entries) for side, entries in _sides(store, batch).items()}
+    going = (survivor(store, batch).study, BEST)
+    have = {side: len(entries) for side, entries in sides_of(store, batch).items() if side in going}
     runs = runs if runs > min(have.values()) else min(have.values()) + 1
     missing = {side: runs - count for side, count in have.items()}
     trials.add_trials(store, batch.name, _new_runs(store, batch.plan, batch.number, missing, have))
@@ -167,6 +233,16 @@ def _leader(store: Store, name: str) -> Trial:
 
 def _plan(store: Store, proposal: Proposal) -> dict[str, Any]:
     """What is kept of a launch: both configurations, the candidate's saved with where each value comes from."""
+    return {
+        "round": proposal.round,
+        "best": proposal.best,
+        "reused": list(proposal.reused),
+        **_entered(store, proposal),
+    }
+
+
+def _entered(store: Store, proposal: Proposal) -> dict[str, Any]:
+    """What is kept of one candidate."""
     best = configurations.configuration(store, proposal.best)
     why = stored(say("found in {round} ({trial})", round=proposal.round, trial=proposal.trial))
     changed = {key for key, value in proposal.candidate.items() if best.settings.get(key) != value}
@@ -178,11 +254,8 @@ def _plan(store: Store, proposal: Proposal) -> dict[str, Any]:
         best.hash,
     )
     return {
-        "round": proposal.round,
         "trial": proposal.trial,
         "candidate": candidate,
-        "best": best.hash,
-        "reused": list(proposal.reused),
         "changes": [stored(message) for message in proposal.complexity.changes],
         "added": [stored(message) for message in proposal.complexity.added],
         "threads": trials.trial(store, proposal.trial).overrides.get(planning.THREADS),
@@ -199,13 +272,17 @@ def _launch(store: Store, name: str) -> Batch:
 def _new_runs(
     store: Store, plan: Mapping[str, Any], number: int, runs: Mapping[str, int], have: Mapping[str, int]
 ) -> list[NewTrial]:
-    """Runs of both sides in turn, so that a launch that ends early has as many of each."""
+    """Runs of all sides in turn, so that a launch that ends early has as many of each."""
     settings = configurations.configuration(store, plan["best"]).settings
-    candidate = configurations.configuration(store, plan["candidate"]).settings
-    # None takes away what the candidate has not.
-    changes = {key: candidate.get(key) for key in {**settings, **candidate} if candidate.get(key) != settings.get(key)}
-    threads = {planning.THREADS: plan["threads"]} if plan["threads"] else {}
-    sides = {CANDIDATE: {**changes, **threads}, BEST: threads}
+    found = entrants(plan)
+    sides = {}
+    for entrant in found:
+        candidate = configurations.configuration(store, entrant.candidate).settings
+        # None takes away what the candidate has not.
+        changes = {key: candidate.get(key) for key in {**settings, **candidate}}
+        changes = {key: value for key, value in changes.items() if value != settings.get(key)}
+        sides[entrant.study] = {**changes, **_threads(entrant)}
+    sides[BEST] = _threads(found[0])
     places = [
         (side, place) for place in range(max(runs.values(), default=0)) for side in sides if place < runs.get(side, 0)
     ]
@@ -217,19 +294,22 @@ def _new_runs(
     ]
 
 
+def _threads(entrant: Entrant) -> dict[str, int]:
+    return {planning.THREADS: entrant.threads} if entrant.threads else {}
+
+
 def _used_seeds(store: Store) -> set[int]:
     """Every seed that a trial of the project has had."""
     return {int(trials.trial_settings(store, entry).get(seeds.KEY, 0)) for entry in trials.trials(store)}
 
 
-def _sides(store: Store, batch: Batch) -> dict[str, list[Trial]]:
-    """The runs that count, of each side."""
-    own = trials.trials(store, batch.name)
-    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
-    return {
-        CANDIDATE: [entry for entry in own if entry.study == CANDIDATE],
-        BEST: [*reused, *(entry for entry in own if entry.study == BEST)],
-    }
+def sides_of(store: Store, batch: Batch) -> dict[str, list[Trial]]:
+    """The runs that count, of each side: the candidates' studies, and BEST."""
+    sides: dict[str, list[Trial]] = {entrant.study: [] for entrant in entrants(batch.plan)}
+    sides[BEST] = [trials.trial(store, id) for id in batch.plan["reused"]]
+    for entry in trials.trials(store, batch.name):
+        sides[entry.study].append(entry)
+    return sides
 
 
 def _runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
@@ -249,7 +329,7 @@ def _pipeline(entry: Trial) -> tuple[Any, ...]:
     return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
 
 
-def _score(entry: Trial, direction: Direction) -> float:
+def score(entry: Trial, direction: Direction) -> float:
     """The result of a run; of one without a usable one the worst there is."""
     usable = entry.status == "complete" and entry.best is not None
     return entry.best if usable and entry.best is not None else turned(math.inf, direction)
@@ -263,9 +343,16 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
             {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
             for entry in entries
         ]
-        for side, entries in _sides(store, batch).items()
+        for side, entries in sides_of(store, batch).items()
     }
-    return {"suggested": verdict.decision, "message": stored(verdict.message), **_finite(figures), "sides": runs}
+    chosen = survivor(store, batch)
+    return {
+        "suggested": verdict.decision,
+        "survivor": chosen.study,
+        "message": stored(verdict.message),
+        **_finite(figures),
+        "sides": runs,
+    }
 
 
 def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:

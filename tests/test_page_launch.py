@@ -169,3 +169,33 @@ async def test_where_there_is_nothing_to_launch_the_page_says_why(store: Store) 
             await wait_for_text(pilot, why)
             await pilot.press("s", "a", "escape")
             await wait_for(pilot, lambda: isinstance(app.screen, Home))
+
+
+async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store) -> None:
+    batch = planning.save(store, planning.propose(store, trials=12), wanted="run")
+    for place, entry in enumerate(trials.trials(store, batch.name)):
+        small_project.end(store, entry.id, 0.3 + 0.01 * place)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        page = LaunchPage(batch.name)
+        await pilot.app.push_screen(page)
+        await wait_for_text(pilot, "On the shortlist beside it")
+        assert "round-2-003 (0.32)" in shown(app)
+        await pilot.press("o")
+        await wait_for_text(pilot, "It is the only candidate. One candidate, as you chose.")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is not page)
+        await pilot.app.push_screen(LaunchPage(batch.name))
+        await wait_for_text(pilot, "On the shortlist beside it")
+        await pilot.press("s")
+        await wait_for_text(pilot, "launch-1-012")
+        assert "candidate 3" in shown(app)
+        left = {"candidate": 0.5, "candidate-2": 0.2, "candidate-3": 0.21, "best": 0.4}
+        for entry in trials.trials(store, "launch-1"):
+            small_project.end(store, entry.id, left[entry.study] + 0.001 * (entry.position % 3))
+        await wait_for_text(pilot, "round-2-001: 0.501 on average, clearly worse, dropped")
+        await wait_for_text(pilot, "round-2-002: 0.201 on average, goes on")
+        await pilot.press("a")
+        await wait_for_text(pilot, "Adopted.")
+    assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import _, say
-from rounds import launching
+from rounds import launching, shortlist
 from rounds.decision import CUT, RUNS, Verdict
 from rounds.launching import Choice, Proposal
 from rounds.lineage import Link
+from rounds.shortlist import Shortlist, Standing
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
+from tui import sides
 from tui.say import figure
 from tui.session import Session
 from tui.watch import watch
@@ -24,11 +26,13 @@ CHOICES: tuple[Choice, ...] = ("adopt", "reject", "repeat")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a launch: its batch, the last verdict, and what was decided (None: nothing yet)."""
+    """What came of a launch: its batch, the last verdict, what was decided (None: nothing yet), and how the candidates
+    of a shortlist stand."""
 
     batch: str
     verdict: Verdict
     decided: Choice | None
+    shortlist: tuple[Standing, ...] = ()
 
 
 def undecided(store: Store) -> Batch | None:
@@ -43,8 +47,10 @@ def undecided(store: Store) -> Batch | None:
     return waiting[-1] if waiting else None
 
 
-def begin(session: Session, store: Store, proposal: Proposal, runs: int | None) -> Batch:
-    """Say what the launch would change, and start its runs."""
+def begin(
+    session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
+) -> Batch:
+    """Say what the launch would change, and start its runs; without a shortlist it has one candidate."""
     session.progress(
         _("Launching {trial} of {round}: candidate and best configuration run again with fresh seeds").format(
             trial=proposal.trial, round=proposal.round
@@ -52,7 +58,14 @@ def begin(session: Session, store: Store, proposal: Proposal, runs: int | None) 
     )
     for message in proposal.complexity.changes:
         session.progress(f"  {message.text()}")
-    return launching.start(store, proposal, runs=runs or RUNS[0])
+    rivals = listed.rivals if listed else ()
+    for rival in rivals:
+        session.progress(_("On the shortlist beside it: {trial}").format(trial=rival.trial))
+        for message in rival.complexity.changes:
+            session.progress(f"  {message.text()}")
+    if listed:
+        session.progress(listed.why.text())
+    return launching.start(store, proposal, rivals, runs=runs or RUNS[0])
 
 
 def run(session: Session, store: Store, batch: Batch) -> Verdict:
@@ -65,6 +78,8 @@ def run(session: Session, store: Store, batch: Batch) -> Verdict:
     if any(entry.status not in trials.ENDED for entry in listed):
         raise Refusal("{name} was stopped before its end. Go on with: tunebook launch", name=batch.name)
     verdict = launching.judge(store, batch.name)
+    for standing in shortlist.standings(store, batch):
+        session.progress("  " + sides.standing(standing))
     show(session, store, verdict)
     return verdict
 
@@ -120,6 +135,17 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "p_value": verdict.p_value,
         "probability_of_improvement": better and [better.probability, better.low, better.high],
         "diverged": verdict.diverged,
+        "shortlist": [
+            {
+                "study": standing.entrant.study,
+                "trial": standing.entrant.trial,
+                "configuration": standing.entrant.candidate,
+                "mean": standing.mean,
+                "goes_on": standing.goes_on,
+                "clearly_worse": standing.clearly_worse,
+            }
+            for standing in outcome.shortlist
+        ],
     }
 
 

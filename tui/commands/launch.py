@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import launching, lineage, planning
+from rounds import launching, lineage, planning, shortlist
 from rounds.decision import Verdict
 from state import trials
 from state.database import Store
@@ -18,12 +18,20 @@ from tui.session import Session, answering
 
 @click.command(
     help=_(
-        "Run the best trial of ROUND (otherwise of the last round that has run) and the best configuration again "
-        "with fresh seeds, judge the difference, and record a decision. An undecided launch is gone on with."
+        "Run the best trial of ROUND (otherwise of the last round that has run), those next to it, and the best "
+        "configuration again with fresh seeds, judge the difference, and record a decision. An undecided launch is "
+        "gone on with."
     )
 )
 @click.argument("round_", metavar="[ROUND]", required=False)
 @click.option("--trial", metavar="ID", help=_("the trial to launch; otherwise the round's best"))
+@click.option(
+    "--shortlist",
+    "length",
+    type=click.IntRange(1, shortlist.LONGEST),
+    metavar="N",
+    help=_("candidates, of which fresh runs choose one; otherwise those that the round cannot tell apart, at most 3"),
+)
 @click.option("--runs", type=click.IntRange(min=2), metavar="N", help=_("runs of each; otherwise 3"))
 @click.option(
     "--decide", "chosen", type=click.Choice(deciding.CHOICES), help=_("what to decide when the runs have ended")
@@ -41,6 +49,7 @@ def launch(
     session: Session,
     round_: str | None,
     trial: str | None,
+    length: int | None,
     runs: int | None,
     chosen: launching.Choice | None,
     reason: str,
@@ -69,7 +78,9 @@ def launch(
         batch = deciding.undecided(store)
         if batch is None or trial is not None:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
-            batch = deciding.begin(session, store, proposal, runs)
+            # Whoever names a trial means that one.
+            length = length or (1 if trial else None)
+            batch = deciding.begin(session, store, proposal, runs, shortlist.choose(store, proposal, length))
         while True:
             verdict = deciding.run(session, store, batch)
             decided = chosen or (deciding.suggested(verdict) if yes else None)
@@ -86,7 +97,9 @@ def launch(
         session.text(_("Nothing is decided yet. Next: tunebook launch --decide adopt|reject|repeat"))
     else:
         session.text(_("Next: tunebook export DIR, or tunebook round plan"))
-    session.answer(deciding.document(deciding.Outcome(batch.name, verdict, decided)))
+    with session.store() as store:
+        standings = shortlist.standings(store, batch)
+    session.answer(deciding.document(deciding.Outcome(batch.name, verdict, decided, standings)))
 
 
 def _last_round(store: Store, trial: str | None) -> str:

@@ -10,12 +10,15 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
-from rounds import launching, supervisor
+from rounds import launching, shortlist, supervisor
 from rounds.decision import CUT, Verdict
 from rounds.launching import Choice, Proposal
+from rounds.shortlist import Shortlist
 from state import launches, trials
+from state.database import Store
 from state.launches import Launch
 from state.trials import Trial
+from tui import sides
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import figure
@@ -39,6 +42,7 @@ class LaunchPage(Page):
         super().__init__()
         self._of = name
         self._proposal: Proposal | None = None
+        self._listed: Shortlist | None = None
         self._asked = False
         self._verdict: Verdict | None = None
         self._refused = ""
@@ -66,8 +70,7 @@ class LaunchPage(Page):
             if not self._asked:
                 self._asked = True
                 self._show("#runs", iter([Content(_("Looking for the best trial"))]))
-                propose = partial(launching.propose, name=self._of)
-                self.behind(propose, self._proposed, self._nothing, group="launch")
+                self.behind(partial(_propose, self._of), self._proposed, self._nothing, group="launch")
             return
         self._show("#runs", _runs(self, self._of))
         results = [(entry.status, entry.best) for entry in trials.trials(store, self._of)]
@@ -85,6 +88,8 @@ class LaunchPage(Page):
             return self._verdict is not None and not self._decided()
         if action == "unrepeated":
             return self._proposal is not None
+        if action == "alone":
+            return self._listed is not None and bool(self._listed.rivals)
         if action == "start":
             return self._proposal is not None or bool(self._resting())
         if action == "stop":
@@ -93,13 +98,13 @@ class LaunchPage(Page):
             return self._over()
         return True
 
-    def _proposed(self, proposal: Proposal) -> None:
-        self._proposal = proposal
-        self._show("#runs", _proposal(self, proposal))
+    def _proposed(self, found: tuple[Proposal, Shortlist]) -> None:
+        self._proposal, self._listed = found
+        self._show("#runs", _proposal(self, *found))
         self.refresh_bindings()
 
     def _nothing(self, why: str) -> None:
-        self._proposal = None
+        self._proposal = self._listed = None
         nothing = Content.styled(_("There is nothing to launch here."), "bold")
         self._show("#runs", iter([nothing, Content(printable(why))]))
         self.refresh_bindings()
@@ -114,15 +119,20 @@ class LaunchPage(Page):
         if chosen is not None and self._decide(chosen, event.value):
             self.leave()
 
+    def action_alone(self) -> None:
+        """Launch the best trial alone, without those next to it."""
+        if self._proposal is not None:
+            self._proposed((self._proposal, Shortlist((), say("One candidate, as you chose."))))
+
     def action_start(self) -> None:
-        """Start the fresh runs of both sides; what was stopped goes on, and what failed is tried again."""
-        proposal = self._proposal
+        """Start the fresh runs of all sides; what was stopped goes on, and what failed is tried again."""
+        proposal, listed = self._proposal, self._listed
 
         def start() -> None:
             store = self.book.store
             if proposal is not None:
-                self._of = launching.start(store, proposal).name
-                self._proposal = None
+                self._of = launching.start(store, proposal, listed.rivals if listed else ()).name
+                self._proposal = self._listed = None
             else:
                 for entry in trials.trials(store, self._of):
                     if entry.status == "failed":
@@ -172,7 +182,7 @@ class LaunchPage(Page):
         def record() -> None:
             if self._proposal is not None:
                 self._of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
-                self._proposal = None
+                self._proposal = self._listed = None
                 return
             launching.decide(self.book.store, self._of, choice, words)
             supervisor.ensure(self.book.project)
@@ -236,7 +246,12 @@ class LaunchPage(Page):
         (field if typing else self.query_one(Reading)).focus()
 
 
-def _proposal(page: LaunchPage, proposal: Proposal) -> Iterator[Content]:
+def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist]:
+    proposal = launching.propose(store, name)
+    return proposal, shortlist.choose(store, proposal)
+
+
+def _proposal(page: LaunchPage, proposal: Proposal, listed: Shortlist) -> Iterator[Content]:
     yield Content.styled(_("{trial} could become the best configuration.").format(trial=proposal.trial), "bold")
     entry = trials.trial(page.book.store, proposal.trial)
     if entry.best is not None:
@@ -256,18 +271,33 @@ def _proposal(page: LaunchPage, proposal: Proposal) -> Iterator[Content]:
             _("{count} earlier runs of the best configuration count again.").format(count=len(proposal.reused))
         )
     yield Content("")
-    yield Content.styled(_("s: run both again with fresh seeds"), "bold")
+    yield from _shortlist(page, listed)
+    yield Content("")
+    yield Content.styled(_("s: run all sides again with fresh seeds"), "bold")
     yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
+
+
+def _shortlist(page: LaunchPage, listed: Shortlist) -> Iterator[Content]:
+    """The other candidates, or why there are none."""
+    if not listed.rivals:
+        yield Content(_("It is the only candidate. {why}").format(why=listed.why.text()))
+        return
+    yield Content(_("On the shortlist beside it, for fresh runs to choose from:"))
+    for rival in listed.rivals:
+        best = trials.trial(page.book.store, rival.trial).best
+        changes = " ".join(message.text() for message in rival.complexity.changes)
+        yield Content(f"- {rival.trial} ({figure(best)}): {printable(changes)}")
+    yield Content(listed.why.text())
+    yield Content(_("o: only the best one"))
 
 
 def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     store = page.book.store
     batch = trials.batch(store, name)
     reused = [trials.trial(store, id) for id in batch.plan["reused"]]
-    names = {"candidate": _("candidate"), "best": _("best so far")}
     rows = [
         [
-            names.get(entry.study, entry.study) if entry.batch == name else names["best"],
+            sides.side(batch.plan, entry, name, _("best so far")),
             entry.id,
             STATUSES[entry.status].badge(ascii_only=page.book.ascii_only),
             str(entry.steps_done),
@@ -280,8 +310,12 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     yield Content.styled(header, "underline")
     yield from map(Content, table)
     yield Content("")
-    for message in batch.plan["changes"]:
-        yield Content(f"- {printable(restored(message).text())}")
+    for standing in (standings := shortlist.standings(store, batch)):
+        yield Content(f"- {sides.standing(standing)}")
+    if standings:
+        yield Content("")
+    for message in launching.survivor(store, batch).changes:
+        yield Content(f"- {printable(message.text())}")
     yield Content("")
 
 

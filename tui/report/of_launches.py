@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import _, restored
+from rounds import launching, shortlist
 from state import configurations, launches, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
 from state.launches import Launch
 from state.trials import Batch
+from tui import sides
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Part, Picture, Section, Words
@@ -31,7 +33,7 @@ def reached(store: Store, launch: Launch) -> float | None:
         entry.best
         for entry in trials.trials(store, launch.batch)
         if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best)
-        if batch.kind != "launch" or entry.study == "candidate"
+        if batch.kind != "launch" or entry.study == launching.survivor(store, batch).study
     ]
     if batch.kind == "launch":
         return sum(own) / len(own) if own else None
@@ -46,10 +48,11 @@ def launch_section(store: Store, batch: Batch) -> Section:
 def _launch(store: Store, batch: Batch) -> Iterator[Part]:
     decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
     words = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}
+    found = launching.survivor(store, batch)
     yield Facts(
         (
-            (_("candidate"), f"{batch.plan.get('candidate', '-')} ({batch.plan.get('trial', '-')})"),
-            (_("in place of"), str(batch.plan.get("best", "-"))),
+            (_("candidate"), f"{found.candidate} ({found.trial})"),
+            (_("in place of"), str(batch.plan["best"])),
             *(
                 (_("decided"), f"{words.get(entry.decision, entry.decision)}, {entry.by}, {entry.at[:10]}")
                 for entry in decided
@@ -62,10 +65,13 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
     yield from _changes(store, batch)
     listed = trials.trials(store, batch.name)
     metric = f"val/{store.project.settings.metric}"
-    names = {"candidate": _("candidate"), "best": _("best configuration")}
-    sides = {side: [entry for entry in listed if entry.study == side] for side in names}
-    reused = [trials.trial(store, id) for id in batch.plan.get("reused", ())]
-    sides["best"] = [*reused, *sides["best"]]
+    names = sides.names(batch.plan, _("best configuration"))
+    runs = {side: [entry for entry in listed if entry.study == side] for side in names}
+    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
+    runs["best"] = [*reused, *runs["best"]]
+    if standings := shortlist.standings(store, batch):
+        yield Words(_("The shortlist, by the first fresh runs of each:"))
+        yield from (Words(sides.standing(standing)) for standing in standings)
     yield Grid(
         (_("side"), _("trial"), _("seed"), _("state"), metric),
         [
@@ -76,7 +82,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
                 STATUSES[entry.status].word.text(),
                 figure(entry.best),
             )
-            for side, entries in sides.items()
+            for side, entries in runs.items()
             for entry in entries
         ],
         right=(2, 4),
@@ -92,25 +98,26 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
             ["feasible" if entry.status == "complete" else "infeasible" for entry in entries],
             [entry.id for entry in entries],
         )
-        for place, (side, entries) in enumerate(sides.items(), 1)
+        for place, (side, entries) in enumerate(runs.items(), 1)
         if entries
     ]
-    title = "   ".join(f"{place}: {names[side]}" for place, side in enumerate(sides, 1))
+    title = "   ".join(f"{place}: {names[side]}" for place, side in enumerate(runs, 1))
     if series:
-        axes = Axes(title, metric, x_range=(0.5, 2.5), empty=_("nothing to draw"), words=marks)
+        axes = Axes(title, metric, x_range=(0.5, len(runs) + 0.5), empty=_("nothing to draw"), words=marks)
         yield Picture(_("Each run with a seed of its own"), series, axes)
 
 
 def _changes(store: Store, batch: Batch) -> Iterator[Part]:
     """What the candidate changes in the best configuration, and what that adds in complexity."""
+    found = launching.survivor(store, batch)
     try:
-        candidate, best = (configurations.configuration(store, batch.plan[side]) for side in ("candidate", "best"))
-    except (Refusal, KeyError):
+        candidate, best = (configurations.configuration(store, name) for name in (found.candidate, batch.plan["best"]))
+    except Refusal:
         return
     rows = list(_differences(best, candidate))
     if rows:
         yield Grid((_("setting"), _("before"), _("candidate")), rows)
-    added = [restored(entry).text() for entry in batch.plan.get("added", ())]
+    added = [message.text() for message in found.added]
     yield Words(_("It adds complexity: {what}").format(what=" ".join(added)) if added else _("It adds no complexity."))
 
 

@@ -1,0 +1,112 @@
+"""Which trials of a round are launched together, and how they stand (engine.md 3.2: k = 3, three fresh runs each).
+
+The best of a round by one run each is the luckiest as much as the best: where the next ones are not clearly worse, they
+get fresh runs as well, and those choose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from presets.language import Message, say
+from rounds import decision, launching, reviewing
+from rounds.launching import Entrant, Proposal
+from rounds.record import TrialRecord, cost, ranked, turned, usable
+from rounds.statistics import deviation, mean
+from state import configurations, trials
+from state.database import Store
+from state.trials import Batch
+
+LONGEST = max(decision.SIMPLE)
+# A result is clearly worse from so many standard errors of the difference on.
+CLEAR = 2.0
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """The trials beside the leader of a round, and why so many."""
+
+    rivals: tuple[Proposal, ...]
+    why: Message
+
+
+def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortlist:
+    """The next best trials of the leader's round: so many that there are `length` candidates (as far as the round has
+    them), otherwise those that the round cannot tell from the leader, while the launch takes no more runs than the
+    round had."""
+    direction, noise = reviewing.direction(store), reviewing.noise(store)
+    order = _others(store, leader)
+    if length is not None:
+        rivals = tuple(launching.propose(store, leader.round, entry.id) for entry in order[: length - 1])
+        return Shortlist(rivals, say("As many candidates as were asked for, as far as the round has them."))
+    fitting = len(trials.trials(store, leader.round)) // decision.RUNS[0] - 1
+    if fitting < 2:
+        return Shortlist((), say("A shortlist would take more runs than the round had."))
+    best = trials.trial(store, leader.trial).best
+    if noise is not None and best is not None:
+        # Of two single runs.
+        near = turned(best, direction) + CLEAR * math.sqrt(2) * noise
+        order = [entry for entry in order if cost(entry, direction) <= near]
+    chosen = order[: min(LONGEST, fitting) - 1]
+    if not chosen:
+        return Shortlist((), say("All others are clearly worse than the best one."))
+    rivals = tuple(launching.propose(store, leader.round, entry.id) for entry in chosen)
+    if noise is None:
+        return Shortlist(
+            rivals, say("How much runs differ by chance is not known yet, so the next best could be better.")
+        )
+    return Shortlist(rivals, say("They differ from the best one by no more than runs may by chance."))
+
+
+def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
+    """The usable trials of the round that try something else than the leader and the best configuration, best first."""
+    best = configurations.configuration(store, leader.best).settings
+    seen = {reviewing.identity_of(best), reviewing.identity_of(leader.candidate)}
+    others = []
+    for record in ranked(reviewing.records(store, leader.round), reviewing.direction(store)):
+        if (identity := reviewing.identity(store, trials.trial(store, record.id))) not in seen:
+            seen.add(identity)
+            others.append(record)
+    return others
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A candidate after its first fresh runs, their mean in the metric's own direction (None: one diverged).
+
+    `goes_on`: it alone is judged; `clearly_worse`: by more than two standard errors than the one that does.
+    """
+
+    entrant: Entrant
+    mean: float | None
+    goes_on: bool
+    clearly_worse: bool
+
+
+def standings(store: Store, batch: Batch) -> tuple[Standing, ...]:
+    """How the candidates of a shortlist came out of their first runs; none before all have ended, and of one
+    candidate."""
+    return tuple(_standings(store, batch))
+
+
+def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
+    found, direction = launching.entrants(batch.plan), reviewing.direction(store)
+    sides = launching.sides_of(store, batch)
+    first = min(len(sides[entrant.study]) for entrant in found)
+    runs = {entrant.study: sides[entrant.study][:first] for entrant in found}
+    if len(found) == 1 or any(entry.status not in trials.ENDED for own in runs.values() for entry in own):
+        return
+    chosen = launching.survivor(store, batch)
+    costs = {study: [turned(launching.score(e, direction), direction) for e in own] for study, own in runs.items()}
+    ours = costs[chosen.study]
+    floor = reviewing.noise(store) or 0.0
+    for entrant in found:
+        theirs = costs[entrant.study]
+        if not all(map(usable, theirs)):
+            yield Standing(entrant, None, entrant == chosen, entrant != chosen)
+            continue
+        error = math.hypot(*(max(deviation(side), floor) for side in (ours, theirs))) / math.sqrt(first)
+        worse = mean(theirs) - mean(ours) > CLEAR * error
+        yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse)

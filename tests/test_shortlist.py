@@ -1,0 +1,167 @@
+"""The shortlist of a launch: who is on it, who goes on, and how often it errs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rounds import decision, launching, planning, shortlist
+from state import configurations, launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+
+TRIALS = 12
+RESULTS = [0.4, 0.5, None, 0.2, 0.22, 0.24, 0.6, 0.6, 0.6, 0.6, 0.6, 0.21]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project whose first round has ended: trial 4 the best, 12 and 5 the next."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        a_round(opened, RESULTS)
+        yield opened
+
+
+def a_round(store: Store, results: list[float | None]) -> str:
+    batch = planning.save(store, planning.propose(store, trials=len(results)))
+    for entry, best in zip(trials.trials(store, batch.name), results, strict=True):
+        small_project.end(store, entry.id, best, "infeasible" if best is None else "complete")
+    return batch.name
+
+
+def begin(store: Store, name: str = "round-1") -> str:
+    leader = launching.propose(store, name)
+    return launching.start(store, leader, shortlist.choose(store, leader).rivals).name
+
+
+def finish(store: Store, name: str, **results: list[float | None]) -> None:
+    """The runs that wait end so; None: diverged. Dashes of a study are underscores here."""
+    for entry in trials.trials(store, name):
+        if entry.status not in trials.ENDED:
+            value = results[entry.study.replace("-", "_")].pop(0)
+            small_project.end(store, entry.id, value, "infeasible" if value is None else "complete")
+    assert not any(results.values())
+
+
+def rivals(store: Store, name: str = "round-1", length: int | None = None) -> list[str]:
+    found = shortlist.choose(store, launching.propose(store, name), length)
+    return [rival.trial for rival in found.rivals]
+
+
+def test_the_next_best_are_listed_while_nothing_says_that_they_are_worse(store: Store) -> None:
+    assert rivals(store) == ["round-1-012", "round-1-005"]
+    assert rivals(store, length=1) == []
+    assert rivals(store, length=2) == ["round-1-012"]
+
+
+def test_what_is_clearly_worse_than_the_noise_from_run_to_run_is_not_listed(store: Store) -> None:
+    name = begin(store)
+    some = {"candidate_2": [0.3, 0.3, 0.3], "candidate_3": [0.3, 0.3, 0.3], "best": [0.4, 0.402, 0.398]}
+    finish(store, name, candidate=[0.2, 0.21, 0.19], **some)
+    launching.decide(store, name, "reject", "to see what the noise says")
+    # Pooled it is 0.005: two standard errors of the difference of two runs are 0.014.
+    assert rivals(store) == ["round-1-012"]
+
+
+def test_a_round_that_is_shorter_than_the_launch_gives_one_candidate(store: Store) -> None:
+    name = a_round(store, [0.3, 0.31, 0.32, 0.33])
+    found = shortlist.choose(store, launching.propose(store, name))
+    assert found.rivals == ()
+    assert "more runs than the round had" in found.why.text()
+    # Whoever wants it all the same gets it.
+    assert len(rivals(store, name, length=3)) == 2
+    assert len(rivals(store, a_round(store, RESULTS[:9]))) == 1
+
+
+def test_fresh_runs_choose_who_goes_on_alone(store: Store) -> None:
+    name = begin(store)
+    listed = trials.trials(store, name)
+    assert [entry.study for entry in listed] == ["candidate", "candidate-2", "candidate-3", "best"] * 3
+    assert len({entry.overrides["training.seed"] for entry in listed}) == 12
+    batch = trials.batch(store, name)
+    assert launching.survivor(store, batch).trial == "round-1-004"
+    assert shortlist.standings(store, batch) == ()
+    third = {"candidate_2": [0.36, 0.35, 0.37], "candidate_3": [0.30, 0.42, 0.36], "best": [0.40, 0.43, 0.37]}
+    finish(store, name, candidate=[0.50, 0.51, 0.52], **third)
+    # The second and the third come out alike; of those the second ranked higher.
+    found = launching.survivor(store, batch)
+    assert found.trial == "round-1-012"
+    told = {standing.entrant.study: standing for standing in shortlist.standings(store, batch)}
+    assert [study for study, standing in told.items() if standing.goes_on] == ["candidate-2"]
+    assert told["candidate"].clearly_worse
+    assert not told["candidate-3"].clearly_worse
+    assert told["candidate"].mean == pytest.approx(0.51)
+    assert launching.judge(store, name).decision == "repeat"
+    launching.decide(store, name, "repeat")
+    assert [entry.study for entry in trials.trials(store, name)[12:]] == ["candidate-2", "best"] * 2
+    finish(store, name, candidate_2=[0.35, 0.36], best=[0.41, 0.40])
+    assert launching.survivor(store, batch) == found
+    assert launching.judge(store, name).decision == "adopt"
+    launching.decide(store, name, "adopt")
+    best = launches.best(store)
+    assert best is not None
+    rate = trials.trial(store, "round-1-012").overrides["optimizer.learning_rate"]
+    assert best.settings["optimizer.learning_rate"] == rate
+    assert configurations.configuration(store, found.candidate).hash == best.hash
+    assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"
+    assert set(launches.launches(store)[-1].evidence["sides"]) == {"candidate", "candidate-2", "candidate-3", "best"}
+
+
+def test_a_candidate_that_diverged_does_not_go_on(store: Store) -> None:
+    name = begin(store)
+    rest = {"candidate_2": [0.3, 0.3, 0.3], "candidate_3": [0.31, 0.3, 0.3], "best": [0.4, 0.41, 0.39]}
+    finish(store, name, candidate=[0.1, None, 0.1], **rest)
+    batch = trials.batch(store, name)
+    assert launching.survivor(store, batch).study == "candidate-2"
+    assert [standing.mean is None for standing in shortlist.standings(store, batch)] == [True, False, False]
+    assert launching.judge(store, name).diverged == (0, 0)
+
+
+def test_all_diverged_is_no_reason_to_adopt(store: Store) -> None:
+    name = begin(store)
+    none: list[float | None] = [None, None, None]
+    finish(store, name, candidate=[*none], candidate_2=[*none], candidate_3=[*none], best=[0.4, 0.41, 0.39])
+    assert launching.judge(store, name).decision == "reject"
+
+
+def test_a_failed_run_of_any_candidate_is_tried_again_first(store: Store) -> None:
+    name = begin(store)
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, 0.3)
+    failed = trials.trials(store, name)[2]
+    small_project.end(store, failed.id, None, "failed", message="killed")
+    with pytest.raises(Refusal, match="says nothing about its configuration"):
+        launching.judge(store, name)
+
+
+def test_no_more_candidates_than_there_are_thresholds_for(store: Store) -> None:
+    leader = launching.propose(store, "round-1")
+    with pytest.raises(ValueError, match="at most 3 candidates"):
+        launching.start(store, leader, [launching.propose(store, "round-1", "round-1-001")] * 3)
+
+
+@pytest.mark.parametrize(("entrants", "adds_complexity", "most"), [(2, False, 0.16), (3, False, 0.16), (3, True, 0.1)])
+def test_choosing_the_best_of_equal_candidates_adopts_no_more_of_them(
+    entrants: int, adds_complexity: bool, most: float
+) -> None:
+    """The whole flow; with the thresholds of one candidate three equal ones would come to 18 %."""
+    random, adopted, times = np.random.default_rng(2), 0, 300
+    for _ in range(times):
+        runs = random.normal(0, 1, (entrants, decision.RUNS[-1]))
+        chosen, best = runs[runs[:, : decision.RUNS[0]].mean(axis=1).argmin()], random.normal(0, 1, decision.RUNS[-1])
+        count = decision.RUNS[0]
+        while True:
+            verdict = decision.judge(
+                chosen[:count].tolist(), best[:count].tolist(), "min", adds_complexity, entrants=entrants
+            )
+            if verdict.decision != "repeat":
+                break
+            count = verdict.runs
+        adopted += verdict.decision == "adopt"
+    assert 0.02 * (not adds_complexity) <= adopted / times <= most
