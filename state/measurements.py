@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +38,12 @@ def record(store: Store, id: str, kind: str, subject: dict[str, Any], result: di
 def latest(store: Store, kind: str) -> Measurement | None:
     """The newest measurement of a kind."""
     rows = store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY rowid DESC LIMIT 1", kind)
-    if not rows:
-        return None
-    row = rows[0]
-    return Measurement(row["id"], row["at"], row["kind"], json.loads(row["subject"]), json.loads(row["result"]))
+    return _measurement(rows[0]) if rows else None
+
+
+def measurements(store: Store, kind: str) -> list[Measurement]:
+    """All measurements of a kind, oldest first."""
+    return [_measurement(row) for row in store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY rowid", kind)]
 
 
 def apply_measurement(store: Store, event: Event) -> None:
@@ -54,3 +57,7 @@ def apply_measurement(store: Store, event: Event) -> None:
             json.dumps(event["result"], ensure_ascii=False),
         ],
     )
+
+
+def _measurement(row: Mapping[str, Any]) -> Measurement:
+    return Measurement(row["id"], row["at"], row["kind"], json.loads(row["subject"]), json.loads(row["result"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -16,9 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
+
+Filled = TypeVar("Filled")
 
 
 @dataclass(frozen=True)
@@ -58,28 +61,71 @@ def load(folder: Path, name: str) -> Entry | None:
 
 def save(folder: Path, name: str, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Keep an entry. Where it cannot be written, or would take over a quarter of the free disk, says so on stderr."""
-    size = sum(array.nbytes for array in arrays.values())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (free := shutil.disk_usage(folder).free) < 4 * size:
-            print(f"cache not written: {size:,} bytes, and {free:,} free in {folder}", file=sys.stderr)
+        if not _has_room(folder, sum(array.nbytes for array in arrays.values())):
             return
         for array, values in arrays.items():
             _write(
                 folder / f"{name}.{array}.npy",
                 lambda file, values=values: np.lib.format.write_array(file, values, allow_pickle=False),
             )
-        listing = {
-            "arrays": {array: [list(values.shape), values.dtype.str] for array, values in arrays.items()},
-            "facts": facts,
-        }
-        _write(folder / f"{name}.json", lambda file: file.write(json.dumps(listing).encode()))
+        _list(folder, name, facts, arrays)
     except OSError as error:
         print(f"cache not written: {error}", file=sys.stderr)
 
 
+def fill(
+    folder: Path, name: str, array: str, shape: tuple[int, ...], work: Callable[[np.ndarray | None], Filled]
+) -> Filled:
+    """Have `work` fill a uint8 array that lies on the disk and need not fit into memory, and keep it as an entry.
+
+    Where it cannot be written, or would take over a quarter of the free disk, says so on stderr and gives `work` None.
+    """
+    beside = _beside(folder / f"{name}.{array}.npy")
+    try:
+        if not _has_room(folder, math.prod(shape)):
+            return work(None)
+        room = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
+        if hasattr(os, "posix_fallocate"):
+            # A disk that is full later would end the process at some write into the map.
+            with open(beside, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, os.path.getsize(beside))
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        print(f"cache not written: {error}", file=sys.stderr)
+        return work(None)
+    try:
+        filled = work(room)
+        room.flush()
+        os.replace(beside, folder / f"{name}.{array}.npy")
+        _list(folder, name, {}, {array: room})
+        return filled
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _has_room(folder: Path, size: int) -> bool:
+    folder.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(folder).free) < 4 * size:
+        print(f"cache not written: {size:,} bytes, and {free:,} free in {folder}", file=sys.stderr)
+        return False
+    return True
+
+
+def _list(folder: Path, name: str, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    listing = {
+        "arrays": {array: [list(values.shape), values.dtype.str] for array, values in arrays.items()},
+        "facts": facts,
+    }
+    _write(folder / f"{name}.json", lambda file: file.write(json.dumps(listing).encode()))
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+
+
 def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    beside = _beside(path)
     try:
         with open(beside, "xb") as file:
             write(file)

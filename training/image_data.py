@@ -1,7 +1,8 @@
-"""Image data sets: resident in memory where they fit, otherwise decoded batch by batch."""
+"""Image data sets: resident in memory where they fit, otherwise decoded batch by batch, or once onto the disk."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from training.splits import DataError, Part, Skipped, majority_readable
 
 @dataclass(frozen=True, eq=False)
 class ResidentImages:
-    """Images that lie decoded in memory, uint8 (M, C, H, W), of which those numbered `rows` belong to this split."""
+    """Images that lie decoded in memory or in a map of the disk, uint8 (files, C, H, W), of which those numbered `rows`
+    belong to this split."""
 
     pixels: Tensor
     rows: Tensor
@@ -86,7 +88,7 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
         rows = np.flatnonzero(roles == part)
         own = torch.from_numpy(labels[rows])
         if pixels is not None:
-            return ResidentImages(pixels, torch.from_numpy(rows), own)
+            return ResidentImages(pixels, torch.from_numpy(numbers[rows]), own)
         files = tuple(found.files[numbers[row]] for row in rows)
         return FileImages(found.root, files, data.image_size, data.channels, _threads(config), own)
 
@@ -99,27 +101,37 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
 def _examined(
     config: Config, found: images.Listing, folder: Path | None, key: str
 ) -> tuple[cache.Entry, np.ndarray | None]:
-    """What one pass over the files found, and the pixels if they are to be resident; from the cache if it has them."""
+    """What one pass over the files found, and the pixels if they are to be kept; from the cache if it has them."""
     data = config.data
-    resident = len(found.files) * data.channels * data.image_size**2 <= machine.available_memory() // 4
+    shape = (len(found.files), data.channels, data.image_size, data.image_size)
+    resident = math.prod(shape) <= machine.available_memory() // 4
+    keep = resident or (config.runtime.decode_once and folder is not None)
     if folder:
         facts, pixels = cache.load(folder, f"images-{key}"), cache.load(folder, f"pixels-{key}")
         # Mapped pixels are used whatever the memory: the system drops and reads them again as it needs.
-        if facts and (pixels or not resident):
+        if facts and (pixels or not keep):
             return facts, pixels.arrays["pixels"] if pixels else None
-    seen = images.examine(found, data.image_size, data.channels, resident, _threads(config))
+
+    def examine(pixels: np.ndarray | None) -> images.Examined:
+        return images.examine(found, data.image_size, data.channels, _threads(config), pixels=pixels)
+
+    pixels = np.zeros(shape, np.uint8) if resident else None
+    if folder and keep and not resident:
+        seen = cache.fill(folder, f"pixels-{key}", "pixels", shape, examine)
+    else:
+        seen = examine(pixels)
     facts = cache.Entry(
         {"skipped": [[skip.path, skip.reason] for skip in seen.skipped]},
         {"kept": seen.kept, "digests": seen.digests, "sums": seen.sums},
     )
     if folder:
         cache.save(folder, f"images-{key}", facts.facts, facts.arrays)
-        if seen.pixels is not None:
-            cache.save(folder, f"pixels-{key}", {}, {"pixels": seen.pixels})
-            # From here on trials side by side share one copy.
-            if mapped := cache.load(folder, f"pixels-{key}"):
-                return facts, mapped.arrays["pixels"]
-    return facts, seen.pixels
+        if pixels is not None:
+            cache.save(folder, f"pixels-{key}", {}, {"pixels": pixels})
+        # From here on trials side by side share one copy.
+        if keep and (mapped := cache.load(folder, f"pixels-{key}")):
+            return facts, mapped.arrays["pixels"]
+    return facts, pixels
 
 
 def _roles(

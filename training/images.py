@@ -72,7 +72,7 @@ class Examined:
     """What one pass over the files found; row i of each array belongs to `files[kept[i]]`.
 
     `digests` uint8 (N, 32): SHA-256 of the file. `sums` int64 (N, C, 2): sum and sum of squares of the pixels.
-    `sizes` int64 (N, 2): width and height. `pixels` uint8 (N, C, H, W), or None where they were not asked for.
+    `sizes` int64 (N, 2): width and height.
     """
 
     kept: np.ndarray
@@ -81,7 +81,6 @@ class Examined:
     sizes: np.ndarray
     modes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
-    pixels: np.ndarray | None
 
 
 class Unreadable(Exception):
@@ -133,11 +132,20 @@ def listing(path: str) -> Listing:
 
 
 def examine(
-    listing: Listing, size: int, channels: int, keep_pixels: bool, threads: int, progress: Progress | None = None
+    listing: Listing,
+    size: int,
+    channels: int,
+    threads: int,
+    *,
+    pixels: np.ndarray | None = None,
+    progress: Progress | None = None,
 ) -> Examined:
-    """Read and decode every listed file once. Raises DataError if a file vanishes or its disk fails meanwhile."""
+    """Read and decode every listed file once. Raises DataError if a file vanishes or its disk fails meanwhile.
+
+    `pixels` uint8 (files, C, size, size): where given, row i becomes the image of `listing.files[i]`; that of a file
+    without one is left as it is.
+    """
     total = len(listing.files)
-    pixels = np.empty((total if keep_pixels else 0, channels, size, size), np.uint8)
     digests = np.zeros((total, 32), np.uint8)
     sums = np.zeros((total, channels, 2), np.int64)
     sizes = np.zeros((total, 2), np.int64)
@@ -164,7 +172,7 @@ def examine(
             modes[number] = decoded.mode
             for channel in range(channels):
                 sums[number, channel] = np.bincount(decoded.pixels[channel].ravel(), minlength=256) @ powers
-            if keep_pixels:
+            if pixels is not None:
                 pixels[number] = decoded.pixels
         return numbers
 
@@ -179,9 +187,8 @@ def examine(
     if reasons:
         digests, sums, sizes = digests[kept], sums[kept], sizes[kept]
         modes = [modes[number] for number in kept]
-        pixels = pixels[kept] if keep_pixels else pixels
     skipped = tuple(Skipped(printable(listing.files[number].path), reasons[number]) for number in sorted(reasons))
-    return Examined(kept, digests, sums, sizes, tuple(modes), skipped, pixels if keep_pixels else None)
+    return Examined(kept, digests, sums, sizes, tuple(modes), skipped)
 
 
 def in_threads(

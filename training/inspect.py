@@ -75,7 +75,7 @@ def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
 
 def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = images.listing(data.path)
-    seen = images.examine(found, data.image_size, data.channels, False, machine.cores(), progress)
+    seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
     majority_readable(seen.skipped, len(found.files), f"{data.path}: images")
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]

@@ -177,6 +177,9 @@ class Runtime:
     workers: int = _setting(
         0, "images that do not fit into memory: threads that decode them; 0: as many as compute", low=0
     )
+    decode_once: bool = _setting(
+        False, "images that do not fit into memory: decoded once onto the disk, instead of again in every epoch"
+    )
     deterministic: bool = _setting(True, "same seed, same machine, same result; may cost some speed on CUDA")
 
 

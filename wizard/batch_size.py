@@ -13,7 +13,18 @@ from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
-from wizard import architecture, checks, configuration, inspection, optimizer, probe, quantity, runtime, steps
+from wizard import (
+    architecture,
+    checks,
+    configuration,
+    inspection,
+    loading,
+    optimizer,
+    probe,
+    quantity,
+    runtime,
+    steps,
+)
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "batch_size"
@@ -23,9 +34,6 @@ NEARLY_DOUBLE = 1.8
 UNSTEADY = 0.1
 # Others keep so much of the cores busy that times say little about a quiet machine.
 BUSY = 0.25
-# With its data a step may take so much longer before the input pipeline is what limits it (engine.md 1.3).
-INPUT_BOUND = 0.9
-INPUT_SHARE = 0.5
 
 
 def ask(store: Store) -> Question:
@@ -39,10 +47,13 @@ def ask(store: Store) -> Question:
         rows=("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
         evidence=tuple(_evidence(store, found, entry, best)),
-        options=tuple(
-            Option(line["batch_size"], str(line["batch_size"]), _note(line, best))
-            for line in lines
-            if line["batch_size"] <= found.result["largest_feasible"]
+        options=(
+            *(
+                Option(line["batch_size"], str(line["batch_size"]), _note(line, best))
+                for line in lines
+                if line["batch_size"] <= found.result["largest_feasible"]
+            ),
+            *loading.options(store, _line(lines, best)),
         ),
         recommended=best,
         reason=_reason(found.result, lines, best),
@@ -53,6 +64,9 @@ def ask(store: Store) -> Question:
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     """The batch size; one that was not seen to work is refused."""
+    if chosen in (loading.DECODE_ONCE, loading.WORKERS):
+        changes = loading.chosen(store, str(chosen))
+        return Settled({}, loading.reason(changes), lambda: _load_so(store, changes))
     found = probe.known(store)
     size, largest = int(chosen), int(found.result["largest_feasible"])
     if not 1 <= size <= largest:
@@ -78,7 +92,8 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
     """Whether the decision still stands: it was made after the probe of what is chosen now, or measuring that again
     said the same (G6)."""
     found = probe.fresh(store)
-    if found is None:
+    if found is None or "training.batch_size" not in decision.settings:
+        # Without a size, the data were to come faster first.
         return False
     size = decision.settings["training.batch_size"]
     same = found.result["recommended"] == decision.recommended and size <= found.result["largest_feasible"]
@@ -87,8 +102,15 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
     )
 
 
+def _load_so(store: Store, changes: dict[str, Any]) -> None:
+    loading.decide(store, changes)
+    probe.start(store)
+
+
 def _earlier(store: Store) -> decisions.Decision | None:
-    return decisions.decision(store, STEP)
+    """The last decision on a size."""
+    made = (entry for entry in reversed(decisions.decisions(store, all=True)) if entry.step == STEP)
+    return next((entry for entry in made if "training.batch_size" in entry.settings), None)
 
 
 def _consequences(store: Store, earlier: decisions.Decision) -> Message:
@@ -104,7 +126,7 @@ def _consequences(store: Store, earlier: decisions.Decision) -> Message:
 
 
 def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> Message:
-    line = next((line for line in lines if line["batch_size"] == best), lines[-1])
+    line = _line(lines, best)
     speed = quantity.throughput(line["batch_size"] / line["seconds"])
     match result["limited_by"]:
         case "memory":
@@ -145,7 +167,11 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         yield say("Step times vary by up to {spread:.0%}: the order of near sizes may be chance.", spread=spread)
     if (earlier := _earlier(store)) is not None:
         yield _consequences(store, earlier)
-    yield from _bottlenecks(lines, best, result["device"])
+    if (effect := loading.effect(store, found, best)) is not None:
+        yield effect
+    if (waiting := loading.advice(store, _line(lines, best))) is not None:
+        yield waiting
+    yield from _bottlenecks(lines, result["device"])
     for line in result["sizes"]:
         message = line.get("message") or line["outcome"]
         if line["outcome"] == "out_of_memory":
@@ -228,17 +254,12 @@ def _interruption(store: Store, result: dict[str, Any]) -> Iterator[Message]:
         yield say("Measuring again came to nothing: {said} The figures are those of before.", said=said)
 
 
-def _bottlenecks(lines: list[dict[str, Any]], best: int, device: str) -> Iterator[Message]:
-    """Where doubling stopped nearly doubling, and what stands in the way, from the measured times (G4)."""
-    chosen = next((line for line in lines if line["batch_size"] == best), None)
-    if chosen is not None and _input_bound(chosen):
-        yield say(
-            "At {size} the input pipeline is the bottleneck: a step takes {alone} on the device alone and {whole} with "
-            "its data. Smaller images or shorter texts, or more processor cores, would help; a larger batch will not.",
-            size=chosen["batch_size"],
-            alone=quantity.duration(chosen["step_seconds"]),
-            whole=quantity.duration(chosen["end_to_end_seconds"]),
-        )
+def _line(lines: list[dict[str, Any]], best: int) -> dict[str, Any]:
+    return next((line for line in lines if line["batch_size"] == best), lines[-1])
+
+
+def _bottlenecks(lines: list[dict[str, Any]], device: str) -> Iterator[Message]:
+    """Where doubling stopped nearly doubling, from the measured times (G4)."""
     doublings = [(line, gain) for line, gain in zip(lines, _gains(lines), strict=True) if gain is not None]
     # One size that a neighbour slowed down does not end the rise.
     last = max((place for place, (_, gain) in enumerate(doublings) if gain >= NEARLY_DOUBLE), default=-1)
@@ -254,15 +275,6 @@ def _bottlenecks(lines: list[dict[str, Any]], best: int, device: str) -> Iterato
         yield say(
             "Throughput nearly doubles with every doubling of the batch: the device is not fully used by any size."
         )
-
-
-def _input_bound(line: dict[str, Any]) -> bool:
-    """Steps wait for their data: with data they are clearly slower, and preparing the data takes about as long (P19).
-
-    Without the second half, a neighbour that slowed one of the timings would be taken for a slow pipeline.
-    """
-    whole, data = line.get("end_to_end_seconds"), line.get("input_seconds") or 0.0
-    return bool(whole) and line["step_seconds"] / whole < INPUT_BOUND and data > INPUT_SHARE * line["step_seconds"]
 
 
 def _gains(lines: list[dict[str, Any]]) -> list[float | None]:
@@ -324,6 +336,6 @@ def table(store: Store, planned: int) -> Table:
 
 
 def _limit(line: dict[str, Any], gain: float | None) -> str:
-    if _input_bound(line):
+    if loading.bound(line):
         return _("input pipeline")
     return _("device") if gain is not None and gain < NEARLY_DOUBLE else "-"

@@ -17,6 +17,8 @@ from wizard import own
 STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
 # Decided by measurement, together with the batch size.
 RUNTIME = "runtime"
+# How data are loaded: decided where the probe shows that steps wait for them.
+INPUT = "input"
 # Of a pipeline of the user's own: the rest is decided in their script.
 OWN_STEPS = ("metric", "initial", "batch_size", "baseline")
 
@@ -56,7 +58,7 @@ def in_force(store: Store, before: int | None = None) -> list[decisions.Decision
     """The decisions of the set-up in force, in the order in which they were made."""
     latest: dict[str, decisions.Decision] = {}
     for entry in decisions.decisions(store, all=True):
-        if entry.step in (*STEPS, RUNTIME) and (before is None or entry.id < before):
+        if entry.step in (*STEPS, RUNTIME, INPUT) and (before is None or entry.id < before):
             latest[entry.step] = entry
     return sorted(latest.values(), key=lambda entry: entry.id)
 

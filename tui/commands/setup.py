@@ -182,6 +182,17 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
 )
 @click.option("--again", is_flag=True, help=_("measure although it was measured before"))
 @click.option(
+    "--decode-once",
+    is_flag=True,
+    help=_("images that do not fit into memory: decode them once onto the disk instead of again in every epoch"),
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=_("images that do not fit into memory: threads that decode them; 0: as many as compute"),
+)
+@click.option(
     "--memory-cap", metavar="GIB", type=Amount(), help=_("memory that a run may take, in GiB; 0: what is free")
 )
 @click.option("--price", metavar="PRICE", type=Amount(), help=_("of one device hour, in any currency"))
@@ -192,13 +203,15 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
 def probe(
     session: Session,
     again: bool,
+    decode_once: bool,
+    workers: int | None,
     memory_cap: float | None,
     price: float | None,
     power: float | None,
     steps: int | None,
 ) -> None:
     from tui import asking, setup
-    from wizard import batch_size
+    from wizard import batch_size, loading
     from wizard import probe as probing
     from wizard.steps import planned_examples
 
@@ -206,17 +219,21 @@ def probe(
     with session.store() as store:
         if changes := {name: value for name, value in given.items() if value is not None}:
             store.project = projects.change(store.project, **changes)
+        if decode_once or workers is not None:
+            loading.decide(store, loading.asked(store, decode_once=decode_once, workers=workers))
         measured = probing.fresh(store)
         if measured is None or again:
             measured = setup.probe(session, store, again=again)
         sizes = probing.sizes(store.project, measured.id)
         answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result}
-        columns, rows = [], []
+        columns, rows, effect = [], [], None
         # How many examples a command of the user's own goes through is known to it alone.
         if not store.project.settings.command:
             examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
             table = batch_size.table(store, examples)
             columns, rows = [column.text() for column in table.columns], table.rows
+            effect = loading.effect(store, measured, int(measured.result["recommended"]))
+            answer |= {"effect": effect}
             answer |= {"examples": examples, "table": [dict(zip(columns, row, strict=True)) for row in rows]}
     for size in sizes:
         session.text(setup.size_line(size))
@@ -226,6 +243,8 @@ def probe(
             size=result["recommended"], limit=result["limited_by"]
         )
     )
+    if effect is not None:
+        session.text(effect.text())
     if rows and not session.json:
         session.text("")
         asking.show_rows(session, columns, rows)
