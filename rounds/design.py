@@ -225,7 +225,7 @@ def _study(
     if OPTIMIZER in setting.values and optimizers and optimizer not in optimizers:
         raise DesignError("There is no optimizer {name}: known are {known}.", name=optimizer, known=list(optimizers))
     entries = {entry.key: entry for entry in (*optimizers.get(optimizer, ()), *tunables)}
-    values, overrides = _switched(optimizer, base, entries)
+    values, overrides = switched(optimizer, base, entries)
     overrides |= {key: value for key, value in setting.values.items() if value is not None}
     own: dict[str, Role] = {}
     dimensions = [Dimension(name_of(key, optimizer), key, domain, 0) for key, domain in setting.varied.items()]
@@ -246,7 +246,7 @@ def _study(
     return Study(setting.name, dict(setting.values), overrides, tuple(dimensions)), own, named
 
 
-def _switched(
+def switched(
     optimizer: str, base: Mapping[str, Any], entries: Mapping[str, Hyperparameter]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The values of the configuration with this optimizer, and what that overrides: another optimizer's settings go."""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from tests.image_folders import config, everything, grey, two_classes
 from training import cache as arrays
 from training.data import open_dataset
+from training.image_data import FileImages, ResidentImages
 
 
 def test_the_cache_spares_decoding(tmp_path: Path) -> None:
@@ -104,3 +106,31 @@ def test_processes_that_write_and_read_one_entry_at_once_see_it_whole_or_not_at_
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate()[1] for process in processes] == ["", "", ""]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.json", "one.values.npy"]
+
+
+def test_images_that_do_not_fit_into_memory_are_decoded_once_where_that_is_wished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same pixels as from the files, and the files are not read again; without a cache they are."""
+    monkeypatch.setattr("training.machine.available_memory", lambda: 0)
+    data, cache = two_classes(tmp_path / "data"), tmp_path / "cache"
+    (data / "dark" / "0 broken.png").write_bytes(b"no image")
+    once = replace(config(data), runtime=replace(config(data).runtime, decode_once=True))
+    assert isinstance(open_dataset(config(data), cache).train, FileImages)
+    from_files = open_dataset(once)
+    assert isinstance(from_files.train, FileImages)
+    pixels = [everything(split) for split in (from_files.train, from_files.validation)]
+    open_dataset(once, cache)
+    for path in data.rglob("*.png"):
+        status = path.stat()
+        path.write_bytes(b"?" * status.st_size)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    again = open_dataset(once, cache)
+    assert isinstance(again.train, ResidentImages)
+    assert again.skipped == from_files.skipped
+    assert all(map(torch.equal, pixels, [everything(again.train), everything(again.validation)]))
+
+
+def test_an_array_for_which_the_disk_has_no_room_is_not_kept(tmp_path: Path) -> None:
+    assert arrays.fill(tmp_path, "huge", "zeros", (2**50,), lambda room: room) is None
+    assert list(tmp_path.iterdir()) == []

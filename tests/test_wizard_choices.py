@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -287,6 +288,7 @@ def test_batch_sizes_are_shown_with_speed_gain_bottleneck_memory_time_and_cost(t
     text = said(question)
     for part in (
         "At 64 the input pipeline is the bottleneck: a step takes 30 ms on the device alone and 45 ms with",
+        "Smaller images or shorter texts, or more processor cores, would.",
         "From 16 to 32 throughput no longer nearly doubles",
         "A batch of 128 does not fit: CUDA out of memory",
         "gradient accumulation",
@@ -295,6 +297,33 @@ def test_batch_sizes_are_shown_with_speed_gain_bottleneck_memory_time_and_cost(t
         "ResNet uses batch norm: its statistics come from 64 examples",
     ):
         assert part in text
+
+
+def test_where_steps_wait_for_images_decoding_them_once_is_offered_and_its_effect_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million photographs; the answer has the sizes measured again, and what that changed is said."""
+    started: list[bool] = []
+    monkeypatch.setattr(probe, "start", lambda store: started.append(True))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2**50))
+    with set_up(tmp_path / "p", "probe", photographs(1_000_000)) as store:
+        probed(store, size(32, 0.016), size(64, 0.030, whole=0.045, input_seconds=0.04))
+        question = flow.ask(store, "batch_size")
+        assert [option.value for option in question.options] == [32, 64, "decode-once"]
+        # 1,000,360 images of 224 x 224 in colour, at 40 ms for 64 of them.
+        assert "140 GiB of it, and about 10 min" in question.options[2].note.text()
+        assert "`tunebook probe --decode-once`" in said(question)
+        flow.answer(store, "batch_size", "decode-once")
+        assert started == [True]
+        assert flow.standing(store).needs == "probe"
+        assert configuration.current(store)["runtime.decode_once"] is True
+        probed(store, size(32, 0.016), size(64, 0.030))
+        question = flow.ask(store, "batch_size")
+        assert [option.value for option in question.options] == [32, 64]
+        assert "runtime.decode_once = true: at 64 a step with its data takes 30 ms instead of 45 ms" in said(question)
+        flow.answer(store, "batch_size", 64)
+        assert flow.standing(store).step == "initial"
+        assert configuration.current(store)["runtime.decode_once"] is True
 
 
 def test_one_size_that_a_neighbour_slowed_down_is_not_taken_for_the_end_of_the_rise(tmp_path: Path) -> None:

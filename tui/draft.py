@@ -8,7 +8,7 @@ from typing import Any
 
 from presets import catalogue
 from presets.language import Message, say
-from rounds import planning
+from rounds import planning, warm_start
 from rounds.design import ONE_QUESTION, TRIALS
 from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
@@ -42,6 +42,12 @@ NAMES: dict[Goal, Message] = {
 }
 
 
+# Chosen where the goals are, but no goal: its points are listed.
+WARM_START = "warm-start"
+WARM_START_NAME = say("warm start")
+WARM_START_MEANING = say("five settings of NAdamW that worked elsewhere, before any search")
+
+
 @dataclass(frozen=True)
 class Draft:
     """What is asked of `rounds.planning.propose`, as a person has changed it."""
@@ -57,11 +63,15 @@ class Draft:
     """Of each trial, where not as before."""
     notes: tuple[Message, ...] = ()
     """What to mind about a design that a finding proposed."""
+    warm_start: bool = False
+    """The five proven points instead of a search; of the rest, only `override` counts then."""
     first: str = FIRST_QUESTION
     """What is asked where a goal must ask something, and nothing was chosen."""
 
     def plan(self, store: Store) -> RoundPlan:
         """The round as it is now. Refuses what cannot be planned."""
+        if self.warm_start:
+            return warm_start.plan(store, self.override)
         return planning.propose(
             store,
             self.goal,
@@ -122,6 +132,7 @@ def begin(project: Project) -> Draft:
 
 def with_goal(draft: Draft, goal: Goal) -> Draft:
     """The same round for another goal, its questions as many as that goal can have; the remedies bring their own."""
+    draft = replace(draft, warm_start=False)
     if goal in ("stabilise", "minimise"):
         return replace(draft, goal=goal, asked={})
     asked = dict(draft.asked) or {draft.first: None}

@@ -9,6 +9,7 @@ import click
 
 from presets.language import _, told
 from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from rounds import warm_start as warm_starting
 from rounds.horizon import FINAL
 from rounds.outlook import outlook
 from rounds.slots import machine
@@ -68,6 +69,9 @@ def round_group(context: click.Context) -> None:
     "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
 )
 @click.option("--trials", "count", type=click.IntRange(min=1), metavar="N", help=_("number of trials; otherwise 20"))
+@click.option(
+    "--warm-start", "warm", is_flag=True, help=_("instead of a search: five settings of NAdamW that worked elsewhere")
+)
 @click.option("--slots", type=click.IntRange(min=0), default=0, metavar="N", help=SLOTS)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
 @click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
@@ -81,10 +85,13 @@ def plan(
     ranges: tuple[str, ...],
     roles: tuple[str, ...],
     count: int | None,
+    warm: bool,
     slots: int,
     seed: int | None,
     override: str,
 ) -> None:
+    if warm and (about or optimizers or ranges or roles or count or seed is not None or goal != "understand"):
+        raise Refusal("--warm-start runs five given points: leave out what would change them.")
     with session.store() as store:
         current = designing.optimizer_of(store)
         asked = {
@@ -93,17 +100,20 @@ def plan(
         }
         searched = designing.pairs(ranges, "KEY=LOW..HIGH")
         named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
-        proposed = planning.propose(
-            store,
-            goal,
-            scientific=asked,
-            optimizers=optimizers,
-            roles=named,
-            ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
-            seed=seed,
-            override=override,
-            **({"trials": count} if count else {}),
-        )
+        if warm:
+            proposed = warm_starting.plan(store, override)
+        else:
+            proposed = planning.propose(
+                store,
+                goal,
+                scientific=asked,
+                optimizers=optimizers,
+                roles=named,
+                ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
+                seed=seed,
+                override=override,
+                **({"trials": count} if count else {}),
+            )
         batch = planning.save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
     designing.show(session, proposed, batch.name, ahead)

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from presets import catalogue
 from presets.language import Message, _, error_text, say
-from rounds import budget, planning, sharing, slots, supervisor, tunables
+from rounds import budget, planning, sharing, slots, supervisor, tunables, warm_start
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of
@@ -27,7 +27,16 @@ from state.errors import Refusal
 from state.project import Project
 from tui import designing, draft, horizon
 from tui.charts.grid import Column, Line
-from tui.draft import MEANINGS, NAMES, ROLES, Draft, Tunable
+from tui.draft import (
+    MEANINGS,
+    NAMES,
+    ROLES,
+    WARM_START,
+    WARM_START_MEANING,
+    WARM_START_NAME,
+    Draft,
+    Tunable,
+)
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
@@ -112,9 +121,10 @@ class DesignPage(Page):
             self._refresh(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        planned = ("start", "goal", "about", "role", "range", "trials", "number", "budget")
-        if action in planned:
-            return self._plan is not None and not asking(self)
+        changing = ("about", "role", "range", "trials", "number")
+        if action in ("start", "goal", "budget", *changing):
+            # Points that were published are run as they are.
+            return self._plan is not None and not asking(self) and not (self._draft.warm_start and action in changing)
         if action == "override":
             return self._plan is None and not asking(self) and bool(trials.batches(self.book.store, "baseline"))
         return super().check_action(action, parameters)
@@ -144,8 +154,11 @@ class DesignPage(Page):
 
     def action_goal(self) -> None:
         """Choose what the round is for."""
-        options = [(goal, name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
-        self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, self._draft.goal)
+        options = [(str(goal), name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
+        if warm_start.refusal(self.book.store, self._draft.override) is None:
+            options.insert(0, (WARM_START, WARM_START_NAME.text(), WARM_START_MEANING.text()))
+        present = WARM_START if self._draft.warm_start else self._draft.goal
+        self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, present)
 
     def action_about(self) -> None:
         """Choose what the round asks about."""
@@ -229,6 +242,8 @@ class DesignPage(Page):
         return True
 
     def _take_goal(self, answer: str) -> bool:
+        if answer == WARM_START:
+            return self._change(lambda: replace(draft.with_goal(self._draft, "minimise"), warm_start=True))
         changed = draft.with_goal(self._draft, cast("Goal", answer))
         if answer == "compare" and any(domain is None or domain.is_range for domain in changed.asked.values()):
             self._ask_about(changed)
@@ -315,8 +330,10 @@ class DesignPage(Page):
         self.refresh_bindings()
 
     def _facts(self, plan: RoundPlan) -> Iterator[Content]:
-        label = _("Goal: {goal}").format(goal=NAMES[plan.goal].text())
-        yield Content.assemble((label, "bold"), "  ", MEANINGS[plan.goal].text())
+        name, meaning = NAMES[plan.goal], MEANINGS[plan.goal]
+        if self._draft.warm_start:
+            name, meaning = WARM_START_NAME, WARM_START_MEANING
+        yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
         asked = [f"{key} ({_about(domain)})" for key, domain in plan.scientific.items()]
         yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
         yield Content(self._price(plan))
@@ -345,7 +362,7 @@ class DesignPage(Page):
         lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
         if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
             lines.append(offer.text())
-        for share in budget.density(plan.studies, len(plan.trials)):
+        for share in budget.density(plan.studies, len(plan.trials)) if not self._draft.warm_start else ():
             if share.dimensions == 1:
                 words = _("Study {study}: {trials} trials over one hyperparameter")
             else:
