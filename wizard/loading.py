@@ -76,7 +76,7 @@ def advice(store: Store, line: Mapping[str, Any]) -> Message | None:
             "{side} pixels that the network gets.",
             reason=reason,
             options=offered,
-            first=offered[0],
+            first=offered[0] if offered[0] == DECODE_ONCE else f"{WORKERS} {_idle_cores(values)}",
             side=values["data.image_size"],
         )
     if values["data.task"] == TASKS[0] and not values[ONCE_KEY] and _decoded_again(store, values):
