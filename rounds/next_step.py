@@ -36,12 +36,19 @@ class Design:
     ranges: Mapping[str, Domain] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     steps: int | None = None
+    examples: int | None = None
     notes: tuple[Message, ...] = ()
 
     def plan(self, store: Store) -> RoundPlan:
         """The round as it would be. Refuses what cannot be planned."""
         return planning.propose(
-            store, self.goal, scientific=self.scientific, ranges=self.ranges, roles=self.roles, steps=self.steps
+            store,
+            self.goal,
+            scientific=self.scientific,
+            ranges=self.ranges,
+            roles=self.roles,
+            steps=self.steps,
+            examples=self.examples,
         )
 
 
@@ -144,6 +151,15 @@ def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     return Design(goal, asked, steps=wanted, notes=steps.transfer(base, wanted))
 
 
+def _evaluate(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    goal, asked = _again(store, name)
+    note = say(
+        "Evaluations on the way take a fixed sample of each class; results are on the whole validation split, so that "
+        "they can be compared with earlier ones."
+    )
+    return Design(goal, asked, examples=int(payload["examples"]), notes=(note,))
+
+
 def _regularise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     base = planning.basis(store).settings
     key = next((key for key in REGULARISERS if base.get(key) in OFF), REGULARISERS[0])
@@ -173,6 +189,7 @@ _STEPS: dict[str, Callable[[Store, str, Mapping[str, Any]], NextStep]] = {
     "more_trials": lambda _store, name, payload: Extend(name, int(payload["trials"])),
     "more_steps": _length,
     "fewer_steps": _length,
+    "evaluate": _evaluate,
     "regularise": _regularise,
     "stabilise": _stabilise,
     "steady": _schedule,

@@ -40,18 +40,22 @@ def propose(
     ranges: Mapping[str, Domain] | None = None,
     seed: int | None = None,
     steps: int | None = None,
+    examples: int | None = None,
     override: str = "",
 ) -> RoundPlan:
     """Plan a round from the best configuration, without recording anything.
 
     `scientific`, `roles`, `ranges` as in `design.plan`; `optimizers` asks which of these is best; asked nothing, a
     round is about the learning rate, and one that is to stabilise training about the next remedy (P22). `steps`: of
-    each trial, where not as before (P15). What is searched again keeps its range, as the last review widened or shrank
-    it, and its sequence goes on. Refuses without a reasonable baseline (G14) unless `override` says why.
+    each trial, where not as before (P15); `examples`: of its evaluations on the way (P16). What is searched again keeps
+    its range, as the last review widened or shrank it, and its sequence goes on. Refuses without a reasonable baseline
+    (G14) unless `override` says why.
     """
     base = {**basis(store, override).settings}
     if steps is not None:
         base |= _lengthened(base, steps)
+    if examples is not None:
+        base["training.evaluation_examples"] = examples
     asked = dict(scientific or {})
     if optimizers:
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rounds import instability, own_script, planning
+from rounds import instability, own_script, planning, sampled
 from rounds.finding import Finding
 from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
@@ -30,7 +30,7 @@ def review_batch(store: Store, name: str) -> tuple[Finding, ...]:
     else:
         best = leading(ended(seen), direction(store))
         found = review(plan, seen, direction(store), noise(store))
-        findings = (*found, *instability.clipping(store, name, best))
+        findings = (*found, *_evaluation(store, name), *instability.clipping(store, name, best))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
@@ -59,6 +59,32 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
         )
         for entry in trials.trials(store, name)
     )
+
+
+def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:
+    """Whether the round's evaluations took a sample, and what came of it; of a script of the user's own nothing is
+    known."""
+    complete = [entry for entry in trials.trials(store, name) if entry.status == "complete" and entry.result]
+    results = [entry.result or {} for entry in complete]
+    totals = [int(result["validation"]["examples"]) for result in results if result.get("validation")]
+    if store.project.settings.command or not totals:
+        return ()
+    samples = [result["sample"] for result in results if result.get("sample")]
+    if samples:
+        last = [max(sample["checked"], key=lambda entry: entry["step"]) for sample in samples]
+        rates = [sampled.Checked(*(entry[part]["val/error_rate"] for part in ("sample", "whole"))) for entry in last]
+        return (sampled.check(rates, samples[0]["examples"], totals[0]),)
+    paces = metrics.curves(store, name, "examples_per_second")
+    seconds = metrics.curves(store, name, "seconds")
+    shares = [
+        sampled.share(
+            seconds.get(entry.id, ()),
+            dict(paces.get(entry.id, ())),
+            int(trials.trial_settings(store, entry)["training.batch_size"]),
+        )
+        for entry in complete
+    ]
+    return (sampled.unsampled((share for share in shares if share is not None), totals[0]),)
 
 
 def gradient_norms(store: Store, of: Iterable[TrialRecord]) -> dict[str, list[tuple[int, float]]]:

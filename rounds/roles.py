@@ -29,6 +29,7 @@ NOT_TUNED = {
     "model.library",
     "training.evaluate_every",
     "training.evaluation_batch_size",
+    "training.evaluation_examples",
     "training.keep_checkpoints",
     "training.metric",
     "training.seed",

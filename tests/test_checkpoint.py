@@ -82,7 +82,7 @@ def test_the_whole_state_comes_back_in_the_memory_format_it_had(digits: Path, tm
 
     fresh, fresh_optimizer = small_network()
     restored = Checkpoints(tmp_path / "c", config).restore(fresh, fresh_optimizer)
-    assert restored == Progress(7, 1.25, 1, progress.final, progress.best, progress.watch)
+    assert restored == Progress(7, 1.25, 1, progress.final, progress.best, watch=progress.watch)
     states = (optimizer.state_dict()["state"], fresh_optimizer.state_dict()["state"])
     for number, state in states[0].items():
         for name, value in state.items():

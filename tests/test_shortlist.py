@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +40,9 @@ def begin(store: Store, name: str = "round-1") -> str:
     return launching.start(store, leader, shortlist.choose(store, leader).rivals).name
 
 
-def finish(store: Store, name: str, **results: list[float | None]) -> None:
+def finish(store: Store, name: str, **given: Sequence[float | None]) -> None:
     """The runs that wait end so; None: diverged. Dashes of a study are underscores here."""
+    results = {study: list(values) for study, values in given.items()}
     for entry in trials.trials(store, name):
         if entry.status not in trials.ENDED:
             value = results[entry.study.replace("-", "_")].pop(0)
@@ -125,8 +126,8 @@ def test_a_candidate_that_diverged_does_not_go_on(store: Store) -> None:
 
 def test_all_diverged_is_no_reason_to_adopt(store: Store) -> None:
     name = begin(store)
-    none: list[float | None] = [None, None, None]
-    finish(store, name, candidate=[*none], candidate_2=[*none], candidate_3=[*none], best=[0.4, 0.41, 0.39])
+    none = (None, None, None)
+    finish(store, name, candidate=none, candidate_2=none, candidate_3=none, best=[0.4, 0.41, 0.39])
     assert launching.judge(store, name).decision == "reject"
 
 

@@ -69,6 +69,6 @@ def assert_same_run(one: Path, other: Path) -> None:
         tensors, others = load_file(one / "checkpoints" / name), load_file(other / "checkpoints" / name)
         assert tensors.keys() == others.keys()
         assert all(torch.equal(tensors[key], others[key]) for key in tensors)
-    same = ("status", "best", "final", "steps_done", "parameters", "validation", "classes")
+    same = ("status", "best", "final", "steps_done", "parameters", "validation", "sample", "classes")
     first, second = result(one), result(other)
     assert {key: first[key] for key in same} == {key: second[key] for key in same}

@@ -40,9 +40,12 @@ def training_batches(
     return _augmented(config, _loaded_ahead(split, _order(config, len(split), first_step), device), first_step)
 
 
-def evaluation_batches(split: Split, size: int, device: torch.device) -> Iterator[tuple[Inputs, Tensor]]:
-    """The inputs and labels of the whole split in its order, `size` at a time; the last batch may be smaller."""
-    return _loaded_ahead(split, torch.arange(len(split)).split(size), device)
+def evaluation_batches(
+    split: Split, size: int, device: torch.device, examples: Tensor | None = None
+) -> Iterator[tuple[Inputs, Tensor]]:
+    """The inputs and labels of the whole split in its order, or of some `examples` of it, `size` at a time; the last
+    batch may be smaller."""
+    return _loaded_ahead(split, (torch.arange(len(split)) if examples is None else examples).split(size), device)
 
 
 def augment(images: Tensor, padding: int, flip: bool, generator: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training import record
@@ -28,13 +28,15 @@ SAVE_SECONDS = 10.0
 
 @dataclass
 class Progress:
-    """How far a run is. `best` holds the evaluations whose weights are kept, best first; `seconds` of training."""
+    """How far a run is. `best` holds the evaluations whose weights are kept, best first; `seconds` of training;
+    `sampled`: what `best` and `final` were on a sample, once they have been taken anew on the whole split."""
 
     step: int = 0
     seconds: float = 0.0
     resumed: int = 0
     final: Evaluation | None = None
     best: list[Evaluation] = field(default_factory=list)
+    sampled: list[Evaluation] = field(default_factory=list)
     watch: Watch = field(default_factory=Watch)
 
     @property
@@ -92,6 +94,10 @@ class Checkpoints:
         best_steps = {entry.step for entry in progress.best}
         self._held = {step: weights for step, weights in self._held.items() if step in best_steps}
 
+    def load(self, step: int, network: nn.Module) -> None:
+        """Put the weights of one of the best evaluations into the network; they must have been saved."""
+        network.load_state_dict(load_file(self._best_path(step)))
+
     def due(self) -> bool:
         """Whether the last save is long enough ago."""
         return time.monotonic() - self._saved >= SAVE_SECONDS
@@ -101,7 +107,12 @@ class Checkpoints:
         self.folder.mkdir(exist_ok=True)
         for entry in progress.best:
             if entry.step in self._held:
-                described = {"step": str(entry.step), "metrics": json.dumps(entry.metrics()), "config": self.digest}
+                described = {
+                    "step": str(entry.step),
+                    "metrics": json.dumps(entry.metrics()),
+                    "examples": str(entry.examples),
+                    "config": self.digest,
+                }
                 _write_tensors(self._best_path(entry.step), self._held[entry.step], described)
         self._held = {}
 
@@ -140,6 +151,7 @@ def _read_progress(counters: dict[str, Any]) -> Progress:
         resumed=counters["resumed"],
         final=Evaluation(**final) if final else None,
         best=[Evaluation(**entry) for entry in counters["best"]],
+        sampled=[Evaluation(**entry) for entry in counters["sampled"]],
         watch=Watch(**counters["watch"]),
     )
 

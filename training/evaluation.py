@@ -1,4 +1,5 @@
-"""Evaluation on a whole split: every example counts once and equally, whatever the batch size (P16)."""
+"""Evaluation on a whole split, or a fixed sample of it: every example counts once and equally, whatever the batch size
+(P16)."""
 
 from __future__ import annotations
 
@@ -46,15 +47,17 @@ def evaluate(
     precision: torch.dtype | None,
     step: int = 0,
     stop: Callable[[], bool] = lambda: False,
+    examples: Tensor | None = None,
 ) -> Evaluation | None:
-    """Loss (without label smoothing) and error rate of `network` on `split`; None if `stop` cut it short.
+    """Loss (without label smoothing) and error rate of `network` on `split`, or on some `examples` of it; None if
+    `stop` cut it short.
 
     Example losses are added up in float64, so that neither the batch size nor a smaller last batch weighs in.
     """
     losses, answers, truths, classes = [], [], [], 0
     network.eval()
     with torch.inference_mode():
-        for inputs, labels in evaluation_batches(split, batch_size(config), device):
+        for inputs, labels in evaluation_batches(split, batch_size(config), device, examples):
             if stop():
                 break
             with torch.autocast(device.type, dtype=precision, enabled=precision is not None):
@@ -71,16 +74,36 @@ def evaluate(
     confusion = confusion.reshape(classes, classes).cpu()
     right = int(confusion.diagonal().sum())
     balanced_error, macro_f1 = by_class(confusion)
+    count = int(confusion.sum())
     return Evaluation(
         step=step,
         # On the CPU, because MPS has no float64.
-        loss=float(torch.cat(losses).cpu().double().sum()) / len(split),
-        error_rate=(len(split) - right) / len(split),
+        loss=float(torch.cat(losses).cpu().double().sum()) / count,
+        error_rate=(count - right) / count,
         balanced_error=balanced_error,
         macro_f1=macro_f1,
         correct=right,
-        examples=len(split),
+        examples=count,
     )
+
+
+def sample(labels: Tensor, config: Config) -> Tensor | None:
+    """The examples, int64 (n,) in their order, that evaluations on the way take; None: all.
+
+    Every class has its share, rounded; which of its examples depends on the seed of the data alone, so that all trials
+    of a project are evaluated on the same. Every setting but the number itself may change without changing them.
+    """
+    wanted = config.training.evaluation_examples
+    if not wanted or wanted >= len(labels):
+        return None
+    generator = torch.Generator().manual_seed(config.data.split_seed)
+    shuffled = torch.randperm(len(labels), generator=generator)
+    places = torch.empty(len(labels), dtype=torch.float64)
+    for label in labels.unique():
+        own = shuffled[labels[shuffled] == label]
+        # Evenly spaced within each class, so that the first n of all have n/N of each.
+        places[own] = (torch.arange(len(own), dtype=torch.float64) + 0.5) / len(own)
+    return shuffled[places[shuffled].argsort(stable=True)[:wanted]].sort().values
 
 
 def batch_size(config: Config) -> int:

@@ -20,7 +20,7 @@ from training.batches import Inputs, derived_seed, training_batches
 from training.checkpoint import Checkpoints, Progress
 from training.config import Config
 from training.dataset import Dataset
-from training.evaluation import evaluate
+from training.evaluation import Evaluation, evaluate, sample
 from training.meter import Diverged, Meter
 from training.record import Metrics
 
@@ -66,6 +66,8 @@ def train(run: Run, dataset: Dataset) -> None:
     meter = Meter(metrics, progress.watch, config, len(dataset.classes))
     batches = training_batches(config, dataset.train, device, first_step=progress.step + 1)
 
+    examples = sample(dataset.validation.labels, config)
+
     # Evaluation, whose batches have other shapes, goes without; the weights are the same.
     forward: Any = torch.compile(network, dynamic=False) if config.runtime.compile else network
     began = time.monotonic() - progress.seconds
@@ -75,17 +77,14 @@ def train(run: Run, dataset: Dataset) -> None:
         if evaluation_due(progress, config):
             meter.fetch()
             throughput = pace.measure(progress.step)
-            evaluation = evaluate(network, dataset.validation, config, device, precision, progress.step, run.stop)
+            evaluation = evaluate(
+                network, dataset.validation, config, device, precision, progress.step, run.stop, examples
+            )
             if evaluation is None:
                 break
             progress.seconds = time.monotonic() - began
             metrics.write(progress.step, {"seconds": progress.seconds} | evaluation.metrics() | throughput)
-            if not math.isfinite(evaluation.loss):
-                raise Diverged(
-                    "The validation loss became {value} at step {step}.",
-                    step=progress.step,
-                    value=str(evaluation.loss),
-                )
+            require_finite(evaluation)
             progress.final = evaluation
             checkpoints.consider(evaluation, network, progress)
             say(run, meter.latest, throughput)
@@ -118,6 +117,45 @@ def train(run: Run, dataset: Dataset) -> None:
     checkpoints.save(network, optimizer, progress)
     if progress.step < config.training.steps or evaluation_due(progress, config):
         raise Stopped
+    if examples is not None and not progress.sampled:
+        on_the_whole(run, network, dataset, precision, checkpoints)
+        checkpoints.save(network, optimizer, progress)
+
+
+def on_the_whole(
+    run: Run, network: nn.Module, dataset: Dataset, precision: torch.dtype | None, checkpoints: Checkpoints
+) -> None:
+    """Evaluate on the whole validation split what was chosen by a sample of it: the kept checkpoints and the last
+    weights, which the network has before and after. The best of them by the whole split is the run's result."""
+    config, progress = run.config, run.progress
+    assert progress.final is not None
+    last = {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()}
+    whole: dict[int, Evaluation] = {}
+    for entry in dict.fromkeys((*progress.best, progress.final)):
+        if entry.step == progress.step:
+            network.load_state_dict(last)
+        else:
+            checkpoints.load(entry.step, network)
+        evaluation = evaluate(network, dataset.validation, config, run.device, precision, entry.step, run.stop)
+        if evaluation is None:
+            raise Stopped
+        require_finite(evaluation)
+        whole[entry.step] = evaluation
+    network.load_state_dict(last)
+    metric = config.training.metric
+    progress.sampled = list(dict.fromkeys((*progress.best, progress.final)))
+    progress.best = sorted(
+        (whole[entry.step] for entry in progress.best), key=lambda entry: (entry.cost(metric), entry.step)
+    )
+    progress.final = whole[progress.step]
+
+
+def require_finite(evaluation: Evaluation) -> None:
+    """Raise Diverged for a loss that is not finite."""
+    if not math.isfinite(evaluation.loss):
+        raise Diverged(
+            "The validation loss became {value} at step {step}.", step=evaluation.step, value=str(evaluation.loss)
+        )
 
 
 def update(

@@ -152,6 +152,12 @@ class Training:
     evaluation_batch_size: int = _setting(
         0, "examples per evaluation batch; 0: twice the training batch", low=0, high=1_000_000
     )
+    evaluation_examples: int = _setting(
+        0,
+        "validation examples of the evaluations on the way, a fixed stratified sample; 0: all. The kept checkpoints "
+        "and the last weights are evaluated on all of them in the end",
+        low=0,
+    )
     ghost_batch_size: int = _setting(
         0, "batch norm: examples that its statistics come from in training; 0: the whole batch", low=0, high=65535
     )

@@ -149,6 +149,7 @@ def blank_result() -> dict[str, Any]:
         "peak_memory": None,
         "parameters": None,
         "validation": None,
+        "sample": None,
         "classes": [],
         "skipped_total": 0,
         "resumed": 0,
@@ -180,9 +181,25 @@ def say_beginning(dataset: Dataset) -> None:
 
 
 def about_run(run: Run, validation: dict[str, Any]) -> dict[str, Any]:
-    """What result.json says of the training, finished or not; `correct` is that of the best evaluation."""
+    """What result.json says of the training, finished or not; `correct` is that of the best evaluation, of so many
+    `examples`. `sample`: where evaluations on the way took one, what it and the whole split said of the same weights.
+    """
     progress = run.progress
     best = progress.best[0] if progress.best else None
+    if best is not None:
+        validation |= {"examples": best.examples, "correct": best.correct}
+    whole = {entry.step: entry for entry in (*progress.best, progress.final) if entry is not None}
+    sample = (
+        {
+            "examples": progress.sampled[0].examples,
+            "checked": [
+                {"step": entry.step, "sample": entry.metrics(), "whole": whole[entry.step].metrics()}
+                for entry in progress.sampled
+            ],
+        }
+        if progress.sampled
+        else None
+    )
     return {
         "best": {"step": best.step} | best.metrics() if best else None,
         "final": {"step": progress.final.step} | progress.final.metrics() if progress.final else None,
@@ -191,7 +208,8 @@ def about_run(run: Run, validation: dict[str, Any]) -> dict[str, Any]:
         "first_step_seconds": run.first_step_seconds,
         "peak_memory": devices.peak_memory(run.device),
         "parameters": run.parameters,
-        "validation": validation | {"correct": best.correct if best else None},
+        "validation": validation,
+        "sample": sample,
         "resumed": progress.resumed,
     }
 

@@ -61,6 +61,8 @@ class Draft:
     override: str = ""
     steps: int | None = None
     """Of each trial, where not as before."""
+    examples: int | None = None
+    """Of the evaluations on the way, where not as before."""
     notes: tuple[Message, ...] = ()
     """What to mind about a design that a finding proposed."""
     warm_start: bool = False
@@ -81,6 +83,7 @@ class Draft:
             ranges=self.ranges,
             override=self.override,
             steps=self.steps,
+            examples=self.examples,
         )
 
 
@@ -104,6 +107,7 @@ def proposed(design: Design) -> Draft:
         roles=dict(design.roles),
         ranges=dict(design.ranges),
         steps=design.steps,
+        examples=design.examples,
         notes=design.notes,
     )
 
