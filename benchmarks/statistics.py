@@ -2,7 +2,8 @@
 
     python -m benchmarks.statistics [--write]
 
-False alarms and detection of the boundary rule; false adoption and power of the launch rule; bias of the best of n;
+False alarms and detection of the boundary rule; false adoption and power of the launch rule, also with a shortlist;
+false alarms and detection of what is read off one curve, and of a sample for evaluation; bias of the best of n;
 false alarms of what matters; coverage of every interval. `--write` puts the table into benchmarks/results.
 """
 
@@ -16,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from rounds import boundary, decision, statistics
+from rounds import boundary, decision, sampled, statistics
 from rounds.design import plan
 from rounds.importance import effects
 from rounds.plan import Role, RoundPlan
+from rounds.record import TRAINING_LOSS, TrialRecord
+from rounds.symptoms import symptoms
 from tests.rounds_made import BASE, DECAY, OPTIMIZERS, RATE, results
 
 RESULTS = Path(__file__).parent / "results" / "statistics.md"
@@ -43,7 +46,7 @@ def main() -> None:
     ]
     for line in lines:
         print(line)
-    for simulation in (of_boundary, of_launch, of_best_of, of_importance, of_intervals):
+    for simulation in (of_boundary, of_launch, of_curves, of_best_of, of_importance, of_intervals):
         for row in simulation():
             line = "| " + " | ".join(row) + " |"
             lines.append(line)
@@ -134,6 +137,68 @@ def launched(gains: tuple[int, ...], complex_: bool, times: int) -> tuple[int, f
         adopted += verdict.decision == "adopt"
         runs += 2 * count
     return adopted, runs / times
+
+
+def of_curves(times: int = 1000) -> Iterator[Row]:
+    """Falling curves with noise from evaluation to evaluation, in units of which: settled, with a rise after two
+    fifths, still falling steadily at the end, and settled at once."""
+    figures = {
+        "overfitting": ("overfitting", "rise of 6", "2 of 5 (OGBG, 0.4 to 2.9 sd)"),
+        "still_improving": ("still improving", "fall of 8 in the last fifth", "Conformer 15 to 18 sd, Criteo 3 to 7"),
+        "saturated": ("saturated", "settled by a tenth", "-"),
+        "rising_loss": ("rising training loss", "rise of a third of what was gained", "-"),
+    }
+    for count in (20, 40, 100):
+        place = np.linspace(1 / count, 1, count)
+        settled = 30 * np.exp(-place / 0.15)
+        shapes = {
+            "overfitting": settled + 6 * np.clip((place - 0.4) / 0.6, 0, 1),
+            "still_improving": settled + 40 * (1 - place),
+            "saturated": 30 * np.exp(-place / 0.02),
+            "rising_loss": settled + 10 * np.clip((place - 0.5) / 0.5, 0, 1),
+        }
+        for name, (what, case, designed) in figures.items():
+            found = {"nothing": 0, "there": 0}
+            for seed in range(times):
+                noise = np.random.default_rng([seed, count]).normal(0, 1, (3, count))
+                for kind, shape in (("nothing", settled), ("there", shapes[name])):
+                    # The training loss is told apart: it rises only where that is asked.
+                    loss = (shape if name == "rising_loss" else settled) + noise[1]
+                    record = TrialRecord(
+                        "t",
+                        "search",
+                        0,
+                        {},
+                        {},
+                        "complete",
+                        best=0.0,
+                        steps=count,
+                        curves={
+                            "val/error_rate": curve(shape + noise[0]),
+                            TRAINING_LOSS: curve(loss),
+                        },
+                    )
+                    found[kind] += bool(getattr(symptoms(record, "min"), name))
+            length = f"{count} evaluations"
+            yield f"{what}: false alarm", f"{length}, falls and settles", percent(found["nothing"], times), "-"
+            yield f"{what}: detection", f"{length}, {case} sd", percent(found["there"], times), designed
+    for size in (500, 2000):
+        alarms = {0.0: 0, 0.03: 0}
+        for shift in alarms:
+            for seed in range(times):
+                random = np.random.default_rng([seed, size])
+                wrong = random.random(10_000) < 0.1
+                part = float(random.choice(wrong, size, replace=False).mean())
+                whole = float(wrong.mean())
+                alarms[shift] += sampled.check([sampled.Checked(part + shift, whole)], size, 10_000).verdict == "warn"
+        case = f"{size} of 10000 examples, 10 % errors"
+        yield "sample for evaluation: false alarm", case, percent(alarms[0.0], times), "5 % (nominal)"
+        yield "sample for evaluation: detection", f"{case}, 3 % more there", percent(alarms[0.03], times), "-"
+
+
+def curve(values: Any) -> tuple[tuple[int, float], ...]:
+    """A metric's values at steps 1, 2, ..."""
+    return tuple((step, float(value)) for step, value in enumerate(values, 1))
 
 
 def of_best_of(times: int = 4000) -> Iterator[Row]:
