@@ -19,7 +19,7 @@ from tui.theme import MARKS
 # As many curves as can be told apart.
 CURVES = 6
 # The checks that look at curves (rounds.curves).
-OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps")
+OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps", "evaluation")
 OF_LOSS = ("rising loss", "instability")
 
 
