@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from state import runs
+from state import runs, trials
 from state.project import Settings, create
 from state.store import open_store
 from tests import prepared, set_up, small_project, watched_round
@@ -134,5 +134,9 @@ def test_keys_that_are_typed_ahead_go_to_what_is_there_when_their_turn_comes(tmp
         session.press("n\x7f\x7f7\rs")
         session.wait_for("7 trials")
         session.wait_for("0 of 7 ended")
-        session.press("\x1b:expor\rabc\x7f\x7f\x7f")
+        session.forget()
+        # On the page of the round, x would stop it.
+        session.press(":export\r")
         session.wait_for("Folder to write:")
+        with open_store(project) as store:
+            assert trials.batch(store, "round-1").wanted == "run"

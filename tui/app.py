@@ -15,6 +15,7 @@ from textual.actions import ActionParseResult
 from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
+from textual.events import Event, Key
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
 from textual.widget import Widget
@@ -33,12 +34,17 @@ from tui.pages.places import design_page, page
 from tui.painted import Difference, Painted
 from tui.say import trouble
 from tui.theme import THEME, WholeCells
+from tui.widgets.controls import Field
 
 if TYPE_CHECKING:
     from rounds.next_step import Design
 
 # How often the store is asked whether anything changed; the asking itself costs nothing and sends nothing.
 LOOK_SECONDS = 1.0
+# Whatever is coming up, these leave.
+LEAVING = ("ctrl+c", "ctrl+q")
+# How soon it is asked again whether a page has come up, for which keys were pressed already.
+SOON_SECONDS = 0.02
 # Pages under each other, with Textual's own empty one below, while the first page is shown.
 FIRST = 2
 
@@ -65,6 +71,12 @@ class Tunebook(App[None]):
         self._store: Store | None = None
         self._version = -1
         self._painted = Painted()
+        self._ahead: list[Key] = []
+
+    async def on_event(self, event: Event) -> None:
+        """Keys in the order in which they were pressed, each for what is there when its turn comes."""
+        if not isinstance(event, Key) or not self._early(event):
+            await super().on_event(event)
 
     def on_mount(self) -> None:
         if self.ascii_only:
@@ -163,6 +175,31 @@ class Tunebook(App[None]):
             self._version = version
             # What another session decided may have changed the settings too; `attempt` reads the page again.
             self.attempt(self.read_settings)
+
+    def _early(self, key: Key) -> bool:
+        """Whether a key was pressed before that came up which it is meant for; it is kept until then. On a slow line
+        several come together: what follows `:` is typed, whatever it would mean on the page before."""
+        if key.key in LEAVING:
+            return False
+        # One that has been elsewhere, and that the line would not have let go.
+        missed = key.is_forwarded and isinstance(self.focused, Field) and self.focused.takes(key)
+        coming = isinstance(self.screen, Page) and not self.screen.ready
+        if not (missed or coming or (self._ahead and not key.is_forwarded)):
+            return False
+        if not self._ahead:
+            self.set_timer(SOON_SECONDS, self._catch_up)
+        self._ahead.append(Key(key.key, key.character))
+        return True
+
+    def _catch_up(self) -> None:
+        if not self.is_running or self.leaving:
+            return
+        if isinstance(self.screen, Page) and not self.screen.ready:
+            self.set_timer(SOON_SECONDS, self._catch_up)
+            return
+        ahead, self._ahead = self._ahead, []
+        for key in ahead:
+            self.post_message(key)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send an update to the terminal: of it, what differs from what is there."""

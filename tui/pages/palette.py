@@ -68,6 +68,8 @@ class Palette(Page):
         self._show(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        # What was typed last may not have been looked for yet.
+        self._show(event.value)
         self._do(self.query_one(Choices).marked)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

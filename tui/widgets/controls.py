@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.style import Style
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Click, Key
@@ -137,14 +137,24 @@ class Field(Input):
             event.prevent_default()
             self.app.post_message(Key(event.key, event.character))
             return
-        bound = self.screen.active_bindings.get(event.key)
-        if bound is None or bound.node is not self or self.check_consume_key(event.key, event.character):
+        bound = self._bound(event)
+        if bound is None:
             await super()._on_key(event)
             return
         event.stop()
         event.prevent_default()
         if bound.enabled:
             await self.run_action(bound.binding.action)
+
+    def takes(self, event: Key) -> bool:
+        """Whether a key is typed here, or does something to the line."""
+        return self.check_consume_key(event.key, event.character) or self._bound(event) is not None
+
+    def _bound(self, event: Key) -> ActiveBinding | None:
+        """What a key that is not typed does to the line."""
+        bound = self.screen.active_bindings.get(event.key)
+        typed = self.check_consume_key(event.key, event.character)
+        return bound if bound is not None and bound.node is self and not typed else None
 
     def on_focus(self) -> None:
         """Of a long path its end is what one looks for, and goes on typing at."""
