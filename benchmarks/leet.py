@@ -25,7 +25,7 @@ from tests.live_chart import curve
 from tests.terminal import Terminal
 
 # It sends something ten times a second, so there is no quiet to wait for.
-WATCHED_SECONDS = 2.0
+WATCHED_SECONDS = 1.0
 # Nothing leaves this machine, and nobody has an account.
 OFFLINE = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 BIN = Path(sys.prefix) / "leet" / "bin"

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 
-from presets.language import LANGUAGES
-from tests import chaos, small_project, tmux
+from tests import chaos, small_project
 from tests.test_faults import million_points
-from tests.test_whole_way import walk
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "50"))
 
@@ -31,12 +29,6 @@ def test_a_disturbed_round_comes_to_the_same(
 ) -> None:
     project = small_project.project(tmp_path / "项目 [red]", digits)
     assert chaos.results(project, digits, 1 + seed % 5, seed) == undisturbed
-
-
-@tmux.needed
-@pytest.mark.parametrize("code", LANGUAGES)
-def test_the_whole_way_in_both_languages(tmp_path: Path, code: str) -> None:
-    walk(tmp_path, code)
 
 
 def test_a_million_points_are_indexed_in_little_memory(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.style import Style
 from textual.binding import ActiveBinding, BindingType
@@ -155,6 +155,11 @@ class Field(Input):
         bound = self.screen.active_bindings.get(event.key)
         typed = self.check_consume_key(event.key, event.character)
         return bound if bound is not None and bound.node is self and not typed else None
+
+    def focus(self, scroll_visible: bool = True, from_app_focus: bool = False) -> Self:
+        """Now, where Textual's own waits for its turn: what is pressed after the key that opens the line is typed."""
+        self.screen.set_focus(self, scroll_visible, from_app_focus)
+        return self
 
     def on_focus(self) -> None:
         """Of a long path its end is what one looks for, and goes on typing at."""
