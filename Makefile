@@ -43,8 +43,8 @@ snapshots: .venv/.dev  ## every page in both languages as it looks now, for the 
 pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 	$(BIN)/python -m tests.shots en tests/snapshots/en pictures
 
-bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; some 25 minutes
-	$(PIP) --editable '.[bench]'
+bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; some 20 minutes
+	$(PIP) --quiet --upgrade --target .venv/peers 'ray[tune]>=2.50'
 	$(BIN)/python -m benchmarks.rounds --write
 
 bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other chart widgets and LEET, into benchmarks/results/terminal.md

@@ -9,22 +9,25 @@ where a training that saves itself on SIGTERM cannot set its handlers.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from state import document
 
+# A folder of its own: transformers would load Ray with every trial of ours if it lay beside.
+PEERS = Path(sys.prefix) / "peers"
 
-def available() -> bool:
-    """Whether Ray Tune is installed (`pip install '.[bench]'`)."""
-    return importlib.util.find_spec("ray") is not None
+
+def version() -> str | None:
+    """The version of Ray that `make bench-rounds` has installed; None without one."""
+    return next((found.version for found in metadata.distributions(name="ray", path=[str(PEERS)])), None)
 
 
 def run(folder: Path, settings: dict[str, Any], count: int, slots: int) -> list[tuple[float, float]]:
@@ -32,7 +35,7 @@ def run(folder: Path, settings: dict[str, Any], count: int, slots: int) -> list[
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "benchmarks.ray_rounds", str(folder), json.dumps(settings), str(count), str(slots)]
     # Trials of a second are done before its own files would be worth anything.
-    quiet = {**os.environ, "RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    quiet = {**os.environ, "PYTHONPATH": str(PEERS), "RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet)
     return sorted((end, seconds) for end, seconds in json.loads(done.stdout.splitlines()[-1]))
 

@@ -4,7 +4,7 @@
 
 Ratios within one run on one machine: whatever else it does slows both down. `--write` puts the tables into
 benchmarks/results/rounds.md; `--quick` trains few trials, and times a small sample of what takes Optuna long. Ray Tune
-takes part where it is installed (`.[bench]`).
+takes part where `make bench-rounds` has installed it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks import optuna_rounds, ray_rounds
-from rounds import supervisor
+from rounds import standing, supervisor
 from state import files, metrics, trials
 from state.errors import Refusal
 from state.metrics import index_metrics
@@ -37,6 +36,7 @@ from state.store import open_store
 from state.trials import NewTrial
 from tests import small_project
 from tests.small_project import wait_for
+from tui.widgets import growing
 
 RESULTS = Path(__file__).parent / "results" / "rounds.md"
 # Steps of the small network on 8 x 8 digits for trials of so many seconds are measured first.
@@ -75,7 +75,7 @@ def heading(began: datetime.datetime, load: float, quick: bool) -> Iterator[str]
         f"`python -m benchmarks.rounds --write{' --quick' if quick else ''}`, {began:%Y-%m-%d}: "
         f"{platform.processor() or platform.machine()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, Optuna {optuna.__version__}, Ray "
-        f"{metadata.version('ray') if ray_rounds.available() else '(not installed)'}, SQLite "
+        f"{ray_rounds.version() or '(not installed)'}, SQLite "
         f"{sqlite3.sqlite_version}. Load average {load:.1f} at the beginning and {os.getloadavg()[0]:.1f} at the end"
         + ("." if load < 1 else ": the machine was busy with other work, so that only the ratios mean anything.")
     )
@@ -99,7 +99,7 @@ def overhead(folder: Path, share: float) -> Iterator[str]:
         "| Ray Tune | ratio |"
     )
     yield "|---:|---:|---:|---:|---:|---:|---:|---:|"
-    for seconds, count in ((0.0, 12), (1.0, 8), (10.0, 4)):
+    for seconds, count in ((0.0, 8), (1.0, 5), (10.0, 3)):
         steps = max(int(seconds / a_step), 1)
         count = max(int(count * share), 3)
         settings = small_project.settings(data, training__steps=steps, training__evaluate_every=steps)
@@ -108,7 +108,7 @@ def overhead(folder: Path, share: float) -> Iterator[str]:
         own = _beyond(optuna_rounds.processes(folder / f"optuna-{name}", settings, count))
         inside = optuna_rounds.inside(folder / f"inside-{name}", settings, count)
         line = f"| {seconds:.0f} | {count} | {ours:.3f} | {own:.3f} | {ours / own:.3f} | {inside:.3f} "
-        if not ray_rounds.available():
+        if not ray_rounds.version():
             yield line + "| - | - |"
             continue
         ray = _beyond(ray_rounds.run(folder / f"ray-{name}", settings, count, 1))
@@ -159,15 +159,17 @@ def _whole_round(folder: Path, data: Path, a_step: float, share: float) -> Itera
         trained = sum((entry.result or {})["seconds"] for entry in trials.trials(store))
         starts = [datetime.datetime.fromisoformat(str(entry.started_at)).timestamp() for entry in trials.trials(store)]
         ends = [datetime.datetime.fromisoformat(str(entry.ended_at)).timestamp() for entry in trials.trials(store)]
-    theirs = [("Optuna, n_jobs=2, a process each", optuna_rounds.processes(folder / "optuna-2", settings, count, 2))]
-    if ray_rounds.available():
-        theirs.append(("Ray Tune", ray_rounds.run(folder / "ray-2", settings, count, 2)))
+    # Half as many tell as much of them: each trial costs the same.
+    fewer = max(count // 2, 4)
+    theirs = [("Optuna, n_jobs=2, a process each", optuna_rounds.processes(folder / "optuna-2", settings, fewer, 2))]
+    if ray_rounds.version():
+        theirs.append(("Ray Tune", ray_rounds.run(folder / "ray-2", settings, fewer, 2)))
     said = "; ".join(f"{name}: {_over_half(ended):+.1%}" for name, ended in theirs)
     yield ""
     yield (
         f"A whole round of {count} trials of {trained / count:.1f} s on two slots: {max(ends) - min(starts):.1f} s "
         f"from the first start to the last end ({taken:.1f} s with the start of supervisor and torch), "
-        f"{(max(ends) - min(starts)) / (trained / 2) - 1:+.1%} of the training time halved; the aim is 8 %. {said}."
+        f"{(max(ends) - min(starts)) / (trained / 2) - 1:+.1%} of the training time halved; the aim is 8 %. With {fewer} trials each, {said}."
     )
 
 
@@ -231,15 +233,15 @@ def storage(folder: Path, share: float) -> Iterator[str]:
 
 
 def _opening(project: Project) -> tuple[float, float]:
-    """What the page of a round reads when it opens, the trials and all their curves: seconds by the clock, and of the
-    processor, which neighbours do not stretch; the middle of five."""
+    """What the page of a round reads when it opens, the trials with all their curves and where the project stands:
+    seconds by the clock, and of the processor, which neighbours do not stretch; the middle of five."""
     taken = []
     for _ in range(5):
         began, computing = time.perf_counter(), time.process_time()
         with open_store(project) as store:
             trials.batch(store, "round-1")
-            trials.trials(store, "round-1")
-            metrics.curves(store, "round-1", METRIC)
+            growing.Curves().read(store, trials.trials(store, "round-1"), METRIC)
+            standing.standing(store)
         taken.append((time.perf_counter() - began, time.process_time() - computing))
     return sorted(taken)[2]
 
@@ -258,7 +260,8 @@ def writers(folder: Path) -> Iterator[str]:
         for id in ids:
             files.make_folder(project.trial_folder(id))
         workers = [multiprocessing.Process(target=_append, args=(project, id, stop)) for id in ids]
-        wishing = [multiprocessing.Process(target=_wish, args=(project, stop)) for _ in range(4)]
+        wishes = multiprocessing.Value("i", 0)
+        wishing = [multiprocessing.Process(target=_wish, args=(project, stop, wishes)) for _ in range(4)]
         for worker in (*workers, *wishing):
             worker.start()
         deadline, errors, looks = time.monotonic() + seconds, 0, 0
@@ -279,7 +282,6 @@ def writers(folder: Path) -> Iterator[str]:
         index_metrics(store, ids)
         written = sum(len((project.trial_folder(id) / "metrics.jsonl").read_bytes().splitlines()) for id in ids)
         known = store.rows("SELECT count(*) AS n FROM metrics WHERE name = ?", METRIC)[0]["n"]
-        wishes = store.rows("SELECT count(*) AS n FROM requests")[0]["n"]
         journal = sum(b'"request"' in line for line in project.journal_path.read_bytes().splitlines())
     theirs = optuna_rounds.writers(folder / "optuna-writers", processes, seconds)
     yield ""
@@ -290,7 +292,7 @@ def writers(folder: Path) -> Iterator[str]:
     yield f"| errors | {errors} | {theirs.errors} |"
     yield f"| points a second | {written / seconds:,.0f} | {theirs.points / seconds:,.0f} |"
     yield f"| points lost or doubled | {abs(written - known)} | {theirs.lost} |"
-    yield f"| wishes recorded, of them lost | {wishes}, {abs(wishes - journal)} | - |"
+    yield f"| wishes recorded, of them lost | {wishes.value}, {abs(wishes.value - journal)} | - |"
 
 
 def _append(project: Project, id: str, stop: Any) -> None:
@@ -303,10 +305,13 @@ def _append(project: Project, id: str, stop: Any) -> None:
         time.sleep(0.01)
 
 
-def _wish(project: Project, stop: Any) -> None:
+def _wish(project: Project, stop: Any, wishes: Any) -> None:
+    """A person who wishes all the time, and counts what was taken note of."""
     with open_store(project) as store:
         while not stop.is_set():
             trials.ask(store, "round-1", "run")
+            with wishes.get_lock():
+                wishes.value += 1
             time.sleep(0.05)
 
 
@@ -316,7 +321,7 @@ def _wish(project: Project, stop: Any) -> None:
 def leanness(folder: Path, share: float) -> Iterator[str]:
     """The supervisor's memory over many trials, and its share of a core while eight run."""
     data = folder / "digits"
-    count = max(int(300 * share), 20)
+    count = max(int(2000 * share), 20)
     settings = small_project.settings(data, training__steps=1, training__evaluate_every=1)
     early, late = _memory(folder / "memory", data, settings, count)
     busy = _busy(folder / "busy", data, 20 * max(share, 0.3))

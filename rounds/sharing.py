@@ -22,9 +22,12 @@ CONTEXT = 512 * 2**20
 
 
 def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
-    """Bytes on the device that the probe saw in use at a configuration's batch size; None for another model."""
+    """Bytes of a GPU that the probe saw in use at a configuration's batch size; None where it was of another model, or
+    on the CPU, whose memory says nothing of a GPU's."""
     found = measurements.latest(store, "probe")
-    if found is None or found.subject.get("model.name") != settings.get("model.name"):
+    if found is None or found.result.get("device_type") != "cuda":
+        return None
+    if found.subject.get("model.name") != settings.get("model.name"):
         return None
     sizes = [line for line in found.result.get("sizes", ()) if line.get("peak_memory")]
     fits = [line for line in sizes if line["batch_size"] >= settings.get("training.batch_size", 0)]
@@ -34,7 +37,7 @@ def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
 def share(store: Store, settings: Mapping[str, Any]) -> Share | None:
     """What a trial of this configuration takes of a GPU, and of how much; None where no probe on a GPU told."""
     found, peak = measurements.latest(store, "probe"), probed(store, settings)
-    if found is None or peak is None or found.result.get("device_type") != "cuda":
+    if found is None or peak is None:
         return None
     return Share(int(peak * MARGIN) + CONTEXT, int(found.result.get("memory_budget") or 0))
 

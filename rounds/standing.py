@@ -37,7 +37,8 @@ def standing(store: Store) -> Standing:
     """Where the project stands."""
     listed = [batch for batch in trials.batches(store) if batch.kind != "baseline"]
     batch = listed[-1] if listed else None
-    entries = trials.trials(store, batch.name) if batch else []
+    everything = trials.trials(store)
+    entries = [entry for entry in everything if batch is not None and entry.batch == batch.name]
     if launches.best(store) is None:
         step: Step = "set-up"
         now = say("There is no reasonable baseline yet.")
@@ -46,7 +47,6 @@ def standing(store: Store) -> Standing:
         step, now, then = "goal", say("The baseline stands."), say("Choose the goal of the first round.")
     else:
         step, now, then = _of_batch(store, batch, entries)
-    everything = trials.trials(store)
     ahead = horizon(store, everything)
     if step == "goal" and ahead.phase in ("final", "end"):
         then = ahead.message

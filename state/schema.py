@@ -46,6 +46,12 @@ def m005_sentences_of_trials(database: Database) -> None:
     database.execute("ALTER TABLE trials ADD COLUMN said TEXT NOT NULL DEFAULT ''")
 
 
+@migrations(name="m006_no_requests")
+def m006_no_requests(database: Database) -> None:
+    """A wish is what its batch or trial holds as wanted; who wished for what, and when, the journal has."""
+    database.execute("DROP TABLE requests")
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

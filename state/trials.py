@@ -286,9 +286,6 @@ def apply_trials(store: Store, event: Event) -> None:
 def apply_request(store: Store, event: Event) -> None:
     connection = store.database.conn
     target, wanted = event["target"], event["wanted"]
-    connection.execute(
-        "INSERT INTO requests (at, by, target, wanted) VALUES (?, ?, ?, ?)", [event["at"], event["by"], target, wanted]
-    )
     if wanted == "retry":
         connection.execute(
             "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', restarts = 0 "

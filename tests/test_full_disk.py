@@ -55,9 +55,9 @@ def tick(driven: Supervisor) -> None:
         driven.tick()
 
 
-def recorded(store: Store) -> tuple[bytes, int]:
-    """What the journal holds, and how many wishes the tables know."""
-    return store.project.journal_path.read_bytes(), len(store.rows("SELECT id FROM requests"))
+def recorded(store: Store) -> tuple[bytes, Any]:
+    """What the journal holds, and how much of it the tables know."""
+    return store.project.journal_path.read_bytes(), store.rows("SELECT * FROM meta")
 
 
 def fill(path: Path, left: int) -> None:
@@ -109,3 +109,25 @@ def test_a_round_goes_on_when_a_full_disk_has_room_again(
         wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never went on")
         assert outcome(store) == undisturbed
         assert runs.result(store.project.trial_folder("round-1-001")) is not None
+
+
+def test_a_line_of_metrics_that_the_disk_cuts_off_is_written_again_when_there_is_room(
+    disk: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one byte is left while a trial runs: the page of its file fills up in the middle of a line, and neither a
+    result nor a word in the log can be written. It waits, and begins or goes on whole."""
+    monkeypatch.setattr(room, "LEAST_DISK", 2 * 2**20)
+    with open_store(small_project.project(disk / "p", digits)) as store:
+        steps = {"training.steps": 400, "training.evaluate_every": 1, "training.seed": 1}
+        small_project.batch(store, small_project.settings(digits), [steps])
+        driven = Supervisor(store, Machine(2), fork_server)
+        path = store.project.trial_folder("round-1-001") / "metrics.jsonl"
+        wait_for(lambda: tick(driven) or (path.exists() and path.stat().st_size > 2000), "it wrote no metrics")
+        fill(disk / "ballast", 0)
+        wait_for(lambda: not runs.alive(path.parent), "it ran on without its metrics")
+        assert not path.read_bytes().endswith(b"\n")
+        wait_for(lambda: tick(driven) or not driven.slots, "its end was not noticed")
+        (disk / "ballast").unlink()
+        wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never went on")
+        assert [step for step, _loss in metrics.curve(store, "round-1-001", "train/loss")] == list(range(1, 401))
+        assert path.read_bytes().count(b"\n") == len(path.read_bytes().splitlines())

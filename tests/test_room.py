@@ -128,7 +128,13 @@ def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
 ) -> None:
     settings = trials.trial_settings(store, trials.trial(store, "round-1-001"))
     sizes = [{"batch_size": size, "peak_memory": size * 2**20} for size in (8, 16)]
-    measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, {"sizes": sizes})
+    measurements.record(
+        store, "probe-1", "probe", {"model.name": "test_resnet"}, {"sizes": sizes, "device_type": "cpu"}
+    )
+    assert sharing.probed(store, settings) is None
+    measurements.record(
+        store, "probe-2", "probe", {"model.name": "test_resnet"}, {"sizes": sizes, "device_type": "cuda"}
+    )
     assert sharing.probed(store, settings) == 8 * 2**20
     assert sharing.probed(store, {**settings, "training.batch_size": 12}) == 16 * 2**20
     assert sharing.probed(store, {**settings, "training.batch_size": 32}) is None

@@ -12,7 +12,7 @@ from state.errors import Refusal
 from state.project import Project, Settings, create
 from state.store import open_store
 
-TABLES = ("decisions", "measurements", "configurations", "batches", "findings", "launches", "insights", "requests")
+TABLES = ("decisions", "measurements", "configurations", "batches", "findings", "launches", "insights")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import io
@@ -141,6 +142,7 @@ def write_patch(folder: Path) -> None:
         write_whole(folder / "changes.patch", patch.encode(errors="surrogateescape"))
 
 
+@functools.cache
 def versions() -> dict[str, str | None]:
     """Versions of Python and of the libraries that train; None for one that is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
@@ -168,6 +170,7 @@ def git(*arguments: str) -> str | None:
     return answer.stdout if answer.returncode == 0 else None
 
 
+@functools.cache
 def code() -> str:
     """SHA-256 over the names and contents of this package's files, to tell whether the same code trained."""
     digest = hashlib.sha256()

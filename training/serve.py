@@ -99,6 +99,9 @@ def warm_up() -> None:
     for module in WARM_MODULES:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)
+    # Of what was imported here, which runs will be made of, whatever becomes of the files meanwhile.
+    record.versions()
+    record.code()
     # Objects that live for ever are kept out of the collector's way, whose marks would make the runs copy their pages.
     gc.collect()
     gc.freeze()
