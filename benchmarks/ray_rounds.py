@@ -35,7 +35,12 @@ def run(folder: Path, settings: dict[str, Any], count: int, slots: int) -> list[
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "benchmarks.ray_rounds", str(folder), json.dumps(settings), str(count), str(slots)]
     # Trials of a second are done before its own files would be worth anything.
-    quiet = {**os.environ, "PYTHONPATH": str(PEERS), "RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+    quiet = {
+        **os.environ,
+        "PYTHONPATH": str(PEERS),
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    }
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet)
     return sorted((end, seconds) for end, seconds in json.loads(done.stdout.splitlines()[-1]))
 

@@ -169,7 +169,8 @@ def _whole_round(folder: Path, data: Path, a_step: float, share: float) -> Itera
     yield (
         f"A whole round of {count} trials of {trained / count:.1f} s on two slots: {max(ends) - min(starts):.1f} s "
         f"from the first start to the last end ({taken:.1f} s with the start of supervisor and torch), "
-        f"{(max(ends) - min(starts)) / (trained / 2) - 1:+.1%} of the training time halved; the aim is 8 %. With {fewer} trials each, {said}."
+        f"{(max(ends) - min(starts)) / (trained / 2) - 1:+.1%} of the training time halved; the aim is 8 %. "
+        f"With {fewer} trials each, {said}."
     )
 
 

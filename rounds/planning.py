@@ -128,7 +128,10 @@ def rounds(store: Store) -> list[Batch]:
 
 
 def extend(store: Store, name: str, more: int) -> None:
-    """Add trials to a round: the next points of its sequence, run under the same conditions (P6)."""
+    """Add trials to a round: the next points of its sequence, run under the same conditions (P6). Refuses one whose
+    trials were listed by hand."""
+    if trials.batch(store, name).plan.get("listed"):
+        raise Refusal("The trials of {name} were listed one by one: list more in a round of their own.", name=name)
     add(store, name, design.extend(plan_of(store, name), more))
 
 
@@ -147,8 +150,8 @@ def plan_of(store: Store, name: str) -> RoundPlan:
         raise Refusal("{name} is no round.", name=name)
     plan = RoundPlan.from_dict(batch.plan)
     entries = trials.trials(store, name)
-    if batch.plan.get("search"):
-        # The points of a final study follow no sequence: those that were added stand with the trials alone.
+    if batch.plan.get("search") or batch.plan.get("listed"):
+        # Such points follow no sequence: those that were added stand with the trials alone.
         added = [
             PlannedTrial(entry.study, entry.position, entry.u, entry.settings, entry.overrides)
             for entry in entries[len(plan.trials) :]
@@ -280,6 +283,8 @@ def _carried(store: Store, plan: RoundPlan, given: Mapping[str, Domain | None]) 
     """
     left: dict[str, Domain] = {}
     for batch in rounds(store):
+        if batch.plan.get("listed"):
+            continue
         left.update({d.name: d.domain for study in plan_of(store, batch.name).studies for d in study.dimensions})
         left.update(_reviewed(store, batch.name))
     searched: dict[str, Dimension] = {d.name: d for study in plan.studies for d in study.dimensions}

@@ -67,6 +67,12 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
     return found
 
 
+def listed_trial(words: str) -> dict[str, Choice]:
+    """`KEY=VALUE,KEY=VALUE` of one trial as a mapping. Refuses anything else."""
+    found = pairs(words.split(","), "KEY=VALUE,KEY=VALUE")
+    return {key: _value(value) for key, value in found.items()}
+
+
 def price(found: Cost, trials: int) -> str:
     """The budget line: trials by measured seconds over slots, and the device hours of what the budget has left."""
     if found.trial is None or found.seconds is None or found.hours is None:

@@ -9,6 +9,7 @@ import click
 
 from presets.language import _, told
 from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.horizon import FINAL
 from rounds.outlook import outlook
@@ -72,6 +73,13 @@ def round_group(context: click.Context) -> None:
 @click.option(
     "--warm-start", "warm", is_flag=True, help=_("instead of a search: five settings of NAdamW that worked elsewhere")
 )
+@click.option(
+    "--trial",
+    "listed",
+    multiple=True,
+    metavar="KEY=VALUE,...",
+    help=_("a trial of these values, listed by hand; give one for each, and none of the options above"),
+)
 @click.option("--slots", type=click.IntRange(min=0), default=0, metavar="N", help=SLOTS)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
 @click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
@@ -86,23 +94,29 @@ def plan(
     roles: tuple[str, ...],
     count: int | None,
     warm: bool,
+    listed: tuple[str, ...],
     slots: int,
     seed: int | None,
     override: str,
 ) -> None:
-    if warm and (about or optimizers or ranges or roles or count or seed is not None or goal != "understand"):
-        raise Refusal("--warm-start runs five given points: leave out what would change them.")
+    changing = about or optimizers or ranges or roles or count or seed is not None or goal != "understand"
+    if (warm or listed) and (changing or (warm and listed)):
+        raise Refusal("The trials of --warm-start, or of --trial, are the whole round: leave the other options out.")
     with session.store() as store:
-        current = designing.optimizer_of(store)
-        asked = {
-            key: designing.domain(key, words, current, store.project) if words else None
-            for key, _equals, words in (entry.partition("=") for entry in about)
-        }
-        searched = designing.pairs(ranges, "KEY=LOW..HIGH")
-        named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
+        save = planning.save
         if warm:
             proposed = warm_starting.plan(store, override)
+        elif listed:
+            proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
+            save = by_hand.save
         else:
+            current = designing.optimizer_of(store)
+            asked = {
+                key: designing.domain(key, words, current, store.project) if words else None
+                for key, _equals, words in (entry.partition("=") for entry in about)
+            }
+            searched = designing.pairs(ranges, "KEY=LOW..HIGH")
+            named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
             proposed = planning.propose(
                 store,
                 goal,
@@ -114,13 +128,13 @@ def plan(
                 override=override,
                 **({"trials": count} if count else {}),
             )
-        batch = planning.save(store, proposed, slots=slots, override=override)
+        batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
-    designing.show(session, proposed, batch.name, ahead)
-    session.text(_("Next: tunebook round run {name}").format(name=batch.name))
-    session.answer(
-        {"round": batch.name, "plan": designing.document(proposed, ahead), "next": ["tunebook", "round", "run"]}
-    )
+        designing.show(session, proposed, batch.name, ahead)
+        session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+        session.answer(
+            {"round": batch.name, "plan": designing.document(proposed, ahead), "next": ["tunebook", "round", "run"]}
+        )
 
 
 @round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))

@@ -1,0 +1,56 @@
+"""A round whose trials a person lists one by one, instead of points of a sequence (P4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rounds import budget, planning
+from rounds.plan import PlannedTrial, Role, RoundPlan
+from rounds.space import Domain
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch
+
+# Marks the plan of such a round: its points follow no sequence, and its values are no range to go on with.
+MARK = {"listed": True}
+
+
+def propose(store: Store, listed: Sequence[Mapping[str, Any]], override: str = "") -> RoundPlan:
+    """A plan of these trials, each as key to value; what one does not name is as in the best configuration, and nothing
+    else varies. Refuses an unknown key, and one that neither a trial nor the configuration gives a value."""
+    base = planning.basis(store, override).settings
+    values: dict[str, list[Any]] = {key: [] for trial in listed for key in trial}
+    for key, found in values.items():
+        for trial in listed:
+            value = trial.get(key, base.get(key))
+            if value is None:
+                raise Refusal("{key}: give every trial a value; the best configuration has none.", key=key)
+            if value not in found:
+                found.append(value)
+    asked: dict[str, Any] = {"trials": len(listed), "override": override}
+    asked["ranges"] = {key: _domain(found) for key, found in values.items()}
+    wide = planning.propose(store, "minimise", **asked)
+    others: dict[str, Role] = {d.name: "fixed" for d in wide.studies[0].dimensions if d.key not in values}
+    plan = planning.propose(store, "minimise", roles=others, **asked) if others else wide
+    (study,) = plan.studies
+    trials = []
+    for place, entry in enumerate(listed):
+        own = {d: entry.get(d.key, base.get(d.key)) for d in study.dimensions}
+        u = {d.name: d.domain.position(value) for d, value in own.items()}
+        overrides = {**study.overrides, **{d.key: value for d, value in own.items()}}
+        chosen = {d.name: value for d, value in own.items()}
+        trials.append(PlannedTrial(study.name, plan.first + place, u, chosen, overrides))
+    return replace(plan, trials=tuple(trials), warnings=budget.thinness(plan.studies, len(trials)))
+
+
+def save(store: Store, plan: RoundPlan, *, slots: int = 0, override: str = "") -> Batch:
+    """Record the round and queue its trials, as `planning.save` does."""
+    return planning.save(store, plan, slots=slots, override=override, about=MARK)
+
+
+def _domain(values: Sequence[Any]) -> Domain:
+    if any(isinstance(value, str | bool) for value in values):
+        return Domain("categorical", choices=tuple(values))
+    return Domain("list", choices=tuple(sorted(values)))

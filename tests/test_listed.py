@@ -1,0 +1,36 @@
+"""Rounds whose trials are listed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rounds import listed, planning
+from state import trials
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+
+RATE, DECAY = "optimizer.learning_rate", "optimizer.weight_decay"
+
+
+def test_trials_listed_by_hand_are_run_as_they_stand(tmp_path: Path) -> None:
+    """What a trial does not name is as in the best configuration; the next round does not take the list for a range."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        settings = small_project.settings(tmp_path / "data")
+        small_project.adopt(store, settings)
+        before = planning.propose(store)
+        plan = listed.propose(store, [{RATE: 0.2}, {RATE: 0.01, DECAY: 0.1}, {RATE: 0.2}])
+        batch = listed.save(store, plan)
+        varied = [{key: e.overrides[key] for key in (RATE, DECAY)} for e in trials.trials(store, batch.name)]
+        decay = settings[DECAY]
+        assert varied == [{RATE: 0.2, DECAY: decay}, {RATE: 0.01, DECAY: 0.1}, {RATE: 0.2, DECAY: decay}]
+        assert len({e.overrides["training.seed"] for e in trials.trials(store, batch.name)}) == 3
+        assert planning.plan_of(store, batch.name) == plan
+        ranges = [{d.name: d.domain for d in each.studies[0].dimensions} for each in (planning.propose(store), before)]
+        assert ranges[0] == ranges[1]
+        with pytest.raises(Refusal, match="listed one by one"):
+            planning.extend(store, batch.name, 1)
+        with pytest.raises(Refusal, match="no_such"):
+            listed.propose(store, [{"no_such": 1}])
