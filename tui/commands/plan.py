@@ -1,0 +1,110 @@
+"""`tunebook round plan`: what the next round asks, what it varies, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from presets.language import _
+from rounds import listed as by_hand
+from rounds import planning
+from rounds import warm_start as warm_starting
+from rounds.outlook import outlook
+from rounds.slots import machine
+from state.errors import Refusal
+from tui import designing
+from tui.session import Session, answering
+
+SLOTS = _(
+    "trials at once; 0: as the machine allows; with more than there are GPUs, several share one as far as they fit"
+)
+
+
+@click.command(help=_("Plan a round from the best configuration. Nothing runs before `tunebook round run`."))
+@click.option("--goal", type=click.Choice(designing.GOALS), default="understand", show_default=True, help=_("what for"))
+@click.option(
+    "--about",
+    multiple=True,
+    metavar="KEY[=VALUES]",
+    help=_("scientific: what the round asks about; 0.9,0.95 or 0.001..0.1"),
+)
+@click.option(
+    "--optimizer", "optimizers", multiple=True, metavar="NAME", help=_("compare these optimizers; give two or more")
+)
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
+)
+@click.option(
+    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
+)
+@click.option("--trials", "count", type=click.IntRange(min=1), metavar="N", help=_("number of trials; otherwise 20"))
+@click.option(
+    "--warm-start", "warm", is_flag=True, help=_("instead of a search: five settings of NAdamW that worked elsewhere")
+)
+@click.option(
+    "--trial",
+    "listed",
+    multiple=True,
+    metavar="KEY=VALUE,...",
+    help=_("a trial of these values, listed by hand; give one for each, and none of the options above"),
+)
+@click.option("--slots", type=click.IntRange(min=0), default=0, metavar="N", help=SLOTS)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
+@click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
+@answering
+@click.pass_obj
+def plan(
+    session: Session,
+    goal: Any,
+    about: tuple[str, ...],
+    optimizers: tuple[str, ...],
+    ranges: tuple[str, ...],
+    roles: tuple[str, ...],
+    count: int | None,
+    warm: bool,
+    listed: tuple[str, ...],
+    slots: int,
+    seed: int | None,
+    override: str,
+) -> None:
+    changing = about or optimizers or ranges or roles or count or seed is not None or goal != "understand"
+    if (warm or listed) and (changing or (warm and listed)):
+        raise Refusal("The trials of --warm-start, or of --trial, are the whole round: leave the other options out.")
+    with session.store() as store:
+        save = planning.save
+        if warm:
+            proposed = warm_starting.plan(store, override)
+        elif listed:
+            proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
+            save = by_hand.save
+        else:
+            current = designing.optimizer_of(store)
+            asked = {
+                key: designing.domain(key, words, current, store.project) if words else None
+                for key, _equals, words in (entry.partition("=") for entry in about)
+            }
+            searched = designing.pairs(ranges, "KEY=LOW..HIGH")
+            named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
+            proposed = planning.propose(
+                store,
+                goal,
+                scientific=asked,
+                optimizers=optimizers,
+                roles=named,
+                ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
+                seed=seed,
+                override=override,
+                **({"trials": count} if count else {}),
+            )
+        batch = save(store, proposed, slots=slots, override=override)
+        ahead = outlook(store, proposed, machine(), slots)
+        designing.show(session, proposed, batch.name, ahead)
+        session.text(_("Next: tunebook round run {name}").format(name=batch.name))
+        session.answer(
+            {"round": batch.name, "plan": designing.document(proposed, ahead), "next": ["tunebook", "round", "run"]}
+        )
