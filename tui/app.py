@@ -245,7 +245,7 @@ class Tunebook(App[None]):
 
     async def action_back(self) -> None:
         """Out of what is open in the page, else the page before this one."""
-        if isinstance(self.screen, Page) and self.screen.leave():
+        if isinstance(self.screen, Page) and self.screen.ready and self.screen.leave():
             return
         if len(self.screen_stack) > FIRST:
             await self.pop_screen()
