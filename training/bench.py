@@ -29,13 +29,14 @@ from training.dataset import Dataset, Split
 from training.evaluation import Evaluation
 from training.loop import facts, update
 
-WARMUP_STEPS = {"cuda": 3, "mps": 3, "cpu": 2}
+# On the CPU the first step of a size chooses its kernels, and the second is as fast as any.
+WARMUP_STEPS = {"cuda": 3, "mps": 3, "cpu": 1}
 # A machine so slow that these steps take longer than this is warm after fewer.
 WARMUP_SECONDS = 2.0
 # Batches that are timed from the device's memory, in turn; texts differ in length from one to the next.
 BATCHES = 4
-# Batches that are loaded without being used, to time the input pipeline alone.
-LOADED = 8
+# Batches that are loaded without being used, to time the input pipeline alone: so many, or for so many seconds.
+LOADED, LOADING_SECONDS = 8, 0.3
 CHECK_STEPS = 10
 # What is said for want of memory besides what `device` knows: by oneDNN, which computes on the CPU, and by Python.
 NO_MEMORY = ("could not create a primitive", "can't start new thread")
@@ -108,12 +109,14 @@ class Bench:
         self._restart_peak()
         expected = self._warm_up(size)
         with closing(self._batches(size)) as batches:
-            held = itertools.cycle(list(itertools.islice(batches, BATCHES)))
+            # Images are all of one size, and one batch of them takes as long as another.
+            held = itertools.cycle(list(itertools.islice(batches, BATCHES if self.lengths["train"] is not None else 1)))
         with closing(self._batches(size)) as batches:
-            next(batches)
-            loading = timing.seconds(lambda: next(batches), self.device, LOADED)
+            first = timing.seconds(lambda: next(batches), self.device)
+            count = min(max(1, int(LOADING_SECONDS / first)), LOADED)
+            loading = timing.seconds(lambda: next(batches), self.device, count)
             alone, whole = timing.compare(
-                lambda: self._update(*next(held)), lambda: self._update(*next(batches)), self.device, expected
+                lambda: self._update(*next(held)), lambda: self._update(*next(batches)), self.device, expected, loading
             )
         return Size(
             size,

@@ -211,6 +211,7 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         if fetched:
             report({"phase": "fetch", "model": config.model.name})
         dataset = open_dataset(config, options.cache)
+        opened = time.monotonic()
         if fetched:
             # Before anything is timed, and where it fails, before anything else is said to be done.
             models.build(config, facts_of(dataset))
@@ -230,7 +231,7 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         bench = Bench(config, dataset, device, options.memory_cap)
         report({"facts": {"memory_budget": bench.budget, "memory_cap": options.memory_cap}})
         ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report, options.output / "check")
-        report({"facts": {"busy_cores": neighbours.cores()}})
+        report({"facts": {"busy_cores": neighbours.cores(), "measuring_seconds": time.monotonic() - opened}})
     except Stopped:
         words = said("Stopped when asked to; start it again to measure from the beginning.")
         ending = _ending("stopped", "stopped", words)

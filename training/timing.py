@@ -17,14 +17,17 @@ from training import machine
 FEWEST, MOST = 5, 50
 LONG_ENOUGH = 1.0
 STEADY = 0.03
-# Shared processors are interrupted by others at random: the fastest of three blocks is what the machine can do. What
-# looks good there is timed again beside the others, so that fewer seconds are enough.
+# Shared processors are interrupted by others at random: the fastest of three blocks is what the machine can do, and two
+# blocks that agree need no third. What looks good there is timed again beside the others, so that little is enough.
 BLOCKS, LONG_ENOUGH_ON_CPU = 3, 0.3
+# Loading that takes less than this share of a step cannot be what limits it, and is not timed together with it.
+NEGLIGIBLE = 0.02
 # The second half of the steps took so much longer than the first: a device grew hot, or a neighbour began to work.
 DRIFT = 1.10
 REPEATS = 2
-# For the comparison of sizes: seconds of one of them in a round, undisturbed seconds after which it is enough, and how
-# much faster a round must be to count as such.
+# For the comparison of sizes: the fewest rounds, seconds of one size in a round, undisturbed seconds after which it is
+# enough, and how much faster a round must be to count as such.
+ROUNDS = 2
 SLICE = 0.1
 PATIENCE = 4.0
 SURE = 0.01
@@ -41,8 +44,9 @@ class Timing:
     drift: float = 1.0
 
 
-def compare(alone: Step, whole: Step, device: torch.device, expected: float) -> tuple[Timing, Timing]:
-    """Time a step, of about `expected` seconds, whose data is on the device, and one that loads its data.
+def compare(alone: Step, whole: Step, device: torch.device, expected: float, loading: float) -> tuple[Timing, Timing]:
+    """Time a step, of about `expected` seconds, whose data is on the device, and one that loads its data, which takes
+    about `loading` seconds by itself.
 
     On the CPU the first is timed undisturbed, and the second stands to it as by the clock, as its threads may wait for
     one another: that is its own.
@@ -50,29 +54,40 @@ def compare(alone: Step, whole: Step, device: torch.device, expected: float) -> 
     if device.type == "cuda":
         return _until_steady(alone), _until_steady(whole)
     each = min(max(math.ceil(LONG_ENOUGH_ON_CPU / BLOCKS / expected), 1), MOST // BLOCKS)
-    blocks = [[lap(alone, device) for _ in range(each)] for _ in range(BLOCKS)]
+    blocks: list[list[Lap]] = []
+    while len(blocks) < BLOCKS and not (len(blocks) > 1 and _agree(blocks)):
+        blocks.append([lap(alone, device) for _ in range(each)])
+    undisturbed = min(statistics.median(one.undisturbed for one in block) for block in blocks)
+    times = [one.undisturbed for block in blocks for one in block]
+    found = Timing(undisturbed, spread(times), drift(times))
+    if loading < NEGLIGIBLE * undisturbed:
+        # At most that much longer, were nothing of it hidden behind the step before.
+        return found, Timing(undisturbed + loading, found.spread, found.drift)
     # Not counted: it may find its data loaded while the other kind was timed.
     whole()
     loaded = [lap(whole, device).clock for _ in range(2 * each)]
-    undisturbed = min(statistics.median(one.undisturbed for one in block) for block in blocks)
     times_longer = max(1.0, min(loaded) / min(one.clock for block in blocks for one in block))
-    times = [one.undisturbed for block in blocks for one in block]
-    found = Timing(undisturbed, spread(times), drift(times))
     return found, Timing(undisturbed * times_longer, spread(loaded), drift(loaded))
+
+
+def _agree(blocks: list[list[Lap]]) -> bool:
+    """Whether the last two blocks took the same time, as near as is asked of steps on a device."""
+    one, other = (statistics.median(lap.undisturbed for lap in block) for block in blocks[-2:])
+    return abs(one - other) <= STEADY * min(one, other)
 
 
 def fastest(steps: Sequence[Step], device: torch.device, expected: Sequence[float]) -> list[float]:
     """Seconds of several kinds of step, to be compared: in turn, round after round, so that all meet the same
-    neighbours; of each the fastest round, until further rounds show nothing faster."""
+    neighbours; of each the fastest round, until a further round shows nothing faster."""
     counts = [min(max(1, math.ceil(SLICE / each)), MOST) for each in expected]
     best = [math.inf] * len(steps)
-    worked, unchanged, rounds = 0.0, 0, 0
-    while rounds < BLOCKS or (unchanged < BLOCKS and worked < PATIENCE):
+    worked, rounds, faster = 0.0, 0, True
+    while rounds < ROUNDS or (faster and worked < PATIENCE):
         times = [seconds(step, device, count) for step, count in zip(steps, counts, strict=True)]
         faster = any(new < (1 - SURE) * old for new, old in zip(times, best, strict=True))
         best = [min(new, old) for new, old in zip(times, best, strict=True)]
         worked += sum(each * count for each, count in zip(times, counts, strict=True))
-        rounds, unchanged = rounds + 1, 0 if faster else unchanged + 1
+        rounds += 1
     return best
 
 
