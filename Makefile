@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
+.PHONY: help demo test lint types imports tests fuzz soak bench-probe bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,20 @@ pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; some 20 minutes
 	$(PIP) --quiet --upgrade --target .venv/peers 'ray[tune]>=2.50'
 	$(BIN)/python -m benchmarks.rounds --write
+
+bench-probe: .venv/.dev  ## the batch-size probe against Lightning, Accelerate and Ludwig's rule, into benchmarks/results/probe.md
+	$(BIN)/python -m venv .venv/peers
+	$(BIN)/python -c "$$PEERS_SEE_OURS"
+	.venv/peers/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt 'lightning==2.6.6' 'accelerate==1.15.0'
+	$(BIN)/python -m benchmarks.probe --write
+
+# The peers use the torch and timm of .venv, but .venv does not see them: transformers loads Accelerate wherever it finds it.
+define PEERS_SEE_OURS
+import glob, sysconfig
+for folder in glob.glob(".venv/peers/lib/python*/site-packages"):
+    open(folder + "/ours.pth", "w").write("import site; site.addsitedir(%r)\n" % sysconfig.get_path("purelib"))
+endef
+export PEERS_SEE_OURS
 
 bench-terminal: .venv/.dev  ## bytes that the screens send, beside two other chart widgets and LEET, into benchmarks/results/terminal.md
 	$(PIP) --editable '.[bench]'
