@@ -200,7 +200,8 @@ def _run(store: Store, entry: Trial, best: float | None, **ended: Any) -> None:
     steps, metric = settings["training.steps"], f"val/{store.project.settings.metric}"
     reached = steps if best is not None else steps // 3
     _write(store, entry, best, reached)
-    correct = round(360 * (1 - best)) if best is not None else 0
+    per_class = set_up.DIGITS["splits"]["validation"]["per_class"]
+    correct = round(sum(per_class) * (1 - best)) if best is not None else 0
     result = {
         "status": "complete" if best is not None else "infeasible",
         "reason": "" if best is not None else "diverged",
@@ -213,7 +214,7 @@ def _run(store: Store, entry: Trial, best: float | None, **ended: Any) -> None:
         "device": "cpu",
         "precision": "float32",
         "seconds": 7.0,
-        "validation": {"correct": correct, "per_class": set_up.DIGITS["splits"]["validation"]["per_class"]},
+        "validation": {"examples": sum(per_class), "correct": correct, "per_class": per_class},
         **ended,
     }
     trials.mark_ended(store, entry.id, result)
