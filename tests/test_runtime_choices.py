@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from torch._inductor import config as inductor
 
 from state import decisions
 from tests import training_runs
@@ -44,6 +46,17 @@ def test_each_choice_is_tried_on_real_steps_and_kept_only_where_it_is_faster(dig
     changed = choices.changed(config, kept)
     assert changed.runtime.channels_last
     assert changed.runtime.fused
+
+
+def test_a_machine_without_a_compiler_trains_uncompiled(
+    digits: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = training_runs.configuration(digits)
+    monkeypatch.setattr(choices, "_candidates", lambda *_: [("runtime.compile", True), ("runtime.channels_last", True)])
+    monkeypatch.setattr(inductor.cpp, "cxx", ("/no/such/compiler",))
+    tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, lambda *_: None)
+    assert [each.key for each in tried] == ["runtime.channels_last"]
+    assert "runtime.compile cannot be tried here" in capfd.readouterr().err
 
 
 def test_what_the_probe_kept_becomes_settings_with_their_figures(tmp_path: Path) -> None:

@@ -81,7 +81,14 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
     for key, value in candidates:
         progress(key, len(tried), len(candidates))
         best = best or _Step(config, dataset, device, size)
-        other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, size)
+        try:
+            other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, size)
+        except RuntimeError as error:
+            # Not every machine with a GPU has the compilers that compilation needs.
+            if key != "runtime.compile" or devices.is_out_of_memory(error):
+                raise
+            print(f"{key} cannot be tried here: {error}", file=sys.stderr, flush=True)
+            continue
         neighbours = machine.Neighbours()
         before, seconds = timing.fastest((best, other), device, [best.seconds, other.seconds])
         preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
