@@ -44,7 +44,7 @@ pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 	$(BIN)/python -m tests.shots en tests/snapshots/en pictures
 
 bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; some 20 minutes
-	$(PIP) --quiet --upgrade --target .venv/peers 'ray[tune]>=2.50'
+	$(PIP) --quiet --upgrade --target .venv/ray 'ray[tune]>=2.50'
 	$(BIN)/python -m benchmarks.rounds --write
 
 bench-probe: .venv/.dev  ## the batch-size probe against Lightning, Accelerate and Ludwig's rule, into benchmarks/results/probe.md

@@ -22,12 +22,12 @@ from typing import Any
 from state import document
 
 # A folder of its own: transformers would load Ray with every trial of ours if it lay beside.
-PEERS = Path(sys.prefix) / "peers"
+RAY = Path(sys.prefix) / "ray"
 
 
 def version() -> str | None:
     """The version of Ray that `make bench-rounds` has installed; None without one."""
-    return next((found.version for found in metadata.distributions(name="ray", path=[str(PEERS)])), None)
+    return next((found.version for found in metadata.distributions(name="ray", path=[str(RAY)])), None)
 
 
 def run(folder: Path, settings: dict[str, Any], count: int, slots: int) -> list[tuple[float, float]]:
@@ -37,7 +37,7 @@ def run(folder: Path, settings: dict[str, Any], count: int, slots: int) -> list[
     # Trials of a second are done before its own files would be worth anything.
     quiet = {
         **os.environ,
-        "PYTHONPATH": str(PEERS),
+        "PYTHONPATH": str(RAY),
         "RAY_AIR_NEW_OUTPUT": "0",
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     }
