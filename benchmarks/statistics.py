@@ -143,8 +143,8 @@ def of_curves(times: int = 1000) -> Iterator[Row]:
     """Falling curves with noise from evaluation to evaluation, in units of which: settled, with a rise after two
     fifths, still falling steadily at the end, and settled at once."""
     figures = {
-        "overfitting": ("overfitting", "rise of 6", "2 of 5 (OGBG, 0.4 to 2.9 sd)"),
-        "still_improving": ("still improving", "fall of 8 in the last fifth", "Conformer 15 to 18 sd, Criteo 3 to 7"),
+        "overfitting": ("overfitting", "rise of 6 sd", "2 of 5 (OGBG, 0.4 to 2.9 sd)"),
+        "still_improving": ("still improving", "fall of 8 sd in the last fifth", "Conformer 15 to 18 sd, Criteo 3 to 7"),
         "saturated": ("saturated", "settled by a tenth", "-"),
         "rising_loss": ("rising training loss", "rise of a third of what was gained", "-"),
     }
@@ -181,7 +181,7 @@ def of_curves(times: int = 1000) -> Iterator[Row]:
                     found[kind] += bool(getattr(symptoms(record, "min"), name))
             length = f"{count} evaluations"
             yield f"{what}: false alarm", f"{length}, falls and settles", percent(found["nothing"], times), "-"
-            yield f"{what}: detection", f"{length}, {case} sd", percent(found["there"], times), designed
+            yield f"{what}: detection", f"{length}, {case}", percent(found["there"], times), designed
     for size in (500, 2000):
         alarms = {0.0: 0, 0.03: 0}
         for shift in alarms:
