@@ -16,12 +16,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
-from typing import Any, SupportsFloat, TypeAlias
+from typing import Any, Protocol, SupportsFloat, TypeAlias, runtime_checkable
 
 LANGUAGES = ("en", "zh_CN")
 LOCALE = Path(__file__).parent / "locale"
 
-Value: TypeAlias = "str | SupportsFloat | os.PathLike[str] | Message | Sequence[Value]"
+
+@runtime_checkable
+class Phrase(Protocol):
+    """What `Message` and the sentences of `training` have in common."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+
+
+Value: TypeAlias = "str | SupportsFloat | os.PathLike[str] | Phrase | Sequence[Value]"
 
 _language = "en"
 _translations: gettext.NullTranslations = gettext.NullTranslations()
@@ -174,6 +186,8 @@ def _plain(name: str, value: Any) -> Value:
         return float(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Phrase):
+        return Message(value.id, value.values)
     if isinstance(value, list | tuple):
         return tuple(_plain(name, item) for item in value)
     raise TypeError(f"The value of {{{name}}} is a {type(value).__name__}; a message takes text, numbers and messages.")

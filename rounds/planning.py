@@ -347,5 +347,5 @@ def _check(store: Store, base: Mapping[str, Any], new: Sequence[NewTrial]) -> No
                 problem = say("the command needs a value for {names}", names=lacking)
                 raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problem)
         except ConfigError as error:
-            problems = "; ".join(dict.fromkeys(str(problem) for problem in error.problems))
+            problems = error.in_one_line()
             raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problems) from None

@@ -180,7 +180,7 @@ def test_files_that_cannot_be_read_are_left_out_with_a_reason(tmp_path: Path) ->
     (tmp_path / "read me.txt").write_text("about these images")
     dataset = open_dataset(config(tmp_path))
     assert len(dataset.train) + len(dataset.validation) == 16
-    reasons = {skip.path: skip.reason for skip in dataset.skipped}
+    reasons = {skip.path: str(skip.reason) for skip in dataset.skipped}
     assert len(reasons) == len(dataset.skipped) == 10
     assert "truncated" in reasons["dark/truncated.png"]
     assert reasons["dark/empty.png"] == "empty file"

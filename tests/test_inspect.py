@@ -82,7 +82,7 @@ def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Pa
     assert found["task"] == "text-classification"
     assert found["texts"] == {"characters": [6, 13, 40, 40], "words": [1, 3, 4, 4]}
     assert found["duplicates"] == {"within_train": 1, "across_splits": 0}
-    assert found["skipped"] == [{"path": "a [x].jsonl:5", "reason": "no text"}]
+    assert found["skipped"] == [{"path": "a [x].jsonl:5", "reason": "no text", "said": {"id": "no text", "values": {}}}]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Pa
             "line 4: data.channels: 2; allowed: one of 1, 3",
         ),
         ({"task": "image-classification"}, "data.path: missing"),
-        ({"task": "image-classification", "path": "x", "colour": True}, "data.colour: 'unknown key'"),
+        ({"task": "image-classification", "path": "x", "colour": True}, "data.colour: unknown key"),
     ],
 )
 def test_a_failure_is_one_clear_sentence(tmp_path: Path, data: dict[str, Any], problem: str) -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from presets import language
 from presets.language import Message, say, told
 from tests import translate
+from training.config import ConfigError, parse
+from training.sentence import said_by
 
 SETTING = "number of optimizer steps"
 IN_CHINESE = "训练步数（优化器更新次数）"
@@ -130,6 +132,20 @@ SAID = {"id": "{path}: cannot be read: {reason}.", "values": {"path": "train.csv
 def test_what_a_process_says_reads_in_the_language_of_its_reader() -> None:
     language.set_language("zh_CN")
     assert told("train.csv: cannot be read: {x}.", SAID).text() == "train.csv：无法读取：{x}。"
+
+
+def test_the_mistakes_of_a_configuration_read_in_the_language_of_the_reader_and_come_back_from_a_result() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse("[training]\nsteps = 0\nstepz = 1\n", "c.toml")
+    result = json.loads(json.dumps(said_by(caught.value)))
+    assert result["message"] == str(caught.value)
+    assert "c.toml: line 2: training.steps: 0; allowed: at least 1\n" in result["message"]
+    language.set_language("zh_CN")
+    text = told(result["message"], result["said"]).text()
+    assert text == language.error_text(caught.value)
+    assert "c.toml：第 2 行：training.steps：0；允许：不小于 1\n" in text
+    assert "training.stepz：未知的键；允许：下列之一：steps, " in text
+    assert "model.library：缺失" in text
 
 
 @pytest.mark.parametrize(

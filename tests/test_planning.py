@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from presets import language
 from rounds import planning, reviewing, seeds
 from rounds.space import Domain
 from state import configurations, decisions, launches, trials
@@ -155,8 +156,13 @@ def test_what_training_would_refuse_is_refused_before_it_is_queued(store: Store,
     small_project.adopt(store, values)
     wide = {"schedule.warmup_steps": Domain("int", 20, 400)}
     plan = planning.propose(store, "minimise", trials=6, ranges=wide)
-    with pytest.raises(Refusal, match=r"Trial \d cannot be trained: schedule.warmup_steps"):
+    with pytest.raises(Refusal, match=r"Trial \d cannot be trained: schedule.warmup_steps") as caught:
         planning.save(store, plan)
+    language.set_language("zh_CN")
+    try:
+        assert "允许：小于 training.steps（" in language.error_text(caught.value)
+    finally:
+        language.set_language("en")
     assert trials.batches(store, "round") == []
 
 

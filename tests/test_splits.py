@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.sentence import phrase
 from training.splits import DataError, Part, Skipped, assign, duplicates, hold_out, majority_readable, sorted_classes
 
 
@@ -104,7 +105,7 @@ def test_ready_made_splits_stay_and_an_empty_one_is_refused() -> None:
 
 
 def test_half_unreadable_is_borne_and_more_is_not() -> None:
-    left_out = [Skipped("a.png", "empty file")] * 2
-    majority_readable(left_out, 4, "here")
+    left_out = [Skipped("a.png", phrase("empty file"))] * 2
+    majority_readable(left_out, 4, phrase("here"))
     with pytest.raises(DataError, match=r"here: 2 of 3 .*a\.png \(empty file\)"):
-        majority_readable(left_out, 3, "here")
+        majority_readable(left_out, 3, phrase("here"))

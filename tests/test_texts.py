@@ -133,12 +133,12 @@ def test_rows_that_cannot_be_used_are_left_out_with_their_line(tmp_path: Path) -
     dataset = open_dataset(config(write(tmp_path / "a.csv", content)))
     assert len(dataset.train) + len(dataset.validation) == 13
     # One text has a line end in it, so the fourteen records before these take fifteen lines.
-    assert [(skip.path, skip.reason) for skip in dataset.skipped] == [
+    assert [(skip.path, str(skip.reason)) for skip in dataset.skipped] == [
         ("a.csv:16", "no text"),
         ("a.csv:17", "no label"),
         ("a.csv:18", "no text"),
-        ("a.csv:20", "1 field where the header has 2"),
-        ("a.csv:21", "3 fields where the header has 2"),
+        ("a.csv:20", "fields: 1, where the header has 2"),
+        ("a.csv:21", "fields: 3, where the header has 2"),
     ]
 
 
@@ -148,7 +148,7 @@ def test_json_lines_that_cannot_be_used_are_left_out_with_their_line(tmp_path: P
     path = write(tmp_path / "a.jsonl", "\n".join([*good, "", *bad, "[" * 100_000]))
     dataset = open_dataset(config(path))
     assert dataset.classes == ("false", "true")
-    assert [(skip.path, skip.reason) for skip in dataset.skipped] == [
+    assert [(skip.path, str(skip.reason)) for skip in dataset.skipped] == [
         ("a.jsonl:15", "not valid JSON"),
         ("a.jsonl:16", "not a JSON object"),
         ("a.jsonl:17", "no text"),
@@ -234,7 +234,7 @@ def test_quotes_in_tab_separated_files_may_be_meant_literally(tmp_path: Path) ->
         ("a.csv", "label,text\n", "at least two classes"),
         ("a.csv", "label,text\nham,a\nham,b\n", "at least two classes are needed; there is only one, 'ham'"),
         ("a.csv", "label,text\nham,a\nspam,b\n", "nothing can be held out"),
-        ("a.csv", "label,text\nham,a\nspam\nspam\n", r"2 of 3 cannot be used, the first being a\.csv:3 \(1 field"),
+        ("a.csv", "label,text\nham,a\nspam\nspam\n", r"2 of 3 cannot be used, the first being a\.csv:3 \(fields: 1"),
         ("a.jsonl", "", "the file is empty"),
         ("a.jsonl", '[{"text": "a", "label": "b"}]', "JSON array"),
         ("a.xlsx", "", r"none of \.csv"),

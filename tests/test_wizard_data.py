@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from presets import language
 from state import decisions, project
 from state.errors import Refusal
 from state.store import open_store
@@ -19,6 +20,17 @@ from wizard.question import Question
 def ask(tmp_path: Path, found: dict[str, Any], step: str = "data") -> Question:
     with set_up(tmp_path / "p", step, found) as store:
         return flow.ask(store, step)
+
+
+EMPTY = {"path": "3/a.png", "reason": "empty file", "said": {"id": "empty file", "values": {}}}
+
+
+def in_chinese(question: Question) -> str:
+    language.set_language("zh_CN")
+    try:
+        return said(question)
+    finally:
+        language.set_language("en")
 
 
 def said(question: Question) -> str:
@@ -151,6 +163,7 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
     }
     found["splits"]["test"] = {"examples": 100, "per_class": [10] * 10}
     text = said(ask(tmp_path, found))
+    assert "3/a.png（空文件）" in in_chinese(ask(tmp_path / "2", found | {"skipped": [EMPTY]}))
     for part in (
         "7 files or rows",
         "3/[/red]坏.png (truncated); .. +6",

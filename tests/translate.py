@@ -21,7 +21,7 @@ HOME = Path(__file__).parent.parent
 ROOMS = ("presets", "rounds", "state", "training", "tui", "wizard")
 # The place of the message among the arguments of the functions and classes that take one; of refusals it is the first.
 # The `about` sentences of the configuration's settings are translated where they are shown.
-PLACES = {"_": 0, "say": 0, "said": 0, "Message": 0, "_setting": 1, "_required": 0}
+PLACES = {"_": 0, "say": 0, "said": 0, "phrase": 0, "Message": 0, "_setting": 1, "_required": 0}
 PO = HOME / "presets/locale/zh_CN/LC_MESSAGES/tunebook.po"
 MO = PO.with_suffix(".mo")
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training.config import Config, ConfigError, Problem
 from training.dataset import Split
+from training.sentence import phrase
 
 Inputs = Tensor | dict[str, Tensor]
 
@@ -35,7 +36,7 @@ def training_batches(
     """
     size = config.training.batch_size
     if len(split) < size:
-        allowed = f"at most {len(split)}, the number of training examples"
+        allowed = phrase("at most {n}, the number of training examples", n=len(split))
         raise ConfigError((Problem("training.batch_size", size, allowed),))
     return _augmented(config, _loaded_ahead(split, _order(config, len(split), first_step), device), first_step)
 

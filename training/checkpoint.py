@@ -21,6 +21,7 @@ from training import record
 from training.config import Config, ConfigError, Problem, flat
 from training.evaluation import Evaluation
 from training.meter import Watch
+from training.sentence import Sentence, phrase
 
 # A run of seconds should not spend them on writing; one that is killed loses no more than this.
 SAVE_SECONDS = 10.0
@@ -74,9 +75,10 @@ class Checkpoints:
                 tensors = {name: file.get_tensor(name) for name in names}
             progress = _read_progress(json.loads(metadata["progress"]))
         except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-            raise _unusable(path, f"a checkpoint that can be read ({type(error).__name__}: {error})") from None
+            reason = f"{type(error).__name__}: {error}"
+            raise _unusable(path, phrase("a checkpoint that can be read ({reason})", reason=reason)) from None
         if metadata["config"] != self.digest:
-            raise _unusable(path, "a checkpoint of this same configuration")
+            raise _unusable(path, phrase("a checkpoint of this same configuration"))
         network.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
         _load_optimizer(optimizer, tensors)
         progress.resumed += 1
@@ -222,6 +224,8 @@ def _writable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return ready
 
 
-def _unusable(path: Path, allowed: str) -> ConfigError:
-    allowed += "; choose another output folder, or remove this one's checkpoints to begin again"
+def _unusable(path: Path, wanted: Sentence) -> ConfigError:
+    allowed = phrase(
+        "{wanted}; choose another output folder, or remove this one's checkpoints to begin again", wanted=wanted
+    )
     return ConfigError((Problem("checkpoint", str(path), allowed),))

@@ -11,9 +11,11 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from training.sentence import Sentence, Spoken, phrase, together
 from training.settings import (
     METRICS,
     OPTIMIZERS,
@@ -59,7 +61,12 @@ __all__ = [
     "unflat",
 ]
 
-KINDS = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
+KINDS = {
+    "str": phrase("text"),
+    "bool": phrase("true or false"),
+    "int": phrase("a whole number"),
+    "float": phrase("a number"),
+}
 
 
 @dataclass(frozen=True)
@@ -68,22 +75,36 @@ class Problem:
 
     key: str
     value: Any
-    allowed: str
+    allowed: Sentence
     line: int = 0
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        found = "missing" if self.value is None else f"{self.value!r}"
-        return f"{where}{self.key}: {found}; allowed: {self.allowed}"
+        return str(self.sentence())
+
+    def sentence(self) -> Sentence:
+        if self.value is None:
+            found = phrase("missing")
+        else:
+            found = self.value if isinstance(self.value, Sentence) else repr(self.value)
+        mistake = phrase("{key}: {found}; allowed: {allowed}", key=self.key, found=found, allowed=self.allowed)
+        return phrase("line {line}: {mistake}", line=self.line, mistake=mistake) if self.line else mistake
 
 
-class ConfigError(Exception):
+class ConfigError(Spoken):
     """A configuration that cannot be used. `problems` names every mistake, `source` the file."""
 
     def __init__(self, problems: tuple[Problem, ...], source: str = ""):
         self.problems = problems
         self.source = source
-        super().__init__("\n".join(f"{source}: {problem}" if source else str(problem) for problem in problems))
+        each = [problem.sentence() for problem in problems]
+        if source:
+            each = [phrase("{source}: {mistake}", source=source, mistake=mistake) for mistake in each]
+        whole = reduce(lambda first, second: phrase("{first}\n{second}", first=first, second=second), each)
+        super().__init__(whole.id, **whole.values)
+
+    def in_one_line(self) -> Sentence:
+        """The mistakes, each once, for those who know where they come from."""
+        return together(problem.sentence() for problem in self.problems)
 
 
 def load(path: Path) -> Config:
@@ -101,7 +122,7 @@ def load_section(path: Path, name: str) -> Any:
         if not problems:
             return SECTIONS[name](**checked)
     else:
-        problems.append(Problem(name, values, "a section"))
+        problems.append(Problem(name, values, phrase("a section")))
     raise ConfigError(_located(problems, text), str(path))
 
 
@@ -109,11 +130,10 @@ def _text(path: Path) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8")
     except OSError as error:
-        raise ConfigError((Problem("file", str(error.strerror), "a readable TOML file"),), str(path)) from None
+        raise ConfigError((Problem("file", str(error.strerror), phrase("a readable TOML file")),), str(path)) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            (Problem("file", f"byte {error.start} is not UTF-8", "a TOML file in UTF-8"),), str(path)
-        ) from None
+        found = phrase("byte {byte} is not UTF-8", byte=error.start)
+        raise ConfigError((Problem("file", found, phrase("a TOML file in UTF-8")),), str(path)) from None
 
 
 def parse(text: str, source: str = "") -> Config:
@@ -128,7 +148,7 @@ def _document(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError((Problem("TOML", str(error), "a valid TOML document"),), source) from None
+        raise ConfigError((Problem("TOML", str(error), phrase("a valid TOML document")),), source) from None
 
 
 def _located(problems: Iterable[Problem], text: str) -> tuple[Problem, ...]:
@@ -143,11 +163,13 @@ def check(document: Mapping[str, Any]) -> Config:
     sections: dict[str, Any] = {}
     for name in document:
         if name not in SECTIONS:
-            problems.append(Problem(str(name), "unknown section", "one of " + ", ".join(SECTIONS)))
+            problems.append(
+                Problem(str(name), phrase("unknown section"), phrase("one of {names}", names=", ".join(SECTIONS)))
+            )
     for name, section in SECTIONS.items():
         values = document.get(name, {})
         if not isinstance(values, Mapping):
-            problems.append(Problem(name, values, "a section"))
+            problems.append(Problem(name, values, phrase("a section")))
             continue
         sections[name] = _check_section(name, section, values, problems)
     if "optimizer" in sections and not problems:
@@ -199,7 +221,7 @@ def _check_section(name: str, section: type, values: Mapping[str, Any], problems
     for key, value in values.items():
         dotted = f"{name}.{key}"
         if key not in known:
-            problems.append(Problem(dotted, "unknown key", "one of " + ", ".join(known)))
+            problems.append(Problem(dotted, phrase("unknown key"), phrase("one of {names}", names=", ".join(known))))
             continue
         wanted = str(known[key].type).partition(" ")[0]
         # TOML writes 1 where a number with a fraction is meant; nothing else is converted.
@@ -208,12 +230,12 @@ def _check_section(name: str, section: type, values: Mapping[str, Any], problems
         if type(value).__name__ != wanted:
             problems.append(Problem(dotted, value, KINDS[wanted]))
         elif not known[key].metadata["limits"].admits(value):
-            problems.append(Problem(dotted, value, str(known[key].metadata["limits"])))
+            problems.append(Problem(dotted, value, known[key].metadata["limits"].sentence()))
         else:
             checked[key] = str(value) if wanted == "str" else value
     for key, entry in known.items():
         if key not in values and entry.default is dataclasses.MISSING:
-            problems.append(Problem(f"{name}.{key}", None, str(entry.metadata["limits"])))
+            problems.append(Problem(f"{name}.{key}", None, entry.metadata["limits"].sentence()))
     return checked
 
 
@@ -221,31 +243,33 @@ def _complete_optimizer(values: dict[str, Any], problems: list[Problem]) -> dict
     own = OPTIMIZERS[values["name"]]
     for key in values:
         if key != "name" and key not in own:
-            problems.append(
-                Problem(
-                    f"optimizer.{key}", values[key], f"nothing: {values['name']} has no {key}, only " + ", ".join(own)
-                )
+            allowed = phrase(
+                "nothing: {optimizer} has no {key}, only {known}",
+                optimizer=values["name"],
+                key=key,
+                known=", ".join(own),
             )
+            problems.append(Problem(f"optimizer.{key}", values[key], allowed))
     complete = {**own, **values}
     if complete["learning_rate"] is None:
-        problems.append(Problem("optimizer.learning_rate", None, "more than 0"))
+        problems.append(Problem("optimizer.learning_rate", None, phrase("more than {bound:g}", bound=0)))
     return complete
 
 
 def _check_together(config: Config) -> list[Problem]:
     """Mistakes that only two settings make together."""
-    allowed: dict[str, str] = {}
+    allowed: dict[str, Sentence] = {}
     library = "timm" if config.data.task == "image-classification" else "transformers"
     if config.model.library != library:
-        allowed["model.library"] = f"{library} for {config.data.task}"
+        allowed["model.library"] = phrase("{library} for {task}", library=library, task=config.data.task)
     if config.training.evaluate_every > config.training.steps:
-        allowed["training.evaluate_every"] = f"at most training.steps, {config.training.steps}"
+        allowed["training.evaluate_every"] = phrase("at most training.steps, {steps}", steps=config.training.steps)
     if config.schedule.warmup_steps >= config.training.steps:
-        allowed["schedule.warmup_steps"] = f"less than training.steps, {config.training.steps}"
+        allowed["schedule.warmup_steps"] = phrase("less than training.steps, {steps}", steps=config.training.steps)
     if config.optimizer.nesterov and not config.optimizer.momentum:
-        allowed["optimizer.nesterov"] = "false where optimizer.momentum is 0"
+        allowed["optimizer.nesterov"] = phrase("false where optimizer.momentum is 0")
     if config.model.heads and config.model.hidden_size % config.model.heads:
-        allowed["model.heads"] = f"a divisor of model.hidden_size, {config.model.hidden_size}"
+        allowed["model.heads"] = phrase("a divisor of model.hidden_size, {size}", size=config.model.hidden_size)
     values = flat(config)
     return [Problem(key, values[key], what) for key, what in allowed.items()]
 

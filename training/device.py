@@ -13,6 +13,7 @@ from torch.utils import deterministic
 
 from training.config import Config, ConfigError, Problem
 from training.machine import cores
+from training.sentence import phrase
 
 # What the allocators say besides torch.OutOfMemoryError, in lower case (engine.md 1.1): MPS and the CPU raise
 # a plain RuntimeError, cuDNN and cuBLAS report that their workspace did not fit.
@@ -33,7 +34,7 @@ def choose(config: Config) -> torch.device:
         present.insert(0, "cuda")
     wanted = present[0] if config.runtime.device == "auto" else config.runtime.device
     if wanted not in present:
-        allowed = "a device that this machine has: auto, " + ", ".join(present)
+        allowed = phrase("a device that this machine has: {names}", names=", ".join(["auto", *present]))
         raise ConfigError((Problem("runtime.device", wanted, allowed),))
     # Which of the GPUs is said by CUDA_VISIBLE_DEVICES; torch's limit of memory refuses a device without a number.
     return torch.device(wanted, 0) if wanted == "cuda" else torch.device(wanted)
@@ -58,7 +59,9 @@ def precision(config: Config, device: torch.device) -> torch.dtype | None:
     native = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
     if config.runtime.precision == "bfloat16":
         if not native:
-            raise ConfigError((Problem("runtime.precision", "bfloat16", f"float32 on {name(device)}"),))
+            raise ConfigError(
+                (Problem("runtime.precision", "bfloat16", phrase("float32 on {device}", device=name(device))),)
+            )
         return torch.bfloat16
     if config.runtime.precision == "auto" and device.type == "cuda" and native:
         return torch.bfloat16

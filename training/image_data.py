@@ -14,6 +14,7 @@ from torch import Tensor
 from training import cache, images, machine, splits
 from training.config import Config
 from training.dataset import Dataset, Split
+from training.sentence import phrase, unpacked
 from training.splits import DataError, Part, Skipped, majority_readable
 
 
@@ -78,8 +79,8 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
         key = cache.key((cache.code(images), PIL.__version__, data.image_size, data.channels, files))
     facts, pixels = _examined(config, found, folder, key)
     numbers = facts.arrays["kept"]
-    unreadable = [Skipped(path, reason) for path, reason in facts.facts["skipped"]]
-    majority_readable(unreadable, len(found.files), f"{data.path}: images")
+    unreadable = [Skipped(path, unpacked(reason)) for path, reason in facts.facts["skipped"]]
+    majority_readable(unreadable, len(found.files), phrase("{path}: images", path=data.path))
     labels = np.array([file.label for file in found.files], np.int64)[numbers]
     roles = _roles(config, found, facts, labels, folder, key)
     pixels = None if pixels is None else torch.from_numpy(pixels)
@@ -121,7 +122,7 @@ def _examined(
     else:
         seen = examine(pixels)
     facts = cache.Entry(
-        {"skipped": [[skip.path, skip.reason] for skip in seen.skipped]},
+        {"skipped": [[skip.path, skip.reason.packed()] for skip in seen.skipped]},
         {"kept": seen.kept, "digests": seen.digests, "sums": seen.sums},
     )
     if folder:

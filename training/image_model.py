@@ -17,14 +17,15 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from training.config import Config, ConfigError, Problem
+from training.sentence import phrase, together
 
 if TYPE_CHECKING:
     from training.dataset import Facts
 
 # What timm calls our rates, and what to say of an architecture that has no such thing.
 RATES = {
-    "drop_rate": ("regularization.dropout", "dropout"),
-    "drop_path_rate": ("regularization.drop_path", "stochastic depth"),
+    "drop_rate": ("regularization.dropout", phrase("dropout")),
+    "drop_path_rate": ("regularization.drop_path", phrase("stochastic depth")),
 }
 
 
@@ -49,7 +50,7 @@ def _create(config: Config, facts: Facts) -> Any:
     if not timm.is_model(name):
         # Asked first, because timm would look on the network for a name such as hf-hub:…
         similar = difflib.get_close_matches(name, timm.list_models(), n=3)
-        allowed = "a model of timm" + (", such as " + ", ".join(similar) if similar else "")
+        allowed = phrase("a model of timm, such as {names}", names=", ".join(similar or ["resnet18"]))
         raise ConfigError((Problem("model.name", name, allowed),))
     rates = {"drop_rate": config.regularization.dropout, "drop_path_rate": config.regularization.drop_path}
     arguments: dict[str, Any] = {"num_classes": facts.classes, "in_chans": config.data.channels}
@@ -61,7 +62,8 @@ def _create(config: Config, facts: Facts) -> Any:
             refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
             if refused and refused[1] in RATES:
                 key, what = RATES[refused[1]]
-                raise ConfigError((Problem(key, rates[refused[1]], f"0: {name} has no {what}"),)) from None
+                allowed = phrase("0: {name} has no {what}", name=name, what=what)
+                raise ConfigError((Problem(key, rates[refused[1]], allowed),)) from None
             if not refused or refused[1] != "img_size" or "img_size" not in arguments:
                 raise
             # Convolutional networks take any size; only those built for one size, such as ViT, are told.
@@ -71,7 +73,11 @@ def _create(config: Config, facts: Facts) -> Any:
         except (OSError, RuntimeError) as error:
             if not hub:
                 raise
-            allowed = f"weights of {name} that the hub has and this machine can reach ({_brief(error)})"
+            allowed = phrase(
+                "weights of {name} that the hub has and this machine can reach ({reason})",
+                name=name,
+                reason=_brief(error),
+            )
             raise ConfigError((Problem("model.pretrained", "hub", allowed),)) from None
 
 
@@ -88,7 +94,7 @@ def _try_image_size(model: nn.Module, config: Config) -> None:
 
 
 def _bad_image_size(config: Config, error: Exception) -> ConfigError:
-    allowed = f"a size that {config.model.name} takes ({_brief(error)})"
+    allowed = phrase("a size that {name} takes ({reason})", name=config.model.name, reason=_brief(error))
     return ConfigError((Problem("data.image_size", config.data.image_size, allowed),))
 
 
@@ -119,10 +125,13 @@ def _load(model: Any, path: Path, config: Config) -> None:
         for name in own
         if name in loaded and loaded[name].shape != own[name].shape
     ]
-    complaints = [("missing", missing), ("unknown", unknown), ("of another shape", misfits)]
-    if any(names for _, names in complaints):
-        listed = "; ".join(f"{what}: {_some(names)}" for what, names in complaints if names)
-        allowed = f"weights of {config.model.name} ({listed})"
+    complaints = [
+        *([phrase("missing: {names}", names=_some(missing))] if missing else []),
+        *([phrase("unknown: {names}", names=_some(unknown))] if unknown else []),
+        *([phrase("of another shape: {names}", names=_some(misfits))] if misfits else []),
+    ]
+    if complaints:
+        allowed = phrase("weights of {name} ({listed})", name=config.model.name, listed=together(complaints))
         raise ConfigError((Problem("model.pretrained", str(path), allowed),))
     model.load_state_dict(loaded, strict=False)
     if afresh:
@@ -131,7 +140,8 @@ def _load(model: Any, path: Path, config: Config) -> None:
 
 def _read(path: Path) -> dict[str, Tensor]:
     """Names and tensors of a safetensors file, or of a torch file that holds a state dict and no other objects."""
-    problem = Problem("model.pretrained", str(path), "empty, hub, or a file of weights: safetensors or a state dict")
+    allowed = phrase("empty, hub, or a file of weights: safetensors or a state dict")
+    problem = Problem("model.pretrained", str(path), allowed)
     try:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
@@ -140,9 +150,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         if (foreign := re.search(r"Unsupported (?:global|class|operand)[^\n]*?([\w.]+\.\w+)", str(error))) is None:
             raise ConfigError((problem,)) from None
-        allowed = (
-            f"a state dict alone, or safetensors: this file needs {foreign[1]}, which only an unrestricted unpickler "
-            "could read, and that may run any code"
+        allowed = phrase(
+            "a state dict alone, or safetensors: this file needs {name}, which only an unrestricted unpickler could "
+            "read, and that may run any code",
+            name=foreign[1],
         )
         raise ConfigError((Problem("model.pretrained", str(path), allowed),)) from None
     except (OSError, EOFError, RuntimeError, ValueError, SafetensorError):
@@ -162,5 +173,5 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _some(names: Iterable[str]) -> str:
     listed = list(names)
-    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-    return ", ".join(listed[:5]) + more
+    more = [f".. +{len(listed) - 5}"] if len(listed) > 5 else []
+    return ", ".join([*listed[:5], *more])

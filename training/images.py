@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from training.sentence import Sentence, Spoken, phrase
 from training.splits import PART_NAMES, DataError, Part, Progress, Skipped, printable, sorted_classes
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -83,8 +84,8 @@ class Examined:
     skipped: tuple[Skipped, ...]
 
 
-class Unreadable(Exception):
-    """One file that is no usable image; the message is the reason, for `Skipped`."""
+class Unreadable(Spoken):
+    """One file that is no usable image; the sentence is the reason, for `Skipped`."""
 
 
 def listing(path: str) -> Listing:
@@ -106,7 +107,7 @@ def listing(path: str) -> Listing:
         names, files = _entries(root / folder)
         for name in names:
             by_class.setdefault(printable(name), []).append((part, os.path.join(folder, name)))
-        skipped += [Skipped(printable(os.path.join(folder, name)), "not in a class folder") for name in files]
+        skipped += [Skipped(printable(os.path.join(folder, name)), phrase("not in a class folder")) for name in files]
     if not by_class:
         raise DataError(
             "data.path: {path} holds no class folders; put each class in a folder of its own.", path=printable(root)
@@ -150,7 +151,7 @@ def examine(
     sums = np.zeros((total, channels, 2), np.int64)
     sizes = np.zeros((total, 2), np.int64)
     modes = [""] * total
-    reasons: dict[int, str] = {}
+    reasons: dict[int, Sentence] = {}
     levels = np.arange(256)
     powers = np.stack((levels, levels**2), axis=1)
 
@@ -160,7 +161,7 @@ def examine(
                 content = read(listing.root, listing.files[number])
                 decoded = decode(content, size, channels)
             except Unreadable as error:
-                reasons[number] = str(error)
+                reasons[number] = error.sentence
                 continue
             except MemoryError:
                 path = printable(listing.root / listing.files[number].path)
@@ -210,7 +211,7 @@ def read(root: Path, file: File) -> bytes:
     if file.size == 0:
         raise Unreadable("empty file")
     if file.size > LARGEST_BYTES:
-        raise Unreadable(f"{file.size:,} bytes, more than {LARGEST_BYTES:,}")
+        raise Unreadable("{size:,} bytes, more than {largest:,}", size=file.size, largest=LARGEST_BYTES)
     try:
         with open(os.path.join(root, file.path), "rb") as opened:
             return opened.read()
@@ -231,7 +232,12 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST_PIXELS:
-                raise Unreadable(f"{width}×{height} pixels, more than {LARGEST_PIXELS:,}")
+                raise Unreadable(
+                    "{width}×{height} pixels, more than {largest:,}",
+                    width=width,
+                    height=height,
+                    largest=LARGEST_PIXELS,
+                )
             mode = image.mode
             # JPEG decodes at 1/2, 1/4 or 1/8 for a fraction of the time; twice the final size hides the difference.
             image.draft(mode, (2 * size, 2 * size))
@@ -243,12 +249,12 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
     except Unreadable:
         raise
     except UnidentifiedImageError:
-        raise Unreadable("not an image in a format that is read (" + ", ".join(FORMATS) + ")") from None
+        raise Unreadable("not an image in a format that is read ({formats})", formats=", ".join(FORMATS)) from None
     except MemoryError:
         raise
     # Pillow's readers raise errors of every type on damaged files; each becomes the recorded reason.
     except Exception as error:
-        raise Unreadable(str(error) or type(error).__name__) from None
+        raise Unreadable("{text}", text=str(error) or type(error).__name__) from None
     pixels = np.asarray(square)
     return Decoded(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1), width, height, mode)
 
@@ -311,7 +317,7 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
                 one=folders[0],
                 other=folders[1],
             )
-    skipped += [Skipped(printable(name), "beside the train folder, not a split") for name in (*others, *files)]
+    skipped += [Skipped(printable(name), phrase("beside the train folder, not a split")) for name in (*others, *files)]
     return {part: folders[0] for part, folders in named.items()}
 
 
@@ -340,7 +346,7 @@ def _collect(root: Path, folder: str, label: int, part: Part, found: list[File],
     def walk(relative: str, above: frozenset[tuple[int, int]]) -> None:
         own = os.stat(os.path.join(root, relative))
         if (own.st_dev, own.st_ino) in above:
-            skipped.append(Skipped(printable(relative), "a link back to a folder above"))
+            skipped.append(Skipped(printable(relative), phrase("a link back to a folder above")))
             return
         for entry in _scan(os.path.join(root, relative)):
             name = entry.name
@@ -348,10 +354,12 @@ def _collect(root: Path, folder: str, label: int, part: Part, found: list[File],
             if entry.is_dir():
                 walk(path, above | {(own.st_dev, own.st_ino)})
             elif not name.lower().endswith(ENDINGS):
-                ending = printable(os.path.splitext(name)[1]) or "no ending"
-                skipped.append(Skipped(printable(path), f"not an image type that is read: {ending}"))
+                ending = printable(os.path.splitext(name)[1]) or phrase("no ending")
+                skipped.append(
+                    Skipped(printable(path), phrase("not an image type that is read: {ending}", ending=ending))
+                )
             elif not entry.is_file():
-                skipped.append(Skipped(printable(path), "a broken link or no regular file"))
+                skipped.append(Skipped(printable(path), phrase("a broken link or no regular file")))
             else:
                 try:
                     status = entry.stat()

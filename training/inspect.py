@@ -12,7 +12,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import numpy as np
 from training import images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
-from training.sentence import said_by
+from training.sentence import phrase, said_by
 from training.splits import DataError, Part, Progress, Skipped, majority_readable
 
 # More reasons than anyone reads; the total is always given.
@@ -76,7 +75,7 @@ def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
 def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = images.listing(data.path)
     seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
-    majority_readable(seen.skipped, len(found.files), f"{data.path}: images")
+    majority_readable(seen.skipped, len(found.files), phrase("{path}: images", path=data.path))
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
     return {
@@ -132,7 +131,12 @@ def _splits(
 
 
 def _skipped(skipped: Sequence[Skipped]) -> dict[str, Any]:
-    return {"skipped": [asdict(one) for one in skipped[:LISTED]], "skipped_total": len(skipped)}
+    return {
+        "skipped": [
+            {"path": one.path, "reason": str(one.reason), "said": one.reason.packed()} for one in skipped[:LISTED]
+        ],
+        "skipped_total": len(skipped),
+    }
 
 
 def _spread(values: np.ndarray, *percentiles: int) -> list[int]:

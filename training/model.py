@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from training import ghost_norm
 from training.config import Config, ConfigError, Problem
 from training.dataset import Facts
+from training.sentence import phrase
 
 
 class ImageClassifier(nn.Module):
@@ -60,5 +61,5 @@ def build(config: Config, facts: Facts) -> nn.Module:
 
 
 def _no_batch_norm(config: Config) -> ConfigError:
-    allowed = f"0: {config.model.name} has no batch norm"
+    allowed = phrase("0: {name} has no batch norm", name=config.model.name)
     return ConfigError((Problem("training.ghost_batch_size", config.training.ghost_batch_size, allowed),))

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
+
+from training.sentence import Sentence, phrase
 
 
 @dataclass(frozen=True)
@@ -33,20 +36,24 @@ class Limits:
             and (self.below is None or value < self.below)
         )
 
-    def __str__(self) -> str:
+    def sentence(self) -> Sentence:
         if self.choices:
-            return "one of " + ", ".join(map(str, self.choices))
-        parts = [
-            f"{word} {bound:g}"
-            for word, bound in (
-                ("at least", self.low),
-                ("more than", self.above),
-                ("at most", self.high),
-                ("less than", self.below),
-            )
-            if bound is not None
-        ]
-        return " and ".join(parts) or "any"
+            return phrase("one of {names}", names=", ".join(map(str, self.choices)))
+        parts: list[Sentence] = []
+        if self.low is not None:
+            parts.append(phrase("at least {bound:g}", bound=self.low))
+        if self.above is not None:
+            parts.append(phrase("more than {bound:g}", bound=self.above))
+        if self.high is not None:
+            parts.append(phrase("at most {bound:g}", bound=self.high))
+        if self.below is not None:
+            parts.append(phrase("less than {bound:g}", bound=self.below))
+        if not parts:
+            return phrase("any")
+        return reduce(lambda low, high: phrase("{low} and {high}", low=low, high=high), parts)
+
+    def __str__(self) -> str:
+        return str(self.sentence())
 
 
 def _setting(default: Any, about: str, **limits: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from training.sentence import Spoken
+from training.sentence import Sentence, Spoken
 
 # Copies that are named; how many there are is always said.
 NAMED = 20
@@ -33,7 +33,7 @@ class Skipped:
     """A file, or a row as `file:line`, that was left out, and why."""
 
     path: str
-    reason: str
+    reason: Sentence
 
 
 class Part(IntEnum):
@@ -214,7 +214,7 @@ def copies(
     return {"across": across, "conflicting": len(conflicting), "conflicts": conflicts}
 
 
-def majority_readable(unreadable: Sequence[Skipped], total: int, source: str) -> None:
+def majority_readable(unreadable: Sequence[Skipped], total: int, source: Sentence) -> None:
     """Raise DataError if more than half of `total` files or rows cannot be used: then something else is wrong."""
     if 2 * len(unreadable) > total:
         first = unreadable[0]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from training.sentence import Sentence, phrase
 from training.splits import DataError, printable
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -23,7 +24,7 @@ class Row(NamedTuple):
 
     line: int
     values: tuple[str, ...]
-    reason: str = ""
+    reason: Sentence | None = None
 
 
 def read(path: Path, encoding: str, columns: Sequence[str]) -> list[Row]:
@@ -112,7 +113,9 @@ def _delimited_rows(path: Path, content: str, columns: Sequence[str]) -> list[Ro
         if len(fields) == len(header):
             rows.append(Row(line, tuple(fields[place] for place in places)))
         else:
-            rows.append(Row(line, (), f"{_count(fields, 'field')} where the header has {len(header)}"))
+            rows.append(
+                Row(line, (), phrase("fields: {n}, where the header has {wanted}", n=len(fields), wanted=len(header)))
+            )
     return rows
 
 
@@ -148,13 +151,13 @@ def _json_rows(path: Path, content: str, columns: Sequence[str]) -> list[Row]:
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
-            rows.append(Row(line, (), "not valid JSON"))
+            rows.append(Row(line, (), phrase("not valid JSON")))
             continue
         if isinstance(record, dict):
             seen |= dict.fromkeys(record)
             rows.append(_json_row(line, record, columns))
         else:
-            rows.append(Row(line, (), "not a JSON object"))
+            rows.append(Row(line, (), phrase("not a JSON object")))
     if not rows:
         raise DataError("{path}: the file is empty; it needs one JSON object per line.", path=printable(path))
     if seen:
@@ -167,7 +170,9 @@ def _json_row(line: int, record: dict[str, Any], columns: Sequence[str]) -> Row:
     for column in columns:
         value = record.get(column)
         if isinstance(value, (dict, list)):
-            return Row(line, (), f"{column} is not text but a {'list' if isinstance(value, list) else 'table'}")
+            if isinstance(value, list):
+                return Row(line, (), phrase("{column} is not text but a list", column=column))
+            return Row(line, (), phrase("{column} is not text but a table", column=column))
         if value is None:
             values.append("")
         elif isinstance(value, str):
@@ -205,7 +210,3 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> N
                 count=found.count(column),
                 column=column,
             )
-
-
-def _count(things: Sequence[object], name: str) -> str:
-    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")

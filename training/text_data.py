@@ -13,6 +13,7 @@ from torch import Tensor
 from training import cache, splits, tables, texts, tokenizer
 from training.config import Config
 from training.dataset import Dataset, Split
+from training.sentence import unpacked
 from training.splits import Part, Skipped
 
 
@@ -67,7 +68,7 @@ def open_texts(config: Config, folder: Path | None) -> Dataset:
         split(Part.TRAIN),
         split(Part.VALIDATION),
         split(Part.TEST) if (arrays["roles"] == Part.TEST).any() else None,
-        tuple(Skipped(path, reason) for path, reason in facts["skipped"]),
+        tuple(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"]),
         tokenizer=marks,
     )
 
@@ -85,7 +86,7 @@ def _tokenized(config: Config, found: texts.Listing) -> cache.Entry:
     ids = marks.encode(table.texts, data.max_length)
     facts = {
         "classes": table.classes,
-        "skipped": [[skip.path, skip.reason] for skip in table.skipped],
+        "skipped": [[skip.path, skip.reason.packed()] for skip in table.skipped],
         "tokenizer": {"document": marks.document, "vocabulary_size": marks.vocabulary_size, "pad_id": marks.pad_id},
     }
     arrays = {

@@ -17,6 +17,7 @@ from transformers import (
 from transformers.utils import logging
 
 from training.config import Config, ConfigError, Problem
+from training.sentence import phrase
 
 if TYPE_CHECKING:
     from training.dataset import Facts
@@ -45,7 +46,7 @@ def _fresh_settings(config: Config, facts: Facts) -> Any:
     name = config.model.name
     if name not in CONFIG_MAPPING:
         similar = difflib.get_close_matches(name, list(CONFIG_MAPPING), n=3)
-        allowed = "a model type of transformers" + (", such as " + ", ".join(similar) if similar else ", such as bert")
+        allowed = phrase("a model type of transformers, such as {names}", names=", ".join(similar or ["bert"]))
         raise ConfigError((Problem("model.name", name, allowed),))
     _check_classifies(CONFIG_MAPPING[name], name)
     usual = AutoConfig.for_model(name)
@@ -57,7 +58,8 @@ def _fresh_settings(config: Config, facts: Facts) -> Any:
     for key, theirs in SIZES.items():
         if size := getattr(config.model, key):
             if not hasattr(usual, theirs):
-                raise ConfigError((Problem(f"model.{key}", size, f"0: {name} has no such setting"),))
+                allowed = phrase("0: {name} has no such setting", name=name)
+                raise ConfigError((Problem(f"model.{key}", size, allowed),))
             chosen[theirs] = size
     if config.model.hidden_size:
         chosen |= {key: 4 * config.model.hidden_size for key in FEED_FORWARD if hasattr(usual, key)}
@@ -67,25 +69,28 @@ def _fresh_settings(config: Config, facts: Facts) -> Any:
 def _checkpoint_settings(config: Config) -> Any:
     source, local = _source(config)
     if local and not Path(source).is_dir():
-        raise ConfigError((Problem("model.pretrained", source, "empty, hub, or a folder with a checkpoint"),))
+        allowed = phrase("empty, hub, or a folder with a checkpoint")
+        raise ConfigError((Problem("model.pretrained", source, allowed),))
     try:
         settings = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        allowed = f"a checkpoint that transformers can read without code of its own ({reason})"
+        allowed = phrase("a checkpoint that transformers can read without code of its own ({reason})", reason=reason)
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
     _check_classifies(type(settings), settings.model_type)
     if config.model.name in CONFIG_MAPPING and config.model.name != settings.model_type:
-        raise ConfigError((Problem("model.name", config.model.name, f"{settings.model_type}, as in {source}"),))
+        allowed = phrase("{wanted}, as in {source}", wanted=settings.model_type, source=source)
+        raise ConfigError((Problem("model.name", config.model.name, allowed),))
     if config.model.layers > settings.num_hidden_layers:
-        allowed = f"at most {settings.num_hidden_layers}, as {source} has no more"
+        allowed = phrase("at most {n}, as {source} has no more", n=settings.num_hidden_layers, source=source)
         raise ConfigError((Problem("model.layers", config.model.layers, allowed),))
     # Fewer layers than the checkpoint has: its first ones.
     settings.num_hidden_layers = config.model.layers or settings.num_hidden_layers
     for key in ("hidden_size", "heads"):
         size, own = getattr(config.model, key), getattr(settings, SIZES[key])
         if size not in (0, own):
-            raise ConfigError((Problem(f"model.{key}", size, f"0 or {own}, as in {source}"),))
+            allowed = phrase("0 or {own}, as in {source}", own=own, source=source)
+            raise ConfigError((Problem(f"model.{key}", size, allowed),))
     return settings
 
 
@@ -94,9 +99,10 @@ def _set_dropout(settings: Any, config: Config) -> None:
     rate, path_rate = config.regularization.dropout, config.regularization.drop_path
     keys = [key for key, value in settings.to_dict().items() if "dropout" in key and isinstance(value, int | float)]
     if rate and not keys:
-        raise ConfigError((Problem("regularization.dropout", rate, f"0: {settings.model_type} has no dropout"),))
+        allowed = phrase("0: {name} has no {what}", name=settings.model_type, what=phrase("dropout"))
+        raise ConfigError((Problem("regularization.dropout", rate, allowed),))
     if path_rate:
-        allowed = f"0: {settings.model_type} has no stochastic depth"
+        allowed = phrase("0: {name} has no {what}", name=settings.model_type, what=phrase("stochastic depth"))
         raise ConfigError((Problem("regularization.drop_path", path_rate, allowed),))
     for key in keys:
         setattr(settings, key, rate)
@@ -104,20 +110,24 @@ def _set_dropout(settings: Any, config: Config) -> None:
 
 def _check(settings: Any, config: Config, facts: Facts) -> None:
     if settings.hidden_size % settings.num_attention_heads:
-        allowed = f"a divisor of the hidden size, {settings.hidden_size}"
+        allowed = phrase("a divisor of the hidden size, {size}", size=settings.hidden_size)
         raise ConfigError((Problem("model.heads", settings.num_attention_heads, allowed),))
     positions = getattr(settings, "max_position_embeddings", None)
     if positions and config.data.max_length > positions:
-        allowed = f"at most {positions}, the positions of {config.model.name}"
+        allowed = phrase("at most {n}, the positions of {name}", n=positions, name=config.model.name)
         raise ConfigError((Problem("data.max_length", config.data.max_length, allowed),))
     if facts.vocabulary_size > settings.vocab_size:
-        allowed = f"a checkpoint for the tokenizer's {facts.vocabulary_size} tokens; it has {settings.vocab_size}"
+        allowed = phrase(
+            "a checkpoint for the tokenizer's {wanted} tokens; it has {n}",
+            wanted=facts.vocabulary_size,
+            n=settings.vocab_size,
+        )
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),))
 
 
 def _check_classifies(kind: type, name: str) -> None:
     if kind not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
-        allowed = "a model type that transformers has a sequence classifier for"
+        allowed = phrase("a model type that transformers has a sequence classifier for")
         raise ConfigError((Problem("model.name", name, allowed),))
 
 
@@ -136,13 +146,18 @@ def _from_checkpoint(settings: Any, config: Config) -> nn.Module:
         )
     except OSError as error:
         reason = str(error).strip().splitlines()[0][:200]
-        allowed = f"a checkpoint with weights in safetensors ({reason})"
+        allowed = phrase("a checkpoint with weights in safetensors ({reason})", reason=reason)
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
     afresh = sorted({*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])})
     # Language models are published without the pooler that classification puts on top; the rest must be there.
     encoder = [key for key in afresh if key.startswith(f"{model.base_model_prefix}.") and ".pooler." not in key]
     if encoder:
-        allowed = f"weights of {settings.model_type} ({len(encoder)} missing or of another shape, such as {encoder[0]})"
+        allowed = phrase(
+            "weights of {name} ({n} missing or of another shape, such as {first})",
+            name=settings.model_type,
+            n=len(encoder),
+            first=encoder[0],
+        )
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),))
     if afresh:
         print(f"Starts afresh: {', '.join(afresh)}; the other weights come from {source}.")

@@ -15,6 +15,7 @@ import numpy as np
 
 from training import tables
 from training.config import Data
+from training.sentence import phrase
 from training.splits import (
     PART_NAMES,
     DataError,
@@ -131,13 +132,13 @@ def read(listing: Listing, data: Data, progress: Progress | None = None) -> Tabl
             place = f"{printable(file.path)}:{row.line}"
             text, label = (value.strip() for value in row.values or ("", ""))
             if row.reason or not text or not label:
-                unusable.append(Skipped(place, row.reason or f"no {'label' if text else 'text'}"))
+                unusable.append(Skipped(place, row.reason or (phrase("no label") if text else phrase("no text"))))
                 continue
             texts.append(text)
             labels.append(label)
             parts.append(file.part)
             places.append(place)
-        majority_readable(unusable, len(rows), f"{printable(listing.root / file.path)}: rows")
+        majority_readable(unusable, len(rows), phrase("{path}: rows", path=printable(listing.root / file.path)))
         skipped += unusable
         done += file.size
         if progress:

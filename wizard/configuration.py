@@ -76,8 +76,7 @@ def checked(store: Store, provisional: dict[str, Any] | None = None) -> dict[str
     try:
         return config.flat(config.check(config.unflat({**(provisional or {}), **current(store)})))
     except config.ConfigError as error:
-        problems = "; ".join(str(problem) for problem in error.problems)
-        raise Refusal("The configuration cannot be used: {problems}", problems=problems) from None
+        raise Refusal("The configuration cannot be used: {problems}", problems=error.in_one_line()) from None
 
 
 def whole(store: Store) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any
 
-from presets.language import Message, say
+from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
@@ -235,7 +236,7 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
             "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
             "otherwise remove them, so that others count what you count.",
             n=found["skipped_total"],
-            listed=_some([f"{one['path']} ({one['reason']})" for one in found["skipped"]], found["skipped_total"]),
+            listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
         )
     duplicates, copies = found["duplicates"], found.get("copies") or {}
     if duplicates["across_splits"]:
@@ -261,15 +262,19 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
         )
 
 
-def _named(names: Sequence[str], total: int) -> str:
-    return f": {_some(names, total)}" if names else ""
+def _skipped(one: dict[str, Any]) -> Message:
+    return say("{path} ({reason})", path=one["path"], reason=told(one["reason"], one.get("said")))
 
 
-def _some(names: Sequence[str], total: int) -> str:
+def _named(names: Sequence[str], total: int) -> Message | str:
+    return say(": {listed}", listed=_some(names, total)) if names else ""
+
+
+def _some(names: Sequence[str | Message], total: int) -> str | Message:
     """The first few names, and how many more there are."""
     shown = names[:SHOWN]
     more = [f".. +{total - len(shown)}"] if total > len(shown) else []
-    return "; ".join([*shown, *more])
+    return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), [*shown, *more])
 
 
 def _images(found: dict[str, Any]) -> Iterator[Message]:
