@@ -124,7 +124,7 @@ class Supervisor:
             self._attend(batch, entry)
             return True
         settings = trials.trial_settings(self.store, entry)
-        share = sharing.share(self.store, settings) if self.machine.gpus else None
+        share = sharing.share(self.store, settings, self.machine) if self.machine.gpus else None
         slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values(), share)
         if slot is None:
             return False

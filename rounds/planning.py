@@ -313,7 +313,7 @@ def _threads(store: Store, base: Mapping[str, Any], wanted: int) -> int:
     """CPU threads of each trial: those of the configuration, else a share of the cores. They belong to the trial, since
     results on the CPU depend on them in the last digits."""
     here = slots.machine()
-    share = sharing.share(store, base)
+    share = sharing.share(store, base, here)
     return int(base.get(THREADS) or 0) or slots.threads(here, slots.device(here, base), wanted, share)
 
 

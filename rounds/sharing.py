@@ -34,17 +34,18 @@ def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
     return min(fits, key=lambda line: line["batch_size"])["peak_memory"] if fits else None
 
 
-def share(store: Store, settings: Mapping[str, Any]) -> Share | None:
-    """What a trial of this configuration takes of a GPU, and of how much; None where no probe on a GPU told."""
+def share(store: Store, settings: Mapping[str, Any], here: Machine) -> Share | None:
+    """What a trial of this configuration takes of a GPU of this machine, and of how much; None where no probe on a GPU
+    told, or where one of them is of another model than that, with other memory."""
     found, peak = measurements.latest(store, "probe"), probed(store, settings)
-    if found is None or peak is None:
+    if found is None or peak is None or here.models - {found.result.get("device")}:
         return None
     return Share(int(peak * MARGIN) + CONTEXT, int(found.result.get("memory_budget") or 0))
 
 
 def offer(store: Store, here: Machine, settings: Mapping[str, Any]) -> Message | None:
     """That more trials of this configuration than one fit on each GPU, and how to have that; None where not."""
-    found = share(store, settings) if slots.device(here, settings) == "cuda" else None
+    found = share(store, settings, here) if slots.device(here, settings) == "cuda" else None
     most = slots.at_once(here, "cuda", here.cores, found) if found else 0
     if most <= len(here.gpus):
         return None

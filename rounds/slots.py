@@ -15,10 +15,12 @@ from state.machine import cores
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to run on: CPU cores that this process may use, and GPUs (or their MIG parts) by UUID."""
+    """What there is to run on: CPU cores that this process may use, GPUs (or their MIG parts) by UUID, and what these
+    are called, where it is known."""
 
     cores: int
     gpus: tuple[str, ...] = ()
+    models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ class Slot:
 
 def machine() -> Machine:
     """The machine that this process runs on, as far as it is let use it."""
-    return Machine(cores(), gpus(os.environ))
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return Machine(cores())
+    gpus, names = visible(parse(listed), os.environ.get("CUDA_VISIBLE_DEVICES")), called(listed)
+    return Machine(cores(), gpus, frozenset(names[gpu] for gpu in gpus))
 
 
 def device(here: Machine, settings: Mapping[str, Any]) -> str:
@@ -123,15 +130,6 @@ def _gpu(here: Machine, taken: Collection[Slot], share: Share | None) -> str | N
     return min(fits, key=lambda gpu: len(on[gpu]), default=None)
 
 
-def gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """UUIDs of the NVIDIA GPUs that CUDA_VISIBLE_DEVICES leaves; of a partitioned one its MIG parts."""
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return visible(parse(listed), environment.get("CUDA_VISIBLE_DEVICES"))
-
-
 def memory_free() -> dict[str, int]:
     """UUID of each GPU to the bytes of its memory that are free; empty where nvidia-smi does not say (MIG parts)."""
     command = ["nvidia-smi", "--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits"]
@@ -155,6 +153,20 @@ def parse(listed: str) -> tuple[tuple[str, ...], ...]:
         else:
             found.append((uuid[1],))
     return tuple(found)
+
+
+def called(listed: str) -> dict[str, str]:
+    """UUID of each GPU and MIG part that `nvidia-smi -L` lists to its name, as torch has it."""
+    found: dict[str, str] = {}
+    card = ""
+    for line in listed.splitlines():
+        entry = re.match(r"(GPU \d+: )?\s*(.+?)\s+(?:Device\s+\d+: )?\(UUID: (\S+)\)", line)
+        if not entry:
+            continue
+        if entry[1]:
+            card = entry[2]
+        found[entry[3]] = card if entry[1] else f"{card} {entry[2]}"
+    return found
 
 
 def visible(found: tuple[tuple[str, ...], ...], chosen: str | None) -> tuple[str, ...]:

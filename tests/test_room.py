@@ -151,13 +151,18 @@ def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
 def test_the_probe_of_a_gpu_says_how_many_trials_fit_on_it(store: Store) -> None:
     """By the peak at the chosen size, with a margin and what a process takes besides; one on the CPU says nothing."""
     settings = trials.trial_settings(store, trials.trial(store, "round-1-001")) | {"runtime.device": "auto"}
-    result = {"sizes": [{"batch_size": 8, "peak_memory": 2**30}], "memory_budget": 20 * 2**30, "device_type": "cuda"}
+    result = {
+        "sizes": [{"batch_size": 8, "peak_memory": 2**30}],
+        "memory_budget": 20 * 2**30,
+        "device_type": "cuda",
+        "device": "NVIDIA A100",
+    }
     measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, {**result, "device_type": "cpu"})
-    here = Machine(32, ("GPU-a", "GPU-b"))
-    assert sharing.share(store, settings) is None
+    here = Machine(32, ("GPU-a", "GPU-b"), frozenset({"NVIDIA A100"}))
+    assert sharing.share(store, settings, here) is None
     assert sharing.offer(store, here, settings) is None
     measurements.record(store, "probe-2", "probe", {"model.name": "test_resnet"}, result)
-    found = sharing.share(store, settings)
+    found = sharing.share(store, settings, here)
     assert found == Share(int(2**30 * sharing.MARGIN) + sharing.CONTEXT, 20 * 2**30)
     assert found is not None
     assert found.count == 11
@@ -165,6 +170,9 @@ def test_the_probe_of_a_gpu_says_how_many_trials_fit_on_it(store: Store) -> None
     assert offer is not None
     assert "22 trials fit on the 2 GPUs at once" in offer.text()
     assert sharing.offer(store, Machine(32), settings) is None
+    other = Machine(32, ("GPU-a", "GPU-b"), frozenset({"NVIDIA A100", "NVIDIA T4"}))
+    assert sharing.share(store, settings, other) is None
+    assert sharing.offer(store, other, settings) is None
 
 
 @pytest.mark.parametrize(

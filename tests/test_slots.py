@@ -25,6 +25,18 @@ def test_of_a_partitioned_gpu_the_parts_are_addressed() -> None:
     assert slots.parse("No devices were found\n") == ()
 
 
+def test_gpus_and_their_parts_have_the_names_that_torch_gives_them() -> None:
+    name = "NVIDIA H100 80GB HBM3"
+    assert slots.called(LISTED) == {
+        "GPU-aaaa": name,
+        "GPU-bbbb": name,
+        "MIG-1111": f"{name} MIG 3g.40gb",
+        "MIG-2222": f"{name} MIG 4g.40gb",
+        "GPU-cccc": name,
+    }
+    assert slots.called("No devices were found\n") == {}
+
+
 @pytest.mark.parametrize(
     ("chosen", "left"),
     [

@@ -11,11 +11,13 @@ from rounds import queue, supervisor
 from state import trials
 from state.database import Store
 from state.errors import Refusal
+from state.project import Project
 from state.trials import Batch, Trial
 from tui.say import figure
 from tui.session import Session, goes_on
 
 POLL_SECONDS = 0.5
+LOOK_SECONDS = 0.05
 # How long a supervisor may take to come up before another one is started.
 START_SECONDS = 10.0
 # One that keeps dying, and no trial ends meanwhile, has a reason, which its log says.
@@ -43,6 +45,14 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
         for place, entry in enumerate(_ending(store, name, known), len(known) + 1):
             session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric)}")
     return trials.trials(store, name)
+
+
+def come_up(project: Project) -> None:
+    """Wait until the supervisor that was just started is at work, or has done all there was; not for long, since what
+    keeps it from that its log says."""
+    due = time.monotonic() + START_SECONDS
+    while not supervisor.alive(project) and supervisor.has_work(project) and time.monotonic() < due:
+        time.sleep(LOOK_SECONDS)
 
 
 def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
