@@ -188,6 +188,11 @@ def test_a_round_is_planned_run_extended_and_reviewed_from_the_command_line(
     assert {"complete", "boundary"} <= {finding["check"] for finding in findings}
     assert tunebook(root, "round", "run", name) == 2
     assert "has ended" in capsys.readouterr().err
+    assert tunebook(root, "round", "extend", name, "--trials", "1") == 0
+    capsys.readouterr()
+    assert answer(root, capsys, "round", "run", name)["supervisor"]
+    # Waited for, where it has not ended meanwhile.
+    assert tunebook(root, "round", "run", name, "--wait") in (0, 2)
 
 
 def test_ctrl_c_while_waiting_leaves_the_round_running(

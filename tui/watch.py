@@ -47,12 +47,12 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
     return trials.trials(store, name)
 
 
-def come_up(project: Project) -> None:
-    """Wait until the supervisor that was just started is at work, or has done all there was; not for long, since what
-    keeps it from that its log says."""
+def come_up(project: Project) -> bool:
+    """Whether a supervisor is at work, where one was just started; it is given a moment to come up."""
     due = time.monotonic() + START_SECONDS
-    while not supervisor.alive(project) and supervisor.has_work(project) and time.monotonic() < due:
+    while not (at_work := supervisor.alive(project)) and supervisor.has_work(project) and time.monotonic() < due:
         time.sleep(LOOK_SECONDS)
+    return at_work
 
 
 def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:

@@ -18,7 +18,7 @@ from tui.commands.plan import SLOTS, plan
 from tui.findings import finding_document, show_findings
 from tui.say import figure
 from tui.session import Session, answering
-from tui.watch import status_word, trial_document, under_way, watch
+from tui.watch import come_up, status_word, trial_document, under_way, watch
 
 
 class InOrder(click.Group):
@@ -63,7 +63,7 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         else:
             supervisor.ensure(store.project)
         listed = trials.trials(store, batch.name)
-        _tell(session, store, trials.batch(store, batch.name), listed)
+        _tell(session, store, trials.batch(store, batch.name), listed, started=True)
     if all(entry.status in ("failed", "infeasible") for entry in listed):
         raise click.exceptions.Exit(1)
 
@@ -110,7 +110,7 @@ def stop(session: Session, name: str | None) -> None:
     with session.store() as store:
         target = wishes.target(store, name) if name else _running(store).name
         batch = wishes.ask(store, target, "stop")
-        _tell(session, store, batch, trials.trials(store, batch.name))
+        _tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(help=_("Start no more trials of a round; what runs goes to its end."))
@@ -120,7 +120,7 @@ def stop(session: Session, name: str | None) -> None:
 def pause(session: Session, name: str | None) -> None:
     with session.store() as store:
         batch = wishes.ask(store, (_named(store, name) if name else _running(store)).name, "pause")
-        _tell(session, store, batch, trials.trials(store, batch.name))
+        _tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(help=_("Try trials again that were infeasible, failed or stopped; a stopped one goes on."))
@@ -130,7 +130,7 @@ def pause(session: Session, name: str | None) -> None:
 def retry(session: Session, names: tuple[str, ...]) -> None:
     with session.store() as store:
         batch = wishes.retry(store, names)
-        _tell(session, store, batch, trials.trials(store, batch.name))
+        _tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(name="next", help=_("Have trials, or all of a round that wait, started before all others."))
@@ -154,7 +154,7 @@ def extend(session: Session, name: str | None, count: int) -> None:
         final.extend(store, batch.name, count)
         if trials.batch(store, batch.name).wanted == "run":
             supervisor.ensure(store.project)
-        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(
@@ -242,8 +242,9 @@ def check(session: Session, trial: str | None) -> None:
         _tell(session, store, batch, trials.trials(store, batch.name))
 
 
-def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> None:
-    """Where a round is, as a line and as a document."""
+def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, started: bool = False) -> None:
+    """Where a round is, as a line and as a document; `started`: a supervisor was, where one is needed."""
+    at_work = come_up(store.project) if started else supervisor.alive(store.project)
     counts = Counter(entry.status for entry in listed)
     states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items())
     session.text(f"{batch.name}: {states}")
@@ -253,10 +254,12 @@ def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> 
         session.progress(
             _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
         )
-    if running:
+    if running and at_work:
         session.text(
             _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
         )
+    elif running:
+        session.text(_("No supervisor is at work. Go on: tunebook round run {name}").format(name=batch.name))
     session.answer(
         {
             "round": batch.name,
@@ -264,7 +267,7 @@ def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial]) -> 
             "wanted": batch.wanted,
             "under_way": running,
             "ends_at_logout": ends,
-            "supervisor": supervisor.alive(store.project),
+            "supervisor": at_work,
             "reviewed": batch.reviewed,
             "states": dict(counts),
             "trials": [trial_document(entry) for entry in listed],
