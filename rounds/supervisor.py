@@ -101,10 +101,9 @@ def supervise(project: Project) -> None:
 
 
 def _loop(supervisor: Supervisor, leaving: Callable[[], bool]) -> None:
-    failures, path = 0, supervisor.store.project.store_path
-    opened, worked = path.stat().st_ino, time.monotonic()
+    failures, worked = 0, time.monotonic()
     # A store that was deleted or built anew under us is to be opened again.
-    while not leaving() and path.exists() and path.stat().st_ino == opened:
+    while not leaving() and not supervisor.store.replaced():
         try:
             if supervisor.tick():
                 worked = time.monotonic()

@@ -43,6 +43,7 @@ class Store:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(path) else 'WAL'}")
             os.chmod(path, 0o600)
+            self._file = path.stat().st_ino
             self._migrate()
             self.catch_up()
         except sqlite3.DatabaseError as error:
@@ -107,6 +108,11 @@ class Store:
     def version(self) -> int:
         """A number that changes whenever another connection has written; cheap enough to ask every second."""
         return self.database.conn.execute("PRAGMA data_version").fetchone()[0]
+
+    def replaced(self) -> bool:
+        """Whether its file was deleted or built anew meanwhile: what is written here is then seen by nobody."""
+        path = self.project.store_path
+        return not path.exists() or path.stat().st_ino != self._file
 
     def _offset(self) -> int:
         return int(self.database.conn.execute("SELECT value FROM meta WHERE key = 'journal_offset'").fetchone()[0])

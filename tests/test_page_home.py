@@ -89,6 +89,23 @@ async def test_what_other_processes_do_is_seen_and_the_mark_stays_on_its_entry(t
             assert "2 complete" in shown(app)
 
 
+async def test_a_store_that_is_deleted_under_the_screens_is_built_anew_and_gone_on_with(tmp_path: Path) -> None:
+    """What was said in the old one, and what others say in the new one, is there."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        planning.save(store, planning.propose(store, trials=4))
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "round-1 is planned")
+        for file in project.folder.glob("tunebook.db*"):
+            file.unlink()
+        with open_store(project) as store:
+            planning.save(store, planning.propose(store, trials=4))
+        await wait_for_text(pilot, "round-2")
+        assert not app.store.replaced()
+
+
 async def test_data_that_changed_after_the_set_up_stop_no_rounds(tmp_path: Path) -> None:
     with set_up.set_up(tmp_path / "p", "nothing") as store:
         small_project.adopt(store, small_project.settings(tmp_path / "data"))

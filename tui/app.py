@@ -170,11 +170,20 @@ class Tunebook(App[None]):
         # While it closes there is nothing to look at, and soon no screen.
         if not self.is_running or self._store is None or not isinstance(self.screen, Page) or not self.screen.ready:
             return
+        if self._store.replaced():
+            self.attempt(self._open_again)
+            return
         version = self._store.version()
         if version != self._version or self.screen.follows():
             self._version = version
             # What another session decided may have changed the settings too; `attempt` reads the page again.
             self.attempt(self.read_settings)
+
+    def _open_again(self) -> None:
+        """Go on with the store that is there now, or is built anew; pages ask for it whenever they need it."""
+        store = open_store(self.project)
+        self.close_store()
+        self._store, self._version = store, -1
 
     def _early(self, key: Key) -> bool:
         """Whether a key was pressed before that came up which it is meant for; it is kept until then. On a slow line
