@@ -40,7 +40,7 @@ def test_a_round_and_a_launch_outlive_the_terminal_that_started_them(tmp_path: P
         screen.press("v")
         screen.wait_for("l launch")
         screen.press("l")
-        screen.wait_for("s: run both again with fresh seeds")
+        screen.wait_for("s: run all sides again with fresh seeds")
         screen.press("s")
         screen.wait_for("» running", "◦ queued")
         screen.kill()

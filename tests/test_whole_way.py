@@ -56,7 +56,7 @@ def test_from_the_welcome_page_to_an_export_that_trains(tmp_path: Path, code: st
         screen.press("v")
         screen.wait_for(said("review of {name}").format(name="round-1"), f"l {said('launch')}")
         screen.press("l")
-        screen.wait_for(said("s: run both again with fresh seeds"))
+        screen.wait_for(said("s: run all sides again with fresh seeds"))
         screen.press("s")
         screen.wait_for("  launch-1  ", f"a {said('adopt')}")
         screen.press("a")
