@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from presets.language import Message
+from presets.language import Message, restored
 from state import decisions, launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -68,14 +68,27 @@ def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> No
     assert best.reasons["optimizer.learning_rate"]
 
 
-@pytest.mark.parametrize(("metric", "said"), [("balanced_error", True), ("error_rate", False)])
-def test_that_right_answers_are_judged_is_said_where_the_metric_is_another(
-    tmp_path: Path, metric: str, said: bool
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("balanced_error", "balanced_error: 0.06; always naming the largest class gives 0.9."),
+        ("macro_f1", "macro_f1: 0.06; always naming the largest class gives 0.0"),
+        ("loss", "Loss: 0.06; always answering with the class shares gives 2.302."),
+        ("error_rate", ""),
+    ],
+)
+def test_that_right_answers_are_judged_is_said_on_screen_and_in_the_decision_where_the_metric_is_another(
+    tmp_path: Path, metric: str, said: str
 ) -> None:
     with set_up(tmp_path / "p", "baseline", metric=metric) as store:
         end(store, only_trial(store), 342, best={"step": 600, "val/loss": 1.0, f"val/{metric}": 0.06})
-        words = "\n".join(message.text() for message in flow.ask(store, "baseline").evidence)
-    assert (f"whatever the metric: theirs has an exact distribution, that of {metric} has none" in words) is said
+        shown = "\n".join(message.text() for message in flow.ask(store, "baseline").evidence)
+        flow.answer(store, "baseline", "accept")
+        decided = restored(configuration.in_force(store)[-1].reason).text()
+    for words in (shown, decided):
+        assert "342 of 360 validation examples are right" in words
+        assert ("Judged by right answers, whatever the metric" in words) is bool(said)
+        assert said in words
 
 
 def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Path) -> None:

@@ -27,8 +27,6 @@ from wizard.verdict import BaselineVerdict, ended, judge, rate_key
 STEP = "baseline"
 KIND = "baseline"
 ACCEPT, SWEEP, OVERRIDE, AGAIN = "accept", "sweep", "override", "again"
-# The metric that counts right answers, as the test against chance does.
-OF_CHANCE = "error_rate"
 GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
 # Five rates over four decades: a wrong order of magnitude is the commonest reason for a run that learns nothing.
 SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -255,13 +253,6 @@ def checking(store: Store) -> list[tuple[str, str]]:
 
 def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     """What to look at when the result is not reasonable, in this order (G12)."""
-    settings = store.project.settings
-    if outlook != "broken" and not settings.command and (metric := settings.metric) != OF_CHANCE:
-        yield say(
-            "Chance is judged by the right answers, whatever the metric: theirs has an exact distribution, that of "
-            "{metric} has none.",
-            metric=metric,
-        )
     if outlook == "reasonable":
         yield say(
             "Reasonable means that the whole way works, from data to result. It need not be good: making it good is "

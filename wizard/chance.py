@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -74,6 +75,22 @@ def against_chance(correct: int, per_class: Sequence[int]) -> Chance:
         raise ValueError(f"{correct} correct answers with {list(per_class)} examples per class cannot be")
     majority = max(per_class) / examples
     return Chance(correct, examples, *_interval(correct, examples), majority, _at_least(correct, examples, majority))
+
+
+def level(metric: str, per_class: Sequence[int]) -> float:
+    """What an answer that ignores the example reaches at most by a metric of `training.evaluation`, on a split with
+    `per_class` examples of each class: the loss (nats) by answering with the class shares, any other by always naming
+    the largest class."""
+    shares = [count / sum(per_class) for count in per_class if count]
+    match metric:
+        case "loss":
+            return -sum(share * math.log(share) for share in shares)
+        case "balanced_error":
+            return 1 - 1 / len(shares)
+        case "macro_f1":
+            return 2 * max(shares) / (1 + max(shares)) / len(shares)
+        case _:
+            return 1 - max(shares)
 
 
 def _at_least(correct: int, examples: int, share: float) -> float:

@@ -15,6 +15,9 @@ from state.trials import Batch, Trial
 from wizard import chance, optimizer, own_baseline
 from wizard import own as hyperparameters
 
+# The metric whose chance is judged: its complement has an exact distribution.
+OF_CHANCE = "error_rate"
+
 
 @dataclass(frozen=True)
 class BaselineVerdict:
@@ -70,8 +73,13 @@ def judge(store: Store, name: str) -> BaselineVerdict:
             looks=looks,
             majority=found.majority,
         )
+    metric = store.project.settings.metric
+    level = chance.level(metric, validation["per_class"])
+    if metric != OF_CHANCE:
+        message = say("{first} {second}", first=message, second=_judged_by(metric, best, level))
     figures = {
         **dataclasses.asdict(found),
+        "chance_level": level,
         "accuracy": found.accuracy,
         "verdict": found.verdict,
         "looks": looks,
@@ -84,6 +92,22 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         "complete": len(complete),
     }
     return BaselineVerdict(reasonable, message, figures, best.id)
+
+
+def _judged_by(metric: str, best: Trial, level: float) -> Message:
+    """Where the metric is another than that which is judged: that, and how far the metric itself is from chance."""
+    values = {"metric": metric, "best": best.best or 0.0, "level": level}
+    if metric == "loss":
+        return say(
+            "Judged by right answers, whatever the metric: they alone have an exact distribution. Loss: {best:.4g}; "
+            "always answering with the class shares gives {level:.4g}.",
+            **values,
+        )
+    return say(
+        "Judged by right answers, whatever the metric: they alone have an exact distribution. {metric}: {best:.4g}; "
+        "always naming the largest class gives {level:.4g}.",
+        **values,
+    )
 
 
 def rate_key(store: Store) -> str:
