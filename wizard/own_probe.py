@@ -49,6 +49,12 @@ def start(store: Store) -> str:
     there = pipeline.own(store.project)
     pipeline.check(there)
     values = configuration.checked(store)
+    if pipeline.BATCH_SIZE not in values:
+        raise Refusal(
+            "The command names no batch size, so there is none to measure. Start a project with {field} in its command "
+            "and a value for it, such as --set batch_size=64.",
+            field="{batch_size}",
+        )
     sizes = _sizes(int(values[pipeline.BATCH_SIZE]))
     id = measurements.next_id(store, KIND)
     folder = files.make_folder(store.project.measurement_folder(id))
