@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from state import launches, trials
 from state.store import open_store
 from tests import prepared, set_up, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for_text
-from tui import contenders
+from tui import contenders, main
 from tui.app import Tunebook
 from tui.pages.configurations import ConfigurationsPage
 from tui.pages.trial import TrialPage
+from tui.session import Session
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -75,3 +77,35 @@ async def test_before_the_baseline_it_says_that_there_is_none(tmp_path: Path) ->
             await wait_for_text(pilot, "There is no configuration yet")
             await pilot.press("space", "enter", "d", "u")
             assert isinstance(app.screen, ConfigurationsPage)
+
+
+def test_the_command_lists_them_and_says_in_what_two_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = prepared.prepare(tmp_path / "p", "second")
+
+    def said(*words: str, code: int = 0) -> str:
+        given = ["configurations", *words, "--project", str(project.root)]
+        assert main.run(given, Session(json="--json" in words)) == code
+        captured = capsys.readouterr()
+        return captured.err if code else captured.out
+
+    listed = said().splitlines()
+    assert listed[2].startswith("launch-1")
+    assert listed[2].endswith("compared with")
+    assert [line.split()[0] for line in listed[2:]] == ["launch-1", "round-2-002", "round-1-001", "baseline-1"]
+    assert "optimizer.learning_rate  0.0776142" in said("baseline-1")
+    assert "One run, the best of several" in said("round-1-001")
+    assert "optimizer.learning_rate  0.1" in said("launch-1", "--against", "baseline-1")
+    assert "The same as launch-1" in said("launch-1")
+    answer = json.loads(said("baseline-1", "--json"))
+    assert answer["against"] == "launch-1"
+    (one,) = answer["configurations"]
+    assert "optimizer.learning_rate" in one["differences"]
+    assert one["settings"]["optimizer.learning_rate"] == 0.1
+    assert "There is no configuration nobody; there are: launch-1" in said("nobody", code=2)
+
+
+def test_the_command_says_where_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with set_up.set_up(tmp_path / "p", "metric") as store:
+        root = store.project.root
+    assert main.run(["configurations", "--project", str(root)], Session()) == 0
+    assert "There is no configuration yet" in capsys.readouterr().out
