@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gettext
 from pathlib import Path
 
 import pytest
+from textual.content import Content
 
+from presets.language import LANGUAGES, LOCALE
 from tests import prepared, watched_round
 from tests.screens import NARROW, shown, wait_for, wait_for_text
 from tui import demo, tour
@@ -21,6 +24,17 @@ def test_every_step_of_the_way_is_explained() -> None:
     """Home at each place of the guide's way, each question of the set-up, and the pages of a round."""
     wanted = {f"home {place}" for place in WAY} | {f"setup {step}" for step in flow.STEPS}
     assert wanted | {"design", "round", "review", "launch", "export"} <= set(tour.TEXTS)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_line_begins_with_what_belongs_to_the_line_before(code: str) -> None:
+    """At 80 columns: Chinese has no spaces to break at, and is cut wherever the line is full."""
+    said = gettext.translation("tunebook", LOCALE, languages=[code], fallback=code == "en").gettext
+    for place, told in tour.TEXTS.items():
+        text = Content(f"{said(told.id)} {said('(T ends the tour.)')}")
+        lines = [line.plain for line in text.wrap(NARROW[0] - 2)]
+        assert 1 <= len(lines) <= 4, place
+        assert not [line for line in lines if line[0] in "：，。；、）！？”"], place
 
 
 @pytest.mark.parametrize(
