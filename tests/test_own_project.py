@@ -474,3 +474,11 @@ def test_a_command_that_says_no_speed_is_timed_by_its_steps(store: Store) -> Non
     assert {line["by"] for line in lines} <= {"clock", "rows"}
     assert all(line["examples_per_second"] > 0 for line in lines)
     assert flow.ask(store, "batch_size").recommended in [line["batch_size"] for line in lines]
+
+
+def test_a_command_without_a_batch_size_has_none_to_measure(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --steps 25 --out {folder}"
+    made = own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)
+    refused = pytest.raises(Refusal, match=r"names no batch size.*\{batch_size\}.*--set batch_size=64")
+    with open_store(made) as store, refused:
+        probe.start(store)
