@@ -148,6 +148,15 @@ def _decide(
             ),
         )
     if look < len(HOPELESS) and p_value <= HOPELESS[look]:
+        if gain < 0:
+            message = say(
+                "Undecided after {runs} runs each: worse by {loss:.3g} on average, which may be chance. Train both "
+                "{more} times in all.",
+                runs=runs,
+                loss=-gain,
+                more=RUNS[look + 1],
+            )
+            return "repeat", RUNS[look + 1], message
         return (
             "repeat",
             RUNS[look + 1],

@@ -208,3 +208,9 @@ def test_in_a_pipeline_of_ones_own_any_setting_may_be_a_switch() -> None:
 
 def test_equal_configurations_do_not_differ() -> None:
     assert complexity({"a.b": 1}, {"a.b": 1}) == complexity({}, {"training.seed": 3})
+
+
+def test_an_undecided_candidate_that_was_worse_is_said_to_be_worse() -> None:
+    verdict = judge([0.06, 0.07, 0.08], [0.02, 0.07, 0.05], "min", False)
+    assert verdict.decision == "repeat"
+    assert "worse by 0.0233 on average" in verdict.message.text()
