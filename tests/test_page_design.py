@@ -82,12 +82,16 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
         assert (price.trial, price.seconds) == (60, 600)
         assert price.hours == pytest.approx(20 / 60)
         assert price.hours_left == pytest.approx(0.1 - 1 / 60)
-        async with designing(limited) as (_pilot, page):
+        async with designing(limited) as (pilot, page):
+
+            def told() -> str:
+                return " ".join(shown(page.app).split())
+
             at_once = slots.at_once(slots.machine(), "cpu")
-            told = " ".join(shown(page.app).split())
-            assert f"20 trials of 1 min 0 s each, {at_once} at once" in told
-            assert "device hours: 0.33 (0.083 left of the budget) ! warn" in told
-            assert "more device hours than the budget has left" in told
+            assert f"20 trials of 1 min 0 s each, {at_once} at once" in told()
+            # What warns of it is found behind the page.
+            await wait_for(pilot, lambda: "device hours: 0.33 (0.083 left of the budget) ! warn" in told(), told())
+            assert "more device hours than the budget has left" in told()
 
 
 def limited_run(store: Store, seconds: int) -> None:
