@@ -180,4 +180,8 @@ def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
     if "malformed" in text or "not a database" in text:
         message = "{path}: the store is damaged ({reason}). Delete it: the next start builds it from the journal."
         return Refusal(message, path=str(path), reason=text)
+    if not os.access(path.parent, os.W_OK):
+        # SQLite says only that it cannot open the file.
+        message = "{path}: no permission to write. Choose a folder of your own, or change its permissions."
+        return Refusal(message, path=str(path.parent))
     return Refusal("{path}: {reason}", path=str(path), reason=text)

@@ -8,6 +8,7 @@ import pytest
 
 from state import project
 from state.errors import Refusal
+from state.store import open_store
 
 SETTINGS = project.Settings(name="digits", task="image-classification", data="data")
 
@@ -81,6 +82,16 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(Refusal, match="no permission"):
         project.create(tmp_path / "p", SETTINGS)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_store_in_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
+    made = project.create(tmp_path / "p", SETTINGS)
+    open_store(made).close()
+    made.folder.chmod(0o500)
+    with pytest.raises(Refusal, match="no permission"):
+        open_store(made)
+    made.folder.chmod(0o700)
 
 
 def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:

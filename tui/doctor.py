@@ -164,12 +164,15 @@ def checks(root: Path) -> Iterator[Check]:
         yield _failed("settings", refusal)
         return
     yield Check("settings", "ok", say("{path}", path=project.root / "tunebook.toml"))
-    yield _writable(project)
+    folder = _writable(project)
+    yield folder
     yield _disk(project)
     yield _data(project)
     yield _journal(project)
     yield _leftovers(project)
     yield _logout()
+    if folder.verdict == "fail":
+        return
     if broken := repair.damage(project):
         message = say(
             "{path} is damaged ({reason}). It is only an index: tunebook doctor --repair builds it again.",
