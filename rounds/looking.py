@@ -90,7 +90,7 @@ def begin(store: Store, trial: str = "", reason: str = "") -> None:
     before = looks.looks(store)
     if before and not reason.strip():
         raise Refusal(
-            "The test split was looked at {count} times already; each further look makes it less of a test. Say why "
+            "Looks at the test split so far: {count}; each further one makes it less of a test. Say why "
             "with a reason, which is kept.",
             count=len(before),
         )

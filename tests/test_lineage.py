@@ -18,6 +18,8 @@ from tests.watched_round import press, supervised, write
 from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
 from tui.pages.launch import LaunchPage
+from tui.report.of_rounds import baselines
+from tui.report.parts import Words
 
 
 @pytest.fixture
@@ -70,6 +72,8 @@ def test_the_line_is_walked_back_with_a_reason(store: Store) -> None:
     assert best.hash == first
     assert [link.current for link in lineage.line(store)] == [False, False, True]
     assert lineage.line(store)[-1].changes.changes
+    # In a report the way back is told with the line, and not as what was thought of the baseline.
+    assert not any("it broke in use" in part.text for part in baselines(store) if isinstance(part, Words))
 
 
 @pytest.mark.usefixtures("quick_looks")

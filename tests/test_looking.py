@@ -73,7 +73,7 @@ async def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_serv
         assert seen.error_rate == wrong / examples
         assert seen.low <= seen.error_rate <= seen.high
         assert "look number 1" in seen.message.text()
-        with pytest.raises(Refusal, match="looked at 1 times"):
+        with pytest.raises(Refusal, match="so far: 1;"):
             looking.look(opened)
         again = looking.look(opened, reason="the data were mended")
         assert again.look.number == 2
@@ -127,11 +127,11 @@ async def _seen_in_the_screens(store: Store, examples: int) -> None:
         # Lines break between words, wherever these figures let them.
         assert all(f"{end:.2%}" in shown(app) for end in (seen.low, seen.high))
         await pilot.press("s")
-        await wait_for_text(pilot, "Looked at 1 times already")
+        await wait_for_text(pilot, "Looks so far: 1;")
         await pilot.press("enter")
         await wait_for_text(pilot, "Say why")
         await pilot.press("escape", "escape")
-        await wait_for_text(pilot, "looked at 1 times")
+        await wait_for_text(pilot, "looks so far: 1")
 
 
 def test_data_without_a_test_split_say_so(tmp_path: Path, digits: Path, fork_server: ForkServer) -> None:

@@ -188,7 +188,7 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
             yield "look", say("Look at the test split"), say("once, when all is decided; it is counted")
         case _:
             if seen := len(looks.looks(store)):
-                yield "look", say("The test split"), say("looked at {n} times", n=seen)
+                yield "look", say("The test split"), say("looks so far: {n}", n=seen)
     if decisions.decisions(store):
         yield "decisions", say("Decisions"), say("what was decided, and why")
     if launches.best(store):

@@ -80,8 +80,7 @@ class LookPage(Page):
         if count:
             self.query_one(Prompt).type(
                 say(
-                    "Looked at {count} times already; each further look makes it less of a test. Why again? The "
-                    "reason is kept:",
+                    "Looks so far: {count}; each further one makes it less of a test. Why again? The reason is kept:",
                     count=count,
                 ),
                 self._begin,

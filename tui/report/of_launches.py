@@ -46,7 +46,7 @@ def launch_section(store: Store, batch: Batch) -> Section:
 
 
 def _launch(store: Store, batch: Batch) -> Iterator[Part]:
-    decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
+    decided = [e for e in launches.launches(store) if e.batch == batch.name and not e.evidence.get("back")]
     words = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}
     found = launching.survivor(store, batch)
     yield Facts(
