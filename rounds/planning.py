@@ -24,7 +24,7 @@ from state.trials import Batch, NewTrial
 from training.config import ConfigError, check, unflat
 
 KIND = "round"
-THREADS = "runtime.threads"
+THREADS, ARCHITECTURE = "runtime.threads", "model.name"
 # What the kinds of insights mean for the role of a hyperparameter (rounds/insights.py).
 LEARNT: Mapping[str, Role] = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}
 
@@ -207,6 +207,13 @@ def _planned(
     store: Store, base: Mapping[str, Any], goal: Goal, notes: tuple[Message, ...], **options: Any
 ) -> RoundPlan:
     plan = design.plan(base, goal, **options)
+    if ARCHITECTURE in plan.scientific:
+        words = say(
+            "Batch size and time per trial were measured with {model}: another architecture may need more memory, or "
+            "longer.",
+            model=str(base.get(ARCHITECTURE)),
+        )
+        notes = (*notes, words)
     return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)), notes=notes)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from presets import catalogue
-from presets.language import Message, say
+from presets.language import Message, _, say
 from rounds import planning, warm_start
 from rounds.design import ONE_QUESTION, TRIALS
 from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
 from rounds.space import Domain
+from rounds.steps import STEPS, transfer
 from rounds.tunables import FIRST_QUESTION, first_question
 from rounds.tunables import tunables as known_tunables
 from state.database import Store
@@ -46,6 +47,10 @@ NAMES: dict[Goal, Message] = {
 WARM_START = "warm-start"
 WARM_START_NAME = say("warm start")
 WARM_START_MEANING = say("five settings of NAdamW that worked elsewhere, before any search")
+# The length of a run is no question of a search (P15): it is chosen for all trials of a round.
+LENGTH = "length"
+LENGTH_NAME = say("number of steps")
+LENGTH_MEANING = say("how long each trial runs; what it needs, tunebook check length measures")
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,33 @@ def begin(project: Project) -> Draft:
     return Draft(asked={first: None} if first else {}, first=first)
 
 
+def goals(store: Store, override: str) -> list[tuple[str, str, str]]:
+    """What a round can be for: each a name, a label and what it means."""
+    found = [(str(goal), name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
+    if warm_start.refusal(store, override) is None:
+        found.insert(0, (WARM_START, WARM_START_NAME.text(), WARM_START_MEANING.text()))
+    return [*found, (LENGTH, LENGTH_NAME.text(), LENGTH_MEANING.text())]
+
+
+def with_trials(draft: Draft, words: str) -> Draft:
+    """The same round with so many trials. Refuses what is no number."""
+    if not words.isdecimal():
+        raise DesignError("{answer}: type a whole number of trials.", answer=repr(words))
+    return replace(draft, trials=int(words))
+
+
+def with_steps(draft: Draft, store: Store, words: str) -> Draft:
+    """The same round with trials of so many steps. Refuses what is no number, and a command that takes none."""
+    if not words.isdecimal() or not int(words):
+        raise DesignError("{answer}: type a whole number of steps.", answer=repr(words))
+    base = planning.basis(store, draft.override).settings
+    planning.require_steps(base)
+    wanted = int(words)
+    if wanted == base[STEPS]:
+        return replace(draft, steps=None, notes=())
+    return replace(draft, steps=wanted, notes=transfer(base, wanted))
+
+
 def with_goal(draft: Draft, goal: Goal) -> Draft:
     """The same round for another goal, its questions as many as that goal can have; the remedies bring their own."""
     draft = replace(draft, warm_start=False)
@@ -214,14 +246,21 @@ def seen(domain: Domain) -> str:
     return ", ".join(setting(choice) for choice in domain.choices)
 
 
-def questions(store: Store, override: str = "") -> tuple[str, ...]:
-    """What a round can be about with no values given: the optimizer, and all that has a range in the catalogue."""
+def value(entry: Tunable) -> str:
+    """What a fixed hyperparameter is fixed at, as it is shown."""
+    return setting(entry.value) if entry.value not in (None, "") else _("(empty)")
+
+
+def questions(store: Store, override: str = "", goal: Goal = "understand") -> tuple[str, ...]:
+    """What a round can be about with no values given: the optimizer, and all that has a range in the catalogue; to
+    compare values that are typed, the architecture too."""
     settings = planning.basis(store, override).settings
     if store.project.settings.command:
         return tuple(entry.key for entry in known_tunables(store.project))
     own = catalogue.optimizer(str(settings.get(OPTIMIZER))).hyperparameters
     keys = (entry.key for entry in (*own, *catalogue.tunables()))
-    return (OPTIMIZER, *(key for key in keys if is_hyperparameter(key, settings)))
+    named = (OPTIMIZER, planning.ARCHITECTURE) if goal == "compare" else (OPTIMIZER,)
+    return (*named, *(key for key in keys if is_hyperparameter(key, settings)))
 
 
 def _key(name: str) -> str:

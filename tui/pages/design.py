@@ -15,12 +15,13 @@ from textual.widgets import Static
 
 from presets import catalogue
 from presets.language import Message, _, error_text, say
-from rounds import budget, planning, sharing, slots, supervisor, tunables, warm_start
+from rounds import budget, planning, sharing, slots, supervisor, tunables
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of
 from rounds.slots import Machine
 from rounds.space import Domain
+from rounds.steps import STEPS
 from state import launches, trials
 from state import project as projects
 from state.errors import Refusal
@@ -46,7 +47,7 @@ from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt, asking
 from tui.widgets.table import Table
 from tui.widgets.text import show
-from wizard.quantity import digits, setting
+from wizard.quantity import digits
 
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
@@ -154,9 +155,7 @@ class DesignPage(Page):
 
     def action_goal(self) -> None:
         """Choose what the round is for."""
-        options = [(str(goal), name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
-        if warm_start.refusal(self.book.store, self._draft.override) is None:
-            options.insert(0, (WARM_START, WARM_START_NAME.text(), WARM_START_MEANING.text()))
+        options = draft.goals(self.book.store, self._draft.override)
         present = WARM_START if self._draft.warm_start else self._draft.goal
         self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, present)
 
@@ -192,14 +191,10 @@ class DesignPage(Page):
 
     def action_number(self) -> None:
         """Type the number of trials."""
-
-        def number(answer: str) -> Draft:
-            if not answer.isdecimal():
-                raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
-            return replace(self._draft, trials=int(answer))
-
         self.query_one(Prompt).type(
-            say("Number of trials:"), lambda answer: self._change(lambda: number(answer)), str(self._draft.trials)
+            say("Number of trials:"),
+            lambda answer: self._change(lambda: draft.with_trials(self._draft, answer)),
+            str(self._draft.trials),
         )
 
     def action_budget(self) -> None:
@@ -244,11 +239,21 @@ class DesignPage(Page):
     def _take_goal(self, answer: str) -> bool:
         if answer == WARM_START:
             return self._change(lambda: replace(draft.with_goal(self._draft, "minimise"), warm_start=True))
+        if answer == draft.LENGTH:
+            self._ask_length()
+            return True
         changed = draft.with_goal(self._draft, cast("Goal", answer))
         if answer == "compare" and any(domain is None or domain.is_range for domain in changed.asked.values()):
             self._ask_about(changed)
             return True
         return self._change(lambda: changed)
+
+    def _ask_length(self) -> None:
+        self.query_one(Prompt).type(
+            say("Steps of each trial (how many a run needs: tunebook check length):"),
+            lambda answer: self._change(lambda: draft.with_steps(self._draft, self.book.store, answer)),
+            str(self._plan.base.get(STEPS, "")) if self._plan else "",
+        )
 
     def _ask_about(self, changed: Draft) -> None:
         """Ask what the changed draft is to be about; it counts once that is known."""
@@ -256,7 +261,7 @@ class DesignPage(Page):
             listed = planning.listed_remedies(self.book.store, self._plan.base)
             options = [(remedy.key, remedy.key, remedy.notes[0].text()) for remedy in listed]
         else:
-            keys = draft.questions(self.book.store, changed.override)
+            keys = draft.questions(self.book.store, changed.override, changed.goal)
             options = [(key, key, self._about_note(key)) for key in keys]
         asked = self._plan.scientific if self._plan else changed.asked
         present = OPTIMIZER if changed.goal == "compare" else next(iter(asked), "")
@@ -384,14 +389,10 @@ class DesignPage(Page):
 def _line(entry: Tunable) -> Line:
     style = "quiet" if entry.role == "fixed" else ""
     domain = entry.domain
-    values = draft.seen(domain) if domain else _value(entry)
+    values = draft.seen(domain) if domain else draft.value(entry)
     scale = domain.scale if domain and domain.is_range else ""
     return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
 
 
 def _about(domain: Domain) -> str:
     return f"{draft.seen(domain)}, {domain.scale}" if domain.is_range else draft.seen(domain)
-
-
-def _value(entry: Tunable) -> str:
-    return setting(entry.value) if entry.value not in (None, "") else _("(empty)")
