@@ -56,7 +56,7 @@ async def test_every_entry_is_reached_by_keys_and_leads_somewhere(tmp_path: Path
         async with app.run_test(size=NARROW) as pilot:
             await wait_for_text(pilot, "round-1 is at work: 0 of 4 trials have ended.")
             names = [str(option.id) for option in app.screen.query_one(Choices).options]
-            assert names == ["round round-1", "setup", "design", "export", "quit"]
+            assert names == ["round round-1", "setup", "design", "configurations", "export", "doctor", "quit"]
             for name, kind in (("round round-1", RoundPage), ("export", ExportPage)):
                 for _key in range(names.index(name)):
                     await pilot.press("j")
@@ -77,7 +77,7 @@ async def test_what_other_processes_do_is_seen_and_the_mark_stays_on_its_entry(t
         app = Tunebook(project.root)
         async with app.run_test(size=NARROW) as pilot:
             await wait_for_text(pilot, "The baseline stands. Next: Choose the goal of the first round.")
-            await pilot.press("end", "k")
+            await pilot.press("end", "k", "k")
             choices = app.screen.query_one(Choices)
             assert choices.marked == "export"
             planning.save(store, planning.propose(store, trials=2), wanted="run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -142,7 +143,10 @@ def test_a_training_that_breaks_down_is_not_taken_for_overfitting(trained: Mappi
 def test_a_rate_that_is_far_too_high_diverges_and_has_no_curves_to_judge(trained: Mapping[str, Path]) -> None:
     diverged = told(trained, "diverging")
     assert (diverged.status, diverged.reason) == ("infeasible", "diverged")
-    assert seen(trained, "diverging") == Symptoms(diverged.id, None, None, None, None, None)
+    # Whether the loss of the training or of an evaluation breaks first is for the processor's arithmetic to say; of the
+    # one it is known that it rose, and of the other there is too little.
+    broke = not all(math.isfinite(value) for _, value in diverged.curves[TRAINING_LOSS])
+    assert seen(trained, "diverging") == Symptoms(diverged.id, None, None, None, None, True if broke else None)
     assert [finding.verdict for finding in found([diverged]).values()] == ["cannot tell"]
 
 

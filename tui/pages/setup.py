@@ -310,7 +310,8 @@ class SetupPage(Page):
         field = self.query_one(Field)
         field.put("")
         field.display = self.query_one("#asked").display = typing
-        (field if typing else self.query_one(Choices)).focus()
+        # Both now: of two that ask in one turn, the last has it.
+        self.set_focus(field if typing else self.query_one(Choices))
 
     def _show_work(self, working: bool) -> None:
         self._show_typing(False)
