@@ -190,7 +190,7 @@ async def test_optimizers_are_compared_each_with_hyperparameters_of_its_own(
         # One question only: it stays the only scientific one.
         await press(pilot, "home", "r")
         await wait_for_text(pilot, "With this goal a round asks one thing")
-        await press(pilot, "g", "end", "enter")
+        await press(pilot, "g", "end", "up", "enter")
         await wait_for_text(pilot, "Asked: nothing")
 
 
@@ -198,7 +198,7 @@ async def test_the_goal_against_instability_brings_its_remedies(store: Store, va
     """The first is proposed with its reason, another can be chosen, and its values changed."""
     small_project.adopt(store, values)
     async with designing(store, WIDE) as (pilot, page):
-        await press(pilot, "g", "end", "up", "enter")
+        await press(pilot, "g", "end", "up", "up", "enter")
         await wait_for_text(pilot, "Goal: stabilise")
         assert "Asked: schedule.warmup_steps (0, 3)" in shown(page.app)
         assert "First remedy: a warm-up" in shown(page.app)
@@ -207,7 +207,7 @@ async def test_the_goal_against_instability_brings_its_remedies(store: Store, va
         await wait_for_text(pilot, "Third remedy: another optimizer")
         await press(pilot, "down", "enter")
         await wait_for_text(pilot, "Asked: optimizer.name (sgd, adamw)")
-        await press(pilot, "g", "end", "enter")
+        await press(pilot, "g", "end", "up", "enter")
         await wait_for_text(pilot, "Asked: nothing")
         assert "remedy" not in shown(page.app).partition("Asked")[2]
 
