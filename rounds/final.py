@@ -11,6 +11,7 @@ from typing import Any
 
 from rounds import bayesian, planning, reviewing
 from rounds.bayesian import Known
+from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, RoundPlan, Study
 from rounds.record import turned, usable
 from state import trials
@@ -24,8 +25,11 @@ LOT = 4
 
 
 def plan(store: Store, count: int = LOT) -> RoundPlan:
-    """The first lot of a final study. Refuses where too few comparable trials are known; see `bayesian.propose`."""
-    wide = planning.propose(store, "minimise", trials=count)
+    """The first lot of a final study. Refuses where too few comparable trials are known; see `bayesian.propose`.
+
+    What is searched is what the whole study opens (P21), not what so few as a lot would.
+    """
+    wide = planning.propose(store, "minimise", trials=max(count, FINAL))
     (study,) = wide.studies
     known = history(store, wide)
     points = bayesian.propose(_choices(study), known, count, wide.seed)

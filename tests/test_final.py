@@ -60,6 +60,11 @@ def test_the_study_begins_from_the_history_and_goes_on_from_its_own_results(stor
     final.extend(store, batch.name, 1)
     entries = trials.trials(store, batch.name)
     plan = planning.plan_of(store, batch.name)
+    # What sixteen trials open, however few come at a time (P21).
+    assert [dimension.key for dimension in plan.studies[0].dimensions] == [
+        "optimizer.learning_rate",
+        "optimizer.momentum",
+    ]
     assert [trial.u for trial in plan.trials] == [entry.u for entry in entries]
     assert len({entry.overrides["optimizer.learning_rate"] for entry in entries}) == 3
     small_project.end(store, entries[-1].id, 0.1)
