@@ -16,8 +16,8 @@ Decision = Literal["adopt", "reject", "repeat", "cannot tell"]
 # Runs of each configuration: first, then where undecided, at last.
 RUNS = (3, 5, 8)
 # By the number of candidates: one-sided p-values to adopt at with fewer than 5, fewer than 8, and more runs. Looking
-# three times at p < .10 would adopt 19 % of equal candidates; these adopt 10.8 % (simulated, 3000 launches), 74 % of
-# those one deviation better and 99.6 % of those two. Where complexity is added the aim is 5 %: 5.3, 59 and 98.5 %.
+# three times at p < .10 would adopt 19 % of equal candidates; these adopt 10.7 % (simulated, 3000 launches), 73 % of
+# those one deviation better and 99.3 % of those two. Where complexity is added the aim is 5 %: 5.6, 57 and 97.4 %.
 # Of several candidates the one with the best runs is tested by those runs, too: with the thresholds of one, 18 % of
 # three equal ones would be adopted. Stricter ones, the most so at the first look, hold the same aims (simulated,
 # benchmarks/statistics.py), and find as many of three that are all better. Testing with new runs only costs two more

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rounds.reviewing import INCIDENTAL
 from wizard.quantity import setting
-
-# Of the run, not of the configuration.
-INCIDENTAL = ("training.seed", "runtime.threads")
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[list[str]]:

@@ -10,10 +10,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say
+from rounds.reviewing import INCIDENTAL
 from tui import contenders
 from tui.charts.grid import Column, Line
 from tui.contenders import Contender
-from tui.differing import INCIDENTAL, differences, written
+from tui.differing import differences, written
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import figure
