@@ -14,6 +14,7 @@ import importlib
 import json
 import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -199,10 +200,17 @@ def lightning(work: Work, found: Found, mode: str) -> None:
             inputs, labels = batch
             return functional.cross_entropy(self.network(inputs), labels)
 
-    trainer = pytorch.Trainer(
-        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, max_epochs=1
-    )
-    found.size = Tuner(trainer).scale_batch_size(Module(), mode=mode, steps_per_trial=STEPS)
+    # It keeps a checkpoint there while it searches, and leaves it behind where memory runs out.
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pytorch.Trainer(
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            max_epochs=1,
+            default_root_dir=folder,
+        )
+        found.size = Tuner(trainer).scale_batch_size(Module(), mode=mode, steps_per_trial=STEPS)
 
 
 def _step(network: nn.Module, optimizer: torch.optim.Optimizer, inputs: Any, labels: Tensor) -> None:

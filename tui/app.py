@@ -32,6 +32,7 @@ from tui.keys import bindings
 from tui.pages.page import Page
 from tui.pages.places import design_page, page
 from tui.painted import Difference, Painted
+from tui.reviewed import Reviewed
 from tui.say import trouble
 from tui.theme import THEME, WholeCells
 from tui.widgets.controls import Field
@@ -68,6 +69,8 @@ class Tunebook(App[None]):
         self.ascii_only = ascii_only
         self.root = root
         self.leaving = False
+        self.reviewed: Reviewed | None = None
+        """The review that was shown last."""
         self._store: Store | None = None
         self._version = -1
         self._painted = Painted()
@@ -159,7 +162,7 @@ class Tunebook(App[None]):
         """Let the store go; nothing is saved here, because everything is written when it happens."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self.reviewed = None
 
     def read_settings(self) -> None:
         """Go on with what tunebook.toml says now. Refuses what cannot be read."""

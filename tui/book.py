@@ -13,6 +13,7 @@ from state.project import Project
 
 if TYPE_CHECKING:
     from rounds.next_step import Design
+    from tui.reviewed import Reviewed
 
 
 class Book(Protocol):
@@ -23,6 +24,9 @@ class Book(Protocol):
 
     leaving: bool
     """Whether it is about to end: its pages are being taken down."""
+
+    reviewed: Reviewed | None
+    """The review that was shown last."""
 
     @property
     def size(self) -> Size:

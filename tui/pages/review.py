@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
@@ -13,11 +11,10 @@ from textual.widgets import Static
 
 from presets.advice import advice, ids
 from presets.language import Message, _, say
-from rounds import dismissing, next_step, planning, reviewing
+from rounds import dismissing, next_step
 from rounds.finding import Finding
 from rounds.next_step import NextStep
-from rounds.plan import RoundPlan
-from rounds.record import GRADIENT_NORM, Direction, TrialRecord, ranked
+from rounds.record import GRADIENT_NORM
 from state import trials
 from state.database import Store
 from state.dismissals import Dismissal
@@ -25,42 +22,23 @@ from tui import acting
 from tui.charts import norm_plot, pair_plot
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
-from tui.charts.review_plot import CURVES, plot
+from tui.charts.review_plot import plot
 from tui.charts.series import Series
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
+from tui.reviewed import Reviewed, reviewed
 from tui.terminal import cut, fit, printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices
 from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 
-DISMISSED = "dismissed"
-# By what changes most of what is done next.
-ORDER = ("fail", "warn", "cannot tell", "pass", DISMISSED)
 # Cells of a verdict's badge with the gap behind it, and of what stands beside the lines: padding and scroll bar.
 BADGE, MARGIN = 15, 3
 
 
 Plot = Callable[[], tuple[list[Series], Axes]]
-
-
-@dataclass(frozen=True)
-class Reviewed:
-    """A finished review, read from a store of its own in a thread."""
-
-    findings: tuple[Finding, ...]
-    plan: RoundPlan
-    records: tuple[TrialRecord, ...]
-    direction: Direction
-    dismissed: Mapping[str, Dismissal]
-    norms: Mapping[str, Sequence[tuple[int, float]]]
-    """The gradient norms of the best trials, where they are recorded."""
-
-    def verdict(self, finding: Finding) -> str:
-        """The key of its look: a dismissed finding stands as such."""
-        return DISMISSED if finding.key in self.dismissed else finding.verdict
 
 
 class ReviewPage(Page):
@@ -124,10 +102,13 @@ class ReviewPage(Page):
         # The review itself writes to the store; only trials that have ended since are a reason for another.
         if ended != self._ended:
             self._ended = ended
-            self.behind(partial(_review, name=self._name_of_round), self._show, self._refuse, group="review")
+            self.behind(self._review, self._show, self._refuse, group="review")
+
+    def _review(self, store: Store) -> Reviewed:
+        return reviewed(store, self._name_of_round, self.book.reviewed)
 
     def _show(self, reviewed: Reviewed) -> None:
-        self._reviewed = reviewed
+        self._reviewed = self.book.reviewed = reviewed
         self._show_waiting(False)
         if self.focused is None:
             self.query_one("#findings", Choices).focus()
@@ -210,8 +191,7 @@ class ReviewPage(Page):
         done = self.book.attempt(lambda: changed.append(change()))
         reviewed = self._reviewed
         if done and reviewed is not None:
-            held = dismissing.in_force(self.book.store, self._name_of_round, reviewed.findings)
-            self._reviewed = replace(reviewed, dismissed=held)
+            self._reviewed = reviewed.with_dismissals(self.book.store)
             self._show_findings(self._reviewed)
             self._show_marked()
         return done
@@ -266,18 +246,6 @@ class ReviewPage(Page):
     def _show_waiting(self, waiting: bool) -> None:
         self.query_one("#waiting").display = waiting
         self.query_one("#parts").display = not waiting
-
-
-def _review(store: Store, name: str) -> Reviewed:
-    """Review a round, and put what changes most of what is done next first."""
-    findings = reviewing.review_batch(store, name)
-    records, plan = reviewing.records(store, name), planning.plan_of(store, name)
-    dismissed = dismissing.in_force(store, name, findings)
-    direction = reviewing.direction(store)
-    norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
-    reviewed = Reviewed(findings, plan, records, direction, dismissed, norms)
-    ordered = sorted(findings, key=lambda finding: ORDER.index(reviewed.verdict(finding)))
-    return replace(reviewed, findings=tuple(ordered))
 
 
 def _details(finding: Finding, dismissed: Dismissal | None) -> Iterator[Content]:

@@ -1,0 +1,69 @@
+"""A review asked for again: not judged twice, and never out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import dismissing, launching, planning, reviewing
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from tui.reviewed import reviewed
+
+RESULTS = [0.4, 0.5, None, 0.2, 0.3, 0.35]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project whose first round has ended."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        planning.save(opened, planning.propose(opened, trials=len(RESULTS)))
+        for entry, best in zip(trials.trials(opened, "round-1"), RESULTS, strict=True):
+            small_project.end(opened, entry.id, best, "infeasible" if best is None else "complete")
+        yield opened
+
+
+def test_what_rests_on_the_same_is_not_judged_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reviewed(store, "round-1")
+    monkeypatch.setattr(reviewing, "review_batch", lambda *_: pytest.fail("judged again"))
+    assert reviewed(store, "round-1", first) == first
+
+
+def test_a_trial_that_went_on_is_judged_again(store: Store) -> None:
+    first = reviewed(store, "round-1")
+    small_project.end(store, trials.trials(store, "round-1")[0].id, 0.1, "complete")
+    again = reviewed(store, "round-1", first)
+    assert again.records[0].best == 0.1
+    assert again == reviewed(store, "round-1")
+
+
+def test_noise_that_became_known_is_judged_with(store: Store) -> None:
+    first = reviewed(store, "round-1")
+    launch = launching.start(store, launching.propose(store, "round-1"))
+    for place, entry in enumerate(trials.trials(store, launch.name)):
+        small_project.end(store, entry.id, 0.2 + place / 100, "complete")
+    again = reviewed(store, "round-1", first)
+    assert again.basis != first.basis
+    assert again == reviewed(store, "round-1")
+
+
+def test_what_was_dismissed_since_is_seen_as_such_and_last(store: Store) -> None:
+    first = reviewed(store, "round-1")
+    open_one = next(finding for finding in first.findings if finding.verdict != "pass")
+    dismissing.dismiss(store, "round-1", open_one.key, "known")
+    again = reviewed(store, "round-1", first)
+    assert again.findings[-1].key == open_one.key
+    assert again.verdict(again.findings[-1]) == "dismissed"
+
+
+def test_of_another_round_nothing_is_known(store: Store) -> None:
+    first = reviewed(store, "round-1")
+    with pytest.raises(Refusal):
+        reviewed(store, "round-9", first)
