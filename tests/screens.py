@@ -29,8 +29,10 @@ async def wait_for(pilot: Pilot[Any], condition: Callable[[], object], message: 
 
 
 async def wait_for_text(pilot: Pilot[Any], text: str) -> None:
-    """Wait until the screen shows a text, in one line."""
+    """Wait until the screen shows a text, in one line, and what came with it has been laid out too."""
     await wait_for(pilot, lambda: text in shown(pilot.app), f"never shown: {text!r}; on the screen:")
+    # A widget that grew shows its first lines in the room that it had before.
+    await pilot.pause(0)
 
 
 def lines(app: App[Any]) -> list[str]:

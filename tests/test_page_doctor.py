@@ -24,11 +24,10 @@ async def test_it_tells_of_project_and_machine_what_is_wrong_first(tmp_path: Pat
             await wait_for_text(pilot, "Doctor")
             app.open("doctor")
             await wait_for_text(pilot, "Not in order: 1")
-            # The lines below it are there once the page has been laid out for them.
-            await wait_for_text(pilot, "✓ journal")
             place = next(row for row, line in enumerate(lines(app)) if "Not in order" in line)
             # The test's project names a folder that is not there.
             assert "✗ data" in lines(app)[place + 1]
+            assert "✓ journal" in shown(app)
             await pilot.press("pagedown")
             await wait_for_text(pilot, "python")
 
