@@ -186,21 +186,21 @@ def table(
     yield f"\n## A model of the {kind} kind: {model}, largest feasible size {largest}\n"
     yield (
         "| | seconds | without imports | memory ran out | size | of the largest | of the best throughput "
-        "| trains and evaluates | same answer |"
+        "| trains and evaluates | same answer, and others |"
     )
     yield "|---|---:|---:|---:|---:|---:|---:|---|---:|"
     best, rivals = max(rates.values()), []
     for title, found in runs.items():
-        (size, times), *_ = Counter(run.size for run in found).most_common()
+        (size, times), *others = Counter(run.size for run in found).most_common()
+        same = f"{times} of {len(found)}" + "".join(f", {count} {other}" for other, count in others)
         process, search = (_median([getattr(run, part) for run in found]) for part in ("process", "search"))
         line = f"| {title} | {process:.1f} | {search:.1f} | {_median([run.out_of_memory for run in found]):.0f} "
         if size is None:
-            yield line + f"| none | | | {found[0].error} | {times} of {len(found)} |"
+            yield line + f"| none | | | {found[0].error} | {same} |"
             continue
         every = all(survived[run.size] for run in found if run.size)
         yield line + (
-            f"| {size} | {size / largest:.0%} | {rates[size] / best:.0%} | {'yes' if every else '**no**'} "
-            f"| {times} of {len(found)} |"
+            f"| {size} | {size / largest:.0%} | {rates[size] / best:.0%} | {'yes' if every else '**no**'} | {same} |"
         )
         if title != "Tunebook" and size >= NEAR * largest:
             rivals.append((process, search, title))

@@ -81,8 +81,8 @@ def doing(project: Project, id: str) -> Message:
     folder = project.measurement_folder(id)
     sizes = (files.read_json(folder / probe_command.ASKED) or {}).get("sizes", [])
     measured, _offset = files.read_lines(folder / probe_command.SIZES)
-    for size in sizes[len(measured) :]:
-        return say("The command is run for a while with a batch of {size}.", size=size)
+    if len(measured) < len(sizes):
+        return say("The command is run for a while with a batch of {size}.", size=sizes[len(measured)])
     return say("The command is run for a while at each size.")
 
 
