@@ -509,4 +509,6 @@ def test_the_probe_says_that_weights_are_being_fetched(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     assert "data and the model are being loaded" in probe.doing(made, "probe-1").text()
     (folder / probe.PROGRESS).write_text('{"phase": "fetch", "model": "resnet18"}\n')
-    assert "weights of resnet18 are being fetched from the hub" in probe.doing(made, "probe-1").text()
+    assert "weights of resnet18 are being fetched from the hub, unless" in probe.doing(made, "probe-1").text()
+    (folder / probe.PROGRESS).write_text('{"phase": "fetch", "model": "resnet18", "bytes": 34603008}\n')
+    assert "are being fetched from the hub: 33 MiB so far." in probe.doing(made, "probe-1").text()

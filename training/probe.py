@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TextIO
 
 import torch
 
-from training import ascent, choices, machine, record
+from training import ascent, choices, fetching, machine, record
 from training import device as devices
 from training import model as models
 from training.ascent import Limit, Size
@@ -214,7 +214,8 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         opened = time.monotonic()
         if fetched:
             # Before anything is timed, and where it fails, before anything else is said to be done.
-            models.build(config, facts_of(dataset))
+            with fetching.watched(lambda come: report({"phase": "fetch", "model": config.model.name, "bytes": come})):
+                models.build(config, facts_of(dataset))
         if options.choose:
 
             def trying(key: str, done: int, total: int) -> None:

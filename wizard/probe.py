@@ -11,7 +11,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
 from state.project import Project
-from wizard import configuration, initial, inspection, machine, measuring, optimizer, own_probe, speed
+from wizard import configuration, initial, inspection, machine, measuring, optimizer, own_probe, quantity, speed
 
 KIND = "probe"
 SIZES, PROGRESS = "sizes.jsonl", "progress.jsonl"
@@ -84,6 +84,12 @@ def doing(project: Project, id: str) -> Message:
                 key=key,
                 number=done + 1,
                 total=total,
+            )
+        case [{"phase": "fetch", "model": name, "bytes": come}]:
+            return say(
+                "The weights of {name} are being fetched from the hub: {size} so far.",
+                name=name,
+                size=quantity.memory(come),
             )
         case [{"phase": "fetch", "model": name}]:
             return say("The weights of {name} are being fetched from the hub, unless they are here already.", name=name)
