@@ -100,12 +100,13 @@ def test_a_round_that_leaves_too_little_for_the_end_is_warned_of(store: Store) -
     assert short.text() == "What is left until the end is enough for 22 trials: begin the final study."
 
 
-def test_budget_and_deadline_are_typed_in_any_order() -> None:
+def test_budget_and_deadline_are_typed_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.horizon.now", lambda: "2026-03-01T12:00:00+00:00")
     assert typed("24 2026-12-24") == typed("2026-12-24 24") == (24.0, "2026-12-24")
     assert typed("  ") == (0.0, "")
     assert written(24.0, "2026-12-24") == "24 2026-12-24"
     assert typed(written(0.0, "2026-12-24T18:00")) == (0.0, "2026-12-24T18:00")
-    for wrong in ("soon", "-1", "nan", "2026-13-01", "24 30", "2026-12-24 2026-12-25"):
+    for wrong in ("soon", "-1", "nan", "2026-13-01", "24 30", "2026-12-24 2026-12-25", "2026-02-27"):
         with pytest.raises(Refusal):
             typed(wrong)
 

@@ -8,9 +8,9 @@ import click
 
 from presets.language import _
 from rounds.standing import standing
-from state.project import change, moment
+from state.project import change
 from tui.amount import Amount
-from tui.horizon import lines
+from tui.horizon import lines, to_come
 from tui.say import spent
 from tui.session import Session, answering
 
@@ -23,7 +23,7 @@ from tui.session import Session, answering
 def budget(session: Session, hours: float | None, deadline: str | None) -> None:
     with session.store() as store:
         if deadline:
-            moment(deadline)
+            to_come(deadline)
         given = {"budget_hours": hours, "deadline": deadline}
         if changes := {name: value for name, value in given.items() if value is not None}:
             store.project = change(store.project, **changes)
