@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
 from tui.starting import data_place, guess_task, refuse_other_task
+
+if TYPE_CHECKING:
+    from wizard.question import Question
 
 
 @click.command(
@@ -263,11 +266,12 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
     with session.store() as store:
         verdict = setup.baseline(session, store, sweep=sweep, override=override or "")
         adopted = flow.standing(store).step is None
+        question = None if adopted else flow.ask(store, "baseline")
     session.text(verdict.message.text())
-    if adopted:
+    if question is None:
         session.text(_("It is the best configuration so far. Next: tunebook round plan"))
     else:
-        session.text(_("It is not adopted. Next: tunebook baseline --sweep, or --override REASON"))
+        session.text(_("It is not adopted. {next}").format(next=_next(question)))
     session.answer(
         {
             "reasonable": verdict.reasonable,
@@ -279,3 +283,20 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
     )
     if not adopted:
         raise click.exceptions.Exit(1)
+
+
+def _next(question: Question) -> str:
+    """What to do about a first result that was not adopted."""
+    from wizard import checks
+    from wizard.baseline import AGAIN, SWEEP
+
+    offered = [option.value for option in question.options]
+    if SWEEP in offered:
+        return _("Next: tunebook baseline --sweep, or --override REASON")
+    if question.recommended in (checks.ONE_BATCH, checks.SHUFFLE):
+        return _("Next: tunebook check {kind}, or tunebook baseline --override REASON").format(
+            kind=question.recommended
+        )
+    if AGAIN in offered:
+        return _("Next: mend what is said above, then tunebook baseline")
+    return _("Next: decide an earlier question anew, or tunebook baseline --override REASON")
