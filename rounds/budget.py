@@ -37,12 +37,17 @@ def density(studies: Sequence[Study], trials: int) -> tuple[Density, ...]:
     return tuple(_density(study, _share(place, len(studies), trials)) for place, study in enumerate(studies))
 
 
+def enough(studies: Sequence[Study]) -> int:
+    """The fewest trials of a round with which no study is too thin."""
+    return max(share.enough for share in density(studies, 0)) * len(studies)
+
+
 def thinness(studies: Sequence[Study], trials: int) -> tuple[Message, ...]:
     """A warning where a study is too thin, with the smallest round that is not."""
     spread = density(studies, trials)
     if not any(share.thin for share in spread):
         return ()
-    needed = max(share.enough for share in spread) * len(studies)
+    needed = enough(studies)
     thinnest = min(share.trials for share in spread)
     if len(studies) == 1 and spread[0].dimensions == 1:
         return (

@@ -54,7 +54,7 @@ def plan(
     optimizers: Mapping[str, Sequence[Hyperparameter]],
     tunables: Sequence[Hyperparameter] = (),
     scientific: Mapping[str, Domain | None] | None = None,
-    trials: int = TRIALS,
+    trials: int | None = None,
     seed: int = 0,
     roles: Mapping[str, Role] | None = None,
     ranges: Mapping[str, Domain] | None = None,
@@ -63,6 +63,7 @@ def plan(
 ) -> RoundPlan:
     """Plan a round from the best configuration (`base`, dotted names).
 
+    `trials`: how many; None: twenty, or more where so few would conclude nothing (P5), without opening more for it.
     `scientific`: what is asked, with the values or the range to try (None: those of the catalogue). `roles` and
     `ranges` overrule the defaults, by dimension name ("sgd.momentum") or key; a range makes a nuisance of its key.
     `numbers` and `first`: of the round that this one continues. Raises DesignError for what cannot be planned.
@@ -72,13 +73,17 @@ def plan(
     asked = {
         key: _factor(key, domain, base, optimizers, known, goal) for key, domain in _questions(goal, scientific).items()
     }
-    _check(base, trials, optimizers, known, [*asked, *roles, *ranges])
+    wanted = TRIALS if trials is None else trials
+    _check(base, wanted, optimizers, known, [*asked, *roles, *ranges])
     check_roles(roles, asked)
     chosen = _settings(goal, asked, base, known)
-    if trials < len(chosen):
+    if trials is not None and trials < len(chosen):
         raise DesignError("{settings} settings need at least as many trials.", settings=len(chosen))
-    built = [_study(setting, base, optimizers, tunables, roles, ranges, trials // len(chosen)) for setting in chosen]
+    each = wanted // len(chosen)
+    built = [_study(setting, base, optimizers, tunables, roles, ranges, each) for setting in chosen]
     studies = _numbered([study for study, _, _ in built], numbers or {})
+    if trials is None:
+        trials = max(TRIALS, budget.enough(studies))
     _check_studies(studies, trials)
     everything: dict[str, Role] = {key: "scientific" for key in asked}
     fixed: dict[str, Any] = {}

@@ -35,7 +35,7 @@ def propose(
     *,
     scientific: Mapping[str, Domain | None] | None = None,
     optimizers: Sequence[str] = (),
-    trials: int = design.TRIALS,
+    trials: int | None = None,
     roles: Mapping[str, Role] | None = None,
     ranges: Mapping[str, Domain] | None = None,
     seed: int | None = None,

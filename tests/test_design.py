@@ -217,6 +217,15 @@ def test_more_dimensions_need_more_trials() -> None:
     assert share.best_tenth == pytest.approx(1 - 0.9**20)
 
 
+@pytest.mark.parametrize("goal", GOALS)
+def test_without_a_number_of_trials_a_design_is_never_thin(goal: str) -> None:
+    wanted, asked = GOALS[goal]
+    proposed = design(wanted, scientific=asked)
+    assert proposed.warnings == ()
+    assert len(proposed.trials) >= 20
+    assert len(proposed.trials) == 20 or design(wanted, scientific=asked, trials=20).warnings
+
+
 def test_a_pipeline_of_ones_own_brings_its_own_names() -> None:
     planned = plan(
         {"lr": 0.1, "width": 64, "[/red]": "猫"},

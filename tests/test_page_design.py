@@ -27,6 +27,7 @@ from tui.draft import Draft
 from tui.pages.design import DesignPage
 from tui.pages.round import RoundPage
 from tui.terminal import width
+from tui.widgets.controls import Field
 from tui.widgets.table import Table
 
 
@@ -186,11 +187,11 @@ async def test_optimizers_are_compared_each_with_hyperparameters_of_its_own(
         assert "Asked: optimizer.name (sgd, adam)" in shown(page.app)
         assert line(page, "sgd.learning_rate").split()[1] == "nuisance"
         assert line(page, "adam.learning_rate").split()[1] == "nuisance"
-        assert "Study optimizer=adam: 10 trials" in shown(page.app)
+        assert "Study optimizer=adam: 12 trials" in shown(page.app)
         # One question only: it stays the only scientific one.
         await press(pilot, "home", "r")
         await wait_for_text(pilot, "With this goal a round asks one thing")
-        await press(pilot, "g", "end", "up", "enter")
+        await press(pilot, "g", "end", "up", "up", "enter")
         await wait_for_text(pilot, "Asked: nothing")
 
 
@@ -198,7 +199,7 @@ async def test_the_goal_against_instability_brings_its_remedies(store: Store, va
     """The first is proposed with its reason, another can be chosen, and its values changed."""
     small_project.adopt(store, values)
     async with designing(store, WIDE) as (pilot, page):
-        await press(pilot, "g", "end", "up", "up", "enter")
+        await press(pilot, "g", "end", "up", "up", "up", "enter")
         await wait_for_text(pilot, "Goal: stabilise")
         assert "Asked: schedule.warmup_steps (0, 3)" in shown(page.app)
         assert "First remedy: a warm-up" in shown(page.app)
@@ -207,9 +208,34 @@ async def test_the_goal_against_instability_brings_its_remedies(store: Store, va
         await wait_for_text(pilot, "Third remedy: another optimizer")
         await press(pilot, "down", "enter")
         await wait_for_text(pilot, "Asked: optimizer.name (sgd, adamw)")
-        await press(pilot, "g", "end", "up", "enter")
+        await press(pilot, "g", "end", "up", "up", "enter")
         await wait_for_text(pilot, "Asked: nothing")
         assert "remedy" not in shown(page.app).partition("Asked")[2]
+
+
+async def test_trials_are_listed_by_hand_and_kept_as_such(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    with supervised(store.project):
+        async with designing(store) as (pilot, page):
+            await press(pilot, "g", "end", "up", "enter")
+            await wait_for_text(pilot, "Values of each trial")
+            rate, listed = "optimizer.learning_rate", "optimizer.learning_rate=0.1, optimizer.momentum=0.5"
+            await write(pilot, f"{listed}; {rate}")
+            await wait_for_text(pilot, "write it as KEY=VALUE")
+            await write(pilot, f"{listed}; {rate}=0.2")
+            await wait_for_text(pilot, "Goal: trials by hand")
+            assert "2 trials" in shown(page.app)
+            assert "r role" not in lines(page.app)[-1]
+            await press(pilot, "g", "enter")
+            await wait_for(
+                pilot, lambda: isinstance(page.focused, Field) and page.focused.value == f"{listed}; {rate}=0.2"
+            )
+            await press(pilot, "escape", "s")
+            await wait_for(pilot, lambda: isinstance(page.app.screen, RoundPage))
+            [batch] = trials.batches(store, "round")
+            assert batch.plan["listed"]
+            rates = [entry.overrides[rate] for entry in trials.trials(store, batch.name)]
+            assert rates == [0.1, 0.2]
 
 
 async def test_the_question_is_chosen_from_what_the_catalogue_knows(store: Store, values: dict[str, Any]) -> None:

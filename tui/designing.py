@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -70,7 +70,7 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
 def listed_trial(words: str) -> dict[str, Choice]:
     """`KEY=VALUE,KEY=VALUE` of one trial as a mapping. Refuses anything else."""
     found = pairs(words.split(","), "KEY=VALUE,KEY=VALUE")
-    return {key: _value(value) for key, value in found.items()}
+    return {key.strip(): _value(value.strip()) for key, value in found.items()}
 
 
 def price(found: Cost, trials: int) -> str:
@@ -89,6 +89,16 @@ def price(found: Cost, trials: int) -> str:
     if found.hours_left is None:
         return words
     return f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
+
+
+def spread(plan: RoundPlan) -> Iterator[str]:
+    """What each study gets of the trials, and how densely they cover its space."""
+    for share in budget.density(plan.studies, len(plan.trials)):
+        if share.dimensions == 1:
+            words = _("Study {study}: {trials} trials over one hyperparameter")
+        else:
+            words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
+        yield words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
 
 
 def checkpoints(disk: Disk) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 from presets import catalogue
 from presets.language import Message, _, say
+from rounds import listed as by_hand
 from rounds import planning, warm_start
-from rounds.design import ONE_QUESTION, TRIALS
+from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
-from rounds.space import Domain
+from rounds.space import Choice, Domain
 from rounds.steps import STEPS, transfer
 from rounds.tunables import FIRST_QUESTION, first_question
 from rounds.tunables import tunables as known_tunables
@@ -47,6 +48,10 @@ NAMES: dict[Goal, Message] = {
 WARM_START = "warm-start"
 WARM_START_NAME = say("warm start")
 WARM_START_MEANING = say("five settings of NAdamW that worked elsewhere, before any search")
+# As little: its trials are typed.
+LISTED = "listed"
+LISTED_NAME = say("trials by hand")
+LISTED_MEANING = say("trials with values that are typed one by one, instead of a search")
 # The length of a run is no question of a search (P15): it is chosen for all trials of a round.
 LENGTH = "length"
 LENGTH_NAME = say("number of steps")
@@ -60,7 +65,8 @@ class Draft:
     goal: Goal = "understand"
     asked: Mapping[str, Domain | None] = field(default_factory=lambda: {FIRST_QUESTION: None})
     """Scientific key to its values; None: those of the catalogue."""
-    trials: int = TRIALS
+    trials: int | None = None
+    """How many, where a person has said so."""
     roles: Mapping[str, Role] = field(default_factory=dict)
     ranges: Mapping[str, Domain] = field(default_factory=dict)
     override: str = ""
@@ -72,6 +78,8 @@ class Draft:
     """What to mind about a design that a finding proposed."""
     warm_start: bool = False
     """The five proven points instead of a search; of the rest, only `override` counts then."""
+    listed: tuple[Mapping[str, Choice], ...] = ()
+    """Trials typed one by one instead of a search, each as key to value; as with the proven points."""
     first: str = FIRST_QUESTION
     """What is asked where a goal must ask something, and nothing was chosen."""
 
@@ -79,6 +87,8 @@ class Draft:
         """The round as it is now. Refuses what cannot be planned."""
         if self.warm_start:
             return warm_start.plan(store, self.override)
+        if self.listed:
+            return by_hand.propose(store, self.listed, self.override)
         return planning.propose(
             store,
             self.goal,
@@ -90,6 +100,30 @@ class Draft:
             steps=self.steps,
             examples=self.examples,
         )
+
+    @property
+    def as_given(self) -> bool:
+        """Whether its points are run as they are, with nothing about them to design."""
+        return self.warm_start or bool(self.listed)
+
+    @property
+    def chosen(self) -> str:
+        """Its name among `goals`."""
+        return WARM_START if self.warm_start else LISTED if self.listed else self.goal
+
+    @property
+    def mark(self) -> Mapping[str, Any]:
+        """What is kept with the plan of the round."""
+        return by_hand.MARK if self.listed else {}
+
+    @property
+    def purpose(self) -> tuple[Message, Message]:
+        """What the round is for: its name and what it means."""
+        if self.warm_start:
+            return WARM_START_NAME, WARM_START_MEANING
+        if self.listed:
+            return LISTED_NAME, LISTED_MEANING
+        return NAMES[self.goal], MEANINGS[self.goal]
 
 
 @dataclass(frozen=True)
@@ -144,6 +178,7 @@ def goals(store: Store, override: str) -> list[tuple[str, str, str]]:
     found = [(str(goal), name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
     if warm_start.refusal(store, override) is None:
         found.insert(0, (WARM_START, WARM_START_NAME.text(), WARM_START_MEANING.text()))
+    found.append((LISTED, LISTED_NAME.text(), LISTED_MEANING.text()))
     return [*found, (LENGTH, LENGTH_NAME.text(), LENGTH_MEANING.text())]
 
 
@@ -168,13 +203,27 @@ def with_steps(draft: Draft, store: Store, words: str) -> Draft:
 
 def with_goal(draft: Draft, goal: Goal) -> Draft:
     """The same round for another goal, its questions as many as that goal can have; the remedies bring their own."""
-    draft = replace(draft, warm_start=False)
+    draft = replace(draft, warm_start=False, listed=())
     if goal in ("stabilise", "minimise"):
         return replace(draft, goal=goal, asked={})
     asked = dict(draft.asked) or {draft.first: None}
     if goal in ONE_QUESTION:
         asked = dict(list(asked.items())[:1])
     return replace(draft, goal=goal, asked=asked)
+
+
+def with_listed(draft: Draft, words: str) -> Draft:
+    """The round of the trials that are typed, `KEY=VALUE,KEY=VALUE; KEY=VALUE`. Refuses what is none."""
+    listed = [designing.listed_trial(part) for part in words.split(";") if part.strip()]
+    if not listed:
+        raise DesignError("Type KEY=VALUE for each trial, as optimizer.learning_rate=0.1.")
+    return replace(with_goal(draft, "minimise"), listed=tuple(listed))
+
+
+def typed_trials(draft: Draft) -> str:
+    """The listed trials as they are typed."""
+    trials = [", ".join(f"{key}={setting(value)}" for key, value in trial.items()) for trial in draft.listed]
+    return "; ".join(trials)
 
 
 def about(draft: Draft, key: str, domain: Domain | None) -> Draft:

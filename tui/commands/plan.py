@@ -42,7 +42,13 @@ SLOTS = _(
 @click.option(
     "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
 )
-@click.option("--trials", "count", type=click.IntRange(min=1), metavar="N", help=_("number of trials; otherwise 20"))
+@click.option(
+    "--trials",
+    "count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=_("number of trials; otherwise 20, or more where so few would conclude nothing"),
+)
 @click.option(
     "--warm-start", "warm", is_flag=True, help=_("instead of a search: five settings of NAdamW that worked elsewhere")
 )
@@ -99,7 +105,7 @@ def plan(
                 ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
                 seed=seed,
                 override=override,
-                **({"trials": count} if count else {}),
+                trials=count,
             )
         batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from presets import catalogue
 from presets.language import Message, _, error_text, say
-from rounds import budget, planning, sharing, slots, supervisor, tunables
+from rounds import planning, sharing, slots, supervisor, tunables
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of
@@ -29,12 +29,9 @@ from state.project import Project
 from tui import designing, draft, horizon
 from tui.charts.grid import Column, Line
 from tui.draft import (
-    MEANINGS,
-    NAMES,
+    LISTED,
     ROLES,
     WARM_START,
-    WARM_START_MEANING,
-    WARM_START_NAME,
     Draft,
     Tunable,
 )
@@ -47,7 +44,6 @@ from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt, asking
 from tui.widgets.table import Table
 from tui.widgets.text import show
-from wizard.quantity import digits
 
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
@@ -124,8 +120,8 @@ class DesignPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         changing = ("about", "role", "range", "trials", "number")
         if action in ("start", "goal", "budget", *changing):
-            # Points that were published are run as they are.
-            return self._plan is not None and not asking(self) and not (self._draft.warm_start and action in changing)
+            # Points that were published, or listed, are run as they are.
+            return self._plan is not None and not asking(self) and not (self._draft.as_given and action in changing)
         if action == "override":
             return self._plan is None and not asking(self) and bool(trials.batches(self.book.store, "baseline"))
         return super().check_action(action, parameters)
@@ -147,7 +143,8 @@ class DesignPage(Page):
             return
 
         def start() -> None:
-            batch = planning.save(self.book.store, plan, wanted="run", override=self._draft.override)
+            chosen = self._draft
+            batch = planning.save(self.book.store, plan, wanted="run", override=chosen.override, about=chosen.mark)
             supervisor.ensure(self.book.project)
             self.book.open(f"round {batch.name}", instead=True)
 
@@ -156,8 +153,7 @@ class DesignPage(Page):
     def action_goal(self) -> None:
         """Choose what the round is for."""
         options = draft.goals(self.book.store, self._draft.override)
-        present = WARM_START if self._draft.warm_start else self._draft.goal
-        self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, present)
+        self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, self._draft.chosen)
 
     def action_about(self) -> None:
         """Choose what the round asks about."""
@@ -187,14 +183,14 @@ class DesignPage(Page):
 
     def action_trials(self, more: int) -> None:
         """So many trials more."""
-        self._change(lambda: replace(self._draft, trials=self._draft.trials + more))
+        self._change(lambda: replace(self._draft, trials=self._trials + more))
 
     def action_number(self) -> None:
         """Type the number of trials."""
         self.query_one(Prompt).type(
             say("Number of trials:"),
             lambda answer: self._change(lambda: draft.with_trials(self._draft, answer)),
-            str(self._draft.trials),
+            str(self._trials),
         )
 
     def action_budget(self) -> None:
@@ -239,6 +235,13 @@ class DesignPage(Page):
     def _take_goal(self, answer: str) -> bool:
         if answer == WARM_START:
             return self._change(lambda: replace(draft.with_goal(self._draft, "minimise"), warm_start=True))
+        if answer == LISTED:
+            self.query_one(Prompt).type(
+                say("Values of each trial, as key=value, key=value; a semicolon before the next trial:"),
+                lambda words: self._change(lambda: draft.with_listed(self._draft, words)),
+                draft.typed_trials(self._draft),
+            )
+            return True
         if answer == draft.LENGTH:
             self._ask_length()
             return True
@@ -335,13 +338,15 @@ class DesignPage(Page):
         self.refresh_bindings()
 
     def _facts(self, plan: RoundPlan) -> Iterator[Content]:
-        name, meaning = NAMES[plan.goal], MEANINGS[plan.goal]
-        if self._draft.warm_start:
-            name, meaning = WARM_START_NAME, WARM_START_MEANING
+        name, meaning = self._draft.purpose
         yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
         asked = [f"{key} ({_about(domain)})" for key, domain in plan.scientific.items()]
         yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
         yield Content(self._price(plan))
+
+    @property
+    def _trials(self) -> int:
+        return len(self._plan.trials) if self._plan is not None else 0
 
     def _price(self, plan: RoundPlan) -> str:
         if self._ahead is None:
@@ -367,16 +372,7 @@ class DesignPage(Page):
         lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
         if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
             lines.append(offer.text())
-        for share in budget.density(plan.studies, len(plan.trials)) if not self._draft.warm_start else ():
-            if share.dimensions == 1:
-                words = _("Study {study}: {trials} trials over one hyperparameter")
-            else:
-                words = _(
-                    "Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each"
-                )
-            lines.append(
-                words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
-            )
+        lines += () if self._draft.as_given else designing.spread(plan)
         if ahead and ahead.disk:
             lines.append(designing.checkpoints(ahead.disk))
         if plan.caveats:
