@@ -57,7 +57,7 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
     if content_hash(candidate) == best.hash:
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
-    reused = tuple(run.id for run in _runs_of(store, best.settings) if _pipeline(run) == _pipeline(entry))
+    reused = tuple(run.id for run in runs_of(store, best.settings) if _pipeline(run) == _pipeline(entry))
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
 
@@ -312,7 +312,7 @@ def sides_of(store: Store, batch: Batch) -> dict[str, list[Trial]]:
     return sides
 
 
-def _runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+def runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
     """The runs of a configuration in earlier launches, on either side; the round that found it does not count."""
     wanted = reviewing.identity_of(settings)
     return [

@@ -8,11 +8,11 @@ from typing import Any
 
 from presets.language import Message, say
 from rounds import planning
+from rounds.reached import reached
 from state import configurations, launches, trials
 from state.database import Store
 from state.launches import Launch
 from state.trials import ENDED, Batch
-from tui.report.of_launches import reached
 from tui.widgets.trial_table import ranked
 
 DECIDED = {"adopt": say("the best once"), "reject": say("rejected"), "repeat": say("undecided")}
@@ -47,12 +47,12 @@ def contenders(store: Store) -> list[Contender]:
 
 
 def _launched(store: Store, entry: Launch, now: bool) -> Contender:
-    batch = trials.batch(store, entry.batch)
+    batch, came_to = trials.batch(store, entry.batch), reached(store, entry)
     return Contender(
         entry.batch,
         say("the best now") if now else DECIDED[entry.decision],
-        reached(store, entry),
-        False,
+        came_to.value,
+        not came_to.fresh and len(trials.trials(store, entry.batch)) != 1,
         configurations.configuration(store, entry.candidate).settings,
         f"launch {entry.batch}" if batch.kind == "launch" else "decisions",
         now,

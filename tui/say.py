@@ -7,13 +7,16 @@ import math
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from presets.language import Message, _, error_text, restored
 from state.errors import Refusal
 from tui.terminal import cut, printable, width
+
+if TYPE_CHECKING:
+    from rounds.reached import Reached
 
 # Of a path in a message: what the matter is with it comes after it, and must be seen.
 LONGEST = 100
@@ -117,6 +120,11 @@ def figure(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
     return f"{value:.4g}"
+
+
+def result(found: Reached) -> str:
+    """What a configuration came to, and how many runs say so."""
+    return _("{value} (runs: {n})").format(value=figure(found.value), n=found.runs) if found.runs else "-"
 
 
 def choice(value: Any) -> str:

@@ -12,6 +12,7 @@ from presets.language import Message, _, say, sentences
 from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
+from rounds.reached import reached
 from rounds.standing import Standing
 from state import decisions, launches, looks, trials
 from state.database import Store
@@ -21,8 +22,7 @@ from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.horizon import lines
 from tui.pages.page import Page
-from tui.report.of_launches import reached
-from tui.say import figure
+from tui.say import result
 from tui.terminal import printable
 from tui.theme import STATUSES
 from tui.widgets.controls import Choices
@@ -143,10 +143,10 @@ def _best(store: Store) -> str:
         return _("There is no best configuration yet: the first is the baseline's.")
     first, last = reached(store, adopted[0]), reached(store, adopted[-1])
     words = _("Best configuration: that of {batch}, {metric} {value}").format(
-        batch=adopted[-1].batch, metric=store.project.settings.metric, value=figure(last)
+        batch=adopted[-1].batch, metric=store.project.settings.metric, value=result(last)
     )
-    if len(adopted) > 1 and first is not None:
-        words = sentences(words, _("(baseline {value})").format(value=figure(first)))
+    if len(adopted) > 1:
+        words = _("{best}; baseline {value}").format(best=words, value=result(first))
     return words
 
 

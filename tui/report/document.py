@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-from presets.language import _, current_language, restored
+from presets.language import _, current_language, restored, sentences
 from rounds import cost, insights, standing
+from rounds.reached import reached
 from state import configurations, decisions, export, launches, measurements, trials
 from state.configurations import Configuration
 from state.database import Store
@@ -17,7 +18,7 @@ from state.trials import Trial
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
-from tui.say import choice, figure, stored
+from tui.say import choice, figure, result, stored
 from wizard import flow
 from wizard.quantity import digits, duration, memory, setting
 
@@ -65,10 +66,10 @@ def _summary(store: Store) -> Iterator[Part]:
     metric = f"val/{settings.metric}"
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if adopted:
-        first, last = (of_launches.reached(store, entry) for entry in (adopted[0], adopted[-1]))
-        words = _("{metric} of the best configuration: {value}.").format(metric=metric, value=figure(last))
+        first, last = (reached(store, entry) for entry in (adopted[0], adopted[-1]))
+        words = _("{metric} of the best configuration: {value}.").format(metric=metric, value=result(last))
         if len(adopted) > 1:
-            words += " " + _("The baseline reached {value}.").format(value=figure(first))
+            words = sentences(words, _("The baseline: {value}.").format(value=result(first)))
         yield Words(words, strong=True)
     else:
         yield Words(where.now.text(), strong=True)

@@ -12,7 +12,6 @@ from state import configurations, launches, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
-from state.launches import Launch
 from state.trials import Batch
 from tui import sides
 from tui.charts.plot import Axes
@@ -23,21 +22,6 @@ from tui.theme import MARKS, STATUSES
 from wizard.quantity import setting
 
 INCIDENTAL = ("training.seed", "runtime.")
-
-
-def reached(store: Store, launch: Launch) -> float | None:
-    """What an adopted configuration came to: the mean of its fresh runs, or the baseline's best."""
-    batch = trials.batch(store, launch.batch)
-    sign = -1.0 if store.project.settings.direction == "max" else 1.0
-    own = [
-        entry.best
-        for entry in trials.trials(store, launch.batch)
-        if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best)
-        if batch.kind != "launch" or entry.study == launching.survivor(store, batch).study
-    ]
-    if batch.kind == "launch":
-        return sum(own) / len(own) if own else None
-    return min(own, key=lambda value: sign * value, default=None)
 
 
 def launch_section(store: Store, batch: Batch) -> Section:

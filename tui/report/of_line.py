@@ -7,23 +7,24 @@ from collections.abc import Iterator
 
 from presets.language import _
 from rounds import lineage, looking
+from rounds.reached import reached
 from state import launches, looks
 from state.database import Store
 from tui.charts.series import Series
-from tui.report import of_launches, of_rounds
+from tui.report import of_rounds
 from tui.report.parts import Grid, Part, Picture, Words
-from tui.say import figure
+from tui.say import result
 
 
 def line(store: Store) -> Iterator[Part]:
     """What became the best configuration when, what that changed, and why."""
     metric = f"val/{store.project.settings.metric}"
     links = lineage.line(store)
-    reached = {entry.number: of_launches.reached(store, entry) for entry in launches.launches(store)}
+    came_to = {entry.number: reached(store, entry) for entry in launches.launches(store)}
     rows = [
         (
             link.configuration + (" " + _("(the best now)") if link.current else ""),
-            figure(reached[link.number]),
+            result(came_to[link.number]),
             " ".join(message.text() for message in link.changes.changes) or "-",
             link.reason.text() + ("" if link.repeated or place == 1 else " " + _("(not repeated)")),
             _("{who}, {when}").format(who=link.by, when=link.at[:10]),
@@ -35,12 +36,12 @@ def line(store: Store) -> Iterator[Part]:
         yield Grid(columns, rows, right=(1,))
     if len(links) > 1:
         places = [float(place) for place in range(1, len(links) + 1)]
-        values = [value if (value := reached[link.number]) is not None else float("nan") for link in links]
+        values = [value if (value := came_to[link.number].value) is not None else float("nan") for link in links]
         series = [
             Series("line", _("best configuration"), places, values),
             Series("adopted", "", places, values, "points", ids=[link.configuration for link in links]),
         ]
-        caption = _("Each best configuration: the mean of its fresh runs, of the first its baseline")
+        caption = _("Each best configuration: the mean of its fresh runs; of one that has none, its only run")
         yield Picture(caption, series, of_rounds.axes(_("number"), metric))
 
 

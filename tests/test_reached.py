@@ -1,0 +1,55 @@
+"""What a configuration comes to is never the score that it was chosen for, where fresh runs are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import launching, planning
+from rounds.reached import Reached, reached
+from state import launches, trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A baseline of one lucky run, and a round of three trials."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        small_project.end(opened, "baseline-1-001", 0.05)
+        planning.save(opened, planning.propose(opened, trials=3))
+        for entry, best in zip(trials.trials(opened, "round-1"), [0.3, 0.04, 0.2], strict=True):
+            small_project.end(opened, entry.id, best)
+        yield opened
+
+
+def test_before_any_launch_there_is_one_run(store: Store) -> None:
+    assert reached(store, launches.launches(store)[0]) == Reached(0.05, 1, fresh=False)
+
+
+def test_fresh_runs_take_the_place_of_the_score_that_selected(store: Store) -> None:
+    launch = launching.start(store, launching.propose(store, "round-1"))
+    for entry in trials.trials(store, launch.name):
+        small_project.end(store, entry.id, 0.1 if entry.study == "candidate" else 0.25)
+    launching.decide(store, launch.name, "adopt", "it is better")
+    first, last = (reached(store, entry) for entry in launches.launches(store))
+    assert first == Reached(pytest.approx(0.25), 3, fresh=True)
+    assert last == Reached(pytest.approx(0.1), 3, fresh=True)
+
+
+def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
+    launch = launching.start(store, launching.propose(store, "round-1"))
+    for place, entry in enumerate(trials.trials(store, launch.name)):
+        small_project.end(store, entry.id, float("nan") if place < 2 else 0.1)
+    launching.decide(store, launch.name, "adopt", "as good as can be told")
+    assert [reached(store, entry).runs for entry in launches.launches(store)] == [2, 2]
+
+
+def test_one_that_was_not_repeated_has_the_run_that_selected_it(store: Store) -> None:
+    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
+    assert reached(store, launches.launches(store)[-1]) == Reached(0.04, 1, fresh=False)
