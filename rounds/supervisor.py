@@ -32,7 +32,7 @@ from state.store import open_store
 
 LOCK = "supervisor.lock"
 LOG = "supervisor.log"
-TICK_SECONDS = 0.2
+TICK_SECONDS = 0.25
 # After a baseline often comes a round, after a round a launch: for so long a warm fork server waits for them.
 LINGER_SECONDS = 10.0
 

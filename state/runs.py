@@ -7,6 +7,7 @@ lives, `process.json` says which one it is, `log.txt` is what it printed, `resul
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -64,18 +65,21 @@ def remember_process(folder: Path, pid: int) -> None:
 
 def started(pid: int) -> str:
     """When a process started, as a text that never changes while it lives: on Linux by the ticks since the machine
-    started, since the clock may be set meanwhile. Empty where there is no such process."""
+    started, since the clock may be set meanwhile. Empty where there is no such process, or only a zombie of it."""
     try:
-        # After the name, which may hold anything, in brackets: the 20th field (proc(5): starttime is the 22nd).
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        # After the name, in brackets, which may hold anything: the 3rd field is the state, the 22nd the start (proc 5).
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         pass
     try:
-        return f"{psutil.Process(pid).create_time():.2f}"
+        found = psutil.Process(pid)
+        return "" if found.status() == psutil.STATUS_ZOMBIE else f"{found.create_time():.2f}"
     except psutil.NoSuchProcess:
         return ""
 
 
+@functools.cache
 def boot() -> str:
     """What tells one run of the machine from the next; empty where the system does not say."""
     try:
@@ -86,23 +90,28 @@ def boot() -> str:
 
 def process(folder: Path) -> psutil.Process | None:
     """The process that lives in the folder; None when it is gone (a zombie is gone)."""
-    noted = files.read_json(folder / PROCESS)
-    if noted is None:
-        return None
+    pid = _living(folder)
     try:
-        found = psutil.Process(int(noted["pid"]))
-        same = noted["boot"] == boot() and noted["started"] == started(found.pid)
-        if same and found.status() != psutil.STATUS_ZOMBIE:
-            return found
-    except (psutil.NoSuchProcess, KeyError, ValueError):
+        return None if pid is None else psutil.Process(pid)
+    except psutil.NoSuchProcess:
         return None
-    return None
+
+
+def _living(folder: Path) -> int | None:
+    """The pid of the process noted in the folder; None where it has gone."""
+    noted = files.read_json(folder / PROCESS) or {}
+    try:
+        pid = int(noted["pid"])
+        lives = noted["boot"] == boot() and noted["started"] == started(pid) != ""
+    except (KeyError, ValueError, TypeError):
+        return None
+    return pid if lives else None
 
 
 def alive(folder: Path) -> bool:
     """Whether somebody is at work in the folder: the process noted there lives, or the lock is held."""
     # In this order: asking for a lock takes it for an instant, and a process that is just starting would find it taken.
-    return process(folder) is not None or files.lock_held(folder / LOCK)
+    return _living(folder) is not None or files.lock_held(folder / LOCK)
 
 
 def stop(folder: Path, *, hard: bool = False) -> bool:
