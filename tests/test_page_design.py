@@ -21,7 +21,7 @@ from state.store import open_store
 from tests import small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tests.watched_round import press, supervised, write
-from tui import draft
+from tui import draft, tour
 from tui.app import Tunebook
 from tui.draft import Draft
 from tui.pages.design import DesignPage
@@ -211,6 +211,22 @@ async def test_the_goal_against_instability_brings_its_remedies(store: Store, va
         await press(pilot, "g", "end", "up", "up", "enter")
         await wait_for_text(pilot, "Asked: nothing")
         assert "remedy" not in shown(page.app).partition("Asked")[2]
+
+
+@pytest.mark.parametrize("size", [(50, 14), (60, 15), NARROW])
+async def test_a_question_is_seen_in_the_smallest_window(
+    store: Store, values: dict[str, Any], size: tuple[int, int]
+) -> None:
+    small_project.adopt(store, values)
+    tour.begin(store.project)
+    async with designing(store, size) as (pilot, page):
+        await press(pilot, "g")
+        await wait_for_text(pilot, "What is the round for?")
+        assert "understand" in shown(page.app).partition("What is the round for?")[2]
+        await press(pilot, "end")
+        await wait_for_text(pilot, "number of steps")
+        await press(pilot, "escape")
+        await wait_for_text(pilot, "sgd.learning_rate")
 
 
 async def test_trials_are_listed_by_hand_and_kept_as_such(store: Store, values: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ async def test_a_clear_gain_is_adopted_with_one_key(store: Store) -> None:
         assert "a adopt" not in lines(app)[-1]
         await pilot.press("escape")
         await wait_for_text(pilot, "launch-1 was adopted.")
-        assert "Best configuration: that of launch-1, error_rate 0.2" in shown(app)
+        assert "Best so far: launch-1, error_rate 0.2" in shown(app)
     assert [entry.decision for entry in launches.launches(store)] == ["adopt", "adopt"]
 
 

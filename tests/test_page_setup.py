@@ -392,7 +392,7 @@ async def test_the_baseline_is_watched_stopped_gone_on_with_and_accepted(tmp_pat
             await pilot.press("enter")
             await wait_for(pilot, lambda: isinstance(app.screen, Home))
             await wait_for_text(pilot, "Plan a round")
-            assert "Best configuration: that of baseline-1, error_rate 0.1667" in shown(app)
+            assert "Best so far: baseline-1, error_rate 0.1667" in shown(app)
 
 
 async def test_a_baseline_that_nobody_runs_says_so_and_one_that_failed_says_why(tmp_path: Path) -> None:

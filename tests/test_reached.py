@@ -38,8 +38,8 @@ def test_fresh_runs_take_the_place_of_the_score_that_selected(store: Store) -> N
         small_project.end(store, entry.id, 0.1 if entry.study == "candidate" else 0.25)
     launching.decide(store, launch.name, "adopt", "it is better")
     first, last = (reached(store, entry) for entry in launches.launches(store))
-    assert first == Reached(pytest.approx(0.25), 3, fresh=True)
-    assert last == Reached(pytest.approx(0.1), 3, fresh=True)
+    assert (first.value, first.runs, first.fresh) == (pytest.approx(0.25), 3, True)
+    assert (last.value, last.runs, last.fresh) == (pytest.approx(0.1), 3, True)
 
 
 def test_runs_without_a_result_count_for_nothing(store: Store) -> None:

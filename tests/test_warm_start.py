@@ -98,6 +98,6 @@ async def test_it_is_chosen_among_the_goals_and_its_points_stay_as_they_are(
         assert "nuisance" in line(page, "nadamw.learning_rate")
         for action in ("role", "range", "trials", "about"):
             assert page.check_action(action, ()) is False
-        await press(pilot, "g", "end", "up", "enter")
+        await press(pilot, "g", "end", "up", "up", "enter")
         await wait_for_text(pilot, "Goal: minimise")
         assert "warm start" not in shown(page.app)

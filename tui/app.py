@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.console import RenderableType
+from textual import content
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.actions import ActionParseResult
 from textual.app import App
@@ -32,14 +33,17 @@ from tui.keys import bindings
 from tui.pages.page import Page
 from tui.pages.places import design_page, page
 from tui.painted import Difference, Painted
-from tui.reviewed import Reviewed
 from tui.say import trouble
 from tui.theme import THEME, WholeCells
 from tui.widgets.controls import Field
+from tui.wrapping import divide
 
 if TYPE_CHECKING:
     from rounds.next_step import Design
+    from tui.reviewed import Reviewed
 
+# For every text of every widget.
+setattr(content, "divide_line", divide)  # noqa: B010  (to the type checker the name is private)
 # How often the store is asked whether anything changed; the asking itself costs nothing and sends nothing.
 LOOK_SECONDS = 1.0
 # Whatever is coming up, these leave.

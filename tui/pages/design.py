@@ -59,6 +59,11 @@ class DesignPage(Page):
     DEFAULT_CSS = """
     DesignPage > Table { height: 1fr; min-height: 4; margin: 1 0 0 0; padding: 0 1; }
     DesignPage > #notes { height: auto; max-height: 30%; padding: 0 1; scrollbar-size-vertical: 1; }
+    DesignPage.-short.-asking {
+        #facts { max-height: 3; }
+        Table { min-height: 0; margin: 0; }
+        #notes { height: 0; }
+    }
     """
 
     class Found(Event):

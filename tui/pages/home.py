@@ -142,7 +142,7 @@ def _best(store: Store) -> str:
     if not adopted:
         return _("There is no best configuration yet: the first is the baseline's.")
     first, last = reached(store, adopted[0]), reached(store, adopted[-1])
-    words = _("Best configuration: that of {batch}, {metric} {value}").format(
+    words = _("Best so far: {batch}, {metric} {value}").format(
         batch=adopted[-1].batch, metric=store.project.settings.metric, value=result(last)
     )
     if len(adopted) > 1:

@@ -21,7 +21,7 @@ from tui.pages.page import Page
 from tui.terminal import cut, printable
 from tui.widgets.controls import Choices
 from tui.widgets.prompt import Prompt, asking
-from tui.widgets.text import show
+from tui.widgets.text import hanging, show
 
 MARGIN = 3
 
@@ -150,10 +150,10 @@ class InsightsPage(Page):
         return next((entry for entry in listed if entry.key == key), None)
 
     def _line(self, word: str, text: str, room: int) -> Content:
-        line = printable(text)
-        if not self.has_class("-wide"):
-            line = cut(line, room - len(word) - 4, ascii_only=self.book.ascii_only)
-        return Content.assemble((f"{word}  ", "bold" if word == _("proposed") else "dim"), line)
+        said, head = printable(text), Content.styled(f"{word}  ", "bold" if word == _("proposed") else "dim")
+        if self.has_class("-wide"):
+            return hanging(head, said, room // 2 - MARGIN)
+        return head + cut(said, room - head.cell_length - 2, ascii_only=self.book.ascii_only)
 
     def _show_marked(self) -> None:
         self.refresh_bindings()

@@ -43,6 +43,8 @@ WAY = {
 }
 # From this many columns on, parts stand side by side.
 WIDTHS = [(0, "-narrow"), (140, "-wide")]
+# In a window of few rows, a question takes the place of what may go meanwhile.
+HEIGHTS = [(0, "-short"), (30, "-tall")]
 # Below this many columns or rows a page cannot show what it is for.
 LEAST_COLUMNS, LEAST_ROWS = 50, 14
 
@@ -59,6 +61,7 @@ class Page(Screen[None]):
     """What the tour says here: a key of its texts, or empty."""
 
     HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
     DEFAULT_CSS = """
     Page {
         layers: page cover;
@@ -66,6 +69,7 @@ class Page(Screen[None]):
         #tour { height: auto; max-height: 4; padding: 0 1; text-style: italic; display: none; }
         #cover { layer: cover; width: 100%; height: 100%; padding: 0 1; background: $background; display: none; }
         &.-small #cover { display: block; }
+        &.-short.-asking #tour { max-height: 0; }
     }
     """
     # Textual's own repaints the whole screen when the focus moves, though the two widgets repaint themselves.

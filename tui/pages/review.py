@@ -32,8 +32,10 @@ from tui.terminal import cut, fit, printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices
 from tui.widgets.prompt import Prompt, asking
-from tui.widgets.text import show
+from tui.widgets.text import hanging, show
 
+# Of the width, that of the findings where they stand beside the marked one.
+WIDE_SHARE = 2 / 5
 # Cells of a verdict's badge with the gap behind it, and of what stands beside the lines: padding and scroll bar.
 BADGE, MARGIN = 15, 3
 
@@ -232,15 +234,15 @@ class ReviewPage(Page):
 
     def _show_findings(self, reviewed: Reviewed) -> None:
         """A line for each, cut where it is narrow: the marked one stands in full beside them."""
-        ascii_only, room = self.book.ascii_only, self.book.size.width - MARGIN
+        ascii_only, wide = self.book.ascii_only, self.has_class("-wide")
+        room = int(self.book.size.width * (WIDE_SHARE if wide else 1)) - MARGIN
         lines = []
         for place, finding in enumerate(reviewed.findings):
             look = VERDICTS[reviewed.verdict(finding)]
-            badge = fit(look.badge(ascii_only=ascii_only), BADGE)
+            badge = Content.styled(fit(look.badge(ascii_only=ascii_only), BADGE), f"ansi_{look.colour}")
             said = printable(finding.message.text())
-            if not self.has_class("-wide"):
-                said = cut(said, room - BADGE, ascii_only=ascii_only)
-            lines.append((f"{place}", Content.assemble((badge, f"ansi_{look.colour}"), said)))
+            shown = hanging(badge, said, room) if wide else badge + cut(said, room - BADGE, ascii_only=ascii_only)
+            lines.append((f"{place}", shown))
         self.query_one("#findings", Choices).update(lines)
 
     def _show_waiting(self, waiting: bool) -> None:

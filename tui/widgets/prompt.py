@@ -29,7 +29,7 @@ class Prompt(Vertical):
 
     DEFAULT_CSS = """
     Prompt { height: auto; display: none; }
-    Prompt > Choices { max-height: 10; }
+    Prompt > Choices { max-height: 55vh; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -73,6 +73,7 @@ class Prompt(Vertical):
         """Close without an answer; whether anything was asked."""
         asking = bool(self.display)
         self.display = False
+        self.screen.set_class(False, "-asking")
         if asking and self._before is not None:
             # Now, and not after what was pressed meanwhile.
             self.screen.set_focus(self._before)
@@ -99,6 +100,8 @@ class Prompt(Vertical):
         for widget in (self.query_one(Choices), self.query_one(Field)):
             widget.display = widget is asking
         self.display = True
+        # Pages make room for it where there is little.
+        self.screen.set_class(True, "-asking")
         asking.focus()
 
     def _take(self, answer: str) -> None:
