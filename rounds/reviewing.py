@@ -21,10 +21,11 @@ from training.config import METRICS
 INCIDENTAL = ("training.seed", "runtime.threads")
 
 
-def review_batch(store: Store, name: str) -> tuple[Finding, ...]:
-    """Check a round, and keep the findings in place of those of an earlier review. Refuses a batch that is no round."""
+def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None = None) -> tuple[Finding, ...]:
+    """Check a round, and keep the findings in place of those of an earlier review. Refuses a batch that is no round.
+    `seen`: its `records`, where they have been read already."""
     plan = planning.plan_of(store, name)
-    seen = records(store, name)
+    seen = records(store, name) if seen is None else seen
     if trials.batch(store, name).plan.get("check"):
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:

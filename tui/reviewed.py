@@ -50,8 +50,8 @@ def reviewed(store: Store, name: str, known: Reviewed | None = None) -> Reviewed
     if known is not None and (known.name, known.basis) == (name, basis):
         again = known.with_dismissals(store)
     else:
-        findings = reviewing.review_batch(store, name)
         records, direction = reviewing.records(store, name), reviewing.direction(store)
+        findings = reviewing.review_batch(store, name, records)
         norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
         dismissed = dismissing.in_force(store, name, findings)
         again = Reviewed(name, basis, findings, planning.plan_of(store, name), records, direction, dismissed, norms)
