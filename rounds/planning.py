@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
 from rounds import design, dismissing, remedies, seeds, sharing, slots, tunables
@@ -214,6 +215,10 @@ def _planned(
             model=str(base.get(ARCHITECTURE)),
         )
         notes = (*notes, words)
+        known = {entry.model for entry in catalogue.architectures()}
+        if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
+            words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)
+            notes = (*notes, words)
     return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)), notes=notes)
 
 

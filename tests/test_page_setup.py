@@ -330,7 +330,7 @@ async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_
             page = await open_setup(pilot)
             await wait_for_text(pilot, "Next the batch sizes are measured.")
             assert probe.under_way(store) is None
-            await pilot.press("s")
+            await pilot.press("enter")
             await wait_for_text(pilot, "How to run is chosen first")
             await wait_for_text(pilot, "batch  examples/s")
             await pilot.press("escape", "enter")

@@ -166,6 +166,13 @@ def test_what_training_would_refuse_is_refused_before_it_is_queued(store: Store,
     assert trials.batches(store, "round") == []
 
 
+def test_architectures_that_the_catalogue_does_not_have_are_named(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    asked = {"model.name": Domain("categorical", choices=("test_resnet", "resnet18", "nosuch"))}
+    plan = planning.propose(store, "compare", scientific=asked)
+    assert [note.text() for note in plan.notes][-1].startswith("Not in the catalogue: nosuch.")
+
+
 def test_only_a_round_has_a_plan(store: Store, values: dict[str, Any]) -> None:
     small_project.adopt(store, values)
     with pytest.raises(Refusal, match="baseline-1 is no round"):

@@ -34,7 +34,7 @@ def test_from_the_welcome_page_to_an_export_that_trains(tmp_path: Path, code: st
             heading = f"  {said(flow.title(step).id)}  [{said('set-up')}]"
             if step in ("batch_size", "baseline"):
                 screen.wait_for(heading, f"s {said('start')}")
-                screen.press("s")
+                screen.press("Enter")
             screen.wait_for(heading, said("recommended"), f"enter {said('choose')}")
             if step in ("batch_size", "steps"):
                 screen.press("t")
