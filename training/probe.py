@@ -5,7 +5,8 @@ line counts. FOLDER/progress.jsonl says what is being done, FOLDER/result.json h
 and the number of steps in the configuration play no part. Exit codes: 0 complete, 1 failed, 143 stopped.
 
 One child process measures all sizes and reports them through a pipe: when the system kills it for want of memory, or a
-driver crashes, what was measured before still counts.
+driver crashes, what was measured before still counts. Where memory ran out on the CPU, another child makes the final
+check: what did not fit has left buffers behind, with which a size that fits would be refused.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from training import ascent, choices, fetching, machine, record
 from training import device as devices
 from training import model as models
 from training.ascent import Limit, Size
-from training.bench import Bench
+from training.bench import Bench, Failure
 from training.config import ConfigError, load
 from training.data import open_dataset
 from training.loop import Stopped
@@ -41,6 +42,12 @@ from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 # A dictionary with "facts" (of result.json), "size" (its line), "ending" (the rest of result.json), or a line of
 # progress.jsonl: a "phase" (fetch, choice, size, compare, check), and the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
+# Checks one size in a process of its own: where it reports, the size, and the facts known so far.
+Check = Callable[[Report, int, Mapping[str, Any]], None]
+# In an ending: the check is still to be made, by a fresh process; what ended the ascent.
+UNCHECKED = "unchecked"
+# The folder in which checkpoints are tried.
+CHECK = "check"
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -58,16 +65,36 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             parser.error(f"--{name.replace('_', '-')}: {number}; allowed: at least 1")
     try:
         with record.lock(options.output):
-            sys.exit(run(options.output, lambda report: measure(options, report)))
+            sys.exit(
+                run(
+                    options.output,
+                    lambda report: measure(options, report),
+                    lambda report, size, facts: check(options, report, size, facts),
+                )
+            )
     except (record.Busy, OSError) as error:
         sys.exit(str(error))
 
 
-def run(folder: Path, work: Callable[[Report], None]) -> int:
-    """Have `work` done by a child process, write what it reports, and conclude; the exit code."""
+def run(folder: Path, work: Callable[[Report], None], check: Check | None = None) -> int:
+    """Have `work` done by a child process, and a check that it leaves open by others; write what they report, and
+    conclude. The exit code."""
     began = time.monotonic()
     for earlier in ("sizes.jsonl", "progress.jsonl", "result.json"):
         (folder / earlier).unlink(missing_ok=True)
+    found, ending = _by_a_child(work, folder)
+    if (ended_by := ending.pop(UNCHECKED, None)) is not None and check is not None:
+        ending = _checked(found, ended_by, check, folder)
+    record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
+    if ending["status"] == "complete":
+        print(f"recommended batch size {ending['recommended']}, limited by {ending['limited_by']}", flush=True)
+    else:
+        print(ending["message"], file=sys.stderr, flush=True)
+    return EXIT_CODES[ending["status"]]
+
+
+def _by_a_child(work: Callable[[Report], None], folder: Path) -> tuple[Found, dict[str, Any]]:
+    """What a child process reports, and how it ended."""
     receiver, sender = os.pipe()
     kills = machine.oom_kills()
     child = os.fork()
@@ -86,17 +113,29 @@ def run(folder: Path, work: Callable[[Report], None]) -> int:
         found = follow(reports, folder)
     _, status = os.waitpid(child, 0)
     if found.ending is None:
-        ending = died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
-    elif found.ending["reason"] == "error":
-        ending = rescued(found, "error", "device", found.ending["message"])
-    else:
-        ending = found.ending
-    record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
-    if ending["status"] == "complete":
-        print(f"recommended batch size {ending['recommended']}, limited by {ending['limited_by']}", flush=True)
-    else:
-        print(ending["message"], file=sys.stderr, flush=True)
-    return EXIT_CODES[ending["status"]]
+        return found, died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
+    if found.ending["reason"] == "error":
+        return found, rescued(found, "error", "device", found.ending["message"])
+    return found, found.ending
+
+
+def _checked(found: Found, ended_by: Limit, check: Check, folder: Path) -> dict[str, Any]:
+    """The ending after the recommended size, or the next smaller one that works, was checked by a fresh child."""
+    budget, fitting = found.facts["memory_budget"], found.sizes
+    while (best := ascent.recommend(fitting, budget, ended_by)) is not None:
+        complete = _ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
+        size = best.recommended
+        # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
+        if ended_by == "error":
+            return complete
+        _, ending = _by_a_child(lambda report, size=size: check(report, size, found.facts), folder)
+        if ending["status"] == "complete":
+            return complete
+        if ending["reason"] not in ("out_of_memory", "error"):
+            return ending
+        ended_by = "memory" if ending["reason"] == "out_of_memory" else "error"
+        fitting = [known for known in fitting if known.batch_size < size]
+    return nothing_fits(min(size.batch_size for size in found.sizes), budget)
 
 
 def _be_the_child(work: Callable[[Report], None], sender: int) -> NoReturn:
@@ -199,10 +238,9 @@ def _ending(status: str, reason: str, words: Mapping[str, Any]) -> dict[str, Any
 
 def measure(options: argparse.Namespace, report: Report) -> None:
     """Measure, and report each part of the result and, whatever happens, the ending."""
-    stop = StopRequest()
     neighbours = machine.Neighbours()
-    try:
-        stop.listen()
+
+    def work() -> dict[str, Any]:
         report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()}})
         config = load(options.config)
         device = devices.choose(config)
@@ -231,11 +269,43 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         report({"facts": facts})
         bench = Bench(config, dataset, device, options.memory_cap)
         report({"facts": {"memory_budget": bench.budget, "memory_cap": options.memory_cap}})
-        ending = probe(bench, ascent.cap(len(dataset.train), options.largest), report, options.output / "check")
+        highest = ascent.cap(len(dataset.train), options.largest)
+        ending = probe(bench, highest, report, options.output / CHECK, afresh=device.type == "cpu")
         report({"facts": {"busy_cores": neighbours.cores(), "measuring_seconds": time.monotonic() - opened}})
+        return ending
+
+    report({"ending": _guarded(work, options.output)})
+
+
+def check(options: argparse.Namespace, report: Report, size: int, facts: Mapping[str, Any]) -> None:
+    """Check one size, with what was chosen before, in a process that has tried no other; report the ending."""
+
+    def work() -> dict[str, Any]:
+        report({"phase": "check", "attempt": size})
+        config = choices.changed(load(options.config), [choices.Tried(**each) for each in facts.get("tried", ())])
+        device = devices.choose(config)
+        devices.prepare(config, device)
+        bench = Bench(config, open_dataset(config, options.cache), device, options.memory_cap)
+        failure = bench.check(size, options.output / CHECK)
+        if failure is None:
+            return _ending("complete", "", {"message": ""})
+        report({"size": dataclasses.asdict(_refused(size, failure))})
+        reason = "out_of_memory" if failure.out_of_memory else "error"
+        return _ending("failed", reason, {"message": failure.message})
+
+    report({"ending": _guarded(work, options.output)})
+
+
+def _guarded(work: Callable[[], dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """The ending that `work` returns, or what prevented it."""
+    stop = StopRequest()
+    try:
+        stop.listen()
+        ending = work()
     except Stopped:
-        words = said("Stopped when asked to; start it again to measure from the beginning.")
-        ending = _ending("stopped", "stopped", words)
+        ending = _ending(
+            "stopped", "stopped", said("Stopped when asked to; start it again to measure from the beginning.")
+        )
     except ConfigError as error:
         ending = _ending("failed", "config", said_by(error))
     except DataError as error:
@@ -244,13 +314,18 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         raise
     except Exception as error:
         ending = {**unexpected(error), "status": "failed"}
-        log_traceback(options.output, debug=False)
+        log_traceback(folder, debug=False)
     stop()
-    report({"ending": ending})
+    return ending
 
 
-def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> dict[str, Any]:
-    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending."""
+def _refused(size: int, failure: Failure) -> Size:
+    return Size(size, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
+
+
+def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path, *, afresh: bool = False) -> dict[str, Any]:
+    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending. `afresh`: leave
+    the check to a fresh process where memory ran out in this one."""
 
     def attempt(size: int) -> Size:
         report({"phase": "size", "attempt": size})
@@ -269,14 +344,17 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path) -> di
     shared = bench.device.type != "cuda"
     sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None)
     fitting = sizes
+    if afresh and any(size.outcome == "out_of_memory" for size in sizes):
+        best = ascent.recommend(sizes, bench.budget, ended_by)
+        if best is not None:
+            return _ending("complete", "", {"message": "", UNCHECKED: ended_by}) | dataclasses.asdict(best)
     while (best := ascent.recommend(fitting, bench.budget, ended_by)) is not None:
         report({"phase": "check", "attempt": best.recommended})
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None
         if failure is None:
             return _ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
-        refused = Size(best.recommended, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
-        report({"size": dataclasses.asdict(refused)})
+        report({"size": dataclasses.asdict(_refused(best.recommended, failure))})
         fitting = [size for size in fitting if size.batch_size < best.recommended]
         ended_by = "memory" if failure.out_of_memory else "error"
         if failure.out_of_memory and not fitting and best.recommended // 2 >= ascent.SMALLEST:
