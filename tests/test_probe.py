@@ -533,5 +533,12 @@ def test_where_memory_ran_out_a_fresh_process_makes_the_final_check(
 
 def measured_size(size: int) -> Size:
     """One that fits, twice as fast as one half as large."""
-    timed = {"step_seconds": 1.0, "spread": 0.0, "end_to_end_seconds": 1.0}
-    return Size(size, "measured", examples_per_second=size, peak_memory=1, **timed)
+    return Size(
+        size,
+        "measured",
+        step_seconds=1.0,
+        spread=0.0,
+        examples_per_second=size,
+        peak_memory=1,
+        end_to_end_seconds=1.0,
+    )
