@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -397,9 +397,9 @@ def test_texts_are_probed_with_their_own_model_and_tokenizer(tmp_path: Path) -> 
 def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_digits: Path, tmp_path: Path) -> None:
     config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=384)
     folder = tmp_path / "probe"
-    # Two such images take 174 to 213 MiB, or more after eight were tried; eight take at least 400, more than the
-    # quarter beyond the cap that is measured. Whether four (268 to 343) fit is left to the allocator.
-    done = run_probe(config, folder, "--memory-cap", str(310 * MIB))
+    # Two such images take 174 to 213 MiB, and eight at least 400, more than the quarter beyond the cap that is
+    # measured; whether four (268 to 343) fit is left to the allocator.
+    done = run_probe(config, folder, "--memory-cap", str(265 * MIB))
     assert done.returncode == 0, done.stderr
     sizes, result = lines(folder), training_runs.result(folder)
     assert (sizes[0]["batch_size"], sizes[0]["outcome"]) == (8, "out_of_memory")
@@ -470,7 +470,7 @@ def own_signals() -> Iterator[None]:
 def test_what_was_measured_before_the_process_was_killed_still_counts(
     tmp_path: Path, number: signal.Signals, measured: int, expected: dict[str, Any]
 ) -> None:
-    def work(report: probe.Report) -> None:
+    def work(report: probe.Report, _found: probe.Found) -> None:
         report({"facts": {"memory_budget": MIB}})
         for size in (8, 16)[:measured]:
             report(
@@ -493,52 +493,53 @@ def test_what_was_measured_before_the_process_was_killed_still_counts(
 
 @pytest.mark.usefixtures("own_signals")
 @pytest.mark.parametrize(
-    ("fits", "expected"),
+    ("card", "trains", "tried", "expected"),
     [
-        (16, {"status": "complete", "recommended": 16, "limited_by": "memory"}),
-        (8, {"status": "complete", "recommended": 8, "limited_by": "memory"}),
-        (4, {"status": "failed", "reason": "out_of_memory"}),
+        # Memory runs out on the way up: another process checks.
+        (40, 32, [[8, 16, 32, 40], [32]], {"status": "complete", "recommended": 32, "limited_by": "memory"}),
+        # The check takes more: a process for each.
+        (40, 8, [[8, 16, 32, 40], [32], [16], [8]], {"status": "complete", "recommended": 8, "limited_by": "memory"}),
+        # On the way down, every size that does not fit leaves another process the next one.
+        (3, 2, [[8], [4], [2, 2]], {"status": "complete", "recommended": 2, "limited_by": "memory"}),
+        (1, 0, [[8], [4], [2]], {"status": "failed", "reason": "out_of_memory"}),
+        (100, 64, [[8, 16, 32, 64, 64]], {"status": "complete", "recommended": 64, "limited_by": "data"}),
     ],
 )
-def test_where_memory_ran_out_a_fresh_process_makes_the_final_check(
-    tmp_path: Path, fits: int, expected: dict[str, Any]
+def test_a_process_that_memory_ran_out_in_measures_nothing_more(
+    tmp_path: Path, card: int, trains: int, tried: list[list[int]], expected: dict[str, Any]
 ) -> None:
-    asked = tmp_path / "asked"
+    done = tmp_path / "done"
 
-    def work(report: probe.Report) -> None:
-        report({"facts": {"memory_budget": MIB, "measured_by": os.getpid()}})
-        for size in (8, 16):
-            report({"size": dataclasses.asdict(measured_size(size))})
-        report({"size": dataclasses.asdict(Size(32, "out_of_memory", "too much"))})
-        ending = {"status": "complete", "reason": "", "message": "", probe.UNCHECKED: "memory", "recommended": 16}
+    def work(report: probe.Report, found: probe.Found) -> None:
+        report({"facts": {"memory_budget": card * MIB}})
+        # Far more beyond 32 than the prediction of the next size can know.
+        measure = bench(lambda size: size * (1 if size <= 32 or card > 64 else 10) * MIB, card * MIB)
+
+        def note(size: int) -> int:
+            with done.open("a") as file:
+                file.write(f"{os.getpid()} {size}\n")
+            return size
+
+        def check(size: int, _folder: Path) -> Failure | None:
+            return None if note(size) <= trains else Failure(True, "Training and evaluation together take more.")
+
+        fake: Any = SimpleNamespace(
+            device=CPU,
+            measure=lambda size: dataclasses.replace(measure(note(size)), end_to_end_seconds=1.0),
+            side_by_side=unchanged,
+            check=check,
+        )
+        try:
+            ending = probe.probe(probe.Fresh(fake, card * MIB, found), Cap(64, "data"), report, tmp_path / "check")
+        except probe.Spent:
+            ending = {"status": probe.SPENT, "reason": ""}
         report({"ending": ending})
 
-    def check(report: probe.Report, size: int, facts: Mapping[str, Any]) -> None:
-        assert facts["measured_by"] != os.getpid()
-        with asked.open("a") as file:
-            file.write(f"{size}\n")
-        if size == 8 and fits == 4:
-            os.kill(os.getpid(), signal.SIGKILL)
-        ending = (
-            {"status": "complete", "reason": ""} if size <= fits else {"status": "failed", "reason": "out_of_memory"}
-        )
-        report({"ending": {**ending, "message": "no memory"}})
-
-    probe.run(tmp_path, work, check)
+    probe.run(tmp_path, work)
     result = training_runs.result(tmp_path)
     assert {key: result[key] for key in expected} == expected
-    assert probe.UNCHECKED not in result
-    assert [int(line) for line in asked.read_text().split()] == ([16] if fits == 16 else [16, 8])
-
-
-def measured_size(size: int) -> Size:
-    """One that fits, twice as fast as one half as large."""
-    return Size(
-        size,
-        "measured",
-        step_seconds=1.0,
-        spread=0.0,
-        examples_per_second=size,
-        peak_memory=1,
-        end_to_end_seconds=1.0,
-    )
+    by_process: dict[str, list[int]] = {}
+    for line in done.read_text().splitlines():
+        process, size = line.split()
+        by_process.setdefault(process, []).append(int(size))
+    assert [*by_process.values()] == tried

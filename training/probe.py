@@ -4,9 +4,10 @@ Each size is a line of FOLDER/sizes.jsonl as soon as it is measured, and once mo
 line counts. FOLDER/progress.jsonl says what is being done, FOLDER/result.json has the recommendation. The batch size
 and the number of steps in the configuration play no part. Exit codes: 0 complete, 1 failed, 143 stopped.
 
-One child process measures all sizes and reports them through a pipe: when the system kills it for want of memory, or a
-driver crashes, what was measured before still counts. Where memory ran out on the CPU, another child makes the final
-check: what did not fit has left buffers behind, with which a size that fits would be refused.
+One child process measures the sizes and reports them through a pipe: when the system kills it for want of memory, or a
+driver crashes, what was measured before still counts. On the CPU, what did not fit leaves buffers behind, with which
+smaller sizes would look larger: for whatever is still to be measured another child takes its place, and goes the same
+way over what is known already.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -42,12 +44,8 @@ from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 # A dictionary with "facts" (of result.json), "size" (its line), "ending" (the rest of result.json), or a line of
 # progress.jsonl: a "phase" (fetch, choice, size, compare, check), and the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
-# Checks one size in a process of its own: where it reports, the size, and the facts known so far.
-Check = Callable[[Report, int, Mapping[str, Any]], None]
-# In an ending: the check is still to be made, by a fresh process; what ended the ascent.
-UNCHECKED = "unchecked"
-# The folder in which checkpoints are tried.
-CHECK = "check"
+# In an ending: the process is of no more use, and another is to go on.
+SPENT = "spent"
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -65,26 +63,22 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             parser.error(f"--{name.replace('_', '-')}: {number}; allowed: at least 1")
     try:
         with record.lock(options.output):
-            sys.exit(
-                run(
-                    options.output,
-                    lambda report: measure(options, report),
-                    lambda report, size, facts: check(options, report, size, facts),
-                )
-            )
+            sys.exit(run(options.output, lambda report, found: measure(options, report, found)))
     except (record.Busy, OSError) as error:
         sys.exit(str(error))
 
 
-def run(folder: Path, work: Callable[[Report], None], check: Check | None = None) -> int:
-    """Have `work` done by a child process, and a check that it leaves open by others; write what they report, and
-    conclude. The exit code."""
+def run(folder: Path, work: Callable[[Report, Found], None]) -> int:
+    """Have `work` done by a child process, by another where that is spent, write what they report, and conclude; the
+    exit code. `work` gets what is known already."""
     began = time.monotonic()
     for earlier in ("sizes.jsonl", "progress.jsonl", "result.json"):
         (folder / earlier).unlink(missing_ok=True)
-    found, ending = _by_a_child(work, folder)
-    if (ended_by := ending.pop(UNCHECKED, None)) is not None and check is not None:
-        ending = _checked(found, ended_by, check, folder)
+    found, asked = Found(), threading.Event()
+    while (ending := _by_a_child(work, found, folder, asked))["status"] == SPENT:
+        if asked.is_set():
+            ending = _stopped()
+            break
     record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
     if ending["status"] == "complete":
         print(f"recommended batch size {ending['recommended']}, limited by {ending['limited_by']}", flush=True)
@@ -93,49 +87,33 @@ def run(folder: Path, work: Callable[[Report], None], check: Check | None = None
     return EXIT_CODES[ending["status"]]
 
 
-def _by_a_child(work: Callable[[Report], None], folder: Path) -> tuple[Found, dict[str, Any]]:
-    """What a child process reports, and how it ended."""
+def _by_a_child(
+    work: Callable[[Report, Found], None], found: Found, folder: Path, asked: threading.Event
+) -> dict[str, Any]:
+    """Add what a child process reports to what was found; how it ended. `asked` is set when it is asked to stop."""
     receiver, sender = os.pipe()
     kills = machine.oom_kills()
     child = os.fork()
     if child == 0:
         os.close(receiver)
-        _be_the_child(work, sender)
+        _be_the_child(lambda report: work(report, found), sender)
     os.close(sender)
 
     def forward(number: int, frame: object) -> None:
+        asked.set()
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGTERM)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, forward)
     with os.fdopen(receiver, encoding="utf-8") as reports:
-        found = follow(reports, folder)
+        ending = follow(reports, found, folder)
     _, status = os.waitpid(child, 0)
-    if found.ending is None:
-        return found, died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
-    if found.ending["reason"] == "error":
-        return found, rescued(found, "error", "device", found.ending["message"])
-    return found, found.ending
-
-
-def _checked(found: Found, ended_by: Limit, check: Check, folder: Path) -> dict[str, Any]:
-    """The ending after the recommended size, or the next smaller one that works, was checked by a fresh child."""
-    budget, fitting = found.facts["memory_budget"], found.sizes
-    while (best := ascent.recommend(fitting, budget, ended_by)) is not None:
-        complete = _ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
-        size = best.recommended
-        # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
-        if ended_by == "error":
-            return complete
-        _, ending = _by_a_child(lambda report, size=size: check(report, size, found.facts), folder)
-        if ending["status"] == "complete":
-            return complete
-        if ending["reason"] not in ("out_of_memory", "error"):
-            return ending
-        ended_by = "memory" if ending["reason"] == "out_of_memory" else "error"
-        fitting = [known for known in fitting if known.batch_size < size]
-    return nothing_fits(min(size.batch_size for size in found.sizes), budget)
+    if ending is None:
+        return died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
+    if ending["reason"] == "error":
+        return rescued(found, "error", "device", ending["message"])
+    return ending
 
 
 def _be_the_child(work: Callable[[Report], None], sender: int) -> NoReturn:
@@ -159,17 +137,18 @@ def _write(pipe: int, line: str) -> None:
 
 @dataclass
 class Found:
-    """What the child has reported."""
+    """What children have reported; `compared`: the sizes that were timed again beside others."""
 
     facts: dict[str, Any] = field(default_factory=dict)
-    sizes: list[Size] = field(default_factory=list)
+    sizes: dict[int, Size] = field(default_factory=dict)
+    compared: set[int] = field(default_factory=set)
     attempt: int | None = None
-    ending: dict[str, Any] | None = None
 
 
-def follow(reports: TextIO, folder: Path) -> Found:
-    """Read the child's reports to their end, and write a line for each size and each phase."""
-    found = Found()
+def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None:
+    """Read a child's reports to their end, and write a line for each phase and each size that is new; the ending, None
+    where it could report none."""
+    ending = None
     with (
         (folder / "sizes.jsonl").open("a", encoding="utf-8") as lines,
         (folder / "progress.jsonl").open("a", encoding="utf-8") as phases,
@@ -178,19 +157,26 @@ def follow(reports: TextIO, folder: Path) -> Found:
             match json.loads(report):
                 case {"facts": facts}:
                     found.facts |= facts
+                case {"phase": "size", "attempt": size} if size in found.sizes:
+                    # It is only read, on the way to what is not known.
+                    continue
                 case {"phase": _} as phase:
                     found.attempt = phase.get("attempt", found.attempt)
                     phases.write(json.dumps(phase) + "\n")
                     phases.flush()
                 case {"size": line}:
                     size = Size(**line)
-                    found.sizes = [known for known in found.sizes if known.batch_size != size.batch_size] + [size]
+                    if (known := found.sizes.get(size.batch_size)) == size:
+                        continue
+                    if known is not None and size.outcome == "measured":
+                        found.compared.add(size.batch_size)
+                    found.sizes[size.batch_size] = size
                     lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                     lines.flush()
-                    say(found.sizes[-1])
-                case {"ending": ending}:
-                    found.ending = ending
-    return found
+                    say(size)
+                case {"ending": reported}:
+                    ending = reported
+    return ending
 
 
 def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
@@ -202,7 +188,7 @@ def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
         message += ", by the kernel for want of memory." if oom_killer else ", most likely because memory ran out."
         return rescued(found, "memory", "oom_killer" if oom_killer else "killed", message)
     # Libraries that were refused memory once may crash the next time.
-    if any(size.outcome == "out_of_memory" for size in found.sizes):
+    if any(size.outcome == "out_of_memory" for size in found.sizes.values()):
         return rescued(found, "memory", "crashed", message + ", most likely because memory ran out.")
     return rescued(found, "error", "crashed", message + ".")
 
@@ -210,7 +196,7 @@ def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
 def rescued(found: Found, ended_by: Limit, reason: str, message: str) -> dict[str, Any]:
     """The ending of a measurement that was cut short: the sizes that it measured before still hold."""
     budget = found.facts.get("memory_budget", 0)
-    best = ascent.recommend(found.sizes, budget, ended_by)
+    best = ascent.recommend([*found.sizes.values()], budget, ended_by)
     if best is not None:
         return _ending("complete", reason, {"message": message}) | dataclasses.asdict(best)
     if ended_by == "memory" and found.attempt:
@@ -232,16 +218,21 @@ def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
     )
 
 
+def _stopped() -> dict[str, Any]:
+    return _ending("stopped", "stopped", said("Stopped when asked to; start it again to measure from the beginning."))
+
+
 def _ending(status: str, reason: str, words: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": status, "reason": reason, **words}
 
 
-def measure(options: argparse.Namespace, report: Report) -> None:
-    """Measure, and report each part of the result and, whatever happens, the ending."""
+def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
+    """Measure what is not known yet, and report each part of the result and, whatever happens, the ending."""
+    stop = StopRequest()
     neighbours = machine.Neighbours()
-
-    def work() -> dict[str, Any]:
-        report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()}})
+    try:
+        stop.listen()
+        report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()} | found.facts})
         config = load(options.config)
         device = devices.choose(config)
         devices.prepare(config, device)
@@ -255,12 +246,14 @@ def measure(options: argparse.Namespace, report: Report) -> None:
             with fetching.watched(lambda come: report({"phase": "fetch", "model": config.model.name, "bytes": come})):
                 models.build(config, facts_of(dataset))
         if options.choose:
+            tried = [choices.Tried(**each) for each in found.facts.get("tried", ())]
+            if "tried" not in found.facts:
 
-            def trying(key: str, done: int, total: int) -> None:
-                report({"phase": "choice", "key": key, "done": done, "total": total})
+                def trying(key: str, done: int, total: int) -> None:
+                    report({"phase": "choice", "key": key, "done": done, "total": total})
 
-            tried = choices.choose(config, dataset, device, options.memory_cap, options.choose, trying)
-            report({"facts": {"tried": [dataclasses.asdict(each) for each in tried]}})
+                tried = choices.choose(config, dataset, device, options.memory_cap, options.choose, trying)
+                report({"facts": {"tried": [dataclasses.asdict(each) for each in tried]}})
             config = choices.changed(config, tried)
             devices.prepare(config, device)
         precision = "bfloat16" if devices.precision(config, device) else "float32"
@@ -268,44 +261,18 @@ def measure(options: argparse.Namespace, report: Report) -> None:
         facts = {"device": devices.name(device), "device_type": device.type, "precision": precision, "threads": threads}
         report({"facts": facts})
         bench = Bench(config, dataset, device, options.memory_cap)
-        report({"facts": {"memory_budget": bench.budget, "memory_cap": options.memory_cap}})
+        budget = found.facts.get("memory_budget", bench.budget)
+        report({"facts": {"memory_budget": budget, "memory_cap": options.memory_cap}})
         highest = ascent.cap(len(dataset.train), options.largest)
-        ending = probe(bench, highest, report, options.output / CHECK, afresh=device.type == "cpu")
-        report({"facts": {"busy_cores": neighbours.cores(), "measuring_seconds": time.monotonic() - opened}})
-        return ending
-
-    report({"ending": _guarded(work, options.output)})
-
-
-def check(options: argparse.Namespace, report: Report, size: int, facts: Mapping[str, Any]) -> None:
-    """Check one size, with what was chosen before, in a process that has tried no other; report the ending."""
-
-    def work() -> dict[str, Any]:
-        report({"phase": "check", "attempt": size})
-        config = choices.changed(load(options.config), [choices.Tried(**each) for each in facts.get("tried", ())])
-        device = devices.choose(config)
-        devices.prepare(config, device)
-        bench = Bench(config, open_dataset(config, options.cache), device, options.memory_cap)
-        failure = bench.check(size, options.output / CHECK)
-        if failure is None:
-            return _ending("complete", "", {"message": ""})
-        report({"size": dataclasses.asdict(_refused(size, failure))})
-        reason = "out_of_memory" if failure.out_of_memory else "error"
-        return _ending("failed", reason, {"message": failure.message})
-
-    report({"ending": _guarded(work, options.output)})
-
-
-def _guarded(work: Callable[[], dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """The ending that `work` returns, or what prevented it."""
-    stop = StopRequest()
-    try:
-        stop.listen()
-        ending = work()
+        try:
+            ending = probe(Fresh(bench, budget, found), highest, report, options.output / "check")
+        except Spent:
+            ending = _ending(SPENT, SPENT, {})
+        taken = found.facts.get("measuring_seconds", 0.0) + time.monotonic() - opened
+        busy = max(found.facts.get("busy_cores", 0.0), neighbours.cores())
+        report({"facts": {"busy_cores": busy, "measuring_seconds": taken}})
     except Stopped:
-        ending = _ending(
-            "stopped", "stopped", said("Stopped when asked to; start it again to measure from the beginning.")
-        )
+        ending = _stopped()
     except ConfigError as error:
         ending = _ending("failed", "config", said_by(error))
     except DataError as error:
@@ -314,18 +281,55 @@ def _guarded(work: Callable[[], dict[str, Any]], folder: Path) -> dict[str, Any]
         raise
     except Exception as error:
         ending = {**unexpected(error), "status": "failed"}
-        log_traceback(folder, debug=False)
+        log_traceback(options.output, debug=False)
     stop()
-    return ending
+    report({"ending": ending})
 
 
-def _refused(size: int, failure: Failure) -> Size:
-    return Size(size, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
+class Spent(Exception):
+    """There is more to measure, but not by this process."""
 
 
-def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path, *, afresh: bool = False) -> dict[str, Any]:
-    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending. `afresh`: leave
-    the check to a fresh process where memory ran out in this one."""
+class Fresh:
+    """A bench that knows what others have measured, and that measures nothing more once memory has run out in this
+    process: raises Spent instead. A device gives back what it took, and is never spent."""
+
+    def __init__(self, bench: Bench, budget: int, found: Found):
+        self.device, self.budget = bench.device, budget
+        self._bench, self._found = bench, found
+        self._spent = False
+
+    def measure(self, size: int) -> Size:
+        """As `Bench.measure`."""
+        if (known := self._found.sizes.get(size)) is not None:
+            return known
+        measured = self._there().measure(size)
+        self._spend(not measured.fits(self.budget))
+        return measured
+
+    def side_by_side(self, sizes: list[Size]) -> list[Size]:
+        """As `Bench.side_by_side`."""
+        if {size.batch_size for size in sizes} <= self._found.compared:
+            return sizes
+        return self._there().side_by_side(sizes)
+
+    def check(self, size: int, folder: Path) -> Failure | None:
+        """As `Bench.check`."""
+        failure = self._there().check(size, folder)
+        self._spend(failure is not None and failure.out_of_memory)
+        return failure
+
+    def _there(self) -> Bench:
+        if self._spent:
+            raise Spent
+        return self._bench
+
+    def _spend(self, ran_out: bool) -> None:
+        self._spent = self._spent or (ran_out and self.device.type == "cpu")
+
+
+def probe(bench: Bench | Fresh, highest: ascent.Cap, report: Report, folder: Path) -> dict[str, Any]:
+    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending."""
 
     def attempt(size: int) -> Size:
         report({"phase": "size", "attempt": size})
@@ -344,17 +348,14 @@ def probe(bench: Bench, highest: ascent.Cap, report: Report, folder: Path, *, af
     shared = bench.device.type != "cuda"
     sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None)
     fitting = sizes
-    if afresh and any(size.outcome == "out_of_memory" for size in sizes):
-        best = ascent.recommend(sizes, bench.budget, ended_by)
-        if best is not None:
-            return _ending("complete", "", {"message": "", UNCHECKED: ended_by}) | dataclasses.asdict(best)
     while (best := ascent.recommend(fitting, bench.budget, ended_by)) is not None:
         report({"phase": "check", "attempt": best.recommended})
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None
         if failure is None:
             return _ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
-        report({"size": dataclasses.asdict(_refused(best.recommended, failure))})
+        refused = Size(best.recommended, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
+        report({"size": dataclasses.asdict(refused)})
         fitting = [size for size in fitting if size.batch_size < best.recommended]
         ended_by = "memory" if failure.out_of_memory else "error"
         if failure.out_of_memory and not fitting and best.recommended // 2 >= ascent.SMALLEST:
