@@ -9,6 +9,8 @@ from typing import Any, Literal
 from presets.language import Message
 
 Verdict = Literal["pass", "warn", "fail", "cannot tell"]
+# By what changes most of what is done next.
+ORDER: tuple[Verdict, ...] = ("fail", "warn", "cannot tell", "pass")
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,14 @@ def test_a_trial_that_went_on_is_judged_again(store: Store) -> None:
     assert again == reviewed(store, "round-1")
 
 
+def test_a_round_that_got_more_trials_is_judged_again(store: Store) -> None:
+    first = reviewed(store, "round-1")
+    planning.extend(store, "round-1", 2)
+    again = reviewed(store, "round-1", first)
+    assert "6 of 8 trials" in next(finding.message.text() for finding in again.findings if finding.check == "complete")
+    assert again == reviewed(store, "round-1")
+
+
 def test_noise_that_became_known_is_judged_with(store: Store) -> None:
     first = reviewed(store, "round-1")
     launch = launching.start(store, launching.propose(store, "round-1"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rounds import dismissing, planning, reviewing
-from rounds.finding import Finding
+from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ranked
 from state import trials
@@ -15,8 +15,6 @@ from state.dismissals import Dismissal
 from tui.charts.review_plot import CURVES
 
 DISMISSED = "dismissed"
-# By what changes most of what is done next.
-ORDER = ("fail", "warn", "cannot tell", "pass", DISMISSED)
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,17 @@ def reviewed(store: Store, name: str, known: Reviewed | None = None) -> Reviewed
         norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
         dismissed = dismissing.in_force(store, name, findings)
         again = Reviewed(name, basis, findings, planning.plan_of(store, name), records, direction, dismissed, norms)
-    ordered = sorted(again.findings, key=lambda finding: ORDER.index(again.verdict(finding)))
+    ordered = sorted(again.findings, key=lambda finding: (*ORDER, DISMISSED).index(again.verdict(finding)))
     return replace(again, findings=tuple(ordered))
 
 
 def _basis(store: Store, name: str) -> tuple[object, ...]:
-    """The results of the ended trials (their curves change no more), the noise between seeds, and the settings."""
-    ended = tuple(
+    """The trials with their results (of one that has ended the curves change no more), the noise between seeds, and the
+    settings."""
+    listed = tuple(
         (entry.id, entry.status, entry.reason, entry.best, entry.best_step, entry.final, entry.steps_done)
-        for entry in trials.trials(store, name)
         if entry.status in trials.ENDED
+        else (entry.id, entry.status)
+        for entry in trials.trials(store, name)
     )
-    return (str(store.project.root), store.project.settings, reviewing.noise(store), ended)
+    return (str(store.project.root), store.project.settings, reviewing.noise(store), listed)

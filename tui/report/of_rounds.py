@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.language import _, restored, say, told
 from rounds import dismissing, planning, reviewing
-from rounds.finding import Finding
+from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
 from rounds.record import GRADIENT_NORM, TrialRecord, ranked
 from rounds.review import review
@@ -31,7 +31,6 @@ LISTED = 25
 BEHIND = 150
 # Of a hyperparameter: a plot each, and no more than a page can carry.
 AXES = 12
-ORDER = ("fail", "warn", "cannot tell", "pass")
 
 
 def baselines(store: Store) -> Iterator[Part]:
