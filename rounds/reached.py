@@ -14,12 +14,12 @@ from state.launches import Launch
 
 @dataclass(frozen=True)
 class Reached:
-    """The mean of so many runs; None where none of them has a result. `fresh`: their seeds were drawn for launches. Of
-    one that is not, the single run is the one that the configuration was adopted for, which flatters it."""
+    """The mean of so many runs; None where none of them has a result. `selected`: it is the one run of several that the
+    configuration was chosen for, which flatters it."""
 
     value: float | None
     runs: int
-    fresh: bool
+    selected: bool
 
 
 def reached(store: Store, entry: Launch) -> Reached:
@@ -28,14 +28,13 @@ def reached(store: Store, entry: Launch) -> Reached:
     settings = configurations.configuration(store, entry.candidate).settings
     fresh = [run.best for run in launching.runs_of(store, settings) if run.status == "complete"]
     if found := _finite(fresh):
-        return Reached(fmean(found), len(found), fresh=True)
+        return Reached(fmean(found), len(found), selected=False)
     if selection := entry.evidence.get("selection"):
-        own = _finite([selection["best"]])
-    else:
-        sign = -1.0 if store.project.settings.direction == "max" else 1.0
-        listed = [run.best for run in trials.trials(store, entry.batch) if run.status == "complete"]
-        own = sorted(_finite(listed), key=lambda value: sign * value)[:1]
-    return Reached(own[0] if own else None, len(own), fresh=False)
+        # Of a launch that was not repeated.
+        return Reached(selection["best"], 1, selected=True)
+    listed = _finite([run.best for run in trials.trials(store, entry.batch) if run.status == "complete"])
+    best = (max if store.project.settings.direction == "max" else min)(listed, default=None)
+    return Reached(best, 0 if best is None else 1, selected=len(listed) > 1)
 
 
 def _finite(values: list[float | None]) -> list[float]:

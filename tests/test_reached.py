@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_before_any_launch_there_is_one_run(store: Store) -> None:
-    assert reached(store, launches.launches(store)[0]) == Reached(0.05, 1, fresh=False)
+    assert reached(store, launches.launches(store)[0]) == Reached(0.05, 1, selected=False)
 
 
 def test_fresh_runs_take_the_place_of_the_score_that_selected(store: Store) -> None:
@@ -38,8 +38,8 @@ def test_fresh_runs_take_the_place_of_the_score_that_selected(store: Store) -> N
         small_project.end(store, entry.id, 0.1 if entry.study == "candidate" else 0.25)
     launching.decide(store, launch.name, "adopt", "it is better")
     first, last = (reached(store, entry) for entry in launches.launches(store))
-    assert (first.value, first.runs, first.fresh) == (pytest.approx(0.25), 3, True)
-    assert (last.value, last.runs, last.fresh) == (pytest.approx(0.1), 3, True)
+    assert (first.value, first.runs, first.selected) == (pytest.approx(0.25), 3, False)
+    assert (last.value, last.runs, last.selected) == (pytest.approx(0.1), 3, False)
 
 
 def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
@@ -52,4 +52,4 @@ def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
 
 def test_one_that_was_not_repeated_has_the_run_that_selected_it(store: Store) -> None:
     launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
-    assert reached(store, launches.launches(store)[-1]) == Reached(0.04, 1, fresh=False)
+    assert reached(store, launches.launches(store)[-1]) == Reached(0.04, 1, selected=True)

@@ -52,7 +52,7 @@ def _launched(store: Store, entry: Launch, now: bool) -> Contender:
         entry.batch,
         say("the best now") if now else DECIDED[entry.decision],
         came_to.value,
-        not came_to.fresh and len(trials.trials(store, entry.batch)) != 1,
+        came_to.selected,
         configurations.configuration(store, entry.candidate).settings,
         f"launch {entry.batch}" if batch.kind == "launch" else "decisions",
         now,
