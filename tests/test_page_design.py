@@ -242,6 +242,10 @@ async def test_trials_are_listed_by_hand_and_kept_as_such(store: Store, values: 
             await wait_for_text(pilot, "Goal: trials by hand")
             assert "2 trials" in shown(page.app)
             assert "r role" not in lines(page.app)[-1]
+            await press(pilot, "g", "end", "enter")
+            await write(pilot, "99")
+            await wait_for_text(pilot, "These trials run as they are given.")
+            await press(pilot, "escape")
             await press(pilot, "g", "enter")
             await wait_for(
                 pilot, lambda: isinstance(page.focused, Field) and page.focused.value == f"{listed}; {rate}=0.2"

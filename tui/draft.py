@@ -191,6 +191,8 @@ def with_trials(draft: Draft, words: str) -> Draft:
 
 def with_steps(draft: Draft, store: Store, words: str) -> Draft:
     """The same round with trials of so many steps. Refuses what is no number, and a command that takes none."""
+    if draft.as_given:
+        raise DesignError("These trials run as they are given. Choose a goal that searches, then the number of steps.")
     if not words.isdecimal() or not int(words):
         raise DesignError("{answer}: type a whole number of steps.", answer=repr(words))
     base = planning.basis(store, draft.override).settings
