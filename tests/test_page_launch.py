@@ -196,6 +196,7 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
             small_project.end(store, entry.id, left[entry.study] + 0.001 * (entry.position % 3))
         await wait_for_text(pilot, "round-2-001: 0.501 on average, clearly worse, dropped")
         await wait_for_text(pilot, "round-2-002: 0.201 on average, goes on")
+        await wait_for_text(pilot, "a: adopt")
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
     assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"

@@ -47,6 +47,7 @@ class LaunchPage(Page):
         self._verdict: Verdict | None = None
         self._refused = ""
         self._judged: list[tuple[str, float | None]] = []
+        self._judging = False
         self._chosen: Choice | None = None
 
     def heading(self) -> Message:
@@ -76,7 +77,8 @@ class LaunchPage(Page):
         results = [(entry.status, entry.best) for entry in trials.trials(store, self._of)]
         if results != self._judged:
             self._verdict, self._refused, self._judged = None, "", results
-            if results and all(status in trials.ENDED for status, _best in results):
+            self._judging = bool(results) and all(status in trials.ENDED for status, _best in results)
+            if self._judging:
                 judge = partial(launching.judge, name=self._of)
                 self.behind(judge, self._judge, partial(self._judge, None), group="launch")
         self._show_verdict()
@@ -110,7 +112,7 @@ class LaunchPage(Page):
         self.refresh_bindings()
 
     def _judge(self, verdict: Verdict | None, refused: str = "") -> None:
-        self._verdict, self._refused = verdict, refused
+        self._verdict, self._refused, self._judging = verdict, refused, False
         self._show_verdict()
         self.refresh_bindings()
 
@@ -216,6 +218,8 @@ class LaunchPage(Page):
 
     def _show_verdict(self) -> None:
         parts = [Content(_("s: go on with these runs"))] if self._resting() else []
+        if self._judging:
+            parts.append(Content(_("Judging the runs")))
         if self._refused:
             parts.append(Content.styled(printable(self._refused), "bold"))
         verdict, decided, reason = self._verdict, self._decided(), ""
