@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,9 @@ CAP = 768 * MIB
 # Enough that 5 % of the examples, the largest size that the probe tries, is more than the cap allows.
 EXAMPLES, VALIDATION = 6400, 640
 MODELS = {"convolutional": ("resnet18", 64), "attention": ("deit_tiny_patch16_224", 96)}
-# Runs of the probe, and of each peer, which take longer and never time anything but Ludwig's rule.
-OURS, THEIRS = 10, 2
+# Runs of the probe that know of no other, such as know the answer of the one before, and of each peer, which never time
+# anything but Ludwig's rule.
+OURS, AGAIN, THEIRS = 10, 5, 2
 # The largest feasible size is known this closely.
 CLOSELY = 0.02
 # To reach: ours takes at most this share of the time of the fastest peer that comes so near to the largest size.
@@ -88,15 +90,15 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.probe", description="The batch-size probe against its peers.")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/probe.md")
-    parser.add_argument("--quick", action="store_true", help="three runs of the probe and one of each peer")
+    parser.add_argument("--quick", action="store_true", help="four runs of the probe and one of each peer")
     options = parser.parse_args(arguments)
     if not (PEERS / "bin/python").exists():
         sys.exit("The peers are not installed: make bench-probe")
     load, began = os.getloadavg()[0], time.monotonic()
-    ours, theirs = (3, 1) if options.quick else (OURS, THEIRS)
+    ours, again, theirs = (3, 1, 1) if options.quick else (OURS, AGAIN, THEIRS)
     with tempfile.TemporaryDirectory() as folder:
         written(Path(folder) / "data")
-        parts = [line for kind in MODELS for line in compared(Path(folder), kind, ours, theirs)]
+        parts = [line for kind in MODELS for line in compared(Path(folder), kind, ours, again, theirs)]
     text = "\n".join([*heading(load, time.monotonic() - began, options.quick), *parts, ""])
     print(text)
     if options.write:
@@ -141,7 +143,7 @@ def written(folder: Path) -> None:
         Image.fromarray(pixels.astype("uint8")).save(target / f"{place:05d}.png")
 
 
-def compared(folder: Path, kind: str, ours: int, theirs: int) -> Iterator[str]:
+def compared(folder: Path, kind: str, ours: int, again: int, theirs: int) -> Iterator[str]:
     """The table of one model."""
     name, size = MODELS[kind]
     folder = folder / kind
@@ -160,13 +162,19 @@ def compared(folder: Path, kind: str, ours: int, theirs: int) -> Iterator[str]:
     bench = dataclasses.replace(bench, limit=_asked(bench, "baseline") + CAP)
     runs = {"Tunebook": [probed(bench) for _ in range(ours)]}
     runs |= {title: [searched(bench, finder) for _ in range(theirs)] for finder, title in FINDERS.items()}
-    chosen = sorted({run.size for each in runs.values() for run in each if run.size})
+    told = repeated(bench, runs["Tunebook"][0], again)
+    chosen = sorted({run.size for each in (*runs.values(), told) for run in each if run.size})
     largest = largest_feasible(bench)
     survived = {each: trained(bench, each) for each in chosen}
     sizes = sorted({*chosen, largest, *(each for each in GRID if each <= largest)})
     rates = {int(each): rate for each, rate in _asked(bench, "rates", sizes=sizes).items()}
     choices = probed(bench, "--choose", str(speed.first_guess(EXAMPLES)))
     yield from table(kind, f"{name} at {size} pixels", runs, largest, rates, survived)
+    same = sum(one.size == other.size for one, other in pairwise([runs["Tunebook"][0], *told]))
+    yield (
+        "\nMeasured again, as in a project, where the probe is told what it recommended before: the same size "
+        f"{same} of {len(told)} times."
+    )
     yield (
         f"\nWith the choice of memory format, optimizer and threads before it, which no peer makes, the probe takes "
         f"{choices.process:.1f} s. Examples a second by size: "
@@ -240,6 +248,15 @@ def probed(bench: Bench, *options: str) -> Search:
     if done.returncode:
         return Search(None, failures, taken, result.get("measuring_seconds", taken), result["message"])
     return Search(result["recommended"], failures, taken, result["measuring_seconds"])
+
+
+def repeated(bench: Bench, first: Search, times: int) -> list[Search]:
+    """The probe again and again, each told the answer of the one before, as in a project."""
+    found = [first]
+    while len(found) <= times:
+        earlier = ("--earlier", str(found[-1].size)) if found[-1].size else ()
+        found.append(probed(bench, *earlier))
+    return found[1:]
 
 
 def searched(bench: Bench, finder: str) -> Search:

@@ -364,6 +364,14 @@ def test_measuring_again_keeps_the_decision_where_it_says_the_same(tmp_path: Pat
         assert flow.standing(store) == flow.Standing("batch_size")
 
 
+def test_a_size_that_was_recommended_before_is_said_to_be_that(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, limited_by="throughput", earlier=64)
+        assert "It was recommended before" in flow.ask(store, "batch_size").reason.text()
+        probed(store, limited_by="throughput", earlier=32)
+        assert "It was recommended before" not in flow.ask(store, "batch_size").reason.text()
+
+
 def test_the_table_is_counted_for_any_length(tmp_path: Path) -> None:
     """Ten steps at the recommended 64: as many examples at each size, or as many steps."""
     with set_up(tmp_path / "p", "batch_size") as store:

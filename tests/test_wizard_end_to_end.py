@@ -116,6 +116,23 @@ def test_a_model_that_does_not_exist_is_refused_by_the_probe_in_a_sentence(tmp_p
         assert flow.standing(store) == flow.Standing("batch_size", "probe")
 
 
+def test_a_probe_of_the_same_is_told_what_was_recommended_before(tmp_path: Path) -> None:
+    data = digits(tmp_path / "data", examples=100)
+    project = create(tmp_path / "project", Settings(task="image-classification", data=str(data)))
+    with open_store(project) as store:
+        advance_with_real_data(store)
+        flow.answer(store, "architecture", "test_resnet")
+        flow.answer(store, "weights", "scratch")
+        flow.answer(store, "optimizer", "sgd")
+        found = []
+        for _time in range(2):
+            id = probe.start(store, again=True)
+            wait_for(lambda id=id: not probe.running(project, id), "the probe ends")
+            found.append(probe.finish(store, id).result)
+    assert found[0]["earlier"] is None
+    assert found[1]["earlier"] == found[0]["recommended"]
+
+
 def advance_with_real_data(store: Store) -> None:
     id = inspection.start(store)
     wait_for(lambda: not inspection.progress(store.project, id).running, "the inspection ends")

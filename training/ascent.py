@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,8 +16,8 @@ REFINEMENTS = 2
 FAST_ENOUGH = 0.95
 # What was timed at another moment, beside other neighbours, may be the answer from this share of the best on.
 CLOSE = 0.5
-# Step times that lie so near a straight line over the batch size are taken to lie on it.
-STRAIGHT = 0.05
+# What a share of the best throughput differs by from one probe to the next, where cores are shared.
+NOISE = 0.03
 # A throughput that falls below this share of the best is no knee but one bad size, or a bad moment.
 FALL = 0.9
 # Beyond it CUDA kernels refuse to launch (a grid dimension has 16 bits).
@@ -153,23 +152,26 @@ def knee(rates: dict[int, float]) -> int | None:
 
 
 def rates_of(sizes: list[Size]) -> dict[int, float]:
-    """Examples a second of measured sizes, by batch size, with less chance in them than in each measured figure.
+    """Examples a second of measured sizes, by batch size."""
+    return {size.batch_size: size.throughput for size in sizes}
 
-    A step takes a fixed time and a time for each example. Where this is so of all sizes from CLOSE of the best
-    throughput on, within STRAIGHT, their figures are read off that line, in which the noise of single sizes cancels:
-    a size that is within 5 % of the best in one run is seldom not so in the next. In simulations of the whole ascent
-    with 1 % of noise between sizes that are timed side by side, ten runs agreed for 94 of 100 curves, and for 59 by the
-    single figures; with 2 % for 86 and 29. Where a size jumps out of the line (another kernel, a full cache), each
-    figure counts as it was measured.
+
+def saturation(rates: dict[int, float], earlier: int | None = None) -> int:
+    """The first size, of rising ones with their examples a second, that is within 5 % of the best throughput (G5).
+
+    How far the ascent went beyond the knee, by chance or for a comparison, does not change the answer. Neither does
+    NOISE change the `earlier` answer of a probe of the same: where a step takes a fixed time and a time for each
+    example, on more than half of all such curves some power of two lies within 1 % of that line, so that now it and now
+    its double would be the answer by chance alone; and each change means tuning again (G9).
     """
-    rates = {size.batch_size: size.throughput for size in sizes}
-    near = [size for size, rate in rates.items() if rate >= CLOSE * max(rates.values())]
-    if len(near) > 2:
-        fixed, each = statistics.linear_regression([1 / size for size in near], [1 / rates[size] for size in near])
-        line = {size: each + fixed / size for size in near}
-        if all(abs(seconds * rates[size] - 1) < STRAIGHT for size, seconds in line.items()):
-            rates |= {size: 1 / seconds for size, seconds in line.items()}
-    return rates
+    end = knee(rates) or max(rates)
+    if earlier in rates:
+        best = max(rate for size, rate in rates.items() if size <= max(end, earlier))
+        smaller = [rate for size, rate in rates.items() if size < earlier]
+        if rates[earlier] >= (FAST_ENOUGH - NOISE) * best and max(smaller, default=0) < (FAST_ENOUGH + NOISE) * best:
+            return earlier
+    rising = {size: rate for size, rate in rates.items() if size <= end}
+    return next(size for size, rate in rising.items() if rate >= FAST_ENOUGH * max(rising.values()))
 
 
 def compare(fitting: list[Size], again: Again) -> list[Size]:
@@ -221,19 +223,16 @@ def refine(measure: Callable[[int], Size], sizes: list[Size], budget: int) -> No
             return
 
 
-def recommend(sizes: list[Size], budget: int, ended_by: Limit) -> Recommendation | None:
-    """The largest feasible size, but none beyond the point where throughput stopped rising (G5); None if none fits."""
+def recommend(sizes: list[Size], budget: int, ended_by: Limit, earlier: int | None = None) -> Recommendation | None:
+    """The largest feasible size, but none beyond the point where throughput stopped rising (G5); None if none fits.
+    `earlier`: what a probe of the same recommended before."""
     fitting = sorted((size for size in sizes if size.fits(budget)), key=lambda size: size.batch_size)
     if not fitting:
         return None
-    rates = rates_of(fitting)
-    end = knee(rates) or fitting[-1].batch_size
-    # How far the ascent went beyond the knee, by chance or for a comparison, must not change the answer.
-    rising = {size: rate for size, rate in rates.items() if size <= end}
-    saturation = next(size for size, rate in rising.items() if rate >= FAST_ENOUGH * max(rising.values()))
+    enough = saturation(rates_of(fitting), earlier)
     largest = fitting[-1].batch_size
-    recommended = min(largest, saturation)
-    return Recommendation(recommended, largest, saturation, "throughput" if recommended < largest else ended_by)
+    recommended = min(largest, enough)
+    return Recommendation(recommended, largest, enough, "throughput" if recommended < largest else ended_by)
 
 
 def retimed(size: Size, seconds: float) -> Size:

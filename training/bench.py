@@ -87,9 +87,10 @@ class Bench:
             return found
         return Size(size, "out_of_memory" if found.out_of_memory else "failed", found.message)
 
-    def side_by_side(self, sizes: list[Size]) -> list[Size]:
-        """The sizes timed once more in turn: what a neighbour does to one of them, it does to all."""
-        found = self._attempt(lambda: self._side_by_side(sizes))
+    def side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:
+        """The sizes timed once more in turn, so that what a neighbour does to one of them, it does to all; until the
+        answer that follows from them is sure."""
+        found = self._attempt(lambda: self._side_by_side(sizes, answer))
         return sizes if isinstance(found, Failure) else found
 
     def check(self, size: int, folder: Path) -> Failure | None:
@@ -131,11 +132,15 @@ class Bench:
             end_to_end_seconds=whole.seconds,
         )
 
-    def _side_by_side(self, sizes: list[Size]) -> list[Size]:
+    def _side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:
         held = [self._longest(self.dataset.train, "train", size.batch_size) for size in sizes]
         steps = [lambda batch=batch: self._update(*batch) for batch in held]
-        times = timing.fastest(steps, self.device, [size.step_seconds or timing.SLICE for size in sizes])
-        return [ascent.retimed(size, seconds) for size, seconds in zip(sizes, times, strict=True)]
+
+        def retimed(seconds: list[float]) -> list[Size]:
+            return [ascent.retimed(size, each) for size, each in zip(sizes, seconds, strict=True)]
+
+        expected = [size.step_seconds or timing.SLICE for size in sizes]
+        return retimed(timing.in_turn(steps, self.device, expected, lambda seconds: answer(retimed(seconds))))
 
     def _batches(self, size: int) -> Generator[tuple[Inputs, Tensor], None, None]:
         """Batches as the run loads them, without an end."""

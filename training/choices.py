@@ -90,9 +90,9 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
             print(f"{key} cannot be tried here: {error}", file=sys.stderr, flush=True)
             continue
         neighbours = machine.Neighbours()
-        before, seconds = timing.fastest((best, other), device, [best.seconds, other.seconds])
+        before, seconds = timing.in_turn((best, other), device, [best.seconds, other.seconds], _pays)
         preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
-        kept = before >= GAIN * seconds and (before - seconds) * planned / size > preparation
+        kept = _pays([before, seconds]) and (before - seconds) * planned / size > preparation
         # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day.
         if key == "runtime.threads" and (neighbours.cores() or 0.0) > BUSY * machine.cores():
             kept = False
@@ -100,6 +100,12 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
         if kept:
             best = other
     return tried
+
+
+def _pays(seconds: list[float]) -> bool:
+    """Whether a step with the setting is enough faster than before."""
+    before, after = seconds
+    return before >= GAIN * after
 
 
 def _candidates(config: Config, device: torch.device) -> Iterator[tuple[str, Any]]:

@@ -57,8 +57,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--largest", type=int, help="try no larger size")
     parser.add_argument("--memory-cap", type=int, metavar="BYTES", help="memory that a run may take on the device")
     parser.add_argument("--choose", type=int, metavar="EXAMPLES", help="first choose how to run so many examples")
+    parser.add_argument("--earlier", type=int, metavar="SIZE", help="what was recommended before, for the same")
     options = parser.parse_args(arguments)
-    for name in ("largest", "memory_cap", "choose"):
+    for name in ("largest", "memory_cap", "choose", "earlier"):
         if (number := getattr(options, name)) is not None and number < 1:
             parser.error(f"--{name.replace('_', '-')}: {number}; allowed: at least 1")
     try:
@@ -196,7 +197,7 @@ def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
 def rescued(found: Found, ended_by: Limit, reason: str, message: str) -> dict[str, Any]:
     """The ending of a measurement that was cut short: the sizes that it measured before still hold."""
     budget = found.facts.get("memory_budget", 0)
-    best = ascent.recommend([*found.sizes.values()], budget, ended_by)
+    best = ascent.recommend([*found.sizes.values()], budget, ended_by, found.facts.get("earlier"))
     if best is not None:
         return _ending("complete", reason, {"message": message}) | dataclasses.asdict(best)
     if ended_by == "memory" and found.attempt:
@@ -232,7 +233,8 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
     neighbours = machine.Neighbours()
     try:
         stop.listen()
-        report({"facts": {"load_average": os.getloadavg()[0], "versions": record.versions()} | found.facts})
+        facts = {"load_average": os.getloadavg()[0], "versions": record.versions(), "earlier": options.earlier}
+        report({"facts": facts | found.facts})
         config = load(options.config)
         device = devices.choose(config)
         devices.prepare(config, device)
@@ -265,7 +267,8 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         report({"facts": {"memory_budget": budget, "memory_cap": options.memory_cap}})
         highest = ascent.cap(len(dataset.train), options.largest)
         try:
-            ending = probe(Fresh(bench, budget, found), highest, report, options.output / "check")
+            fresh = Fresh(bench, budget, found)
+            ending = probe(fresh, highest, report, options.output / "check", options.earlier)
         except Spent:
             ending = _ending(SPENT, SPENT, {})
         taken = found.facts.get("measuring_seconds", 0.0) + time.monotonic() - opened
@@ -307,11 +310,11 @@ class Fresh:
         self._spend(not measured.fits(self.budget))
         return measured
 
-    def side_by_side(self, sizes: list[Size]) -> list[Size]:
+    def side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:
         """As `Bench.side_by_side`."""
         if {size.batch_size for size in sizes} <= self._found.compared:
             return sizes
-        return self._there().side_by_side(sizes)
+        return self._there().side_by_side(sizes, answer)
 
     def check(self, size: int, folder: Path) -> Failure | None:
         """As `Bench.check`."""
@@ -328,8 +331,11 @@ class Fresh:
         self._spent = self._spent or (ran_out and self.device.type == "cpu")
 
 
-def probe(bench: Bench | Fresh, highest: ascent.Cap, report: Report, folder: Path) -> dict[str, Any]:
-    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending."""
+def probe(
+    bench: Bench | Fresh, highest: ascent.Cap, report: Report, folder: Path, earlier: int | None = None
+) -> dict[str, Any]:
+    """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending. `earlier`: what
+    was recommended before, for the same."""
 
     def attempt(size: int) -> Size:
         report({"phase": "size", "attempt": size})
@@ -339,16 +345,20 @@ def probe(bench: Bench | Fresh, highest: ascent.Cap, report: Report, folder: Pat
 
     def again(sizes: list[Size]) -> list[Size]:
         report({"phase": "compare"})
-        newer = bench.side_by_side(sizes)
+        newer = bench.side_by_side(sizes, answer)
         for size in newer:
             report({"size": dataclasses.asdict(size)})
         return newer
+
+    def answer(sizes: list[Size]) -> object:
+        rates = ascent.rates_of(sizes)
+        return ascent.saturation(rates, earlier), ascent.knee(rates) is None
 
     # A CUDA device is nobody else's.
     shared = bench.device.type != "cuda"
     sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None)
     fitting = sizes
-    while (best := ascent.recommend(fitting, bench.budget, ended_by)) is not None:
+    while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier)) is not None:
         report({"phase": "check", "attempt": best.recommended})
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None

@@ -62,7 +62,9 @@ def start(store: Store, *, again: bool = False) -> str:
     text = document.compose(values).as_string()
     cap = ("--memory-cap", str(about["memory_cap"])) if about["memory_cap"] else ()
     choose = ("--choose", str(speed.first_guess(about["examples"])))
-    command = ("training.probe", "--cache", str(store.project.cache), *cap, *choose, "--config")
+    before = measuring.fresh(store, KIND, about)
+    earlier = ("--earlier", str(before.result["recommended"])) if before is not None else ()
+    command = ("training.probe", "--cache", str(store.project.cache), *cap, *choose, *earlier, "--config")
     return measuring.begin(store, KIND, about, ("config.toml", text), command, again=again)
 
 
