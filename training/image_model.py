@@ -70,7 +70,8 @@ def _create(config: Config, facts: Facts) -> Any:
             del arguments["img_size"]
         except (AssertionError, ValueError) as error:
             raise _bad_image_size(config, error) from None
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
+            # A connection that breaks off raises errors of the HTTP library's own.
             if not hub:
                 raise
             allowed = phrase(

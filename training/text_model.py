@@ -144,7 +144,10 @@ def _from_checkpoint(settings: Any, config: Config) -> nn.Module:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except OSError as error:
+    except Exception as error:
+        # A connection that breaks off raises errors of the HTTP library's own.
+        if local and not isinstance(error, OSError):
+            raise
         reason = str(error).strip().splitlines()[0][:200]
         allowed = phrase("a checkpoint with weights in safetensors ({reason})", reason=reason)
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
