@@ -47,7 +47,7 @@ bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks
 	$(PIP) --quiet --upgrade --target .venv/ray 'ray[tune]>=2.50'
 	$(BIN)/python -m benchmarks.rounds --write
 
-bench-probe: .venv/.dev  ## the batch-size probe against Lightning, Accelerate and Ludwig's rule, into benchmarks/results/probe.md; some 20 minutes
+bench-probe: .venv/.dev  ## the batch-size probe against Lightning, Accelerate and Ludwig's rule, into benchmarks/results/probe.md; some 30 minutes
 	$(BIN)/python -m venv .venv/peers
 	$(BIN)/python -c "$$PEERS_SEE_OURS"
 	.venv/peers/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt 'lightning==2.6.6' 'accelerate==1.15.0'

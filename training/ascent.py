@@ -16,8 +16,8 @@ REFINEMENTS = 2
 FAST_ENOUGH = 0.95
 # What was timed at another moment, beside other neighbours, may be the answer from this share of the best on.
 CLOSE = 0.5
-# What a share of the best throughput differs by from one probe to the next, where cores are shared.
-NOISE = 0.03
+# What a share of the best throughput may differ by from one probe to the next, where cores are shared.
+NOISE = 0.05
 # A throughput that falls below this share of the best is no knee but one bad size, or a bad moment.
 FALL = 0.9
 # Beyond it CUDA kernels refuse to launch (a grid dimension has 16 bits).

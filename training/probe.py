@@ -41,8 +41,9 @@ from training.sentence import said, said_by
 from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
-# A dictionary with "facts" (of result.json), "size" (its line), "ending" (the rest of result.json), or a line of
-# progress.jsonl: a "phase" (fetch, choice, size, compare, check), and the size under way as "attempt".
+# A dictionary with "facts" (of result.json), "size" (its line), "compared" (batch sizes that were timed side by side),
+# "ending" (the rest of result.json), or a line of progress.jsonl: a "phase" (fetch, choice, size, compare, check), and
+# the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
 # In an ending: the process is of no more use, and another is to go on.
 SPENT = "spent"
@@ -167,14 +168,14 @@ def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None
                     phases.flush()
                 case {"size": line}:
                     size = Size(**line)
-                    if (known := found.sizes.get(size.batch_size)) == size:
+                    if found.sizes.get(size.batch_size) == size:
                         continue
-                    if known is not None and size.outcome == "measured":
-                        found.compared.add(size.batch_size)
                     found.sizes[size.batch_size] = size
                     lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                     lines.flush()
                     say(size)
+                case {"compared": sizes}:
+                    found.compared |= set(sizes)
                 case {"ending": reported}:
                     ending = reported
     return ending
@@ -295,12 +296,13 @@ class Spent(Exception):
 
 class Fresh:
     """A bench that knows what others have measured, and that measures nothing more once memory has run out in this
-    process: raises Spent instead. A device gives back what it took, and is never spent."""
+    process: raises Spent instead. Nor does it believe a check for which memory was short where it had measured before.
+    A device gives back what it took, and is never spent."""
 
     def __init__(self, bench: Bench, budget: int, found: Found):
         self.device, self.budget = bench.device, budget
         self._bench, self._found = bench, found
-        self._spent = False
+        self._used = self._spent = False
 
     def measure(self, size: int) -> Size:
         """As `Bench.measure`."""
@@ -318,13 +320,18 @@ class Fresh:
 
     def check(self, size: int, folder: Path) -> Failure | None:
         """As `Bench.check`."""
-        failure = self._there().check(size, folder)
+        used, bench = self._used, self._there()
+        failure = bench.check(size, folder)
         self._spend(failure is not None and failure.out_of_memory)
+        if used and self._spent:
+            # Buffers of larger sizes, which the libraries keep, may be what left too little.
+            raise Spent
         return failure
 
     def _there(self) -> Bench:
         if self._spent:
             raise Spent
+        self._used = True
         return self._bench
 
     def _spend(self, ran_out: bool) -> None:
@@ -348,6 +355,7 @@ def probe(
         newer = bench.side_by_side(sizes, answer)
         for size in newer:
             report({"size": dataclasses.asdict(size)})
+        report({"compared": [size.batch_size for size in newer]})
         return newer
 
     def answer(sizes: list[Size]) -> object:

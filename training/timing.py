@@ -30,7 +30,7 @@ REPEATS = 2
 # which it is enough.
 SLICE = 0.1
 ROUNDS = 3
-PATIENCE = 3.0
+PATIENCE = 2.0
 # So many times as many rounds as there are, drawn from them, show whether the answer hangs on a few of them: this share
 # must give it too.
 DRAWS, SURE = 40, 0.95
