@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from presets.language import Message, say
-from rounds.finding import Action, Finding
+from rounds.budget import FEWEST
+from rounds.finding import Action, Finding, Verdict
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, turned
 from rounds.statistics import best_of, quantile_of_best
@@ -27,7 +28,11 @@ def check(
     """A finding for each study: would more trials still change its answer? `noise`: deviation from run to run."""
     unit = noise_of(ended(records), direction, noise)
     studies = len(plan.studies)
-    return [_check_study(study.name, ended(records, study.name), direction, unit, studies) for study in plan.studies]
+    # A study that varies nothing has no space of which a few trials could miss the best part.
+    fewest = {study.name: FEWEST if study.dimensions else GOOD for study in plan.studies}
+    return [
+        _check_study(study, ended(records, study), direction, unit, studies, needed) for study, needed in fewest.items()
+    ]
 
 
 def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[str, float | int | None]]:
@@ -58,7 +63,12 @@ def _counts(total: int) -> list[int]:
 
 
 def _check_study(
-    study: str, records: Sequence[TrialRecord], direction: Direction, unit: float | None, studies: int
+    study: str,
+    records: Sequence[TrialRecord],
+    direction: Direction,
+    unit: float | None,
+    studies: int,
+    fewest: int,
 ) -> Finding:
     costs = sorted(cost(record, direction) for record in records)
     feasible = [value for value in costs if math.isfinite(value)]
@@ -87,15 +97,25 @@ def _check_study(
     good = sum(value - feasible[0] <= WITHIN * unit for value in feasible)
     figures |= {"good": good}
     enough = gain <= unit and good >= GOOD
-    message = _told(study, len(costs), gain, good, enough)
-    more = len(costs)
+    message, more = _told(study, len(costs), gain, good, enough), len(costs)
+    verdict: Verdict = "pass" if enough else "warn"
+    if enough and len(feasible) < fewest:
+        verdict, more = "cannot tell", fewest - len(feasible)
+        message = say(
+            "Study {study}: {good} of {feasible} feasible trials are as good as the best, within the noise; but so few "
+            "are not enough to conclude anything: it takes {fewest}.",
+            study=study,
+            good=good,
+            feasible=len(feasible),
+            fewest=fewest,
+        )
     action = Action(
         "more_trials",
         say("Add {more} trials to study {study}; the sequence goes on where it stopped.", more=more, study=study),
         # The studies of a round take turns.
         {"study": study, "trials": more * studies},
     )
-    return Finding(CHECK, "pass" if enough else "warn", message, RULE, figures, None if enough else action)
+    return Finding(CHECK, verdict, message, RULE, figures, None if verdict == "pass" else action)
 
 
 def _told(study: str, trials: int, gain: float, good: int, enough: bool) -> Message:

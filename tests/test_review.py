@@ -242,6 +242,16 @@ def test_a_flat_region_with_many_good_trials_is_enough() -> None:
     assert finding.action is None
 
 
+def test_a_few_trials_that_agree_conclude_nothing() -> None:
+    """As a round of three is said to before it runs (P5)."""
+    planned = searched(3)
+    (finding,) = points.check(planned, results(planned, lambda u: 1.0), "min", noise=0.1)
+    assert finding.verdict == "cannot tell"
+    assert "it takes 12" in finding.message.text()
+    assert finding.action is not None
+    assert finding.action.payload == {"study": "search", "trials": 9}
+
+
 def test_one_good_trial_among_many_bad_ones_is_not_enough() -> None:
     planned = searched(20)
     score = bowl(learning_rate=0.5, weight_decay=0.5)
