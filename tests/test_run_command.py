@@ -55,10 +55,10 @@ def run(folder: Path) -> tuple[int, dict[str, Any]]:
 
 
 def command_of(pid: int) -> psutil.Process:
-    """The command that a runner runs; the asking for versions is a child, too."""
+    """The command that a runner runs; the asking for versions is a child, too, and one that has ended has no words."""
     for child in psutil.Process(pid).children():
         with contextlib.suppress(psutil.Error):
-            if "script.py" in child.cmdline()[-1]:
+            if "script.py" in "".join(child.cmdline()[-1:]):
                 return child
     raise AssertionError("the command does not run")
 
