@@ -28,6 +28,9 @@ TYPED = ("12", "0.5", "abc", "[/b]", "中文", "{x}", "1e999", "-1", "0.1 1 log"
 POINTER = re.compile(rb"\x1b\]22;[a-z-]*\x07")
 FORBIDDEN = re.compile(rb"\x1b\[(?:\d+;)*5(?:;\d+)*m|\x07|\x1b\][02];|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]")
 
+# What gives the screen back to what was there before.
+GIVEN_BACK = b"\x1b[?1049l"
+
 
 def fuzz(steps: int, seed: int) -> str:
     """Press so many keys; returns what was done. Raises AssertionError where something went wrong."""
@@ -55,8 +58,10 @@ def _session(project: Project, chance: random.Random, steps: int) -> int:
             pressed.append(_step(session, chance))
             if step % BURST == 0 or step == steps:
                 session.wait_for_quiet(QUIET_SECONDS)
+                # It may take a moment to end after that.
+                leaving = GIVEN_BACK in session.sent
                 _check(session, pressed)
-                if session.process.poll() is not None:
+                if leaving or session.process.poll() is not None:
                     break
         else:
             session.resize(80, 24)

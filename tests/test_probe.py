@@ -424,7 +424,8 @@ def test_real_steps_on_real_digits_give_a_recommendation_under_a_cap(whole_digit
     assert result["threads"] == 1
     assert result["precision"] == "float32"
     phases = [json.loads(line) for line in (tmp_path / "probe/progress.jsonl").read_text().splitlines()]
-    assert [phase["phase"] for phase in phases] == ["size", "size", "compare", "check"]
+    # Sizes of which one is less than half as fast as the other need no comparison.
+    assert [phase["phase"] for phase in phases if phase["phase"] != "compare"] == ["size", "size", "check"]
     assert phases[-1]["attempt"] == result["recommended"]
 
 
