@@ -22,7 +22,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests import small_project, training_runs
-from training import ascent, machine, probe, timing
+from training import ascent, machine, probe, relay, timing
 from training.ascent import Cap, Size
 from training.bench import Failure
 
@@ -521,7 +521,7 @@ def own_signals() -> Iterator[None]:
 def test_what_was_measured_before_the_process_was_killed_still_counts(
     tmp_path: Path, number: signal.Signals, measured: int, expected: dict[str, Any]
 ) -> None:
-    def work(report: probe.Report, _found: probe.Found) -> None:
+    def work(report: probe.Report, _found: relay.Found) -> None:
         report({"facts": {"memory_budget": MIB}})
         for size in (8, 16)[:measured]:
             report(
@@ -572,7 +572,7 @@ def test_a_process_that_memory_ran_out_in_measures_nothing_more(
 ) -> None:
     done = tmp_path / "done"
 
-    def work(report: probe.Report, found: probe.Found) -> None:
+    def work(report: probe.Report, found: relay.Found) -> None:
         report({"facts": {"memory_budget": card * MIB}})
         # Far more beyond 32 than the prediction of the next size can know.
         measure = bench(lambda size: size * (1 if size <= 32 or card > 64 else 10) * MIB, card * MIB)
@@ -596,8 +596,8 @@ def test_a_process_that_memory_ran_out_in_measures_nothing_more(
             check=check,
         )
         try:
-            ending = probe.probe(probe.Fresh(fake, card * MIB, found), Cap(64, "data"), report, tmp_path / "check")
-        except probe.Spent:
+            ending = probe.probe(relay.Fresh(fake, card * MIB, found), Cap(64, "data"), report, tmp_path / "check")
+        except relay.Spent:
             ending = {"status": probe.SPENT, "reason": ""}
         report({"ending": ending})
 

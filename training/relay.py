@@ -1,0 +1,69 @@
+"""Measuring by one process after another: each knows what those before it found, and says when it is of no more use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training.ascent import Size
+from training.bench import Bench, Failure
+
+
+@dataclass
+class Found:
+    """What children have reported; `compared`: the sizes that were timed again beside others."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[int, Size] = field(default_factory=dict)
+    compared: set[int] = field(default_factory=set)
+    attempt: int | None = None
+
+
+class Spent(Exception):
+    """There is more to measure, but not by this process."""
+
+
+class Fresh:
+    """A bench that knows what others have measured, and that measures nothing more once memory has run out in this
+    process: raises Spent instead. Nor does it believe a check for which memory was short where it had measured before.
+    A device gives back what it took, and is never spent."""
+
+    def __init__(self, bench: Bench, budget: int, found: Found):
+        self.device, self.budget = bench.device, budget
+        self._bench, self._found = bench, found
+        self._used = self._spent = False
+
+    def measure(self, size: int) -> Size:
+        """As `Bench.measure`."""
+        if (known := self._found.sizes.get(size)) is not None:
+            return known
+        measured = self._there().measure(size)
+        self._spend(not measured.fits(self.budget))
+        return measured
+
+    def side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:
+        """As `Bench.side_by_side`."""
+        if {size.batch_size for size in sizes} <= self._found.compared:
+            return sizes
+        return self._there().side_by_side(sizes, answer)
+
+    def check(self, size: int, folder: Path) -> Failure | None:
+        """As `Bench.check`."""
+        used, bench = self._used, self._there()
+        failure = bench.check(size, folder)
+        self._spend(failure is not None and failure.out_of_memory)
+        if used and self._spent:
+            # Buffers of larger sizes, which the libraries keep, may be what left too little.
+            raise Spent
+        return failure
+
+    def _there(self) -> Bench:
+        if self._spent:
+            raise Spent
+        self._used = True
+        return self._bench
+
+    def _spend(self, ran_out: bool) -> None:
+        self._spent = self._spent or (ran_out and self.device.type == "cpu")
