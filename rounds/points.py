@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from presets.language import Message, say
 from rounds.budget import FEWEST
 from rounds.finding import Action, Finding, Verdict
-from rounds.plan import RoundPlan
+from rounds.plan import RoundPlan, Study
 from rounds.record import Direction, TrialRecord, cost, ended, turned
 from rounds.statistics import best_of, quantile_of_best
 from rounds.symptoms import noise_of
@@ -28,11 +28,7 @@ def check(
     """A finding for each study: would more trials still change its answer? `noise`: deviation from run to run."""
     unit = noise_of(ended(records), direction, noise)
     studies = len(plan.studies)
-    # A study that varies nothing has no space of which a few trials could miss the best part.
-    fewest = {study.name: FEWEST if study.dimensions else GOOD for study in plan.studies}
-    return [
-        _check_study(study, ended(records, study), direction, unit, studies, needed) for study, needed in fewest.items()
-    ]
+    return [_check_study(study, ended(records, study.name), direction, unit, studies) for study in plan.studies]
 
 
 def progress(records: Sequence[TrialRecord], direction: Direction) -> list[dict[str, float | int | None]]:
@@ -63,13 +59,11 @@ def _counts(total: int) -> list[int]:
 
 
 def _check_study(
-    study: str,
-    records: Sequence[TrialRecord],
-    direction: Direction,
-    unit: float | None,
-    studies: int,
-    fewest: int,
+    of: Study, records: Sequence[TrialRecord], direction: Direction, unit: float | None, studies: int
 ) -> Finding:
+    study = of.name
+    # A study that varies nothing has no space of which a few trials could miss the best part.
+    fewest = FEWEST if of.dimensions else GOOD
     costs = sorted(cost(record, direction) for record in records)
     feasible = [value for value in costs if math.isfinite(value)]
     figures = {"study": study, "trials": len(costs), "feasible": len(feasible), "unit": unit}
