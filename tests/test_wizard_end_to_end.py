@@ -105,10 +105,7 @@ def test_a_model_that_does_not_exist_is_refused_by_the_probe_in_a_sentence(tmp_p
     data = digits(tmp_path / "data", examples=100)
     project = create(tmp_path / "project", Settings(task="image-classification", data=str(data)))
     with open_store(project) as store:
-        advance_with_real_data(store)
-        flow.answer(store, "architecture", "resnet_of_mine")
-        flow.answer(store, "weights", "scratch")
-        flow.answer(store, "optimizer", "sgd")
+        advance_to_the_probe(store, "resnet_of_mine")
         id = probe.start(store)
         wait_for(lambda: not probe.running(project, id), "the probe ends")
         with pytest.raises(Refusal, match="resnet_of_mine"):
@@ -120,10 +117,7 @@ def test_a_probe_of_the_same_is_told_what_was_recommended_before(tmp_path: Path)
     data = digits(tmp_path / "data", examples=100)
     project = create(tmp_path / "project", Settings(task="image-classification", data=str(data)))
     with open_store(project) as store:
-        advance_with_real_data(store)
-        flow.answer(store, "architecture", "test_resnet")
-        flow.answer(store, "weights", "scratch")
-        flow.answer(store, "optimizer", "sgd")
+        advance_to_the_probe(store, "test_resnet")
         found = []
         for _time in range(2):
             id = probe.start(store, again=True)
@@ -131,6 +125,13 @@ def test_a_probe_of_the_same_is_told_what_was_recommended_before(tmp_path: Path)
             found.append(probe.finish(store, id).result)
     assert found[0]["earlier"] is None
     assert found[1]["earlier"] == found[0]["recommended"]
+
+
+def advance_to_the_probe(store: Store, architecture: str) -> None:
+    advance_with_real_data(store)
+    flow.answer(store, "architecture", architecture)
+    flow.answer(store, "weights", "scratch")
+    flow.answer(store, "optimizer", "sgd")
 
 
 def advance_with_real_data(store: Store) -> None:
