@@ -104,9 +104,8 @@ def polished(rounds: Sequence[Sequence[float]]) -> list[float]:
 
     A time is taken to be that of the kind, times how slow the round was, times chance; medians of the logarithms in
     turn over rounds and kinds find both (Tukey's median polish, Exploratory Data Analysis, 1977). What slows down whole
-    rounds cancels, and one bad moment counts for nothing. The figures are those of the fastest round. On two cores that
-    neighbours shared, where steps of one kind varied by a quarter, shares of the best throughput by eight rounds varied
-    by 1 %, and by the fastest round of each kind by 4 %.
+    rounds cancels, and one bad moment counts for nothing; the fastest round of each kind alone would compare moments
+    that differ. The figures are those of the fastest round.
     """
     left = [[math.log(each) for each in times] for times in rounds]
     of_round, of_kind = [0.0] * len(left), [0.0] * len(left[0])
