@@ -30,6 +30,8 @@ SHORTEST_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 # A size that gains less is no faster; two of them in a row end the ascent (engine.md 1.3).
 GAIN, PATIENCE = 1.05, 2
+# What a share of the best throughput may differ by from one probe to the next, where cores are shared.
+NOISE = 0.05
 RATE = "examples_per_second"
 
 
@@ -69,17 +71,23 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             break
     return {
         "status": "complete",
-        **recommend(lines, limit),
+        **recommend(lines, limit, asked.get("earlier")),
+        "earlier": asked.get("earlier"),
         "device": asked["device"],
         "precision": "",
         "seconds": round(time.monotonic() - began, 1),
     }
 
 
-def recommend(lines: Sequence[Mapping[str, Any]], limit: str) -> dict[str, Any]:
-    """The smallest size within 5 % of the best throughput, which is worth no more than that."""
-    best = max(line[RATE] for line in lines)
-    saturation = next(line["batch_size"] for line in lines if line[RATE] * GAIN >= best)
+def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | None = None) -> dict[str, Any]:
+    """The smallest size within 5 % of the best throughput, which is worth no more than that. `earlier`: what a probe of
+    the same recommended, and what NOISE alone does not change, as each change means tuning again (G9)."""
+    rates = {line["batch_size"]: line[RATE] for line in lines}
+    best = max(rates.values())
+    saturation = next(size for size, rate in rates.items() if rate * GAIN >= best)
+    if earlier in rates and rates[earlier] * (GAIN + NOISE) >= best:
+        # A smaller one that is the fastest of all speaks against it.
+        saturation = earlier if max(rates, key=rates.__getitem__) >= earlier else saturation
     return {
         "recommended": saturation,
         "largest_feasible": lines[-1]["batch_size"],

@@ -411,6 +411,11 @@ def test_batch_sizes_are_measured_with_the_command_itself(tmp_path: Path, code: 
         assert question.table is not None
         assert [row[1] for row in question.table.rows] == ["404", "804", "1,604", "3,204"]
         assert "A batch of 64 does not fit: exit code 1" in " ".join(m.text() for m in question.evidence)
+        # Measured again, it is told what was recommended, which chance alone is not to change.
+        probe.start(store, again=True)
+        wait_for_probe(store)
+        again = probe.known(store)
+        assert (again.result["earlier"], again.result["recommended"]) == (32, 32)
         flow.answer(store, "batch_size", 16)
         assert flow.standing(store) == flow.Standing("baseline", "baseline")
         batch = configurations.configuration(store, baseline.plan(store).configuration)

@@ -54,3 +54,22 @@ def test_the_smallest_size_within_five_percent_of_the_best_is_recommended(
 ) -> None:
     found = recommend(lines(*rates), limit)
     assert (found["recommended"], found["limited_by"]) == (size, by)
+
+
+@pytest.mark.parametrize(
+    ("rates", "earlier", "size"),
+    [
+        # Within the noise of the line, from either side.
+        ((100, 196, 200), 4, 4),
+        ((100, 188, 205), 2, 2),
+        # The figures speak against it: it is far slower than the best, or a smaller one is faster.
+        ((100, 180, 205), 2, 4),
+        ((100, 200, 195), 4, 2),
+        # It was not measured this time.
+        ((100, 196, 200), 8, 2),
+    ],
+)
+def test_chance_alone_does_not_change_what_was_recommended_before(
+    rates: tuple[float, ...], earlier: int, size: int
+) -> None:
+    assert recommend(lines(*rates), "cap", earlier)["recommended"] == size

@@ -63,12 +63,14 @@ def start(store: Store) -> str:
         output = files.make_folder(folder / f"size-{size}" / run_command.OUTPUT)
         command = pipeline.fill(there, {**values, pipeline.BATCH_SIZE: size}, output, folder / f"size-{size}" / "input")
         planned.append({"command": command, "output": str(output)})
+    before = measuring.fresh(store, KIND, about)
     asked = {
         "sizes": sizes,
         "runs": planned,
         "directory": str(there.directory),
         "metric": store.project.settings.metric,
         "device": about["device"],
+        "earlier": before.result["recommended"] if before is not None else None,
     }
     files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))
     files.write_atomically(folder / measuring.SUBJECT, json.dumps(about, ensure_ascii=False))
@@ -105,7 +107,7 @@ def ask(store: Store) -> Question:
         return _ask_unmeasured(store, size)
     lines = [line for line in found.result["sizes"] if line["outcome"] == "measured"]
     best = int(found.result["recommended"])
-    reason = _reason(str(found.result["limited_by"]), quantity.throughput(_rate(lines, best)))
+    reason = _reason(found.result, quantity.throughput(_rate(lines, best)))
     # Without a number of steps in the command nobody can keep it the same: a script that counts epochs makes fewer.
     kept = size if _counts_epochs(store) and any(line["batch_size"] == size < best for line in lines) else None
     return Question(
@@ -211,12 +213,18 @@ def _evidence(found: Measurement) -> Iterator[Message]:
     )
 
 
-def _reason(limit: str, speed: Message) -> Message:
-    match limit:
+def _reason(result: dict[str, Any], speed: Message) -> Message:
+    match result["limited_by"]:
         case "cap":
             return say("The largest size that was tried; {speed}, and throughput still rises.", speed=speed)
         case "memory" | "error":
             return say("The largest size before one that failed with an error; {speed}.", speed=speed)
+        case _ if result.get("earlier") == result["recommended"]:
+            return say(
+                "{speed}: as fast as it gets, as far as that can be told. It was recommended before, and these figures "
+                "do not speak against it; another size would mean tuning again.",
+                speed=speed,
+            )
         case _:
             return say(
                 "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
