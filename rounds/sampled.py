@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
+from presets import sampling
 from presets.language import say
 from rounds.finding import Action, Finding
 
 CHECK, RULE = "evaluation", "P16"
 # A difference of more than so many standard errors is no chance.
 CLEAR = 2.0
-# Evaluation that takes more of the time than this is worth a sample; it is to come to the second.
-SHARE, WANTED = 0.2, 0.1
-# An error rate of 10 % has a standard error of 1 % on so many examples; fewer are no measure (our judgement).
-FEWEST = 1000
+# Evaluation that takes more of the time than this is worth a sample.
+SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def unsampled(shares: Iterable[float], total: int) -> Finding:
     known = list(shares)
     share = median(known) if known else None
     figures = {"total": total, "share": share}
-    examples = max(FEWEST, math.ceil(total * WANTED / share)) if share else total
-    if share is None or share <= SHARE or examples > total / 2:
+    examples = sampling.examples(total, share, SHARE) if share else 0
+    if share is None or not examples:
         message = say("Every evaluation takes the whole validation split: there is no sample to hold against it.")
         return Finding(CHECK, "pass", message, RULE, figures)
     message = say(

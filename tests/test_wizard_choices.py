@@ -10,13 +10,25 @@ from typing import Any
 
 import pytest
 
-from presets import catalogue
+from presets import catalogue, sampling
 from presets.language import restored
-from state import decisions, measurements, project
+from state import configurations, decisions, measurements, project
 from state.errors import Refusal
 from tests.set_up import DIGITS, SPAM, advance, changed, make, probed, set_up, size
 from training.config import SECTIONS
-from wizard import architecture, batch_size, configuration, flow, initial, optimizer, probe, quantity, speed, steps
+from wizard import (
+    architecture,
+    baseline,
+    batch_size,
+    configuration,
+    flow,
+    initial,
+    optimizer,
+    probe,
+    quantity,
+    speed,
+    steps,
+)
 from wizard.machine import Device, at_hand
 from wizard.question import Question
 
@@ -440,6 +452,31 @@ def test_the_number_of_steps_is_offered_by_passes_and_time_against_the_budget(tm
         trial = steps.trial_seconds(store, 680)
         assert 680 * step < trial < 680 * step * 1.3
         assert rows[1]["a round of 20"] == quantity.duration(steps.round_seconds(store, 680)).text()
+
+
+def test_where_evaluating_would_take_longer_than_training_it_takes_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short run on few examples, with samples allowed to be as small."""
+    with set_up(tmp_path / "p", "steps") as store:
+        whole = steps.trial_seconds(store, 20)
+        assert "training.evaluation_examples" not in steps.settle(store, flow.ask(store, "steps"), 20).settings
+        monkeypatch.setattr(sampling, "FEWEST", 50)
+        question = flow.ask(store, "steps")
+        assert "Each evaluation on the way" not in " ".join(entry.text() for entry in question.evidence)
+        # 40 evaluations of 360 come to 4,800 training examples, beside 1,280.
+        settled = steps.settle(store, question, 20)
+        assert settled.settings["training.evaluation_examples"] == 50
+        assert settled.reason.text().endswith("Evaluations on the way take 50 of 360 validation examples.")
+        assert 20 * probe.step_seconds(probe.known(store), 64) < steps.trial_seconds(store, 20) < 0.7 * whole
+        store.project = project.change(store.project, budget_hours=0.01)
+        question = flow.ask(store, "steps")
+        assert question.recommended is not None
+        chosen = steps.settle(store, question, question.recommended).settings["training.evaluation_examples"]
+        assert f"takes {chosen} of them" in " ".join(entry.text() for entry in question.evidence)
+        flow.answer(store, "steps", question.recommended)
+        plan = configurations.configuration(store, baseline.plan(store).configuration)
+        assert plan.settings["training.evaluation_examples"] == chosen
 
 
 def test_the_recommended_length_lets_a_round_fit_into_a_quarter_of_the_budget(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from wizard import chance, configuration, inspection, measuring, scaling
 from wizard.inspection import Progress
 
 ONE_BATCH, SHUFFLE, LENGTH, BATCH_SIZE = "one-batch", "shuffle", "length", "batch-size"
-LENGTHS = ("training.steps", "training.evaluate_every")
+LENGTHS = ("training.steps", "training.evaluate_every", "training.evaluation_examples")
 
 
 def start(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str:

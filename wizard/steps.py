@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
+from presets import sampling
 from presets.language import Message, say
 from state.database import Store
 from state.decisions import Decision
@@ -22,6 +24,8 @@ SHORTER, LONGER = 1 / 3, 3
 FEWEST = 20
 # An evaluation is a forward pass only, about a third of a training step.
 FORWARD_SHARE = 1 / 3
+# Where evaluating would take longer than training does, a sample is taken at once; a review may propose one for less.
+WORTH = 0.5
 
 
 def ask(store: Store) -> Question:
@@ -59,6 +63,7 @@ def ask(store: Store) -> Question:
                 allowed=quantity.duration(allowed),
                 hours=speed.day_hours(store),
             ),
+            *_sampled(store, best),
             *(checks.verdict(said) for said in (known, compared(store)) if said is not None),
         ),
         options=(
@@ -76,7 +81,7 @@ def ask(store: Store) -> Question:
 
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:
-    """The number of steps, with 40 evaluations on the way."""
+    """The number of steps, with 40 evaluations on the way, of a sample where all would take too long (P16)."""
     if chosen == MEASURE:
         return Settled({}, checks.about(checks.LENGTH), lambda: checks.start(store, checks.LENGTH, provisional(store)))
     if chosen == COMPARE:
@@ -89,6 +94,14 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if steps != question.recommended:
         reason = say("chosen by hand: {note}", note=_note(store, steps, round_seconds(store, steps)))
     settings = {"training.steps": steps, "training.evaluate_every": every(steps)}
+    if examples := _sample(store, steps):
+        settings["training.evaluation_examples"] = examples
+        reason = say(
+            "{reason} Evaluations on the way take {examples} of {total} validation examples.",
+            reason=reason,
+            examples=examples,
+            total=inspection.examples(store, "validation"),
+        )
     return Settled(settings, reason)
 
 
@@ -112,7 +125,7 @@ def provisional(store: Store) -> dict[str, Any]:
     """The longest run that the sweep tries: the longest that is offered by the first guess."""
     batch = configuration.current(store)["training.batch_size"]
     longest = _rounded(max(FEWEST, _first_guess(store) * LONGER / batch))
-    return {"training.steps": longest, "training.evaluate_every": every(longest)}
+    return {"training.steps": longest, "training.evaluate_every": every(longest), "training.evaluation_examples": 0}
 
 
 def undecided(store: Store) -> dict[str, Any]:
@@ -186,8 +199,8 @@ def planned_examples(store: Store) -> int:
 
 def trial_seconds(store: Store, steps: int) -> float:
     """Time of one trial with its evaluations, by the probe; without the start of the process."""
-    step, evaluation = _times(store)
-    return steps * step + steps / every(steps) * evaluation
+    step, _evaluation = _times(store)
+    return steps * step + _looking(store, steps, steps / every(steps))
 
 
 def round_seconds(store: Store, steps: int) -> float:
@@ -200,6 +213,44 @@ def _times(store: Store) -> tuple[float, float]:
     batch = configuration.current(store)["training.batch_size"]
     step = probe.step_seconds(probe.known(store), batch)
     return step, inspection.examples(store, "validation") / batch * step * FORWARD_SHARE
+
+
+def _looking(store: Store, steps: int, times: float) -> float:
+    """Seconds that a trial of so many steps evaluates, so many times on the way; what a sample has chosen is evaluated
+    on all in the end."""
+    _step, evaluation = _times(store)
+    if not (taken := _sample(store, steps)):
+        return times * evaluation
+    chosen = configuration.current(store)["training.keep_checkpoints"] + 1
+    return (times * taken / inspection.examples(store, "validation") + chosen) * evaluation
+
+
+def _sample(store: Store, steps: int) -> int:
+    """The validation examples that an evaluation on the way takes; 0: all."""
+    step, evaluation = _times(store)
+    return sampling.examples(inspection.examples(store, "validation"), _share(steps * step, evaluation), WORTH)
+
+
+def _share(training: float, evaluation: float) -> float:
+    """The share of a trial that 40 evaluations take, given seconds of training and of one of them."""
+    return EVALUATIONS * evaluation / (training + EVALUATIONS * evaluation)
+
+
+def _sampled(store: Store, steps: int) -> Iterator[Message]:
+    """Why evaluations take a sample, where they do."""
+    if not (examples := _sample(store, steps)):
+        return
+    step, evaluation = _times(store)
+    yield say(
+        "Evaluating all {total} validation examples {times} times would take {share:.0%} of the time of a trial of "
+        "{steps} steps. Each evaluation on the way takes {examples} of them, always the same and of each class its "
+        "share; the best checkpoints, and so every result, are evaluated on all.",
+        total=inspection.examples(store, "validation"),
+        times=EVALUATIONS,
+        share=_share(steps * step, evaluation),
+        steps=steps,
+        examples=examples,
+    )
 
 
 def _turns(store: Store) -> int:
@@ -226,9 +277,10 @@ def _lengths(store: Store, batch: int, allowed: float) -> tuple[list[int], int]:
         return lengths, middle
     if round_seconds(store, short) <= allowed:
         return lengths, short
-    step, evaluation = _times(store)
+    step, _evaluation = _times(store)
     a_pass = math.ceil(inspection.examples(store) / batch)
-    fitting = max(int((allowed / _turns(store) - EVALUATIONS * evaluation) / step), FEWEST, a_pass)
+    # A still shorter run evaluates no more than the shortest.
+    fitting = max(int((allowed / _turns(store) - _looking(store, short, EVALUATIONS)) / step), FEWEST, a_pass)
     return sorted({fitting, *lengths}), fitting
 
 
