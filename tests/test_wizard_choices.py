@@ -467,7 +467,7 @@ def test_where_evaluating_would_take_longer_than_training_it_takes_a_sample(
         # 40 evaluations of 360 come to 4,800 training examples, beside 1,280.
         settled = steps.settle(store, question, 20)
         assert settled.settings["training.evaluation_examples"] == 50
-        assert settled.reason.text().endswith("Evaluations on the way take 50 of 360 validation examples.")
+        assert settled.reason.text().endswith("; an evaluation on the way takes 50 of 360 validation examples")
         assert 20 * probe.step_seconds(probe.known(store), 64) < steps.trial_seconds(store, 20) < 0.7 * whole
         store.project = project.change(store.project, budget_hours=0.01)
         question = flow.ask(store, "steps")

@@ -15,7 +15,7 @@ from state.errors import Refusal
 from state.project import open_project
 from state.store import open_store
 from tests.set_up import DIGITS, SPAM, advance, inspected, make, probed, set_up
-from wizard import baseline, configuration, flow
+from wizard import baseline, configuration, flow, inspection
 
 
 def settings(store: Any) -> dict[str, Any]:
@@ -240,3 +240,24 @@ def test_a_baseline_is_planned_once_for_a_configuration_and_anew_for_another(tmp
         flow.answer(store, "steps", 50)
         assert flow.standing(store) == flow.Standing("baseline", "baseline")
         assert baseline.plan(store).name != first.name
+
+
+@pytest.mark.parametrize("step", ["data", "architecture", "batch_size", "steps"])
+def test_a_question_looks_at_the_data_once_and_the_next_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Of many thousand files a look takes a moment, and a question may ask a hundred times."""
+    with set_up(tmp_path / "p", step) as store:
+        looks: list[Path] = []
+        really = inspection._digest
+
+        def look(path: Path) -> str:
+            looks.append(path)
+            return really(path)
+
+        monkeypatch.setattr(inspection, "_digest", look)
+        question = flow.ask(store, step)
+        assert looks == [store.project.data]
+        assert question.recommended is not None
+        flow.answer(store, step, question.recommended)
+        assert looks == [store.project.data] * 2

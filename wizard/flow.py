@@ -84,6 +84,7 @@ _OWN_STEPS = {
 }
 
 
+@inspection.looking_once()
 def standing(store: Store) -> Standing:
     """Where the set-up stands: the first step that is not decided, or whose decision no longer stands."""
     for step in steps_of(store):
@@ -93,6 +94,7 @@ def standing(store: Store) -> Standing:
     return Standing(None)
 
 
+@inspection.looking_once()
 def work(store: Store, step: str) -> Literal["", "inspection", "probe", "baseline", "check"]:
     """The long work that goes before the question of a step: what it needs, or what is measured for it once more."""
     now = standing(store)
@@ -101,12 +103,14 @@ def work(store: Store, step: str) -> Literal["", "inspection", "probe", "baselin
     return "probe" if step == "batch_size" and probe.under_way(store) else ""
 
 
+@inspection.looking_once()
 def ask(store: Store, step: str) -> Question:
     """The question of a step, with its evidence. Refuses where something must be decided or measured first."""
     _check_turn(store, step)
     return _step(store, step).ask(store)
 
 
+@inspection.looking_once()
 def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
     """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it.
 

@@ -90,18 +90,21 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     steps = int(chosen)
     if steps < 1:
         raise Refusal("{steps}: a run takes at least 1 step.", steps=steps)
-    reason = question.reason
-    if steps != question.recommended:
-        reason = say("chosen by hand: {note}", note=_note(store, steps, round_seconds(store, steps)))
     settings = {"training.steps": steps, "training.evaluate_every": every(steps)}
-    if examples := _sample(store, steps):
+    examples = _sample(store, steps)
+    if examples:
         settings["training.evaluation_examples"] = examples
-        reason = say(
-            "{reason} Evaluations on the way take {examples} of {total} validation examples.",
-            reason=reason,
-            examples=examples,
-            total=inspection.examples(store, "validation"),
-        )
+    if steps == question.recommended:
+        return Settled(settings, question.reason)
+    note = _note(store, steps, round_seconds(store, steps))
+    if not examples:
+        return Settled(settings, say("chosen by hand: {note}", note=note))
+    reason = say(
+        "chosen by hand: {note}; an evaluation on the way takes {examples} of {total} validation examples",
+        note=note,
+        examples=examples,
+        total=inspection.examples(store, "validation"),
+    )
     return Settled(settings, reason)
 
 
