@@ -24,7 +24,7 @@ from tests import set_up
 from training import config
 from tui import demo, main
 from tui.session import Session
-from wizard import flow, steps
+from wizard import flow, pace
 
 
 def tunebook(root: Path, *words: str) -> int:
@@ -143,8 +143,8 @@ def test_in_the_screens_too_a_round_takes_minutes(tmp_path: Path) -> None:
         set_up.advance(store, "steps")
         chosen = flow.ask(store, "steps").recommended
         assert isinstance(chosen, int)
-        assert steps.round_seconds(store, chosen) <= 270
-        assert steps.round_seconds(store, 3 * chosen) > 270
+        assert pace.round_seconds(pace.known(store), chosen) <= 270
+        assert pace.round_seconds(pace.known(store), 3 * chosen) > 270
 
 
 def test_status_and_decisions_of_the_finished_project(

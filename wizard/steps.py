@@ -6,42 +6,33 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from presets import sampling
 from presets.language import Message, say
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
 from state.measurements import Measurement
-from wizard import checks, configuration, inspection, machine, optimizer, probe, quantity, scaling, speed
+from wizard import checks, configuration, inspection, optimizer, pace, probe, quantity, scaling, speed
+from wizard.pace import Pace
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "steps"
 MEASURE, COMPARE = "measure", "batch-size"
-EVALUATIONS = 40
 # Rates of the sweep, two of them beyond its boundary at the most.
 SWEEP_RATES = 7
 SHORTER, LONGER = 1 / 3, 3
 FEWEST = 20
-# An evaluation is a forward pass only, about a third of a training step.
-FORWARD_SHARE = 1 / 3
-# Where evaluating would take longer than training does, a sample is taken at once; a review may propose one for less.
-WORTH = 0.5
 
 
 def ask(store: Store) -> Question:
     """Some lengths with their passes over the data, the time of a trial and of a round, against the budget."""
-    batch = configuration.current(store)["training.batch_size"]
-    found = probe.known(store)
-    examples = inspection.examples(store)
-    device = machine.at_hand(configuration.current(store)["runtime.device"])
-    allowed = speed.allowed_seconds(store)
-    lengths, best = _lengths(store, batch, allowed)
+    now, allowed = pace.known(store), speed.allowed_seconds(store)
+    lengths, best = _lengths(now, _first_guess(store), allowed)
     known = checks.fresh(store, checks.LENGTH, provisional(store))
     if known is not None and (fitted := known.result["steps"] or known.result["limit"]):
         # Two significant digits are as much as a sweep of five rates can tell.
         best = max(FEWEST, _rounded(fitted))
         lengths = sorted({*lengths, best})
-    times = {length: round_seconds(store, length) for length in lengths}
+    whole = pace.round_seconds(now, best)
     return Question(
         step=STEP,
         rows=("G13", "P15"),
@@ -53,29 +44,27 @@ def ask(store: Store) -> Question:
             ),
             say(
                 "At {batch} examples a step, a step takes {time} on this machine, as the probe measured.",
-                batch=batch,
-                time=quantity.duration(probe.step_seconds(found, batch)),
+                batch=now.batch,
+                time=quantity.duration(now.step),
             ),
             say(
                 "A round of {trials} trials, {slots} at a time, should end in {allowed}, a quarter of {hours:g} hours.",
                 trials=speed.ROUND,
-                slots=device.trials_at_once,
+                slots=now.at_once,
                 allowed=quantity.duration(allowed),
                 hours=speed.day_hours(store),
             ),
-            *_sampled(store, best),
+            *_sampled(now, best),
             *(checks.verdict(said) for said in (known, compared(store)) if said is not None),
         ),
         options=(
-            *(Option(length, str(length), _note(store, length, times[length])) for length in lengths),
-            Option(MEASURE, MEASURE, _cost_of_measuring(store)),
+            *(Option(length, str(length), _note(now, length)) for length in lengths),
+            Option(MEASURE, MEASURE, _cost_of_measuring(store, now)),
             *((Option(COMPARE, COMPARE, cost_of_comparing(store)),) if comparable(store) else ()),
         ),
         recommended=best,
-        reason=_reason(best * batch / examples, times[best], allowed)
-        if known is None
-        else _measured_reason(times[best]),
-        table=_table(store, lengths, times, allowed),
+        reason=_reason(pace.passes(now, best), whole, allowed) if known is None else _measured_reason(whole),
+        table=_table(now, lengths, allowed),
         free="integer",
     )
 
@@ -90,20 +79,20 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     steps = int(chosen)
     if steps < 1:
         raise Refusal("{steps}: a run takes at least 1 step.", steps=steps)
-    settings = {"training.steps": steps, "training.evaluate_every": every(steps)}
-    examples = _sample(store, steps)
-    if examples:
+    now = pace.known(store)
+    settings = {"training.steps": steps, "training.evaluate_every": pace.every(steps)}
+    if examples := pace.sample(now, steps):
         settings["training.evaluation_examples"] = examples
     if steps == question.recommended:
         return Settled(settings, question.reason)
-    note = _note(store, steps, round_seconds(store, steps))
+    note = _note(now, steps)
     if not examples:
         return Settled(settings, say("chosen by hand: {note}", note=note))
     reason = say(
         "chosen by hand: {note}; an evaluation on the way takes {examples} of {total} validation examples",
         note=note,
         examples=examples,
-        total=inspection.examples(store, "validation"),
+        total=now.validation,
     )
     return Settled(settings, reason)
 
@@ -128,7 +117,11 @@ def provisional(store: Store) -> dict[str, Any]:
     """The longest run that the sweep tries: the longest that is offered by the first guess."""
     batch = configuration.current(store)["training.batch_size"]
     longest = _rounded(max(FEWEST, _first_guess(store) * LONGER / batch))
-    return {"training.steps": longest, "training.evaluate_every": every(longest), "training.evaluation_examples": 0}
+    return {
+        "training.steps": longest,
+        "training.evaluate_every": pace.every(longest),
+        "training.evaluation_examples": 0,
+    }
 
 
 def undecided(store: Store) -> dict[str, Any]:
@@ -137,7 +130,7 @@ def undecided(store: Store) -> dict[str, Any]:
     if "training.steps" in values or "training.batch_size" not in values:
         return {}
     guess = _rounded(max(FEWEST, _first_guess(store) / values["training.batch_size"]))
-    return {"training.steps": guess, "training.evaluate_every": every(guess)}
+    return {"training.steps": guess, "training.evaluate_every": pace.every(guess)}
 
 
 def compared(store: Store) -> Measurement | None:
@@ -160,7 +153,7 @@ def cost_of_comparing(store: Store) -> Message:
     values, found = {**configuration.current(store), **undecided(store)}, probe.known(store)
     examples = values["training.steps"] * values["training.batch_size"]
     # 40 evaluations come to about as much per example as a forward pass of the validation split.
-    looking = EVALUATIONS * inspection.examples(store, "validation") * FORWARD_SHARE
+    looking = pace.EVALUATIONS * inspection.examples(store, "validation") * pace.FORWARD_SHARE
     times = (probe.step_seconds(found, size) / size for size in scaling.sizes(store))
     return say(
         "{about} About {time}",
@@ -169,13 +162,13 @@ def cost_of_comparing(store: Store) -> Message:
     )
 
 
-def _cost_of_measuring(store: Store) -> Message:
+def _cost_of_measuring(store: Store, now: Pace) -> Message:
     """What the sweep does, and the most it takes."""
     longest = provisional(store)["training.steps"]
     return say(
         "{about}; at most {time}, usually much less",
         about=checks.about(checks.LENGTH),
-        time=quantity.duration(SWEEP_RATES * trial_seconds(store, longest)),
+        time=quantity.duration(SWEEP_RATES * pace.trial_seconds(now, longest)),
     )
 
 
@@ -187,11 +180,6 @@ def _measured_reason(time: float) -> Message:
     )
 
 
-def every(steps: int) -> int:
-    """Steps between evaluations: 40 in a run, or as many as it has steps where these are fewer."""
-    return math.ceil(steps / EVALUATIONS)
-
-
 def planned_examples(store: Store) -> int:
     """Examples that a run sees: as decided, or the first guess."""
     values = configuration.current(store)
@@ -200,65 +188,19 @@ def planned_examples(store: Store) -> int:
     return _first_guess(store)
 
 
-def trial_seconds(store: Store, steps: int) -> float:
-    """Time of one trial with its evaluations, by the probe; without the start of the process."""
-    step, _evaluation = _times(store)
-    return steps * step + _looking(store, steps, steps / every(steps))
-
-
-def round_seconds(store: Store, steps: int) -> float:
-    """Time of a round of 20 trials, as many at once as there are devices."""
-    return _turns(store) * trial_seconds(store, steps)
-
-
-def _times(store: Store) -> tuple[float, float]:
-    """Seconds of a step, and of an evaluation."""
-    batch = configuration.current(store)["training.batch_size"]
-    step = probe.step_seconds(probe.known(store), batch)
-    return step, inspection.examples(store, "validation") / batch * step * FORWARD_SHARE
-
-
-def _looking(store: Store, steps: int, times: float) -> float:
-    """Seconds that a trial of so many steps evaluates, so many times on the way; what a sample has chosen is evaluated
-    on all in the end."""
-    _step, evaluation = _times(store)
-    if not (taken := _sample(store, steps)):
-        return times * evaluation
-    chosen = configuration.current(store)["training.keep_checkpoints"] + 1
-    return (times * taken / inspection.examples(store, "validation") + chosen) * evaluation
-
-
-def _sample(store: Store, steps: int) -> int:
-    """The validation examples that an evaluation on the way takes; 0: all."""
-    step, evaluation = _times(store)
-    return sampling.examples(inspection.examples(store, "validation"), _share(steps * step, evaluation), WORTH)
-
-
-def _share(training: float, evaluation: float) -> float:
-    """The share of a trial that 40 evaluations take, given seconds of training and of one of them."""
-    return EVALUATIONS * evaluation / (training + EVALUATIONS * evaluation)
-
-
-def _sampled(store: Store, steps: int) -> Iterator[Message]:
+def _sampled(now: Pace, steps: int) -> Iterator[Message]:
     """Why evaluations take a sample, where they do."""
-    if not (examples := _sample(store, steps)):
-        return
-    step, evaluation = _times(store)
-    yield say(
-        "Evaluating all {total} validation examples {times} times would take {share:.0%} of the time of a trial of "
-        "{steps} steps. Each evaluation on the way takes {examples} of them, always the same and of each class its "
-        "share; the best checkpoints, and so every result, are evaluated on all.",
-        total=inspection.examples(store, "validation"),
-        times=EVALUATIONS,
-        share=_share(steps * step, evaluation),
-        steps=steps,
-        examples=examples,
-    )
-
-
-def _turns(store: Store) -> int:
-    """How many trials of a round run one after another."""
-    return math.ceil(speed.ROUND / machine.at_hand(configuration.current(store)["runtime.device"]).trials_at_once)
+    if examples := pace.sample(now, steps):
+        yield say(
+            "Evaluating all {total} validation examples {times} times would take {share:.0%} of the time of a trial of "
+            "{steps} steps. Each evaluation on the way takes {examples} of them, always the same and of each class its "
+            "share; the best checkpoints, and so every result, are evaluated on all.",
+            total=now.validation,
+            times=pace.evaluations(steps),
+            share=pace.share(now, steps),
+            steps=steps,
+            examples=examples,
+        )
 
 
 def _first_guess(store: Store) -> int:
@@ -268,22 +210,21 @@ def _first_guess(store: Store) -> int:
     return speed.first_guess(examples)
 
 
-def _lengths(store: Store, batch: int, allowed: float) -> tuple[list[int], int]:
-    """Three lengths around the first guess, and the one to recommend: the middle one, where a round of it fits.
+def _lengths(now: Pace, planned: int, allowed: float) -> tuple[list[int], int]:
+    """Three lengths around the examples `planned`, and the one to recommend: the middle one, where a round of it fits.
 
     Where not even the shortest fits, the longest that does, and at least a pass over the data.
     """
-    planned = _first_guess(store)
-    short, middle, long = (_rounded(max(FEWEST, planned * factor / batch)) for factor in (SHORTER, 1.0, LONGER))
+    short, middle, long = (_rounded(max(FEWEST, planned * factor / now.batch)) for factor in (SHORTER, 1.0, LONGER))
     lengths = sorted({short, middle, long})
-    if round_seconds(store, middle) <= allowed:
+    if pace.round_seconds(now, middle) <= allowed:
         return lengths, middle
-    if round_seconds(store, short) <= allowed:
+    if pace.round_seconds(now, short) <= allowed:
         return lengths, short
-    step, _evaluation = _times(store)
-    a_pass = math.ceil(inspection.examples(store) / batch)
-    # A still shorter run evaluates no more than the shortest.
-    fitting = max(int((allowed / _turns(store) - _looking(store, short, EVALUATIONS)) / step), FEWEST, a_pass)
+    a_pass = math.ceil(now.training / now.batch)
+    # A still shorter run is evaluated at most 40 times, and on no larger sample.
+    most = pace.EVALUATIONS / pace.evaluations(short) * pace.evaluating(now, short)
+    fitting = max(int((allowed / pace.turns(now) - most) / now.step), FEWEST, a_pass)
     return sorted({fitting, *lengths}), fitting
 
 
@@ -293,12 +234,12 @@ def _rounded(steps: float) -> int:
     return math.ceil(steps / scale) * scale
 
 
-def _note(store: Store, steps: int, time: float) -> Message:
+def _note(now: Pace, steps: int) -> Message:
     return say(
         "{passes:.1f} passes over the data, {trial} a trial, {round} a round of {trials}",
-        passes=steps * configuration.current(store)["training.batch_size"] / inspection.examples(store),
-        trial=quantity.duration(trial_seconds(store, steps)),
-        round=quantity.duration(time),
+        passes=pace.passes(now, steps),
+        trial=quantity.duration(pace.trial_seconds(now, steps)),
+        round=quantity.duration(pace.round_seconds(now, steps)),
         trials=speed.ROUND,
     )
 
@@ -318,16 +259,15 @@ def _reason(passes: float, time: float, allowed: float) -> Message:
     )
 
 
-def _table(store: Store, lengths: list[int], times: dict[int, float], allowed: float) -> Table:
-    batch, examples = configuration.current(store)["training.batch_size"], inspection.examples(store)
+def _table(now: Pace, lengths: list[int], allowed: float) -> Table:
     rows = tuple(
         (
             str(length),
-            f"{length * batch / examples:.1f}",
-            str(every(length)),
-            quantity.duration(trial_seconds(store, length)).text(),
-            quantity.duration(times[length]).text(),
-            quantity.digits(allowed / speed.ROUND_SHARE / times[length]),
+            f"{pace.passes(now, length):.1f}",
+            str(pace.every(length)),
+            quantity.duration(pace.trial_seconds(now, length)).text(),
+            quantity.duration(pace.round_seconds(now, length)).text(),
+            quantity.digits(allowed / speed.ROUND_SHARE / pace.round_seconds(now, length)),
         )
         for length in lengths
     )
