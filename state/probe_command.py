@@ -85,9 +85,9 @@ def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | Non
     rates = {line["batch_size"]: line[RATE] for line in lines}
     best = max(rates.values())
     saturation = next(size for size, rate in rates.items() if rate * GAIN >= best)
-    if earlier in rates and rates[earlier] * (GAIN + NOISE) >= best:
-        # A smaller one that is the fastest of all speaks against it.
-        saturation = earlier if max(rates, key=rates.__getitem__) >= earlier else saturation
+    # A smaller one that is the fastest of all speaks against it.
+    if earlier in rates and earlier <= max(rates, key=rates.__getitem__) and rates[earlier] * (GAIN + NOISE) >= best:
+        saturation = earlier
     return {
         "recommended": saturation,
         "largest_feasible": lines[-1]["batch_size"],

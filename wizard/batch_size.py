@@ -20,6 +20,7 @@ from wizard import (
     inspection,
     loading,
     optimizer,
+    own_probe,
     probe,
     quantity,
     runtime,
@@ -144,18 +145,8 @@ def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> M
             return say("The largest size before one that failed with an error; {speed}.", speed=speed)
         case "cap":
             return say("The largest size that is allowed; {speed}, and throughput still rises.", speed=speed)
-        case _ if result.get("earlier") == best:
-            return say(
-                "{speed}: as fast as it gets, as far as that can be told. It was recommended before, and these figures "
-                "do not speak against it; another size would mean tuning again.",
-                speed=speed,
-            )
         case _:
-            return say(
-                "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
-                "steps to learn in.",
-                speed=speed,
-            )
+            return own_probe.saturated(result, speed)
 
 
 def _evidence(store: Store, found: Measurement, entry: Architecture | None, best: int) -> Iterator[Message]:

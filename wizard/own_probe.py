@@ -219,18 +219,23 @@ def _reason(result: dict[str, Any], speed: Message) -> Message:
             return say("The largest size that was tried; {speed}, and throughput still rises.", speed=speed)
         case "memory" | "error":
             return say("The largest size before one that failed with an error; {speed}.", speed=speed)
-        case _ if result.get("earlier") == result["recommended"]:
-            return say(
-                "{speed}: as fast as it gets, as far as that can be told. It was recommended before, and these figures "
-                "do not speak against it; another size would mean tuning again.",
-                speed=speed,
-            )
         case _:
-            return say(
-                "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
-                "steps to learn in.",
-                speed=speed,
-            )
+            return saturated(result, speed)
+
+
+def saturated(result: dict[str, Any], speed: Message) -> Message:
+    """Why a size is recommended beyond which throughput does not rise, by either probe."""
+    if result.get("earlier") == result["recommended"]:
+        return say(
+            "{speed}: as fast as it gets, as far as that can be told. It was recommended before, and these figures "
+            "do not speak against it; another size would mean tuning again.",
+            speed=speed,
+        )
+    return say(
+        "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
+        "steps to learn in.",
+        speed=speed,
+    )
 
 
 def _counts_epochs(store: Store) -> bool:
