@@ -246,7 +246,7 @@ def test_a_baseline_is_planned_once_for_a_configuration_and_anew_for_another(tmp
 def test_a_question_looks_at_the_data_once_and_the_next_one_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Of many thousand files a look takes a moment, and a question may ask a hundred times."""
+    """Of many thousand files a look takes a moment, and what makes up a question asks again and again."""
     with set_up(tmp_path / "p", step) as store:
         looks: list[Path] = []
         really = inspection._digest

@@ -42,8 +42,8 @@ class Progress:
 
 @contextlib.contextmanager
 def looking_once() -> Iterator[None]:
-    """Within it, data are looked at once: a question asks a hundred times whether they are what they were, and to look
-    at many files takes a twentieth of a second."""
+    """Within it, data are looked at once: what makes up a question asks again and again whether they have changed, and
+    a look at many files takes its time."""
     if _SEEN.get() is not None:
         yield
         return
