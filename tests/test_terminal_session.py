@@ -140,3 +140,16 @@ def test_keys_that_are_typed_ahead_go_to_what_is_there_when_their_turn_comes(tmp
         session.wait_for("Folder to write:")
         with open_store(project) as store:
             assert trials.batch(store, "round-1").wanted == "run"
+
+
+def test_what_is_typed_after_tab_goes_into_the_next_field(tmp_path: Path) -> None:
+    """A folder, tab, data, tab and enter at once."""
+    with terminal([], tmp_path) as session:
+        session.wait_for("Start a project on your own data")
+        session.press("j", "enter")
+        session.wait_for("Folder of the project:")
+        session.press("\x15new\t/nowhere\t\r")
+        session.wait_for("/nowhere: there is no such file or folder.")
+        # Back from the list.
+        session.press("\x1b[Z\x15/elsewhere\t\r")
+        session.wait_for("/elsewhere: there is no such file or folder.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from rich.style import Style
-from textual.binding import ActiveBinding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Click, Key
@@ -112,7 +112,12 @@ class Field(Input):
         }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("field"),
+        # As the screen has them, but in their turn: what is typed after them belongs to the next field.
+        Binding("tab", "app.focus_next", show=False),
+        Binding("shift+tab", "app.focus_previous", show=False),
+    ]
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
