@@ -349,6 +349,18 @@ async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_
             await wait_for_text(pilot, "The batch sizes were not measured.")
 
 
+async def test_what_ended_while_nobody_looked_is_asked_about_and_enter_answers(tmp_path: Path, digits: Path) -> None:
+    with open_store(new(tmp_path / "p", digits)) as store:
+        id = inspection.start(store)
+        small_project.wait_for(lambda: not inspection.progress(store.project, id).running, "the data are not looked at")
+        async with Tunebook(store.project.root).run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Go on with these data?")
+            await wait_for_text(pilot, "enter choose")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "By what should tuning judge")
+
+
 async def test_batch_sizes_are_measured_once_more_by_a_key(tmp_path: Path, digits: Path) -> None:
     """What comes to nothing is said beside the figures of before, which still hold."""
     with open_store(new(tmp_path / "p", digits)) as store:

@@ -319,7 +319,7 @@ class SetupPage(Page):
         for id in ("#reading", "#options"):
             self.query_one(id).display = not working
         if working:
-            self.query_one(WorkView).focus()
+            self.set_focus(self.query_one(WorkView))
 
     def _show_steps(self, now: str | None) -> None:
         done = {entry.step for entry in decisions.decisions(self.book.store)}
