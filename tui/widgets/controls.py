@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from rich.style import Style
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Click, Key
@@ -17,6 +17,8 @@ from textual.widgets.option_list import Option
 from tui.keys import NAMES, bindings
 
 REVERSED = Style(reverse=True)
+# From a line to what is beside it; what is typed next is meant for that.
+ONWARD = ("tab", "shift+tab")
 
 
 class Choices(OptionList, inherit_bindings=False):
@@ -112,12 +114,7 @@ class Field(Input):
         }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("field"),
-        # As the screen has them, but in their turn: what is typed after them belongs to the next field.
-        Binding("tab", "app.focus_next", show=False),
-        Binding("shift+tab", "app.focus_previous", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("field")
 
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
@@ -149,17 +146,19 @@ class Field(Input):
         event.stop()
         event.prevent_default()
         if bound.enabled:
-            await self.run_action(bound.binding.action)
+            await self.app.run_action(bound.binding.action, bound.node)
 
     def takes(self, event: Key) -> bool:
         """Whether a key is typed here, or does something to the line."""
         return self.check_consume_key(event.key, event.character) or self._bound(event) is not None
 
     def _bound(self, event: Key) -> ActiveBinding | None:
-        """What a key that is not typed does to the line."""
+        """What a key that is not typed does to the line, or leaves it for, whatever page has bound that."""
         bound = self.screen.active_bindings.get(event.key)
         typed = self.check_consume_key(event.key, event.character)
-        return bound if bound is not None and bound.node is self and not typed else None
+        if bound is None or typed or not (bound.node is self or event.key in ONWARD):
+            return None
+        return bound
 
     def focus(self, scroll_visible: bool = True, from_app_focus: bool = False) -> Self:
         """Now, where Textual's own waits for its turn: what is pressed after the key that opens the line is typed."""
