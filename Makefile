@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests fuzz soak bench-probe bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
+.PHONY: help demo test lint types imports tests test-gpu fuzz soak bench-probe bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ imports: .venv/.dev  ## import-linter: which room may import which
 
 tests: .venv/.dev  ## pytest
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-gpu: .venv/.dev  ## on a machine with an NVIDIA GPU: what CI has none for, and the tests of training with their trials on it
+	$(BIN)/python -m pytest --device cuda tests/test_gpu.py $(addprefix tests/test_,$(addsuffix .py,train serve ghost_norm sampled_evaluation supervisor))
 
 fuzz: .venv/.dev  ## ten thousand random keys on the screens, on a project with hostile names
 	@for seed in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m tests.fuzz 1000 $$seed || exit 1; done

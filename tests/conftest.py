@@ -17,6 +17,14 @@ hypothesis.settings.register_profile("patient", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("patient")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", choices=("cpu", "cuda", "mps"), help="where the tests' trials run")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    small_project.DEVICE = config.getoption("--device")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_preferences(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What the person who runs the tests prefers does not count, in this process and in those that it starts."""

@@ -18,6 +18,9 @@ from state.project import Project, Settings, create
 from state.trials import Batch, NewTrial
 from training.config import check, flat, unflat
 
+# Where the trials run: `pytest --device`.
+DEVICE = "cpu"
+
 
 def digits(folder: Path, examples: int = 200) -> Path:
     """The first so many digits, 8 x 8 pixels, as class folders of PNG files."""
@@ -43,7 +46,7 @@ def settings(data: Path, **changes: Any) -> dict[str, Any]:
         "training.steps": 30,
         "training.batch_size": 8,
         "training.evaluate_every": 10,
-        "runtime.device": "cpu",
+        "runtime.device": DEVICE,
         "runtime.threads": 1,
     }
     changed = {name.replace("__", "."): value for name, value in changes.items()}
