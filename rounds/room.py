@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from presets.language import Message, say
-from rounds import slots, sweep
+from rounds import sweep
 from rounds.plan import RoundPlan
 from rounds.sharing import probed
 from rounds.slots import Slot
-from state import run_command, trials
+from state import gpus, run_command, trials
 from state.database import Store
 from state.trials import Trial
 
@@ -26,8 +26,8 @@ LEAST_DISK = 200 * 2**20
 BESIDE = 1.3
 # The GPU must have so much more than the probe saw in use (engine.md 5).
 SPARE = 1.05
-# For so long an answer of nvidia-smi counts, and a sweep is not tried again.
-GPU_SECONDS, SWEEP_SECONDS = 5.0, 60.0
+# For so long an answer of nvidia-smi counts, one that memory is short less long, and a sweep is not tried again.
+GPU_SECONDS, SHORT_SECONDS, SWEEP_SECONDS = 5.0, 1.0, 60.0
 # How many trials back one of the same model is looked for.
 LOOKED_AT = 20
 # What the size of checkpoints depends on; of the momentum it is whether there is any.
@@ -72,8 +72,10 @@ class Room:
         if not slot.gpu:
             return None
         need = probed(self._store, settings)
-        if time.monotonic() - self._asked > GPU_SECONDS:
-            self._asked, self._gpus = time.monotonic(), slots.memory_free()
+        free, age = self._gpus.get(slot.gpu, 0), time.monotonic() - self._asked
+        # A trial that has just ended gives its memory back a moment later.
+        if age > GPU_SECONDS or (need is not None and free < need * SPARE and age > SHORT_SECONDS):
+            self._asked, self._gpus = time.monotonic(), gpus.memory("free")
         free = self._gpus.get(slot.gpu)
         if need is None or free is None or free >= need * SPARE:
             return None

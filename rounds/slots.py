@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from state import gpus
 from state.machine import cores
 
 
@@ -49,17 +47,16 @@ class Slot:
     def environment(self) -> dict[str, str]:
         """The environment that keeps a process to its slot."""
         threads = {name: str(self.cores) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        return {**threads, "CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else threads
+        gpu = {"CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else {}
+        # `training.device` holds a trial to it.
+        share = {"TUNEBOOK_GPU_MEMORY": str(self.memory)} if self.memory else {}
+        return {**threads, **gpu, **share}
 
 
 def machine() -> Machine:
     """The machine that this process runs on, as far as it is let use it."""
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return Machine(cores())
-    gpus, names = visible(parse(listed), os.environ.get("CUDA_VISIBLE_DEVICES")), called(listed)
-    return Machine(cores(), gpus, frozenset(names[gpu] for gpu in gpus))
+    found = gpus.at_hand()
+    return Machine(cores(), tuple(gpu.uuid for gpu in found), frozenset(gpu.name for gpu in found))
 
 
 def device(here: Machine, settings: Mapping[str, Any]) -> str:
@@ -97,12 +94,13 @@ def free(
     own: int,
     taken: Collection[Slot],
     share: Share | None = None,
+    avoided: Collection[str] = (),
 ) -> Slot | None:
     """A slot for a trial of this configuration, or None while it has to wait.
 
     `wanted`: how many trials its batch wants at once (0: as many as fit), `own`: how many of them run, `taken`: the
-    slots of all that run, `share`: what it takes of a GPU, where that is known. On the CPU a wish beyond what the cores
-    carry is granted up to one trial for each core.
+    slots of all that run, `share`: what it takes of a GPU, where that is known, `avoided`: GPUs that it shall not run
+    on. On the CPU a wish beyond what the cores carry is granted up to one trial for each core.
     """
     kind = device(here, settings)
     cores = int(settings.get("runtime.threads") or here.cores)
@@ -111,7 +109,7 @@ def free(
     same = [slot for slot in taken if slot.device == kind]
     if kind == "cuda":
         shared = share if share is not None and wanted > len(here.gpus) else None
-        gpu = _gpu(here, same, shared)
+        gpu = _gpu([gpu for gpu in here.gpus if gpu not in avoided], same, shared)
         return Slot(kind, gpu, min(cores, here.cores), shared.need if shared else 0) if gpu else None
     if kind == "mps":
         return None if same else Slot(kind, "", cores)
@@ -119,68 +117,12 @@ def free(
     return Slot(kind, "", cores) if fits or not same else None
 
 
-def _gpu(here: Machine, taken: Collection[Slot], share: Share | None) -> str | None:
+def _gpu(gpus: Collection[str], taken: Collection[Slot], share: Share | None) -> str | None:
     """The GPU with the fewest trials that has room for one more; one without a `share` needs a GPU of its own."""
-    on = {gpu: [slot.memory for slot in taken if slot.gpu == gpu] for gpu in here.gpus}
+    on = {gpu: [slot.memory for slot in taken if slot.gpu == gpu] for gpu in gpus}
     fits = [
         gpu
         for gpu, used in on.items()
         if not used or (share is not None and all(used) and sum(used) + share.need <= share.budget)
     ]
     return min(fits, key=lambda gpu: len(on[gpu]), default=None)
-
-
-def memory_free() -> dict[str, int]:
-    """UUID of each GPU to the bytes of its memory that are free; empty where nvidia-smi does not say (MIG parts)."""
-    command = ["nvidia-smi", "--query-gpu=uuid,memory.free", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    pairs = (line.rpartition(",") for line in answer.splitlines())
-    return {uuid.strip(): int(free) * 2**20 for uuid, _comma, free in pairs if free.strip().isdecimal()}
-
-
-def parse(listed: str) -> tuple[tuple[str, ...], ...]:
-    """For each GPU that `nvidia-smi -L` lists the UUIDs to address: its own, or those of its MIG parts."""
-    found: list[tuple[str, ...]] = []
-    for line in listed.splitlines():
-        uuid = re.search(r"\(UUID: (\S+)\)", line)
-        if not uuid:
-            continue
-        if not line.startswith("GPU "):
-            found[-1] = (*(part for part in found[-1] if part.startswith("MIG-")), uuid[1])
-        else:
-            found.append((uuid[1],))
-    return tuple(found)
-
-
-def called(listed: str) -> dict[str, str]:
-    """UUID of each GPU and MIG part that `nvidia-smi -L` lists to its name, as torch has it."""
-    found: dict[str, str] = {}
-    card = ""
-    for line in listed.splitlines():
-        entry = re.match(r"(GPU \d+: )?\s*(.+?)\s+(?:Device\s+\d+: )?\(UUID: (\S+)\)", line)
-        if not entry:
-            continue
-        if entry[1]:
-            card = entry[2]
-        found[entry[3]] = card if entry[1] else f"{card} {entry[2]}"
-    return found
-
-
-def visible(found: tuple[tuple[str, ...], ...], chosen: str | None) -> tuple[str, ...]:
-    """What CUDA_VISIBLE_DEVICES (None: not set) leaves of the GPUs. As in CUDA, an entry is a place or the beginning
-    of a UUID, and what follows one that there is none of does not count."""
-    if chosen is None:
-        return tuple(part for gpu in found for part in gpu)
-    left: list[str] = []
-    for entry in (entry.strip() for entry in chosen.split(",")):
-        if entry.isdecimal():
-            parts = found[int(entry)] if int(entry) < len(found) else ()
-        else:
-            parts = tuple(part for gpu in found for part in gpu if entry and part.startswith(entry))[:1]
-        if not parts:
-            break
-        left.extend(part for part in parts if part not in left)
-    return tuple(left)

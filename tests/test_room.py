@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, logout, planning, reviewing, room, sharing, slots, sweep
+from rounds import launching, logout, planning, reviewing, room, sharing, sweep
 from rounds.outlook import outlook
 from rounds.room import Disk, Room
 from rounds.slots import Machine, Share, Slot
 from rounds.sweep import Superfluous
-from state import measurements, trials
+from state import gpus, measurements, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project
@@ -141,7 +141,7 @@ def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
     assert sharing.probed(store, {**settings, "model.name": "other"}) is None
     slot = Slot("cuda", "GPU-a", 1)
     for free, waits in ((8 * 2**20, True), (9 * 2**20, False)):
-        monkeypatch.setattr(slots, "memory_free", lambda free=free: {"GPU-a": free})
+        monkeypatch.setattr(gpus, "memory", lambda _kind, free=free: {"GPU-a": free})
         lacking = Room(store).lacking(settings, slot, [])
         assert (lacking is not None) == waits
     # Of a part of a GPU nothing is known, so that nothing is in the way.

@@ -7,51 +7,8 @@ import sys
 import pytest
 
 from rounds import slots
+from rounds.gpu_faults import GpuFaults
 from rounds.slots import Machine, Share, Slot
-
-LISTED = """\
-GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)
-GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bbbb)
-  MIG 3g.40gb     Device  0: (UUID: MIG-1111)
-  MIG 4g.40gb     Device  1: (UUID: MIG-2222)
-GPU 2: NVIDIA H100 80GB HBM3 (UUID: GPU-cccc)
-"""
-FOUND = (("GPU-aaaa",), ("MIG-1111", "MIG-2222"), ("GPU-cccc",))
-ALL = ("GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc")
-
-
-def test_of_a_partitioned_gpu_the_parts_are_addressed() -> None:
-    assert slots.parse(LISTED) == FOUND
-    assert slots.parse("No devices were found\n") == ()
-
-
-def test_gpus_and_their_parts_have_the_names_that_torch_gives_them() -> None:
-    name = "NVIDIA H100 80GB HBM3"
-    assert slots.called(LISTED) == {
-        "GPU-aaaa": name,
-        "GPU-bbbb": name,
-        "MIG-1111": f"{name} MIG 3g.40gb",
-        "MIG-2222": f"{name} MIG 4g.40gb",
-        "GPU-cccc": name,
-    }
-    assert slots.called("No devices were found\n") == {}
-
-
-@pytest.mark.parametrize(
-    ("chosen", "left"),
-    [
-        (None, ALL),
-        ("", ()),
-        ("-1", ()),
-        ("0", ("GPU-aaaa",)),
-        ("2, 1", ("GPU-cccc", "MIG-1111", "MIG-2222")),
-        ("GPU-c,MIG-2", ("GPU-cccc", "MIG-2222")),
-        ("0,7,2", ("GPU-aaaa",)),
-        ("0,0", ("GPU-aaaa",)),
-    ],
-)
-def test_only_gpus_that_the_environment_leaves_are_used(chosen: str | None, left: tuple[str, ...]) -> None:
-    assert slots.visible(FOUND, chosen) == left
 
 
 def test_each_gpu_takes_one_trial_which_sees_no_other() -> None:
@@ -127,6 +84,36 @@ def test_a_trial_that_uses_all_cores_runs_alone_unless_more_are_wished_for() -> 
     assert slots.free(here, everything, 2, 1, [Slot("cpu", "", 4)]) == first
     # One that wants more cores than there are runs all the same, alone.
     assert slots.free(here, {"runtime.device": "cpu", "runtime.threads": 9}, 0, 0, []) == Slot("cpu", "", 9)
+
+
+def test_a_gpu_that_shall_be_avoided_takes_no_trial() -> None:
+    here, settings = Machine(8, ("GPU-a", "GPU-b")), {"runtime.threads": 4}
+    assert slots.free(here, settings, 0, 0, [], None, {"GPU-a"}) == Slot("cuda", "GPU-b", 4)
+    assert slots.free(here, settings, 0, 0, [], None, {"GPU-a", "GPU-b"}) is None
+
+
+def test_a_trial_that_shares_a_gpu_is_held_to_its_share() -> None:
+    assert Slot("cuda", "GPU-a", 1, 5).environment()["TUNEBOOK_GPU_MEMORY"] == "5"
+    assert "TUNEBOOK_GPU_MEMORY" not in Slot("cuda", "GPU-a", 1).environment()
+
+
+def test_a_gpu_on_which_trials_fail_gets_no_more_unless_all_do() -> None:
+    here, faults = Machine(8, ("GPU-a", "GPU-b")), GpuFaults()
+    one, other = Slot("cuda", "GPU-a"), Slot("cuda", "GPU-b")
+    faults.note(one, True)
+    assert faults.avoided(here) == set()
+    faults.note(one, False)
+    faults.note(one, True)
+    assert faults.avoided(here) == set()
+    faults.note(one, True)
+    assert faults.avoided(here) == {"GPU-a"}
+    # What fails wherever it runs is no fault of the GPUs.
+    faults.note(other, True)
+    assert faults.avoided(here) == set()
+    faults.note(other, False)
+    assert faults.avoided(here) == {"GPU-a"}
+    faults.note(Slot("cpu"), True)
+    assert faults.avoided(Machine(8)) == set()
 
 
 def test_gpus_that_are_not_there_count_as_the_cpu() -> None:

@@ -516,34 +516,6 @@ def test_the_device_at_hand_is_found_without_torch() -> None:
     assert device.name
 
 
-@pytest.mark.parametrize(
-    ("listed", "visible", "expected"),
-    [
-        ("NVIDIA H100, 81559\nNVIDIA H100, 81559", None, ("cuda", "NVIDIA H100", 2, 81559 * 2**20)),
-        ("NVIDIA H100, 81559\nNVIDIA H100, 81559", "1", ("cuda", "NVIDIA H100", 1, 81559 * 2**20)),
-        ("NVIDIA, a name with a comma, [N/A]", None, ("cuda", "NVIDIA, a name with a comma", 1, 0)),
-        ("NVIDIA H100, 81559", "", ("cpu", None, 1, None)),
-        ("", None, ("cpu", None, 1, None)),
-    ],
-    ids=["two cards", "one of two", "no memory told", "hidden", "none"],
-)
-def test_cards_are_read_from_what_their_driver_lists(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str, visible: str | None, expected: tuple[Any, ...]
-) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}\nEND\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    at_hand.cache_clear()
-    found = at_hand("auto")
-    at_hand.cache_clear()
-    for value, wanted in zip((found.kind, found.name, found.count, found.memory), expected, strict=True):
-        assert wanted is None or value == wanted
-
-
 def test_learning_rate_of_fine_tuning_comes_from_the_catalogue(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "initial", SPAM, weights="hub") as store:
         assert optimizer.fine_tuning(store)

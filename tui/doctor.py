@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import psutil
 
 from presets.language import Message, _, error_text, say
 from rounds import logout, sharing, slots, supervisor, sweep
-from state import launches, pipeline, repair, trials
+from state import gpus, launches, pipeline, repair, trials
 from state.database import Store
 from state.errors import Refusal
 from state.machine import cores, memory_limit
@@ -88,14 +87,8 @@ def machine(folder: Path) -> dict[str, Any]:
 
 def devices() -> list[dict[str, Any]]:
     """The NVIDIA GPUs, by `nvidia-smi`: index, name, memory in bytes, driver. Empty without a driver."""
-    command = ["nvidia-smi", f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        # No driver: no card that torch could use either.
-        return []
     found = []
-    for line in answer.splitlines():
+    for line in gpus.driver(f"--query-gpu={_QUERY}", "--format=csv,noheader,nounits").splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) == 5:
             total, used = (int(field) * 2**20 if field.isdigit() else None for field in fields[2:4])

@@ -26,7 +26,7 @@ def start(store: Store, kind: str, provisional: Mapping[str, Any] | None = None)
     sizes = ("--sizes", *(str(size) for size in subject["sizes"])) if kind == BATCH_SIZE else ()
     command = ("training.checks", "--check", kind, *sizes, "--cache", str(store.project.cache), "--config")
     text = document.compose(values).as_string()
-    return measuring.begin(store, kind, subject, ("config.toml", text), command)
+    return measuring.begin(store, kind, subject, ("config.toml", text), command, on_device=True)
 
 
 def under_way(store: Store, kind: str, provisional: Mapping[str, Any] | None = None) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from presets.language import told
-from state import files, measurements, runs
+from state import files, gpus, measurements, runs
 from state.database import Store
 from state.errors import Refusal
 
@@ -37,10 +37,12 @@ def begin(
     command: Sequence[str],
     *,
     again: bool = False,
+    on_device: bool = False,
 ) -> str:
     """Start a module of `training` in a new folder and return the measurement's id.
 
-    `document` is the file (name, text) that it reads, `command` the module and its options up to that file's path.
+    `document` is the file (name, text) that it reads, `command` the module and its options up to that file's path,
+    `on_device`: whether it trains, and is to have the emptiest GPU for itself, if there are any.
     One that is under way for the same subject is not started again: its id is returned. `again`: one that has ended
     is, even if its result was not collected.
     """
@@ -54,7 +56,7 @@ def begin(
     files.write_atomically(folder / SUBJECT, json.dumps(dict(subject), ensure_ascii=False))
     # -P: a folder called "training" where the person happens to stand must not be taken for ours.
     start = [sys.executable, "-P", "-m", *command, str(folder / name), "--output", str(folder)]
-    runs.start(start, folder)
+    runs.start(start, folder, gpus.emptiest() if on_device else None)
     return id
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import Message, _, say, told
-from state import decisions, files, measurements, pipeline, probe_command, run_command, runs
+from state import decisions, files, gpus, measurements, pipeline, probe_command, run_command, runs
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
@@ -74,7 +74,8 @@ def start(store: Store) -> str:
     }
     files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))
     files.write_atomically(folder / measuring.SUBJECT, json.dumps(about, ensure_ascii=False))
-    runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder)
+    # As its trials will, it sees one GPU: a script that finds several may well train on all of them.
+    runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder, gpus.emptiest())
     return id
 
 

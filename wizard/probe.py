@@ -65,7 +65,7 @@ def start(store: Store, *, again: bool = False) -> str:
     before = measuring.fresh(store, KIND, about)
     earlier = ("--earlier", str(before.result["recommended"])) if before is not None else ()
     command = ("training.probe", "--cache", str(store.project.cache), *cap, *choose, *earlier, "--config")
-    return measuring.begin(store, KIND, about, ("config.toml", text), command, again=again)
+    return measuring.begin(store, KIND, about, ("config.toml", text), command, again=again, on_device=True)
 
 
 def sizes(project: Project, id: str) -> list[dict[str, Any]]:

@@ -1,0 +1,127 @@
+"""The NVIDIA GPUs that processes of ours may use, by what their driver says: torch is not asked, it takes seconds."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A card, or a part of one (MIG): how CUDA_VISIBLE_DEVICES names it, its name as torch has it ("": not known), and
+    of a part its bytes of memory (0: not known)."""
+
+    uuid: str
+    name: str = ""
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card and, where it is divided (MIG), its parts, which alone can be used then."""
+
+    whole: Gpu
+    parts: tuple[Gpu, ...] = ()
+
+    @property
+    def usable(self) -> tuple[Gpu, ...]:
+        return self.parts or (self.whole,)
+
+
+def at_hand() -> tuple[Gpu, ...]:
+    """The GPUs that this process is let use, in the order of the driver or of CUDA_VISIBLE_DEVICES."""
+    by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    return visible(parse(driver("-L")) or _unnamed(), os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus)
+
+
+def memory(kind: Literal["total", "free"]) -> dict[str, int]:
+    """UUID of each card to the bytes of its memory, or those that are free; cards of which the driver does not say are
+    left out, and so are the parts of cards."""
+    answer = driver(f"--query-gpu=uuid,memory.{kind}", "--format=csv,noheader,nounits")
+    pairs = (line.rpartition(",") for line in answer.splitlines())
+    return {uuid.strip(): int(size) * 2**20 for uuid, _comma, size in pairs if size.strip().isdecimal()}
+
+
+def emptiest() -> dict[str, str]:
+    """The environment that keeps a process to one GPU, of those like the first the one with the most free memory; empty
+    where there is none."""
+    gpus, free = at_hand(), memory("free")
+    alike = [gpu for gpu in gpus if gpu.name == gpus[0].name]
+    # The first of equals, so that without figures it is the one that CUDA would take.
+    return {"CUDA_VISIBLE_DEVICES": max(alike, key=lambda gpu: free.get(gpu.uuid, 0)).uuid} if alike else {}
+
+
+def driver(*options: str) -> str:
+    """What nvidia-smi says; nothing where there is none. Whatever its exit code: one card that is lost makes it fail,
+    and the others are listed all the same."""
+    command = ["nvidia-smi", *options]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False).stdout
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+
+
+def parse(listed: str) -> tuple[Card, ...]:
+    """The cards that `nvidia-smi -L` lists."""
+    found: list[Card] = []
+    for line in listed.splitlines():
+        entry = re.match(r"(GPU \d+: )?\s*(.+?)\s+(?:Device\s+\d+: )?\(UUID: (\S+)\)", line)
+        if entry and entry[1]:
+            found.append(Card(Gpu(entry[3], entry[2])))
+        elif entry and found:
+            card = found[-1]
+            # "MIG 3g.40gb": nominal, a little less can be had.
+            size = re.search(r"(\d+)gb", entry[2])
+            part = Gpu(entry[3], f"{card.whole.name} {entry[2]}", int(size[1]) * 2**30 if size else 0)
+            found[-1] = replace(card, parts=(*card.parts, part))
+    return tuple(found)
+
+
+def visible(cards: Sequence[Card], chosen: str | None, by_bus: bool = True) -> tuple[Gpu, ...]:
+    """What CUDA_VISIBLE_DEVICES (None: not set) leaves of the cards. As in CUDA, an entry is a place or the beginning
+    of a UUID, and what follows one that there is none of does not count.
+
+    `by_bus`: whether CUDA counts cards as the driver lists them. By itself it begins with the fastest, which is the
+    same only where all are alike; else an entry that is a place is passed on as it is.
+    """
+    if chosen is None:
+        return tuple(part for card in cards for part in card.usable)
+    alike = len({card.whole.name for card in cards}) < 2
+    left: list[Gpu] = []
+    for entry in (entry.strip() for entry in chosen.split(",")):
+        parts: tuple[Gpu, ...] = ()
+        if entry.isdecimal() and int(entry) < len(cards):
+            parts = cards[int(entry)].usable if alike or by_bus else (Gpu(entry),)
+        elif entry and not entry.isdecimal():
+            parts = _named(cards, entry)
+        if not parts:
+            break
+        left.extend(part for part in parts if part not in left)
+    return tuple(left)
+
+
+def _named(cards: Sequence[Card], entry: str) -> tuple[Gpu, ...]:
+    for card in cards:
+        if card.whole.uuid.startswith(entry):
+            return card.usable
+        for part in card.parts:
+            if part.uuid.startswith(entry):
+                return (part,)
+        # As parts were named before driver 470, MIG-GPU-<UUID>/<instance>/<instance>, which CUDA still knows.
+        if entry.startswith(f"MIG-{card.whole.uuid}/"):
+            return (Gpu(entry, f"{card.whole.name} MIG"),)
+    return ()
+
+
+def _unnamed() -> tuple[Card, ...]:
+    """Cards that a container shows without the driver's own program: CUDA can use them, and counts them from 0."""
+    # /dev/dxg: of all cards of Windows, of which Linux within it sees the first.
+    devices = [path for path in Path("/dev").iterdir() if re.fullmatch(r"nvidia\d+|dxg", path.name)]
+    return tuple(Card(Gpu(str(place))) for place in range(len(devices)))

@@ -1,0 +1,128 @@
+"""What the driver lists, and what of it this process may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from state import gpus
+from state.gpus import Gpu
+from wizard import machine
+
+LISTED = """\
+GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bbbb)
+  MIG 3g.40gb     Device  0: (UUID: MIG-1111)
+  MIG 4g.40gb     Device  1: (UUID: MIG-2222)
+GPU 2: NVIDIA H100 80GB HBM3 (UUID: GPU-cccc)
+"""
+NAME, GIB = "NVIDIA H100 80GB HBM3", 2**30
+CARDS = gpus.parse(LISTED)
+PARTS = (Gpu("MIG-1111", f"{NAME} MIG 3g.40gb", 40 * GIB), Gpu("MIG-2222", f"{NAME} MIG 4g.40gb", 40 * GIB))
+FIRST, LAST = Gpu("GPU-aaaa", NAME), Gpu("GPU-cccc", NAME)
+OLD = "MIG-GPU-bbbb/1/0"
+
+
+def test_of_a_divided_card_the_parts_are_used_each_with_the_name_that_torch_gives_it() -> None:
+    assert [card.usable for card in CARDS] == [(FIRST,), PARTS, (LAST,)]
+    assert gpus.parse("No devices were found\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        (None, (FIRST, *PARTS, LAST)),
+        ("", ()),
+        ("-1", ()),
+        ("0", (FIRST,)),
+        ("2, 1", (LAST, *PARTS)),
+        ("GPU-c,MIG-2", (LAST, PARTS[1])),
+        ("GPU-b", PARTS),
+        (OLD, (Gpu(OLD, f"{NAME} MIG"),)),
+        ("MIG-GPU-dddd/1/0", ()),
+        ("0,7,2", (FIRST,)),
+        ("0,0", (FIRST,)),
+    ],
+)
+def test_only_gpus_that_the_environment_leaves_are_used(chosen: str | None, left: tuple[Gpu, ...]) -> None:
+    assert gpus.visible(CARDS, chosen) == left
+
+
+def test_where_cards_differ_cuda_counts_them_its_own_way() -> None:
+    """By speed, which the driver does not tell, unless CUDA_DEVICE_ORDER says so."""
+    cards = gpus.parse("GPU 0: NVIDIA T4 (UUID: GPU-a)\nGPU 1: NVIDIA A100 (UUID: GPU-b)\n")
+    assert gpus.visible(cards, "0", by_bus=True) == (Gpu("GPU-a", "NVIDIA T4"),)
+    assert gpus.visible(cards, "0", by_bus=False) == (Gpu("0"),)
+    assert gpus.visible(cards, "GPU-a", by_bus=False) == (Gpu("GPU-a", "NVIDIA T4"),)
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in the place of the driver's, which says what lies beside it in files and fails as told."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        f"""#!/bin/sh
+case "$1" in -L) cat {tmp_path}/cards;; *total*) cat {tmp_path}/total;; *) cat {tmp_path}/free;; esac
+exit $(cat {tmp_path}/code)
+"""
+    )
+    program.chmod(0o755)
+    for name, text in {"cards": "", "total": "", "free": "", "code": "0"}.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tmp_path
+
+
+def test_a_card_that_is_lost_hides_no_other(driver: Path) -> None:
+    lost = "Unable to determine the device handle for GPU 0000:41:00.0: GPU is lost.\n"
+    (driver / "cards").write_text(lost + LISTED)
+    (driver / "code").write_text("15")
+    assert gpus.at_hand() == (FIRST, *PARTS, LAST)
+
+
+def test_a_measurement_takes_the_emptiest_of_the_cards_like_the_first(driver: Path) -> None:
+    assert gpus.emptiest() == {}
+    (driver / "cards").write_text(LISTED.replace(f"2: {NAME}", "2: NVIDIA T4"))
+    (driver / "free").write_text("GPU-aaaa, 100\nGPU-bbbb, 200\nGPU-cccc, 900\n")
+    assert gpus.emptiest() == {"CUDA_VISIBLE_DEVICES": "GPU-aaaa"}
+    (driver / "cards").write_text(LISTED)
+    assert gpus.emptiest() == {"CUDA_VISIBLE_DEVICES": "GPU-cccc"}
+    (driver / "free").write_text("GPU-aaaa, [N/A]\n")
+    assert gpus.emptiest() == {"CUDA_VISIBLE_DEVICES": "GPU-aaaa"}
+
+
+TWO = "GPU 0: NVIDIA H100 (UUID: GPU-a)\nGPU 1: NVIDIA H100 (UUID: GPU-b)"
+UNLIKE = TWO.replace("0: NVIDIA H100", "0: NVIDIA T4")
+
+
+@pytest.mark.parametrize(
+    ("cards", "total", "chosen", "expected"),
+    [
+        (TWO, "GPU-a, 8\nGPU-b, 7", None, ("cuda", "NVIDIA H100", 2, 7)),
+        (TWO, "GPU-a, 8\nGPU-b, 7", "0", ("cuda", "NVIDIA H100", 1, 8)),
+        (UNLIKE, "GPU-a, 5\nGPU-b, 8", "GPU-b", ("cuda", "NVIDIA H100", 1, 8)),
+        ("GPU 0: NVIDIA, a (name) (UUID: GPU-a)", "GPU-a, [N/A]", None, ("cuda", "NVIDIA, a (name)", 1, 0)),
+        (TWO, "GPU-a, 8", "", ("cpu", None, 1, None)),
+        ("", "", None, ("cpu", None, 1, None)),
+    ],
+    ids=["two cards", "one of two", "the second of two kinds", "no memory told", "hidden", "none"],
+)
+def test_the_device_at_hand_is_that_of_the_cards_that_are_left(
+    driver: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cards: str,
+    total: str,
+    chosen: str | None,
+    expected: tuple[str, str | None, int, int | None],
+) -> None:
+    (driver / "cards").write_text(cards)
+    (driver / "total").write_text(total)
+    if chosen is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+    machine.at_hand.cache_clear()
+    found = machine.at_hand("auto")
+    machine.at_hand.cache_clear()
+    for value, wanted in zip((found.kind, found.name, found.count, found.memory // 2**20), expected, strict=True):
+        assert wanted is None or value == wanted
