@@ -7,12 +7,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from presets.language import Message, error_message, say, stored
 from rounds import ending, queue, sharing, slots, trial_folder, warm
+from rounds.gpu_faults import GpuFaults
 from rounds.pace import Pace
 from rounds.room import Room
 from rounds.slots import Machine, Slot
@@ -34,6 +36,8 @@ ENDING_SECONDS = 2.0
 RESTARTS = 1
 # One that ran into a full disk goes on as often as there is room again; not for ever, since that may be its own doing.
 DISK_RESTARTS = 5
+# One whose GPU failed twice may find another that does not.
+DEVICE_RESTARTS = 2
 ATTEMPTS = 3
 LONGEST_PAUSE = 10.0
 
@@ -66,6 +70,7 @@ class Supervisor:
     troubles: dict[str, Trouble] = field(default_factory=dict)
     indexed: float = 0.0
     pace: Pace = field(default_factory=Pace)
+    faults: GpuFaults = field(default_factory=GpuFaults)
     oom_kills: int = field(default_factory=ending.oom_kills)
 
     def __post_init__(self) -> None:
@@ -124,21 +129,33 @@ class Supervisor:
             self._attend(batch, entry)
             return True
         settings = trials.trial_settings(self.store, entry)
-        share = sharing.share(self.store, settings, self.machine) if self.machine.gpus else None
-        slot = slots.free(self.machine, settings, batch.slots, own, self.slots.values(), share)
+        slot = self._slot(batch, entry, settings, own)
         if slot is None:
-            return False
-        running = [trials.trial(self.store, id) for id in self.slots]
-        if (lacking := self.room.lacking(settings, slot, running)) is not None:
-            # The first that waits says so; its figures would change with every look.
-            if not entry.message:
-                trials.note(self.store, entry.id, lacking.text(), stored(lacking))
             return False
         # A command of the user's own needs nothing that the fork server has imported.
         if not self.store.project.settings.command and self.server.poll() == "starting":
             return False
         self._start(entry, slot)
         return True
+
+    def _slot(self, batch: Batch, entry: Trial, settings: Mapping[str, Any], own: int) -> Slot | None:
+        """Where a trial can begin now; None where it has to wait."""
+        share = sharing.share(self.store, settings, self.machine) if self.machine.gpus else None
+        running = [trials.trial(self.store, id) for id in self.slots]
+        avoided, lacking = self.faults.avoided(self.machine), None
+        while slot := slots.free(self.machine, settings, batch.slots, own, self.slots.values(), share, avoided):
+            found = self.room.lacking(settings, slot, running)
+            if found is None:
+                return slot
+            lacking = lacking or found
+            if not slot.gpu:
+                break
+            # Somebody else may have filled this one, and not the next.
+            avoided |= {slot.gpu}
+        # The first that waits says so; its figures would change with every look.
+        if lacking is not None and not entry.message:
+            trials.note(self.store, entry.id, lacking.text(), stored(lacking))
+        return None
 
     def _start(self, entry: Trial, slot: Slot) -> None:
         folder = self._folder(entry)
@@ -191,7 +208,14 @@ class Supervisor:
         result = runs.result(folder)
         # One that stopped is continued in the same folder, so it must be gone for good.
         if result is not None and not (living and result.get("status") == "stopped"):
+            failed = result.get("reason") == "device"
+            self.faults.note(self.slots.get(entry.id) or trial_folder.slot(folder), failed)
             self._ended(entry)
+            if failed and not stopping and entry.restarts < DEVICE_RESTARTS:
+                (folder / runs.RESULT).unlink(missing_ok=True)
+                trials.mark_queued(self.store, entry.id)
+                log.warning("%s: %s; it goes on", entry.id, result.get("message"))
+                return
             if result.get("reason") == "disk_full" and not stopping and entry.restarts < DISK_RESTARTS:
                 # It has saved what it could, and waits for room as those do that have not begun.
                 (folder / runs.RESULT).unlink(missing_ok=True)

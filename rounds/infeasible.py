@@ -98,6 +98,7 @@ def _reason(code: str) -> Message:
         "diverged": say("diverged"),
         "out_of_memory": say("out of memory"),
         "disk_full": say("disk full"),
+        "device": say("GPU failed"),
         "data": say("trouble with the data"),
         "config": say("a configuration that cannot run"),
         "complete": say("ended without a usable value of the metric"),

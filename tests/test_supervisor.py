@@ -19,7 +19,7 @@ from rounds import attending, room, supervisor, trial_folder, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
 from rounds.warm import ForkServer
-from state import files, metrics, runs, trials
+from state import files, gpus, measurements, metrics, runs, trials
 from state.database import Store
 from state.project import Project
 from state.store import open_store
@@ -452,6 +452,51 @@ def test_a_slot_is_remembered_in_the_folder(store: Store, digits: Path) -> None:
     folder = store.project.trial_folder(entry.id)
     assert trial_folder.slot(folder) == slot
     assert trial_folder.slot(folder / "no such") == Slot("cpu")
+
+
+TWO_CARDS = Machine(2, ("GPU-a", "GPU-b"))
+
+
+def test_a_gpu_that_others_have_filled_keeps_no_trial_from_the_next(
+    store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPUs that are made up: the trial is told to see the second one only, and computes on the CPU."""
+    values = small_project.settings(digits, runtime__device="auto", training__steps=5, training__evaluate_every=5)
+    small_project.batch(store, values, [{}])
+    result = {"sizes": [{"batch_size": 8, "peak_memory": 2**30}], "device_type": "cuda"}
+    measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, result)
+    free = {"GPU-a": 0, "GPU-b": 0}
+    monkeypatch.setattr(gpus, "memory", lambda _kind: free)
+    monkeypatch.setattr(room, "SHORT_SECONDS", 0.0)
+    driven = Supervisor(store, TWO_CARDS, fork_server)
+    drive(driven, lambda: trials.trial(store, "round-1-001").message.startswith("Waiting: GPU-a has 0 MiB free"))
+    assert not driven.slots
+    free["GPU-b"] = 2**34
+    drive(driven, lambda: ended(store))
+    assert trials.trial(store, "round-1-001").status == "complete"
+    assert trial_folder.slot(store.project.trial_folder("round-1-001")).gpu == "GPU-b"
+
+
+def test_a_trial_whose_gpu_fails_goes_on_and_the_gpu_gets_no_more(
+    store: Store, digits: Path, monkeypatch: pytest.MonkeyPatch, fork_server: ForkServer
+) -> None:
+    """Nothing is started: what a trial leaves when its GPU fails is written in its place."""
+    small_project.batch(store, small_project.settings(digits, runtime__device="auto"), [{}])
+    driven = Supervisor(store, TWO_CARDS, fork_server)
+
+    def fail(folder: Path, slot: Slot) -> int:
+        result = {"status": "failed", "reason": "device", "message": "The GPU failed: ...", "steps_done": 1}
+        files.write_atomically(folder / runs.RESULT, json.dumps(result))
+        return 2**22 + 1
+
+    monkeypatch.setattr(driven, "_launch", fail)
+    used: list[str] = []
+    while not ended(store):
+        driven.tick()
+        used += [slot.gpu for slot in driven.slots.values()]
+    assert used == ["GPU-a", "GPU-a", "GPU-b"]
+    entry = trials.trial(store, "round-1-001")
+    assert (entry.status, entry.reason, entry.restarts) == ("failed", "device", attending.DEVICE_RESTARTS)
 
 
 def test_between_two_looks_a_result_is_seen_at_once(
