@@ -13,8 +13,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
+from torch._subclasses import FakeTensorMode
 
 from tests.training_runs import configuration, result, run_here, write_config
+from training import checkpoint
 from training.checkpoint import Checkpoints, Progress
 from training.config import ConfigError
 from training.evaluation import Evaluation
@@ -89,6 +91,18 @@ def test_the_whole_state_comes_back_in_the_memory_format_it_had(digits: Path, tm
             assert torch.equal(value, states[1][number][name])
             assert value.stride() == states[1][number][name].stride()
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), fresh.parameters(), strict=True))
+
+
+def test_numbers_that_the_host_reads_each_step_stay_with_it():
+    """On a GPU that is made up: its tensors have shapes and no values."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        parameter = nn.Parameter(torch.empty(4, 3, device="cuda"))
+        optimizer = torch.optim.NAdam([parameter], foreach=True)
+        saved = {"optimizer.0.step": torch.ones(()), "optimizer.0.mu_product": torch.ones(())}
+        saved |= {f"optimizer.0.{name}": torch.empty(4, 3) for name in ("exp_avg", "exp_avg_sq")}
+        checkpoint._load_optimizer(optimizer, saved)
+        devices = {name: tensor.device.type for name, tensor in optimizer.state[parameter].items()}
+    assert devices == {"step": "cpu", "mu_product": "cpu", "exp_avg": "cuda", "exp_avg_sq": "cuda"}
 
 
 def test_tensors_that_share_memory_can_be_saved(digits: Path, tmp_path: Path):

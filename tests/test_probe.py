@@ -460,6 +460,27 @@ def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_dig
     assert all(size["peak_memory"] <= result["memory_budget"] for size in fitting if size["outcome"] == "measured")
 
 
+def test_where_a_fork_breaks_the_device_the_children_are_processes_of_their_own(
+    whole_digits: Path, tmp_path: Path
+) -> None:
+    """Two of them: memory runs out in the first, and the second goes on with what it found."""
+    config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=512)
+    folder = tmp_path / "probe"
+    script = """
+        import os, sys
+        from training import probe
+        probe.FORKS = False
+        os.fork = None
+        probe.main(sys.argv[1:])
+    """
+    arguments = ["--config", str(config), "--output", str(folder), "--memory-cap", str(330 * MIB)]
+    done = python(textwrap.dedent(script), *arguments)
+    assert done.returncode == 0, done.stderr
+    assert training_runs.result(folder)["status"] == "complete"
+    assert lines(folder)[0]["outcome"] == "out_of_memory"
+    assert len(lines(folder)) > 1
+
+
 def test_a_model_that_never_fits_is_said_in_one_sentence(whole_digits: Path, tmp_path: Path) -> None:
     config = training_runs.write_config(tmp_path / "config.toml", whole_digits, data__image_size=224)
     done = run_probe(config, tmp_path / "probe", "--memory-cap", str(20 * MIB))
@@ -536,7 +557,7 @@ def test_what_was_measured_before_the_process_was_killed_still_counts(
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    probe.run(tmp_path, work)
+    probe.run(tmp_path, probe.forked(work))
     result = training_runs.result(tmp_path)
     assert {key: result[key] for key in expected} == expected
     assert ("batch of 32" if expected.get("reason") == "out_of_memory" else f"signal {number}") in result["message"]
@@ -601,7 +622,7 @@ def test_a_process_that_memory_ran_out_in_measures_nothing_more(
             ending = {"status": probe.SPENT, "reason": ""}
         report({"ending": ending})
 
-    probe.run(tmp_path, work)
+    probe.run(tmp_path, probe.forked(work))
     result = training_runs.result(tmp_path)
     assert {key: result[key] for key in expected} == expected
     by_process: dict[str, list[int]] = {}

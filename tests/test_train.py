@@ -364,11 +364,54 @@ def test_the_texts_of_other_allocators_are_known():
         "MPS backend out of memory (MPS allocated: 5 GB)",
         "CUDNN_STATUS_NOT_SUPPORTED",
         "CUDA out of memory.",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "GET was unable to find an engine to execute this computation",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "Invalid buffer size: 24.00 GiB",
     ):
         assert devices.is_out_of_memory(RuntimeError(text))
     assert devices.is_out_of_memory(torch.OutOfMemoryError("x"))
     assert not devices.is_out_of_memory(RuntimeError("CUDA error: invalid configuration argument"))
     assert not devices.is_out_of_memory(ValueError("out of memory"))
+
+
+def test_an_error_of_a_gpu_is_one_unless_its_memory_ran_out():
+    assert devices.has_failed(RuntimeError("CUDA error: unspecified launch failure"))
+    assert devices.has_failed(torch.AcceleratorError("CUDA error: device-side assert triggered"))
+    assert not devices.has_failed(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"))
+    assert not devices.has_failed(RuntimeError("shapes cannot be multiplied"))
+
+
+class Rough(nn.Module):
+    """A layer that changes nothing, by an operation of which torch has no exact implementation."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        places = torch.arange(1)
+        return values + torch.zeros(1).put_(places, torch.zeros(1))
+
+
+@pytest.mark.parametrize("rough", [False, True])
+def test_a_network_that_cannot_be_exact_trains_all_the_same_and_the_result_says_so(
+    rough: bool, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    build = model.build
+    if rough:
+        monkeypatch.setattr(model, "build", lambda *of: nn.Sequential(build(*of), Rough()))
+    code, result = run_here(write_config(tmp_path / "config.toml", digits), tmp_path / "run")
+    assert (code, result["exact"]) == (0, not rough)
+    assert ("differ in the last digits" in capsys.readouterr().out) == rough
+
+
+def test_a_gpu_that_cannot_be_used_is_no_reason_to_take_the_cpu(digits: Path, monkeypatch: pytest.MonkeyPatch):
+    def init() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 1).\nUpdate it.")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
+    with pytest.raises(ConfigError, match=r"runtime.device: 'auto'.*driver on your system is too old.*or cpu"):
+        devices.choose(configuration(digits, runtime__device="auto"))
+    assert devices.choose(configuration(digits, runtime__device="cpu")) == CPU
 
 
 def test_a_folder_in_use_is_left_alone(digits: Path, tmp_path: Path):

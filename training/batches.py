@@ -58,7 +58,7 @@ def augment(images: Tensor, padding: int, flip: bool, generator: torch.Generator
     rows = tops + torch.arange(height)
     columns = lefts + torch.where(mirrored == 1, width - 1 - across, across)
     # Drawn on the CPU, so that one seed means the same crops on every device.
-    rows, columns = rows.to(images.device), columns.to(images.device)
+    rows, columns = (_copied(_pinned(each, images.device), images.device) for each in (rows, columns))
     images = F.pad(images, (padding, padding, padding, padding))
     examples = torch.arange(count, device=images.device)[:, None, None, None]
     return images[
@@ -96,7 +96,7 @@ def _loaded_ahead(split: Split, order: Iterable[Tensor], device: torch.device) -
     with ThreadPoolExecutor(1) as background:
         loading = None
         for indices in order:
-            following = background.submit(_load, split, indices, device.type == "cuda")
+            following = background.submit(_load, split, indices, device)
             if loading:
                 yield _on_device(loading.result(), device)
             loading = following
@@ -104,17 +104,24 @@ def _loaded_ahead(split: Split, order: Iterable[Tensor], device: torch.device) -
             yield _on_device(loading.result(), device)
 
 
-def _load(split: Split, indices: Tensor, pinned: bool) -> tuple[Inputs, Tensor]:
+def _load(split: Split, indices: Tensor, device: torch.device) -> tuple[Inputs, Tensor]:
     inputs, labels = split.inputs(indices), split.labels[indices]
-    if pinned:
-        # From pinned memory a copy to the GPU does not wait for the work that is queued there.
-        return _each(inputs, Tensor.pin_memory), labels.pin_memory()
-    return inputs, labels
+    return _each(inputs, lambda tensor: _pinned(tensor, device)), _pinned(labels, device)
+
+
+def _pinned(tensor: Tensor, device: torch.device) -> Tensor:
+    """From pinned memory a copy to a CUDA device does not wait for the work that is queued there."""
+    return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
 def _on_device(batch: tuple[Inputs, Tensor], device: torch.device) -> tuple[Inputs, Tensor]:
     inputs, labels = batch
-    return _each(inputs, lambda tensor: tensor.to(device, non_blocking=True)), labels.to(device, non_blocking=True)
+    return _each(inputs, lambda tensor: _copied(tensor, device)), _copied(labels, device)
+
+
+def _copied(tensor: Tensor, device: torch.device) -> Tensor:
+    """On the device. Only pinned memory is kept until the copy is made, whoever lets go of the tensor before."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 def _each(inputs: Inputs, change: Callable[[Tensor], Tensor]) -> Inputs:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import importlib
 import itertools
 import shutil
@@ -219,18 +218,11 @@ class Bench:
     def _recover(self) -> None:
         """A network and an optimizer whose state is whole: memory may have run out in the middle of an update."""
         del self.network, self.optimizer
-        self._release()
+        devices.release_memory(self.device)
         self.build()
 
-    def _release(self) -> None:
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        elif self.device.type == "mps":
-            torch.mps.empty_cache()
-
     def _restart_peak(self) -> None:
-        self._release()
+        devices.release_memory(self.device)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
@@ -246,9 +238,11 @@ def budget(device: torch.device, cap: int | None = None) -> int:
     limit = cap or sys.maxsize
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
+        # What this process holds already is its own.
+        free += torch.cuda.memory_reserved(device)
         # Memory runs out for us before it does for the driver, and neighbours are left alone.
         torch.cuda.set_per_process_memory_fraction(min(1.0, 0.95 * free / total, limit / total), device)
-        return min(limit, int(min(0.90 * total, free - max(512 * 2**20, 0.05 * total))))
+        return max(0, min(limit, int(min(0.90 * total, free - max(512 * 2**20, 0.05 * total)))))
     if device.type == "mps":
         # Shared with the screen and with everything else.
         return min(limit, int(0.7 * torch.mps.recommended_max_memory()))

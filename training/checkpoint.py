@@ -193,6 +193,10 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
             _, number, entry = name.split(".", 2)
             groups[int(number)][entry] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for loaded in optimizer.state.values():
+        if "mu_product" in loaded:
+            # NAdam's, a number for the host as its step is; torch moves it to the device, for which every step waits.
+            loaded["mu_product"] = loaded["mu_product"].to(loaded["step"].device)
 
 
 def _write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

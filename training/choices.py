@@ -7,7 +7,6 @@ only, and kept where what it saves over the planned examples is more than it tak
 from __future__ import annotations
 
 import dataclasses
-import gc
 import resource
 import sys
 import time
@@ -17,8 +16,8 @@ from typing import Any
 
 import torch
 
+from training import bench, machine, memory, timing
 from training import device as devices
-from training import machine, memory, timing
 from training import model as models
 from training import optimizer as optimizers
 from training.batches import derived_seed, training_batches
@@ -57,13 +56,17 @@ def choose(
     try:
         if device.type == "cpu":
             memory.Watch().limit(min(memory.available(), cap or sys.maxsize))
+        else:
+            # For its limit.
+            bench.budget(device, cap)
         return _choose(config, dataset, device, planned, progress)
     except (RuntimeError, MemoryError) as error:
         if not devices.is_out_of_memory(error):
             raise
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, limits)
-        gc.collect()
+        # What is measured next is to find all of the device's memory.
+        devices.release_memory(device)
         memory.Watch().restart()
     # Where two networks side by side are too much, nothing is compared.
     return []
@@ -116,9 +119,11 @@ def _candidates(config: Config, device: torch.device) -> Iterator[tuple[str, Any
     if device.type == "cpu":
         if not config.runtime.threads and machine.cores() > 1:
             yield "runtime.threads", max(1, machine.cores() // 2)
-        if config.runtime.precision == "auto" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        onednn = torch.backends.mkldnn.is_available()
+        if config.runtime.precision == "auto" and onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported():
             yield "runtime.precision", "bfloat16"
-    elif device.type == "cuda":
+    elif device.type == "cuda" and config.data.task == "image-classification":
+        # Batches of texts are as long as their longest one, and each length would be compiled for itself.
         yield "runtime.compile", True
 
 

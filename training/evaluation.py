@@ -70,8 +70,8 @@ def evaluate(
     if stop():
         return None
     # Row: the class it is; column: the class it was taken for.
-    confusion = torch.bincount(torch.cat(truths) * classes + torch.cat(answers), minlength=classes**2)
-    confusion = confusion.reshape(classes, classes).cpu()
+    cells = (torch.cat(truths) * classes + torch.cat(answers)).cpu()
+    confusion = torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
     right = int(confusion.diagonal().sum())
     balanced_error, macro_f1 = by_class(confusion)
     count = int(confusion.sum())

@@ -167,15 +167,29 @@ def update(
     precision: torch.dtype | None,
 ) -> tuple[Tensor, Tensor]:
     """One optimizer step. The loss and the norm of the gradient before clipping, both scalars still on the device."""
-    with torch.autocast(labels.device.type, dtype=precision, enabled=precision is not None):
-        logits = network(inputs)
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.regularization.label_smoothing)
-    loss.backward()
+    try:
+        loss = _gradient(network, inputs, labels, config, precision)
+    except RuntimeError as error:
+        if not devices.give_up_exactness(error):
+            raise
+        optimizer.zero_grad(set_to_none=True)
+        loss = _gradient(network, inputs, labels, config, precision)
     # Without a limit nothing is clipped, but the norm is always wanted (P22).
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.regularization.gradient_clip or math.inf)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return loss.detach(), norm
+    return loss, norm
+
+
+def _gradient(
+    network: nn.Module, inputs: Inputs, labels: Tensor, config: Config, precision: torch.dtype | None
+) -> Tensor:
+    """The loss, whose gradient the parameters have afterwards."""
+    with torch.autocast(labels.device.type, dtype=precision, enabled=precision is not None):
+        logits = network(inputs)
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.regularization.label_smoothing)
+    loss.backward()
+    return loss.detach()
 
 
 def facts(dataset: Dataset) -> models.Facts:

@@ -7,7 +7,7 @@ and the number of steps in the configuration play no part. Exit codes: 0 complet
 One child process measures the sizes and reports them through a pipe: when the system kills it for want of memory, or a
 driver crashes, what was measured before still counts. On the CPU, what did not fit leaves buffers behind, with which
 smaller sizes would look larger: for whatever is still to be measured another child takes its place, and goes the same
-way over what is known already.
+way over what is known already. Children are forked; where that breaks the device (macOS), each is a new process.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 Report = Callable[[dict[str, Any]], None]
 # In an ending: the process is of no more use, and another is to go on.
 SPENT = "spent"
+# Makes a child that measures what is not found yet and reports to a pipe, given the end to write to; its pid.
+Begin = Callable[[Found, int], int]
+FORKS = sys.platform != "darwin"
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -59,25 +62,30 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     parser.add_argument("--memory-cap", type=int, metavar="BYTES", help="memory that a run may take on the device")
     parser.add_argument("--choose", type=int, metavar="EXAMPLES", help="first choose how to run so many examples")
     parser.add_argument("--earlier", type=int, metavar="SIZE", help="what was recommended before, for the same")
+    parser.add_argument("--child", nargs=2, metavar=("PIPE", "FOUND"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.child:
+        pipe, known = options.child
+        _be_the_child(lambda report: measure(options, report, Found.read(known)), int(pipe))
     for name in ("largest", "memory_cap", "choose", "earlier"):
         if (number := getattr(options, name)) is not None and number < 1:
             parser.error(f"--{name.replace('_', '-')}: {number}; allowed: at least 1")
     try:
         with record.lock(options.output):
-            sys.exit(run(options.output, lambda report, found: measure(options, report, found)))
+            begin = forked(lambda report, found: measure(options, report, found)) if FORKS else _spawned(arguments)
+            sys.exit(run(options.output, begin))
     except (record.Busy, OSError) as error:
         sys.exit(str(error))
 
 
-def run(folder: Path, work: Callable[[Report, Found], None]) -> int:
-    """Have `work` done by a child process, by another where that is spent, write what they report, and conclude; the
-    exit code. `work` gets what is known already."""
+def run(folder: Path, begin: Begin) -> int:
+    """Have children measure, one after another while each is spent, write what they report, and conclude; the exit
+    code."""
     began = time.monotonic()
     for earlier in ("sizes.jsonl", "progress.jsonl", "result.json"):
         (folder / earlier).unlink(missing_ok=True)
     found, asked = Found(), threading.Event()
-    while (ending := _by_a_child(work, found, folder, asked))["status"] == SPENT:
+    while (ending := _by_a_child(begin, found, folder, asked))["status"] == SPENT:
         if asked.is_set():
             ending = _stopped()
             break
@@ -89,16 +97,35 @@ def run(folder: Path, work: Callable[[Report, Found], None]) -> int:
     return EXIT_CODES[ending["status"]]
 
 
-def _by_a_child(
-    work: Callable[[Report, Found], None], found: Found, folder: Path, asked: threading.Event
-) -> dict[str, Any]:
+def forked(work: Callable[[Report, Found], None]) -> Begin:
+    """A child that does `work`, with all that this process has imported."""
+
+    def begin(found: Found, sender: int) -> int:
+        child = os.fork()
+        if child == 0:
+            _be_the_child(lambda report: work(report, found), sender)
+        return child
+
+    return begin
+
+
+def _spawned(arguments: list[str] | None) -> Begin:
+    """A child that is this program once more."""
+
+    def begin(found: Found, sender: int) -> int:
+        os.set_inheritable(sender, True)
+        own = sys.argv[1:] if arguments is None else arguments
+        command = [sys.executable, "-m", "training.probe", *own, "--child", str(sender), found.written()]
+        return os.posix_spawn(sys.executable, command, os.environ)
+
+    return begin
+
+
+def _by_a_child(begin: Begin, found: Found, folder: Path, asked: threading.Event) -> dict[str, Any]:
     """Add what a child process reports to what was found; how it ended. `asked` is set when it is asked to stop."""
     receiver, sender = os.pipe()
     kills = machine.oom_kills()
-    child = os.fork()
-    if child == 0:
-        os.close(receiver)
-        _be_the_child(lambda report: work(report, found), sender)
+    child = begin(found, sender)
     os.close(sender)
 
     def forward(number: int, frame: object) -> None:
@@ -263,8 +290,9 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         except Spent:
             ending = _ending(SPENT, SPENT, {})
         taken = found.facts.get("measuring_seconds", 0.0) + time.monotonic() - opened
-        busy = max(found.facts.get("busy_cores", 0.0), neighbours.cores())
-        report({"facts": {"busy_cores": busy, "measuring_seconds": taken}})
+        # None where the system does not say.
+        busy = [each for each in (found.facts.get("busy_cores"), neighbours.cores()) if each is not None]
+        report({"facts": {"busy_cores": max(busy, default=None), "measuring_seconds": taken}})
     except Stopped:
         ending = _stopped()
     except ConfigError as error:

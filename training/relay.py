@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,18 @@ class Found:
     sizes: dict[int, Size] = field(default_factory=dict)
     compared: set[int] = field(default_factory=set)
     attempt: int | None = None
+
+    def written(self) -> str:
+        """As JSON, for a process that is to go on."""
+        sizes = [dataclasses.asdict(size) for size in self.sizes.values()]
+        return json.dumps({"facts": self.facts, "sizes": sizes, "compared": [*self.compared], "attempt": self.attempt})
+
+    @classmethod
+    def read(cls, text: str) -> Found:
+        """What `written` wrote."""
+        noted = json.loads(text)
+        sizes = {size["batch_size"]: Size(**size) for size in noted["sizes"]}
+        return cls(noted["facts"], sizes, set(noted["compared"]), noted["attempt"])
 
 
 class Spent(Exception):

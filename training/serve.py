@@ -39,6 +39,7 @@ WARM_MODULES = (
     "transformers.models.distilbert.modeling_distilbert",
     "torch._dynamo",
 )
+NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 # For a server whose parent died before it connected.
 PATIENCE_SECONDS = 120.0
 
@@ -62,7 +63,7 @@ def main() -> NoReturn:
         sys.exit("The frameworks of macOS do not work in a forked process; start each run by training.train instead.")
     record.tolerant_output()
     # CUDA's presence is asked of the driver's library without starting CUDA; numpy starts no threads of its own.
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    os.environ[NVML_CHECK] = "1"
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         listener = listen(path)
@@ -217,6 +218,8 @@ def become_run(
                 os.write(saying, b"locked")
                 os.close(saying)
                 os.environ.update(environment)
+                # It may start CUDA, and is to find out as any run does whether that works.
+                os.environ.pop(NVML_CHECK, None)
 
                 from training.train import run
 

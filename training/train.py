@@ -147,6 +147,7 @@ def blank_result() -> dict[str, Any]:
         "device": None,
         "precision": None,
         "peak_memory": None,
+        "exact": None,
         "parameters": None,
         "validation": None,
         "sample": None,
@@ -207,6 +208,7 @@ def about_run(run: Run, validation: dict[str, Any]) -> dict[str, Any]:
         "seconds": progress.seconds,
         "first_step_seconds": run.first_step_seconds,
         "peak_memory": devices.peak_memory(run.device),
+        "exact": devices.is_exact(),
         "parameters": run.parameters,
         "validation": validation,
         "sample": sample,
@@ -222,6 +224,8 @@ def unexpected(error: Exception) -> dict[str, Any]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         words = said("The disk is full: {error}. Make room and run it again to go on.", error=text)
         return {"status": "failed", "reason": "disk_full", **words}
+    if devices.has_failed(error):
+        return {"status": "failed", "reason": "device", **said("The GPU failed: {error}", error=text)}
     return {"status": "failed", "reason": "error", "message": text}
 
 
