@@ -330,7 +330,10 @@ async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_
             page = await open_setup(pilot)
             await wait_for_text(pilot, "Next the batch sizes are measured.")
             assert probe.under_way(store) is None
-            await pilot.press("enter")
+            # Why is explained before anything is asked, too.
+            await pilot.press("e")
+            await wait_for_text(pilot, "(G3)")
+            await pilot.press("escape", "enter")
             await wait_for_text(pilot, "How to run is chosen first")
             await wait_for_text(pilot, "batch  examples/s")
             await pilot.press("escape", "enter")

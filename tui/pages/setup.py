@@ -134,6 +134,8 @@ class SetupPage(Page):
             case "compare":
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
+            case "explain":
+                return question is not None or self._step in flow.ROWS
             case "reason":
                 return question is not None and bool(question.options)
             case "filter":
@@ -199,8 +201,8 @@ class SetupPage(Page):
 
     def action_explain(self) -> None:
         """Why this is asked, at length."""
-        if self._question is not None:
-            self.app.push_screen(Explain(self._question.rows))
+        rows = self._question.rows if self._question is not None else flow.ROWS.get(self._step or "", ())
+        self.app.push_screen(Explain(rows))
 
     def action_read(self, pages: int) -> None:
         """Scroll the text above the options."""
