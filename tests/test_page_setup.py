@@ -203,6 +203,19 @@ async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: P
             await wait_for_text(pilot, "Which architecture should be the start?")
 
 
+async def test_a_table_that_is_wider_than_the_page_is_scrolled_sideways(tmp_path: Path) -> None:
+    with standing_at(tmp_path / "p", "optimizer") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "hyperparameter")
+            assert "arXiv" not in shown(app)
+            await pilot.press(*["right"] * 9)
+            await wait_for_text(pilot, "arXiv")
+            await pilot.press(*["left"] * 9)
+            await wait_for_text(pilot, "hyperparameter")
+
+
 async def test_an_answer_given_elsewhere_moves_the_page_on(tmp_path: Path) -> None:
     """Two people may look at one project."""
     with standing_at(tmp_path / "p", "metric") as store:

@@ -129,6 +129,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("setup.filter", ("slash",), "filter", say("show only the options that contain a text"), "setup", say("filter")),
     Key("setup.explain", ("e",), "explain", say("why this is asked, at length"), "setup", say("explain")),
+    Key("setup.left", ("left", "h"), "sideways(-1)", say("columns further to the left"), "setup", say("columns")),
+    Key("setup.right", ("right", "l"), "sideways(1)", say("columns further to the right"), "setup", say("columns")),
     Key("setup.again", ("m",), "again", say("measure the batch sizes once more"), "setup", say("measure")),
     Key("setup.stop", ("x",), "stop", say("stop the work under way"), "setup", say("stop")),
     Key(

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from tui.terminal import fit, printable, width
+from tui.wrapping import divide
 
 GAP = "  "
+# In fewer cells than these a last column is not broken into lines.
+LEAST = 16
 
 
-def lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The header and a line per row, each column as wide as its widest cell; numbers stand on the right."""
+def lines(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int | None = None) -> list[str]:
+    """The header and a line per row, each column as wide as its widest cell; numbers stand on the right.
+
+    `wide`: in how many cells the table is to fit, if need be with a last column that goes on below itself.
+    """
     cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(width(row[place]) for row in cells) for place in range(len(columns))]
     right = [bool(rows) and all(_numeric(row[place]) for row in rows) for place in range(len(columns))]
-    return [
-        GAP.join(
+    before = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
+    if wide is not None and before + widths[-1] > wide and wide - before >= max(LEAST, width(cells[0][-1])):
+        widths[-1], right[-1] = wide - before, False
+    found: list[str] = []
+    for row in cells:
+        first, *more = _broken(row[-1], widths[-1])
+        shown = [
             " " * (cells_wide - width(cell)) + cell if to_right else fit(cell, cells_wide)
-            for cell, cells_wide, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+            for cell, cells_wide, to_right in zip((*row[:-1], first), widths, right, strict=True)
+        ]
+        found.append(GAP.join(shown).rstrip())
+        found.extend(" " * before + line for line in more)
+    return found
 
 
 def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> list[list[str]]:
@@ -28,7 +41,7 @@ def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> 
     parts, start = [], 1
     while not parts or start < len(columns):
         end = start + 1
-        part = _part(columns, rows, start, end)
+        part = _part(columns, rows, start, end, wide)
         while end < len(columns) and max(map(width, more := _part(columns, rows, start, end + 1))) <= wide:
             part, end = more, end + 1
         parts.append(part)
@@ -36,8 +49,15 @@ def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> 
     return parts
 
 
-def _part(columns: Sequence[str], rows: Sequence[Sequence[str]], start: int, end: int) -> list[str]:
-    return lines([columns[0], *columns[start:end]], [[row[0], *row[start:end]] for row in rows])
+def _part(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], start: int, end: int, wide: int | None = None
+) -> list[str]:
+    return lines([columns[0], *columns[start:end]], [[row[0], *row[start:end]] for row in rows], wide)
+
+
+def _broken(text: str, cells: int) -> list[str]:
+    places = [0, *divide(text, cells), len(text)]
+    return [text[start:end].rstrip() for start, end in pairwise(places)] if text else [""]
 
 
 def _numeric(cell: str) -> bool:

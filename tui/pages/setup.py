@@ -28,11 +28,13 @@ from wizard.question import Choice, Option, Question
 
 TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "cost", "compare", "filter")
+ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "sideways", "again", "cost", "compare", "filter")
 # From so many options on they can be filtered, and their table is not folded.
 MANY = 10
 # Cells beside a table: its padding and the scroll bar.
 TABLE_MARGIN = 4
+# Cells by which a wide one is scrolled.
+COLUMN = 16
 # What training costs, by the setting of the project: how it is asked for.
 COSTS = {
     "price_per_hour": say("Price of a device hour, in any currency (0: not given):"),
@@ -134,6 +136,8 @@ class SetupPage(Page):
             case "compare":
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
+            case "sideways":
+                return question is not None and self.query_one("#reading").max_scroll_x > 0
             case "explain":
                 return question is not None or self._step in flow.ROWS
             case "reason":
@@ -208,6 +212,10 @@ class SetupPage(Page):
         """Scroll the text above the options."""
         reading = self.query_one("#reading", VerticalScroll)
         reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
+
+    def action_sideways(self, steps: int) -> None:
+        """Scroll a table that is wider than the page."""
+        self.query_one("#reading", VerticalScroll).scroll_relative(x=steps * COLUMN, animate=False)
 
     def action_start(self) -> None:
         """Start the work that this step needs, or look again whether the question can be asked now."""
@@ -291,6 +299,8 @@ class SetupPage(Page):
 
     def _show_figures(self, question: Question) -> None:
         self._show("table", *_table(question, self._sought, self.book.size.width - TABLE_MARGIN))
+        # Only then is it known whether it is wider than the page.
+        self.call_after_refresh(self.refresh_bindings)
 
     def _show(self, id: str, *lines: Content) -> None:
         """Lines in one of the texts; without any it takes no room."""
@@ -349,7 +359,7 @@ def _table(question: Question, sought: str, columns: int) -> Iterator[Content]:
         return
     found = [row for row in question.table.rows if _contains(sought, *row)]
     names = [column.text() for column in question.table.columns]
-    for header, *rows in folded(names, found, columns) if len(found) < MANY else [lines(names, found)]:
+    for header, *rows in folded(names, found, columns) if len(found) < MANY else [lines(names, found, columns)]:
         yield Content.styled(header, "underline")
         yield from (Content(row) for row in rows)
 
