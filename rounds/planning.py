@@ -68,7 +68,7 @@ def propose(
             raise Refusal(
                 "{key}: {value} alone is compared with nothing: name two values or more, with commas.",
                 key=key,
-                value=str(values),
+                value=", ".join(map(str, values.choices)),
             )
     if goal == "stabilise":
         remedy = _remedy(store, base, asked)

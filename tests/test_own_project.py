@@ -275,6 +275,21 @@ def test_a_sweep_that_is_asked_for_does_not_repeat_the_run_before_it(store: Stor
     ]
 
 
+def test_lines_that_were_not_understood_are_told_with_the_first_result(store: Store, code: Path) -> None:
+    (code / "train.py").write_text(
+        "import sys\n"
+        "out = sys.argv[sys.argv.index('--out') + 1]\n"
+        'rows = [\'{"step": 1, "accuracy": 0.5}\', \'{"step": "five", "accuracy": 0.99}\']\n'
+        "open(out + '/metrics.jsonl', 'w').write('\\n'.join(rows) + '\\n')\n",
+        encoding="utf-8",
+    )
+    entry = run_baseline(store)
+    assert (entry.status, entry.best) == ("complete", 0.5)
+    said = flow.ask(store, "baseline").evidence[0].text()
+    assert "accuracy is 0.5 at best" in said
+    assert "not understood, and are left out: 1. The first: " in said
+
+
 def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: Path, code: Path) -> None:
     arguments = "--lr {lr} --l2 {l2} --out {folder}"
     given = ("lr=0.5", "l2=0")

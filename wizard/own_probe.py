@@ -172,7 +172,9 @@ def valid(store: Store, decision: Decision) -> bool:
 
 def _ask_unmeasured(store: Store, size: int) -> Question:
     failure = _failure(store)
-    measure = say("run the command for a while at each size and read how fast it is; each takes up to a minute")
+    measure = say(
+        "run the command for a while at each size and read how fast it is; each takes seconds to a few minutes"
+    )
     return Question(
         step=STEP,
         rows=("G3", "G9"),
