@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from presets.language import say
+from presets.language import Message, say
 from rounds.finding import Finding
+from rounds.roles import is_length
 from rounds.steps import STEPS
 
 # What the built-in training can do by settings that another script need not have.
@@ -19,12 +20,31 @@ def possible(findings: Iterable[Finding], base: Mapping[str, Any]) -> tuple[Find
     """The findings, of which none proposes what a command with these settings could not be told; what would help is
     said all the same."""
     beyond = OF_THE_BUILT_IN if STEPS in base else (*OF_THE_BUILT_IN, *OF_LENGTH)
-    return tuple(_said(finding, beyond) for finding in findings)
+    lengths = tuple(key for key in base if is_length(key))
+    return tuple(_said(finding, beyond, lengths) for finding in findings)
 
 
-def _said(finding: Finding, beyond: tuple[str, ...]) -> Finding:
+def _about_length(finding: Finding, lengths: tuple[str, ...]) -> Message:
+    """How the length of a run is changed, which no round can do: by another name than steps, or not by the command."""
+    if lengths:
+        return say(
+            "{finding} How long a run is, {name} says in your command, and it is the same within a round: tunebook new "
+            ". --set {name}=VALUE gives another one; then comes the baseline again.",
+            finding=finding.message,
+            name=lengths[0],
+        )
+    return say(
+        "{finding} How long a run is, your command does not say. If its script has an option for it, tunebook new . "
+        "--set epochs=VALUE puts it in, by the name it has there; then comes the baseline again.",
+        finding=finding.message,
+    )
+
+
+def _said(finding: Finding, beyond: tuple[str, ...], lengths: tuple[str, ...]) -> Finding:
     if finding.action is None or finding.action.code not in beyond:
         return finding
+    if finding.action.code in OF_LENGTH:
+        return replace(finding, message=_about_length(finding, lengths), action=None)
     words = say(
         "{finding} The command has no parameter for what would help, so it is yours to change in the script: {what}",
         finding=finding.message,

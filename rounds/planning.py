@@ -61,6 +61,15 @@ def propose(
     if optimizers:
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
     notes: tuple[Message, ...] = ()
+    typed = {**asked, **(ranges or {})}
+    tunables.check_kinds(store.project, base, {key: domain.choices for key, domain in typed.items() if domain})
+    for key, values in asked.items() if goal == "compare" else ():
+        if values is not None and not values.is_range and len(values.choices) < 2:
+            raise Refusal(
+                "{key}: {value} alone is compared with nothing: name two values or more, with commas.",
+                key=key,
+                value=", ".join(map(str, values.choices)),
+            )
     if goal == "stabilise":
         remedy = _remedy(store, base, asked)
         asked = {remedy.key: asked.get(remedy.key) or remedy.values}
@@ -233,7 +242,10 @@ def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:
 def require_steps(base: Mapping[str, Any]) -> None:
     """Refuse to change the number of steps of a command of the user's own that takes none."""
     if STEPS not in base:
-        raise Refusal("How long a run is, is fixed in your command: change it there, and run the baseline again.")
+        raise Refusal(
+            "How long a run is, is fixed in your command. Give it another value, as in tunebook new . --set epochs=20, "
+            "which also puts an option of the script into the command; then run the baseline again."
+        )
 
 
 def _record_override(store: Store, base: Configuration, words: str) -> None:

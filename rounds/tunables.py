@@ -11,6 +11,7 @@ from presets.language import Message, say
 from rounds.plan import Role
 from rounds.roles import is_hyperparameter, is_length, name_of
 from state import pipeline
+from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Project
 
@@ -80,6 +81,25 @@ def seedless(project: Project) -> tuple[Message, ...]:
             seed="{seed}",
         ),
     )
+
+
+def check_kinds(project: Project, base: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse values for a command of the user's own that are of another kind than what it is given now: the built-in
+    training says so itself, a script only when it runs."""
+    for key, found in values.items() if project.settings.command else ():
+        now = base.get(key)
+        for value in found:
+            if _kind(now) and _kind(value) != _kind(now):
+                raise Refusal(
+                    "{key}: {value!r} does not fit; the best configuration has {now}.", key=key, value=value, now=now
+                )
+
+
+def _kind(value: Any) -> str:
+    """What a value is, where that says what may take its place; empty for a text, which is anything."""
+    if isinstance(value, bool):
+        return "switch"
+    return "number" if isinstance(value, int | float) else ""
 
 
 def _searchable(key: str) -> bool:

@@ -10,6 +10,12 @@ def said(message: str, /, **values: str | int | float) -> dict[str, Any]:
     return {"message": message.format(**values), "said": {"id": message, "values": values}}
 
 
+def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Two such sentences as one."""
+    parts = {"first": first["said"], "second": second["said"]}
+    return {"message": f"{first['message']} {second['message']}", "said": {"id": "{first} {second}", "values": parts}}
+
+
 class Refusal(Exception):
     """What cannot be done. `message` is an English template, `values` fill it; it is translated where it is shown."""
 

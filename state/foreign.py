@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 FILES = ("summary.csv", "trainer_state.json", "metrics.csv", "metrics.jsonl")
 # Scripts write into a folder of the run's name (timm), or of the logger and a version (Lightning).
@@ -39,19 +39,35 @@ SUMMARY = "train_runtime"
 LONGEST = 2**20
 # A larger step fits no store.
 LARGEST = 2**62
+# So much of a line that was not understood is shown.
+SHOWN = 200
 
 Row = dict[str, "float | int"]
 
 
 @dataclass
 class _File:
-    """How far a file was read: its identity and size when it was, the offset after its last whole line, its columns."""
+    """How far a file was read: its identity and size when it was, the offset after its last whole line, its columns.
+
+    `rows`: its lines so far. `counted`: whether a step of a line is its place in the file. `held`: a first line without
+    a step, until the next tells whether the others have one. `unread`: how many lines were not understood, and
+    `first` the first of them.
+    """
 
     inode: int = 0
     size: int = -1
     offset: int = 0
     columns: list[str] = field(default_factory=list)
     rows: int = 0
+    counted: bool | None = None
+    held: dict[str, Any] | None = None
+    unread: int = 0
+    first: str = ""
+
+    def put_aside(self, line: str) -> None:
+        """Count a line that was not understood."""
+        self.unread += 1
+        self.first = self.first or line[:SHOWN].strip()
 
 
 class Reader:
@@ -67,6 +83,11 @@ class Reader:
         self._metric = metric
         self._files: dict[Path, _File] = {}
         self._last: dict[str, int] = {}
+
+    @property
+    def unread(self) -> list[tuple[int, str, str]]:
+        """For each file with lines that were not understood, and so are in no row: how many, its name, the first."""
+        return [(known.unread, path.name, known.first) for path, known in self._files.items() if known.unread]
 
     def read(self, *, ended: bool = False) -> list[Row]:
         """The rows that are new since the last time, by step; `ended`: nothing more comes, so that a last line without
@@ -102,7 +123,8 @@ class Reader:
                 columns = _cells(header)
                 # Lightning writes the whole file anew when a column comes up; others begin it again.
                 if known.inode != status.st_ino or status.st_size < known.offset or columns != known.columns:
-                    known.offset, known.rows = len(header), 0
+                    known.offset, known.rows, known.counted, known.held = len(header), 0, None, None
+                    known.unread, known.first = 0, ""
                 known.inode, known.size, known.columns = status.st_ino, status.st_size, columns
                 file.seek(known.offset)
                 data = file.read()
@@ -111,10 +133,36 @@ class Reader:
         end = len(data) if ended else data.rfind(b"\n") + 1
         known.offset += end
         for line in data[:end].splitlines():
-            raw = _csv_row(columns, line) if path.suffix == ".csv" else _json_row(line)
-            if raw:
-                known.rows += 1
-                yield _placed(raw, known.rows, zero_based=path.name == "summary.csv")
+            yield from self._rows(known, path.name, line)
+        if ended and known.held is not None:
+            yield {**known.held, "step": 1}
+            known.held = None
+
+    def _rows(self, known: _File, name: str, line: bytes) -> Iterator[dict[str, Any]]:
+        """What a line comes to: a row, none where it cannot be understood, or those that waited for it."""
+        if not line.strip():
+            return
+        known.rows += 1
+        raw = _csv_row(known.columns, line) if name.endswith(".csv") else _json_row(line)
+        step = None if raw is None else _step(raw, zero_based=name == "summary.csv", epochs=not known.counted)
+        told = any(_said(value) and _number(value) is None for value in _of_metric(raw or {}, self._metric))
+        if raw is None or step is False or told or (step is None and known.counted is False):
+            known.put_aside(line.decode("utf-8", "replace"))
+        if raw is None or step is False:
+            return
+        row = {key: value for key, value in raw.items() if key not in STEPS and _number(value) is not None}
+        if step is not None:
+            if known.held is not None:
+                known.put_aside(json.dumps(known.held))
+            known.counted, known.held = False, None
+            yield {**row, "step": step}
+        elif known.counted is None and known.held is None and row:
+            known.held = row
+        elif known.counted is not False and row:
+            if known.held is not None:
+                yield {**known.held, "step": known.rows - 1}
+            known.counted, known.held = True, None
+            yield {**row, "step": known.rows}
 
 
 def newest(folder: Path) -> list[Path]:
@@ -172,16 +220,29 @@ def renamed(raw: Mapping[str, Any], metric: str) -> Row:
     return row
 
 
-def _placed(raw: dict[str, Any], number: int, *, zero_based: bool) -> dict[str, Any]:
-    """The row with its step: as it says, by its epoch (timm counts from 0), or by its place in the file."""
-    for name in STEPS:
-        step = _number(raw.get(name))
-        if step is not None and abs(step) < LARGEST:
-            return {**{key: value for key, value in raw.items() if key not in STEPS}, "step": int(step)}
-    epoch = _number(raw.get("epoch"))
-    if epoch is not None and abs(epoch) < LARGEST and epoch == int(epoch):
-        return {**raw, "step": int(epoch) + zero_based}
-    return {**raw, "step": number}
+def _step(raw: Mapping[str, Any], *, zero_based: bool, epochs: bool) -> int | Literal[False] | None:
+    """The step of a row: as it says, or by its epoch (timm counts from 0), where that is asked; None where it says
+    none, False where what it says is no step."""
+    for name in (*STEPS, *(["epoch"] if epochs else [])):
+        if not _said(raw.get(name)):
+            continue
+        number = _number(raw[name])
+        if number is None or not 0 <= number < LARGEST:
+            return False
+        if name != "epoch":
+            return int(number)
+        # A share of an epoch orders nothing that whole steps would.
+        return int(number) + zero_based if number == int(number) else None
+    return None
+
+
+def _said(value: Any) -> bool:
+    """Whether there is a value at all: a column without one is empty in its row."""
+    return value is not None and value != ""
+
+
+def _of_metric(raw: Mapping[str, Any], metric: str) -> Iterator[Any]:
+    return (raw[name] for name in (metric, f"val/{metric}") if name in raw)
 
 
 def _cells(line: bytes) -> list[str]:
@@ -191,24 +252,24 @@ def _cells(line: bytes) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line.decode("utf-8-sig", "replace").rstrip("\r\n")]), [])]
 
 
-def _csv_row(columns: list[str], line: bytes) -> dict[str, Any]:
+def _csv_row(columns: list[str], line: bytes) -> dict[str, Any] | None:
+    """The cells of a line by their columns; None where they do not fit these."""
     try:
         cells = next(csv.reader([line.decode("utf-8", "replace")]), [])
     except csv.Error:
-        return {}
+        return None
     if len(cells) != len(columns):
-        return {}
-    return {name: cell for name, cell in zip(columns, cells, strict=True) if name and _number(cell) is not None}
+        return None
+    return {name: cell for name, cell in zip(columns, cells, strict=True) if name}
 
 
-def _json_row(line: bytes) -> dict[str, Any]:
+def _json_row(line: bytes) -> dict[str, Any] | None:
+    """The names and values of a line; None where it is no JSON object."""
     try:
         raw = json.loads(line)
-    except ValueError:
-        return {}
-    if not isinstance(raw, dict):
-        return {}
-    return {str(name): value for name, value in raw.items() if _number(value) is not None}
+    except (ValueError, RecursionError):
+        return None
+    return {str(name): value for name, value in raw.items()} if isinstance(raw, dict) else None
 
 
 def _number(value: Any) -> float | int | None:

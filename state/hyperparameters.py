@@ -79,12 +79,17 @@ def fitting(entry: OwnHyperparameter, value: Value) -> Value | None:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if entry.kind == "categorical":
-        return value if not entry.choices or value in entry.choices else None
+        return value if not entry.choices or any(same(value, choice) for choice in entry.choices) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if entry.kind == "int":
         return int(value) if value == int(value) else None
     return float(value)
+
+
+def same(one: Value | None, other: Value | None) -> bool:
+    """Whether two values are the same; true is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def _wrong(key: str, value: Any) -> str:

@@ -1,7 +1,8 @@
 """A training pipeline of the user's own: their command as a template, and their configuration file beside it.
 
 `{name}` in the command stands for a hyperparameter, `{folder}` for the folder that a trial writes to, `{config}` for
-the trial's copy of the configuration file. The command is a list of arguments and never sees a shell.
+the trial's copy of the configuration file, and the argument `{--name}` for a switch, which is there or left out. The
+command is a list of arguments and never sees a shell.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ USUAL = {
     STEPS: ("steps", "max_steps", "num_steps", "train_steps", "total_steps", "iterations", "max_iters", "iters"),
 }
 _FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
+_SWITCH = re.compile(r"\{(--?([A-Za-z_][\w-]*))\}")
 _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
 
 
@@ -109,6 +111,11 @@ def check(pipeline: Pipeline) -> None:
         raise Refusal("{command}: no such program.", command=pipeline.command[0])
     inside = template.placeholders(pipeline.file) if pipeline.file else set()
     named = {*placeholders(pipeline.command), *inside}
+    for word in pipeline.command:
+        if _SWITCH.search(word) and not _SWITCH.fullmatch(word):
+            raise Refusal(
+                "{word}: a switch in braces is an argument of its own, as {switch}.", word=word, switch="{--amp}"
+            )
     if FOLDER not in named:
         raise Refusal(
             "Nothing says where a trial is to write: put {folder} into the command, as in --out {folder}.",
@@ -173,11 +180,18 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
             copy, template.filled(pipeline.file, own_names, {FOLDER: str(output), CONFIG: str(copy)})
         )
         texts[CONFIG] = str(copy)
+    on = {}
     for name in _named(pipeline.command):
-        texts[name] = argument(values[pipeline.key(name)])
+        value = values[pipeline.key(name)]
+        texts[name] = argument(value)
         if "\0" in texts[name]:
             raise Refusal("{name}: a value with a null character cannot be given to a command.", name=name)
-    filled = [replaced(word, texts) for word in pipeline.command]
+        if name in switches(pipeline.command):
+            if not isinstance(value, bool):
+                raise Refusal("{name}: a switch is true or false, not {value!r}.", name=name, value=value)
+            on[name] = value
+    given = [word for word in pipeline.command if (switch := _switch(word)) is None or on[switch]]
+    filled = [word[1:-1] if _switch(word) else replaced(word, texts) for word in given]
     known = program(pipeline)
     return [known if known is not None and known == pipeline.program else filled[0], *filled[1:]]
 
@@ -204,8 +218,34 @@ def replaced(text: str, texts: Mapping[str, str]) -> str:
     return _FIELD.sub(lambda match: "{" + match[1] + "}" if match[1] else texts.get(match[2], match[0]), text)
 
 
+def switches(command: Iterable[str]) -> dict[str, str]:
+    """The switches among the arguments: the name of the hyperparameter to the flag."""
+    return {name: word[1:-1] for word in command if (name := _switch(word)) is not None}
+
+
+def _switch(word: str) -> str | None:
+    """What the configuration calls the switch that an argument stands for; None where it is no such argument."""
+    found = _SWITCH.fullmatch(word)
+    return found[2].replace("-", "_") if found else None
+
+
 def _named(command: Iterable[str]) -> list[str]:
-    return [name for name in placeholders(command) if name not in (FOLDER, CONFIG)]
+    found = (name for word in command for name in ([_switch(word)] if _switch(word) else placeholders([word])))
+    return [name for name in dict.fromkeys(found) if name is not None and name not in (FOLDER, CONFIG)]
+
+
+def absent(pipeline: Pipeline) -> str:
+    """The script that a Python is told to run, where there is no such file; empty otherwise, and where it is not sure
+    which word it is."""
+    if not Path(pipeline.command[0]).name.startswith("python"):
+        return ""
+    for word in pipeline.command[1:]:
+        if word.endswith(".py") and not placeholders([word]):
+            return "" if _is_file(pipeline.directory / word) else word
+        # Options without a value of their own may come before it.
+        if not re.fullmatch(r"-[bBdEiIOPqsSuvx]+", word):
+            return ""
+    return ""
 
 
 def _is_file(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Measures batch sizes with a command of the user's own: `python -m state.probe_command FOLDER` with its probe.json.
 
-Each size runs as a trial would, until what it writes says how fast it is; then it is stopped. Standard library only.
+Each size runs as a trial would, until what it writes says how fast it is; then it is stopped. What the clock says of a
+whole run is not asked: the start of an interpreter with its libraries takes as long at any size. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from state import files
+from state.errors import said
 from state.foreign import Reader
 from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_memory
 
@@ -25,14 +27,16 @@ ASKED, SIZES = "probe.json", "sizes.jsonl"
 POLL_SECONDS = 0.05
 # So long its rows are watched, and so long at most it runs; what says nothing in that time cannot be measured.
 WATCHED_SECONDS, LONGEST_SECONDS = 5.0, 60.0
-# Rows that come closer together than this say more about us than about the command.
-SHORTEST_SECONDS = 0.5
+# Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
+SHORTEST_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 # A size that gains less is no faster; two of them in a row end the ascent (engine.md 1.3).
 GAIN, PATIENCE = 1.05, 2
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05
 RATE = "examples_per_second"
+# What ends the ascent where a size runs, but nothing that it writes says how fast.
+UNTIMED = "untimed"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,6 +62,9 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         line = measure(folder, size, run, asked)
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
+        if line["outcome"] == "untimed":
+            # Larger ones leave less to time; and without them all, none can be called the best.
+            return {**_kept(asked, size), **_about(asked, began)}
         if line["outcome"] != "measured":
             limit = "memory" if line["outcome"] == "out_of_memory" else "error"
             if not lines:
@@ -69,14 +76,23 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         if idle >= PATIENCE:
             limit = "throughput"
             break
+    return {**recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+
+
+def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
     return {
         "status": "complete",
-        **recommend(lines, limit, asked.get("earlier")),
         "earlier": asked.get("earlier"),
         "device": asked["device"],
         "precision": "",
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _kept(asked: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """The command's own size, where one that ran could not be timed."""
+    own = asked["size"]
+    return {"recommended": own, "largest_feasible": size, "saturation": own, "limited_by": UNTIMED}
 
 
 def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | None = None) -> dict[str, Any]:
@@ -97,17 +113,31 @@ def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | Non
 
 
 def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """How fast the command is at one size, or why that cannot be told."""
+    """How fast the command is at one size, or why that cannot be told. One that ends too soon to be timed runs again
+    with more steps, where it has a number of them."""
+    line, ended = _measure(folder, size, run, asked)
+    for longer in run["longer"]:
+        if line["outcome"] != "untimed" or not ended:
+            break
+        # What fails with more steps has run with its own: only the time is not known.
+        again, ended = _measure(folder, size, longer, asked)
+        line = again if again["outcome"] in ("measured", "untimed") else line
+    return line
+
+
+def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The same for one run of the command, and whether it ended by itself."""
     reader, log = Reader(Path(run["output"]), asked["metric"]), folder / f"size-{size}-{LOG}"
     seen: list[tuple[float, int]] = []
     rates: list[float] = []
     began = time.monotonic()
 
     def look(*, ended: bool = False) -> None:
-        for row in reader.read(ended=ended):
-            seen.append((time.monotonic(), int(row["step"])))
-            if row.get(RATE, 0) > 0:
-                rates.append(float(row[RATE]))
+        rows = reader.read(ended=ended)
+        rates.extend(float(row[RATE]) for row in rows if row.get(RATE, 0) > 0)
+        # Lines that come together say one thing: so many steps had been made by now.
+        if rows:
+            seen.append((time.monotonic(), int(rows[-1]["step"])))
 
     with open(log, "ab") as output:
         try:
@@ -120,7 +150,8 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
                 preexec_fn=die_with(os.getpid()),
             )
         except OSError as error:
-            return _unmeasured(size, "failed", f"{error.filename or run['command'][0]}: {error.strerror or error}")
+            name = error.filename or run["command"][0]
+            return _unmeasured(size, "failed", message=f"{name}: {error.strerror or error}"), True
     stopped = False
     try:
         while child.poll() is None and not stopped:
@@ -132,15 +163,16 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
     finally:
         if child.poll() is None:
             _stop(child)
-    seconds = time.monotonic() - began
     look(ended=True)
     if child.returncode and not stopped:
         text = log.read_text(encoding="utf-8", errors="replace")[-16_384:]
         outcome = "out_of_memory" if out_of_memory(text) else "failed"
-        return _unmeasured(size, outcome, f"exit code {child.returncode}. It printed last: {last_words(text)}")
-    rate, spread, how = throughput(size, seen, rates, seconds, epochs=reader.found == ["summary.csv"])
+        message = f"exit code {child.returncode}. It printed last: {last_words(text)}"
+        return _unmeasured(size, outcome, message=message), True
+    rate, spread, how = throughput(size, seen, rates, epochs=reader.found == ["summary.csv"])
     if rate is None:
-        return _unmeasured(size, "failed", how)
+        silent = stopped and not reader.found
+        return _unmeasured(size, "untimed", **why_untimed("silent" if silent else how)), not stopped
     return {
         "batch_size": size,
         "outcome": "measured",
@@ -150,31 +182,43 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
         "spread": spread,
         "peak_memory": None,
         "by": how,
-    }
+    }, not stopped
 
 
 def throughput(
-    size: int, seen: Sequence[tuple[float, int]], rates: Sequence[float], seconds: float, *, epochs: bool
-) -> tuple[float | None, float, str]:
-    """Examples a second, the spread of what says so, and what that is: a column of its own, the steps between rows, or
-    the steps of the whole run; None and the reason where nothing says it. `seen`: time and step of each row."""
+    size: int, seen: Sequence[tuple[float, int]], rates: Sequence[float], *, epochs: bool
+) -> tuple[float | None, float | None, str]:
+    """Examples a second, the spread of what says so, where there is more than one, and what that is: a column of its
+    own, or the steps between rows; None and the reason where nothing says it. `seen`: time and step of the rows."""
     if rates:
         # The first covers the start as well.
         counted = rates[1:] or rates
         middle = statistics.median(counted)
-        return middle, statistics.median(abs(rate - middle) for rate in counted) / middle, "column"
-    if epochs or not seen:
-        return None, 0.0, "It writes neither steps nor examples_per_second, so its speed cannot be told."
+        spread = statistics.median(abs(rate - middle) for rate in counted) / middle if len(counted) > 1 else None
+        return middle, spread, "column"
+    if epochs or not seen or seen[-1][1] <= 0:
+        return None, None, "no steps"
     (first_time, first), (last_time, last) = seen[0], seen[-1]
     if last > first and last_time - first_time >= SHORTEST_SECONDS:
-        return (last - first) * size / (last_time - first_time), 0.0, "rows"
-    if last > 0:
-        return last * size / seconds, 0.0, "clock"
-    return None, 0.0, "It wrote no step beyond the first."
+        return (last - first) * size / (last_time - first_time), None, "rows"
+    return None, None, "too soon"
 
 
-def _unmeasured(size: int, outcome: str, message: str) -> dict[str, Any]:
-    return {"batch_size": size, "outcome": outcome, "message": message}
+def why_untimed(reason: str) -> dict[str, Any]:
+    """The reason of `throughput` for people."""
+    if reason == "no steps":
+        return said("It writes neither steps nor examples_per_second, so its speed cannot be told.")
+    if reason == "silent":
+        return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=LONGEST_SECONDS)
+    return said(
+        "Its lines came less than {seconds:g} s apart, or there was one only: how much of its time were steps, and how "
+        "much its start, cannot be told.",
+        seconds=SHORTEST_SECONDS,
+    )
+
+
+def _unmeasured(size: int, outcome: str, **words: Any) -> dict[str, Any]:
+    return {"batch_size": size, "outcome": outcome, **words}
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -18,11 +18,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from state import files
-from state.errors import said
+from state.errors import joined, said
 from state.foreign import FILES, Reader
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT = (
@@ -120,12 +121,13 @@ def outcome(
         "exit_code": code,
         "seconds": round(seconds, 3),
     }
+    unread = _unread(metrics.reader)
     last = last_words(log)
-    diverged = bool(metrics.values) and not math.isfinite(metrics.values[-1][1][name])
+    diverged = _diverged_at(metrics)
     if stopping:
         result |= {"status": "stopped", "reason": "stopped"}
-    elif diverged:
-        words = said("{metric} is not a number at step {step}.", metric=metric, step=metrics.values[-1][0])
+    elif diverged is not None:
+        words = said("{metric} is not a number from step {step} on.", metric=metric, step=diverged)
         result |= {"status": "infeasible", "reason": "diverged", **words}
     elif code and out_of_memory(log):
         words = said("Memory ran out. It printed last: {last}", last=last)
@@ -136,8 +138,37 @@ def outcome(
             words = said("The command ended with exit code {code}. It printed last: {last}", code=code, last=last)
         result |= {"status": "failed", "reason": "error", **words}
     elif best is None:
-        result |= {"status": "failed", "reason": "no metric", **_without(metrics, metric, seconds)}
+        words = _without(metrics, metric, seconds)
+        result |= {"status": "failed", "reason": "no metric", **(joined(words, unread) if unread else words)}
+    elif unread:
+        result |= unread
     return result
+
+
+def _unread(reader: Reader) -> dict[str, Any]:
+    """A sentence about the lines that were not understood; empty where all were."""
+    sentences = [
+        said(
+            "Lines of {file} that were not understood, and are left out: {count}. The first: {line} (A line has a "
+            "number as its step, where others have one, and a number as the metric.)",
+            file=file,
+            count=count,
+            line=line,
+        )
+        for count, file, line in reader.unread
+    ]
+    return reduce(joined, sentences) if sentences else {}
+
+
+def _diverged_at(metrics: Metrics) -> int | None:
+    """The step from which on the metric is not finite to the end; None where it is finite at the end."""
+    since = None
+    for step, row in metrics.values:
+        if math.isfinite(row[metrics.name]):
+            since = None
+        elif since is None:
+            since = step
+    return since
 
 
 def code_of(directory: Path, named: Sequence[str]) -> str:
@@ -200,6 +231,9 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         return code
     result = outcome(metrics, code, _tail(log, started_at), time.monotonic() - began, asked, stopping=stopping)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if unread := _unread(metrics.reader):
+        # Last in the log, where a person looks for what went wrong.
+        print(unread["message"], flush=True)
     _finish(folder, {**result, **about, **_provenance(asked), "versions": _told(versions), "peak_memory": peak})
     return max(code, 0)
 

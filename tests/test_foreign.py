@@ -80,13 +80,13 @@ def test_json_lines_survive_torn_lines_foreign_values_and_a_missing_last_newline
     ]
     path.write_text("\n".join(lines) + '\n{"step": 9, "score": 4.5}', encoding="utf-8")
     reader = Reader(tmp_path, "score")
-    first, second, third = reader.read()
+    first, second = reader.read()
     assert first["step"] == 1
     assert math.isnan(first["val/score"])
     assert second == {"step": 2, "val/score": math.inf}
-    # A step that no store holds: its place in the file takes its place.
-    assert third == {"step": 3, "val/score": 3}
     assert reader.read(ended=True) == [{"step": 9, "val/score": 4.5}]
+    # No object, none at all, and a step that no store holds: nothing takes their place, and they are counted.
+    assert reader.unread == [(3, "metrics.jsonl", "not json")]
     assert "note" not in reader.columns
 
 
@@ -102,11 +102,48 @@ def test_json_lines_survive_torn_lines_foreign_values_and_a_missing_last_newline
 )
 def test_the_step_comes_from_what_there_is(tmp_path: Path, line: str, expected: dict[str, float] | None) -> None:
     (tmp_path / "metrics.jsonl").write_text(line + "\n", encoding="utf-8")
-    rows = Reader(tmp_path, "score").read()
+    rows = Reader(tmp_path, "score").read(ended=True)
     if expected is not None:
         assert rows == [expected]
     elif rows:
         assert rows == [{"step": 5, "val/score": 1, "train/loss": 2, "val/loss": 3}]
+
+
+def test_a_line_without_a_step_among_others_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    lines = [
+        '{"score": 0.7}',
+        '{"step": 10, "score": 0.1}',
+        '{"step": "five", "score": "0.99"}',
+        '{"score": 0.98}',
+        '{"step": 20, "score": "bad", "loss": 1}',
+        '{"step": 30, "score": "0.3"}',
+    ]
+    reader = Reader(tmp_path, "score")
+    read = []
+    with path.open("a", encoding="utf-8") as file:
+        for line in lines:
+            file.write(line + "\n")
+            file.flush()
+            read += reader.read()
+    read += reader.read(ended=True)
+    assert read == [
+        {"step": 10, "val/score": 0.1},
+        {"step": 20, "train/loss": 1},
+        {"step": 30, "val/score": 0.3},
+    ]
+    assert reader.unread == [(4, "metrics.jsonl", '{"score": 0.7}')]
+
+
+def test_lines_that_never_say_a_step_are_counted_by_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"score": 1}\n', encoding="utf-8")
+    reader = Reader(tmp_path, "score")
+    assert reader.read() == []
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"score": 2}\n{"epoch": 2.5, "score": 3}\n{"epoch": 3, "score": 4}\n')
+    assert [(row["step"], row["val/score"]) for row in reader.read(ended=True)] == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert reader.unread == []
 
 
 def test_a_metric_that_sounds_like_a_loss_is_what_it_is_said_to_be(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from state.store import open_store
 from tests import own_pipelines
 from tests.own_pipelines import ARGUMENTS, command
 from tests.small_project import wait_for
-from tui import exporting, main
+from tui import draft, exporting, main
+from tui.report import document
+from tui.report.parts import Code, Words
 from tui.session import Session
 from wizard import baseline, flow, own, pipeline, probe
 
@@ -83,7 +85,8 @@ def test_a_whole_round_from_the_command_to_the_review_and_the_export(store: Stor
     question = flow.ask(store, "baseline")
     assert question.recommended == "accept"
     assert "Better than the level to beat: accuracy is" in question.evidence[0].text()
-    assert "a round of 20 such trials" in question.evidence[-1].text()
+    assert "a round of 20 such trials" in question.evidence[-2].text()
+    assert "give another number of steps now" in question.evidence[-1].text()
     flow.answer(store, "baseline", "accept")
     assert flow.standing(store).step is None
 
@@ -248,6 +251,71 @@ def test_a_sweep_over_learning_rates_finds_the_start_and_the_project_keeps_it(tm
         assert found is not None
         assert found.settings["lr"] == best.overrides["lr"] != 0.0005
         assert open_project(store.project.root).settings == store.project.settings
+
+
+def test_a_sweep_that_is_asked_for_does_not_repeat_the_run_before_it(store: Store, code: Path) -> None:
+    """Of a script that writes no number for its metric; what it calls so is no loss."""
+    (code / "train.py").write_text(
+        "import sys\n"
+        "out = sys.argv[sys.argv.index('--out') + 1]\n"
+        'rows = [\'{"step": 1, "accuracy": 0.5}\', \'{"step": 20, "accuracy": NaN}\']\n'
+        "open(out + '/metrics.jsonl', 'w').write('\\n'.join(rows) + '\\n')\n",
+        encoding="utf-8",
+    )
+    run_baseline(store)
+    question = flow.ask(store, "baseline")
+    assert question.evidence[0].text() == (
+        "No result: baseline-1-001 is infeasible: accuracy is not a number from step 20 on."
+    )
+    assert "in your script, whether one batch can be learnt by heart" in question.evidence[1].text()
+    assert tunebook("--project", store.project.root, "baseline", "--sweep") == 1
+    assert [(batch.name, batch.goal) for batch in trials.batches(store)] == [
+        ("baseline-1", "baseline"),
+        ("baseline-2", "learning-rate sweep"),
+    ]
+
+
+def test_lines_that_were_not_understood_are_told_with_the_first_result(store: Store, code: Path) -> None:
+    (code / "train.py").write_text(
+        "import sys\n"
+        "out = sys.argv[sys.argv.index('--out') + 1]\n"
+        'rows = [\'{"step": 1, "accuracy": 0.5}\', \'{"step": "five", "accuracy": 0.99}\']\n'
+        "open(out + '/metrics.jsonl', 'w').write('\\n'.join(rows) + '\\n')\n",
+        encoding="utf-8",
+    )
+    entry = run_baseline(store)
+    assert (entry.status, entry.best) == ("complete", 0.5)
+    said = flow.ask(store, "baseline").evidence[0].text()
+    assert "accuracy is 0.5 at best" in said
+    assert "not understood, and are left out: 1. The first: " in said
+
+
+def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --l2 {l2} --out {folder}"
+    given = ("lr=0.5", "l2=0")
+    with open_store(own_pipelines.project(tmp_path / "p", code, *given, arguments=arguments)) as store:
+        flow.answer(store, "metric", "held-out")
+        question = flow.ask(store, "initial")
+        assert question.table is not None
+        assert [column.text() for column in question.table.columns][-1] == "meaning"
+        flow.answer(store, "initial", "use")
+        drive(store, baseline.plan(store).name)
+        said = flow.ask(store, "baseline").evidence[-1].text()
+        assert "how long a run is, is fixed in your command" in said
+        flow.answer(store, "baseline", "accept")
+        assert "length" not in [name for name, _label, _meaning in draft.goals(store, "")]
+        with pytest.raises(Refusal, match=r"tunebook new \. --set epochs=20"):
+            planning.propose(store, steps=50)
+        told = [part for section in document.report(store).sections for part in section.parts if isinstance(part, Code)]
+        assert [part.text.splitlines()[-1] for part in told] == ["cd best && sh run.sh"]
+    # What is told to do is done: the option comes into the command, and the baseline again.
+    assert tunebook("new", tmp_path / "p", "--set", "steps=50", "--yes") == 0
+    with open_store(open_project(tmp_path / "p")) as store:
+        assert store.project.settings.command.endswith("--out {folder} --steps {steps}")
+        assert flow.standing(store).step == "baseline"
+        drive(store, baseline.plan(store).name)
+        flow.answer(store, "baseline", "accept")
+        assert ("length", "number of steps", draft.OWN_LENGTH_MEANING.text()) in draft.goals(store, "")
 
 
 def test_without_a_level_to_beat_it_is_said_that_only_finite_is_known(tmp_path: Path, code: Path) -> None:
@@ -468,17 +536,102 @@ def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_pat
         assert flow.standing(store).step == "baseline"
 
 
-def test_a_command_that_says_no_speed_is_timed_by_its_steps(store: Store) -> None:
-    """The digits' script writes its steps only, and ends too soon for more than the clock."""
+def probed(store: Store) -> list[dict[str, Any]]:
+    """Answer up to the batch size, measure, and give the lines."""
     flow.answer(store, "metric", "held-out")
     flow.answer(store, "initial", "use")
     flow.answer(store, "batch_size", "probe")
     wait_for_probe(store)
-    lines = probe.sizes(store.project, "probe-1")
-    assert all(line["outcome"] == "measured" for line in lines)
-    assert {line["by"] for line in lines} <= {"clock", "rows"}
-    assert all(line["examples_per_second"] > 0 for line in lines)
-    assert flow.ask(store, "batch_size").recommended in [line["batch_size"] for line in lines]
+    return probe.sizes(store.project, "probe-1")
+
+
+# A start of half a second, and then so many steps of 2 ms an example, with a line for every tenth of them.
+SLOW_START = """\
+import json, sys, time
+time.sleep(0.5)
+out, steps, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with open(out + '/metrics.jsonl', 'w') as file:
+    for step in range(1, steps + 1):
+        time.sleep(0.002 * size)
+        if step % (steps // 10) == 0:
+            file.write(json.dumps({'step': step, 'accuracy': 0.5}) + '\\n')
+            file.flush()
+"""
+
+
+def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text(SLOW_START, encoding="utf-8")
+    arguments = "{folder} 20 {bs}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments=arguments)) as store:
+        (line,) = probed(store)
+        assert (line["batch_size"], line["outcome"]) == (4, "untimed")
+        question = flow.ask(store, "batch_size")
+        assert question.recommended == 32
+        assert [option.value for option in question.options] == [32]
+        said = " ".join(message.text() for message in question.warnings)
+        assert "How fast a batch of 4 is, cannot be told. Its lines came less than 1 s apart" in said
+        assert "as examples_per_second; or lines with their step" in said
+        flow.answer(store, "batch_size", 32)
+        assert flow.standing(store).step == "baseline"
+        parts = [part for section in document.report(store).sections if section.id == "probe" for part in section.parts]
+        assert isinstance(parts[0], Words)
+        assert parts[0].text.startswith("Kept: 32, as the command has it. Measured on ")
+        assert " in ." not in parts[0].text
+        # What the script says of its speed afterwards is read: another script, another question (G6).
+        told = SLOW_START.replace("'accuracy': 0.5", "'accuracy': 0.5, 'examples_per_second': 90.0")
+        (code / "train.py").write_text(told, encoding="utf-8")
+        probe.start(store)
+        wait_for_probe(store)
+        assert probe.known(store).result["limited_by"] != "untimed"
+
+
+def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text(SLOW_START, encoding="utf-8")
+    given = ("bs=1", "steps=40")
+    made = own_pipelines.project(tmp_path / "p", code, *given, arguments="{folder} {steps} {bs}")
+    with open_store(made) as store:
+        lines = probed(store)
+        assert {(line["outcome"], line.get("by")) for line in lines} == {("measured", "rows")}
+        # With its start, an example would have seemed to take 14 ms of the first size, and less of each larger one.
+        assert all(1.5 < 1000 / line["examples_per_second"] < 10 for line in lines)
+
+
+def test_a_probe_shows_each_size_once(tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "row = {'step': 1, 'accuracy': 0.5, 'examples_per_second': 100.0}\n"
+        "open(sys.argv[1] + '/metrics.jsonl', 'w').write(json.dumps(row))\n",
+        encoding="utf-8",
+    )
+    own_pipelines.project(tmp_path / "p", code, "bs=1", arguments="{folder} {bs}")
+    with open_store(open_project(tmp_path / "p")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+    for _time in range(2):
+        assert tunebook("--project", tmp_path / "p", "probe") == 0
+        said = capsys.readouterr().out
+        assert said.count("batch 1: 100 examples/s, 10 ms a step\n") == 1
+
+
+def test_with_yes_a_batch_size_that_was_given_is_kept_and_the_warnings_are_read(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--command", command("--lr {lr} --batch-size {batch_size} --out {folder}"), "--directory", code]
+    assert tunebook("new", tmp_path / "p", *words, "--metric", "accuracy", "--set", "batch_size=48", "--yes") == 0
+    said = capsys.readouterr().out
+    assert "A placeholder {seed} in it would mend that." in said
+    assert "If it is not held out, stop here" in said
+    assert "give it as --chance NUMBER" in said
+    assert "so it was said" not in said
+    with open_store(open_project(tmp_path / "p")) as store:
+        recorded = {entry.step: entry.chosen for entry in decisions.decisions(store)}
+        assert recorded["batch_size"] == 48
+        assert probe.last(store) is None
+    assert tunebook("new", tmp_path / "q", "--command", "", "--metric", "accuracy") == 2
+    assert "The command is empty." in capsys.readouterr().err
+    gone = f"{command('--lr {lr} --seed {seed} --out {folder}', 'nothere.py')}"
+    assert tunebook("new", tmp_path / "r", "--command", gone, "--metric", "accuracy", "--set", "lr=1", "--yes") == 0
+    assert "There is no file nothere.py in" in capsys.readouterr().out
 
 
 def test_a_command_without_a_batch_size_has_none_to_measure(tmp_path: Path, code: Path) -> None:

@@ -311,8 +311,10 @@ def test_what_argparse_declares_is_read_without_running_it(tmp_path: Path) -> No
         "random_seed",
         "computed",
         "converted",
+        "amp",
         "out",
     ]
+    assert found["amp"] == Argument("--amp", "amp", None, False, (), "", False, switch=True)
     assert found["lr"] == Argument("--learning-rate", "lr", "float", 0.001, (), "step size of SGD", False)
     assert found["opt"].choices == ("sgd", "adam")
     assert (found["epochs"].kind, found["epochs"].required) == ("int", True)

@@ -17,23 +17,36 @@ SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
         (SEEN, [10.0, 100.0, 110.0], False, 105.0, "column"),
         (SEEN, [90.0], False, 90.0, "column"),
         (SEEN, [], False, 80.0, "rows"),
-        # Closer together than can be told apart: the whole run, its start included.
-        ([(0.0, 10), (0.1, 50)], [], False, 40.0, "clock"),
-        ([(0.0, 10)], [], False, 8.0, "clock"),
     ],
 )
 def test_the_speed_comes_from_what_there_is(
     seen: list[tuple[float, int]], rates: list[float], epochs: bool, rate: float, how: str
 ) -> None:
-    found = throughput(8, seen, rates, 10.0, epochs=epochs)
+    found = throughput(8, seen, rates, epochs=epochs)
     assert (found[0], found[2]) == (rate, how)
 
 
-@pytest.mark.parametrize(("seen", "epochs"), [([], False), (SEEN, True), ([(0.0, 0)], False)])
-def test_where_nothing_says_the_speed_the_reason_is_given(seen: list[tuple[float, int]], epochs: bool) -> None:
-    rate, _spread, reason = throughput(8, seen, [], 10.0, epochs=epochs)
-    assert rate is None
-    assert reason.startswith("It w")
+@pytest.mark.parametrize(
+    ("seen", "epochs", "reason"),
+    [
+        ([], False, "no steps"),
+        (SEEN, True, "no steps"),
+        ([(0.0, 0)], False, "no steps"),
+        # Closer together than can be told apart; the clock would time the start of the command.
+        ([(0.0, 10), (0.1, 50)], False, "too soon"),
+        ([(0.0, 10)], False, "too soon"),
+    ],
+)
+def test_where_nothing_says_the_speed_the_reason_is_given(
+    seen: list[tuple[float, int]], epochs: bool, reason: str
+) -> None:
+    assert throughput(8, seen, [], epochs=epochs) == (None, None, reason)
+
+
+def test_what_was_timed_once_has_no_spread() -> None:
+    assert throughput(8, [], [90.0], epochs=False)[1] is None
+    assert throughput(8, SEEN, [], epochs=False)[1] is None
+    assert throughput(8, [], [10.0, 90.0, 100.0, 110.0], epochs=False)[1] == 0.1
 
 
 def lines(*rates: float) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from presets.language import told
 from state import run_command, runs
 from tests.small_project import wait_for
 
@@ -75,7 +76,7 @@ def command_of(pid: int) -> psutil.Process:
             "no metric",
             "score into metrics.jsonl; there is: points",
         ),
-        (GOOD.replace("0.5", 'float("nan")'), 0, "infeasible", "diverged", "score is not a number at step 3"),
+        (GOOD.replace("0.5", 'float("nan")'), 0, "infeasible", "diverged", "score is not a number from step 3 on"),
         ("import sys; print('first'); sys.exit('no data [/red]')", 1, "failed", "error", "first | no data [/red]"),
         ("raise SystemExit(7)", 7, "failed", "error", "exit code 7. It printed last: (nothing)"),
         (GOOD + "raise MemoryError('CUDA out of memory')", 1, "infeasible", "out_of_memory", "Memory ran out"),
@@ -102,6 +103,30 @@ def test_a_complete_trial_says_its_best_and_last_value_and_what_ran(tmp_path: Pa
     assert result["program"] == sys.executable
     lines = (tmp_path / "t" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[1]) == {"step": 2, "val/score": 0.9}
+
+
+def written(*rows: str) -> str:
+    """A command that writes these lines."""
+    return f"open('{{out}}/metrics.jsonl', 'w').write({chr(10).join(rows) + chr(10)!r})"
+
+
+def test_it_is_told_from_which_step_on_the_metric_is_not_a_number(tmp_path: Path) -> None:
+    rows = [f'{{"step": {step}, "score": {value}}}' for step, value in ((1, "NaN"), (2, 0.5), (20, "NaN"), (40, "NaN"))]
+    _code, result = run(ask(tmp_path / "t", written(*rows)))
+    assert result["message"] == "score is not a number from step 20 on."
+
+
+def test_lines_that_were_not_understood_are_told_with_the_result_and_in_the_log(tmp_path: Path) -> None:
+    code = written('{"step": 10, "score": 0.2}', '{"step": "five", "score": "0.99"}', "epoch 2")
+    _code, result = run(folder := ask(tmp_path / "t", code))
+    assert (result["status"], result["best"]) == ("complete", {"step": 10, "val/score": 0.2})
+    assert "Lines of metrics.jsonl that were not understood, and are left out: 2" in result["message"]
+    assert '{"step": "five"' in told(result["message"], result["said"]).text()
+    assert "left out: 2" in "".join(runs.log_tail(folder))
+    _code, result = run(ask(tmp_path / "u", written('{"step": 1, "loss": 1}', '{"score": 0.9}')))
+    assert result["reason"] == "no metric"
+    assert "there is: loss" in result["message"]
+    assert '{"score": 0.9}' in told(result["message"], result["said"]).text()
 
 
 def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:

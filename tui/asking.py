@@ -78,7 +78,7 @@ def _possible(question: Question, words: str) -> bool:
     if any(words == say.choice(option.value) for option in question.options):
         return True
     number = re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", words, re.IGNORECASE) is not None
-    return {"": False, "text": bool(words)}.get(question.free, number)
+    return {"": False, "text": bool(words), "assignments": bool(words)}.get(question.free, number)
 
 
 def _read(session: Session, question: Question, prompt: str) -> str:

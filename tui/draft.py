@@ -56,6 +56,7 @@ LISTED_MEANING = say("trials with values that are typed one by one, instead of a
 LENGTH = "length"
 LENGTH_NAME = say("number of steps")
 LENGTH_MEANING = say("how long each trial runs; what it needs, tunebook check length measures")
+OWN_LENGTH_MEANING = say("how long each trial runs: the number of steps that your command is given")
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,11 @@ def goals(store: Store, override: str) -> list[tuple[str, str, str]]:
     if warm_start.refusal(store, override) is None:
         found.insert(0, (WARM_START, WARM_START_NAME.text(), WARM_START_MEANING.text()))
     found.append((LISTED, LISTED_NAME.text(), LISTED_MEANING.text()))
-    return [*found, (LENGTH, LENGTH_NAME.text(), LENGTH_MEANING.text())]
+    if not store.project.settings.command:
+        return [*found, (LENGTH, LENGTH_NAME.text(), LENGTH_MEANING.text())]
+    # Without a number of steps in the command there is none to change.
+    counted = STEPS in planning.basis(store, override).settings
+    return [*found, (LENGTH, LENGTH_NAME.text(), OWN_LENGTH_MEANING.text())] if counted else found
 
 
 def with_trials(draft: Draft, words: str) -> Draft:

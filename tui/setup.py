@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from presets.language import _, error_text, say
+from presets.language import _, error_text, say, told
 from state.database import Store
 from state.decisions import decision
 from state.errors import Refusal
@@ -27,6 +27,12 @@ Given: TypeAlias = Callable[[Store], tuple[Choice, str]]
 POLL_SECONDS = 0.2
 # The questions whose figures were measured or estimated for this very project.
 _FIGURES = ("batch_size", "steps")
+# How a batch size ended that was not timed.
+OUTCOMES = {
+    "out_of_memory": say("out of memory"),
+    "untimed": say("runs; how fast, cannot be told"),
+    "failed": say("failed"),
+}
 # A line of progress every so often is enough to see that something moves.
 PROGRESS_SECONDS = 5.0
 
@@ -63,6 +69,8 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
     question = flow.ask(store, step)
     if given is not None or recommended:
         asking.show_briefly(session, question)
+        for message in question.warnings:
+            session.progress(f"  - {message.text()}")
         if step in _FIGURES:
             asking.show_table(session, question)
         chosen, reason = given(store) if given else (question.recommended, "")
@@ -137,14 +145,19 @@ def size_line(size: Mapping[str, Any]) -> str:
     """One measured batch size in a line."""
     words = _("batch {size}: ").format(size=size["batch_size"])
     if size.get("outcome") != "measured":
-        outcome = _("out of memory") if size.get("outcome") == "out_of_memory" else _("failed")
-        return words + (f"{outcome}: {size['message']}" if size.get("message") else outcome)
-    return words + _("{rate} examples/s, {time} a step (± {spread:.0%}), {memory}").format(
-        rate=figure(float(size["examples_per_second"])),
-        time=duration(size["step_seconds"]).text(),
-        spread=size.get("spread") or 0.0,
-        memory=memory(size["peak_memory"]).text() if size.get("peak_memory") else "-",
-    )
+        words += OUTCOMES.get(str(size.get("outcome")), OUTCOMES["failed"]).text()
+        told_so = told(size["message"], size.get("said")).text() if size.get("message") else ""
+        return f"{words}: {told_so}" if told_so else words
+    parts = [
+        _("{rate} examples/s").format(rate=figure(float(size["examples_per_second"]))),
+        _("{time} a step").format(time=duration(size["step_seconds"]).text()),
+    ]
+    # What was timed once, or takes its memory unseen, has no such figure.
+    if size.get("spread") is not None:
+        parts[1] += f" (± {size['spread']:.0%})"
+    if size.get("peak_memory"):
+        parts.append(memory(size["peak_memory"]).text())
+    return words + _(", ").join(parts)
 
 
 def wait_for_check(session: Session, store: Store) -> None:
@@ -220,13 +233,13 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
         offered = [option.value for option in question.options]
         if verdict.reasonable:
             flow.answer(store, "baseline", judging.ACCEPT)
-        elif judging.AGAIN in offered and not ran:
-            flow.answer(store, "baseline", judging.AGAIN)
-        elif override and judging.OVERRIDE in offered:
-            flow.answer(store, "baseline", judging.OVERRIDE, override)
         elif sweep and not swept and judging.SWEEP in offered:
             swept = True
             flow.answer(store, "baseline", judging.SWEEP)
+        elif override and judging.OVERRIDE in offered:
+            flow.answer(store, "baseline", judging.OVERRIDE, override)
+        elif judging.AGAIN in offered and not ran:
+            flow.answer(store, "baseline", judging.AGAIN)
         else:
             for message in question.evidence[1:]:
                 session.progress(message.text())

@@ -11,6 +11,7 @@ from typing import Any
 from presets.language import _
 from state import project as projects
 from state.errors import Refusal
+from state.pipeline import own as pipeline_of
 from state.project import Project, Settings
 from state.store import open_store
 from tui.session import Session
@@ -56,6 +57,8 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
 def create(root: Path, asked: Asked) -> Project:
     """Make the project. Refuses a command that cannot be used, with the reason."""
     metric = (asked.metric or "").strip()
+    if not (asked.command or "").strip():
+        raise Refusal("The command is empty.")
     settings = Settings(
         name=root.name,
         metric=metric,
@@ -66,6 +69,14 @@ def create(root: Path, asked: Asked) -> Project:
         config_file=_placed(asked.config_file, root) if asked.config_file else "",
     )
     return pipeline.create(root, settings, asked.assignments)
+
+
+def typed(project: Project, assignments: tuple[str, ...], name: str) -> str | None:
+    """The value that the last of the assignments gives what the command calls `name`; None where none does."""
+    there = pipeline_of(project)
+    given = [assignment.partition("=") for assignment in assignments]
+    found = [words.strip() for key, _equals, words in given if name and there.key(key.strip()) == there.key(name)]
+    return found[-1] if found else None
 
 
 def refuse_built_in(options: Mapping[str, Any]) -> None:

@@ -88,9 +88,10 @@ def trial_line(entry: Trial, metric: str) -> str:
     values = "  ".join(f"{name}={figure(value)}" for name, value in entry.settings.items()) or entry.study
     if entry.status == "complete" and entry.best is not None:
         result = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
+        parts = (result, values, told(entry.message, entry.said).text())
     else:
-        result = ": ".join(part for part in (entry.reason, told(entry.message, entry.said).text()) if part)
-    return "  ".join(part for part in (entry.id, status_word(entry.status), result, values) if part)
+        parts = (": ".join(part for part in (entry.reason, told(entry.message, entry.said).text()) if part), values)
+    return "  ".join(part for part in (entry.id, status_word(entry.status), *parts) if part)
 
 
 def status_word(status: str) -> str:

@@ -259,7 +259,8 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
             "what the rounds are for."
         )
         if store.project.settings.command:
-            yield from own_baseline.costs(trials.trials(store, batch.name))
+            counted = pipeline.STEPS in pipeline.own(store.project).names
+            yield from own_baseline.costs(trials.trials(store, batch.name), steps=counted)
         return
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]
@@ -267,8 +268,9 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         return
     if store.project.settings.command:
         yield say(
-            "Look at the data first, then at the learning rate; then, whether one batch can be learnt by heart; then "
-            "at more steps. Other values are given by answering the question about the first configuration again."
+            "Look at the data first, then at the learning rate; then, in your script, whether one batch can be learnt "
+            "by heart: its loss should go to nothing; then at more steps. Other values are given by answering the "
+            "question about the first configuration again."
         )
         return
     found = inspection.known(store)

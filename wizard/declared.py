@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from state.hyperparameters import Kind, Value
-from state.pipeline import Pipeline, placeholders
+from state.pipeline import Pipeline, placeholders, switches
 
 KINDS: dict[str, Kind] = {"int": "int", "float": "float"}
 LARGEST = 2**20
@@ -16,9 +16,9 @@ LARGEST = 2**20
 
 @dataclass(frozen=True)
 class Argument:
-    """An option that takes one value: its `flag` ("--lr"), the name of its value, and what is said of that.
+    """An option that takes one value, or a switch: its `flag` ("--lr"), the name of its value, and what it says of it.
 
-    `kind` None: not said. `default` None: none, or one that only running the script would tell.
+    `kind` None: not said. `default` None: none, or one that only running the script would tell; of a switch, False.
     """
 
     flag: str
@@ -28,6 +28,12 @@ class Argument:
     choices: tuple[Value, ...]
     about: str
     required: bool
+    switch: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What makes a command give it: the flag with a placeholder for its value, or that of a switch."""
+        return (f"{{{self.flag}}}",) if self.switch else (self.flag, f"{{{self.name}}}")
 
 
 def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
@@ -59,8 +65,8 @@ def script(pipeline: Pipeline) -> Path | None:
 
 
 def filled(pipeline: Pipeline) -> dict[str, str]:
-    """Placeholder to the flag that it is the value of: `--lr {lr}`, `--lr={lr}`."""
-    found: dict[str, str] = {}
+    """Placeholder to the flag that it is the value of: `--lr {lr}`, `--lr={lr}`; and to that of a switch."""
+    found = switches(pipeline.command)
     for before, word in zip(("", *pipeline.command), pipeline.command, strict=False):
         flag, equals, rest = word.partition("=")
         value = rest if equals and flag.startswith("-") else word
@@ -72,7 +78,8 @@ def filled(pipeline: Pipeline) -> dict[str, str]:
 
 def given(pipeline: Pipeline) -> set[str]:
     """The flags that the command gives already, with whatever value."""
-    return {word.partition("=")[0] for word in pipeline.command if word.startswith("-")}
+    words = {word.partition("=")[0] for word in pipeline.command if word.startswith("-")}
+    return {*words, *switches(pipeline.command).values()}
 
 
 def _declared(tree: ast.Module) -> Iterator[Argument]:
@@ -84,21 +91,27 @@ def _declared(tree: ast.Module) -> Iterator[Argument]:
 
 
 def _argument(call: ast.Call) -> Argument | None:
-    """The option of an add_argument; None for a positional one, and for one that takes no value or several."""
+    """The option of an add_argument; None for a positional one, and for one that takes several values, or none and is
+    no switch that sets something."""
     flags = [word for word in map(_constant, call.args) if isinstance(word, str) and word.startswith("-")]
     said = {entry.arg: entry.value for entry in call.keywords if entry.arg}
     if not flags or "nargs" in said:
         return None
-    action = said.get("action")
-    if action is not None and _constant(action) != "store":
-        return None
+    action = _constant(said["action"]) if "action" in said else "store"
     flag = max(flags, key=len)
+    about = _constant(said["help"]) if "help" in said else None
+    about = " ".join(about.split()) if isinstance(about, str) else ""
+    if action in ("store_true", "store_false"):
+        # Called by its flag: that of store_false may have the name of what it switches off.
+        called = flag.lstrip("-").replace("-", "_")
+        return Argument(flag, called, None, False, (), about, required=False, switch=True)
+    if action != "store":
+        return None
     dest = _constant(said["dest"]) if "dest" in said else None
     name = dest if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
     typed = said.get("type")
     kind = KINDS.get(typed.id) if isinstance(typed, ast.Name) else None
     default = _constant(said["default"]) if "default" in said else None
-    about = _constant(said["help"]) if "help" in said else None
     options = said.get("choices")
     listed = [_constant(item) for item in options.elts] if isinstance(options, ast.List | ast.Tuple | ast.Set) else []
     return Argument(
@@ -107,7 +120,7 @@ def _argument(call: ast.Call) -> Argument | None:
         kind,
         default,
         tuple(item for item in listed if item is not None),
-        " ".join(about.split()) if isinstance(about, str) else "",
+        about,
         _constant(said["required"]) is True if "required" in said else False,
     )
 

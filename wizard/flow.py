@@ -34,7 +34,7 @@ from wizard import (
     verdict,
     weights,
 )
-from wizard.question import Choice, Question, Settled
+from wizard.question import TYPED, Choice, Question, Settled
 
 STEPS = configuration.STEPS
 steps_of = configuration.steps
@@ -233,18 +233,16 @@ def _value(question: Question, chosen: Choice) -> Choice:
                     return int(chosen)
                 case "number" if math.isfinite(number := float(chosen)):
                     return number
-                case "text" if str(chosen).strip():
+                case "text" | "assignments" if str(chosen).strip():
                     return str(chosen).strip()
         except (ValueError, OverflowError):
             # Not a number: refused below, with what is possible.
             pass
     offered = ", ".join(str(option.value) for option in question.options)
-    typed = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}.get(
-        question.free
-    )
+    typed = [TYPED[question.free].text()] if question.free else []
     raise Refusal(
         "{chosen!r} is no answer to: {question} Possible: {offered}",
         chosen=chosen,
         question=question.text.text(),
-        offered="; ".join(part for part in (offered, typed.text() if typed else "") if part),
+        offered="; ".join(part for part in (offered, *typed) if part),
     )

@@ -6,11 +6,11 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast, get_args
 
 from state import pipeline
 from state.errors import Refusal
-from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting
+from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from wizard import declared
@@ -37,7 +37,8 @@ def listed(there: Pipeline) -> tuple[OwnHyperparameter, ...]:
         if argument is not None and key not in written:
             found.append(_declared(key, argument))
         elif not isinstance(written.get(key), str):
-            value = 0 if key == pipeline.SEED and key not in written else written.get(key)
+            unwritten = {pipeline.SEED: 0, **dict.fromkeys(pipeline.switches(there.command), False)}
+            value = written.get(key, unwritten.get(key))
             # What the file says stays there, where it can be changed.
             entry = guess(key, value)
             found.append(dataclasses.replace(entry, default=None) if key in written else entry)
@@ -89,6 +90,18 @@ def values(project: Project) -> dict[str, Any]:
     return {key: known[key] for key in own.hyperparameters() if key in known}
 
 
+def moved(project: Project) -> list[tuple[str, Value, Value]]:
+    """Name, value at the start, and the value of the script or its file, where a list was given without that one."""
+    there = pipeline.own(project)
+    theirs = {entry.name: entry.default for entry in listed(there)} | there.defaults()
+    return [
+        (there.theirs(entry.name), entry.default, value)
+        for entry in project.settings.hyperparameters
+        if entry.choices and entry.default is not None and (value := theirs.get(entry.name)) is not None
+        if not any(same(value, choice) for choice in entry.choices)
+    ]
+
+
 def rate(project: Project) -> str:
     """The learning rate by its name in the configuration; empty where there is none, or it is no number."""
     known = values(project)
@@ -100,7 +113,8 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     """The settings that change by `name=value` (a value to start with), `name=0.001..0.1:log` (a range to search) or
     `name=a,b` (values to try). What the command does not take yet, but its script declares, is added to the command.
 
-    Refuses an unknown name and what is neither.
+    A range without its scale has that of the one before it, or that which the name and the numbers suggest. Refuses an
+    unknown name, what is neither, and a value of another type than the script or the file has.
     """
     settings = project.settings
     for assignment in assignments:
@@ -114,7 +128,11 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
             there = pipeline.own(Project(project.root, settings))
             key = there.key(name.strip())
         entries = {entry.name: entry for entry in settings.hyperparameters}
-        entries[key] = _with(entries.get(key) or guess(key, there.defaults().get(key)), words.strip())
+        written = there.defaults().get(key)
+        entry = entries.get(key) or guess(key, written)
+        # What was typed before may have been a list: which values there can be, the script and the file say.
+        origin = next((found for found in listed(there) if found.name == key), guess(key, written))
+        entries[key] = _with(entry, origin, words.strip(), written)
         ordered = tuple(entries[known] for known in there.hyperparameters() if known in entries)
         settings = dataclasses.replace(settings, hyperparameters=ordered)
     now = {name: getattr(settings, name) for name in ("command", "seed", "batch_size", "steps", "hyperparameters")}
@@ -137,13 +155,16 @@ def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
     argument = next((entry for entry in offered(there) if entry.name == name), None)
     if argument is None:
         raise Refusal(
-            "{name}: the command has no such hyperparameter; it has: {known}; its script declares: {declared}",
+            "{name}: the command has no such hyperparameter; it has: {known}; its script declares: {declared}. What "
+            "else it takes is written into the command, as --lr {lr}, or {switch} for a switch.",
+            lr="{lr}",
+            switch="{--amp}",
             name=name,
             known=", ".join(map(there.theirs, there.hyperparameters())) or "-",
             declared=", ".join(entry.name for entry in offered(there)) or "-",
         )
-    longer = dataclasses.replace(settings, command=f"{settings.command} {argument.flag} {{{name}}}")
-    own = Pipeline((*there.command, argument.flag, f"{{{name}}}"), there.directory, there.file, there.names)
+    longer = dataclasses.replace(settings, command=" ".join((settings.command, *argument.words)))
+    own = Pipeline((*there.command, *argument.words), there.directory, there.file, there.names)
     named = roles(longer, own)
     usual = {named.seed: pipeline.SEED, named.batch_size: pipeline.BATCH_SIZE, named.steps: pipeline.STEPS}
     key = usual.get(name, name)
@@ -158,29 +179,77 @@ def _declared(key: str, argument: Argument) -> OwnHyperparameter:
         return OwnHyperparameter(key, kept, choices=argument.choices, about=argument.about)
     if argument.kind == "float" and isinstance(default, int) and not isinstance(default, bool):
         default = float(default)
+    if default is None and key == pipeline.SEED:
+        default = 0
     if argument.kind and default is None:
-        start = 0 if key == pipeline.SEED else None
-        return OwnHyperparameter(key, start, argument.kind, about=argument.about)
+        return OwnHyperparameter(key, None, argument.kind, about=argument.about)
     return dataclasses.replace(guess(key, default), about=argument.about)
 
 
-def _with(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
+def _with(entry: OwnHyperparameter, origin: OwnHyperparameter, words: str, written: Value | None) -> OwnHyperparameter:
+    """The hyperparameter with a value, a range or a list as typed. `origin`: as script and file have it; `written`: its
+    value in the configuration file, which stays there where it can."""
     if ".." in words:
         return _with_range(entry, words)
     if "," in words:
-        choices = tuple(_value(part.strip()) for part in words.split(","))
-        kept = entry.default if entry.default in choices else choices[0]
-        return OwnHyperparameter(entry.name, kept, choices=choices, searched=True, about=entry.about)
+        return _with_choices(entry, origin, words, written)
     value = _value(words)
+    _check_count(entry.name, value)
     if entry.default is None and not entry.ranged and entry.kind == "categorical":
         return dataclasses.replace(guess(entry.name, value), about=entry.about)
     fit = fitting(entry, value)
     if fit is None:
-        wanted = ", ".join(map(str, entry.choices)) if entry.choices else entry.kind
-        raise Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=words, wanted=wanted)
+        raise _unfit(entry, words)
     if not entry.ranged and entry.default is None:
         return dataclasses.replace(guess(entry.name, fit), about=entry.about)
     return dataclasses.replace(entry, default=fit)
+
+
+def _with_choices(
+    entry: OwnHyperparameter, origin: OwnHyperparameter, words: str, written: Value | None
+) -> OwnHyperparameter:
+    _check_searched(entry.name)
+    choices: list[Value] = []
+    for part in words.split(","):
+        if not part.strip():
+            raise Refusal(
+                "{name}: a value is empty. A switch of your script is written {switch} in the command, and is then "
+                "true or false.",
+                name=entry.name,
+                switch="{--" + entry.name.rpartition(".")[2].replace("_", "-") + "}",
+            )
+        value = fitting(origin, read := _value(part.strip()))
+        # A whole number in a file does not say that there can be no other.
+        if value is None and written is not None and origin.kind == "int" and isinstance(read, float):
+            value = read
+        if value is None:
+            raise _unfit(origin, part.strip())
+        if any(same(value, other) for other in choices):
+            raise Refusal("{name}: {value} is there twice.", name=entry.name, value=part.strip())
+        choices.append(value)
+    # The start stays what it is where it is one of them; of the file's, that is told by nothing here.
+    if entry.default is None and any(same(written, choice) for choice in choices):
+        start = None
+    else:
+        start = next((choice for choice in choices if same(entry.default, choice)), choices[0])
+    return OwnHyperparameter(entry.name, start, choices=tuple(choices), searched=True, about=entry.about)
+
+
+def _unfit(entry: OwnHyperparameter, words: str) -> Refusal:
+    wanted = ", ".join(map(str, entry.choices)) if entry.choices else entry.kind
+    return Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=words, wanted=wanted)
+
+
+def _check_searched(key: str) -> None:
+    if key in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
+        raise Refusal("{name} is decided, not searched: it takes one value.", name=key)
+
+
+def _check_count(key: str, value: Value) -> None:
+    """Refuse a batch size or a number of steps that is none."""
+    counted = key in (pipeline.BATCH_SIZE, pipeline.STEPS)
+    if counted and (isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or value < 1):
+        raise Refusal("{name}: {value!r} does not fit; wanted: a whole number from 1 on.", name=key, value=value)
 
 
 def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
@@ -189,24 +258,34 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
     if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[1]:
         raise Refusal("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
-    if entry.name in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
-        raise Refusal("{name} is decided, not searched: it takes no range.", name=entry.name)
-    named: Scale = entry.scale
-    if scale:
-        if scale not in ("linear", "log", "one-minus-log"):
-            raise Refusal("There is no scale {scale}: linear, log, one-minus-log.", scale=scale)
-        named = "linear" if scale == "linear" else "log" if scale == "log" else "one-minus-log"
+    _check_searched(entry.name)
     whole = entry.kind == "int" or (entry.kind == "categorical" and all(isinstance(end, int) for end in numbers))
     low, high = numbers
-    if named == "log" and low <= 0:
-        raise Refusal("{words!r}: a logarithmic range must lie above 0.", words=words)
-    if named == "one-minus-log" and (high >= 1 or whole):
+    if scale not in ("", *get_args(Scale)):
+        raise Refusal("There is no scale {scale}: linear, log, one-minus-log.", scale=scale)
+    if scale == "log" and low <= 0:
+        raise Refusal(
+            "{words!r}: a logarithmic range must lie above 0; linear: {linear}",
+            words=words,
+            linear=f"{entry.name}={span}:linear",
+        )
+    if scale == "one-minus-log" and (high >= 1 or whole):
         raise Refusal("{words!r}: a one-minus-log range is of numbers below 1.", words=words)
+    named = cast("Scale", scale) if scale else _usual_scale(entry, low, high, whole=whole)
     kind: Kind = "int" if whole else "float"
     start = entry.default if isinstance(entry.default, int | float) else None
     return dataclasses.replace(
         entry, default=start, kind=kind, low=float(low), high=float(high), scale=named, choices=(), searched=True
     )
+
+
+def _usual_scale(entry: OwnHyperparameter, low: float, high: float, *, whole: bool) -> Scale:
+    """The scale of a range that was given without one: as the range before it had, or as its name and its numbers
+    suggest; linear where it holds what has no logarithm."""
+    leaf = entry.name.rpartition(".")[2].lower().replace("-", "_")
+    usual = entry.scale if entry.low is not None else _range(leaf, high)[2]
+    possible = {"log": low > 0, "one-minus-log": high < 1 and not whole, "linear": True}
+    return usual if possible[usual] else "linear"
 
 
 def _range(leaf: str, value: float) -> tuple[float | None, float | None, Scale]:

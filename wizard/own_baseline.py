@@ -5,31 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from presets.language import Message, say
+from presets.language import Message, say, told
 from state.project import Settings
 from state.trials import Trial
 from wizard import machine, quantity
 from wizard.speed import ROUND
 
 
-def costs(listed: Sequence[Trial]) -> Iterator[Message]:
-    """What a round of such trials takes, by which the length of a run is chosen (G13)."""
+def costs(listed: Sequence[Trial], *, steps: bool) -> Iterator[Message]:
+    """What a round of such trials takes, by which the length of a run is chosen (G13); `steps`: whether the command
+    takes a number of them."""
     taken = [float(seconds) for entry in listed if (seconds := (entry.result or {}).get("seconds"))]
     if taken:
         at_once = machine.at_hand().trials_at_once
         yield say(
-            "It took {time}; a round of {trials} such trials, {slots} at a time, takes {round}. Is that too long, or "
-            "was there nothing left to gain at the end, give another number of steps now: it stays the same within a "
-            "round.",
+            "It took {time}; a round of {trials} such trials, {slots} at a time, takes {round}.",
             time=quantity.duration(max(taken)),
             trials=ROUND,
             slots=at_once,
             round=quantity.duration(-(-ROUND // at_once) * max(taken)),
         )
+        if steps:
+            yield say(
+                "Is that too long, or was there nothing left to gain at the end, give another number of steps now, as "
+                "an answer to the question about the first configuration: it stays the same within a round."
+            )
+        else:
+            yield say(
+                "Is that too long, or was there nothing left to gain at the end: how long a run is, is fixed in your "
+                "command. Change it there now, or give it a placeholder such as {steps}: it stays the same within a "
+                "round.",
+                steps="{steps}",
+            )
 
 
 def judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:
-    """The verdict on the best of the complete trials: reasonable or not, in a sentence, and its figures."""
+    """The verdict on the best of the complete trials: reasonable or not, in a sentence with what its runner remarked,
+    and its figures."""
+    reasonable, message, figures = _judge(settings, best)
+    if best.message:
+        message = say("{first} {second}", first=message, second=told(best.message, best.said))
+    return reasonable, message, figures
+
+
+def _judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:
     assert best.best is not None  # a complete trial has a finite result
     figures: dict[str, Any] = {"best": best.best, "best_step": best.best_step, "chance": settings.chance}
     told = {"metric": settings.metric, "best": best.best}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from presets.language import Message, _, say, told
@@ -13,6 +14,7 @@ from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
 from state.measurements import Measurement
+from state.pipeline import Pipeline
 from state.project import Project
 from wizard import configuration, machine, measuring, own, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
@@ -21,6 +23,8 @@ STEP, KIND = "batch_size", "probe"
 PROBE = "probe"
 # From an eighth of the size that the command has to sixteen times that.
 BELOW, ABOVE = 3, 4
+# How many times its own steps a command makes that ended too soon to be timed.
+LONGER = (16, 256)
 # What does not change the time of a step.
 NOT_TIMED = (pipeline.BATCH_SIZE, pipeline.STEPS, pipeline.SEED)
 
@@ -60,23 +64,35 @@ def start(store: Store) -> str:
     folder = files.make_folder(store.project.measurement_folder(id))
     planned = []
     for size in sizes:
-        output = files.make_folder(folder / f"size-{size}" / run_command.OUTPUT)
-        command = pipeline.fill(there, {**values, pipeline.BATCH_SIZE: size}, output, folder / f"size-{size}" / "input")
-        planned.append({"command": command, "output": str(output)})
+        place, sized = folder / f"size-{size}", {**values, pipeline.BATCH_SIZE: size}
+        longer = [
+            _planned(there, {**sized, pipeline.STEPS: values[pipeline.STEPS] * times}, place / f"{times}-times")
+            for times in LONGER
+            if isinstance(values.get(pipeline.STEPS), int)
+        ]
+        planned.append({**_planned(there, sized, place), "longer": longer})
     before = measuring.fresh(store, KIND, about)
+    timed = before is not None and before.result["limited_by"] != probe_command.UNTIMED
     asked = {
+        "size": values[pipeline.BATCH_SIZE],
         "sizes": sizes,
         "runs": planned,
         "directory": str(there.directory),
         "metric": store.project.settings.metric,
         "device": about["device"],
-        "earlier": before.result["recommended"] if before is not None else None,
+        "earlier": before.result["recommended"] if before is not None and timed else None,
     }
     files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))
     files.write_atomically(folder / measuring.SUBJECT, json.dumps(about, ensure_ascii=False))
     # As its trials will, it sees one GPU: a script that finds several may well train on all of them.
     runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder, gpus.emptiest())
     return id
+
+
+def _planned(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    """One run of the command, which writes below a folder."""
+    output = files.make_folder(place / run_command.OUTPUT)
+    return {"command": pipeline.fill(there, values, output, place / "input"), "output": str(output)}
 
 
 def doing(project: Project, id: str) -> Message:
@@ -107,6 +123,8 @@ def ask(store: Store) -> Question:
     if found is None:
         return _ask_unmeasured(store, size)
     lines = [line for line in found.result["sizes"] if line["outcome"] == "measured"]
+    if found.result["limited_by"] == probe_command.UNTIMED:
+        return _ask_untimed(found, lines, size)
     best = int(found.result["recommended"])
     reason = _reason(found.result, quantity.throughput(_rate(lines, best)))
     # Without a number of steps in the command nobody can keep it the same: a script that counts epochs makes fewer.
@@ -155,7 +173,9 @@ def valid(store: Store, decision: Decision) -> bool:
 
 def _ask_unmeasured(store: Store, size: int) -> Question:
     failure = _failure(store)
-    measure = say("run the command for a while at each size and read how fast it is; each takes up to a minute")
+    measure = say(
+        "run the command for a while at each size and read how fast it is; each takes seconds to a few minutes"
+    )
     return Question(
         step=STEP,
         rows=("G3", "G9"),
@@ -181,6 +201,22 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
     )
 
 
+def _ask_untimed(found: Measurement, lines: list[dict[str, Any]], size: int) -> Question:
+    """After a probe that could not tell how fast every size is: a guess is no reason for another one."""
+    return Question(
+        step=STEP,
+        rows=("G3", "G9"),
+        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        evidence=tuple(_evidence(found)),
+        warnings=tuple(_untimed(found)),
+        options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
+        recommended=size,
+        reason=say("As the command has it: which size is the fastest cannot be told."),
+        table=_table(lines) if lines else None,
+        free="integer",
+    )
+
+
 def _failure(store: Store) -> Message | None:
     """What a probe of this command said that came to no result; None where there is none, or it is at work."""
     id = measuring.last(store, KIND, subject(store))
@@ -199,19 +235,32 @@ def _sizes(size: int) -> list[int]:
 
 def _evidence(found: Measurement) -> Iterator[Message]:
     yield say("Measured with your command as it is, on {device}.", device=found.result["device"])
-    lines = found.result["sizes"]
-    how = {line.get("by") for line in lines if line["outcome"] == "measured"}
-    if "clock" in how:
-        yield say("Some sizes were timed by the clock, their start included: they are faster than they look.")
-    for line in lines:
+    yield from _untimed(found)
+    for line in found.result["sizes"]:
         if line["outcome"] == "out_of_memory":
             yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=line["message"])
-        elif line["outcome"] != "measured":
+        elif line["outcome"] not in ("measured", "untimed"):
             yield say("A batch of {size} failed: {message}", size=line["batch_size"], message=line["message"])
     yield say(
         "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
         "decided here and never searched."
     )
+
+
+def _untimed(found: Measurement) -> Iterator[Message]:
+    """Which size could not be timed and why, and what the script could write."""
+    for line in found.result["sizes"]:
+        if line["outcome"] == "untimed":
+            yield say(
+                "How fast a batch of {size} is, cannot be told. {why}",
+                size=line["batch_size"],
+                why=told(line["message"], line["said"]),
+            )
+            yield say(
+                "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with "
+                "their step while it trains, the first and the last at least a second apart.",
+                column=probe_command.RATE,
+            )
 
 
 def _reason(result: dict[str, Any], speed: Message) -> Message:
@@ -265,7 +314,7 @@ def _rate(lines: list[dict[str, Any]], size: int) -> float:
 
 
 def _table(lines: list[dict[str, Any]]) -> Table:
-    words = {"column": _("what it writes"), "rows": _("its rows"), "clock": _("the clock, start included")}
+    words = {"column": _("what it writes"), "rows": _("its rows")}
     rows = tuple(
         (
             str(line["batch_size"]),

@@ -23,6 +23,10 @@ from wizard.question import Choice, Option, Question, Settled, Table
 METRIC, INITIAL = "metric", "initial"
 HELD_OUT, STAND_IN = "held-out", "held-out/stand-in"
 USE = "use"
+ONLY_YOU = say(
+    "Only you can know: the split is made by your script. If it is not held out, stop here and hold out a share of the "
+    "data first; tuning would only learn the examples by heart."
+)
 
 
 def ask_metric(store: Store) -> Question:
@@ -32,26 +36,25 @@ def ask_metric(store: Store) -> Question:
         step=METRIC,
         rows=("G0",),
         text=say(
-            "Is {metric} measured on examples that the training does not learn from? (A number is what guessing "
-            "reaches, or a result that is known.)",
+            "Is {metric} measured on examples that the training does not learn from? (A number can be typed instead: "
+            "what guessing reaches, or a result that is known. Then the question comes again.)",
             metric=settings.metric,
         )
         if settings.direction == "min"
         else say(
             "Is {metric}, of which more is better, measured on examples that the training does not learn from? (A "
-            "number is what guessing reaches, or a result that is known.)",
+            "number can be typed instead: what guessing reaches, or a result that is known. Then the question comes "
+            "again.)",
             metric=settings.metric,
         ),
         evidence=tuple(_about_metric(settings)),
+        warnings=(ONLY_YOU, *_no_level(settings)),
         options=(
             Option(HELD_OUT, HELD_OUT, say("yes, on held-out examples, and it is close to what matters in deployment")),
             Option(STAND_IN, STAND_IN, say("yes, on held-out examples, while something else matters in deployment")),
         ),
         recommended=HELD_OUT,
-        reason=say(
-            "Only you can know: the split is made by your script. If it is not held out, stop here and hold out a "
-            "share of the data first; tuning would only learn the examples by heart."
-        ),
+        reason=ONLY_YOU,
         free="number",
     )
 
@@ -65,11 +68,11 @@ def settle_metric(store: Store, question: Question, chosen: Choice) -> Settled:
             store.project = project.change(store.project, chance=level)
 
         return Settled({}, say("{level:g} is the level to beat", level=level), remember_level)
-    reason = say("so it was said; the split is made by the script, and nothing here can check it")
+    reason = say("taken to be held out: the split is made by the script, and nothing here can check it")
     if chosen == STAND_IN:
         reason = say(
-            "so it was said, and that it is a stand-in: what matters in deployment is something else, and must be "
-            "checked there"
+            "taken to be held out, and a stand-in: what matters in deployment is something else, and must be checked "
+            "there"
         )
 
     def remember() -> None:
@@ -92,7 +95,10 @@ def ask_initial(store: Store) -> Question:
         return _ask_which(there)
     known = own.values(store.project)
     lacking = pipeline.missing(there, known)
-    how = say("Type name=value for another value, name=0.001..0.1:log for a range to search, name=a,b for a list.")
+    how = say(
+        "Type name=value for another value, name=0.001..0.1:log for a range to search (:linear for equal steps), "
+        "name=a,b for a list."
+    )
     if lacking:
         return Question(
             step=INITIAL,
@@ -106,18 +112,19 @@ def ask_initial(store: Store) -> Question:
                 "--set name=value."
             ),
             table=_table(store, known),
-            free="text",
+            free="assignments",
         )
     return Question(
         step=INITIAL,
         rows=("G11", "P2"),
         text=say("Start with these values?"),
-        evidence=tuple(_about_values(store, there, how)),
+        evidence=(*_about_values(store, there), *_warnings(store, there), how),
+        warnings=tuple(_warnings(store, there)),
         options=(Option(USE, USE, say("simple, fast and small is the best start: nothing that is not needed")),),
         recommended=USE,
         reason=say("They are the values of your command as it stands."),
         table=_table(store, known),
-        free="text",
+        free="assignments",
     )
 
 
@@ -145,7 +152,7 @@ def _ask_which(there: pipeline.Pipeline) -> Question:
             "The learning rate matters most; with the seed, runs can be repeated, and batch size and steps are decided "
             "for all of them."
         ),
-        free="text",
+        free="assignments",
     )
 
 
@@ -183,12 +190,19 @@ def _about_metric(settings: Settings) -> Iterator[Message]:
     )
     if settings.chance is not None:
         yield say("The level to beat: {chance:g}.", chance=settings.chance)
-    else:
-        yield say("No level to beat is known: the first result can then only be called finite, not better than chance.")
+    yield from _no_level(settings)
     yield say("Data, architecture, weights and optimizer are your script's: the questions about them do not apply.")
 
 
-def _about_values(store: Store, there: pipeline.Pipeline, how: Message) -> Iterator[Message]:
+def _no_level(settings: Settings) -> Iterator[Message]:
+    if settings.chance is None:
+        yield say(
+            "No level to beat is known: the first result can then only be called finite, not better than chance. Type "
+            "the number, or give it as --chance NUMBER."
+        )
+
+
+def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     yield say("The command: {command}", command=store.project.settings.command)
     yield say(
         "It runs in {path}, without a shell, with your environment; {word} is {program}.",
@@ -208,13 +222,25 @@ def _about_values(store: Store, there: pipeline.Pipeline, how: Message) -> Itera
             "Your script declares more, which name=value adds to the command: {options}",
             options=[_offer(argument) for argument in offered],
         )
+
+
+def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
+    """What to know before anything is run, also where nobody is asked."""
+    if script := pipeline.absent(there):
+        yield say("There is no file {script} in {path}: the command cannot run.", script=script, path=there.directory)
+    for name, start, theirs in own.moved(store.project):
+        yield say(
+            "{name} starts with {start}: {theirs}, which your script or its file has, is not among the values to try.",
+            name=name,
+            start=quantity.setting(start),
+            theirs=quantity.setting(theirs),
+        )
     if pipeline.SEED not in there.names:
         yield say(
             "The command takes no seed, so repeated runs may be identical, and how far runs differ by chance is then "
             "not seen. A placeholder {seed} in it would mend that.",
             seed="{seed}",
         )
-    yield how
 
 
 def _offer(argument: Argument) -> str:
@@ -234,7 +260,10 @@ def _table(store: Store, known: dict[str, Any]) -> Table:
         )
         for key in there.hyperparameters()
     )
-    return Table((say("hyperparameter"), say("value"), say("values to try"), say("in a round"), say("meaning")), rows)
+    columns = (say("hyperparameter"), say("value"), say("values to try"), say("in a round"), say("meaning"))
+    # Where the script says nothing about any of them, there is no column for it.
+    told = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
+    return Table(columns[:told], tuple(row[:told] for row in rows))
 
 
 def _tried(entry: OwnHyperparameter) -> str:

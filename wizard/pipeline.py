@@ -37,7 +37,8 @@ def check_metric(metric: str) -> None:
     """Refuse a metric without a name."""
     if not metric.strip():
         raise Refusal(
-            "Say which value that your script writes is to be tuned, by its name there: --metric eval_accuracy, say."
+            "Say which value that your script writes is to be tuned, by its name there, such as eval_accuracy. (On the "
+            "command line: --metric eval_accuracy)"
         )
 
 
@@ -49,7 +50,8 @@ def direction(metric: str) -> str:
     more = any(word.startswith(MORE) for word in words)
     if less == more:
         raise Refusal(
-            "Is more of {metric} better, or less? Say so: --direction max, or --direction min.", metric=metric
+            "Is more of {metric} better, or less? Say so. (On the command line: --direction max, or --direction min)",
+            metric=metric,
         )
     return "min" if less else "max"
 

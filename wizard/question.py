@@ -6,9 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from presets.language import Message
+from presets.language import Message, say
 
 Choice: TypeAlias = "str | int | float | bool"
+# What may be typed instead of an option, in words.
+TYPED = {
+    "integer": say("a whole number"),
+    "number": say("a number"),
+    "text": say("a name or path"),
+    "assignments": say("name=value"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class Question:
     """One decision to be made, after `rows` of the playbook.
 
     `recommended` is one of the options' values, or a typed value where `free` allows that; None where nothing can be
-    recommended. `free` says what may be typed instead of an option.
+    recommended. `free` says what may be typed instead of an option: "assignments" are name=value. `warnings` are those
+    of the evidence that are to be read even where the recommendation is taken without a look.
     """
 
     step: str
@@ -48,7 +56,8 @@ class Question:
     recommended: Choice | None
     reason: Message
     table: Table | None = None
-    free: Literal["", "integer", "number", "text"] = ""
+    free: Literal["", "integer", "number", "text", "assignments"] = ""
+    warnings: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,12 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         raise Refusal("{name} is still at work.", name=name)
     listed = trials.trials(store, name)
     complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
+    own = bool(store.project.settings.command)
     if not complete:
-        return BaselineVerdict(False, _without_result(listed), {"trials": len(listed), "complete": 0})
+        return BaselineVerdict(False, _without_result(listed, own=own), {"trials": len(listed), "complete": 0})
     sign = -1 if store.project.settings.direction == "max" else 1
     best = min(complete, key=lambda entry: sign * (entry.best if entry.best is not None else float("inf")))
-    if store.project.settings.command:
+    if own:
         reasonable, message, found = own_baseline.judge(store.project.settings, best)
         found |= {"trials": len(listed), "complete": len(complete)}
         if key := rate_key(store):
@@ -120,9 +121,10 @@ def _evaluations(store: Store, entry: Trial) -> int:
     return max(1, -(-entry.steps_done // every))
 
 
-def _without_result(listed: Sequence[Trial]) -> Message:
+def _without_result(listed: Sequence[Trial], *, own: bool) -> Message:
     first = listed[0]
-    if all(entry.reason == "diverged" for entry in listed):
+    # What a script of the user's own calls its metric need be no loss.
+    if all(entry.reason == "diverged" for entry in listed) and not own:
         return say("No result: the loss grew beyond all bounds ({message}).", message=told(first.message, first.said))
     return say(
         "No result: {trial} is {status}: {message}",

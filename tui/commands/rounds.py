@@ -86,9 +86,13 @@ def status(session: Session, name: str | None) -> None:
                     status_word(entry.status),
                     figure(entry.best),
                     str(entry.best_step if entry.best_step is not None else "-"),
-                    " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items())
-                    if not entry.message
-                    else told(entry.message, entry.said).text(),
+                    " ".join(
+                        [f"{key}={figure(value)}" for key, value in entry.settings.items()]
+                        if not entry.message or entry.status == "complete"
+                        else [],
+                    )
+                    + " "
+                    + told(entry.message, entry.said).text(),
                 ]
                 for entry in listed
             ],

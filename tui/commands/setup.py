@@ -61,7 +61,11 @@ if TYPE_CHECKING:
     "assignments",
     multiple=True,
     metavar="NAME=VALUE",
-    help=_("own pipeline: a value to start with, or what rounds search: lr=0.1, lr=0.001..1:log, lr=0.1,0.2"),
+    help=_(
+        "own pipeline: a value to start with, or what rounds search: lr=0.1, lr=0.001..1, lr=0.1,0.2; a range above 0 "
+        "is logarithmic (shares and momentum are not) unless :linear, :log or :one-minus-log behind it says otherwise; "
+        "a switch that stands as {--amp} in the command: amp=true"
+    ),
 )
 @click.option("--task", type=click.Choice(TASKS), help=_("what is learnt; otherwise by what PATH looks like"))
 @click.option("--text-column", metavar="NAME", help=_("texts: the column with the text"))
@@ -113,6 +117,9 @@ def new(
         starting_own.refuse_built_in({**refused, "held_out": held_out, "ghost_batch_norm": ghost})
         if size is not None and not own.settings.batch_size:
             raise Refusal("--batch-size: the command takes no batch size.")
+        if size is None and yes:
+            # What the person has typed goes before what would be recommended.
+            size = starting_own.typed(own, assignments, own.settings.batch_size)
         given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
         with open_store(own) as store:
             pipeline.decide(store)
@@ -213,6 +220,7 @@ def probe(
     power: float | None,
     steps: int | None,
 ) -> None:
+    from state.probe_command import UNTIMED
     from tui import asking, setup
     from wizard import batch_size, loading
     from wizard import probe as probing
@@ -224,9 +232,10 @@ def probe(
             store.project = projects.change(store.project, **changes)
         if decode_once or workers is not None:
             loading.decide(store, loading.asked(store, decode_once=decode_once, workers=workers))
-        measured = probing.fresh(store)
-        if measured is None or again:
-            measured = setup.probe(session, store, again=again)
+        known = probing.fresh(store)
+        # What is measured now is shown line by line while it is.
+        told = known is None or again
+        measured = setup.probe(session, store, again=again) if known is None or again else known
         sizes = probing.sizes(store.project, measured.id)
         answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result}
         columns, rows, effect = [], [], None
@@ -238,14 +247,15 @@ def probe(
             effect = loading.effect(store, measured, int(measured.result["recommended"]))
             answer |= {"effect": effect}
             answer |= {"examples": examples, "table": [dict(zip(columns, row, strict=True)) for row in rows]}
-    for size in sizes:
+    for size in [] if told else sizes:
         session.text(setup.size_line(size))
     result = measured.result
-    session.text(
-        _("recommended: batch {size}, limited by {limit}").format(
-            size=result["recommended"], limit=result["limited_by"]
-        )
-    )
+    if result["limited_by"] == UNTIMED:
+        kept = _("kept: batch {size}, as the command has it; which is the fastest, cannot be told")
+        session.text(kept.format(size=result["recommended"]))
+    else:
+        words = _("recommended: batch {size}, limited by {limit}")
+        session.text(words.format(size=result["recommended"], limit=result["limited_by"]))
     if effect is not None:
         session.text(effect.text())
     if rows and not session.json:

@@ -258,7 +258,9 @@ class DesignPage(Page):
 
     def _ask_length(self) -> None:
         self.query_one(Prompt).type(
-            say("Steps of each trial (how many a run needs: tunebook check length):"),
+            say("Steps of each trial:")
+            if self.book.project.settings.command
+            else say("Steps of each trial (how many a run needs: tunebook check length):"),
             lambda answer: self._change(lambda: draft.with_steps(self._draft, self.book.store, answer)),
             str(self._plan.base.get(STEPS, "")) if self._plan else "",
         )

@@ -300,15 +300,17 @@ class RoundPage(Page):
             self.query_one(Chart).cursor = Cursor(table.marked, len(steps) - 1) if steps else None
 
     def _tell(self) -> None:
-        """The marked trial in words: what it has to say, else all the values that are tried in it."""
+        """The marked trial in words: what it has to say, else all the values that are tried in it; both of one that is
+        complete."""
         entry = self._trials.get(self.query_one(Table).marked)
         if entry is None:
             text = ""
-        elif entry.message:
+        elif entry.message and entry.status != "complete":
             text = f"{entry.id}: {told(entry.message, entry.said).text()}"
         else:
             values = ", ".join(f"{name}={figure(value)}" for name, value in entry.settings.items())
-            text = f"{entry.id}: {values or entry.study}"
+            said = told(entry.message, entry.said).text()
+            text = "  ".join(part for part in (f"{entry.id}: {values or entry.study}", said) if part)
         self._put("#told", Content(printable(text)))
 
     def _metrics(self) -> list[str]:

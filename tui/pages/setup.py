@@ -24,9 +24,8 @@ from tui.widgets.controls import Choices, Field
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
 from wizard import batch_size, flow, probe, steps
-from wizard.question import Choice, Option, Question
+from wizard.question import TYPED, Choice, Option, Question
 
-TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
 ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "sideways", "again", "cost", "compare", "filter")
 # From so many options on they can be filtered, and their table is not folded.

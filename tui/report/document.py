@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-from presets.language import _, current_language, restored, sentences
+from presets.language import _, current_language, restored, sentences, told
 from rounds import cost, insights, standing
 from rounds.reached import reached
 from state import configurations, decisions, export, launches, measurements, trials
@@ -155,30 +155,40 @@ def _probe(store: Store) -> Iterator[Part]:
         return
     sizes = [line for line in found.result["sizes"] if line.get("outcome") == "measured"]
     failed = [line for line in found.result["sizes"] if line.get("outcome") != "measured"]
-    said = _("Recommended: {size}. The largest that fits: {largest}. Measured on {device} in {precision}.")
-    yield Words(
-        said.format(
-            size=found.result.get("recommended", "-"),
-            largest=found.result.get("largest_feasible", "-"),
-            device=found.result.get("device", "-"),
-            precision=found.result.get("precision", "-"),
-        )
-    )
+    limit, largest = found.result.get("limited_by"), found.result.get("largest_feasible", "-")
+    said = [_("Recommended: {size}.").format(size=found.result.get("recommended", "-"))]
+    if limit == "untimed":
+        said = [_("Kept: {size}, as the command has it.").format(size=found.result["recommended"])]
+    elif limit == "memory":
+        said.append(_("The largest that fits: {largest}.").format(largest=largest))
+    else:
+        said.append(_("The largest that was tried: {largest}.").format(largest=largest))
+    device, precision = found.result.get("device", "-"), found.result.get("precision")
+    # In which precision a command of the user's own computes is known to it alone.
+    on = _("Measured on {device} in {precision}.") if precision else _("Measured on {device}.")
+    yield Words(sentences(*said, on.format(device=device, precision=precision)))
     rows = [
         (
             str(line["batch_size"]),
             digits(line["batch_size"] / _whole(line)),
             duration(_whole(line)).text(),
-            f"{line['spread']:.1%}",
+            "-" if line.get("spread") is None else f"{line['spread']:.1%}",
             memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
         )
         for line in sizes
     ]
     columns = (_("batch size"), _("examples/s"), _("per step"), _("spread"), _("memory"))
-    yield Grid(columns, rows, right=range(5))
+    if rows:
+        yield Grid(columns, rows, right=range(5))
     for line in failed:
-        words = _("{size} did not work: {why}")
-        yield Words(words.format(size=line["batch_size"], why=line.get("message") or line["outcome"]))
+        why = told(line["message"], line.get("said")).text() if line.get("message") else line["outcome"]
+        if line["outcome"] == "untimed":
+            words = _("How fast a batch of {size} is, cannot be told. {why}")
+        else:
+            words = _("{size} did not work: {why}")
+        yield Words(words.format(size=line["batch_size"], why=why))
+    if not rows:
+        return
     across = [float(line["batch_size"]) for line in sizes]
     speeds = [line["batch_size"] / _whole(line) for line in sizes]
     speed = Series("speed", "", across, speeds)
@@ -223,12 +233,13 @@ def _reproduced(store: Store) -> Iterator[Part]:
         return
     result = entry.result or {}
     versions: dict[str, str] = result.get("versions") or {}
-    yield Words(
-        _("It was trained as {trial}. This writes the configuration, the training code and its environment:").format(
-            trial=entry.id
-        )
-    )
-    yield Code(f"tunebook export best --trial {entry.id}\ncd best && python train.py")
+    words = _("It was trained as {trial}. This writes the configuration, the training code and its environment:")
+    start = "python train.py"
+    if store.project.settings.command:
+        words = _("It was trained as {trial}. This writes the configuration, the command and its environment:")
+        start = "sh run.sh"
+    yield Words(words.format(trial=entry.id))
+    yield Code(f"tunebook export best --trial {entry.id}\ncd best && {start}")
     facts = [
         (f"val/{store.project.settings.metric}", figure(entry.best)),
         (_("steps"), str(entry.steps_done)),

@@ -280,13 +280,13 @@ def _how_on(work: Work, store: Store) -> str:
 
 def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
     """The measured batch sizes as lines: throughput, time of a step with its spread, memory."""
-    words = {"out_of_memory": _("out of memory"), "failed": _("failed")}
+    words = {"out_of_memory": _("out of memory"), "failed": _("failed"), "untimed": _("cannot be told")}
     rows = [
         [
             str(line["batch_size"]),
             f"{line['examples_per_second']:.0f}",
             duration(line["step_seconds"]).text(),
-            f"{line.get('spread') or 0:.0%}",
+            "-" if line.get("spread") is None else f"{line['spread']:.0%}",
             memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
         ]
         if line["outcome"] == "measured"

@@ -1,0 +1,169 @@
+"""What `--set` makes of the hyperparameters of a command: values, lists, ranges and switches, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rounds import listed, planning
+from rounds.space import Domain
+from state import configurations, launches, pipeline, trials
+from state.errors import Refusal
+from state.pipeline import Pipeline
+from state.project import Project, Settings, change
+from state.store import open_store
+from wizard import flow, own
+from wizard import pipeline as starting
+
+SCRIPT = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--batch-size", type=int, default=32)
+parser.add_argument("--hidden", type=int, default=64)
+parser.add_argument("--dropout", type=float, default=0.1)
+parser.add_argument("--momentum", type=float, default=0.9)
+parser.add_argument("--warmup-ratio", type=float, default=0.05)
+parser.add_argument("--temperature", type=float)
+parser.add_argument("--seed")
+parser.add_argument("--amp", action="store_true", help="half precision")
+parser.add_argument("--out")
+"""
+COMMAND = "python train.py --lr {lr} --batch-size {batch_size} --seed {seed} --out {folder}"
+
+
+def made(folder: Path, *assignments: str, command: str = COMMAND, config: dict[str, object] | None = None) -> Project:
+    (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
+    settings = Settings(command=command, directory=str(folder), metric="acc", direction="max")
+    if config is not None:
+        (folder / "c.json").write_text(json.dumps(config), encoding="utf-8")
+        settings = Settings(command=command, directory=str(folder), config_file=str(folder / "c.json"), metric="acc")
+    return starting.create(folder / "p", settings, assignments)
+
+
+def filled(project: Project, folder: Path) -> list[str]:
+    there = pipeline.own(project)
+    return pipeline.fill(there, own.values(project), folder / "out", folder / "copies")[2:]
+
+
+def entry(project: Project, name: str) -> own.OwnHyperparameter:
+    return next(found for found in project.settings.hyperparameters if found.name == name)
+
+
+@pytest.mark.parametrize(("value", "given"), [("true", ["--amp"]), ("false", [])])
+def test_a_switch_of_the_script_is_there_or_left_out(tmp_path: Path, value: str, given: list[str]) -> None:
+    project = made(tmp_path, f"amp={value}")
+    assert project.settings.command == f"{COMMAND} {{--amp}}"
+    assert entry(project, "amp").about == "half precision"
+    words = ["--lr", "0.1", "--batch-size", "32", "--seed", "0", "--out", str(tmp_path / "out"), *given]
+    assert filled(project, tmp_path) == words
+
+
+def test_a_switch_can_be_searched_also_where_the_script_cannot_be_read(tmp_path: Path) -> None:
+    command = "python -m elsewhere {--no-warm-up} --out {folder}"
+    project = made(tmp_path, "no_warm_up=true,false", command=command)
+    assert entry(project, "no_warm_up").choices == (True, False)
+    assert own.values(project) == {"no_warm_up": False}
+    assert "--no-warm-up" not in filled(project, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("lr=0.1,abc", "'abc' does not fit; wanted: float"),
+        ("lr=0.1,0.1", "0.1 is there twice"),
+        ("lr=0.1,", r"a value is empty. A switch of your script is written \{--lr\}"),
+        ("hidden=8,8.5", "'8.5' does not fit; wanted: int"),
+        ("batch_size=0", "a whole number from 1 on"),
+        ("batch_size=1.5", "a whole number from 1 on"),
+        ("batch_size=32,64", "is decided, not searched"),
+        ("warmup_ratio=0..0.3:log", r"must lie above 0; linear: warmup_ratio=0..0.3:linear"),
+        ("amp=1", "'1' does not fit; wanted: False, True"),
+        ("nothing=1", r"declares: .*amp.*as --lr \{lr\}, or \{--amp\} for a switch"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_would(tmp_path: Path, assignment: str, said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        made(tmp_path, assignment)
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_switch_inside_a_word_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"--x=\{--amp\}: a switch in braces is an argument of its own"):
+        made(tmp_path, command="python train.py --x={--amp} --out {folder}")
+    there = Pipeline(("python", "{--amp}", "{folder}"), tmp_path, None, {})
+    with pytest.raises(Refusal, match="a switch is true or false, not 'yes'"):
+        pipeline.fill(there, {"amp": "yes"}, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "scale"),
+    [
+        ("warmup_ratio=0..0.3", "linear"),
+        ("warmup_ratio=0.01..0.3", "log"),
+        ("hidden=32..256", "log"),
+        ("hidden=32..256:linear", "linear"),
+        ("dropout=0.1..0.4", "linear"),
+        ("momentum=0.8..0.99", "one-minus-log"),
+        ("momentum=0.5..1", "linear"),
+        ("temperature=0.1..10", "log"),
+        ("temperature=-1..1", "linear"),
+    ],
+)
+def test_a_range_without_its_scale_has_the_usual_one_where_that_is_possible(
+    tmp_path: Path, assignment: str, scale: str
+) -> None:
+    assert entry(made(tmp_path, assignment), assignment.partition("=")[0]).scale == scale
+
+
+def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path: Path) -> None:
+    config = {"train": {"amp": False, "width": 1}, "out": "{folder}"}
+    command = "python -m elsewhere {config}"
+    project = made(tmp_path, "train.amp=true,false", command=command, config=config)
+    assert own.values(project)["train.amp"] is False
+    assert own.moved(project) == []
+    # A whole number in a file does not say that there can be no other.
+    project = change(project, **own.changed(project, ["train.width=0.5,2"]))
+    assert own.values(project)["train.width"] == 0.5
+    assert own.moved(project) == [("train.width", 0.5, 1)]
+    with open_store(project) as store:
+        flow.answer(store, "metric", "held-out")
+        question = flow.ask(store, "initial")
+        assert "train.width starts with 0.5: 1, which your script" in " ".join(m.text() for m in question.warnings)
+        assert set(question.warnings) <= set(question.evidence)
+        # Nothing is said about any of them, so there is no column for it.
+        assert question.table is not None
+        assert {len(question.table.columns), *map(len, question.table.rows)} == {4}
+
+
+def test_another_list_may_have_other_values(tmp_path: Path) -> None:
+    project = made(tmp_path, "lr=0.1,0.2")
+    assert own.values(project)["lr"] == 0.1
+    project = change(project, **own.changed(project, ["lr=0.3,1"]))
+    assert entry(project, "lr").choices == (0.3, 1.0)
+    assert own.values(project)["lr"] == 0.3
+
+
+def test_a_round_takes_no_values_of_another_kind_and_compares_two_at_least(tmp_path: Path) -> None:
+    with open_store(made(tmp_path, "lr=0.01..1")) as store:
+        values = own.values(store.project)
+        hash = configurations.save(store, values, {})
+        batch = trials.add_batch(store, "baseline", goal="baseline", configuration=hash, plan={}, trials=[]).name
+        launches.launch(store, batch=batch, candidate=hash, previous=None, decision="adopt", reason={}, evidence={})
+        with pytest.raises(Refusal, match=r"lr: 'abc' does not fit; the best configuration has 0\.1"):
+            listed.propose(store, [{"lr": "abc"}])
+        with pytest.raises(Refusal, match="'abc' does not fit"):
+            planning.propose(store, "compare", scientific={"lr": Domain("categorical", choices=(0.1, "abc"))})
+        with pytest.raises(Refusal, match=r"lr: 0\.1 alone is compared with nothing"):
+            planning.propose(store, "compare", scientific={"lr": Domain("list", choices=(0.1,))})
+        assert len(listed.propose(store, [{"lr": 0.3}]).trials) == 1
+
+
+def test_a_script_that_is_not_there_is_told_before_anything_is_run(tmp_path: Path) -> None:
+    there = Pipeline(("python", "-u", "nothere.py", "{folder}"), tmp_path, None, {})
+    assert pipeline.absent(there) == "nothere.py"
+    made(tmp_path)
+    for words in (("python", "train.py"), ("python", "-m", "nothere"), ("sh", "nothere.py"), ("python", "{script}.py")):
+        assert pipeline.absent(Pipeline(words, tmp_path, None, {})) == ""
