@@ -30,7 +30,7 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:
         best = leading(ended(seen), direction(store))
-        found = review(plan, seen, direction(store), noise(store))
+        found = review(plan, seen, direction(store), noise(store), values(store))
         findings = (*found, *_evaluation(store, name), *instability.clipping(store, name, best))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
