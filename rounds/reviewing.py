@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from presets.grain import grain
 from rounds import instability, own_script, planning, sampled
 from rounds.finding import Finding
-from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
+from rounds.record import GRADIENT_NORM, TRAINING_LOSS, VALIDATION_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
 from state import metrics, trials
@@ -41,7 +42,9 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
 def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
     """The trials of a batch as the review sees them, in the order of the queue."""
     metric = f"val/{store.project.settings.metric}"
-    curves = {kind: metrics.curves(store, name, kind) for kind in (TRAINING_LOSS, metric)}
+    curves = {
+        kind: metrics.curves(store, name, kind) for kind in dict.fromkeys((TRAINING_LOSS, VALIDATION_LOSS, metric))
+    }
     return tuple(
         TrialRecord(
             id=entry.id,
@@ -57,9 +60,25 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
             steps=entry.steps_done,
             curves={kind: tuple(found.get(entry.id, ())) for kind, found in curves.items()},
             metric=metric,
+            grain=_grain(store, entry.result or {}),
         )
         for entry in trials.trials(store, name)
     )
+
+
+def counts(store: Store, result: Mapping[str, Any]) -> list[int]:
+    """The number of validation examples of each class that a result was measured on; none of a script of the user's
+    own."""
+    known = None if store.project.settings.command else result.get("validation")
+    return list((known or {}).get("per_class") or ())
+
+
+def _grain(store: Store, result: Mapping[str, Any]) -> float:
+    """What one validation example can change of a trial's evaluations; of a sample each stands for several."""
+    per_class = counts(store, result)
+    found = grain(store.project.settings.metric, per_class)
+    sample = result.get("sample")
+    return found.worth * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:
