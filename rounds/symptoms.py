@@ -6,7 +6,7 @@ so does what one validation example can change: where a class has two, one of th
 Validation that gets worse together with the training loss (tests/test_real_curves.py) is a training that broke down,
 and where the validation loss stays as it is, an answer or two have tipped over: neither is overfitting. And single
 evaluations that differ much hide a steady improvement from a comparison of the best ones; the slope of the last two
-fifths shows it, sooner that of the loss. How often each is seen, rightly and wrongly, is simulated in benchmarks/statistics.py.
+fifths shows it, sooner that of the loss. How often each is seen, rightly and wrongly, benchmarks/statistics.py tells.
 """
 
 from __future__ import annotations
