@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from presets.grain import grain
-from rounds import instability, own_script, planning, sampled
+from rounds import chance, instability, own_script, planning, sampled
 from rounds.finding import Finding
 from rounds.record import GRADIENT_NORM, TRAINING_LOSS, VALIDATION_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
@@ -31,8 +31,13 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:
         best = leading(ended(seen), direction(store))
-        found = review(plan, seen, direction(store), noise(store), values(store))
-        findings = (*found, *_evaluation(store, name), *instability.clipping(store, name, best))
+        unit = noise(store)
+        found = review(plan, seen, direction(store), unit, values(store))
+        kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
+        before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
+        sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
+        measure = chance.check(seen, direction(store), unit, list(sources), before)
+        findings = (*found, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
@@ -127,12 +132,17 @@ def values(store: Store) -> tuple[float, float]:
 def noise(store: Store) -> float | None:
     """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
     seeds (engine.md 3.1). None before any was."""
-    groups: dict[str, list[float]] = {}
+    return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store))
+
+
+def _repeated(store: Store) -> list[list[Trial]]:
+    """The runs of each configuration that was run again with other seeds."""
+    groups: dict[str, list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
         for entry in trials.trials(store, batch.name):
             if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best):
-                groups.setdefault(identity(store, entry), []).append(entry.best)
-    return pooled(group for group in groups.values())
+                groups.setdefault(identity(store, entry), []).append(entry)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def identity(store: Store, entry: Trial) -> str:

@@ -181,12 +181,14 @@ def trains_worse(curve: Sequence[tuple[int, float]], step: int) -> bool:
 
 def noise_of(records: Iterable[TrialRecord], direction: Direction, noise: float | None) -> float | None:
     """The unit in which differences are judged: the noise from run to run where it is known, else the median late noise
-    of the best trials, which tends to be smaller; None where neither is known."""
-    if noise is not None:
-        return noise
-    late = [symptoms(record, direction).late_noise for record in leading(records, direction)]
-    known = [value for value in late if value is not None]
-    return median(known) if known else None
+    of the best trials, which tends to be smaller; None where neither is known. A few runs that agree, or an end that is
+    flat, do not make it finer than what one validation example is worth."""
+    best = leading(records, direction)
+    if noise is None:
+        late = [symptoms(record, direction).late_noise for record in best]
+        known = [value for value in late if value is not None]
+        noise = median(known) if known else None
+    return None if noise is None else max(noise, *(record.grain for record in best), 0.0)
 
 
 def _usable(curve: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -28,9 +28,9 @@ def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float
     if gain is not None and 0 < gain <= FEW_ANSWERS * found.worth:
         names = result.get("classes") or []
         return say(
-            "All runs were measured on the same {examples} validation examples, and one answer can be worth {worth:.3g} "
-            "of {metric}: there are {count} of {name}. The gain of {gain:.3g} may be a single example, which other "
-            "seeds do not show.",
+            "All runs were measured on the same {examples} validation examples, and one answer can be worth "
+            "{worth:.3g} of {metric}: there are {count} of {name}. The gain of {gain:.3g} may be a single example, "
+            "which other seeds do not show.",
             **figures,
             worth=found.worth,
             count=found.examples,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rounds.curves import check
 from rounds.finding import Finding
 from rounds.record import TrialRecord
-from rounds.symptoms import Symptoms, late_noise, resolution, rising_loss, step_noise, symptoms
+from rounds.symptoms import Symptoms, late_noise, noise_of, resolution, rising_loss, step_noise, symptoms
 from tests.rounds_made import BASE, STEPS, bowl, curve, record, searched
 
 PLANNED = searched(12)
@@ -145,6 +145,14 @@ def test_noise_from_run_to_run_sets_the_unit_where_it_is_larger() -> None:
     values = list(50 * np.exp(-12 * np.linspace(0.05, 1, 20))) + [1.0] * 10
     assert symptoms(trial(values), "min").overfitting is True
     assert symptoms(trial(values), "min", noise=2.0).overfitting is False
+
+
+@pytest.mark.parametrize("noise", [0.0, None])
+def test_the_unit_of_differences_is_no_finer_than_one_validation_example(noise: float | None) -> None:
+    """Runs that came to the same, or curves that end flat, do not show that a difference of one answer is a finding."""
+    flat = [0.3] * 10 + [0.003] * 20
+    assert noise_of([trial(flat, grain=0.05)], "min", noise) == 0.05
+    assert noise_of([trial(flat, grain=0.05)], "min", 0.07) == 0.07
 
 
 def test_the_direction_turns_the_curve() -> None:

@@ -15,9 +15,10 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import launches, trials
+from state import files, launches, trials
 from state.database import Store
 from state.errors import Refusal
+from state.metrics import index_metrics
 from state.project import change
 from state.store import open_store
 from tests import small_project
@@ -147,6 +148,26 @@ def test_a_gain_that_may_be_a_single_validation_example_is_said_to_be(tmp_path: 
         assert "there are 2 of a. The gain of 0.046 may be a single example" in told
         launching.decide(store, name, "adopt")
         assert restored(launches.launches(store)[-1].evidence["limits"]) == verdict.limits
+
+
+def test_a_review_after_a_launch_says_that_it_measures_by_other_runs(store: Store) -> None:
+    def told() -> str:
+        return next(f for f in reviewing.review_batch(store, "round-1") if f.check == "chance").message.text()
+
+    before = told()
+    assert "is not known" in before
+    for entry in trials.trials(store, "round-1"):
+        for step in range(100, 140):
+            line = {"step": step, "val/error_rate": 0.5 + 0.02 * (step % 2)}
+            files.append_line(store.project.trial_folder(entry.id) / "metrics.jsonl", line)
+        index_metrics(store, [entry.id])
+    before = told()
+    assert "late evaluations of the best trials differ" in before
+    launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    after = told()
+    assert "0.01: so far the runs of launch-1 differ from seed to seed" in after
+    assert "An earlier review took" in after
+    assert told() == after
 
 
 def test_the_intervals_are_said_to_be_about_seeds_alone(store: Store) -> None:

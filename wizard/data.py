@@ -246,7 +246,7 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
     few = [
         f"{name} {n}"
         for name, n in sorted(zip(found["classes"], counts, strict=True), key=lambda pair: pair[1])
-        if 0 < n and 1 / (n * len(counts)) > least
+        if n > 0 and 1 / (n * len(counts)) > least
     ]
     yield say(
         "Few validation examples of a class ({named}): a single answer is worth {worth}. A difference of about that "
