@@ -125,8 +125,8 @@ def _check_study(
     if enough and len(feasible) < fewest:
         verdict, more = "cannot tell", fewest - len(feasible)
         message = say(
-            "Study {study}: {good} of {feasible} feasible trials are as good as the best, within the noise; but so few "
-            "are not enough to conclude anything: it takes {fewest}.",
+            "Study {study}: {good} of {feasible} feasible trials are as good as the best, within the noise; whether "
+            "they have missed something better, it takes {fewest} to tell.",
             study=study,
             good=good,
             feasible=len(feasible),

@@ -150,7 +150,7 @@ def test_noise_from_run_to_run_sets_the_unit_where_it_is_larger() -> None:
 @pytest.mark.parametrize("noise", [0.0, None])
 def test_the_unit_of_differences_is_no_finer_than_one_validation_example(noise: float | None) -> None:
     """Runs that came to the same, or curves that end flat, do not show that a difference of one answer is a finding."""
-    flat = [0.3] * 10 + [0.003] * 20
+    flat = [0.3] * 10 + [0.003, 0.004] * 10
     assert noise_of([trial(flat, grain=0.05)], "min", noise) == 0.05
     assert noise_of([trial(flat, grain=0.05)], "min", 0.07) == 0.07
 
