@@ -10,7 +10,7 @@ from rounds.plan import Study
 
 # The boundary check needs twelve feasible trials, and in simulation (engine.md 3.4) it found an optimum outside the
 # range in 77 % of studies of 20 trials with 3 dimensions, in 57 % with 5: four trials a dimension keeps it useful. With
-# fewer than these a study teaches nothing; with fewer than twelve, as P21 allows for the learning rate, it teaches which
+# fewer than these a study teaches nothing; with fewer than twelve, as P21 allows for the learning rate, it shows which
 # values are good, but not whether better ones lie beyond the ranges.
 FEWEST = 12
 PER_DIMENSION = 4

@@ -49,13 +49,13 @@ def check(
 def _measure(unit: float, launches: Sequence[str]) -> Message:
     if launches:
         return say(
-            "What is called more than chance here is measured by {unit:.2g}: so far the runs of {launches} differ from "
-            "seed to seed. Configurations that are worse than those may differ by more.",
+            "The measure of chance here is {unit:.2g}, the standard deviation of the runs of {launches} from seed to "
+            "seed. Configurations that are worse than those may differ by more.",
             unit=unit,
             launches=list(launches),
         )
     return say(
-        "What is called more than chance here is measured by {unit:.2g}: so far late evaluations of the best trials "
-        "differ. Nothing has been run again with other seeds yet, which tends to differ by more.",
+        "The measure of chance here is {unit:.2g}, by which late evaluations of the best trials differ. Nothing has "
+        "been run again with other seeds yet, and such runs tend to differ by more.",
         unit=unit,
     )

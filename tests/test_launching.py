@@ -165,7 +165,7 @@ def test_a_review_after_a_launch_says_that_it_measures_by_other_runs(store: Stor
     assert "late evaluations of the best trials differ" in before
     launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
     after = told()
-    assert "0.01: so far the runs of launch-1 differ from seed to seed" in after
+    assert "0.01, the standard deviation of the runs of launch-1 from seed to seed" in after
     assert "An earlier review took" in after
     assert told() == after
 
