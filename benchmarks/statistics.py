@@ -3,8 +3,9 @@
     python -m benchmarks.statistics [--write]
 
 False alarms and detection of the boundary rule; false adoption and power of the launch rule, also with a shortlist;
-false alarms and detection of what is read off one curve, and of a sample for evaluation; bias of the best of n;
-false alarms of what matters; coverage of every interval. `--write` puts the table into benchmarks/results.
+false alarms and detection of what is read off one curve, and of a sample for evaluation; bias of the best of n; what
+more trials gain against its forecast; false alarms of what matters; coverage of every interval. `--write` puts the
+table into benchmarks/results.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rounds import boundary, decision, sampled, statistics
+from rounds import boundary, decision, halton, points, sampled, statistics
 from rounds.design import plan
 from rounds.importance import effects
 from rounds.plan import Role, RoundPlan
@@ -46,7 +47,7 @@ def main() -> None:
     ]
     for line in lines:
         print(line)
-    for simulation in (of_boundary, of_launch, of_curves, of_best_of, of_importance, of_intervals):
+    for simulation in (of_boundary, of_launch, of_curves, of_best_of, of_forecast, of_importance, of_intervals):
         for row in simulation():
             line = "| " + " | ".join(row) + " |"
             lines.append(line)
@@ -211,6 +212,28 @@ def of_best_of(times: int = 4000) -> Iterator[Row]:
         true = float(np.mean(np.random.default_rng(n).normal(0, 1, (400_000, n)).min(axis=1)))
         error = float(np.std(found)) / math.sqrt(times)
         yield "best of n: bias", f"n = {n} of 20 trials", f"{np.mean(found) - true:+.3f} ± {2 * error:.3f} sd", biased
+
+
+def of_forecast(times: int = 400) -> Iterator[Row]:
+    """What a second half of as many trials gains, against what is forecast of it, on a bowl whose lowest place is
+    anywhere inside; the gain of the last doubling, which the forecast shrinks, beside it."""
+    for dimensions in (1, 2, 3, 5):
+        for trials in (10, 20):
+            for noise in (0.0, 0.02):
+                told, last, came = [], [], []
+                for seed in range(times):
+                    random = np.random.default_rng([seed, dimensions, trials])
+                    places = np.array([halton.point(seed, index, range(dimensions)) for index in range(2 * trials)])
+                    optimum = random.uniform(0.15, 0.85, dimensions)
+                    bowl = ((places - optimum) ** 2).sum(axis=1)
+                    costs = (bowl + noise * random.normal(size=2 * trials)).tolist()
+                    told.append(points.forecast(costs[:trials]))
+                    half, whole = (statistics.best_of(costs[:trials], n).mean for n in (trials // 2, trials))
+                    last.append(half - whole)
+                    came.append(whole - min(costs))
+                case = f"{dimensions} dimension{'s' if dimensions > 1 else ''}, {trials} trials, noise {noise:g}"
+                ratios = [f"{np.mean(found) / np.mean(came):.1f}" for found in (told, last)]
+                yield "forecast of a doubling", f"{case}; last gain: {ratios[1]} times", f"{ratios[0]} times", "1"
 
 
 def of_importance(times: int = 100) -> Iterator[Row]:

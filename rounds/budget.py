@@ -9,7 +9,9 @@ from presets.language import Message, say
 from rounds.plan import Study
 
 # The boundary check needs twelve feasible trials, and in simulation (engine.md 3.4) it found an optimum outside the
-# range in 77 % of studies of 20 trials with 3 dimensions, in 57 % with 5: four trials a dimension keeps it useful.
+# range in 77 % of studies of 20 trials with 3 dimensions, in 57 % with 5: four trials a dimension keeps it useful. With
+# fewer than these a study teaches nothing; with fewer than twelve, as P21 allows for the learning rate, it shows which
+# values are good, but not whether better ones lie beyond the ranges.
 FEWEST = 12
 PER_DIMENSION = 4
 
@@ -28,8 +30,13 @@ class Density:
 
     @property
     def thin(self) -> bool:
-        """Whether it is too few to conclude anything."""
+        """Whether it is too few for the review to tell whether the ranges are wide enough."""
         return self.trials < self.enough
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is too few to conclude anything."""
+        return self.trials < min(PER_DIMENSION * self.dimensions, self.enough)
 
 
 def density(studies: Sequence[Study], trials: int) -> tuple[Density, ...]:
@@ -49,6 +56,8 @@ def thinness(studies: Sequence[Study], trials: int) -> tuple[Message, ...]:
         return ()
     needed = enough(studies)
     thinnest = min(share.trials for share in spread)
+    if not any(share.empty for share in spread):
+        return (_narrow(len(studies), trials, thinnest, needed),)
     if len(studies) == 1 and spread[0].dimensions == 1:
         return (
             say(
@@ -76,6 +85,24 @@ def thinness(studies: Sequence[Study], trials: int) -> tuple[Message, ...]:
             each=thinnest,
             needed=needed,
         ),
+    )
+
+
+def _narrow(studies: int, trials: int, smallest: int, needed: int) -> Message:
+    if studies == 1:
+        return say(
+            "{trials} trials can show which values are good, but not whether better ones lie beyond the ranges: the "
+            "review takes {needed} to tell.",
+            trials=trials,
+            needed=needed,
+        )
+    return say(
+        "{trials} trials over {studies} studies leave {each} to the smallest. They can show which values are good, but "
+        "not whether better ones lie beyond the ranges: the review takes {needed} in all to tell.",
+        trials=trials,
+        studies=studies,
+        each=smallest,
+        needed=needed,
     )
 
 

@@ -23,6 +23,8 @@ FALSE_ALARM, BY_CHANCE = 0.05, 0.15
 EARLY, LATE = 0.1, 0.75
 # What is proposed then: this many times the latest best step, or this many times the steps (our judgement).
 STEPS_TO_KEEP, LONGER = 3, 2
+# Trials that a sentence names.
+NAMED = 3
 
 
 def check(
@@ -54,10 +56,9 @@ def _finding(
     seen: dict[str, Symptoms],
     best: Sequence[TrialRecord],
     has: Callable[[Symptoms], bool | None],
-    tell: Callable[[int, int, int, int], tuple[Verdict, Message, Action | None]],
+    tell: Callable[[Sequence[str], int, Sequence[str], int], tuple[Verdict, Message, Action | None]],
 ) -> Finding:
-    """One symptom over the round; `tell` gets how many of the best have it, of how many, and how many of all, of how
-    many."""
+    """One symptom over the round; `tell` gets which of the best have it, of how many, and which of all, of how many."""
     known = [trial for trial, symptom in seen.items() if has(symptom) is not None]
     having = [trial for trial in known if has(seen[trial])]
     judged = [record.id for record in best if record.id in known]
@@ -65,7 +66,7 @@ def _finding(
     figures = {"best": judged, "best_with": among, "all": len(known), "all_with": having}
     if not judged:
         return Finding(check, "cannot tell", _too_short(check), "P11", figures)
-    verdict, message, action = tell(len(among), len(judged), len(having), len(known))
+    verdict, message, action = tell(among, len(judged), having, len(known))
     return Finding(check, verdict, message, "P11", figures, action)
 
 
@@ -88,35 +89,46 @@ def _too_short(check: str) -> Message:
     )
 
 
-def _overfitting(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+def _named(trials: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    more = [f".. +{len(trials) - NAMED}"] if len(trials) > NAMED else []
+    return ", ".join([*trials[:NAMED], *more])
+
+
+def _overfitting(
+    among: Sequence[str], best: int, having: Sequence[str], every: int
+) -> tuple[Verdict, Message, Action | None]:
     action = Action(
         "regularise",
         say(
             "Add or strengthen a regulariser (dropout, label smoothing, weight decay, augmentation) in the next round."
         ),
     )
-    if _more_than_chance(among, best):
+    if _more_than_chance(len(among), best):
         message = say(
-            "Overfitting in {among} of the {best} best trials: validation gets worse while training goes on. Compare "
-            "again with more regularisation before concluding.",
-            among=among,
+            "Overfitting in {among} of the {best} best trials ({trials}): validation gets worse while training goes "
+            "on. Compare again with more regularisation before concluding.",
+            among=len(among),
             best=best,
+            trials=_named(among),
         )
         return "warn", message, action
-    if _more_than_chance(having, every):
+    if _more_than_chance(len(having), every):
         message = say(
-            "Overfitting in {having} of {every} trials, of the {best} best in {among}.",
-            having=having,
+            "Overfitting in {having} of {every} trials ({trials}), of the {best} best in {among}.",
+            having=len(having),
             every=every,
+            trials=_named(having),
             best=best,
-            among=among,
+            among=len(among),
         )
         return "warn", message, action
     if having:
         message = say(
-            "Signs of overfitting in {having} of {every} trials: no more than noise explains.",
-            having=having,
+            "Signs of overfitting in {having} of {every} trials ({trials}): no more than noise explains.",
+            having=len(having),
             every=every,
+            trials=_named(having),
         )
         return "pass", message, None
     return "pass", say("No trial overfits."), None
@@ -128,34 +140,47 @@ def _more_than_chance(count: int, trials: int) -> bool:
     return 1 - fewer <= BY_CHANCE
 
 
-def _rising_loss(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+def _rising_loss(
+    among: Sequence[str], best: int, having: Sequence[str], every: int
+) -> tuple[Verdict, Message, Action | None]:
     if among:
         message = say(
-            "The training loss rises towards the end in {among} of the {best} best trials: training is unstable.",
-            among=among,
+            "The training loss rises towards the end in {among} of the {best} best trials ({trials}): training is "
+            "unstable.",
+            among=len(among),
             best=best,
+            trials=_named(among),
         )
         remedy = say("Stabilise training: warm-up first, then gradient clipping, a lower learning rate last.")
         return "warn", message, Action("stabilise", remedy)
     if having:
         message = say(
             "The training loss rises in {having} of {every} trials, none of them among the best.",
-            having=having,
+            having=len(having),
             every=every,
         )
         return "pass", message, None
     return "pass", say("The training loss rises in no trial."), None
 
 
-def _still_improving(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+def _still_improving(
+    among: Sequence[str], best: int, having: Sequence[str], every: int
+) -> tuple[Verdict, Message, Action | None]:
     if among:
-        message = say("Still improving in the last fifth: {among} of the {best} best trials.", among=among, best=best)
+        message = say(
+            "Still improving at the end: {among} of the {best} best trials ({trials}).",
+            among=len(among),
+            best=best,
+            trials=_named(among),
+        )
         return "warn", message, None
     return "pass", say("None of the best trials was still improving at the end."), None
 
 
-def _saturated(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
-    if among == best:
+def _saturated(
+    among: Sequence[str], best: int, having: Sequence[str], every: int
+) -> tuple[Verdict, Message, Action | None]:
+    if len(among) == best:
         message = say("All {best} best trials stopped improving in their first quarter.", best=best)
         return "warn", message, Action("fewer_steps", say("A round of shorter trials would learn as much."))
     return "pass", say("The best trials made use of their steps."), None
@@ -181,14 +206,17 @@ def _unsteady(
     def has(symptom: Symptoms) -> bool | None:
         return None if symptom.late_noise is None else symptom.late_noise > limit
 
-    def tell(among: int, best: int, having: int, every: int) -> tuple[Verdict, Message, Action | None]:
+    def tell(
+        among: Sequence[str], best: int, having: Sequence[str], every: int
+    ) -> tuple[Verdict, Message, Action | None]:
         if not among:
             return "pass", say("Late in training the best trials are steady from one evaluation to the next."), None
         message = say(
-            "In {among} of the {best} best trials, late evaluations differ so much from one to the next that their "
-            "ranking may be luck.",
-            among=among,
+            "In {among} of the {best} best trials ({trials}), late evaluations differ so much from one to the next "
+            "that their ranking may be luck.",
+            among=len(among),
             best=best,
+            trials=_named(among),
         )
         remedy = say("Let the learning rate decay to zero, validate on more examples, or use larger batches.")
         return "warn", message, Action("steady", remedy)

@@ -35,7 +35,8 @@ EFFECT = 1.0
 class Verdict:
     """The suggestion, with what it rests on; a person decides. Means and intervals in the metric's own direction;
     `gain` > 0 is better, `effect` is the gain in standard deviations. `runs`: how many runs of each the next look
-    needs (0: no more). None where a figure cannot be known. `cut`: whether an interval ends where the metric does."""
+    needs (0: no more). None where a figure cannot be known. `cut`: whether an interval ends where the metric does;
+    `limits`: what runs on the same validation examples cannot show."""
 
     decision: Decision
     message: Message
@@ -48,6 +49,7 @@ class Verdict:
     improvement: Improvement | None
     diverged: tuple[int, int]
     cut: bool = False
+    limits: Message | None = None
 
 
 def judge(

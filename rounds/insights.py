@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import cost, importance, planning, reviewing
+from rounds import cost, importance, launching, planning, reviewing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, isolate
 from rounds.plan import RoundPlan
@@ -63,7 +64,8 @@ def proposals(store: Store) -> list[Proposed]:
         if batch.reviewed is not None
         for proposed in of_round(store, batch.name)
     ]
-    return [proposed for proposed in (*found, *_saturated(store)) if proposed.key not in known]
+    listed = (*found, *_launched(store), *_saturated(store))
+    return [proposed for proposed in listed if proposed.key not in known]
 
 
 def of_round(store: Store, name: str) -> list[Proposed]:
@@ -230,6 +232,29 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
 
 
+def _launched(store: Store) -> Iterator[Proposed]:
+    """What was adopted on runs with fresh seeds: the surest that there is."""
+    for entry in launches.launches(store):
+        p_value, gain = entry.evidence.get("p_value"), entry.evidence.get("gain")
+        if entry.decision != "adopt" or p_value is None or gain is None or gain <= 0:
+            continue
+        batch = trials.batch(store, entry.batch)
+        found = launching.survivor(store, batch)
+        if not found.changes:
+            continue
+        text = say(
+            "Adopted in {launch}, better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}): "
+            "{changes}",
+            launch=entry.batch,
+            gain=gain,
+            runs=len(entry.evidence["sides"][found.study]),
+            p_value=p_value,
+            changes=reduce(lambda first, second: say("{first} {second}", first=first, second=second), found.changes),
+        )
+        about = tuple(str(change.values["key"]) for change in found.changes)
+        yield Proposed(f"adopted/{entry.batch}", text, entry.batch, about, {"gain": gain, "p_value": p_value}, ())
+
+
 def _in_use(plan: RoundPlan, key: str, levels: Mapping[str, float]) -> str | None:
     """The level that the best configuration had: by the setting of its study, or by its value."""
     value = plan.base.get(key)
@@ -289,17 +314,23 @@ def next_phase(store: Store) -> Message | None:
             return say(
                 "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
             )
-    if _finals(store):
-        return None
-    best = launches.best(store)
-    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
-    asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
-    if best is not None and len(adopted) > 1 and SCHEDULE not in asked and best.settings.get(SCHEDULE) == "constant":
+    if schedule_is_next(store):
         return say(
             "A constant learning rate works by now: a round that compares it with linear and cosine decay comes next, "
             "tunebook round plan --goal compare --about schedule.name=constant,linear,cosine"
         )
     return None
+
+
+def schedule_is_next(store: Store) -> bool:
+    """Whether a constant rate has worked, and no round has asked yet whether a decay works better (P20)."""
+    if _finals(store) or saturated(store):
+        return False
+    best = launches.best(store)
+    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
+    constant = best is not None and best.settings.get(SCHEDULE) == "constant"
+    return constant and len(adopted) > 1 and SCHEDULE not in asked
 
 
 def ending(store: Store) -> Literal["", "final", "test"]:

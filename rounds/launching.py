@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored, told
-from rounds import decision, planning, reviewing, seeds, tunables
+from rounds import decision, planning, reviewing, seeds, tunables, validation
 from rounds.decision import Complexity, Verdict
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
@@ -157,7 +157,7 @@ def judge(store: Store, name: str) -> Verdict:
     direction = reviewing.direction(store)
     scores = {side: [score(entry, direction) for entry in runs] for side, runs in sides.items()}
     found = survivor(store, batch)
-    return decision.judge(
+    verdict = decision.judge(
         scores[found.study],
         scores[BEST],
         direction,
@@ -166,6 +166,8 @@ def judge(store: Store, name: str) -> Verdict:
         reviewing.values(store),
         entrants=len(entrants(batch.plan)),
     )
+    reached = verdict.candidate and verdict.candidate[0]
+    return dataclasses.replace(verdict, limits=validation.limits(store, sides[found.study], verdict.gain, reached))
 
 
 def survivor(store: Store, batch: Batch) -> Entrant:
@@ -337,7 +339,9 @@ def score(entry: Trial, direction: Direction) -> float:
 
 def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
     """The verdict's figures, and for each run its seed and result."""
-    figures = {key: value for key, value in dataclasses.asdict(verdict).items() if key not in ("message", "decision")}
+    figures = {
+        key: value for key, value in dataclasses.asdict(verdict).items() if key not in ("message", "limits", "decision")
+    }
     runs = {
         side: [
             {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
@@ -350,6 +354,7 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
         "suggested": verdict.decision,
         "survivor": chosen.study,
         "message": stored(verdict.message),
+        "limits": verdict.limits and stored(verdict.limits),
         **_finite(figures),
         "sides": runs,
     }

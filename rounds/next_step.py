@@ -172,9 +172,7 @@ def _stabilise(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
 
 def _schedule(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     note = say("A decay is worth a look now that a constant rate works: linear and cosine are the usual ones.")
-    return Design(
-        "compare", {steps.SCHEDULE: Domain("categorical", choices=("constant", "linear", "cosine"))}, notes=(note,)
-    )
+    return Design("compare", {steps.SCHEDULE: steps.SCHEDULES}, notes=(note,))
 
 
 def _failed(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:

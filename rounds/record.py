@@ -11,15 +11,16 @@ Direction = Literal["min", "max"]
 Curve = tuple[tuple[int, float], ...]
 # Sums and squares of anything larger overflow.
 LARGEST = 1e100
-# The training loss as every training writes it; the validation curve is `TrialRecord.metric`.
-TRAINING_LOSS = "train/loss"
+# The losses as every training writes them; the curve that trials are judged by is `TrialRecord.metric`.
+TRAINING_LOSS, VALIDATION_LOSS = "train/loss", "val/loss"
 GRADIENT_NORM = "grad_norm"
 
 
 @dataclass(frozen=True)
 class TrialRecord:
     """One trial. `u`, `values`: by dimension name. `best`, `final`: of `metric` (None: never evaluated), `best_step`
-    the step of the best. `curves`: metric name to (step, value) pairs in the order of the steps.
+    the step of the best. `curves`: metric name to (step, value) pairs in the order of the steps. `grain`: what a single
+    validation example can change of the metric (0: not known).
 
     `status`: complete, infeasible (diverged, out of memory), failed (a bug), or anything else while it has not ended.
     """
@@ -37,6 +38,7 @@ class TrialRecord:
     steps: int = 0
     curves: Mapping[str, Curve] = field(default_factory=dict)
     metric: str = "val/error_rate"
+    grain: float = 0.0
 
     @property
     def ended(self) -> bool:

@@ -9,18 +9,24 @@ from rounds import boundary, curves, infeasible, isolation, points
 from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended
+from rounds.statistics import ANY
 
 
 def review(
-    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
+    plan: RoundPlan,
+    records: Sequence[TrialRecord],
+    direction: Direction,
+    noise: float | None = None,
+    within: tuple[float, float] = ANY,
 ) -> tuple[Finding, ...]:
     """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
-    (other seeds), where it is known. Raises ValueError for a direction other than "min" and "max"."""
+    (other seeds), where it is known; `within`: the values that the metric can have. Raises ValueError for a direction
+    other than "min" and "max"."""
     return (
         complete(plan, records),
         *infeasible.check(plan, records, direction),
         *boundary.check(plan, records, direction),
-        *points.check(plan, records, direction, noise),
+        *points.check(plan, records, direction, noise, within),
         *curves.check(plan, records, direction, noise),
         *isolation.check(plan, records, direction, noise),
     )

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rounds import instability, own_script, planning, sampled
+from presets.grain import grain
+from rounds import chance, instability, own_script, planning, sampled
 from rounds.finding import Finding
-from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
+from rounds.record import GRADIENT_NORM, TRAINING_LOSS, VALIDATION_LOSS, Direction, TrialRecord, ended, leading
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
 from state import metrics, trials
@@ -30,8 +31,13 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:
         best = leading(ended(seen), direction(store))
-        found = review(plan, seen, direction(store), noise(store))
-        findings = (*found, *_evaluation(store, name), *instability.clipping(store, name, best))
+        unit = noise(store)
+        found = review(plan, seen, direction(store), unit, values(store))
+        kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
+        before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
+        sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
+        measure = chance.check(seen, direction(store), unit, list(sources), before)
+        findings = (*found, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
@@ -41,7 +47,9 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
 def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
     """The trials of a batch as the review sees them, in the order of the queue."""
     metric = f"val/{store.project.settings.metric}"
-    curves = {kind: metrics.curves(store, name, kind) for kind in (TRAINING_LOSS, metric)}
+    curves = {
+        kind: metrics.curves(store, name, kind) for kind in dict.fromkeys((TRAINING_LOSS, VALIDATION_LOSS, metric))
+    }
     return tuple(
         TrialRecord(
             id=entry.id,
@@ -57,9 +65,25 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
             steps=entry.steps_done,
             curves={kind: tuple(found.get(entry.id, ())) for kind, found in curves.items()},
             metric=metric,
+            grain=_grain(store, entry.result or {}),
         )
         for entry in trials.trials(store, name)
     )
+
+
+def counts(store: Store, result: Mapping[str, Any]) -> list[int]:
+    """The number of validation examples of each class that a result was measured on; none of a script of the user's
+    own."""
+    known = None if store.project.settings.command else result.get("validation")
+    return list((known or {}).get("per_class") or ())
+
+
+def _grain(store: Store, result: Mapping[str, Any]) -> float:
+    """What one validation example can change of a trial's evaluations; of a sample each stands for several."""
+    per_class = counts(store, result)
+    found = grain(store.project.settings.metric, per_class)
+    sample = result.get("sample")
+    return found.worth * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:
@@ -108,12 +132,17 @@ def values(store: Store) -> tuple[float, float]:
 def noise(store: Store) -> float | None:
     """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
     seeds (engine.md 3.1). None before any was."""
-    groups: dict[str, list[float]] = {}
+    return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store))
+
+
+def _repeated(store: Store) -> list[list[Trial]]:
+    """The runs of each configuration that was run again with other seeds."""
+    groups: dict[str, list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
         for entry in trials.trials(store, batch.name):
             if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best):
-                groups.setdefault(identity(store, entry), []).append(entry.best)
-    return pooled(group for group in groups.values())
+                groups.setdefault(identity(store, entry), []).append(entry)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def identity(store: Store, entry: Trial) -> str:

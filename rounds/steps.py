@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from presets.language import Message, say
+from rounds.space import Domain
 
 WARMUP, SCHEDULE = "schedule.warmup_steps", "schedule.name"
+# What is compared once a constant rate has worked (P20).
+SCHEDULES = Domain("categorical", choices=("constant", "linear", "cosine"))
 STEPS, EVERY = "training.steps", "training.evaluate_every"
 # A longer warm-up than this share of the steps leaves too few for training (playbook, P22).
 LONGEST_WARMUP = 0.1

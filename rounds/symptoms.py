@@ -1,11 +1,12 @@
 """What the curves of one trial say: overfitting, unsteady end, still improving, saturated, rising training loss.
 
-The detectors and their constants are those of engine.md 3.5, held against AlgoPerf's public logs there, with one
-addition: a fifth of a short curve is too little to estimate its noise from, so the steps between evaluations count as
-well. On 1000 simulated curves of 20, 40, 100 evaluations with nothing to find, that nearly halves the false alarms:
-overfitting is seen in at most 7, 5, 4 %, improvement and a rising loss in none; overfitting by six times the noise is
-seen in 98, 99, 100 %. Trainings on real digits (tests/test_real_curves.py) added that validation which gets worse
-together with the training loss is a training that broke down, and no overfitting.
+The detectors and their constants are those of engine.md 3.5, held against AlgoPerf's public logs there, with additions.
+A fifth of a short curve is too little to estimate its noise from, so the steps between evaluations count as well, and
+so does what one validation example can change: where a class has two, one of them makes a jump that looks like a trend.
+Validation that gets worse together with the training loss (tests/test_real_curves.py) is a training that broke down,
+and where the validation loss stays as it is, an answer or two have tipped over: neither is overfitting. And single
+evaluations that differ much hide a steady improvement from a comparison of the best ones; the slope of the last two
+fifths shows it, sooner that of the loss. How often each is seen, rightly and wrongly, benchmarks/statistics.py tells.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
-from rounds.record import TRAINING_LOSS, Direction, TrialRecord, leading, turned, usable
+from rounds.record import TRAINING_LOSS, VALIDATION_LOSS, Direction, TrialRecord, leading, turned, usable
 
 # With fewer evaluations the last fifth is too short to tell noise from trend.
 FEWEST_EVALUATIONS = 20
@@ -33,6 +34,11 @@ MAD_TO_DEVIATION = 1.4826
 MEDIAN_TO_MEAN = math.sqrt(math.pi / 2)
 # A rise of less than this share of what was gained is no trouble, however smooth the curve.
 RISE_OF_FALL = 0.05
+# A slope is a trend from so many of its standard errors on: errors that go on from one evaluation to the next, as those
+# of a training do (a correlation of one half), make it look 1.7 times as sure as it is.
+TREND, TREND_SHARE = 3.5, 2 * LATE
+# Where the validation loss, which is smoother, falls beyond doubt, this much of a trend is enough of the metric.
+AGREES = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,9 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     steps, values = [step for step, _ in curve], [value for _, value in curve]
     end = max(record.steps, steps[-1])
     late = max(late_noise(values), step_noise(values), resolution(values))
-    unit = max(late, noise or 0.0)
+    unit = max(late, noise or 0.0, record.grain)
+    least = max(noise or 0.0, record.grain)
+    losses = [value for _, value in _usable(record.curves.get(VALIDATION_LOSS, ()))]
     lowest = min(values)
     place = values.index(lowest)
     # The best of many evaluations is lucky: its neighbours say how good it was there.
@@ -65,27 +73,64 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     last = fmean(values[-max(round(LAST * len(values)), 1) :])
     worse = steps[place] < BEST_BEFORE * end and last - around > 2 * unit
     # Where training itself broke down, nothing was learnt by heart, and no regulariser mends that.
-    overfitting = worse and not trains_worse(record.curves.get(TRAINING_LOSS, ()), steps[place])
+    overfitting = (
+        worse
+        and not trains_worse(record.curves.get(TRAINING_LOSS, ()), steps[place])
+        and (record.metric == VALIDATION_LOSS or loses(record.curves.get(VALIDATION_LOSS, ()), steps[place]))
+    )
     before = min((value for step, value in curve if step <= (1 - LATE) * end), default=math.inf)
     early = min((value for step, value in curve if step <= SATURATED_BY * end), default=math.inf)
     return Symptoms(
         record.id,
         late,
         overfitting,
-        still_improving=before - lowest > 2 * unit,
+        still_improving=before - lowest > 2 * unit
+        or falls(values, least)
+        or (falls(losses) and falls(values, least, AGREES)),
         saturated=not worse and early - lowest <= unit,
         rising_loss=rising,
     )
 
 
+def loses(curve: Iterable[tuple[int, float]], step: int) -> bool:
+    """Whether the validation loss ends above where it was at a step, by more than it differs from one evaluation to
+    the next; without enough of it nothing speaks against that."""
+    known = _usable(curve)
+    if len(known) < FEWEST_EVALUATIONS:
+        return True
+    values = [value for _, value in known]
+    place = max(sum(at <= step for at, _ in known) - 1, 0)
+    around = median(values[max(place - 1, 0) : place + 2])
+    last = fmean(values[-max(round(LAST * len(values)), 1) :])
+    return last - around > max(late_noise(values), step_noise(values))
+
+
+def falls(values: Sequence[float], least: float = 0.0, sure: float = TREND) -> bool:
+    """Whether the last two fifths slope down, by so many of the slope's standard errors, by more than `least`, and by
+    more than next to nothing of all that was gained. With too few values they are not known to."""
+    if len(values) < FEWEST_EVALUATIONS:
+        return False
+    tail = values[-max(round(TREND_SHARE * len(values)), 5) :]
+    slope, rest = line(tail)
+    fall = -slope * (len(tail) - 1)
+    gained = median(values[: max(round(LAST * len(values)), 1)]) - min(values)
+    error = rest / math.sqrt(sum((place - (len(tail) - 1) / 2) ** 2 for place in range(len(tail))))
+    return fall > max(least, RISE_OF_FALL * gained) and -slope > sure * error
+
+
 def late_noise(values: Sequence[float]) -> float:
     """Standard deviation of the last fifth (at least five values) around its own straight line (two degrees lost)."""
-    tail = values[-max(round(LATE * len(values)), 5) :]
-    middle, center = fmean(tail), (len(tail) - 1) / 2
-    spread = sum((place - center) ** 2 for place in range(len(tail)))
-    slope = sum((place - center) * (value - middle) for place, value in enumerate(tail)) / spread
-    rest = [value - middle - slope * (place - center) for place, value in enumerate(tail)]
-    return math.sqrt(sum(value * value for value in rest) / (len(tail) - 2))
+    return line(values[-max(round(LATE * len(values)), 5) :])[1]
+
+
+def line(values: Sequence[float]) -> tuple[float, float]:
+    """The slope of the straight line through at least three values, a step each, and their standard deviation around
+    it."""
+    middle, center = fmean(values), (len(values) - 1) / 2
+    spread = sum((place - center) ** 2 for place in range(len(values)))
+    slope = sum((place - center) * (value - middle) for place, value in enumerate(values)) / spread
+    rest = [value - middle - slope * (place - center) for place, value in enumerate(values)]
+    return slope, math.sqrt(sum(value * value for value in rest) / (len(values) - 2))
 
 
 def step_noise(values: Sequence[float]) -> float:
@@ -136,12 +181,14 @@ def trains_worse(curve: Sequence[tuple[int, float]], step: int) -> bool:
 
 def noise_of(records: Iterable[TrialRecord], direction: Direction, noise: float | None) -> float | None:
     """The unit in which differences are judged: the noise from run to run where it is known, else the median late noise
-    of the best trials, which tends to be smaller; None where neither is known."""
-    if noise is not None:
-        return noise
-    late = [symptoms(record, direction).late_noise for record in leading(records, direction)]
-    known = [value for value in late if value is not None]
-    return median(known) if known else None
+    of the best trials, which tends to be smaller; None where neither is known. A few runs that agree, or an end that is
+    flat, do not make it finer than what one validation example is worth."""
+    best = leading(records, direction)
+    if noise is None:
+        late = [symptoms(record, direction).late_noise for record in best]
+        known = [value for value in late if value is not None]
+        noise = median(known) if known else None
+    return None if noise is None else max(noise, *(record.grain for record in best), 0.0)
 
 
 def _usable(curve: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:

@@ -29,6 +29,7 @@ DIGITS = config.flat(
     )
 )
 WARMUP = "schedule.warmup_steps"
+OPTIMIZERS_TO_COMPARE = {"optimizer.name": Domain("categorical", choices=("sgd", "adamw", "nadamw"))}
 SMOOTHING = "regularization.label_smoothing"
 GOALS: dict[str, tuple[Goal, dict[str, Domain | None]]] = {
     "minimise": ("minimise", {}),
@@ -189,19 +190,24 @@ def test_the_range_holds_the_value_that_is_best_so_far() -> None:
 
 
 @pytest.mark.parametrize(
-    ("goal", "scientific", "trials", "needed"),
+    ("goal", "scientific", "trials", "needed", "words"),
     [
-        ("minimise", {}, 11, 12),
-        ("compare", {"optimizer.name": Domain("categorical", choices=("sgd", "adamw", "nadamw"))}, 35, 36),
-        ("understand", {WARMUP: None}, 11, 12),
+        # Row P21: few trials are enough for the learning rate, from ten on with the momentum.
+        ("minimise", {}, 3, 12, "3 trials over one hyperparameter are too few to conclude anything. Plan at least 12"),
+        ("minimise", {}, 9, 12, "can show which values are good, but not whether better ones lie beyond the ranges"),
+        ("minimise", {}, 10, 12, "can show which values are good"),
+        ("compare", OPTIMIZERS_TO_COMPARE, 35, 36, "leave 11 to the smallest. They can show which values are good"),
+        ("compare", OPTIMIZERS_TO_COMPARE, 9, 36, "too few to conclude anything. Plan at least 36, or compare fewer"),
+        ("understand", {WARMUP: None}, 11, 12, "too few to conclude anything. Plan at least 12"),
     ],
 )
 def test_a_thin_design_warns_with_the_smallest_round_that_is_not(
-    goal: Goal, scientific: dict[str, Domain | None], trials: int, needed: int
+    goal: Goal, scientific: dict[str, Domain | None], trials: int, needed: int, words: str
 ) -> None:
     thin = design(goal, scientific=scientific, trials=trials)
     assert len(thin.warnings) == 1
-    assert f"at least {needed}," in thin.warnings[0].text()
+    assert words in thin.warnings[0].text()
+    assert str(needed) in thin.warnings[0].text()
     assert extend(thin, needed - trials).warnings == ()
 
 

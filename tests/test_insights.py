@@ -17,6 +17,7 @@ from state.store import open_store
 from tests import small_project
 from tests.screens import NARROW, wait_for, wait_for_text
 from tests.watched_round import press, write
+from tui import draft
 from tui.app import Tunebook
 from tui.pages.insights import InsightsPage
 
@@ -178,9 +179,28 @@ def test_a_schedule_is_proposed_only_after_a_constant_rate_has_worked(store: Sto
     phase = insights.next_phase(store)
     assert phase is not None
     assert "schedule.name=constant,linear,cosine" in phase.text()
+    proposed = draft.begin(store)
+    assert (proposed.goal, list(proposed.asked)) == ("compare", ["schedule.name"])
     schedules = {"schedule.name": Domain("categorical", choices=("constant", "cosine"))}
     planning.save(store, planning.propose(store, "compare", scientific=schedules, trials=4))
     assert insights.next_phase(store) is None
+    assert (draft.begin(store).goal, list(draft.begin(store).asked)) == ("understand", ["optimizer.learning_rate"])
+
+
+def test_what_a_launch_showed_is_an_insight_also_of_a_small_round(store: Store) -> None:
+    a_round(store, bowl, 4)
+    proposal = launching.propose(store, "round-1")
+    launch = launching.start(store, proposal)
+    for entry in trials.trials(store, launch.name):
+        small_project.end(store, entry.id, (0.1 if entry.study == "candidate" else 0.4) + 0.01 * (entry.position % 3))
+    assert insights.proposals(store) == []
+    launching.decide(store, launch.name, "adopt")
+    (proposed,) = insights.proposals(store)
+    assert proposed.key == "adopted/launch-1"
+    assert "Adopted in launch-1, better by 0.3 on average over 3 runs each (one-sided p = " in proposed.text.text()
+    assert "optimizer.learning_rate changes from 0.05 to" in proposed.text.text()
+    insights.confirm(store, proposed.key)
+    assert insights.proposals(store) == []
 
 
 def test_the_hours_of_exploration_and_exploitation_are_told_apart(store: Store) -> None:

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from presets.language import restored
 from rounds import launching, planning, reviewing
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import launches, trials
+from state import files, launches, trials
 from state.database import Store
 from state.errors import Refusal
+from state.metrics import index_metrics
+from state.project import change
 from state.store import open_store
 from tests import small_project
 
@@ -121,6 +124,60 @@ def test_a_clear_gain_is_adopted_and_becomes_the_best_configuration(store: Store
         launching.decide(store, name, "reject")
     with pytest.raises(Refusal, match="nothing to launch"):
         launching.propose(store, "round-1")
+
+
+def test_a_gain_that_may_be_a_single_validation_example_is_said_to_be(tmp_path: Path) -> None:
+    """Of ten classes one has two validation examples: half a class is 5 points of the balanced error."""
+    data = {
+        "validation": {"examples": 322, "correct": 321, "per_class": [2, 36, 36, 36, 36, 36, 35, 35, 35, 35]},
+        "classes": list("abcdefghij"),
+    }
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        store.project = change(store.project, metric="balanced_error")
+        small_project.adopt(store, small_project.settings(tmp_path / "data", training__metric="balanced_error"))
+        a_round(store, [0.05, 0.003])
+        name = launch(store, "round-1", [0.004, 0.003, 0.005], [0.050, 0.051, 0.049])
+        assert launching.judge(store, name).limits is None
+        for entry in trials.trials(store, name):
+            small_project.end(store, entry.id, entry.best, **data)
+        verdict = launching.judge(store, name)
+        assert verdict.decision == "adopt"
+        assert verdict.limits is not None
+        told = verdict.limits.text()
+        assert "same 322 validation examples, and one answer can be worth 0.05 of balanced_error" in told
+        assert "there are 2 of a. The gain of 0.046 may be a single example" in told
+        launching.decide(store, name, "adopt")
+        assert restored(launches.launches(store)[-1].evidence["limits"]) == verdict.limits
+
+
+def test_a_review_after_a_launch_says_that_it_measures_by_other_runs(store: Store) -> None:
+    def told() -> str:
+        return next(f for f in reviewing.review_batch(store, "round-1") if f.check == "chance").message.text()
+
+    before = told()
+    assert "is not known" in before
+    for entry in trials.trials(store, "round-1"):
+        for step in range(100, 140):
+            line = {"step": step, "val/error_rate": 0.5 + 0.02 * (step % 2)}
+            files.append_line(store.project.trial_folder(entry.id) / "metrics.jsonl", line)
+        index_metrics(store, [entry.id])
+    before = told()
+    assert "late evaluations of the best trials differ" in before
+    launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    after = told()
+    assert "0.01, the standard deviation of the runs of launch-1 from seed to seed" in after
+    assert "An earlier review took" in after
+    assert told() == after
+
+
+def test_the_intervals_are_said_to_be_about_seeds_alone(store: Store) -> None:
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    for entry in trials.trials(store, name):
+        validation = {"examples": 400, "correct": 320, "per_class": [200, 200]}
+        small_project.end(store, entry.id, entry.best, validation=validation, classes=["a", "b"])
+    limits = launching.judge(store, name).limits
+    assert limits is not None
+    assert "error_rate would differ by about 0.02 (standard error)" in limits.text()
 
 
 def test_going_against_the_runs_takes_a_reason(store: Store) -> None:

@@ -170,8 +170,8 @@ async def test_the_number_of_trials_follows_the_keys_and_thin_studies_are_warned
         await write(pilot, "0")
         await wait_for_text(pilot, "A round needs at least one trial")
         assert "21 trials, " in shown(page.app)
-        await write(pilot, "5")
-        await wait_for_text(pilot, "! 5 trials over")
+        await write(pilot, "3")
+        await wait_for_text(pilot, "! 3 trials over")
 
 
 async def test_optimizers_are_compared_each_with_hyperparameters_of_its_own(

@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rounds import remedies
+from presets.language import say
+from rounds import isolation, remedies
+from rounds.finding import Finding
 from rounds.plan import RoundPlan
+from rounds.record import Direction
 from rounds.space import Dimension, Domain
-from tests.rounds_made import bowl, results, searched
-from tui.charts import norm_plot, pair_plot
+from tests.rounds_made import BASE, bowl, results, searched
+from tests.rounds_made import record as made
+from tui.charts import norm_plot, pair_plot, review_plot
 from tui.charts.plot import draw
 
 ADAMW = ("adamw.learning_rate", "adamw.weight_decay")
@@ -82,6 +86,50 @@ def test_named_choices_stand_at_their_number() -> None:
     assert (axes.y_title, axes.log_y) == ("schedule (1: constant, 2: cosine)", False)
     placed = {id: y for one in series for id, y in zip(one.ids, one.y, strict=True)}
     assert placed == {record.id: 1.0 + place % 2 for place, record in enumerate(records)}
+
+
+@pytest.mark.parametrize(("direction", "marks"), [("max", ["best", "feasible"]), ("min", ["feasible", "best"])])
+def test_the_star_is_at_the_value_that_the_finding_calls_best(direction: Direction, marks: list[str]) -> None:
+    asked = {"regularization.dropout": Domain("list", choices=(0.0, 0.2))}
+    plan = searched(8, goal="compare", scientific=asked, base={**BASE, "regularization.dropout": 0.0})
+    records = [
+        made(trial, number, 0.74 if trial.study == "dropout=0.0" else 0.697)
+        for number, trial in enumerate(plan.trials, 1)
+    ]
+    (finding,) = isolation.check(plan, records, direction)
+    (series,), axes = review_plot.plot(finding, plan, records, direction, "val/macro_f1")
+    assert series.marks == marks
+    assert f"{series.y[marks.index('best')]:.4g}" in finding.message.text()
+    # What is numbered has no ticks between its numbers.
+    ticks = "".join(text for text, _style in draw([series], axes, 60, 16)[-2])
+    assert ticks.split() == ["1", "2"]
+
+
+def test_on_the_axis_of_a_choice_its_values_stand_at_their_numbers() -> None:
+    schedule = Domain("categorical", choices=("constant", "linear", "cosine"))
+    plan = varied(Dimension("schedule", "schedule.name", schedule, 2), trials=12)
+    records = [
+        replace(record, values={**record.values, "schedule": schedule.value(u)}, u={**record.u, "schedule": u})
+        for place, record in enumerate(results(plan, bowl(learning_rate=0.5)))
+        for u in [(place % 3 + 0.5) / 3]
+    ]
+    asked = Finding("axis", "pass", say("{name}", name="schedule"), "P12", {"dimension": "schedule"})
+    (series,), axes = review_plot.plot(asked, plan, records, "min", "val/error_rate")
+    assert list(series.x) == [1.0, 2.0, 3.0] * 4
+    assert axes.x_title == "schedule (1: constant, 2: linear, 3: cosine)"
+
+
+def test_one_bad_trial_does_not_press_the_others_into_the_axis() -> None:
+    plan = searched(8)
+    errors = dict(enumerate([0.003, 0.006, 0.004, 0.01, 0.02, 0.005, 0.05, 0.59], 1))
+    records = [made(trial, number, errors[number]) for number, trial in enumerate(plan.trials, 1)]
+    asked = Finding("axis", "pass", say("{name}", name=ADAMW[0]), "P12", {"dimension": ADAMW[0]})
+    assert review_plot.plot(asked, plan, records, "min", "val/error_rate")[1].log_y
+    close = [replace(record, best=0.1 + 0.01 * place) for place, record in enumerate(records)]
+    assert not review_plot.plot(asked, plan, close, "min", "val/error_rate")[1].log_y
+    # A logarithmic axis has no place for a trial without any error.
+    perfect = [replace(records[0], best=0.0), *records[1:]]
+    assert not review_plot.plot(asked, plan, perfect, "min", "val/error_rate")[1].log_y
 
 
 NORMS = st.floats(1e-12, 1e12) | st.sampled_from([0.0, math.nan, math.inf])

@@ -146,6 +146,21 @@ def test_a_class_of_few_examples_is_named_with_what_to_do(tmp_path: Path) -> Non
     assert "Few training examples of 1 classes (9 4)" in said(ask(tmp_path, found))
 
 
+def test_a_class_of_two_validation_examples_is_named_with_what_one_answer_is_worth(tmp_path: Path) -> None:
+    counts = [2, 36, 36, 36, 36, 36, 35, 35, 35, 35]
+    found = changed(DIGITS, validation={"examples": 322, "per_class": counts})
+    told = said(ask(tmp_path, found))
+    assert "Few validation examples of a class (0 2): a single answer is worth 5.0% of balanced_error; 3." in told
+    assert "hold out a larger share" in told
+    assert "put more of them into the validation split" in said(
+        ask(tmp_path / "2", ready_made(found, validation={"examples": 322, "per_class": counts}))
+    )
+    assert "Few validation examples" not in said(ask(tmp_path / "3", DIGITS))
+    # Of classes that are all alike the share of one example has been told already.
+    alike = changed(DIGITS, validation={"examples": 40, "per_class": [4] * 10})
+    assert "Few validation examples" not in said(ask(tmp_path / "4", alike))
+
+
 def test_balanced_data_are_not_called_imbalanced(tmp_path: Path) -> None:
     assert "imbalanced" not in said(ask(tmp_path, DIGITS))
     assert "about equally frequent (139 to 146" in said(ask(tmp_path / "2", DIGITS))

@@ -96,6 +96,8 @@ def show(session: Session, store: Store, verdict: Verdict) -> None:
             )
     if verdict.cut:
         session.progress("  " + CUT.text())
+    if verdict.limits is not None:
+        session.progress("  " + verdict.limits.text())
     if verdict.improvement is not None:
         better = verdict.improvement
         words = _("probability that the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
@@ -128,6 +130,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "decided": outcome.decided,
         "suggested": verdict.decision,
         "message": verdict.message,
+        "limits": verdict.limits,
         "candidate": verdict.candidate,
         "best": verdict.best,
         "gain": verdict.gain,

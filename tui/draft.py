@@ -8,14 +8,14 @@ from typing import Any
 
 from presets import catalogue
 from presets.language import Message, _, say
+from rounds import insights, planning, warm_start
 from rounds import listed as by_hand
-from rounds import planning, warm_start
 from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
 from rounds.space import Choice, Domain
-from rounds.steps import STEPS, transfer
+from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
 from rounds.tunables import FIRST_QUESTION, first_question
 from rounds.tunables import tunables as known_tunables
 from state.database import Store
@@ -168,9 +168,11 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
     return tuple(found)
 
 
-def begin(project: Project) -> Draft:
-    """The round that is proposed before anything was changed."""
-    first = first_question(project)
+def begin(store: Store) -> Draft:
+    """The round that is proposed before anything was changed: about the learning rate, or what comes after it."""
+    first = first_question(store.project)
+    if insights.schedule_is_next(store):
+        return Draft(goal="compare", asked={SCHEDULE: SCHEDULES}, first=first)
     return Draft(asked={first: None} if first else {}, first=first)
 
 

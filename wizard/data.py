@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any
 
+from presets.grain import grain
 from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
@@ -28,6 +29,8 @@ NAMED = 10
 SHOWN = 3
 # With fewer examples of a class to learn from, its result is mostly luck.
 FEWEST_OF_A_CLASS = 10
+# The metrics that weigh all classes the same, and how much of one a single answer may move unmentioned (our judgement).
+BY_CLASS, VISIBLE = ("balanced_error", "macro_f1"), 0.01
 
 
 def ask(store: Store) -> Question:
@@ -186,6 +189,7 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
         yield say("There is no test split: the final result will look a little better than it is, being selected for.")
     yield from _balance(found)
     yield from _few(found)
+    yield from _coarse(found)
     yield from _left_out(found)
     if found.get("images"):
         yield from _images(found)
@@ -228,6 +232,31 @@ def _few(found: dict[str, Any]) -> Iterator[Message]:
             n=len(few),
             named=_some(few, len(few)),
         )
+
+
+def _coarse(found: dict[str, Any]) -> Iterator[Message]:
+    """Where so few validation examples are of a class that a single one moves a metric of classes visibly."""
+    validation = found["splits"]["validation"]
+    counts: Sequence[int] = validation["per_class"]
+    # Where all classes are alike, what was said of the error rate holds for these as well.
+    least = max(VISIBLE, 2 / validation["examples"])
+    coarse = [(metric, one) for metric in BY_CLASS if (one := grain(metric, counts)) and one.worth > least]
+    if not coarse:
+        return
+    few = [
+        f"{name} {n}"
+        for name, n in sorted(zip(found["classes"], counts, strict=True), key=lambda pair: pair[1])
+        if n > 0 and 1 / (n * len(counts)) > least
+    ]
+    yield say(
+        "Few validation examples of a class ({named}): a single answer is worth {worth}. A difference of about that "
+        "much is no finding, and other seeds do not show it: {remedy}",
+        named=_some(few, len(few)),
+        worth=_some([say("{one:.1%} of {metric}", one=one.worth, metric=metric) for metric, one in coarse], 2),
+        remedy=say("hold out a larger share, or judge by the error rate or the loss.")
+        if validation.get("held_out")
+        else say("put more of them into the validation split, or judge by the error rate or the loss."),
+    )
 
 
 def _left_out(found: dict[str, Any]) -> Iterator[Message]:

@@ -8,7 +8,7 @@ from itertools import combinations
 from presets.language import _
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended, ranked
-from rounds.space import Domain
+from rounds.space import Choice, Domain
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
 from tui.theme import MARKS
@@ -44,8 +44,8 @@ def plot(
     crosses: list[Mark] = ["infeasible"] * len(rest)
     series.append(_points("infeasible", "", rest, pair, domains, crosses))
     words: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
-    log_x, log_y = (domains[name].scale == "log" and _numeric(domains[name]) for name in pair)
-    x, y = (_title(name, domains[name]) for name in pair)
+    log_x, log_y = (domains[name].scale == "log" and numeric(domains[name]) for name in pair)
+    x, y = (place_title(name, domains[name]) for name in pair)
     axes = Axes(x, y, log_x=log_x, log_y=log_y, empty=_("nothing to draw"), words=words)
     return [one for one in series if len(one.x)], axes
 
@@ -58,22 +58,23 @@ def _points(
     domains: dict[str, Domain],
     marks: Sequence[Mark],
 ) -> Series:
-    across, up = ([_place(record, name, domains[name]) for record in records] for name in pair)
+    across, up = ([place(record.values[name], domains[name]) for record in records] for name in pair)
     return Series(id, label, across, up, "points", marks, [record.id for record in records])
 
 
-def _numeric(domain: Domain) -> bool:
+def numeric(domain: Domain) -> bool:
+    """Whether its values are numbers, and no names of choices."""
     return domain.is_range or all(isinstance(value, int | float) for value in domain.choices)
 
 
-def _place(record: TrialRecord, name: str, domain: Domain) -> float:
-    """The value; of named choices their number."""
-    value = record.values[name]
-    return float(value) if _numeric(domain) else float(domain.choices.index(value) + 1)
+def place(value: Choice, domain: Domain) -> float:
+    """The value on an axis; of named choices their number."""
+    return float(value) if numeric(domain) else float(domain.choices.index(value) + 1)
 
 
-def _title(name: str, domain: Domain) -> str:
-    if _numeric(domain):
+def place_title(name: str, domain: Domain) -> str:
+    """The title of such an axis, which says what the numbers stand for."""
+    if numeric(domain):
         return name
     choices = ", ".join(f"{place}: {value}" for place, value in enumerate(domain.choices, 1))
     return f"{name} ({choices})"

@@ -7,8 +7,9 @@ Style keys: "" (text), title, axis, empty, cursor, series-0 … series-5, faint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from tui.charts import axis, legend, scale
@@ -20,6 +21,8 @@ from tui.terminal import cut, fit, printable, width
 # The y axis with its labels is left out where the plot would have less than this.
 LEAST_COLUMNS = 8
 ROWS_PER_TICK = 3
+# An axis that is longer than any plot has ticks.
+SHORT = 100
 # In ASCII, the letter of what was measured behind a smoothed line.
 RAW = "."
 
@@ -69,10 +72,17 @@ def scales(series: Sequence[Series], axes: Axes, plot_rows: int) -> tuple[Scale,
     # Markers need some room at the edges. Those without a value have a place on x all the same: the axis.
     fitted = scale.exact if lines else scale.padded
     low, high = ys or (0.0, 1.0)
-    return (
-        fitted(min(*xs, *planned), max(*xs, *planned), log=log_x),
-        scale.rounded(low, high, _most_ticks(plot_rows), log=log_y),
-    )
+    across = fitted(min(*xs, *planned), max(*xs, *planned), log=log_x)
+    up = scale.rounded(low, high, _most_ticks(plot_rows), log=log_y)
+    return _counting(across, (one.x for one in series)), _counting(up, (one.y for one in series))
+
+
+def _counting(fitted: Scale, values: Iterable[Sequence[float]]) -> Scale:
+    """The scale, marked where all values are whole numbers: steps, numbers of trials, places in a list. On a long one
+    no tick falls between them anyway."""
+    short = fitted.high - fitted.low < SHORT
+    whole = short and all(float(value).is_integer() for part in values for value in part if math.isfinite(value))
+    return replace(fitted, whole=whole)
 
 
 def draw(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 from typing import Any
 
 from presets.language import _
 from rounds.finding import Finding
 from rounds.isolation import axis
 from rounds.plan import RoundPlan
-from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked
+from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked, turned
+from tui.charts.pair_plot import numeric, place, place_title
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
 from tui.theme import MARKS
 
 # As many curves as can be told apart.
 CURVES = 6
+# Less of the height than this, and points that differ look alike.
+FOOT = 0.1
 # The checks that look at curves (rounds.curves).
 OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps", "evaluation")
 OF_LOSS = ("rising loss", "instability")
@@ -30,7 +34,7 @@ def plot(
     if finding.check == "points" and "progress" in finding.figures:
         return _best_of(finding.figures["progress"], metric)
     if finding.check == "isolation" and finding.figures.get("levels"):
-        return _levels(finding.figures, metric)
+        return _levels(finding.figures, direction, metric)
     if finding.check in OF_LOSS:
         return _curves(records, direction, TRAINING_LOSS, log_y=True)
     if finding.check in OF_CURVES:
@@ -46,22 +50,31 @@ def _axis(
 ) -> tuple[list[Series], Axes]:
     domain = next(d.domain for study in plan.studies for d in study.dimensions if d.name == name)
     points = axis(records, name, direction)
-    numeric = all(isinstance(point["value"], int | float) for point in points)
     marks: list[Mark] = [
         "best" if point["is_best"] else "feasible" if point["best"] is not None else "infeasible" for point in points
     ]
     series = Series(
         name,
         "",
-        [float(point["value"]) if numeric else point["u"] for point in points],
+        [place(point["value"], domain) for point in points],
         [math.nan if point["best"] is None else point["best"] for point in points],
         kind="points",
         marks=marks,
         ids=[point["trial"] for point in points],
     )
-    log = numeric and domain.scale == "log"
-    reach = (float(domain.low), float(domain.high)) if numeric and domain.is_range else None
-    return [series], _axes(name, metric, x_range=reach, log_x=log)
+    log = numeric(domain) and domain.scale == "log"
+    reach = (float(domain.low), float(domain.high)) if domain.is_range else None
+    costs = [turned(point["best"], direction) for point in points if point["best"] is not None]
+    axes = _axes(place_title(name, domain), metric, x_range=reach, log_x=log)
+    return [series], replace(axes, log_y=_flattened(costs))
+
+
+def _flattened(costs: Sequence[float]) -> bool:
+    """Whether a few bad trials would press the better half into the foot of a linear axis, and a logarithmic one shows
+    all of them; of a metric to be maximised it would not."""
+    if not costs or min(costs) <= 0:
+        return False
+    return median(costs) - min(costs) < FOOT * (max(costs) - min(costs))
 
 
 def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Series], Axes]:
@@ -78,9 +91,10 @@ def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Seri
     return series, _axes(_("trials"), metric)
 
 
-def _levels(figures: Any, metric: str) -> tuple[list[Series], Axes]:
+def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Series], Axes]:
     levels = figures["levels"]
-    best = min((level["fair"] for level in levels if level["fair"] is not None), default=None)
+    fair = [level["fair"] for level in levels if level["fair"] is not None]
+    best = min(fair, key=lambda value: turned(value, direction), default=None)
     series = Series(
         "levels",
         figures["key"],

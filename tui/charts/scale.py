@@ -33,11 +33,13 @@ def clean(values: Sequence[float], *, log: bool) -> bool:
 
 @dataclass(frozen=True)
 class Scale:
-    """From `low` to `high`, linear or logarithmic. `low` < `high`; both are positive where `log`."""
+    """From `low` to `high`, linear or logarithmic. `low` < `high`; both are positive where `log`. `whole`: it counts
+    something, so that there is nothing between its whole numbers."""
 
     low: float
     high: float
     log: bool = False
+    whole: bool = False
 
     def position(self, value: float) -> float:
         """0 at `low`, 1 at `high`; for a value that has a place."""
@@ -168,7 +170,7 @@ def _one_two_five(scale: Scale) -> Iterator[float]:
 
 
 def _linear_ticks(scale: Scale, most: int) -> tuple[Tick, ...]:
-    step = _round_step((scale.high - scale.low) / most)
+    step = max(_round_step((scale.high - scale.low) / most), 1.0 if scale.whole else 0.0)
     first, last = math.ceil(scale.low / step - SAME), math.floor(scale.high / step + SAME)
     while last - first + 1 > most:
         step = _round_step(step * 1.5)

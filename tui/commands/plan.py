@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from presets.language import _
+from rounds import insights, planning, steps
 from rounds import listed as by_hand
-from rounds import planning
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
 from rounds.slots import machine
+from rounds.space import Domain
 from state.errors import Refusal
 from tui import designing
 from tui.session import Session, answering
@@ -22,7 +23,11 @@ SLOTS = _(
 
 
 @click.command(help=_("Plan a round from the best configuration. Nothing runs before `tunebook round run`."))
-@click.option("--goal", type=click.Choice(designing.GOALS), default="understand", show_default=True, help=_("what for"))
+@click.option(
+    "--goal",
+    type=click.Choice(designing.GOALS),
+    help=_("what for; otherwise understand, or where nothing is given what `tunebook insights` says comes next"),
+)
 @click.option(
     "--about",
     multiple=True,
@@ -78,7 +83,7 @@ def plan(
     seed: int | None,
     override: str,
 ) -> None:
-    changing = about or optimizers or ranges or roles or count or seed is not None or goal != "understand"
+    changing = about or optimizers or ranges or roles or count or seed is not None or goal is not None
     if (warm or listed) and (changing or (warm and listed)):
         raise Refusal("The trials of --warm-start, or of --trial, are the whole round: leave the other options out.")
     with session.store() as store:
@@ -90,15 +95,17 @@ def plan(
             save = by_hand.save
         else:
             current = designing.optimizer_of(store)
-            asked = {
+            asked: dict[str, Domain | None] = {
                 key: designing.domain(key, words, current, store.project) if words else None
                 for key, _equals, words in (entry.partition("=") for entry in about)
             }
+            if not changing and insights.schedule_is_next(store):
+                goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
             searched = designing.pairs(ranges, "KEY=LOW..HIGH")
             named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
             proposed = planning.propose(
                 store,
-                goal,
+                goal or "understand",
                 scientific=asked,
                 optimizers=optimizers,
                 roles=named,

@@ -111,7 +111,7 @@ class DesignPage(Page):
         if world != self._world:
             # What a plan starts from has changed; where it cannot be planned any more, the reason takes its place.
             if self._world is None and not self._proposed:
-                self._draft = draft.begin(self.book.project)
+                self._draft = draft.begin(self.book.store)
             self._world, self._plan = world, None
             self._refresh(None)
             try:

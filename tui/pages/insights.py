@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say
-from rounds import insights
+from rounds import importance, insights
 from rounds.insights import Proposed, Share
 from state import launches
 from state.database import Store
@@ -160,7 +160,12 @@ class InsightsPage(Page):
         marked = self._marked()
         if marked is None:
             lines = [
-                Content(_("No reviewed round shows anything yet that chance would not.")),
+                Content(
+                    _(
+                        "Nothing is proposed. What a hyperparameter explains can be told from chance in a study of at "
+                        "least {fewest} trials; a launch that is adopted shows what its changes gained."
+                    ).format(fewest=importance.FEWEST)
+                ),
                 Content(_("w: write down what you learnt yourself")),
             ]
         else:

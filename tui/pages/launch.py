@@ -336,6 +336,8 @@ def _figures(verdict: Verdict) -> Iterator[Content]:
         yield from map(Content, table)
     if verdict.cut:
         yield Content(CUT.text())
+    if verdict.limits is not None:
+        yield Content(printable(verdict.limits.text()))
     if (better := verdict.improvement) is not None:
         words = _("Probability that a run of the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
         yield Content(words.format(p=better.probability, low=better.low, high=better.high))

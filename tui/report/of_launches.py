@@ -44,6 +44,8 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
         )
     )
     yield from (Words(restored(entry.reason).text(), strong=entry is decided[-1]) for entry in decided)
+    if decided and (limits := decided[-1].evidence.get("limits")):
+        yield Words(restored(limits).text())
     if not decided:
         yield Words(_("Nothing has been decided yet."))
     yield from _changes(store, batch)

@@ -117,7 +117,7 @@ def _findings(store: Store, batch: Batch, plan: RoundPlan, records: Sequence[Tri
     """Those that were kept; of a round that was not reviewed yet what a review would say now."""
     if batch.reviewed is not None:
         return [Finding.from_dict(entry) for entry in trials.findings(store, batch.name)]
-    return review(plan, records, reviewing.direction(store), reviewing.noise(store))
+    return review(plan, records, reviewing.direction(store), reviewing.noise(store), reviewing.values(store))
 
 
 def _judgement(finding: Finding, dismissal: Dismissal | None) -> Judgement:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from html import escape
 from itertools import pairwise
 
@@ -41,8 +40,7 @@ def svg(series: Sequence[Series], axes: Axes, behind: Sequence[Series] = ()) -> 
     legend = list(_legend(series, names, axes, HEIGHT + LINE * max(len(below), 1)))
     height = HEIGHT + LINE * max(len(below) - 1, 0) + (LINE * len(legend) + 4 if legend else 0)
     title = " / ".join(printable(text) for text in (axes.y_title, axes.x_title) if text)
-    whole = all(float(x).is_integer() for one in series for x in one.x if math.isfinite(x))
-    drawing = Drawing(*fitting, whole)
+    drawing = Drawing(*fitting)
     body = [
         *_grid(drawing, axes, below),
         *(_line(drawing, one, "behind") for one in behind),
@@ -57,10 +55,10 @@ def svg(series: Sequence[Series], axes: Axes, behind: Sequence[Series] = ()) -> 
 
 
 class Drawing:
-    """Where values lie on the picture. `whole`: x counts something, so that there is nothing between its numbers."""
+    """Where values lie on the picture."""
 
-    def __init__(self, x: Scale, y: Scale, whole: bool) -> None:
-        self.x, self.y, self.whole = x, y, whole
+    def __init__(self, x: Scale, y: Scale) -> None:
+        self.x, self.y = x, y
 
     def across(self, value: float) -> float:
         """Pixels from the left."""
@@ -107,9 +105,6 @@ def _apart(drawing: Drawing) -> list[scale.Tick]:
     """As many ticks of x as have room for their labels."""
     for most in range(TICKS, 0, -1):
         found = list(scale.ticks(drawing.x, most))
-        if drawing.whole:
-            counted = (tick for tick in found if float(tick.value).is_integer())
-            found = [replace(tick, label=tick.label.removesuffix(".0")) for tick in counted]
         ends = [(drawing.across(tick.value), len(tick.label) * DIGIT / 2) for tick in found]
         if all(at + half + DIGIT < after - room for (at, half), (after, room) in pairwise(ends)):
             return found

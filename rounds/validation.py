@@ -1,0 +1,48 @@
+"""What the runs of a launch cannot show, as all are measured on the same validation examples: how much hangs on one of
+them, and on their choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from presets.grain import grain, standard_error
+from presets.language import Message, say
+from rounds import reviewing
+from state.database import Store
+from state.trials import Trial
+
+# A gain of up to so many answers may be those of a few examples.
+FEW_ANSWERS = 2
+
+
+def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float | None) -> Message | None:
+    """What one validation example is worth where a gain comes to about as much, else how far another choice of examples
+    would move the metric at this `value`; None where the runs do not say what they were measured on."""
+    metric = store.project.settings.metric
+    result = next((run.result for run in runs if run.result and reviewing.counts(store, run.result)), {})
+    per_class = reviewing.counts(store, result)
+    found = grain(metric, per_class)
+    if found is None:
+        return None
+    figures = {"metric": metric, "examples": sum(per_class)}
+    if gain is not None and 0 < gain <= FEW_ANSWERS * found.worth:
+        names = result.get("classes") or []
+        return say(
+            "All runs were measured on the same {examples} validation examples, and one answer can be worth "
+            "{worth:.3g} of {metric}: there are {count} of {name}. The gain of {gain:.3g} may be a single example, "
+            "which other seeds do not show.",
+            **figures,
+            worth=found.worth,
+            count=found.examples,
+            name=names[found.label] if found.label < len(names) else str(found.label),
+            gain=gain,
+        )
+    error = None if value is None else standard_error(metric, value, per_class)
+    if not error:
+        return None
+    return say(
+        "The intervals are about seeds alone: all runs were measured on the same {examples} validation examples, and "
+        "with another choice of them {metric} would differ by about {error:.2g} (standard error).",
+        **figures,
+        error=error,
+    )
