@@ -18,7 +18,6 @@ from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
 from state import configurations, launches, trials
 from state.database import Store
-from state.document import content_hash
 from state.errors import Refusal
 from state.trials import Batch, NewTrial, Trial
 
@@ -55,7 +54,7 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     settings = trials.trial_settings(store, entry)
     incidental = {key: best.settings[key] for key in reviewing.INCIDENTAL if key in best.settings}
     candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
-    if content_hash(candidate) == best.hash:
+    if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
     reused = tuple(run.id for run in runs_of(store, best.settings) if _pipeline(run) == _pipeline(entry))
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
