@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from presets.language import _, error_text, say
+from state import files
 from state.database import Store
 from state.decisions import decision
 from state.errors import Refusal
 from state.measurements import Measurement
+from state.project import FILE, FOLDER, open_project
+from state.store import open_store
 from tui import asking
 from tui.say import choice, error, figure, stored
 from tui.session import Session, goes_on
@@ -29,6 +35,42 @@ POLL_SECONDS = 0.2
 _FIGURES = ("batch_size", "steps")
 # A line of progress every so often is enough to see that something moves.
 PROGRESS_SECONDS = 5.0
+
+
+@contextlib.contextmanager
+def unless_unreadable(folder: Path) -> Iterator[None]:
+    """Within it a project is begun, or begun anew: where its data turn out to be unreadable as they are described, what
+    was written is taken back, so that nobody goes on with a refused encoding or column."""
+    root = folder.expanduser().resolve()
+    place = root / FILE
+    before = place.read_bytes() if place.exists() else None
+    new = [folder for folder in (root / FOLDER, root) if not folder.exists()]
+    try:
+        yield
+    except Refusal:
+        if place.exists() and not _read(root):
+            _take_back(place, before, new)
+        raise
+
+
+def _read(root: Path) -> bool:
+    """Whether the data have been looked through as they are described now."""
+    with open_store(open_project(root)) as store:
+        return inspection.fresh(store) is not None
+
+
+def _take_back(place: Path, before: bytes | None, new: Sequence[Path]) -> None:
+    if before is not None:
+        files.write_atomically(place, before)
+        return
+    place.unlink()
+    for folder in new:
+        if folder.name == FOLDER:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            # Not where something else lies in it by now.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
