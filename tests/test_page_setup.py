@@ -474,3 +474,22 @@ async def test_price_and_power_are_typed_and_the_table_counts_what_training_cost
             assert max(map(len, str(table.content).split("\n"))) <= 76
     again = open_project(tmp_path / "p").settings
     assert (again.price_per_hour, again.power_watts) == (2.5, 300.0)
+
+
+async def test_from_a_measurement_that_failed_one_key_leads_to_the_answers_before(tmp_path: Path) -> None:
+    """What it failed by was said, but not how to choose another model."""
+    with standing_at(tmp_path / "p", "probe", architecture="resnet34") as store:
+        project = store.project
+        id = probe.start(store)
+        runs.stop(project.measurement_folder(id))
+        small_project.wait_for(lambda: not probe.running(project, id), "it ends")
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "The batch sizes were not measured.")
+            assert "s: try again, or b: the decisions so far" in shown(app)
+            assert "b earlier answers" in lines(app)[-1]
+            await pilot.press("b")
+            await wait_for_text(pilot, "architecture: resnet34")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: app.screen is page)

@@ -206,7 +206,7 @@ def test_a_wrong_encoding_is_located_and_the_right_one_suggested(
 
 def test_a_text_in_utf_8_is_known_as_such(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "label,text\nham,café\n", "utf-8")
-    with pytest.raises(DataError, match='is not ascii; set data.encoding = "utf-8"'):
+    with pytest.raises(DataError, match=r'is not ascii; set data\.encoding = "utf-8"'):
         open_dataset(config(path, encoding="ascii"))
 
 

@@ -102,7 +102,7 @@ def test_the_recommendation_names_the_figures_that_it_rests_on(tmp_path: Path) -
         (256, {"RGB": 10}, "resnet18", (224, 3)),
         (96, {"RGBA": 10}, "resnet18", (96, 3)),
         (96, {"P": 10}, "vit_tiny_patch16_224", (224, 3)),
-        (32, {"RGB": 10}, "some_other_timm_model", (32, 3)),
+        (32, {"RGB": 10}, "hgnet_tiny", (32, 3)),
     ],
 )
 def test_the_network_gets_images_about_as_large_as_they_are_in_their_own_colours(

@@ -28,7 +28,7 @@ from wizard.question import Choice, Option, Question
 
 TYPED = {"integer": say("a whole number"), "number": say("a number"), "text": say("a name or path")}
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "again", "cost", "compare", "filter")
+ACTIONS = ("start", "stop", "earlier", "type", "reason", "explain", "read", "again", "cost", "compare", "filter")
 # From so many options on they can be filtered, and their table is not folded.
 MANY = 10
 # Cells beside a table: its padding and the scroll bar.
@@ -126,6 +126,8 @@ class SetupPage(Page):
                 return question is None and not (work.display and work.running)
             case "stop":
                 return bool(work.display and work.running)
+            case "earlier":
+                return question is None and not (work.display and work.running) and self._decided()
             case "type":
                 return question is not None and bool(question.free)
             case "again" | "cost":
@@ -212,6 +214,10 @@ class SetupPage(Page):
         work = self.query_one(WorkView)
         self.book.attempt(work.start if work.display else self.book.read_settings)
 
+    def action_earlier(self) -> None:
+        """Look at what was decided, to decide some of it anew."""
+        self.book.attempt(lambda: self.book.open("decisions"))
+
     def action_again(self) -> None:
         """Measure the batch sizes once more."""
         self.book.attempt(lambda: probe.start(self.book.store, again=True))
@@ -223,6 +229,9 @@ class SetupPage(Page):
     def action_stop(self) -> None:
         """Stop the work under way."""
         self.book.attempt(self.query_one(WorkView).stop)
+
+    def _decided(self) -> bool:
+        return any(entry.step in flow.STEPS for entry in decisions.decisions(self.book.store))
 
     def _check_wish(self, now: str) -> None:
         """A step after one that is open must wait for that."""
