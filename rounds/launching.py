@@ -140,6 +140,18 @@ def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: s
     return batch
 
 
+def undecided(store: Store) -> Batch | None:
+    """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
+    best = launches.best(store)
+    decided = {entry.batch: entry.decision for entry in launches.launches(store)}
+    waiting = [
+        batch
+        for batch in trials.batches(store, KIND)
+        if best is not None and batch.plan["best"] == best.hash and decided.get(batch.name, "repeat") == "repeat"
+    ]
+    return waiting[-1] if waiting else None
+
+
 def judge(store: Store, name: str) -> Verdict:
     """What the runs of a launch say. Refuses while any is at work, and where one failed for no fault of its own."""
     batch = _launch(store, name)

@@ -30,11 +30,11 @@ def test_the_names_of_models_are_those_that_the_library_itself_has(library: str,
 def test_a_mistyped_model_is_refused_where_it_is_typed(tmp_path: Path) -> None:
     """It failed three questions later, after weights of a model that does not exist had been offered."""
     with set_up(tmp_path / "p", "architecture") as store:
-        with pytest.raises(Refusal, match="timm has no model 'resnet17'.*resnet18"):
+        with pytest.raises(Refusal, match=r"timm has no model 'resnet17'.*resnet18"):
             flow.answer(store, "architecture", "resnet17")
         flow.answer(store, "architecture", "resnet18.a1_in1k")
     with set_up(tmp_path / "q", "weights", SPAM, architecture="robertta") as store:
-        with pytest.raises(Refusal, match="no model type 'robertta'.*roberta"):
+        with pytest.raises(Refusal, match=r"no model type 'robertta'.*roberta"):
             flow.answer(store, "weights", "scratch")
         flow.answer(store, "weights", "hub")
 

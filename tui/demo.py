@@ -172,7 +172,7 @@ def _launch(session: Session, store: Store, batch: Batch) -> dict[str, Any]:
         last = decided[-1]
         session.progress(f"{last.batch}: {last.decision}: {stored(last.reason)}")
         return {"launch": last.batch, "decided": last.decision, "message": stored(last.reason)}
-    launch = deciding.undecided(store)
+    launch = launching.undecided(store)
     if launch is None:
         launch = deciding.begin(session, store, launching.propose(store, batch.name), decision.RUNS[0])
     while True:
