@@ -22,7 +22,7 @@ from tui.say import choice, error, figure, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
 from wizard import baseline as judging
-from wizard import checks, flow, inspection
+from wizard import checks, flow, inspection, steps
 from wizard import probe as probing
 from wizard.quantity import duration, memory
 from wizard.question import Choice, Question
@@ -82,9 +82,9 @@ def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recomm
     """
     left, asked = dict(answers), []
     while True:
-        standing, steps = flow.standing(store), flow.steps_of(store)
-        before = steps.index(standing.step) if standing.step else len(steps)
-        again = next((step for step in steps[:before] if step in left), None)
+        standing, order = flow.standing(store), flow.steps_of(store)
+        before = order.index(standing.step) if standing.step else len(order)
+        again = next((step for step in order[:before] if step in left), None)
         if again is None and standing.step in (None, "baseline"):
             return asked
         if again is None and standing.needs == "inspection":
@@ -200,7 +200,8 @@ def wait_for_check(session: Session, store: Store) -> None:
 
 def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
     """Watch a check to its end, and say what it found."""
-    session.progress(f"{checks.title(kind).text()}: {checks.about(kind).text()}")
+    about = steps.cost_of_comparing(store) if kind == checks.BATCH_SIZE else checks.about(kind)
+    session.progress(f"{checks.title(kind).text()}: {about.text()}")
 
     def told(due: bool) -> bool:
         progress = checks.progress(store.project, id)
