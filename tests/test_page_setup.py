@@ -493,3 +493,22 @@ async def test_from_a_measurement_that_failed_one_key_leads_to_the_answers_befor
             await wait_for_text(pilot, "architecture: resnet34")
             await pilot.press("escape")
             await wait_for(pilot, lambda: app.screen is page)
+
+
+async def test_a_rate_far_outside_the_usual_range_is_taken_with_a_warning(tmp_path: Path) -> None:
+    """1000 was taken without a word; it may be meant, but hardly ever is."""
+    with standing_at(tmp_path / "p", "initial", optimizer="sgd") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Start with this configuration?")
+            await pilot.press("t", *"1000", "enter")
+            await wait_for_text(pilot, "[number of steps]")
+            await wait_for_text(pilot, "The learning rate 1000 is far outside")
+            assert "If it was a slip" in shown(app)
+        made = decisions.decision(store, "initial")
+        assert made is not None
+        assert made.settings["optimizer.learning_rate"] == 1000
+        assert flow.answer(store, "initial", 0.3) is None
+        mind = flow.answer(store, "initial", 1e-9)
+        assert mind is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from presets.language import _, error_text, say
+from presets.language import Message, _, error_text, say
 from state import files
 from state.database import Store
 from state.decisions import decision
@@ -114,19 +114,21 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
             raise Refusal(
                 "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
             )
-        flow.answer(store, step, chosen, reason)
+        mind = flow.answer(store, step, chosen, reason)
     else:
         asking.show(session, question)
-        _ask_until_answered(session, store, question)
+        mind = _ask_until_answered(session, store, question)
     made = decision(store, step)
     assert made is not None
     because = stored(made.reason)
     session.progress("  " + _("chosen: {chosen}").format(chosen=choice(made.chosen)))
     session.progress("  " + _("because: {reason}").format(reason=because))
-    return {**asking.document(question), "chosen": made.chosen, "because": because}
+    if mind is not None:
+        session.progress("  " + _("warning: {warning}").format(warning=mind.text()))
+    return {**asking.document(question), "chosen": made.chosen, "because": because, "warning": mind}
 
 
-def _ask_until_answered(session: Session, store: Store, question: Question) -> None:
+def _ask_until_answered(session: Session, store: Store, question: Question) -> Message | None:
     while True:
         chosen, reason = asking.typed(session, question)
         try:

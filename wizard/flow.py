@@ -107,8 +107,9 @@ def ask(store: Store, step: str) -> Question:
 
 
 @inspection.looking_once()
-def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
-    """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it.
+def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message | None:
+    """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it. Returns what to
+    mind about it, where there is something.
 
     Refuses what is neither offered nor possible, and then records nothing.
     """
@@ -134,6 +135,7 @@ def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
     )
     if settled.then is not None:
         settled.then()
+    return settled.warning
 
 
 def title(step: str) -> Message:

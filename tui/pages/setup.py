@@ -254,8 +254,10 @@ class SetupPage(Page):
         assert step is not None
 
         def record() -> None:
-            flow.answer(self.book.store, step, chosen, reason)
+            mind = flow.answer(self.book.store, step, chosen, reason)
             self._wished = self._step = self._question = None
+            if mind is not None:
+                self.say(mind.text())
 
         self.book.attempt(record)
 
