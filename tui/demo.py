@@ -108,6 +108,8 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         done = exporting.export(store, store.project.root / EXPORT)
         taken = time.monotonic() - began
     session.progress(_("{folder}: the export of {trial}").format(folder=done.folder, trial=done.trial))
+    if done.average:
+        session.progress(f"  {done.average}")
     for name, value in done.expected.items():
         session.progress(f"  {name}: {value!r}")
     command = " ".join(done.command)
