@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rounds.plan import RoundPlan
-from state import trials
+from state import measurements, trials
 from state.database import Store, now
 from state.trials import Trial
 
@@ -34,7 +34,7 @@ def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""
     everything = trials.trials(store)
     budget = store.project.settings.budget_hours
-    left = max(budget - hours_spent(everything), 0.0) if budget else None
+    left = max(budget - hours_used(store, everything), 0.0) if budget else None
     a_trial = trial_seconds(store, plan.base, everything)
     if a_trial is None:
         return Cost(None, at_once, None, None, left)
@@ -71,6 +71,11 @@ def measured_at_once(everything: Iterable[Trial]) -> float:
 
 def _mean(entries: list[Trial]) -> float:
     return sum(seconds(entry) or 0.0 for entry in entries) / len(entries)
+
+
+def hours_used(store: Store, everything: Iterable[Trial]) -> float:
+    """Device hours that a project took: all its trials, and what was measured before and between them."""
+    return hours_spent(everything) + measurements.device_seconds(store) / 3600
 
 
 def hours_spent(entries: Iterable[Trial]) -> float:

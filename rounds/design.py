@@ -9,6 +9,7 @@ through a whole project, as engine.md 2.1 has it, would soon be that high; a rou
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from rounds.roles import (
     refuse_untunable,
 )
 from rounds.space import Dimension, Domain
+from training.config import kind
 
 # More scientific settings than this share one study, in which they are drawn evenly (P4).
 FEW = 6
@@ -70,11 +72,10 @@ def plan(
     """
     roles, ranges = roles or {}, ranges or {}
     known = {entry.key: entry for entry in (*optimizers.get(str(base.get(OPTIMIZER)), ()), *tunables)}
-    asked = {
-        key: _factor(key, domain, base, optimizers, known, goal) for key, domain in _questions(goal, scientific).items()
-    }
+    questions = _questions(goal, scientific)
     wanted = TRIALS if trials is None else trials
-    _check(base, wanted, optimizers, known, [*asked, *roles, *ranges])
+    _check(base, wanted, optimizers, known, [*questions, *roles, *ranges])
+    asked = {key: _factor(key, domain, base, optimizers, known, goal) for key, domain in questions.items()}
     check_roles(roles, asked)
     chosen = _settings(goal, asked, base, known)
     if trials is not None and trials < len(chosen):
@@ -157,6 +158,7 @@ def _factor(
             domain = domain_of(known[key], base)
         else:
             raise DesignError("There is no range for {key}: give the values to try.", key=key)
+    domain = _typed(key, domain, known.get(key))
     if domain.is_range:
         if goal == "compare":
             raise DesignError("Give the values of {key} to compare, not a range.", key=key)
@@ -181,7 +183,22 @@ def _check(
     usable = {*base, *known, *(key for key, _ in owned), *(name_of(key, optimizer) for key, optimizer in owned)}
     for key in mentioned:
         if key not in usable:
-            raise DesignError("{key} is no setting of the best configuration: check its name.", key=repr(key))
+            raise _unknown(key, usable)
+
+
+def _unknown(key: str, usable: Collection[str]) -> DesignError:
+    """What to say of a name that is none: the last part of one is easily taken for the whole."""
+    leaves: dict[str, list[str]] = {}
+    for name in sorted(usable):
+        leaves.setdefault(_leaf(name), []).append(name)
+    near = [name for leaf in difflib.get_close_matches(_leaf(key), leaves, 2, 0.7) for name in leaves[leaf]]
+    if near:
+        return DesignError(
+            "{key} is no setting of the best configuration; did you mean {near}?",
+            key=repr(key),
+            near=", ".join(near[:4]),
+        )
+    return DesignError("{key} is no setting of the best configuration: check its name.", key=repr(key))
 
 
 def _settings(
@@ -238,8 +255,8 @@ def _study(
         if key in setting.values or not is_hyperparameter(key, base):
             continue
         name = name_of(key, optimizer)
-        given = ranges.get(name, ranges.get(key))
-        entry = entries.get(key)
+        entry, given = entries.get(key), ranges.get(name, ranges.get(key))
+        given = given and _typed(key, given, entry)
         default: Role = default_role(entry, base, trials) if entry and not given else "nuisance" if given else "fixed"
         own[name] = roles.get(name, roles.get(key, default))
         if own[name] == "nuisance":
@@ -291,6 +308,12 @@ def _check_studies(studies: Sequence[Study], trials: int) -> None:
                 study=share.study,
                 trials=share.trials,
             )
+
+
+def _typed(key: str, domain: Domain, entry: Hyperparameter | None) -> Domain:
+    """The values of a setting as it is declared: a configuration with 0 for 0.0 would pass for another one."""
+    declared = kind(key) or (entry.kind if entry else "")
+    return domain.of_floats() if declared == "float" and domain.kind != "int" else domain
 
 
 def _leaf(key: str) -> str:

@@ -45,7 +45,7 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
     """How far it is, from all trials of a project."""
     settings, best = store.project.settings, launches.best(store)
     deadline = moment(settings.deadline) if settings.deadline else None
-    hours = max(settings.budget_hours - cost.hours_spent(everything), 0.0) if settings.budget_hours else None
+    hours = max(settings.budget_hours - cost.hours_used(store, everything), 0.0) if settings.budget_hours else None
     left = (deadline - datetime.datetime.fromisoformat(now())).total_seconds() if deadline else None
     left = max(left, 0.0) if left is not None else None
     if hours is None and left is None:

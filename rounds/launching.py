@@ -18,7 +18,6 @@ from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
 from state import configurations, launches, trials
 from state.database import Store
-from state.document import content_hash
 from state.errors import Refusal
 from state.trials import Batch, NewTrial, Trial
 
@@ -55,7 +54,7 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     settings = trials.trial_settings(store, entry)
     incidental = {key: best.settings[key] for key in reviewing.INCIDENTAL if key in best.settings}
     candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
-    if content_hash(candidate) == best.hash:
+    if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
     reused = tuple(run.id for run in runs_of(store, best.settings) if _pipeline(run) == _pipeline(entry))
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
@@ -139,6 +138,18 @@ def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: s
         evidence={"repeated": False, "selection": {"trial": entry.id, "best": entry.best}},
     )
     return batch
+
+
+def undecided(store: Store) -> Batch | None:
+    """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
+    best = launches.best(store)
+    decided = {entry.batch: entry.decision for entry in launches.launches(store)}
+    waiting = [
+        batch
+        for batch in trials.batches(store, KIND)
+        if best is not None and batch.plan["best"] == best.hash and decided.get(batch.name, "repeat") == "repeat"
+    ]
+    return waiting[-1] if waiting else None
 
 
 def judge(store: Store, name: str) -> Verdict:

@@ -37,8 +37,9 @@ def propose(store: Store, listed: Sequence[Mapping[str, Any]], override: str = "
     (study,) = plan.studies
     trials = []
     for place, entry in enumerate(listed):
-        own = {d: entry.get(d.key, base.get(d.key)) for d in study.dimensions}
-        u = {d.name: d.domain.position(value) for d, value in own.items()}
+        u = {d.name: d.domain.position(entry.get(d.key, base.get(d.key))) for d in study.dimensions}
+        # Back from the position: as the setting is declared, whatever was typed.
+        own = {d: d.domain.value(u[d.name]) for d in study.dimensions}
         overrides = {**study.overrides, **{d.key: value for d, value in own.items()}}
         chosen = {d.name: value for d, value in own.items()}
         trials.append(PlannedTrial(study.name, plan.first + place, u, chosen, overrides))

@@ -15,7 +15,7 @@ from presets.language import Message, say, told
 from rounds import reviewing
 from rounds.record import ranked
 from rounds.statistics import share_interval
-from state import files, launches, looks, runs, trials
+from state import files, launches, looks, measurements, runs, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
@@ -48,10 +48,17 @@ class UnderWay:
     total: int
 
 
+def possible(store: Store) -> bool:
+    """Whether there is a test split to look at, as far as is known: a command of the user's own has none that we know
+    of, and data that were looked through may have none."""
+    found = measurements.latest(store, "inspection")
+    return not store.project.settings.command and (found is None or bool(found.result["splits"].get("test")))
+
+
 def subject(store: Store) -> str:
     """The trial to look at: of the runs of the best configuration the one that validates best. Refuses without any, and
-    where a command of the user's own trains."""
-    _require_built_in(store)
+    where there is no test split to look at."""
+    _require_split(store)
     best = launches.best(store)
     if best is None:
         raise Refusal("There is no best configuration yet: the test split is for what is chosen in the end.")
@@ -84,7 +91,7 @@ def look(store: Store, trial: str = "", reason: str = "") -> Seen:
 def begin(store: Store, trial: str = "", reason: str = "") -> None:
     """Start a look, detached; `collect` counts it when it has ended, whoever calls that.
 
-    Refuses a second look without a reason, one beside another, a pipeline of the user's own, and an unknown trial.
+    Refuses a second look without a reason, one beside another, where there is no test split, and an unknown trial.
     """
     collect(store)
     before = looks.looks(store)
@@ -94,7 +101,7 @@ def begin(store: Store, trial: str = "", reason: str = "") -> None:
             "with a reason, which is kept.",
             count=len(before),
         )
-    _require_built_in(store)
+    _require_split(store)
     entry = trials.trial(store, trial or subject(store))
     folder = files.make_folder(_folder(store))
     if runs.alive(folder):
@@ -146,9 +153,14 @@ def failure(store: Store) -> str:
     return told(words, result.get("said")).text()
 
 
-def _require_built_in(store: Store) -> None:
+def _require_split(store: Store) -> None:
     if store.project.settings.command:
         raise Refusal("The command trains and evaluates by itself: look at your test set with it, once.")
+    if not possible(store):
+        raise Refusal(
+            "The data have no test split. A folder or file of examples that nothing has seen, named test beside train, "
+            "would be one."
+        )
 
 
 def _folder(store: Store) -> Path:

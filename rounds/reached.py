@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from rounds import launching
 from state import configurations, trials
@@ -25,16 +27,20 @@ class Reached:
 def reached(store: Store, entry: Launch) -> Reached:
     """What an adopted or rejected configuration came to: its fresh runs in all launches, on either side; without any,
     the run that it was judged by."""
-    settings = configurations.configuration(store, entry.candidate).settings
-    fresh = [run.best for run in launching.runs_of(store, settings) if run.status == "complete"]
-    if found := _finite(fresh):
-        return Reached(fmean(found), len(found), selected=False)
+    if repeated := fresh(store, configurations.configuration(store, entry.candidate).settings):
+        return repeated
     if selection := entry.evidence.get("selection"):
         # Of a launch that was not repeated.
         return Reached(selection["best"], 1, selected=True)
     listed = _finite([run.best for run in trials.trials(store, entry.batch) if run.status == "complete"])
     best = (max if store.project.settings.direction == "max" else min)(listed, default=None)
     return Reached(best, 0 if best is None else 1, selected=len(listed) > 1)
+
+
+def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
+    """What a configuration came to by its fresh runs; None where it has none with a result."""
+    found = _finite([run.best for run in launching.runs_of(store, settings) if run.status == "complete"])
+    return Reached(fmean(found), len(found), selected=False) if found else None
 
 
 def _finite(values: list[float | None]) -> list[float]:

@@ -151,8 +151,12 @@ def identity(store: Store, entry: Trial) -> str:
 
 
 def identity_of(settings: Mapping[str, Any]) -> str:
-    """The same of a whole configuration."""
-    return content_hash({key: value for key, value in settings.items() if key not in INCIDENTAL})
+    """The same of a whole configuration; of numbers the value counts, so that 0 and 0.0 are the same."""
+    return content_hash({key: _number(value) for key, value in settings.items() if key not in INCIDENTAL})
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def pooled(groups: Iterable[Sequence[float]]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from state.errors import Refusal
@@ -79,6 +79,11 @@ class Domain:
             left, right = (_locate(self.low, self.high + 1, self.scale, edge) for edge in (value, value + 1))
             return (left + right) / 2
         return _locate(self.low, self.high, self.scale, value)
+
+    def of_floats(self) -> Domain:
+        """The same numbers as such with a fraction: 0 is typed where 0.0 is meant."""
+        choices = tuple(float(c) if isinstance(c, int) and not isinstance(c, bool) else c for c in self.choices)
+        return replace(self, low=float(self.low), high=float(self.high), choices=choices)
 
     def contains(self, value: Any) -> bool:
         """Whether the domain has this value."""

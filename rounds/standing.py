@@ -20,7 +20,8 @@ Step = Literal["set-up", "goal", "run", "learn", "launch"]
 class Standing:
     """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
     comes next; how many of its trials are in which state; the seconds until it ends (None: nothing runs, or it cannot
-    be told yet); the device hours that all trials took, of the budget (None: no limit); and how far the end is."""
+    be told yet); the device hours that all trials and
+    measurements took, of the budget (None: no limit); and how far the end is."""
 
     step: Step
     batch: str | None
@@ -57,7 +58,7 @@ def standing(store: Store) -> Standing:
         next=then,
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
         seconds_left=_seconds_left(batch, entries, everything) if batch else None,
-        hours_spent=cost.hours_spent(everything),
+        hours_spent=cost.hours_used(store, everything),
         hours_budget=store.project.settings.budget_hours or None,
         horizon=ahead,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from state import files
 from state.database import Event, Store
 
 
@@ -44,6 +45,17 @@ def latest(store: Store, kind: str) -> Measurement | None:
 def measurements(store: Store, kind: str) -> list[Measurement]:
     """All measurements of a kind, oldest first."""
     return [_measurement(row) for row in store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY rowid", kind)]
+
+
+def device_seconds(store: Store) -> float:
+    """What the measurements on the device took, by what each says itself; one that failed has said it in its folder
+    alone. Looking through the data takes no device."""
+    rows = store.rows("SELECT id, json_extract(result, '$.seconds') AS seconds FROM measurements")
+    known = {row["id"]: row["seconds"] for row in rows}
+    for place in (store.project.folder / "measurements").glob("*-*/result.json"):
+        if place.parent.name not in known:
+            known[place.parent.name] = (files.read_json(place) or {}).get("seconds")
+    return sum(float(seconds or 0) for id, seconds in known.items() if not id.startswith("inspection-"))
 
 
 def apply_measurement(store: Store, event: Event) -> None:

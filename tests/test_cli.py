@@ -248,7 +248,25 @@ def test_other_data_given_before_the_first_decision_decide_the_task_again(
     (tmp_path / "texts.csv").write_text("a,b\n1,2\n")
     assert tunebook("new", tmp_path / "p", "--data", tmp_path / "texts.csv", "--yes") == 2
     assert "there is no column 'text'" in capsys.readouterr().err
-    assert project.open_project(tmp_path / "p").settings.task == "text-classification"
+
+
+def test_nothing_is_kept_of_a_description_by_which_the_data_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong encoding took the whole file for the name of a column, quoted it, and stood in tunebook.toml afterwards,
+    so that the next command failed in the same way."""
+    lines = [f"a text of number {number},{number % 2}" for number in range(201)]
+    (tmp_path / "texts.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    asked = ("new", tmp_path / "p", "--data", tmp_path / "texts.csv", "--yes")
+    assert tunebook(*asked, "--encoding", "utf-16-le") == 2
+    said = capsys.readouterr().err
+    assert "there is no column 'text'" in said
+    assert len(said) < 1000
+    assert not (tmp_path / "p").exists()
+    settings = Settings(task="text-classification", data=str(tmp_path / "texts.csv"), text_column="t")
+    begun = project.create(tmp_path / "q", settings)
+    assert tunebook("new", begun.root, "--encoding", "utf-16-le", "--yes") == 2
+    assert project.open_project(begun.root) == begun
 
 
 def test_new_refuses_a_project_that_has_decided_on_other_data(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from rounds import cost
-from state import files, repair, trials
+from rounds.standing import standing
+from state import files, measurements, repair, trials
 from state.store import open_store
-from tests import small_project
+from tests import set_up, small_project
 
 
 def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> None:
@@ -28,3 +29,15 @@ def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> N
         (entry,) = trials.trials(store)
         assert entry.status == "complete"
         assert cost.hours_spent([entry]) == pytest.approx(0.01)
+
+
+def test_device_hours_count_what_was_measured_before_any_trial(tmp_path: Path) -> None:
+    """Probes and checks, one that failed among them; looking through the data takes no device."""
+    with set_up.set_up(tmp_path / "p", "initial") as store:
+        before = standing(store).hours_spent
+        assert before == pytest.approx(8 / 3600)
+        folder = files.make_folder(store.project.folder / "measurements" / "length-1")
+        files.write_atomically(folder / "result.json", '{"status": "failed", "message": "no", "seconds": 90.5}')
+        assert standing(store).hours_spent == pytest.approx(before + 90.5 / 3600)
+        measurements.record(store, "length-1", "length", {}, {"status": "complete", "seconds": 90.5})
+        assert standing(store).hours_spent == pytest.approx(before + 90.5 / 3600)

@@ -269,7 +269,10 @@ FLAT = Domain("float", 0.0, 0.5)
         ("improve", {"scientific": {SMOOTHING: None, WARMUP: None}}, "One question"),
         ("compare", {"scientific": {SMOOTHING: None}}, "not a range"),
         ("understand", {"scientific": {"model.name": None}}, "no range for model.name"),
-        ("understand", {"scientific": {"regularisation.dropout": FLAT}}, "'regularisation.dropout' is no setting"),
+        ("understand", {"scientific": {"regularisation.dropout": FLAT}}, "did you mean regularization.dropout?"),
+        ("understand", {"scientific": {"dropout": FLAT}}, "'dropout' is no .*; did you mean regularization.dropout?"),
+        ("understand", {"scientific": {"dropout": None}}, "did you mean regularization.dropout?"),
+        ("minimise", {"ranges": {"optimizer.nosuch": FLAT}}, "'optimizer.nosuch' is no setting .*check its name"),
         ("compare", {"scientific": {"optimizer.name": Domain("categorical", choices=("lion",))}}, "no optimizer lion"),
         ("understand", {"scientific": {"optimizer.name": None, SMOOTHING: None}}, "spaces of their own"),
         ("compare", {"scientific": {"schedule.name": None}, "trials": 2}, "3 settings need"),
@@ -288,3 +291,19 @@ def test_what_cannot_be_planned_is_refused_in_words(goal: Any, options: dict[str
 def test_two_settings_that_read_the_same_are_refused() -> None:
     with pytest.raises(DesignError, match="read the same"):
         design("compare", scientific={WARMUP: Domain("categorical", choices=("1", 1))})
+
+
+def test_a_value_is_typed_as_its_setting_is_declared() -> None:
+    """0 was kept beside the 0.0 in use: two configurations where there is one, and the runs of one not those of the
+    other."""
+    dropout = "regularization.dropout"
+    planned = design("compare", scientific={dropout: Domain("list", choices=(0, 0.2))}, trials=4)
+    values = [complete(planned, trial)[dropout] for trial in planned.trials]
+    assert {*values} == {0.0, 0.2}
+    assert all(isinstance(value, float) for value in values)
+    assert [study.name for study in planned.studies] == ["dropout=0.0", "dropout=0.2"]
+    (study,) = design(ranges={dropout: Domain("list", choices=(0, 1e-1))}).studies
+    (dimension,) = (d for d in study.dimensions if d.key == dropout)
+    assert all(isinstance(value, float) for value in dimension.domain.choices)
+    warmup = design("compare", scientific={WARMUP: Domain("list", choices=(0, 100))}, trials=4)
+    assert {type(complete(warmup, trial)[WARMUP]) for trial in warmup.trials} == {int}

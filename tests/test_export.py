@@ -9,17 +9,20 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from presets.language import say, stored
-from state import configurations, launches, trials
+from presets.language import restored, say, stored
+from state import configurations, decisions, launches, trials
 from state import export as folder
 from state.database import Store
 from state.errors import Refusal
+from state.export import Origin
 from state.project import Settings, create, open_project
 from state.store import open_store
 from state.trials import NewTrial
+from tests import prepared
 from training import config
 from tui import exporting
 from tui.digits import write_digits
@@ -217,3 +220,43 @@ def test_data_path_stays_absolute(store: Store, tmp_path: Path, digits: Path) ->
     done = exporting.export(store, tmp_path / "a" / "b" / "export")
     written = tomllib.loads((done.folder / "config.toml").read_text(encoding="utf-8"))
     assert written["data"]["path"] == str(digits)
+
+
+def test_each_value_of_a_launched_configuration_has_its_own_reason(tmp_path: Path) -> None:
+    """All simple values carried the reason of a learning rate that had been replaced, the weight decay that of the
+    optimizer, and the learning rate that of a run of the launch."""
+    with open_store(prepared.prepare(tmp_path / "p", "second")) as store:
+        best = launches.best(store)
+        assert best is not None
+        (trial, *_) = (entry for entry in trials.trials(store, "launch-1") if entry.study == "candidate")
+        source = Origin(trial, trials.trial_settings(store, trial), {}, tmp_path, False)
+        found = exporting.reasons(store, source)
+        of_step = {entry.step: said(entry.reason) for entry in decisions.decisions(store)}
+        assert found["optimizer.learning_rate"] == said(best.reasons["optimizer.learning_rate"])
+        assert found["optimizer.learning_rate"].startswith("found in round-1")
+        assert "off at first" in found["regularization.dropout"]
+        assert "off at first" in found["augmentation.flip"]
+        assert "as usual for " in found["optimizer.weight_decay"]
+        assert found["optimizer.name"].replace("\n", " ") == of_step["optimizer"]
+        for key in ("schedule.name", "optimizer.weight_decay", "data.image_size", "training.evaluate_every"):
+            assert found[key].replace("\n", " ") not in of_step.values()
+
+
+def test_the_mean_of_the_fresh_runs_is_said_beside_the_run_that_is_exported(tmp_path: Path) -> None:
+    """The best of three seeds was what one should expect."""
+    with open_store(prepared.prepare(tmp_path / "p", "second")) as store:
+        runs = [entry.best for entry in trials.trials(store, "launch-1") if entry.study == "candidate"]
+        trial = folder.best_trial(store)
+        place = store.project.trial_folder(trial.id)
+        text = folder.document.compose(trials.trial_settings(store, trial)).as_string()
+        (place / "config.toml").write_text(text, encoding="utf-8")
+        (place / "result.json").write_text(json.dumps(trial.result), encoding="utf-8")
+        done = exporting.export(store, tmp_path / "export")
+        assert done.repeated is not None
+        assert (done.repeated.value, done.repeated.runs) == (pytest.approx(sum(run or 0 for run in runs) / 3), 3)
+        assert "On average over 3 runs with other seeds val/error_rate was" in done.average
+        assert done.average in (done.folder / "README.md").read_text(encoding="utf-8")
+
+
+def said(reason: dict[str, Any]) -> str:
+    return restored(reason).text()

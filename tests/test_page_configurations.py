@@ -36,6 +36,7 @@ def test_the_best_comes_first_and_each_says_what_became_of_it(tmp_path: Path) ->
         own = [one.best for one in trials.trials(store, "launch-1") if one.study == "candidate" and one.best]
         assert found[0].value == pytest.approx(sum(own) / len(own))
         assert [one.selected for one in found] == [False, True, True, False]
+        assert [one.counted for one in found] == ["3", "1, best", "1, best", "3"]
 
 
 def test_a_launch_without_a_decision_is_undecided(tmp_path: Path) -> None:

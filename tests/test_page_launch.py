@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from rounds import launching, planning
+from rounds import launching, looking, planning
 from state import launches, trials
 from state.database import Store
+from state.errors import Refusal
 from state.store import open_store
-from tests import small_project, watched_round
+from tests import set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
 from tui.pages.home import Home
@@ -190,7 +191,7 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         await wait_for_text(pilot, "On the shortlist beside it")
         await pilot.press("s")
         await wait_for_text(pilot, "launch-1-012")
-        assert "candidate 3" in shown(app)
+        assert "candidate 3, round-2-003" in shown(app)
         left = {"candidate": 0.5, "candidate-2": 0.2, "candidate-3": 0.21, "best": 0.4}
         for entry in trials.trials(store, "launch-1"):
             small_project.end(store, entry.id, left[entry.study] + 0.001 * (entry.position % 3))
@@ -200,3 +201,38 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
     assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"
+
+
+async def test_another_launch_waits_for_the_decision_about_the_one_before(store: Store) -> None:
+    """From the review the same candidate was offered again, and nothing said that its launch was undecided."""
+    launching.start(store, launching.propose(store, "round-1"))
+    finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await app.push_screen(LaunchPage("round-1"))
+        await wait_for_text(pilot, "launch-1 waits for its decision first.")
+        await wait_for_text(pilot, "a adopt")
+        assert "best so far" in shown(app)
+        await pilot.press("a")
+        await wait_for_text(pilot, "Adopted.")
+        # It is the best no more.
+        await wait_for_text(pilot, "best before")
+        assert "best so far" not in shown(app)
+    assert len(trials.batches(store, "launch")) == 1
+
+
+async def test_where_the_data_have_no_test_split_no_look_is_offered(store: Store) -> None:
+    set_up.inspected(store, set_up.DIGITS)
+    launching.start(store, launching.propose(store, "round-1"))
+    finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await app.push_screen(LaunchPage("launch-1"))
+        await wait_for_text(pilot, "a adopt")
+        await pilot.press("a")
+        await wait_for_text(pilot, "Adopted.")
+        assert "test split" not in shown(app)
+    with pytest.raises(Refusal, match="The data have no test split"):
+        looking.begin(store)

@@ -490,3 +490,41 @@ async def test_price_and_power_are_typed_and_the_table_counts_what_training_cost
             assert max(map(len, str(table.content).split("\n"))) <= 76
     again = open_project(tmp_path / "p").settings
     assert (again.price_per_hour, again.power_watts) == (2.5, 300.0)
+
+
+async def test_from_a_measurement_that_failed_one_key_leads_to_the_answers_before(tmp_path: Path) -> None:
+    """What it failed by was said, but not how to choose another model."""
+    with standing_at(tmp_path / "p", "probe", architecture="resnet34") as store:
+        project = store.project
+        id = probe.start(store)
+        runs.stop(project.measurement_folder(id))
+        small_project.wait_for(lambda: not probe.running(project, id), "it ends")
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "The batch sizes were not measured.")
+            assert "s: try again, or b: the decisions so far" in shown(app)
+            assert "b earlier answers" in lines(app)[-1]
+            await pilot.press("b")
+            await wait_for_text(pilot, "architecture: resnet34")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: app.screen is page)
+
+
+async def test_a_rate_far_outside_the_usual_range_is_taken_with_a_warning(tmp_path: Path) -> None:
+    """1000 was taken without a word; it may be meant, but hardly ever is."""
+    with standing_at(tmp_path / "p", "initial", optimizer="sgd") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Start with this configuration?")
+            await pilot.press("t", *"1000", "enter")
+            await wait_for_text(pilot, "[number of steps]")
+            await wait_for_text(pilot, "The learning rate 1000 is far outside")
+            assert "If it was a slip" in shown(app)
+        made = decisions.decision(store, "initial")
+        assert made is not None
+        assert made.settings["optimizer.learning_rate"] == 1000
+        assert flow.answer(store, "initial", 0.3) is None
+        mind = flow.answer(store, "initial", 1e-9)
+        assert mind is not None

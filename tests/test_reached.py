@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, planning
+from rounds import launching, listed, planning
 from rounds.reached import Reached, reached
-from state import launches, trials
+from state import configurations, launches, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project
@@ -53,3 +53,24 @@ def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
 def test_one_that_was_not_repeated_has_the_run_that_selected_it(store: Store) -> None:
     launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
     assert reached(store, launches.launches(store)[-1]) == Reached(0.04, 1, selected=True)
+
+
+def test_a_value_typed_without_a_fraction_is_the_same_configuration(store: Store) -> None:
+    """Dropout 0 in the candidate and 0.0 in the best configuration: its fresh runs were not found, and the score of the
+    luckiest of them stood for it."""
+    settings = configurations.configuration(store, launches.launches(store)[0].candidate).settings
+    typed = {**settings, "regularization.dropout": 0, "optimizer.learning_rate": 0.2}
+    trial = small_project.batch(store, typed, wanted="")
+    entry = trials.trials(store, trial.name)[0]
+    small_project.end(store, entry.id, 0.04)
+    launch = launching.start(store, launching.propose(store, trial.name))
+    for run in trials.trials(store, launch.name):
+        small_project.end(store, run.id, 0.1 if run.study == "candidate" else 0.25)
+    launching.decide(store, launch.name, "adopt", "it is better")
+    came_to = reached(store, launches.launches(store)[-1])
+    assert (came_to.value, came_to.runs) == (pytest.approx(0.1), 3)
+
+
+def test_listed_values_are_typed_as_their_settings_are_declared(store: Store) -> None:
+    plan = listed.propose(store, [{"regularization.dropout": 0}, {"regularization.dropout": 0.5}])
+    assert [repr(trial.overrides["regularization.dropout"]) for trial in plan.trials] == ["0.0", "0.5"]

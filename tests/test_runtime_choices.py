@@ -76,3 +76,21 @@ def test_what_the_probe_kept_becomes_settings_with_their_figures(tmp_path: Path)
         probed(store, recommended=32, tried=[])
         flow.answer(store, "batch_size", 32)
         assert configuration.current(store)["runtime.channels_last"] is False
+
+
+def test_what_was_faster_and_is_not_kept_says_why(tmp_path: Path) -> None:
+    """Twice as fast and "not kept", right after "the faster ones are kept"."""
+    threads = {
+        "key": "runtime.threads",
+        "value": 1,
+        "before": 0.037,
+        "seconds": 0.023,
+        "preparation": 0.0,
+        "kept": False,
+    }
+    compiled = {"key": "runtime.compile", "value": True, "before": 2, "seconds": 1, "preparation": 600, "kept": False}
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, tried=[threads, compiled])
+        shown = "\n".join(message.text() for message in flow.ask(store, "batch_size").evidence)
+        assert "23 ms a step, 37 ms without, not kept: others kept the cores busy" in shown
+        assert "not kept: it takes 10 min 0 s first, more than it saves" in shown

@@ -176,15 +176,21 @@ def test_a_project_compares_two_sizes_by_command_and_in_its_questions(
         assert "batch-size" in {option.value for option in flow.ask(store, "steps").options}
         flow.answer(store, "steps", 20)
 
+    words: list[str] = []
+
     def checked(*given: str) -> dict[str, Any]:
         with pytest.raises(SystemExit) as ended:
             main(["check", "batch-size", "--project", str(root), "--json", *given])
-        answer = json.loads(capsys.readouterr().out)
+        told = capsys.readouterr()
+        answer = json.loads(told.out)
+        words.append(told.err)
         assert ended.value.code == (0 if answer["passed"] else 1)
         return answer
 
     answer = checked()
     assert [one["batch_size"] for one in answer["sizes"]] == [32, 64]
+    assert "Here: 32, 64. About" in words[0]
+    assert "Left out, as not known to work: 128" in words[0]
     assert answer["source"] == "sizes"
     assert all(one["steps"] and one["seconds"] > 0 for one in answer["sizes"])
     easy = checked("--target", "1")

@@ -204,6 +204,12 @@ def test_a_wrong_encoding_is_located_and_the_right_one_suggested(
     assert open_dataset(config(path, encoding=encoding)).skipped == ()
 
 
+def test_a_text_in_utf_8_is_known_as_such(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "label,text\nham,café\n", "utf-8")
+    with pytest.raises(DataError, match=r'is not ascii; set data\.encoding = "utf-8"'):
+        open_dataset(config(path, encoding="ascii"))
+
+
 def test_what_is_no_text_file_or_no_encoding_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="save a spreadsheet"):
         open_dataset(config(write(tmp_path / "sheet.csv", b"PK\x03\x04\x00\x00\xff\xd0")))

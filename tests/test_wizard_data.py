@@ -234,3 +234,9 @@ def test_what_the_project_writes_does_not_count_as_changed_data(tmp_path: Path) 
     with open_store(make(tmp_path, data=".")) as store:
         advance(store, "architecture")
         assert flow.standing(store).step == "architecture"
+
+
+def test_a_text_that_was_taken_for_a_class_is_quoted_in_part(tmp_path: Path) -> None:
+    found = {**DIGITS, "classes": [f"{number} a very long text " * 1000 for number in range(10)]}
+    found = changed(found, train={"examples": 1009, "per_class": [1000, *[1] * 9]})
+    assert len(said(ask(tmp_path, found))) < 5000

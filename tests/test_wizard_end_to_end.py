@@ -14,7 +14,7 @@ from state.project import Settings, create
 from state.store import open_store
 from tests.set_up import probed
 from tests.small_project import digits, wait_for
-from wizard import baseline, flow, inspection, probe, verdict
+from wizard import baseline, flow, inspection, model_names, probe, verdict
 
 
 def test_from_class_folders_to_an_accepted_baseline(tmp_path: Path) -> None:
@@ -101,7 +101,11 @@ def test_an_inspection_of_what_is_no_data_ends_in_a_sentence_and_can_be_started_
         assert flow.standing(store) == flow.Standing("data")
 
 
-def test_a_model_that_does_not_exist_is_refused_by_the_probe_in_a_sentence(tmp_path: Path) -> None:
+def test_a_model_that_does_not_exist_is_refused_by_the_probe_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the library's names could not be read, so that the question took it."""
+    monkeypatch.setattr(model_names, "known", lambda _library: frozenset[str]())
     data = digits(tmp_path / "data", examples=100)
     project = create(tmp_path / "project", Settings(task="image-classification", data=str(data)))
     with open_store(project) as store:

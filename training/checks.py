@@ -18,6 +18,7 @@ import json
 import math
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -82,6 +83,7 @@ def run(check: str, path: Path, folder: Path, cache: Path | None, sizes: Sequenc
     """Carry out one check and write result.json; the exit code."""
     stop = StopRequest()
     result: dict[str, Any]
+    began = time.monotonic()
     try:
         stop.listen()
         config = plain(load(path))
@@ -99,7 +101,7 @@ def run(check: str, path: Path, folder: Path, cache: Path | None, sizes: Sequenc
     except Exception as error:
         result = unexpected(error)
         log_traceback(folder, False)
-    record.write_json(folder / "result.json", result)
+    record.write_json(folder / "result.json", {**result, "seconds": round(time.monotonic() - began, 3)})
     print(result.get("message") or json.dumps(result), flush=True)
     return EXIT_CODES.get(result["status"], 1)
 

@@ -55,6 +55,7 @@ __all__ = [
     "check",
     "document",
     "flat",
+    "kind",
     "load",
     "load_section",
     "parse",
@@ -213,6 +214,15 @@ def about(dotted: str) -> tuple[str, Limits]:
         if entry.name == key:
             return entry.metadata["about"], entry.metadata["limits"]
     raise KeyError(dotted)
+
+
+def kind(dotted: str) -> str:
+    """How a setting is typed, one of `KINDS`; empty for what is no setting."""
+    section, _, key = dotted.partition(".")
+    if section not in SECTIONS:
+        return ""
+    found = (entry.type for entry in dataclasses.fields(SECTIONS[section]) if entry.name == key)
+    return str(next(found, "")).partition(" ")[0]
 
 
 def _check_section(name: str, section: type, values: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from training.sentence import Sentence, Spoken
 
 # Copies that are named; how many there are is always said.
 NAMED = 20
+# Characters by which a class or a column is named.
+LONGEST_NAME = 40
 # What reads reports how far it is: (done, total).
 Progress = Callable[[int, int], None]
 
@@ -59,6 +61,11 @@ def printable(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def brief(name: str) -> str:
+    """A name out of the data as messages quote it: what is taken for one may be a whole text, or a whole file."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """Sort key under which class "2" comes before class "10"."""
     pieces = re.split(r"([0-9]+)", name)
@@ -90,7 +97,9 @@ def assign(
         if not classes:
             raise DataError("{source}: at least two classes are needed; there is none.", source=source)
         raise DataError(
-            "{source}: at least two classes are needed; there is only one, {name!r}.", source=source, name=classes[0]
+            "{source}: at least two classes are needed; there is only one, {name!r}.",
+            source=source,
+            name=brief(classes[0]),
         )
     counts = np.bincount(labels[parts == Part.TRAIN], minlength=len(classes))
     if empty := [name for name, count in zip(classes, counts, strict=True) if not count]:
@@ -99,13 +108,13 @@ def assign(
                 "{source}: class {name!r} has no readable training example (nor have {others} others); add some or "
                 "remove it.",
                 source=source,
-                name=empty[0],
+                name=brief(empty[0]),
                 others=len(empty) - 1,
             )
         raise DataError(
             "{source}: class {name!r} has no readable training example; add some or remove it.",
             source=source,
-            name=empty[0],
+            name=brief(empty[0]),
         )
     if hold_out_share is None:
         if not (parts == Part.VALIDATION).any():

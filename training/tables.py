@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.sentence import Sentence, phrase
-from training.splits import DataError, printable
+from training.splits import DataError, brief, printable
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+# Columns that are named.
+NAMED = 10
 JSON_LINES = (".jsonl", ".ndjson")
 ENDINGS = (*DELIMITERS, *JSON_LINES)
 
@@ -66,6 +68,8 @@ def _undecodable(content: bytes, place: Mapping[str, str | int]) -> DataError:
             "spreadsheet or an archive as CSV first.",
             **place,
         )
+    if _reads_as(content, "utf-8"):
+        return _other(place, "utf-8")
     # Chinese in GB 18030 has its high bytes side by side; Western European texts have accents one by one.
     high = re.findall(rb"[\x80-\xff]+", content)
     if sum(len(run) == 1 for run in high) * 5 < len(high) and _reads_as(content, "gb18030"):
@@ -186,7 +190,7 @@ def _json_row(line: int, record: dict[str, Any], columns: Sequence[str]) -> Row:
 def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> None:
     for column in wanted:
         if column not in found:
-            names = ", ".join(repr(name) for name in found[:20]) + (", …" if len(found) > 20 else "")
+            names = ", ".join(repr(brief(name)) for name in found[:NAMED]) + (", …" if len(found) > NAMED else "")
             mark = next((mark for mark in ";|\t" if len(found) == 1 and mark in found[0]), "")
             if mark:
                 raise DataError(

@@ -22,6 +22,7 @@ from training.splits import (
     Part,
     Progress,
     Skipped,
+    brief,
     majority_readable,
     printable,
     sorted_classes,
@@ -150,7 +151,7 @@ def read(listing: Listing, data: Data, progress: Progress | None = None) -> Tabl
             raise DataError(
                 "{place}: the training split has no class {name!r}; add examples or remove the row.",
                 place=place,
-                name=label,
+                name=brief(label),
             )
     return Table(
         classes,

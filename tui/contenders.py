@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from presets.language import Message, say
+from presets.language import Message, _, say
 from rounds import planning
 from rounds.reached import reached
 from state import configurations, launches, trials
@@ -20,16 +20,22 @@ DECIDED = {"adopt": say("the best once"), "reject": say("rejected"), "repeat": s
 
 @dataclass(frozen=True)
 class Contender:
-    """A configuration: where it comes from, what became of it, its result, and the page on which it stands. `selected`:
-    whether it is known by the very result that is shown."""
+    """A configuration: where it comes from, what became of it, its result as the mean of so many `runs`, and the page
+    on which it stands. `selected`: whether it is known by the very result that is shown."""
 
     name: str
     what: Message
     value: float | None
+    runs: int
     selected: bool
     settings: dict[str, Any]
     place: str
     best: bool = False
+
+    @property
+    def counted(self) -> str:
+        """How many runs the result is of; the one that was the best of several says so."""
+        return _("{n}, best").format(n=self.runs) if self.selected else str(self.runs or "-")
 
 
 def contenders(store: Store) -> list[Contender]:
@@ -52,6 +58,7 @@ def _launched(store: Store, entry: Launch, now: bool) -> Contender:
         entry.batch,
         say("the best now") if now else DECIDED[entry.decision],
         came_to.value,
+        came_to.runs,
         came_to.selected,
         configurations.configuration(store, entry.candidate).settings,
         f"launch {entry.batch}" if batch.kind == "launch" else "decisions",
@@ -61,7 +68,7 @@ def _launched(store: Store, entry: Launch, now: bool) -> Contender:
 
 def _waiting(store: Store, batch: Batch) -> Contender:
     settings = configurations.configuration(store, batch.plan["candidate"]).settings
-    return Contender(batch.name, say("undecided"), None, False, settings, f"launch {batch.name}")
+    return Contender(batch.name, say("undecided"), None, 0, False, settings, f"launch {batch.name}")
 
 
 def _best_trial(store: Store, batch: Batch) -> Iterator[Contender]:
@@ -70,4 +77,4 @@ def _best_trial(store: Store, batch: Batch) -> Iterator[Contender]:
         what = say("best of {name}", name=batch.name)
         if any(other.status not in ENDED for other in listed):
             what = say("best of {name} so far", name=batch.name)
-        yield Contender(entry.id, what, entry.best, True, trials.trial_settings(store, entry), f"trial {entry.id}")
+        yield Contender(entry.id, what, entry.best, 1, True, trials.trial_settings(store, entry), f"trial {entry.id}")

@@ -12,7 +12,7 @@ from rounds.decision import CUT, RUNS, Verdict
 from rounds.launching import Choice, Proposal
 from rounds.lineage import Link
 from rounds.shortlist import Shortlist, Standing
-from state import launches, trials
+from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
@@ -33,18 +33,6 @@ class Outcome:
     verdict: Verdict
     decided: Choice | None
     shortlist: tuple[Standing, ...] = ()
-
-
-def undecided(store: Store) -> Batch | None:
-    """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
-    best = launches.best(store)
-    decided = {entry.batch: entry.decision for entry in launches.launches(store)}
-    waiting = [
-        batch
-        for batch in trials.batches(store, launching.KIND)
-        if best is not None and batch.plan["best"] == best.hash and decided.get(batch.name, "repeat") == "repeat"
-    ]
-    return waiting[-1] if waiting else None
 
 
 def begin(

@@ -108,6 +108,8 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         done = exporting.export(store, store.project.root / EXPORT)
         taken = time.monotonic() - began
     session.progress(_("{folder}: the export of {trial}").format(folder=done.folder, trial=done.trial))
+    if done.average:
+        session.progress(f"  {done.average}")
     for name, value in done.expected.items():
         session.progress(f"  {name}: {value!r}")
     command = " ".join(done.command)
@@ -172,7 +174,7 @@ def _launch(session: Session, store: Store, batch: Batch) -> dict[str, Any]:
         last = decided[-1]
         session.progress(f"{last.batch}: {last.decision}: {stored(last.reason)}")
         return {"launch": last.batch, "decided": last.decision, "message": stored(last.reason)}
-    launch = deciding.undecided(store)
+    launch = launching.undecided(store)
     if launch is None:
         launch = deciding.begin(session, store, launching.propose(store, batch.name), decision.RUNS[0])
     while True:

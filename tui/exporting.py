@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import _
-from rounds import tunables
+from rounds import launching, planning, tunables
+from rounds.reached import Reached, fresh
 from state import configurations, export_command, trials
 from state import export as folder
 from state.database import Store
 from state.errors import Refusal
 from state.export import Origin
 from state.export_command import Source
-from state.trials import Trial
+from state.trials import Batch, Trial
 from training.config import about
-from tui.say import stored
+from tui.say import figure, stored
 from tui.terminal import printable
 
 _COMMENT = 110
@@ -27,14 +28,17 @@ _COMMENT = 110
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export: where it is, which trial it came from (None: from the set-up alone), the metrics to expect, a
-    warning or empty text, and how to train it again there."""
+    """A finished export: where it is, which trial it came from (None: from the set-up alone), the metrics that the
+    same run comes to again, a warning or empty text, how to train it again there, and what the configuration came to
+    by its fresh runs (None: it has none), also in words."""
 
     folder: Path
     trial: str | None
     expected: dict[str, Any]
     warning: str
     command: tuple[str, ...] = ("python", "train.py")
+    repeated: Reached | None = None
+    average: str = ""
 
 
 def export(store: Store, target: Path, trial: str | None = None) -> Exported:
@@ -57,7 +61,7 @@ def export(store: Store, target: Path, trial: str | None = None) -> Exported:
         heading=heading.format(trial=chosen.id),
         readme=_readme(store, source, warning),
     )
-    return Exported(written, chosen.id, dict(source.result.get("best") or {}), warning)
+    return _exported(store, written, source, warning)
 
 
 def _export_command(store: Store, target: Path, chosen: Trial) -> Exported:
@@ -76,8 +80,16 @@ def _export_command(store: Store, target: Path, chosen: Trial) -> Exported:
         heading=heading.format(trial=chosen.id),
         readme=_readme_command(store, source, warning),
     )
+    return _exported(store, written, source, warning, ("sh", export_command.SCRIPT))
+
+
+def _exported(
+    store: Store, written: Path, source: Origin | Source, warning: str, command: tuple[str, ...] = Exported.command
+) -> Exported:
+    assert source.trial is not None  # only a starter configuration has none
     expected = dict(source.result.get("best") or {})
-    return Exported(written, chosen.id, expected, warning, ("sh", export_command.SCRIPT))
+    repeated = fresh(store, trials.trial_settings(store, source.trial))
+    return Exported(written, source.trial.id, expected, warning, command, repeated, _average(store, source))
 
 
 def training_code() -> Path:
@@ -94,12 +106,15 @@ def reasons(store: Store, source: Origin | Source) -> dict[str, str]:
     trial = source.trial
     assert trial is not None  # a starter configuration has its reasons from the set-up
     batch = trials.batch(store, trial.batch)
-    recorded = configurations.configuration(store, batch.configuration).reasons
+    base = configurations.configuration(store, _configuration(batch, trial))
+    recorded = base.reasons
     found = {}
-    for key in source.settings:
+    for key, value in source.settings.items():
         if key == "training.seed":
             reason = _("The seed of {trial}.").format(trial=trial.id)
-        elif key in trial.overrides:
+        elif key == planning.THREADS and key in trial.overrides:
+            reason = _("Set for the machine.")
+        elif key in trial.overrides and base.settings.get(key) != value:
             reason = _("Found in {batch}: the value of {trial}.").format(batch=batch.name, trial=trial.id)
         elif key in recorded:
             reason = stored(recorded[key])
@@ -109,6 +124,15 @@ def reasons(store: Store, source: Origin | Source) -> dict[str, str]:
             reason = _("Default: {about}.").format(about=_(about(key)[0]))
         found[key] = comment(reason)
     return found
+
+
+def _configuration(batch: Batch, trial: Trial) -> str:
+    """The configuration that a trial started from; a run of a launch is one of a candidate, and changes nothing."""
+    if batch.kind == launching.KIND and batch.plan:
+        for entrant in launching.entrants(batch.plan):
+            if entrant.study == trial.study:
+                return entrant.candidate
+    return batch.configuration
 
 
 def comment(reason: str) -> str:
@@ -128,6 +152,7 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
             "says why each value is what it is, and `environment.json` what it ran on."
         ).format(project=printable(project)),
         "```\npip install -r requirements.txt\npython train.py\n```",
+        *filter(None, [_average(store, source)]),
         _("Best validation result to expect, at step {step} of {steps}, on {examples} examples:").format(
             step=(result.get("best") or {}).get("step"),
             steps=settings["training.steps"],
@@ -163,6 +188,7 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
         _("The code is in {path}, at the commit {commit}; it is not copied.").format(
             path=f"`{printable(str(source.pipeline.directory))}`", commit=result.get("commit") or "-"
         ),
+        *filter(None, [_average(store, source)]),
         _("Best validation result to expect, at step {step}:").format(step=(result.get("best") or {}).get("step")),
         _table(result),
         _("How exactly it repeats depends on the command: {seed}").format(
@@ -172,6 +198,17 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
     if warning:
         parts.append(f"**{warning}**")
     return "\n\n".join(parts) + "\n"
+
+
+def _average(store: Store, source: Origin | Source) -> str:
+    """What the configuration comes to with whatever seed; empty where it was not repeated."""
+    assert source.trial is not None  # only a starter configuration has none
+    repeated = fresh(store, trials.trial_settings(store, source.trial))
+    if repeated is None or repeated.runs < 2:
+        return ""
+    words = _("On average over {n} runs with other seeds {metric} was {value}; the figures below are those of one run.")
+    metric = f"val/{store.project.settings.metric}"
+    return words.format(n=repeated.runs, metric=metric, value=figure(repeated.value))
 
 
 def _table(result: Mapping[str, Any]) -> str:

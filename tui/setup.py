@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
-from presets.language import _, error_text, say, told
+from presets.language import Message, _, error_text, say, told
+from state import files
 from state.database import Store
 from state.decisions import decision
 from state.errors import Refusal
 from state.measurements import Measurement
+from state.project import FILE, FOLDER, open_project
+from state.store import open_store
 from tui import asking
 from tui.say import choice, error, figure, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
 from wizard import baseline as judging
-from wizard import checks, flow, inspection
+from wizard import checks, flow, inspection, steps
 from wizard import probe as probing
 from wizard.quantity import duration, memory
 from wizard.question import Choice, Question
@@ -37,6 +43,42 @@ OUTCOMES = {
 PROGRESS_SECONDS = 5.0
 
 
+@contextlib.contextmanager
+def unless_unreadable(folder: Path) -> Iterator[None]:
+    """Within it a project is begun, or begun anew: where its data turn out to be unreadable as they are described, what
+    was written is taken back, so that nobody goes on with a refused encoding or column."""
+    root = folder.expanduser().resolve()
+    place = root / FILE
+    before = place.read_bytes() if place.exists() else None
+    new = [folder for folder in (root / FOLDER, root) if not folder.exists()]
+    try:
+        yield
+    except Refusal:
+        if place.exists() and not _read(root):
+            _take_back(place, before, new)
+        raise
+
+
+def _read(root: Path) -> bool:
+    """Whether the data have been looked through as they are described now."""
+    with open_store(open_project(root)) as store:
+        return inspection.fresh(store) is not None
+
+
+def _take_back(place: Path, before: bytes | None, new: Sequence[Path]) -> None:
+    if before is not None:
+        files.write_atomically(place, before)
+        return
+    place.unlink()
+    for folder in new:
+        if folder.name == FOLDER:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            # Not where something else lies in it by now.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
 def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
     """Lead through the set-up up to the baseline; returns what was asked and answered.
 
@@ -46,9 +88,9 @@ def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recomm
     """
     left, asked = dict(answers), []
     while True:
-        standing, steps = flow.standing(store), flow.steps_of(store)
-        before = steps.index(standing.step) if standing.step else len(steps)
-        again = next((step for step in steps[:before] if step in left), None)
+        standing, order = flow.standing(store), flow.steps_of(store)
+        before = order.index(standing.step) if standing.step else len(order)
+        again = next((step for step in order[:before] if step in left), None)
         if again is None and standing.step in (None, "baseline"):
             return asked
         if again is None and standing.needs == "inspection":
@@ -80,19 +122,21 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
             raise Refusal(
                 "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
             )
-        flow.answer(store, step, chosen, reason)
+        mind = flow.answer(store, step, chosen, reason)
     else:
         asking.show(session, question)
-        _ask_until_answered(session, store, question)
+        mind = _ask_until_answered(session, store, question)
     made = decision(store, step)
     assert made is not None
     because = stored(made.reason)
     session.progress("  " + _("chosen: {chosen}").format(chosen=choice(made.chosen)))
     session.progress("  " + _("because: {reason}").format(reason=because))
-    return {**asking.document(question), "chosen": made.chosen, "because": because}
+    if mind is not None:
+        session.progress("  " + _("warning: {warning}").format(warning=mind.text()))
+    return {**asking.document(question), "chosen": made.chosen, "because": because, "warning": mind}
 
 
-def _ask_until_answered(session: Session, store: Store, question: Question) -> None:
+def _ask_until_answered(session: Session, store: Store, question: Question) -> Message | None:
     while True:
         chosen, reason = asking.typed(session, question)
         try:
@@ -171,7 +215,8 @@ def wait_for_check(session: Session, store: Store) -> None:
 
 def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
     """Watch a check to its end, and say what it found."""
-    session.progress(f"{checks.title(kind).text()}: {checks.about(kind).text()}")
+    about = steps.cost_of_comparing(store) if kind == checks.BATCH_SIZE else checks.about(kind)
+    session.progress(f"{checks.title(kind).text()}: {about.text()}")
 
     def told(due: bool) -> bool:
         progress = checks.progress(store.project, id)

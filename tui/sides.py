@@ -16,7 +16,9 @@ def names(plan: Mapping[str, Any], best: str) -> dict[str, str]:
     """The sides of a launch by the study of their runs, candidates first; `best`: what to call the best so far."""
     found = launching.entrants(plan)
     named = {
-        entrant.study: _("candidate {number}").format(number=place) if len(found) > 1 else _("candidate")
+        entrant.study: _("candidate {number}, {trial}").format(number=place, trial=entrant.trial)
+        if len(found) > 1
+        else _("candidate")
         for place, entrant in enumerate(found, 1)
     }
     return {**named, launching.BEST: best}

@@ -15,7 +15,7 @@ from state import decisions
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, data, inspection, machine, quantity, speed
+from wizard import configuration, data, inspection, machine, model_names, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "architecture"
@@ -78,6 +78,14 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         if not re.fullmatch(r"[\w][\w./-]*", name, re.ASCII):
             raise Refusal("{name!r} is not the name of a model.", name=name)
         library = "timm" if task == IMAGES else "transformers"
+        # Of transformers' names the hub has more than the library.
+        if library == "timm" and not model_names.is_known(library, name):
+            raise Refusal(
+                "{library} has no model {name!r}. Near it: {names}",
+                library=library,
+                name=name,
+                names=model_names.similar(library, name) or "-",
+            )
         model: dict[str, Any] = {"model.library": library, "model.name": name}
         reason = say("typed: a model of {library} outside the catalogue", library=library)
     else:

@@ -268,9 +268,16 @@ def _bottlenecks(lines: list[dict[str, Any]], device: str) -> Iterator[Message]:
             size=size,
             device=device,
         )
-    elif doublings:
+    elif doublings and all(gain >= NEARLY_DOUBLE for _line, gain in doublings):
         yield say(
             "Throughput nearly doubles with every doubling of the batch: the device is not fully used by any size."
+        )
+    elif doublings:
+        yield say(
+            "Up to {size} throughput nearly doubles with a doubling of the batch, though not at every size ({gains}): "
+            "most likely something else disturbed the others, and the device is not fully used by any size.",
+            size=doublings[-1][0]["batch_size"],
+            gains=[f"{line['batch_size']}: {gain:.2f} x" for line, gain in doublings],
         )
 
 

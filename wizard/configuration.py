@@ -11,7 +11,7 @@ from state import configurations, decisions, pipeline
 from state.database import Store
 from state.errors import Refusal
 from training import config
-from wizard import own
+from wizard import besides, own
 
 # The decisions of the set-up, in their order. Whatever else is recorded as a decision sets nothing here.
 STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size", "initial", "steps", "baseline")
@@ -86,14 +86,16 @@ def whole(store: Store) -> str:
 
 
 def reasons(store: Store, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Dotted name to the reason of the decision that set it, as the store keeps messages."""
+    """Dotted name to the reason for its value, as the store keeps messages: that of the decision that set it, where it
+    is about this very value."""
     if store.project.settings.command:
         found = {key: stored(say("from tunebook.toml")) for key in values}
     else:
         found = {key: stored(_plain(key)) for key in values}
         found.update({key: stored(say("from tunebook.toml")) for key in _of_project(store)})
     for entry in in_force(store):
-        found.update({key: entry.reason for key in entry.settings if key in values})
+        told = {} if store.project.settings.command else besides.reasons(entry, values)
+        found.update({key: told.get(key, entry.reason) for key in entry.settings if key in values})
     return found
 
 

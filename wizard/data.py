@@ -12,7 +12,7 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, inspection
+from wizard import configuration, inspection, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "data"
@@ -102,7 +102,7 @@ def largest_class(found: dict[str, Any]) -> tuple[str, float]:
     split = found["splits"]["validation"]
     counts: Sequence[int] = split["per_class"]
     place = max(range(len(counts)), key=lambda index: counts[index])
-    return found["classes"][place], counts[place] / split["examples"]
+    return quantity.name(found["classes"][place]), counts[place] / split["examples"]
 
 
 def imbalance(found: dict[str, Any]) -> float:
@@ -143,7 +143,7 @@ def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
 def _missing(found: dict[str, Any], split: str) -> str:
     """The classes without an example in a split, the first few by name; empty where every class has one."""
     counts = found["splits"][split]["per_class"]
-    missing = [name for name, count in zip(found["classes"], counts, strict=True) if not count]
+    missing = [quantity.name(name) for name, count in zip(found["classes"], counts, strict=True) if not count]
     return ", ".join(missing[:NAMED]) + (" .." if len(missing) > NAMED else "")
 
 
@@ -200,7 +200,7 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
 def _balance(found: dict[str, Any]) -> Iterator[Message]:
     counts: Sequence[int] = found["splits"]["train"]["per_class"]
     largest, smallest = max(counts), min(counts)
-    few = found["classes"][list(counts).index(smallest)]
+    few = quantity.name(found["classes"][list(counts).index(smallest)])
     name, share = largest_class(found)
     if imbalance(found) > IMBALANCE:
         yield say(
@@ -224,7 +224,8 @@ def _balance(found: dict[str, Any]) -> Iterator[Message]:
 
 def _few(found: dict[str, Any]) -> Iterator[Message]:
     counts: Sequence[int] = found["splits"]["train"]["per_class"]
-    few = [f"{name} {n}" for name, n in zip(found["classes"], counts, strict=True) if n < FEWEST_OF_A_CLASS]
+    named = zip(found["classes"], counts, strict=True)
+    few = [f"{quantity.name(name)} {n}" for name, n in named if n < FEWEST_OF_A_CLASS]
     if few:
         yield say(
             "Few training examples of {n} classes ({named}): whether they are learnt is mostly luck. Collect more, or "
@@ -281,7 +282,11 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
             "reach 0. Decide which class is right, and remove the other{named}.",
             n=conflicting,
             named=_named(
-                [f"{one} ({a}) = {other} ({b})" for one, a, other, b in copies.get("conflicts", ())], conflicting
+                [
+                    f"{one} ({quantity.name(a)}) = {other} ({quantity.name(b)})"
+                    for one, a, other, b in copies.get("conflicts", ())
+                ],
+                conflicting,
             ),
         )
     if duplicates["within_train"]:

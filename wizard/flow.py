@@ -61,16 +61,12 @@ def _plain(settle: Callable[[Store, Question, Choice], Settled]) -> Callable[[St
     return lambda store, question, chosen, words: settle(store, question, chosen)
 
 
-def _always(store: Store, decision: Decision) -> bool:
-    return True
-
-
 _STEPS = {
     "data": _Step(data.ask, _plain(data.settle), data.valid),
     "metric": _Step(metric.ask, _plain(metric.settle), metric.valid),
     "architecture": _Step(architecture.ask, _plain(architecture.settle), architecture.valid),
     "weights": _Step(weights.ask, _plain(weights.settle), weights.valid),
-    "optimizer": _Step(optimizer.ask, _plain(optimizer.settle), _always),
+    "optimizer": _Step(optimizer.ask, _plain(optimizer.settle), optimizer.valid),
     "batch_size": _Step(batch_size.ask, _plain(batch_size.settle), batch_size.valid),
     "initial": _Step(initial.ask, _plain(initial.settle), initial.valid),
     "steps": _Step(steps.ask, _plain(steps.settle), steps.valid),
@@ -111,8 +107,9 @@ def ask(store: Store, step: str) -> Question:
 
 
 @inspection.looking_once()
-def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
-    """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it.
+def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message | None:
+    """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it. Returns what to
+    mind about it, where there is something.
 
     Refuses what is neither offered nor possible, and then records nothing.
     """
@@ -138,6 +135,7 @@ def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> None:
     )
     if settled.then is not None:
         settled.then()
+    return settled.warning
 
 
 def title(step: str) -> Message:

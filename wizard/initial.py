@@ -17,6 +17,8 @@ from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "initial"
 USE, GHOST = "use", "ghost"
+# A typed rate so many times beyond the catalogue's range is most likely a slip.
+FAR = 10
 GHOST_KEY = "training.ghost_batch_size"
 # Examples that ghost batch norm takes its statistics from (P23), offered from twice as many a step on.
 GHOST_SIZE = 64
@@ -95,7 +97,21 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     reason = say("simple, fast, small; the learning rate {rate:g} was chosen by hand", rate=rate)
     earlier = decisions.decision(store, STEP)
     kept = earlier.settings.get(GHOST_KEY, 0) if earlier is not None and _ghost(store) else 0
-    return Settled({optimizer.LEARNING_RATE: rate, **SIMPLE, GHOST_KEY: kept}, reason)
+    settings = {optimizer.LEARNING_RATE: rate, **SIMPLE, GHOST_KEY: kept}
+    return Settled(settings, reason, warning=_far_off(rate, _rate(store)))
+
+
+def _far_off(rate: float, known: catalogue.Hyperparameter) -> Message | None:
+    """What to mind about a rate that is ten times beyond all that is usually tried; it is not refused."""
+    if known.low is None or known.high is None or known.low / FAR <= rate <= known.high * FAR:
+        return None
+    return say(
+        "The learning rate {rate:g} is far outside the range in which this optimizer is usually tried, {low:g} to "
+        "{high:g}. If it was a slip, decide the first configuration anew.",
+        rate=rate,
+        low=known.low,
+        high=known.high,
+    )
 
 
 def valid(store: Store, decision: Decision) -> bool:

@@ -6,6 +6,7 @@ from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import _, say
 from state.database import Store
+from state.decisions import Decision
 from wizard import architecture, configuration, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -48,6 +49,16 @@ def ask(store: Store) -> Question:
         else say("{title} is the safe choice for a model that the catalogue does not know.", title=best.title),
         table=Table(columns, rows),
     )
+
+
+def valid(store: Store, decision: Decision) -> bool:
+    """Whether the decision still stands: the architecture is of the family that it was recommended for."""
+    families = []
+    for before in (decision.id, None):
+        chosen = (entry.chosen for entry in configuration.in_force(store, before) if entry.step == architecture.STEP)
+        entry = architecture.by_id(str(next(chosen, "")))
+        families.append(entry.family if entry else "")
+    return families[0] == families[1]
 
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:

@@ -6,6 +6,8 @@ import math
 
 from presets.language import Message, say
 
+# Characters by which a class is named.
+LONGEST_NAME = 40
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -51,6 +53,11 @@ def digits(value: float) -> str:
         return f"{value:.0f}"
     places = max(0, 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{places}f}"
+
+
+def name(text: str) -> str:
+    """A name out of the data as it is quoted; what was taken for a class may be a whole text."""
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
 
 
 def setting(value: object) -> str:

@@ -62,8 +62,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Settled:
-    """What an answer comes to: dotted settings, why, and what else to do once the decision is recorded."""
+    """What an answer comes to: dotted settings, why, what else to do once the decision is recorded, and what to mind
+    about it."""
 
     settings: Mapping[str, Choice]
     reason: Message
     then: Callable[[], object] | None = None
+    warning: Message | None = None

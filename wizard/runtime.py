@@ -11,6 +11,9 @@ from state.database import Store
 from state.measurements import Measurement
 from wizard import configuration, quantity
 
+# What a choice must bring, as in `training.choices`.
+GAIN = 1.05
+
 
 def decide(store: Store, found: Measurement) -> None:
     """Record what the probe chose; nothing where it chose nothing, unless an earlier choice is to be taken back."""
@@ -37,7 +40,7 @@ def evidence(found: Measurement) -> Iterator[Message]:
     """Each choice with its figures."""
     tried: list[dict[str, Any]] = found.result.get("tried") or []
     if tried:
-        yield say("Before, runtime choices were tried, which do not change what is learnt; the faster ones are kept:")
+        yield say("Before, runtime choices were tried, which do not change what is learnt; what is faster is kept:")
     yield from (_figures(each) for each in tried)
 
 
@@ -48,7 +51,26 @@ def _figures(each: dict[str, Any]) -> Message:
         return say(
             "{name} = {value}: {seconds} a step instead of {before}, kept", **_said(name, value, seconds, before)
         )
-    return say("{name} = {value}: {seconds} a step, {before} without, not kept", **_said(name, value, seconds, before))
+    said = _said(name, value, seconds, before)
+    without = say("{name} = {value}: {seconds} a step, {before} without, not kept", **said)
+    if not _faster(each):
+        return without
+    if each["preparation"]:
+        return say("{figures}: it takes {time} first, more than it saves", figures=without, time=_preparation(each))
+    return say(
+        "{figures}: others kept the cores busy, where threads that wait for one another lose most; on a quiet machine "
+        "more of them may be faster",
+        figures=without,
+    )
+
+
+def _faster(each: dict[str, Any]) -> bool:
+    """Whether it was enough faster to be kept, had nothing spoken against it."""
+    return each["before"] >= GAIN * each["seconds"]
+
+
+def _preparation(each: dict[str, Any]) -> Message:
+    return quantity.duration(each["preparation"])
 
 
 def _said(name: str, value: str, seconds: Message, before: Message) -> dict[str, Any]:
@@ -56,7 +78,7 @@ def _said(name: str, value: str, seconds: Message, before: Message) -> dict[str,
 
 
 def _reason(tried: list[dict[str, Any]]) -> Message:
-    kept = [_figures(each) for each in tried if each["kept"]]
+    kept = [_figures(each) for each in tried if each["kept"]] or [_figures(each) for each in tried if _faster(each)]
     if not kept:
         return say("nothing that was tried was faster by 5%")
     reason = kept[0]

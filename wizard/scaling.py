@@ -78,11 +78,16 @@ def sizes(store: Store) -> tuple[int, ...]:
     entry = architecture.chosen(store)
     # Batch norm has no statistics over one example.
     least = 2 if entry is not None and entry.normalisation == "batch" else 1
-    near = sorted({size // 2, size, 2 * size})
-    near = tuple(one for one in near if least <= one <= int(found.result["largest_feasible"]))
+    near = tuple(one for one in wished(store) if least <= one <= int(found.result["largest_feasible"]))
     if len(near) < 2:
         raise Refusal("Only a batch size of {size} is known to work: there is nothing to compare it with.", size=size)
     return near
+
+
+def wished(store: Store) -> tuple[int, ...]:
+    """Half the decided batch size, itself and twice it."""
+    size = int(configuration.current(store)["training.batch_size"])
+    return tuple(one for one in (size // 2, size, 2 * size) if one)
 
 
 def context(store: Store, result: Mapping[str, Any]) -> dict[str, Any]:

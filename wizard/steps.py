@@ -154,12 +154,17 @@ def cost_of_comparing(store: Store) -> Message:
     examples = values["training.steps"] * values["training.batch_size"]
     # 40 evaluations come to about as much per example as a forward pass of the validation split.
     looking = pace.EVALUATIONS * inspection.examples(store, "validation") * pace.FORWARD_SHARE
-    times = (probe.step_seconds(found, size) / size for size in scaling.sizes(store))
-    return say(
-        "{about} About {time}",
+    sizes = scaling.sizes(store)
+    times = (probe.step_seconds(found, size) / size for size in sizes)
+    words = say(
+        "{about} Here: {sizes}. About {time} at the speed that the probe measured, longer while others use the machine",
         about=checks.about(checks.BATCH_SIZE),
+        sizes=list(sizes),
         time=quantity.duration(scaling.RATES * (examples + looking) * sum(times)),
     )
+    if lacking := [size for size in scaling.wished(store) if size not in sizes]:
+        return say("{words}. Left out, as not known to work: {lacking}", words=words, lacking=lacking)
+    return words
 
 
 def _cost_of_measuring(store: Store, now: Pace) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from state import decisions, files
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import architecture, configuration, inspection, weights_file
+from wizard import architecture, configuration, inspection, model_names, weights_file
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "weights"
@@ -52,6 +52,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     entry = architecture.chosen(store)
     text = str(chosen).strip()
     if text == SCRATCH:
+        _check_type(configuration.current(store))
         return Settled({"model.pretrained": ""}, question.reason)
     if text == HUB:
         reason = say("published weights were asked for; they are fetched over the network")
@@ -81,6 +82,18 @@ def _settings(entry: Architecture | None, pretrained: str) -> dict[str, Any]:
     del settings["data.task"]
     # Sizes that the architecture sets for training from scratch: a checkpoint brings its own.
     return {**dict.fromkeys(entry.settings, 0), **settings}
+
+
+def _check_type(values: Mapping[str, Any]) -> None:
+    """Refuses to begin from scratch what only the hub can have: a name that is no model type of transformers."""
+    name = values["model.name"]
+    if values["model.library"] == "transformers" and not model_names.is_known("transformers", name):
+        raise Refusal(
+            "transformers has no model type {name!r}, so nothing can be trained from scratch by that name. Near it: "
+            "{names}. Decide the architecture anew, or take published weights of that name.",
+            name=name,
+            names=model_names.similar("transformers", name) or "-",
+        )
 
 
 def _check(path: Path, store: Store) -> None:

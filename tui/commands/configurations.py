@@ -52,11 +52,12 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
                 one.name,
                 one.what.text(),
                 say.figure(one.value),
+                one.counted,
                 _("compared with") if one is other else str(len(apart[one.name])),
             ]
             for one in shown
         ]
-        session.table([_("origin"), "", metric, _("differences")], rows, right=(2, 3))
+        session.table([_("origin"), "", metric, _("runs"), _("differences")], rows, right=(2, 4))
     session.answer(
         {
             "against": other and other.name,
@@ -65,6 +66,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
                     "name": one.name,
                     "what": one.what,
                     "value": one.value,
+                    "runs": one.runs,
                     "selected": one.selected,
                     "best": one.best,
                     "settings": one.settings,

@@ -33,6 +33,8 @@ def export(session: Session, folder: Path, trial: str | None, starter: bool) -> 
         session.text(_("{folder}: the starter configuration; nothing has run with it yet.").format(folder=done.folder))
     else:
         session.text(_("{folder}: the export of {trial}.").format(folder=done.folder, trial=done.trial))
+    if done.average:
+        session.text(f"  {done.average}")
     for name, value in done.expected.items():
         session.text(f"  {name}: {value!r}")
     session.text(
@@ -43,6 +45,7 @@ def export(session: Session, folder: Path, trial: str | None, starter: bool) -> 
             "folder": str(done.folder),
             "trial": done.trial,
             "expected": done.expected,
+            "average": done.repeated and {"value": done.repeated.value, "runs": done.repeated.runs},
             "warning": done.warning,
             "command": list(done.command),
         }

@@ -75,7 +75,7 @@ def launch(
         session.answer({"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial})
         return
     with session.store() as store:
-        batch = deciding.undecided(store)
+        batch = launching.undecided(store)
         if batch is None or trial is not None:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
             # Whoever names a trial means that one.

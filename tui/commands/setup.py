@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,9 +130,11 @@ def new(
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
     about = {name: value for name, value in settings.items() if value is not None}
-    project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
     answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
-    with open_store(project) as store:
+    with contextlib.ExitStack() as begun:
+        begun.enter_context(setup.unless_unreadable(folder))
+        project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
+        store = begun.enter_context(open_store(project))
         pipeline.decide(store)
         asked = []
         if ghost_batch_norm:

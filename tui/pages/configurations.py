@@ -96,12 +96,13 @@ class ConfigurationsPage(Page):
             Column(_("origin")),
             Column(""),
             Column(f"val/{self.book.project.settings.metric}", right=True),
+            Column(_("runs")),
             Column(_("differences"), right=True),
         ]
         rows = []
         for one in self._known.values():
             apart = _("compared with") if one is against or against is None else str(_count(against, one))
-            cells = (one.name, one.what.text(), figure(one.value), apart)
+            cells = (one.name, one.what.text(), figure(one.value), one.counted, apart)
             rows.append(Line(one.name, tuple((text, "") for text in cells)))
         self.query_one(Table).update(columns, rows)
 

@@ -69,6 +69,8 @@ def told(done: Exported) -> list[str]:
         else _("It is the starter configuration. To train it:"),
         f"  cd {shlex.quote(str(done.folder))} && {shlex.join(done.command)}",
     ]
+    if done.average:
+        lines.append(done.average)
     lines += [
         _("Expect {name} {value}").format(name=name, value=figure(value))
         for name, value in done.expected.items()

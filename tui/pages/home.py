@@ -211,11 +211,10 @@ def _ending(store: Store, rounds: Sequence[trials.Batch], ahead: Horizon) -> str
         entry.key.startswith("saturated/") for entry in launches.insights(store)
     ):
         return ""
-    from rounds import insights
+    from rounds import insights, looking
 
-    # A pipeline of one's own has no test split that we know of.
     found = insights.ending(store)
-    return "" if found == "test" and store.project.settings.command else found
+    return "" if found == "test" and not looking.possible(store) else found
 
 
 def _prompt(label: Message, note: Message) -> Content:

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
-from rounds import launching, shortlist, supervisor
+from rounds import launching, looking, shortlist, supervisor
 from rounds.decision import CUT, Verdict
 from rounds.launching import Choice, Proposal
 from rounds.shortlist import Shortlist
@@ -40,7 +40,7 @@ class LaunchPage(Page):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._of = name
+        self.of = name
         self._proposal: Proposal | None = None
         self._listed: Shortlist | None = None
         self._asked = False
@@ -51,7 +51,7 @@ class LaunchPage(Page):
         self._chosen: Choice | None = None
 
     def heading(self) -> Message:
-        return say("launch of {name}", name=self._of) if self._of.startswith("round") else say("{name}", name=self._of)
+        return say("launch of {name}", name=self.of) if self.of.startswith("round") else say("{name}", name=self.of)
 
     def body(self) -> ComposeResult:
         with Reading():
@@ -67,19 +67,26 @@ class LaunchPage(Page):
 
     def load(self) -> None:
         store = self.book.store
-        if trials.batch(store, self._of).kind == "round":
+        if trials.batch(store, self.of).kind == "round" and not self._asked:
+            # Whoever stopped one may propose another; any other comes first.
+            waiting = launching.undecided(store)
+            if waiting is not None and waiting.wanted == "run":
+                self.of = waiting.name
+                self.show_where()
+                self.say(_("{name} waits for its decision first.").format(name=waiting.name))
+        if trials.batch(store, self.of).kind == "round":
             if not self._asked:
                 self._asked = True
                 self._show("#runs", iter([Content(_("Looking for the best trial"))]))
-                self.behind(partial(_propose, self._of), self._proposed, self._nothing, group="launch")
+                self.behind(partial(_propose, self.of), self._proposed, self._nothing, group="launch")
             return
-        self._show("#runs", _runs(self, self._of))
-        results = [(entry.status, entry.best) for entry in trials.trials(store, self._of)]
+        self._show("#runs", _runs(self, self.of))
+        results = [(entry.status, entry.best) for entry in trials.trials(store, self.of)]
         if results != self._judged:
             self._verdict, self._refused, self._judged = None, "", results
             self._judging = bool(results) and all(status in trials.ENDED for status, _best in results)
             if self._judging:
-                judge = partial(launching.judge, name=self._of)
+                judge = partial(launching.judge, name=self.of)
                 self.behind(judge, self._judge, partial(self._judge, None), group="launch")
         self._show_verdict()
         self.refresh_bindings()
@@ -133,13 +140,13 @@ class LaunchPage(Page):
         def start() -> None:
             store = self.book.store
             if proposal is not None:
-                self._of = launching.start(store, proposal, listed.rivals if listed else ()).name
+                self.of = launching.start(store, proposal, listed.rivals if listed else ()).name
                 self._proposal = self._listed = None
             else:
-                for entry in trials.trials(store, self._of):
+                for entry in trials.trials(store, self.of):
                     if entry.status == "failed":
                         trials.ask(store, entry.id, "retry")
-                trials.ask(store, self._of, "run")
+                trials.ask(store, self.of, "run")
             supervisor.ensure(self.book.project)
 
         self.book.attempt(start)
@@ -148,7 +155,7 @@ class LaunchPage(Page):
         """Stop the runs; they save themselves, and can go on."""
 
         def stop() -> None:
-            trials.ask(self.book.store, self._of, "stop")
+            trials.ask(self.book.store, self.of, "stop")
             supervisor.ensure(self.book.project)
 
         self.book.attempt(stop)
@@ -183,38 +190,44 @@ class LaunchPage(Page):
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
             if self._proposal is not None:
-                self._of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
+                self.of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
                 self._proposal = self._listed = None
                 return
-            launching.decide(self.book.store, self._of, choice, words)
+            launching.decide(self.book.store, self.of, choice, words)
             supervisor.ensure(self.book.project)
 
         return self.book.attempt(record)
 
     def _launch(self) -> list[Trial]:
         """The runs, once there are any."""
-        return [] if self._of.startswith("round") else trials.trials(self.book.store, self._of)
+        return [] if self.of.startswith("round") else trials.trials(self.book.store, self.of)
 
     def _resting(self) -> list[Trial]:
         """Runs that nobody is going to start: they failed, or the launch was stopped."""
         runs = self._launch()
-        stopped = bool(runs) and trials.batch(self.book.store, self._of).wanted != "run"
+        stopped = bool(runs) and trials.batch(self.book.store, self.of).wanted != "run"
         return [run for run in runs if run.status == "failed" or (stopped and run.status not in trials.ENDED)]
 
     def _under_way(self) -> bool:
         runs = self._launch()
-        wanted = bool(runs) and trials.batch(self.book.store, self._of).wanted == "run"
+        wanted = bool(runs) and trials.batch(self.book.store, self.of).wanted == "run"
         return wanted and any(run.status not in trials.ENDED for run in runs)
 
     def _decided(self) -> Launch | None:
         """The decision about this launch, unless that was to run more."""
-        found = [entry for entry in launches.launches(self.book.store) if entry.batch == self._of]
+        found = [entry for entry in launches.launches(self.book.store) if entry.batch == self.of]
         return found[-1] if found and found[-1].decision != "repeat" else None
 
     def _over(self) -> bool:
-        """Whether the look at the test split may come next: the candidate was adopted, and we know of such a split."""
+        """Whether the look at the test split may come next: the candidate was adopted, and there is such a split."""
         decided = self._decided()
-        return decided is not None and decided.decision == "adopt" and not self.book.project.settings.command
+        return decided is not None and decided.decision == "adopt" and looking.possible(self.book.store)
+
+    @property
+    def best_side(self) -> str:
+        """What the other side is called: once a candidate was adopted, it is the best no more."""
+        decided = self._decided()
+        return _("best before") if decided is not None and decided.decision == "adopt" else _("best so far")
 
     def _show_verdict(self) -> None:
         parts = [Content(_("s: go on with these runs"))] if self._resting() else []
@@ -236,7 +249,7 @@ class LaunchPage(Page):
                 parts.append(Content.styled(printable(verdict.message.text()), "bold"))
             if decided is None:
                 parts.append(Content(_("a: adopt   r: reject   n: run more")))
-            parts += [Content(""), *_figures(verdict)]
+            parts += [Content(""), *_figures(self, verdict)]
         self.query_one("#verdict", Static).display = bool(parts)
         self._show("#verdict", iter([*parts, Content("")]))
 
@@ -301,7 +314,7 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     reused = [trials.trial(store, id) for id in batch.plan["reused"]]
     rows = [
         [
-            sides.side(batch.plan, entry, name, _("best so far")),
+            sides.side(batch.plan, entry, name, page.best_side),
             entry.id,
             STATUSES[entry.status].badge(ascii_only=page.book.ascii_only),
             str(entry.steps_done),
@@ -323,11 +336,14 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     yield Content("")
 
 
-def _figures(verdict: Verdict) -> Iterator[Content]:
+def _figures(page: LaunchPage, verdict: Verdict) -> Iterator[Content]:
     """What the verdict rests on."""
+    batch = trials.batch(page.book.store, page.of)
+    named = sides.names(batch.plan, page.best_side)
+    candidate = named[launching.survivor(page.book.store, batch).study]
     rows = [
         [label, *(figure(value) for value in side)]
-        for label, side in ((_("candidate"), verdict.candidate), (_("best so far"), verdict.best))
+        for label, side in ((candidate, verdict.candidate), (named[launching.BEST], verdict.best))
         if side is not None
     ]
     if rows:

@@ -27,7 +27,20 @@ from wizard import batch_size, flow, probe, steps
 from wizard.question import TYPED, Choice, Option, Question
 
 # What a question offers only now and then.
-ACTIONS = ("start", "stop", "type", "reason", "explain", "read", "sideways", "again", "cost", "compare", "filter")
+ACTIONS = (
+    "start",
+    "stop",
+    "earlier",
+    "type",
+    "reason",
+    "explain",
+    "read",
+    "sideways",
+    "again",
+    "cost",
+    "compare",
+    "filter",
+)
 # From so many options on they can be filtered, and their table is not folded.
 MANY = 10
 # Cells beside a table: its padding and the scroll bar.
@@ -127,6 +140,8 @@ class SetupPage(Page):
                 return question is None and not (work.display and work.running)
             case "stop":
                 return bool(work.display and work.running)
+            case "earlier":
+                return question is None and not (work.display and work.running) and self._decided()
             case "type":
                 return question is not None and bool(question.free)
             case "again" | "cost":
@@ -221,6 +236,10 @@ class SetupPage(Page):
         work = self.query_one(WorkView)
         self.book.attempt(work.start if work.display else self.book.read_settings)
 
+    def action_earlier(self) -> None:
+        """Look at what was decided, to decide some of it anew."""
+        self.book.attempt(lambda: self.book.open("decisions"))
+
     def action_again(self) -> None:
         """Measure the batch sizes once more."""
         self.book.attempt(lambda: probe.start(self.book.store, again=True))
@@ -232,6 +251,9 @@ class SetupPage(Page):
     def action_stop(self) -> None:
         """Stop the work under way."""
         self.book.attempt(self.query_one(WorkView).stop)
+
+    def _decided(self) -> bool:
+        return any(entry.step in flow.STEPS for entry in decisions.decisions(self.book.store))
 
     def _check_wish(self, now: str) -> None:
         """A step after one that is open must wait for that."""
@@ -254,8 +276,10 @@ class SetupPage(Page):
         assert step is not None
 
         def record() -> None:
-            flow.answer(self.book.store, step, chosen, reason)
+            mind = flow.answer(self.book.store, step, chosen, reason)
             self._wished = self._step = self._question = None
+            if mind is not None:
+                self.say(mind.text())
 
         self.book.attempt(record)
 

@@ -9,16 +9,17 @@ from typing import Any
 
 from presets.language import _, current_language, restored, sentences, told
 from rounds import cost, insights, standing
-from rounds.reached import reached
+from rounds.reached import fresh, reached
 from state import configurations, decisions, export, launches, measurements, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Trial
 from tui.charts.series import Mark, Series
-from tui.report import of_launches, of_line, of_rounds
+from tui.report import of_launches, of_line, of_rounds, of_set_up
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
-from tui.say import choice, figure, result, stored
+from tui.say import choice, figure, stored
+from tui.say import result as result_of
 from wizard import flow
 from wizard.quantity import digits, duration, memory, setting
 
@@ -31,7 +32,9 @@ def report(store: Store) -> Report:
     sections = [
         Section("summary", _("In short"), tuple(_summary(store))),
         Section("decisions", _("Set-up: what was decided, and why"), tuple(_decisions(store))),
+        Section("data", _("What was found in the data"), tuple(of_set_up.data(store))),
         Section("probe", _("Batch sizes measured"), tuple(_probe(store))),
+        Section("checks", _("Checks by short runs"), tuple(of_set_up.checked(store))),
         Section("baseline", _("The baseline"), tuple(of_rounds.baselines(store))),
     ]
     listed = [entry for entry in trials.batches(store) if entry.kind != "baseline"]
@@ -67,9 +70,9 @@ def _summary(store: Store) -> Iterator[Part]:
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if adopted:
         first, last = (reached(store, entry) for entry in (adopted[0], adopted[-1]))
-        words = _("{metric} of the best configuration: {value}.").format(metric=metric, value=result(last))
+        words = _("{metric} of the best configuration: {value}.").format(metric=metric, value=result_of(last))
         if len(adopted) > 1:
-            words = sentences(words, _("The baseline: {value}.").format(value=result(first)))
+            words = sentences(words, _("The baseline: {value}.").format(value=result_of(first)))
         yield Words(words, strong=True)
     else:
         yield Words(where.now.text(), strong=True)
@@ -240,8 +243,12 @@ def _reproduced(store: Store) -> Iterator[Part]:
         start = "sh run.sh"
     yield Words(words.format(trial=entry.id))
     yield Code(f"tunebook export best --trial {entry.id}\ncd best && {start}")
-    facts = [
-        (f"val/{store.project.settings.metric}", figure(entry.best)),
+    metric = f"val/{store.project.settings.metric}"
+    facts = [(metric, figure(entry.best))]
+    if (repeated := fresh(store, trials.trial_settings(store, entry))) is not None and repeated.runs > 1:
+        # The run that stands for it is the best of them.
+        facts = [(metric, result_of(repeated)), (_("of this run"), figure(entry.best))]
+    facts += [
         (_("steps"), str(entry.steps_done)),
         (_("device"), ", ".join(filter(None, (result.get("device"), result.get("precision")))) or "-"),
         (_("versions"), ", ".join(f"{name} {version}" for name, version in versions.items()) or "-"),

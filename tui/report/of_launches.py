@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from presets.language import _, restored
@@ -12,6 +12,7 @@ from state import configurations, launches, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
+from state.launches import Launch
 from state.trials import Batch
 from tui import sides
 from tui.charts.plot import Axes
@@ -73,6 +74,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
         ],
         right=(2, 4),
     )
+    yield from _judged(decided, names[launching.BEST])
     marks: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
     series = [
         Series(
@@ -91,6 +93,22 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
     if series:
         axes = Axes(title, metric, x_range=(0.5, len(runs) + 0.5), empty=_("nothing to draw"), words=marks)
         yield Picture(_("Each run with a seed of its own"), series, axes)
+
+
+def _judged(decided: Sequence[Launch], best: str) -> Iterator[Part]:
+    """What the last decision rested on: the mean of each side with its interval, and how likely a gain is."""
+    found: Mapping[str, Any] = decided[-1].evidence if decided else {}
+    sides = [(_("candidate"), found.get("candidate")), (best, found.get("best"))]
+    rows = [(name, *map(figure, figures)) for name, figures in sides if isinstance(figures, list)]
+    if not rows:
+        return
+    yield Grid((_("side"), _("mean"), _("from"), _("to")), rows, right=(1, 2, 3), caption=_("95% interval"))
+    if better := found.get("improvement"):
+        words = _("Probability that a run of the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
+        yield Words(words.format(p=better["probability"], low=better["low"], high=better["high"]))
+    if found.get("p_value") is not None:
+        words = _("Chance of such a gain without any difference: p = {p:.2g}")
+        yield Words(words.format(p=found["p_value"]))
 
 
 def _changes(store: Store, batch: Batch) -> Iterator[Part]:

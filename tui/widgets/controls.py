@@ -67,6 +67,16 @@ class Choices(OptionList, inherit_bindings=False):
         if event.style.meta.get("option", 0) >= self.option_count:
             event.prevent_default()
 
+    def action_cursor_up(self) -> None:
+        """Mark the entry before. Textual's own goes on at the other end, where home has the entry that leaves."""
+        if self.highlighted:
+            super().action_cursor_up()
+
+    def action_cursor_down(self) -> None:
+        """Mark the next entry, down to the last one."""
+        if self.highlighted is None or self.highlighted < self.option_count - 1:
+            super().action_cursor_down()
+
     def action_page_up(self) -> None:
         """Mark the entry a page before."""
         self._turn(-1)

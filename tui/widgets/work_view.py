@@ -273,8 +273,10 @@ _FAILED: dict[Work, Callable[[], str]] = {
 
 
 def _how_on(work: Work, store: Store) -> str:
-    if work != "inspection":
+    if work == "comparison":
         return _("s: try again")
+    if work != "inspection":
+        return _("s: try again, or b: the decisions so far, where c decides the marked one anew (the model, say)")
     return _("Change the data, or data.path in {place}; then s: look again").format(place=store.project.root / FILE)
 
 
