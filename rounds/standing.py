@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost
+from rounds import cost, supervisor
+from rounds.foremost import foremost
 from rounds.horizon import Horizon, horizon
 from state import launches, trials
 from state.database import Store
@@ -35,9 +36,8 @@ class Standing:
 
 def standing(store: Store) -> Standing:
     """Where the project stands."""
-    listed = [batch for batch in trials.batches(store) if batch.kind != "baseline"]
-    batch = listed[-1] if listed else None
     everything = trials.trials(store)
+    batch = foremost(trials.batches(store), everything)
     entries = [entry for entry in everything if batch is not None and entry.batch == batch.name]
     if launches.best(store) is None:
         step: Step = "set-up"
@@ -56,7 +56,7 @@ def standing(store: Store) -> Standing:
         now=now,
         next=then,
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
-        seconds_left=_seconds_left(batch, entries, everything) if batch else None,
+        seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
         hours_spent=cost.hours_spent(everything),
         hours_budget=store.project.settings.budget_hours or None,
         horizon=ahead,
@@ -69,12 +69,24 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     ended = sum(entry.status in trials.ENDED for entry in entries)
     if ended < len(entries):
         figures = {"name": batch.name, "ended": ended, "total": len(entries)}
+        if batch.wanted == "run" and not supervisor.alive(store.project):
+            now = say(
+                "{name} is to run, but no supervisor is at work: {ended} of {total} trials have ended.", **figures
+            )
+            return of, now, say("Run it on.")
         if batch.wanted == "run":
             after = say("Review it when it has ended.") if batch.kind == "round" else say("Decide when it has ended.")
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
             return of, say("{name} is planned: {total} trials.", **figures), say("Run it.")
-        return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
+        if batch.wanted == "pause":
+            return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
+        now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)
+        if batch.kind != "round":
+            return of, now, say("Run it on.")
+        if batch.reviewed is None:
+            return "learn", now, say("Review what has ended, or run it on.")
+        return "goal", now, say("Choose the goal of the next round.")
     if batch.kind == "round":
         if batch.reviewed is None:
             return "learn", say("{name} has ended.", name=batch.name), say("Review it, before any conclusion.")

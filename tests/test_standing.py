@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from rounds import launching, planning, reviewing
+from rounds.foremost import to_run
 from rounds.standing import Standing, standing
 from state import project, trials
 from state.database import Store
+from state.errors import Refusal
 from state.store import open_store
-from tests import small_project
+from tests import small_project, watched_round
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = small_project.project(tmp_path / "p", tmp_path / "data")
-    with open_store(project.change(made, budget_hours=2.0)) as opened:
+    with open_store(project.change(made, budget_hours=2.0)) as opened, watched_round.supervised(made):
         yield opened
 
 
@@ -82,3 +84,57 @@ def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_pa
     assert standing(store).seconds_left == pytest.approx(120)
     trials.ask(store, "round-1", "pause")
     assert standing(store).seconds_left is None
+
+
+def test_a_round_at_work_goes_before_a_newer_one_that_is_only_planned(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    planning.save(store, planning.propose(store, trials=3))
+    assert told(store)[2] == "round-1 is at work: 0 of 2 trials have ended."
+    trials.ask(store, "round-1", "pause")
+    assert told(store)[2:] == ("round-2 is planned: 3 trials.", "Run it.")
+
+
+def test_a_stopped_round_is_nobodys_concern_unless_a_trial_of_it_has_ended(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    trials.ask(store, "round-1", "stop")
+    assert told(store) == ("goal", None, "The baseline stands.", "Choose the goal of the first round.")
+    small_project.end(store, "round-1-001", 0.5)
+    assert told(store) == (
+        "learn",
+        "round-1",
+        "round-1 was stopped: 1 of 2 trials have ended.",
+        "Review what has ended, or run it on.",
+    )
+    reviewing.review_batch(store, "round-1")
+    assert told(store)[::3] == ("goal", "Choose the goal of the next round.")
+
+
+def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path) -> None:
+    made = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(made) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        planning.save(opened, planning.propose(opened, trials=2), wanted="run")
+        trials.mark_running(opened, "round-1-001", restart=False)
+        small_project.end(opened, "round-1-002", 0.5)
+        words = "round-1 is to run, but no supervisor is at work: 1 of 2 trials have ended."
+        assert told(opened)[2:] == (words, "Run it on.")
+        assert standing(opened).seconds_left is None
+
+
+def test_what_is_run_without_a_name_is_the_newest_round_that_was_not_stopped(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="There is no round yet"):
+        to_run(store)
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    for wanted in ("", "run", ""):
+        planning.save(store, planning.propose(store, trials=2), wanted=wanted)
+    trials.ask(store, "round-2", "stop")
+    assert to_run(store).name == "round-3"
+    trials.ask(store, "round-3", "pause")
+    assert to_run(store).name == "round-3"
+    trials.ask(store, "round-3", "stop")
+    assert to_run(store).name == "round-1"
+    trials.ask(store, "round-1", "stop")
+    with pytest.raises(Refusal, match="tunebook round run round-3"):
+        to_run(store)

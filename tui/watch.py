@@ -12,7 +12,7 @@ from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
-from state.trials import Batch, Trial
+from state.trials import Trial
 from tui.say import figure
 from tui.session import Session, goes_on
 
@@ -66,7 +66,7 @@ def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
                 seen.add(entry.id)
                 starts = 0
                 yield entry
-        if not under_way(trials.batch(store, name), listed):
+        if not queue.under_way(trials.batch(store, name), listed):
             return
         if not supervisor.alive(store.project) and time.monotonic() >= due:
             if starts == MOST_STARTS:
@@ -75,11 +75,6 @@ def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
             supervisor.ensure(store.project)
             starts, due = starts + 1, time.monotonic() + START_SECONDS
         time.sleep(POLL_SECONDS)
-
-
-def under_way(batch: Batch, listed: list[Trial]) -> bool:
-    """Whether any trial of the batch runs or is to be started."""
-    return any(entry.status == "running" for entry in listed) or bool(queue.waiting(batch, listed))
 
 
 def trial_line(entry: Trial, metric: str) -> str:
