@@ -142,9 +142,7 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
             **told,
             others=unclear,
         )
-        more = Action(
-            "more_trials", say("Add {n} trials: as many again tell more.", n=trials), {"study": None, "trials": trials}
-        )
+        more = Action("more_trials", say("Add {n} trials, as many as there are.", n=trials), {"trials": trials})
         return Finding(CHECK, "cannot tell", message, RULE, figures, more)
     message = say(
         "{key}: {value} is best with {best}, ahead of the next by {gap:.2g}: more than single runs differ by chance.",

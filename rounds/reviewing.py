@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rounds import instability, own_script, planning, sampled
+from rounds import gain, instability, own_script, planning, sampled
 from rounds.finding import Finding
-from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading
+from rounds.record import GRADIENT_NORM, TRAINING_LOSS, Direction, TrialRecord, ended, leading, usable
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
 from state import metrics, trials
@@ -31,7 +31,8 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
     else:
         best = leading(ended(seen), direction(store))
         found = review(plan, seen, direction(store), noise(store))
-        findings = (*found, *_evaluation(store, name), *instability.clipping(store, name, best))
+        gained = gain.check(seen, direction(store), _before(store, plan.base), noise(store))
+        findings = (*found, *gained, *_evaluation(store, name), *instability.clipping(store, name, best))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
@@ -60,6 +61,21 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
         )
         for entry in trials.trials(store, name)
     )
+
+
+def _before(store: Store, base: Mapping[str, Any]) -> list[float]:
+    """The results of the runs of a configuration that were not chosen for them: as baseline, and in launches."""
+    wanted = identity_of(base)
+    return [
+        entry.best
+        for batch in trials.batches(store)
+        if batch.kind != planning.KIND
+        for entry in trials.trials(store, batch.name)
+        if entry.status == "complete"
+        and entry.best is not None
+        and usable(entry.best)
+        and identity(store, entry) == wanted
+    ]
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:

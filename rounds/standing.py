@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, supervisor
+from rounds import cost, dismissing, gain, supervisor
+from rounds.finding import Finding
 from rounds.foremost import foremost
 from rounds.horizon import Horizon, horizon
 from state import launches, trials
@@ -86,14 +87,11 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             return of, now, say("Run it on.")
         if batch.reviewed is None:
             return "learn", now, say("Review what has ended, or run it on.")
-        return "goal", now, say("Choose the goal of the next round.")
+        return _of_reviewed(store, batch, entries)
     if batch.kind == "round":
         if batch.reviewed is None:
             return "learn", say("{name} has ended.", name=batch.name), say("Review it, before any conclusion.")
-        if batch.plan.get("check"):
-            return "goal", say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
-        then = say("Launch what is worth it, or choose the goal of the next round.")
-        return "launch", say("{name} has been reviewed.", name=batch.name), then
+        return _of_reviewed(store, batch, entries)
     decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
     if not decided or decided[-1].decision == "repeat":
         return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
@@ -101,6 +99,24 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         decided[-1].decision, say("{name} was rejected.", name=batch.name)
     )
     return "goal", now, say("Choose the goal of the next round.")
+
+
+def beaten(store: Store, name: str) -> bool:
+    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
+    found = [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
+    dismissed = dismissing.in_force(store, name, found)
+    return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
+
+
+def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
+    """After the review a launch, where there is anything that may be worth one."""
+    now, then = say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
+    if batch.plan.get("check") or not any(entry.status == "complete" for entry in entries):
+        return "goal", now, then
+    if beaten(store, batch.name):
+        now = say("{name} has been reviewed: no trial beats the best configuration.", name=batch.name)
+        return "goal", now, then
+    return "launch", now, say("Launch what is worth it, or choose the goal of the next round.")
 
 
 def _statuses(entries: Sequence[Trial]) -> list[str]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets.language import Message
-from rounds import boundary, infeasible, isolation, points
+from rounds import boundary, gain, infeasible, isolation, points
 from rounds.finding import Finding
 from rounds.plan import PlannedTrial
 from rounds.record import TrialRecord, cost, ranked
@@ -481,3 +481,29 @@ def test_an_unknown_direction_is_refused() -> None:
     planned = searched(20)
     with pytest.raises(ValueError, match="'min' or 'max'"):
         review(planned, results(planned, bowl(learning_rate=0.5)), "down")  # pyright: ignore[reportArgumentType]  the point
+
+
+# Whether anything beats what the round started from (G16).
+
+
+def test_the_best_of_many_that_are_no_better_is_seldom_called_a_gain() -> None:
+    gained = 0
+    for seed in range(300):
+        noise = random.Random(seed)
+        planned = searched(20)
+        records = [record(trial, n, noise.gauss(1, 0.1)) for n, trial in enumerate(planned.trials, 1)]
+        before = [noise.gauss(1, 0.1) for _ in range(1 + seed % 3)]
+        (finding,) = gain.check(records, "min", before, 0.1)
+        gained += finding.verdict == "pass"
+    # 5 % of 300, and 1 % of runs above.
+    assert gained <= 24
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_a_gain_is_told_from_none(direction: Any) -> None:
+    sign = 1 if direction == "min" else -1
+    records = [record(trial, n, sign * (0.5 + n / 100)) for n, trial in enumerate(searched(20).trials, 1)]
+    verdicts = [gain.check(records, direction, [sign * base], 0.02)[0].verdict for base in (0.4, 0.51, 0.55, 0.8)]
+    assert verdicts == ["warn", "warn", "cannot tell", "pass"]
+    assert gain.check(records, direction, [sign * 0.8])[0].verdict == "cannot tell"
+    assert gain.check(records, direction, []) == gain.check([], direction, [0.5]) == []

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, planning, reviewing
+from rounds import dismissing, launching, next_step, planning, reviewing
 from rounds.foremost import to_run
+from rounds.next_step import Design
 from rounds.standing import Standing, standing
 from state import project, trials
 from state.database import Store
@@ -108,7 +109,36 @@ def test_a_stopped_round_is_nobodys_concern_unless_a_trial_of_it_has_ended(store
         "Review what has ended, or run it on.",
     )
     reviewing.review_batch(store, "round-1")
-    assert told(store)[::3] == ("goal", "Choose the goal of the next round.")
+    assert told(store)[::3] == ("launch", "Launch what is worth it, or choose the goal of the next round.")
+
+
+def test_a_round_that_beats_nothing_is_followed_by_another_and_not_by_a_launch(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.2)
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    for entry in trials.trials(store, "round-1"):
+        small_project.end(store, entry.id, 0.3)
+    found = {finding.check: finding for finding in reviewing.review_batch(store, "round-1")}["gain"]
+    assert found.verdict == "warn"
+    assert (found.figures["best"], found.figures["base"], found.figures["runs"]) == (0.3, 0.2, 1)
+    assert told(store) == (
+        "goal",
+        "round-1",
+        "round-1 has been reviewed: no trial beats the best configuration.",
+        "Choose the goal of the next round.",
+    )
+    # What is done about it: the same question in narrower ranges around the best configuration.
+    step = next_step.next_step(store, "round-1", found)
+    assert isinstance(step, Design)
+    before, after = planning.plan_of(store, "round-1"), step.plan(store)
+    narrowed = {dimension.name: dimension for dimension in after.studies[0].dimensions}
+    for old in before.studies[0].dimensions:
+        new = narrowed[old.name]
+        low, high = (old.domain.position(end) for end in (new.domain.low, new.domain.high))
+        assert high - low == pytest.approx(1 / 3, abs=0.02)
+        assert new.domain.contains(before.base[old.key])
+    dismissing.dismiss(store, "round-1", "gain", "the baseline was lucky")
+    assert told(store)[0] == "launch"
 
 
 def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
     batch = trials.batch(store, name)
     listed = trials.trials(store, name)
     known = {entry.id for entry in listed if entry.status in trials.ENDED}
+    several = len({entry.study for entry in listed}) > 1
     command = f"tunebook round status {name}" if batch.kind == "round" else "tunebook status"
     with goes_on(say("{name} goes on in the background. See: {command}", name=name, command=command)):
         # First of all, so that the words about the background are true from the beginning.
@@ -43,7 +44,7 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
             )
         )
         for place, entry in enumerate(_ending(store, name, known), len(known) + 1):
-            session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric)}")
+            session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric, several)}")
     return trials.trials(store, name)
 
 
@@ -77,10 +78,12 @@ def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
         time.sleep(POLL_SECONDS)
 
 
-def trial_line(entry: Trial, metric: str) -> str:
-    """A trial in one line: its end, its best value and where it was, and the values that were tried in it."""
+def trial_line(entry: Trial, metric: str, several: bool) -> str:
+    """A trial in one line: its end, its best value and where it was, and the values that were tried in it; of `several`
+    studies its own, which says what is compared."""
     # A re-run tries nothing new: its study says which side of a launch it is on.
-    values = "  ".join(f"{name}={figure(value)}" for name, value in entry.settings.items()) or entry.study
+    tried = [f"{name}={figure(value)}" for name, value in entry.settings.items()]
+    values = "  ".join([entry.study, *tried] if several or not tried else tried)
     if entry.status == "complete" and entry.best is not None:
         result = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
     else:

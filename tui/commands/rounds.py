@@ -7,7 +7,19 @@ from collections import Counter
 import click
 
 from presets.language import _, sentences, told
-from rounds import dismissing, final, instability, logout, next_step, planning, queue, reviewing, supervisor, wishes
+from rounds import (
+    dismissing,
+    final,
+    instability,
+    logout,
+    next_step,
+    planning,
+    queue,
+    reviewing,
+    standing,
+    supervisor,
+    wishes,
+)
 from rounds.foremost import to_run
 from rounds.horizon import FINAL
 from state import trials
@@ -204,8 +216,9 @@ def review(
         if act:
             step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
             done = acting.by_command(session, store, step)
+        after = _after_review(store, batch)
     if done is None:
-        session.text(_("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name))
+        session.text(after)
     elif "round" in done:
         session.text(_("Next: tunebook round run {name}").format(name=done["round"]))
     documents = [finding_document(finding, held.get(finding.key)) for finding in findings]
@@ -309,6 +322,17 @@ def _state(batch: Batch, listed: list[Trial], *, at_work: bool) -> str:
             return sentences(_("It was dropped."), go_on)
         case _:
             return _("It is planned. Run it: tunebook round run {name}").format(name=batch.name)
+
+
+def _after_review(store: Store, batch: Batch) -> str:
+    """What comes after the review of a round: a launch where a trial may be worth it."""
+    listed = trials.trials(store, batch.name)
+    launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
+    if launched and not standing.beaten(store, batch.name):
+        return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
+    if not any(entry.status in trials.ENDED for entry in listed):
+        return _("Next: tunebook round run {name}").format(name=batch.name)
+    return _("Next: tunebook round plan")
 
 
 def _named(store: Store, name: str) -> Batch:
