@@ -30,12 +30,16 @@ def plot(
     if finding.check == "points" and "progress" in finding.figures:
         return _best_of(finding.figures["progress"], metric)
     if finding.check == "isolation" and finding.figures.get("levels"):
-        return _levels(finding.figures, metric)
+        return _levels(finding.figures, metric, direction)
     if finding.check in OF_LOSS:
         return _curves(records, direction, TRAINING_LOSS, log_y=True)
     if finding.check in OF_CURVES:
         return _curves(records, direction, metric)
-    names = [dimension.name for study in plan.studies for dimension in study.dimensions]
+    of = finding.figures.get("study")
+    studies = [study for study in plan.studies if study.name == of] or plan.studies
+    if of in {study.name for study in studies}:
+        records = [record for record in records if record.study == of]
+    names = [dimension.name for study in studies for dimension in study.dimensions]
     named = finding.figures.get("dimension") or (finding.action.payload.get("name") if finding.action else None)
     name = named if named in names else names[0] if names else None
     return _axis(plan, records, name, direction, metric) if name else ([], _axes("", metric))
@@ -65,7 +69,8 @@ def _axis(
 
 
 def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Series], Axes]:
-    names = {"mean": _("best of n, on average"), "likely": _("19 of 20 are better"), "lucky": _("1 of 20 is better")}
+    # In short words: with the titles they are to fit on 80 columns.
+    names = {"mean": _("mean of best"), "likely": _("19 of 20 better"), "lucky": _("1 of 20 better")}
     series = [
         Series(
             part,
@@ -78,9 +83,10 @@ def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Seri
     return series, _axes(_("trials"), metric)
 
 
-def _levels(figures: Any, metric: str) -> tuple[list[Series], Axes]:
+def _levels(figures: Any, metric: str, direction: Direction) -> tuple[list[Series], Axes]:
     levels = figures["levels"]
-    best = min((level["fair"] for level in levels if level["fair"] is not None), default=None)
+    better = min if direction == "min" else max
+    best = better((level["fair"] for level in levels if level["fair"] is not None), default=None)
     series = Series(
         "levels",
         figures["key"],

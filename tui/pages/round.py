@@ -15,7 +15,7 @@ from textual.widgets import Static
 from presets.language import Message, _, say, told
 from rounds import final, planning, standing, supervisor, wishes
 from rounds.standing import Standing
-from state import trials
+from state import metrics, trials
 from state.errors import Refusal
 from state.trials import ENDED, Batch, Trial
 from tui import acting
@@ -328,8 +328,13 @@ class RoundPage(Page):
         self._put("#told", Content(printable(text)))
 
     def _metrics(self) -> list[str]:
-        own = f"val/{self.book.project.settings.metric}"
-        return list(dict.fromkeys((own, "val/error_rate", "val/loss", "train/loss", "grad_norm")))
+        """The project's own metric, and which others its trials recorded."""
+        own, others = (
+            f"val/{self.book.project.settings.metric}",
+            ("val/error_rate", "val/loss", "train/loss", "grad_norm"),
+        )
+        recorded = metrics.names(self.book.store, self._of)
+        return [own, *(name for name in others if name != own and name in recorded)]
 
     def _put(self, selector: str, text: Content) -> None:
         line = self.query_one(selector, Static)
