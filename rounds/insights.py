@@ -211,7 +211,8 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
         if gain is not None and gain <= CLEAR * unit:
             text = say(
-                "No gain from changing {key} in {round}: {others} do no better than {used}, within the noise.",
+                "No gain from changing {key} in {round}: within the noise, nothing does better than {used} "
+                "(compared: {others}).",
                 key=key,
                 round=name,
                 others=[value for value in fair if value != used],

@@ -79,7 +79,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             after = say("Review it when it has ended.") if batch.kind == "round" else say("Decide when it has ended.")
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
-            return of, say("{name} is planned: {total} trials.", **figures), say("Run it.")
+            return of, say("{name} is planned (trials: {total}).", **figures), say("Run it.")
         if batch.wanted == "pause":
             return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
         now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)

@@ -36,7 +36,7 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     assert told(store) == ("goal", None, "The baseline stands.", "Choose the goal of the first round.")
 
     planning.save(store, planning.propose(store, trials=2))
-    assert told(store) == ("run", "round-1", "round-1 is planned: 2 trials.", "Run it.")
+    assert told(store) == ("run", "round-1", "round-1 is planned (trials: 2).", "Run it.")
     trials.ask(store, "round-1", "run")
     assert told(store)[2:] == ("round-1 is at work: 0 of 2 trials have ended.", "Review it when it has ended.")
     trials.ask(store, "round-1", "pause")
@@ -93,7 +93,7 @@ def test_a_round_at_work_goes_before_a_newer_one_that_is_only_planned(store: Sto
     planning.save(store, planning.propose(store, trials=3))
     assert told(store)[2] == "round-1 is at work: 0 of 2 trials have ended."
     trials.ask(store, "round-1", "pause")
-    assert told(store)[2:] == ("round-2 is planned: 3 trials.", "Run it.")
+    assert told(store)[2:] == ("round-2 is planned (trials: 3).", "Run it.")
 
 
 def test_a_stopped_round_is_nobodys_concern_unless_a_trial_of_it_has_ended(store: Store, tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def checks(root: Path) -> Iterator[Check]:
         return
     try:
         with open_store(project) as store:
-            yield Check("store", "ok", say("opens; {n} trials", n=len(trials.trials(store))))
+            yield Check("store", "ok", say("opens; trials: {n}", n=len(trials.trials(store))))
             yield _checkpoints(store)
             yield from _sharing(store)
             yield from _supervisor(project, _under_way(store))

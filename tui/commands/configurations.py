@@ -52,7 +52,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
                 one.name,
                 one.what.text(),
                 say.figure(one.value),
-                _("compared with") if one is other else str(len(apart[one.name])),
+                _("reference") if one is other else str(len(apart[one.name])),
             ]
             for one in shown
         ]
