@@ -26,6 +26,14 @@ STEPS_TO_KEEP, LONGER = 3, 2
 # Trials that a sentence names.
 NAMED = 3
 
+_NAMES = {
+    "overfitting": say("overfitting"),
+    "rising loss": say("a rising training loss"),
+    "unsteady": say("unsteady training"),
+    "still improving": say("improvement at the end"),
+    "saturated": say("early saturation"),
+}
+
 
 def check(
     plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
@@ -48,7 +56,26 @@ def check(
         _finding("still improving", seen, best, lambda s: s.still_improving, _still_improving),
         saturated,
     ]
-    return [*told, _steps(plan, best, seen)]
+    return [*_together(told), _steps(plan, best, seen)]
+
+
+def _together(told: Sequence[Finding]) -> list[Finding]:
+    """The findings, those of curves that are too short as one: what it takes is the same for all."""
+    short = [finding for finding in told if not finding.figures.get("best")]
+    if len(short) < 2:
+        return list(told)
+    message = say(
+        "The curves are too short to tell about {what}: it takes {evaluations} evaluations a trial, and of the "
+        "training loss {losses} values.",
+        what=[_NAMES[finding.check] for finding in short],
+        evaluations=FEWEST_EVALUATIONS,
+        losses=FEWEST_LOSSES,
+    )
+    figures = {"short": [finding.check for finding in short]}
+    return [
+        *(finding for finding in told if finding not in short),
+        Finding("curves", "cannot tell", message, "P11", figures),
+    ]
 
 
 def _finding(
@@ -76,15 +103,9 @@ def _too_short(check: str) -> Message:
             "The training losses are too short to tell whether they rise: it takes {fewest} values a trial.",
             fewest=FEWEST_LOSSES,
         )
-    what = {
-        "overfitting": say("overfitting"),
-        "unsteady": say("unsteady training"),
-        "still improving": say("improvement at the end"),
-        "saturated": say("early saturation"),
-    }[check]
     return say(
         "The validation curves are too short to tell ({what}): it takes {fewest} evaluations a trial.",
-        what=what,
+        what=_NAMES[check],
         fewest=FEWEST_EVALUATIONS,
     )
 
@@ -194,13 +215,21 @@ def _unsteady(
     noise: float | None,
 ) -> Finding:
     """Step-to-step variance late in training, against the noise from run to run or the gap between good trials."""
+    if all(seen[record.id].late_noise is None for record in best):
+        return Finding("unsteady", "cannot tell", _too_short("unsteady"), "P11", {"best": []})
     gap = cost(feasible[4], direction) - cost(feasible[0], direction) if len(feasible) >= 5 else 0.0
     limits = [limit for limit in (noise, NOISE_OF_GAP * gap) if limit]
     if not limits:
         message = say(
             "Five feasible trials that differ, or the noise from run to run, would tell how steady is enough."
         )
-        return Finding("unsteady", "cannot tell", message, "P11", {"feasible": len(feasible)})
+        return Finding(
+            "unsteady",
+            "cannot tell",
+            message,
+            "P11",
+            {"best": [record.id for record in best], "feasible": len(feasible)},
+        )
     limit = min(limits)
 
     def has(symptom: Symptoms) -> bool | None:

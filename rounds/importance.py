@@ -5,6 +5,13 @@ Ranks, because a cliff or one lucky trial must not decide; a diverged trial is t
 level and the bend (u, u squared; of choices one column each), of each pair the product, fitted by ridge regression
 after the others. Shuffling the columns of an effect over the trials shows what it would explain by chance; the band is
 that of the largest effect in each shuffle, so that a round in which nothing matters seldom says that something does.
+
+Points of a sequence lie more evenly than shuffled ones, so that those bands are a little too low: of studies of pure
+noise (20 trials, 4 hyperparameters) 23 % went above one of 10 %. So the largest single effect must first exceed what
+shuffled ranks would give it, which is exact where nothing matters. Permuting the residuals instead (Freedman and Lane)
+was tried and is worse, 40 %: of so few trials most of what is left has been fitted away. By simulation (400 studies of
+each of 30 kinds: noise, bowls, cliffs; 12 to 24 trials, 2 to 5 hyperparameters) at most 7 % see an effect that is not
+there, and as few a pair.
 """
 
 from __future__ import annotations
@@ -27,7 +34,9 @@ if TYPE_CHECKING:
 FEWEST = 12
 SHUFFLES = 200
 # How often a study in which nothing matters says that something does, of single effects and of pairs each.
-LEVEL = 0.1
+LEVEL = 0.05
+# Two that act together and explain less are not worth a sentence: no range is chosen by it.
+SLIGHT = 0.1
 # What chance may explain for "it matters little" to mean anything, and the regression's penalty for each trial.
 SMALL, RIDGE = 0.15, 0.02
 
@@ -73,24 +82,37 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
     places = {name: sum(record.u[name] for record in best) / len(best) for name in columns} if best else {}
     found = []
     for group in (single, pairs):
-        shares, chance = {}, []
+        shares, chance, nothing = {}, [], []
         for names, own in group.items():
             others = [columns[name] for name in columns if name not in names] if group is single else [everything]
             shares[names], by_chance = _explained(ranks, own, others, orders)
             chance.append(by_chance)
+            if group is single:
+                nothing.append(_of_nothing(ranks, own, others, orders))
         if not chance:
             continue
-        band = float(np.quantile(np.max(chance, axis=0), 1 - LEVEL))
+        band = _band(chance)
+        if nothing and max(shares.values()) <= _band(nothing):
+            band = max(band, _band(nothing))
         found += [
-            Effect(names, share, band, _judge(share, band), {name: places[name] for name in names if name in places})
+            Effect(
+                names, share, band, _judge(names, share, band), {name: places[name] for name in names if name in places}
+            )
             for names, share in shares.items()
         ]
     return sorted(found, key=lambda effect: -effect.share)
 
 
-def _judge(share: float, band: float) -> Judged:
+def _band(chance: Sequence[Array]) -> float:
+    """What the largest of some effects explains by chance at most, of each of which the shuffles are given."""
+    import numpy as np
+
+    return float(np.quantile(np.max(chance, axis=0), 1 - LEVEL))
+
+
+def _judge(names: tuple[str, ...], share: float, band: float) -> Judged:
     if share > band:
-        return "matters"
+        return "cannot tell" if len(names) > 1 and share < SLIGHT else "matters"
     return "little" if band <= SMALL else "cannot tell"
 
 
@@ -135,16 +157,38 @@ def _explained(ranks: Array, own: Array, others: list[Array], orders: Array) -> 
     """What the columns explain beyond the others, as they are and in each of the orders."""
     import numpy as np
 
-    size = len(ranks)
-    tried = np.concatenate([own[None], own[orders]])
-    left = ranks
+    left, tried = ranks, np.concatenate([own[None], own[orders]])
     if others:
         given = np.hstack(others)
-        gram = given.T @ given + RIDGE * size * np.eye(given.shape[1])
-        left = left - given @ np.linalg.solve(gram, given.T @ left)
-        tried = tried - given @ np.linalg.solve(gram, given.T @ tried)
-    onto = np.einsum("sik,i->sk", tried, left)
-    gram = np.einsum("sik,sil->skl", tried, tried) + RIDGE * size * np.eye(own.shape[1])
-    gains = np.einsum("sk,sk->s", onto, np.linalg.solve(gram, onto[:, :, None])[:, :, 0]) / float(ranks @ ranks)
-    gains = np.nan_to_num(gains, nan=0.0)
+        left, tried = left - _fitted(given, left), tried - _fitted(given, tried)
+    gains = _gains(np.einsum("sik,i->sk", tried, left), tried, ranks)
     return float(min(gains[0], 1.0)), gains[1:]
+
+
+def _of_nothing(ranks: Array, own: Array, others: list[Array], orders: Array) -> Array:
+    """What the columns explain beyond the others where nothing matters: of the ranks in each of the orders."""
+    import numpy as np
+
+    left, tried = ranks[orders].T, own
+    if others:
+        given = np.hstack(others)
+        left, tried = left - _fitted(given, left), tried - _fitted(given, tried)
+    return _gains(left.T @ tried, tried[None], ranks)
+
+
+def _fitted(given: Array, values: Array) -> Array:
+    """What the given columns fit of the values."""
+    import numpy as np
+
+    size = len(given)
+    gram = given.T @ given + RIDGE * size * np.eye(given.shape[1])
+    return given @ np.linalg.solve(gram, given.T @ values)
+
+
+def _gains(onto: Array, tried: Array, ranks: Array) -> Array:
+    """The share of the ranks' variance that columns explain, from their products with what is left of it."""
+    import numpy as np
+
+    gram = np.einsum("sik,sil->skl", tried, tried) + RIDGE * len(ranks) * np.eye(tried.shape[2])
+    gains = np.einsum("sk,sk->s", onto, np.linalg.solve(gram, onto[:, :, None])[:, :, 0]) / float(ranks @ ranks)
+    return np.nan_to_num(gains, nan=0.0)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from presets.language import Message, restored, say, stored
 from rounds import cost, importance, launching, planning, reviewing
 from rounds.importance import Effect
-from rounds.isolation import CLEAR, isolate
+from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
 from rounds.record import TrialRecord, ended, ranked, turned
 from rounds.space import Dimension
@@ -205,6 +205,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         listed = [level for level in levels if level.fair is not None]
         if len(listed) < 2 or any(level.low is not None for level in listed):
             continue
+        named = {str(level.value): level for level in listed}
         fair = {str(level.value): turned(level.fair, direction) for level in listed if level.fair is not None}
         used = _in_use(plan, key, fair)
         winner = min(fair, key=lambda value: fair[value])
@@ -212,19 +213,20 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
         if gain is not None and gain <= CLEAR * unit:
             text = say(
-                "No gain from changing {key} in {round}: {others} do no better than {used}, within the noise.",
+                "No gain from changing {key} in {round}: within the noise, nothing does better than {used} "
+                "(compared: {others}).",
                 key=key,
                 round=name,
                 others=[value for value in fair if value != used],
                 used=used or "-",
             )
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
-        elif gain is not None:
+        elif gain is not None and used is not None and apart(named[winner], named[used]):
             text = say(
                 "{key}: {winner} does better than {used} in {round}, by {gain:.2g}, where runs differ by {noise:.2g}.",
                 key=key,
                 winner=winner,
-                used=used or "-",
+                used=used,
                 round=name,
                 gain=gain,
                 noise=unit,

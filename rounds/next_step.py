@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from presets.language import Message, say
@@ -25,6 +25,8 @@ REGULARISERS = (
     "optimizer.weight_decay",
     "regularization.drop_path",
 )
+# Of a range, what is searched again around the best configuration.
+AROUND = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,24 @@ def _beyond(choices: Sequence[Choice], key: str) -> Choice | None:
     return more if allowed and more not in numbers else None
 
 
+def _narrow(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
+    """The same question, each range a third as wide around the best configuration's value, where it holds that."""
+    goal, asked = _again(store, name)
+    base = planning.basis(store).settings
+    ranges = {}
+    for dimension in (d for study in planning.plan_of(store, name).studies for d in study.dimensions):
+        domain, value = dimension.domain, base.get(dimension.key)
+        if domain.is_range and value is not None and domain.contains(value):
+            low = min(max(domain.position(value) - AROUND / 2, 0.0), 1 - AROUND)
+            ranges[dimension] = replace(domain, low=domain.value(low), high=domain.value(low + AROUND))
+    if not ranges:
+        raise Refusal(
+            "No range of {name} holds the best configuration's value: design the next round by hand.", name=name
+        )
+    asked |= {d.key: domain for d, domain in ranges.items() if d.key in asked}
+    return Design(goal, asked, {d.name: domain for d, domain in ranges.items() if d.key not in asked})
+
+
 def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     goal, asked = _again(store, name)
     base = planning.plan_of(store, name).base
@@ -184,6 +204,7 @@ def _failed(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
 _STEPS: dict[str, Callable[[Store, str, Mapping[str, Any]], NextStep]] = {
     "widen": _range,
     "shrink": _range,
+    "narrow": _narrow,
     "more_trials": lambda _store, name, payload: Extend(name, int(payload["trials"])),
     "more_steps": _length,
     "fewer_steps": _length,

@@ -134,7 +134,7 @@ def _check_study(
         )
     action = Action(
         "more_trials",
-        say("Add {more} trials to study {study}; the sequence goes on where it stopped.", more=more, study=study),
+        say("Add {more} trials to study {study}.", more=more, study=study),
         # The studies of a round take turns.
         {"study": study, "trials": more * studies},
     )

@@ -33,6 +33,12 @@ def to_stop(batch: Batch, entry: Trial) -> bool:
     return "stop" in (batch.wanted, entry.wanted)
 
 
+def under_way(batch: Batch, entries: Iterable[Trial]) -> bool:
+    """Whether any trial of the batch runs or is to be started."""
+    own = [entry for entry in entries if entry.batch == batch.name]
+    return any(entry.status == "running" for entry in own) or bool(waiting(batch, own))
+
+
 def work(batches: Iterable[Batch], unfinished: Iterable[Trial]) -> bool:
     """Whether a supervisor has anything to do: a trial that runs, or one that is to be started."""
     entries = list(unfinished)

@@ -7,9 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from presets.grain import grain
-from rounds import chance, instability, own_script, planning, sampled
+from rounds import chance, gain, instability, own_script, planning, sampled
 from rounds.finding import Finding
-from rounds.record import GRADIENT_NORM, TRAINING_LOSS, VALIDATION_LOSS, Direction, TrialRecord, ended, leading
+from rounds.record import (
+    GRADIENT_NORM,
+    TRAINING_LOSS,
+    VALIDATION_LOSS,
+    Direction,
+    TrialRecord,
+    ended,
+    leading,
+    usable,
+)
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
 from state import metrics, trials
@@ -37,7 +46,8 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
         sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
         measure = chance.check(seen, direction(store), unit, list(sources), before)
-        findings = (*found, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
+        gained = gain.check(seen, direction(store), _before(store, plan.base), unit)
+        findings = (*found, *gained, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
@@ -84,6 +94,21 @@ def _grain(store: Store, result: Mapping[str, Any]) -> float:
     found = grain(store.project.settings.metric, per_class)
     sample = result.get("sample")
     return found.worth * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
+
+
+def _before(store: Store, base: Mapping[str, Any]) -> list[float]:
+    """The results of the runs of a configuration that were not chosen for them: as baseline, and in launches."""
+    wanted = identity_of(base)
+    return [
+        entry.best
+        for batch in trials.batches(store)
+        if batch.kind != planning.KIND
+        for entry in trials.trials(store, batch.name)
+        if entry.status == "complete"
+        and entry.best is not None
+        and usable(entry.best)
+        and identity(store, entry) == wanted
+    ]
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost
+from rounds import cost, dismissing, gain, supervisor
+from rounds.finding import Finding
+from rounds.foremost import foremost
 from rounds.horizon import Horizon, horizon
 from state import launches, trials
 from state.database import Store
@@ -36,9 +38,8 @@ class Standing:
 
 def standing(store: Store) -> Standing:
     """Where the project stands."""
-    listed = [batch for batch in trials.batches(store) if batch.kind != "baseline"]
-    batch = listed[-1] if listed else None
     everything = trials.trials(store)
+    batch = foremost(trials.batches(store), everything)
     entries = [entry for entry in everything if batch is not None and entry.batch == batch.name]
     if launches.best(store) is None:
         step: Step = "set-up"
@@ -57,7 +58,7 @@ def standing(store: Store) -> Standing:
         now=now,
         next=then,
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
-        seconds_left=_seconds_left(batch, entries, everything) if batch else None,
+        seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
         hours_spent=cost.hours_used(store, everything),
         hours_budget=store.project.settings.budget_hours or None,
         horizon=ahead,
@@ -70,19 +71,28 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     ended = sum(entry.status in trials.ENDED for entry in entries)
     if ended < len(entries):
         figures = {"name": batch.name, "ended": ended, "total": len(entries)}
+        if batch.wanted == "run" and not supervisor.alive(store.project):
+            now = say(
+                "{name} is to run, but no supervisor is at work: {ended} of {total} trials have ended.", **figures
+            )
+            return of, now, say("Run it on.")
         if batch.wanted == "run":
             after = say("Review it when it has ended.") if batch.kind == "round" else say("Decide when it has ended.")
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
-            return of, say("{name} is planned: {total} trials.", **figures), say("Run it.")
-        return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
+            return of, say("{name} is planned (trials: {total}).", **figures), say("Run it.")
+        if batch.wanted == "pause":
+            return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
+        now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)
+        if batch.kind != "round":
+            return of, now, say("Run it on.")
+        if batch.reviewed is None:
+            return "learn", now, say("Review what has ended, or run it on.")
+        return _of_reviewed(store, batch, entries)
     if batch.kind == "round":
         if batch.reviewed is None:
             return "learn", say("{name} has ended.", name=batch.name), say("Review it, before any conclusion.")
-        if batch.plan.get("check"):
-            return "goal", say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
-        then = say("Launch what is worth it, or choose the goal of the next round.")
-        return "launch", say("{name} has been reviewed.", name=batch.name), then
+        return _of_reviewed(store, batch, entries)
     decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
     if not decided or decided[-1].decision == "repeat":
         return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
@@ -90,6 +100,24 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         decided[-1].decision, say("{name} was rejected.", name=batch.name)
     )
     return "goal", now, say("Choose the goal of the next round.")
+
+
+def beaten(store: Store, name: str) -> bool:
+    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
+    found = [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
+    dismissed = dismissing.in_force(store, name, found)
+    return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
+
+
+def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
+    """After the review a launch, where there is anything that may be worth one."""
+    now, then = say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
+    if batch.plan.get("check") or not any(entry.status == "complete" for entry in entries):
+        return "goal", now, then
+    if beaten(store, batch.name):
+        now = say("{name} has been reviewed: no trial beats the best configuration.", name=batch.name)
+        return "goal", now, then
+    return "launch", now, say("Launch what is worth it, or choose the goal of the next round.")
 
 
 def _statuses(entries: Sequence[Trial]) -> list[str]:

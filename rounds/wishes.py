@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from presets.language import Message
-from rounds import supervisor
-from state import trials
+from presets.language import Message, say, stored
+from rounds import planning, queue, supervisor
+from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -64,6 +64,33 @@ def put_first(store: Store, names: Sequence[str]) -> Batch:
         raise Refusal("Nothing of {names} waits to be started.", names=list(names))
     trials.put_first(store, waiting)
     return _batch(store, names[0])
+
+
+def drop(store: Store, name: str, words: str = "") -> Batch:
+    """Throw a round away of which nothing was learnt; its plan stays in the journal, and it can be run by its name.
+
+    Refuses what is no round, what is at work, and what has results, which are evidence whatever they say.
+    """
+    batch, entries = trials.batch(store, name), trials.trials(store, name)
+    if batch.kind != planning.KIND:
+        raise Refusal("{name} is no round.", name=name)
+    if any(entry.status in trials.ENDED for entry in entries):
+        raise Refusal("{name} has results, and results are kept. To have no more of it: tunebook round stop", name=name)
+    if queue.under_way(batch, entries):
+        raise Refusal("{name} is at work. Stop it first: tunebook round stop", name=name)
+    decisions.decide(
+        store,
+        name,
+        question=stored(say("Drop {name}?", name=name)),
+        options=["keep", "drop"],
+        recommended="drop",
+        chosen="drop",
+        reason=stored(say("{words}", words=words.strip()) if words.strip() else say("Nothing was learnt from it.")),
+        evidence=[],
+        settings={},
+    )
+    trials.ask(store, name, "drop")
+    return trials.batch(store, name)
 
 
 def _unfinished(entry: Trial) -> None:

@@ -33,6 +33,21 @@ def curves(store: Store, name: str, metric: str) -> dict[str, list[tuple[int, fl
     return {id: found for id in ids if (found := curve(store, id, metric))}
 
 
+def names(store: Store, name: str) -> set[str]:
+    """The metrics that any trial of a batch has recorded."""
+    ids = [row["id"] for row in store.rows("SELECT id FROM trials WHERE batch = ? ORDER BY number", name)]
+    # Along the key of the table, from one name to the next: there are many steps of each.
+    found: set[str] = set()
+    for id in ids:
+        last = ""
+        while rows := store.rows(
+            "SELECT name FROM metrics WHERE trial = ? AND name > ? ORDER BY name LIMIT 1", id, last
+        ):
+            last = rows[0]["name"]
+            found.add(last)
+    return found
+
+
 def index_metrics(store: Store, ids: Iterable[str]) -> int:
     """Read what the trials appended to their `metrics.jsonl` since the last time; returns the number of lines read."""
     count = 0

@@ -32,7 +32,7 @@ class NewTrial:
 
 @dataclass(frozen=True)
 class Batch:
-    """`configuration`: hash of what the trials override. `wanted`: "" (planned), "run", "pause" or "stop"."""
+    """`configuration`: hash of what the trials override. `wanted`: "" (planned), "run", "pause", "stop" or "drop"."""
 
     name: str
     at: str
@@ -113,7 +113,7 @@ def add_trials(store: Store, name: str, trials: Sequence[NewTrial]) -> None:
 
 
 def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> None:
-    """Wish that a batch runs, pauses or stops, or that one trial stops or is tried again ("retry")."""
+    """Wish that a batch runs, pauses, stops or is dropped, or that one trial stops or is tried again ("retry")."""
     store.record("request", target=target, wanted=wanted, slots=slots)
 
 
@@ -128,9 +128,11 @@ def review(store: Store, name: str, findings: Sequence[Mapping[str, Any]]) -> No
 
 
 def batches(store: Store, kind: str | None = None) -> list[Batch]:
-    """The batches, oldest first; by the journal, since a clock may jump."""
-    where, parameters = ("WHERE kind = ?", [kind]) if kind else ("", [])
-    return [_batch(row) for row in store.rows(f"SELECT * FROM batches {where} ORDER BY rowid", *parameters)]
+    """The batches, oldest first; by the journal, since a clock may jump. Without those that were dropped, which `batch`
+    knows all the same."""
+    where, parameters = ("AND kind = ?", [kind]) if kind else ("", [])
+    query = f"SELECT * FROM batches WHERE wanted <> 'drop' {where} ORDER BY rowid"
+    return [_batch(row) for row in store.rows(query, *parameters)]
 
 
 def batch(store: Store, name: str) -> Batch:

@@ -60,6 +60,12 @@ def test_the_glossary_has_each_word_once_in_both_languages(spoken: str) -> None:
         assert any("\u4e00" <= letter <= "\u9fff" for letter in entry.meaning) == (spoken == "zh_CN")
 
 
+def test_without_a_step_the_command_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    answered(["explain"])
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()[2:]] == list(STEPS)
+
+
 def test_the_command_says_as_much_as_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     answered(["explain", "optimizer", "--depth", "line"])
     line = capsys.readouterr().out

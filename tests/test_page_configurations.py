@@ -61,7 +61,7 @@ async def test_the_marked_one_is_set_against_the_best_or_another(tmp_path: Path,
             await wait_for_text(pilot, "baseline-1   launch-1")
             assert "optimizer.learning_rate         0.1  0.0776142" in shown(app)
             (line,) = (line for line in lines(app) if "the best once" in line)
-            assert "compared with" in line
+            assert "reference" in line
             await pilot.press("j", "j")
             await wait_for_text(pilot, "One run, the best of several")
             await pilot.press("enter")
@@ -91,7 +91,7 @@ def test_the_command_lists_them_and_says_in_what_two_differ(tmp_path: Path, caps
 
     listed = said().splitlines()
     assert listed[2].startswith("launch-1")
-    assert listed[2].endswith("compared with")
+    assert listed[2].endswith("reference")
     assert [line.split()[0] for line in listed[2:]] == ["launch-1", "round-2-002", "round-1-001", "baseline-1"]
     assert "optimizer.learning_rate  0.0776142" in said("baseline-1")
     assert "One run, the best of several" in said("round-1-001")

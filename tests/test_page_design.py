@@ -388,3 +388,16 @@ def test_a_goal_keeps_as_many_questions_as_it_can_have(store: Store, values: dic
 def named(wished: Draft, store: Store, name: str) -> draft.Tunable:
     """The hyperparameter of this name in the plan of a draft."""
     return next(entry for entry in draft.tunables(wished.plan(store)) if entry.name == name)
+
+
+async def test_what_was_wrong_with_an_answer_is_taken_back_with_the_next_one(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "n")
+        await write(pilot, "banana")
+        await wait_for_text(pilot, "'banana'")
+        await write(pilot, "9")
+        await wait_for(pilot, lambda: "9 trials" in shown(page.app))
+        assert "banana" not in shown(page.app)

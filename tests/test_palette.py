@@ -44,6 +44,16 @@ async def test_an_action_of_the_page_is_found_by_its_words_and_done_there(projec
         assert isinstance(app.screen, RoundPage)
 
 
+async def test_an_action_that_no_hint_names_is_found_too(project: Project) -> None:
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        app.open("design")
+        await wait_for_text(pilot, "Goal:")
+        await pilot.press("colon", *"number of")
+        await wait_for_text(pilot, "type the number of trials")
+
+
 async def test_a_place_is_gone_to_from_anywhere_and_escape_leads_back(project: Project) -> None:
     app = Tunebook(project.root)
     async with app.run_test(size=NARROW) as pilot:
@@ -52,7 +62,7 @@ async def test_a_place_is_gone_to_from_anywhere_and_escape_leads_back(project: P
         await wait_for(pilot, lambda: isinstance(app.screen, DecisionsPage))
         await pilot.press("escape")
         await wait_for_text(pilot, "Plan a round")
-        await pilot.press("colon", *"nonsense", "enter")
+        await pilot.press("colon", *"nonsense")
         await wait_for_text(pilot, "Nothing here is called that.")
         assert isinstance(app.screen, Palette)
         await pilot.press("escape")

@@ -364,3 +364,18 @@ def test_a_rounded_scale_holds_its_data_and_has_at_most_the_ticks_asked_for(
     shown = ticks(scale, most)
     assert len(shown) <= most
     assert all(-1e-6 <= scale.position(tick.value) <= 1 + 1e-6 for tick in shown)
+
+
+def test_letters_stand_in_the_order_of_their_values() -> None:
+    """Also where all lines end in one row, and whichever was drawn first."""
+    for values in ((0.8889, 0.7889), (0.7889, 0.8889)):
+        series = [Series(f"{n}", f"{n}", [0.0, 1.0], [0.0, value]) for n, value in enumerate(values)]
+        rows = ["".join(text for text, _ in row) for row in draw(series, Axes(), 40, 8, ascii_only=True)]
+        place = {letter: next(n for n, row in enumerate(rows[1:6]) if row.rstrip().endswith(letter)) for letter in "AB"}
+        assert (place["A"] < place["B"]) == (values[0] > values[1]), rows
+
+
+def test_letters_of_the_lines_that_the_legend_names_come_before_the_others() -> None:
+    series = [Series(f"{n}", "best" if n == 11 else "", [0.0, 1.0], [0.0, 1 + n / 1000]) for n in range(12)]
+    rows = ["".join(text for text, _ in row) for row in draw(series, Axes(), 40, 8)]
+    assert any(row.rstrip().endswith("L") for row in rows[1:6]), rows

@@ -321,6 +321,10 @@ def test_the_json_has_all_trials_with_their_curves_and_is_standard(store: Store)
 
 
 def test_a_file_that_exists_is_kept_and_a_name_without_a_format_is_refused(store: Store, tmp_path: Path) -> None:
+    # A folder that a mistyped path would make somewhere is not made.
+    with pytest.raises(Refusal, match="there is no such folder"):
+        writing.write(store, tmp_path / "new" / "r.md")
+    (tmp_path / "new").mkdir()
     written = writing.write(store, tmp_path / "new" / "r.md")
     assert written.read_text().startswith("# ")
     with pytest.raises(Refusal, match="exists already"):

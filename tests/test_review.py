@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets.language import Message
-from rounds import boundary, infeasible, isolation, points
+from rounds import boundary, gain, infeasible, isolation, points
 from rounds.finding import Finding
 from rounds.halton import point
+from rounds.plan import PlannedTrial
 from rounds.record import TrialRecord, cost, ranked
 from rounds.review import review
 from rounds.space import Domain
@@ -334,6 +336,57 @@ def test_the_better_of_two_settings_is_found_with_its_trial() -> None:
     assert "dropout=0.5" in noisy.message.text()
 
 
+@pytest.mark.parametrize("trials", [12, 20, 40])
+def test_two_values_that_do_equally_well_are_seldom_told_apart_by_what_else_was_varied(trials: int) -> None:
+    """Each has its best learning rate at another place, and one a narrower range of good ones."""
+    apart = better = 0
+    for seed in range(60):
+        noise = random.Random(seed)
+        planned = searched(
+            trials,
+            seed,
+            goal="improve",
+            scientific={"regularization.dropout": Domain("list", choices=(0.0, 0.5))},
+            base={**BASE, "regularization.dropout": 0.0},
+        )
+
+        def score(trial: PlannedTrial, worse: float, noise: random.Random = noise) -> float:
+            narrow = trial.study == "dropout=0.5"
+            place, width = (0.35, 3.0) if narrow else (0.65, 1.0)
+            off = width * (trial.u[RATE_NAME] - place) ** 2 + 0.5 * (trial.u["adamw.weight_decay"] - 0.4) ** 2
+            return 0.1 + off + worse * narrow + noise.gauss(0, 0.002)
+
+        for worse in (0.0, 0.4):
+            records = [record(trial, n, score(trial, worse)) for n, trial in enumerate(planned.trials, 1)]
+            (finding,) = isolation.check(planned, records, "min", noise=0.002)
+            if worse:
+                better += finding.verdict == "pass" and finding.figures["winner"] == "dropout=0.0"
+            else:
+                apart += finding.verdict == "pass"
+    # 5 % of 60, and 1 % of runs above.
+    assert apart <= 7
+    assert better >= 50
+
+
+def test_a_bucket_of_four_trials_is_not_better_for_the_one_that_was_tuned_best() -> None:
+    """The best lies beyond the bucket that wins."""
+    planned = searched(
+        12,
+        goal="understand",
+        scientific={"regularization.dropout": Domain("float", 0.0, 0.5)},
+        base={**BASE, "regularization.dropout": 0.0},
+    )
+
+    def score(u: Mapping[str, float]) -> float:
+        return 0.1 + (u["regularization.dropout"] * 0.5 - 0.2) ** 2 + 0.5 * (u[RATE_NAME] - 0.5) ** 2
+
+    (finding,) = isolation.check(planned, results(planned, score), "min", noise=1e-4)
+    assert finding.verdict == "cannot tell"
+    assert finding.figures["unclear"]
+    assert finding.action is not None
+    assert (finding.action.code, finding.action.payload["trials"]) == ("more_trials", 12)
+
+
 def test_a_range_is_isolated_in_buckets_over_its_own_scale() -> None:
     planned = searched(40, goal="understand", scientific={"optimizer.learning_rate": RATE})
     records = results(planned, bowl(learning_rate=0.75, weight_decay=0.5))
@@ -456,3 +509,29 @@ def test_an_unknown_direction_is_refused() -> None:
     planned = searched(20)
     with pytest.raises(ValueError, match="'min' or 'max'"):
         review(planned, results(planned, bowl(learning_rate=0.5)), "down")  # pyright: ignore[reportArgumentType]  the point
+
+
+# Whether anything beats what the round started from (G16).
+
+
+def test_the_best_of_many_that_are_no_better_is_seldom_called_a_gain() -> None:
+    gained = 0
+    for seed in range(300):
+        noise = random.Random(seed)
+        planned = searched(20)
+        records = [record(trial, n, noise.gauss(1, 0.1)) for n, trial in enumerate(planned.trials, 1)]
+        before = [noise.gauss(1, 0.1) for _ in range(1 + seed % 3)]
+        (finding,) = gain.check(records, "min", before, 0.1)
+        gained += finding.verdict == "pass"
+    # 5 % of 300, and 1 % of runs above.
+    assert gained <= 24
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_a_gain_is_told_from_none(direction: Any) -> None:
+    sign = 1 if direction == "min" else -1
+    records = [record(trial, n, sign * (0.5 + n / 100)) for n, trial in enumerate(searched(20).trials, 1)]
+    verdicts = [gain.check(records, direction, [sign * base], 0.02)[0].verdict for base in (0.4, 0.51, 0.55, 0.8)]
+    assert verdicts == ["warn", "warn", "cannot tell", "pass"]
+    assert gain.check(records, direction, [sign * 0.8])[0].verdict == "cannot tell"
+    assert gain.check(records, direction, []) == gain.check([], direction, [0.5]) == []

@@ -7,18 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, planning, reviewing
+from rounds import dismissing, launching, next_step, planning, reviewing
+from rounds.foremost import to_run
+from rounds.next_step import Design
 from rounds.standing import Standing, standing
 from state import project, trials
 from state.database import Store
+from state.errors import Refusal
 from state.store import open_store
-from tests import small_project
+from tests import small_project, watched_round
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = small_project.project(tmp_path / "p", tmp_path / "data")
-    with open_store(project.change(made, budget_hours=2.0)) as opened:
+    with open_store(project.change(made, budget_hours=2.0)) as opened, watched_round.supervised(made):
         yield opened
 
 
@@ -33,7 +36,7 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     assert told(store) == ("goal", None, "The baseline stands.", "Choose the goal of the first round.")
 
     planning.save(store, planning.propose(store, trials=2))
-    assert told(store) == ("run", "round-1", "round-1 is planned: 2 trials.", "Run it.")
+    assert told(store) == ("run", "round-1", "round-1 is planned (trials: 2).", "Run it.")
     trials.ask(store, "round-1", "run")
     assert told(store)[2:] == ("round-1 is at work: 0 of 2 trials have ended.", "Review it when it has ended.")
     trials.ask(store, "round-1", "pause")
@@ -82,3 +85,86 @@ def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_pa
     assert standing(store).seconds_left == pytest.approx(120)
     trials.ask(store, "round-1", "pause")
     assert standing(store).seconds_left is None
+
+
+def test_a_round_at_work_goes_before_a_newer_one_that_is_only_planned(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    planning.save(store, planning.propose(store, trials=3))
+    assert told(store)[2] == "round-1 is at work: 0 of 2 trials have ended."
+    trials.ask(store, "round-1", "pause")
+    assert told(store)[2:] == ("round-2 is planned (trials: 3).", "Run it.")
+
+
+def test_a_stopped_round_is_nobodys_concern_unless_a_trial_of_it_has_ended(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    trials.ask(store, "round-1", "stop")
+    assert told(store) == ("goal", None, "The baseline stands.", "Choose the goal of the first round.")
+    small_project.end(store, "round-1-001", 0.5)
+    assert told(store) == (
+        "learn",
+        "round-1",
+        "round-1 was stopped: 1 of 2 trials have ended.",
+        "Review what has ended, or run it on.",
+    )
+    reviewing.review_batch(store, "round-1")
+    assert told(store)[::3] == ("launch", "Launch what is worth it, or choose the goal of the next round.")
+
+
+def test_a_round_that_beats_nothing_is_followed_by_another_and_not_by_a_launch(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.2)
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    for entry in trials.trials(store, "round-1"):
+        small_project.end(store, entry.id, 0.3)
+    found = {finding.check: finding for finding in reviewing.review_batch(store, "round-1")}["gain"]
+    assert found.verdict == "warn"
+    assert (found.figures["best"], found.figures["base"], found.figures["runs"]) == (0.3, 0.2, 1)
+    assert told(store) == (
+        "goal",
+        "round-1",
+        "round-1 has been reviewed: no trial beats the best configuration.",
+        "Choose the goal of the next round.",
+    )
+    # What is done about it: the same question in narrower ranges around the best configuration.
+    step = next_step.next_step(store, "round-1", found)
+    assert isinstance(step, Design)
+    before, after = planning.plan_of(store, "round-1"), step.plan(store)
+    narrowed = {dimension.name: dimension for dimension in after.studies[0].dimensions}
+    for old in before.studies[0].dimensions:
+        new = narrowed[old.name]
+        low, high = (old.domain.position(end) for end in (new.domain.low, new.domain.high))
+        assert high - low == pytest.approx(1 / 3, abs=0.02)
+        assert new.domain.contains(before.base[old.key])
+    dismissing.dismiss(store, "round-1", "gain", "the baseline was lucky")
+    assert told(store)[0] == "launch"
+
+
+def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path) -> None:
+    made = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(made) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        planning.save(opened, planning.propose(opened, trials=2), wanted="run")
+        trials.mark_running(opened, "round-1-001", restart=False)
+        small_project.end(opened, "round-1-002", 0.5)
+        words = "round-1 is to run, but no supervisor is at work: 1 of 2 trials have ended."
+        assert told(opened)[2:] == (words, "Run it on.")
+        assert standing(opened).seconds_left is None
+
+
+def test_what_is_run_without_a_name_is_the_newest_round_that_was_not_stopped(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="There is no round yet"):
+        to_run(store)
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    for wanted in ("", "run", ""):
+        planning.save(store, planning.propose(store, trials=2), wanted=wanted)
+    trials.ask(store, "round-2", "stop")
+    assert to_run(store).name == "round-3"
+    trials.ask(store, "round-3", "pause")
+    assert to_run(store).name == "round-3"
+    trials.ask(store, "round-3", "stop")
+    assert to_run(store).name == "round-1"
+    trials.ask(store, "round-1", "stop")
+    with pytest.raises(Refusal, match="tunebook round run round-3"):
+        to_run(store)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from state import files, trials
+from state import decisions, files, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project, watched_round
@@ -90,3 +90,59 @@ def test_doctor_removes_what_a_crash_left_once_nobody_is_at_work(
         assert tunebook(opened, capsys, "doctor", "--repair")[1]["repaired"] == ["leftovers"]
     assert not any(path.exists() for path in torn)
     assert kept.exists()
+
+
+def said(store: Store, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command says to a person."""
+    assert run([*words, "--project", str(store.project.root)], Session()) == 0
+    return capsys.readouterr().out
+
+
+def test_a_wish_is_answered_with_what_comes_of_it(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "It is pausing: what runs goes to its end" in said(store, capsys, "round", "pause")
+    assert "It is stopping: what runs saves itself." in said(store, capsys, "round", "stop")
+    trials.mark_queued(store, "round-1-003")
+    assert "It is stopped. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
+    trials.ask(store, "round-1", "pause")
+    assert "It is paused. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
+
+
+def test_a_round_that_taught_nothing_is_dropped_and_one_with_results_kept(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_project.batch(store, small_project.settings(Path("data")), [{}] * 2, wanted="")
+    code, answer = tunebook(store, capsys, "round", "drop", "1")
+    assert (code, answer["error"][:19]) == (2, "round-1 has results")
+    assert "It was dropped." in said(store, capsys, "round", "drop", "2", "--reason", "planned in error")
+    assert [batch.name for batch in trials.batches(store)] == ["round-1"]
+    found = decisions.decision(store, "round-2")
+    assert found is not None
+    assert (found.chosen, found.reason["values"]["words"]) == ("drop", "planned in error")
+    # Nothing is lost: its number is not given again, a rebuilt store knows of it, and it can be run after all.
+    assert small_project.batch(store, small_project.settings(Path("data"))).name == "round-3"
+    store.project.store_path.unlink()
+    with open_store(store.project) as again:
+        assert trials.batch(again, "round-2").wanted == "drop"
+        trials.ask(again, "round-2", "run")
+        assert [batch.name for batch in trials.batches(again)] == ["round-1", "round-2", "round-3"]
+
+
+def test_a_round_at_work_is_not_dropped(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    small_project.batch(store, small_project.settings(Path("data")), [{}] * 2)
+    code, answer = tunebook(store, capsys, "round", "drop", "2")
+    assert (code, answer["error"]) == (2, "round-2 is at work. Stop it first: tunebook round stop")
+    assert tunebook(store, capsys, "round", "drop", "launch-7")[0] == 2
+
+
+def test_doctor_starts_the_supervisor_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    small_project.digits(tmp_path / "data", 40)
+    with open_store(project) as store:
+        small_project.batch(store, small_project.settings(tmp_path / "data"))
+        code, answer = tunebook(store, capsys, "doctor")
+        checks = {check["name"]: check for check in answer["checks"]}
+        assert (code, checks["supervisor"]["verdict"], checks["supervisor"]["repair"]) == (0, "warn", True)
+        assert "supervisor" in tunebook(store, capsys, "doctor", "--repair")[1]["repaired"]
+        small_project.wait_for(
+            lambda: trials.trial(store, "round-1-001").status in trials.ENDED, "the trial was not run"
+        )

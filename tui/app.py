@@ -251,6 +251,9 @@ class Tunebook(App[None]):
         node = default_namespace
         if isinstance(node, Widget) and not (node.is_attached and isinstance(node.screen, Page) and node.screen.ready):
             return False
+        if isinstance(self.screen, Page):
+            # A line to type in keeps the keys that are bound in it from the page, which would take back what it said.
+            self.screen.say("")
         return await super().run_action(action, default_namespace, namespaces)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

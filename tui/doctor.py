@@ -15,14 +15,14 @@ from typing import Any, Literal
 import psutil
 
 from presets.language import Message, _, error_text, say
-from rounds import logout, sharing, slots, supervisor, sweep
+from rounds import logout, queue, sharing, slots, supervisor, sweep
 from state import gpus, launches, pipeline, repair, trials
 from state.database import Store
 from state.errors import Refusal
 from state.machine import cores, memory_limit
 from state.project import Project, open_project
 from state.store import open_store
-from tui.watch import under_way
+from tui.watch import come_up
 from wizard.quantity import memory
 
 PACKAGES = (
@@ -176,20 +176,18 @@ def checks(root: Path) -> Iterator[Check]:
         return
     try:
         with open_store(project) as store:
-            yield Check("store", "ok", say("opens; {n} trials", n=len(trials.trials(store))))
+            yield Check("store", "ok", say("opens; trials: {n}", n=len(trials.trials(store))))
             yield _checkpoints(store)
             yield from _sharing(store)
-            batches = trials.batches(store)
-            yield from _supervisor(
-                project, [batch.name for batch in batches if under_way(batch, trials.trials(store, batch.name))]
-            )
+            yield from _supervisor(project, _under_way(store))
     except Refusal as refusal:
         yield _failed("store", refusal)
 
 
 def mend(root: Path) -> list[str]:
     """Repair what can be repaired and return the names of the checks that were mended: a damaged store is built again,
-    what crashes left is removed, and so are checkpoints that nobody will need (`rounds.sweep`).
+    what crashes left is removed, and so are checkpoints that nobody will need (`rounds.sweep`); where trials are to
+    run, a supervisor is started.
 
     Refuses to rebuild the store while the supervisor uses it.
     """
@@ -206,6 +204,9 @@ def mend(root: Path) -> list[str]:
     with open_store(project) as store:
         if sweep.sweep(store):
             mended.append("checkpoints")
+        wanted = _under_way(store)
+    if wanted and not supervisor.alive(project) and supervisor.ensure(project) and come_up(project):
+        mended.append("supervisor")
     return mended
 
 
@@ -310,11 +311,19 @@ def _sharing(store: Store) -> Iterator[Check]:
         yield Check("GPU", "ok", offer)
 
 
+def _under_way(store: Store) -> list[str]:
+    """The batches of which trials run, or are to."""
+    entries = trials.trials(store)
+    return [batch.name for batch in trials.batches(store) if queue.under_way(batch, entries)]
+
+
 def _supervisor(project: Project, wanted: list[str]) -> Iterator[Check]:
     if supervisor.alive(project):
         yield Check("supervisor", "ok", say("at work"))
     elif wanted:
-        message = say("{names} should run, but no supervisor does it. Start one: tunebook round run", names=wanted)
-        yield Check("supervisor", "warn", message)
+        message = say(
+            "{names} should run, but no supervisor does it. Start one: tunebook doctor --repair", names=wanted
+        )
+        yield Check("supervisor", "warn", message, repair=True)
     else:
         yield Check("supervisor", "ok", say("not needed now"))

@@ -44,6 +44,11 @@ NAMES: dict[Goal, Message] = {
 }
 
 
+def goal_name(goal: str) -> str:
+    """The goal of a batch in the language of the moment; of what is no round, as it is."""
+    return next((name.text() for known, name in NAMES.items() if known == goal), goal)
+
+
 # Chosen where the goals are, but no goal: its points are listed.
 WARM_START = "warm-start"
 WARM_START_NAME = say("warm start")

@@ -12,7 +12,7 @@ from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
-from state.trials import Batch, Trial
+from state.trials import Trial
 from tui.say import figure
 from tui.session import Session, goes_on
 
@@ -33,6 +33,7 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
     batch = trials.batch(store, name)
     listed = trials.trials(store, name)
     known = {entry.id for entry in listed if entry.status in trials.ENDED}
+    several = len({entry.study for entry in listed}) > 1
     command = f"tunebook round status {name}" if batch.kind == "round" else "tunebook status"
     with goes_on(say("{name} goes on in the background. See: {command}", name=name, command=command)):
         # First of all, so that the words about the background are true from the beginning.
@@ -43,7 +44,7 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
             )
         )
         for place, entry in enumerate(_ending(store, name, known), len(known) + 1):
-            session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric)}")
+            session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric, several)}")
     return trials.trials(store, name)
 
 
@@ -66,7 +67,7 @@ def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
                 seen.add(entry.id)
                 starts = 0
                 yield entry
-        if not under_way(trials.batch(store, name), listed):
+        if not queue.under_way(trials.batch(store, name), listed):
             return
         if not supervisor.alive(store.project) and time.monotonic() >= due:
             if starts == MOST_STARTS:
@@ -77,15 +78,12 @@ def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
         time.sleep(POLL_SECONDS)
 
 
-def under_way(batch: Batch, listed: list[Trial]) -> bool:
-    """Whether any trial of the batch runs or is to be started."""
-    return any(entry.status == "running" for entry in listed) or bool(queue.waiting(batch, listed))
-
-
-def trial_line(entry: Trial, metric: str) -> str:
-    """A trial in one line: its end, its best value and where it was, and the values that were tried in it."""
+def trial_line(entry: Trial, metric: str, several: bool) -> str:
+    """A trial in one line: its end, its best value and where it was, and the values that were tried in it; of `several`
+    studies its own, which says what is compared."""
     # A re-run tries nothing new: its study says which side of a launch it is on.
-    values = "  ".join(f"{name}={figure(value)}" for name, value in entry.settings.items()) or entry.study
+    tried = [f"{name}={figure(value)}" for name, value in entry.settings.items()]
+    values = "  ".join([entry.study, *tried] if several or not tried else tried)
     if entry.status == "complete" and entry.best is not None:
         result = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
         parts = (result, values, told(entry.message, entry.said).text())

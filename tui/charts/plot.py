@@ -182,9 +182,10 @@ def _draw_series(canvas: Canvas, series: Sequence[Series], names: Mapping[str, I
         style = "faint" if one.id in back else name.style
         end = canvas.line(one.x, one.y, name.letter, style)
         if end is not None:
-            ends.append((*end, (name.letter, style)))
-    # Letters that matter have the first choice of a free place.
-    _draw_letters(canvas, sorted(ends, key=lambda end: end[2][1] == "faint"))
+            value = next(y for y in reversed(one.y) if admits(y, log=canvas.y.log))
+            ends.append((one.id in back, not one.label, End(*end, value, (name.letter, style))))
+    # Letters that matter have the first choice of a free place: of what is compared, then of what the legend names.
+    _draw_letters(canvas, [end for *_order, end in sorted(ends, key=lambda end: end[:2])])
     on_axis: dict[int, Span] = {}
     for mark in SHAPES:
         for one in series:
@@ -194,15 +195,31 @@ def _draw_series(canvas: Canvas, series: Sequence[Series], names: Mapping[str, I
     return on_axis
 
 
-def _draw_letters(canvas: Canvas, ends: Sequence[tuple[int, int, Span]]) -> None:
-    """Each line's letter after its end; above or below where another letter is."""
-    taken: set[tuple[int, int]] = set()
-    for end, row, letter in ends:
-        column = min(end + 1, canvas.columns - 1)
-        free = [place for place in (row, row - 1, row + 1) if 0 <= place < canvas.rows and (column, place) not in taken]
-        if free:
-            taken.add((column, free[0]))
-            canvas.put(column, free[0], letter)
+@dataclass(frozen=True)
+class End:
+    """Where a line ends: the cell, the value, and the letter that is to stand behind it."""
+
+    column: int
+    row: int
+    value: float
+    letter: Span
+
+
+def _draw_letters(canvas: Canvas, ends: Sequence[End]) -> None:
+    """Each line's letter after its end; above or below where another letter is, in the order of their values."""
+    taken: dict[tuple[int, int], float] = {}
+    for end in ends:
+        column = min(end.column + 1, canvas.columns - 1)
+        for row in (end.row, end.row - 1, end.row + 1):
+            beside = [(other, value) for (at, other), value in taken.items() if at == column]
+            in_order = all(
+                other != row and (value >= end.value or row < other) and (value <= end.value or row > other)
+                for other, value in beside
+            )
+            if 0 <= row < canvas.rows and in_order:
+                taken[column, row] = end.value
+                canvas.put(column, row, end.letter)
+                break
 
 
 def _draw_points(canvas: Canvas, series: Series, mark: Mark, cell: Span) -> dict[int, Span]:

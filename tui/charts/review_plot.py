@@ -39,7 +39,11 @@ def plot(
         return _curves(records, direction, TRAINING_LOSS, log_y=True)
     if finding.check in OF_CURVES:
         return _curves(records, direction, metric)
-    names = [dimension.name for study in plan.studies for dimension in study.dimensions]
+    of = finding.figures.get("study")
+    studies = [study for study in plan.studies if study.name == of] or plan.studies
+    if of in {study.name for study in studies}:
+        records = [record for record in records if record.study == of]
+    names = [dimension.name for study in studies for dimension in study.dimensions]
     named = finding.figures.get("dimension") or (finding.action.payload.get("name") if finding.action else None)
     name = named if named in names else names[0] if names else None
     return _axis(plan, records, name, direction, metric) if name else ([], _axes("", metric))
@@ -78,7 +82,8 @@ def _flattened(costs: Sequence[float]) -> bool:
 
 
 def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Series], Axes]:
-    names = {"mean": _("best of n, on average"), "likely": _("19 of 20 are better"), "lucky": _("1 of 20 is better")}
+    # In short words: with the titles they are to fit on 80 columns.
+    names = {"mean": _("mean of best"), "likely": _("19 of 20 better"), "lucky": _("1 of 20 better")}
     series = [
         Series(
             part,

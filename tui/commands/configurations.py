@@ -53,7 +53,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
                 one.what.text(),
                 say.figure(one.value),
                 one.counted,
-                _("compared with") if one is other else str(len(apart[one.name])),
+                _("reference") if one is other else str(len(apart[one.name])),
             ]
             for one in shown
         ]

@@ -18,7 +18,11 @@ from tui.terminal import fit
 @click.command(
     help=_("Say what this machine offers for training, and what is wrong with the project, if there is one.")
 )
-@click.option("--repair", is_flag=True, help=_("mend the store, remove what crashes left and superfluous checkpoints"))
+@click.option(
+    "--repair",
+    is_flag=True,
+    help=_("mend the store, remove what crashes left and superfluous checkpoints, start a supervisor that is missing"),
+)
 @answering
 @click.pass_obj
 def doctor(session: Session, repair: bool) -> None:

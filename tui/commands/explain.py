@@ -16,17 +16,21 @@ STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size",
 @click.command(
     help=_(
         "Why the step STEP of the set-up is asked, at three depths: one line, a paragraph, or the evidence with its "
-        "sources."
-    )
+        "sources. Without STEP, which steps there are: {steps}."
+    ).format(steps=", ".join(STEPS))
 )
-@click.argument("step", metavar="STEP", type=click.Choice(STEPS))
+@click.argument("step", metavar="[STEP]", type=click.Choice(STEPS), required=False)
 @click.option("--depth", type=click.Choice(DEPTHS), default="paragraph", help=_("how much to say"))
 @answering
 @click.pass_obj
-def explain(session: Session, step: str, depth: str) -> None:
+def explain(session: Session, step: str | None, depth: str) -> None:
     from presets.advice import advice
-    from wizard.flow import ROWS
+    from wizard.flow import ROWS, title
 
+    if step is None:
+        session.table([_("step"), ""], [[one, title(one).text()] for one in STEPS])
+        session.answer(list(STEPS))
+        return
     texts = [advice(row) for row in ROWS[step]]
     for text in texts:
         session.text(f"{text.title} ({text.id})")

@@ -49,6 +49,7 @@ def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
     from rounds import standing as rounds_standing
     from state import launches, trials
+    from tui import draft
     from wizard import flow
     from wizard.quantity import duration
 
@@ -75,7 +76,12 @@ def show_status(session: Session) -> None:
         session.table(
             [_("batch"), _("goal"), _("trials"), f"{_('best')} {metric}"],
             [
-                [batch.name, batch.goal, str(results[batch.name][0]), say.figure(results[batch.name][1])]
+                [
+                    batch.name,
+                    draft.goal_name(batch.goal),
+                    str(results[batch.name][0]),
+                    say.figure(results[batch.name][1]),
+                ]
                 for batch in batches
             ],
             right=(2, 3),

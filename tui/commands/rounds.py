@@ -6,8 +6,21 @@ from collections import Counter
 
 import click
 
-from presets.language import _, told
-from rounds import dismissing, final, instability, logout, next_step, planning, reviewing, supervisor, wishes
+from presets.language import _, sentences, told
+from rounds import (
+    dismissing,
+    final,
+    instability,
+    logout,
+    next_step,
+    planning,
+    queue,
+    reviewing,
+    standing,
+    supervisor,
+    wishes,
+)
+from rounds.foremost import to_run
 from rounds.horizon import FINAL
 from state import trials
 from state.database import Store
@@ -18,7 +31,7 @@ from tui.commands.plan import SLOTS, plan
 from tui.findings import finding_document, show_findings
 from tui.say import figure
 from tui.session import Session, answering
-from tui.watch import come_up, status_word, trial_document, under_way, watch
+from tui.watch import come_up, status_word, trial_document, watch
 
 
 class InOrder(click.Group):
@@ -51,7 +64,7 @@ round_group.add_command(plan)
 @click.pass_obj
 def run(session: Session, name: str | None, slots: int | None, wait: bool) -> None:
     with session.store() as store:
-        batch = _named(store, name) if name else _next(store)
+        batch = _named(store, name) if name else to_run(store)
         if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
             raise Refusal(
                 "{name} has ended. Review it (tunebook round review) or add trials to it (tunebook round extend).",
@@ -127,6 +140,22 @@ def pause(session: Session, name: str | None) -> None:
         _tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
+@round_group.command(
+    help=_(
+        "Throw a round away of which no trial has ended. That is recorded as a decision; `tunebook round run NAME` "
+        "takes it back."
+    )
+)
+@click.argument("name")
+@click.option("--reason", default="", metavar="TEXT", help=_("why; it is kept"))
+@answering
+@click.pass_obj
+def drop(session: Session, name: str, reason: str) -> None:
+    with session.store() as store:
+        batch = wishes.drop(store, _named(store, name).name, reason)
+        _tell(session, store, batch, trials.trials(store, batch.name))
+
+
 @round_group.command(help=_("Try trials again that were infeasible, failed or stopped; a stopped one goes on."))
 @click.argument("names", metavar="TRIAL...", nargs=-1, required=True)
 @answering
@@ -191,8 +220,9 @@ def review(
         if act:
             step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
             done = acting.by_command(session, store, step)
+        after = _after_review(store, batch)
     if done is None:
-        session.text(_("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name))
+        session.text(after)
     elif "round" in done:
         session.text(_("Next: tunebook round run {name}").format(name=done["round"]))
     documents = [finding_document(finding, held.get(finding.key)) for finding in findings]
@@ -228,8 +258,6 @@ def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
             if left <= 0 or any(entry.status not in trials.ENDED for entry in listed):
                 break
             final.extend(store, batch.name, min(lot, left))
-        if not wait:
-            session.text(_("Next: tunebook round run {name}").format(name=batch.name))
         _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
 
 
@@ -242,7 +270,6 @@ def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
 def check(session: Session, trial: str | None) -> None:
     with session.store() as store:
         batch = instability.start(store, trial or instability.candidate(store), wanted="")
-        session.text(_("Next: tunebook round run {name}").format(name=batch.name))
         _tell(session, store, batch, trials.trials(store, batch.name))
 
 
@@ -252,18 +279,13 @@ def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, 
     counts = Counter(entry.status for entry in listed)
     states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items())
     session.text(f"{batch.name}: {states}")
-    running = under_way(batch, listed)
+    running = queue.under_way(batch, listed)
     ends = running and logout.fate() == "ends"
     if ends:
         session.progress(
             _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
         )
-    if running and at_work:
-        session.text(
-            _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
-        )
-    elif running:
-        session.text(_("No supervisor is at work. Go on: tunebook round run {name}").format(name=batch.name))
+    session.text(_state(batch, listed, at_work=at_work))
     session.answer(
         {
             "round": batch.name,
@@ -277,6 +299,44 @@ def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, 
             "trials": [trial_document(entry) for entry in listed],
         }
     )
+
+
+def _state(batch: Batch, listed: list[Trial], *, at_work: bool) -> str:
+    """What a round does now, and what goes on with it."""
+    running = any(entry.status == "running" for entry in listed)
+    go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
+    if all(entry.status in trials.ENDED for entry in listed):
+        return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
+    if running and not at_work:
+        return sentences(_("No supervisor is at work."), go_on)
+    match batch.wanted:
+        case "run" if at_work:
+            return _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
+        case "run":
+            return sentences(_("No supervisor is at work."), go_on)
+        case "pause" if running:
+            return sentences(_("It is pausing: what runs goes to its end, and nothing more is started."), go_on)
+        case "pause":
+            return sentences(_("It is paused."), go_on)
+        case "stop" if running:
+            return sentences(_("It is stopping: what runs saves itself."), go_on)
+        case "stop":
+            return sentences(_("It is stopped."), go_on)
+        case "drop":
+            return sentences(_("It was dropped."), go_on)
+        case _:
+            return _("It is planned. Run it: tunebook round run {name}").format(name=batch.name)
+
+
+def _after_review(store: Store, batch: Batch) -> str:
+    """What comes after the review of a round: a launch where a trial may be worth it."""
+    listed = trials.trials(store, batch.name)
+    launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
+    if launched and not standing.beaten(store, batch.name):
+        return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
+    if not any(entry.status in trials.ENDED for entry in listed):
+        return _("Next: tunebook round run {name}").format(name=batch.name)
+    return _("Next: tunebook round plan")
 
 
 def _named(store: Store, name: str) -> Batch:
@@ -293,24 +353,14 @@ def _latest(store: Store) -> Batch:
     if not rounds:
         raise Refusal("There is no round yet. Plan one: tunebook round plan")
     listed = {batch.name: trials.trials(store, batch.name) for batch in rounds}
-    running = [batch for batch in rounds if batch.wanted == "run" and under_way(batch, listed[batch.name])]
+    running = [batch for batch in rounds if batch.wanted == "run" and queue.under_way(batch, listed[batch.name])]
     begun = [batch for batch in rounds if any(entry.status != "queued" for entry in listed[batch.name])]
     return (running or begun or rounds)[-1]
-
-
-def _next(store: Store) -> Batch:
-    """The oldest round that has trials left."""
-    _latest(store)
-    left = {entry.batch for entry in trials.unfinished(store)}
-    waiting = [batch for batch in trials.batches(store, planning.KIND) if batch.name in left]
-    if not waiting:
-        raise Refusal("Every round has ended. Plan another: tunebook round plan")
-    return waiting[0]
 
 
 def _running(store: Store) -> Batch:
     """The round that runs."""
     for batch in trials.batches(store, planning.KIND):
-        if batch.wanted == "run" and under_way(batch, trials.trials(store, batch.name)):
+        if queue.under_way(batch, trials.trials(store, batch.name)):
             return batch
     raise Refusal("No round is running.")

@@ -101,7 +101,7 @@ class ConfigurationsPage(Page):
         ]
         rows = []
         for one in self._known.values():
-            apart = _("compared with") if one is against or against is None else str(_count(against, one))
+            apart = _("reference") if one is against or against is None else str(_count(against, one))
             cells = (one.name, one.what.text(), figure(one.value), one.counted, apart)
             rows.append(Line(one.name, tuple((text, "") for text in cells)))
         self.query_one(Table).update(columns, rows)

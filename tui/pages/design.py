@@ -178,7 +178,9 @@ class DesignPage(Page):
         entry = self._marked()
         if entry is None:
             return
-        words = say("{name}: lowest and highest (and log or linear), or values with commas", name=entry.name)
+        words = say(
+            "{name}: lowest and highest (and log, linear or one-minus-log), or values with commas", name=entry.name
+        )
         domain = entry.domain or self._proven(entry.key)
         self.query_one(Prompt).type(
             words,

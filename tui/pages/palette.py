@@ -22,6 +22,8 @@ from tui.terminal import fit, printable, width
 from tui.widgets.controls import Choices, Field
 from wizard import steps
 
+# Groups of keys that move about in what is shown, or work everywhere; of these the list has what is hinted at.
+GENERAL = ("choices", "field", "reading", "form", "palette", "list", "table", "chart", "everywhere")
 # Cells of the longest keys that are shown beside an action.
 KEYS_WIDTH = 12
 
@@ -89,6 +91,7 @@ class Palette(Page):
             if all(word in f"{offer.label} {offer.name}".casefold() for word in words)
         ]
         self.query_one(Choices).update(found)
+        self.say("" if found else _("Nothing here is called that."))
 
     def _do(self, name: str | None) -> None:
         if self.app.screen is not self:
@@ -111,7 +114,8 @@ def _actions(about: Screen[Any]) -> Iterator[Offer]:
     for key in keys.KEYS:
         one = active.get(key.id)
         # Moving about needs no list; and this one is open already.
-        if one is not None and key.show is not None and key.id != "palette":
+        own = key.group not in GENERAL and not key.action.startswith("read(")
+        if one is not None and (key.show is not None or own) and key.id != "palette":
             names = ", ".join(key.names)
             shown = names if width(names) < KEYS_WIDTH else key.names[0]
             yield Offer(key.id, key.label.text(), shown, one.binding.action, one.node)

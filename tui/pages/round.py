@@ -15,7 +15,7 @@ from textual.widgets import Static
 from presets.language import Message, _, say, told
 from rounds import final, planning, standing, supervisor, wishes
 from rounds.standing import Standing
-from state import trials
+from state import metrics, trials
 from state.errors import Refusal
 from state.trials import ENDED, Batch, Trial
 from tui import acting
@@ -36,7 +36,7 @@ from wizard.quantity import duration
 # How many curves the legend names; the letters of the others stand in the table.
 NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
-WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "metric", "review")
+WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "drop", "metric", "review")
 MORE_TRIALS = "8"
 
 
@@ -96,7 +96,8 @@ class RoundPage(Page):
         listed = trials.trials(store, self._of)
         self._trials = {entry.id: entry for entry in listed}
         self._supervised = supervisor.alive(store.project)
-        self.PLACE = "run" if self._working() else "learn"
+        # There is something to learn once a trial has ended.
+        self.PLACE = "run" if self._working() or self._unlearnt() else "learn"
         self.show_where()
         self._show_state(self._batch, listed, standing.standing(store))
         self._show_table(listed)
@@ -149,6 +150,13 @@ class RoundPage(Page):
         """Stop the marked trial alone."""
         self._of_marked(lambda id: wishes.ask(self.book.store, id, "stop"))
 
+    def action_drop(self) -> None:
+        """Throw the round away, with the reason."""
+        self.query_one(Prompt).type(
+            say("Drop {name}? Say why; enter drops it, esc keeps it:", name=self._of),
+            lambda words: self.book.attempt(lambda: wishes.drop(self.book.store, self._of, words)),
+        )
+
     def _of_marked(self, wish: Callable[[str], object]) -> None:
         marked = self.query_one(Table).marked
         if marked in self._trials:
@@ -191,6 +199,10 @@ class RoundPage(Page):
         wanted = self._batch is not None and self._batch.wanted == "run"
         return any(e.status == "running" or (wanted and e.status not in ENDED) for e in self._trials.values())
 
+    def _unlearnt(self) -> bool:
+        """Whether no trial has ended, and none is at work or to be."""
+        return not self._working() and all(entry.status not in ENDED for entry in self._trials.values())
+
     def _possible(self, action: str) -> bool:
         """Whether a wish makes sense now."""
         if self._batch is None or asking(self):
@@ -208,6 +220,8 @@ class RoundPage(Page):
                 return sum(entry.status in ("queued", "stopped") for entry in self._trials.values()) > 1
             case "end":
                 return not ended and wanted in ("run", "pause")
+            case "drop":
+                return self._batch.kind == planning.KIND and wanted != "drop" and self._unlearnt()
             case "extend":
                 return self._batch.kind == planning.KIND
             case "review":
@@ -239,6 +253,8 @@ class RoundPage(Page):
             return _("pausing") if running else _("paused")
         if batch.wanted == "stop":
             return _("stopping") if running else _("stopped")
+        if batch.wanted == "drop":
+            return _("dropped")
         return _("planned")
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
@@ -314,8 +330,13 @@ class RoundPage(Page):
         self._put("#told", Content(printable(text)))
 
     def _metrics(self) -> list[str]:
-        own = f"val/{self.book.project.settings.metric}"
-        return list(dict.fromkeys((own, "val/error_rate", "val/loss", "train/loss", "grad_norm")))
+        """The project's own metric, and which others its trials recorded."""
+        own, others = (
+            f"val/{self.book.project.settings.metric}",
+            ("val/error_rate", "val/loss", "train/loss", "grad_norm"),
+        )
+        recorded = metrics.names(self.book.store, self._of)
+        return [own, *(name for name in others if name != own and name in recorded)]
 
     def _put(self, selector: str, text: Content) -> None:
         line = self.query_one(selector, Static)

@@ -17,7 +17,7 @@ _SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md", ".
 def write(store: Store, path: Path, kind: str = "", *, force: bool = False) -> Path:
     """Write the report of a project and return its absolute path; without a `kind` the file's name says the format.
 
-    Refuses a name that says none, and a file that exists unless `force` is given.
+    Refuses a name that says none, a folder that does not exist, and a file that exists unless `force` is given.
     """
     path = path.expanduser().resolve()
     kind = kind or _SUFFIXES.get(path.suffix.lower(), "")
@@ -27,11 +27,9 @@ def write(store: Store, path: Path, kind: str = "", *, force: bool = False) -> P
         raise Refusal("{path}: is a folder. Give the name of a file.", path=str(path))
     if path.exists() and not force:
         raise Refusal("{path}: exists already. Choose another name, or replace it with --force.", path=str(path))
+    if not path.parent.is_dir():
+        raise Refusal("{path}: there is no such folder. Make it first, or choose another.", path=str(path.parent))
     text = content(store, kind)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.refusal(error, path) from None
     files.write_atomically(path, text)
     # Unlike the project's own files it is there to be shared.
     path.chmod(0o644)

@@ -1,0 +1,68 @@
+"""Whether a round beat what it started from: its best trial against the runs of that configuration (G16).
+
+The best of many trials is ahead of a run of the same configuration by chance, too: by how much, follows from the noise
+from run to run and from how many trials there were (a normal quantile, shared among them as Bonferroni does).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from presets.language import say
+from rounds.finding import Action, Finding
+from rounds.record import Direction, TrialRecord, ended, ranked, turned
+from rounds.statistics import mean
+from rounds.symptoms import noise_of
+
+CHECK, RULE = "gain", "G16"
+# How often a round of trials that are no better is called one that gained.
+LEVEL = 0.05
+
+
+def check(
+    records: Sequence[TrialRecord], direction: Direction, before: Sequence[float], noise: float | None = None
+) -> list[Finding]:
+    """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
+    in the metric's own direction; `noise`: deviation from run to run."""
+    order = ranked(ended(records), direction)
+    if not order or not before:
+        return []
+    unit, best, base = noise_of(ended(records), direction, noise), order[0].best or 0.0, mean(before)
+    gain = turned(base, direction) - turned(best, direction)
+    told = {"trial": order[0].id, "trials": len(order), "best": best, "base": base, "runs": len(before)}
+    figures = {**told, "noise": unit, "gain": gain}
+    if gain <= 0:
+        message = say(
+            "No trial beats the best configuration: the best of {trials}, {trial}, came to {best:.4g}, and that to "
+            "{base:.4g} (runs: {runs}).",
+            **told,
+        )
+        action = Action("narrow", say("A round around the best configuration, in ranges a third as wide; or keep it."))
+        return [Finding(CHECK, "warn", message, RULE, figures, action)]
+    launch = Action("launch", say("Launch it: only runs with fresh seeds decide."), {"trial": order[0].id})
+    if unit is None:
+        message = say(
+            "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}). Whether that is more "
+            "than chance, only repeated runs can tell.",
+            **told,
+        )
+        return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
+    chance = NormalDist().inv_cdf(1 - LEVEL / len(order)) * unit * math.sqrt(1 + 1 / len(before))
+    figures |= {"chance": chance}
+    if gain <= chance:
+        message = say(
+            "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}): the best of {trials} "
+            "trials that are no better may be ahead by {chance:.2g}.",
+            **told,
+            chance=chance,
+        )
+        return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
+    message = say(
+        "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}): more than the best of "
+        "{trials} trials is ahead by chance, {chance:.2g}.",
+        **told,
+        chance=chance,
+    )
+    return [Finding(CHECK, "pass", message, RULE, figures, launch)]
