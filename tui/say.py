@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from presets.language import Message, _, error_text, restored
+from presets.language import Message, _, error_text, restored, say
 from state.errors import Refusal
 from tui.terminal import cut, printable, width
 
@@ -134,6 +134,34 @@ def choice(value: Any) -> str:
     if isinstance(value, list | tuple):
         return _(", ").join(choice(item) for item in value)
     return json.dumps(plain(value), ensure_ascii=False)
+
+
+# Answers that are words, as they are typed by command.
+_ANSWERS = (
+    say("accept"),
+    say("again"),
+    say("batch-size"),
+    say("built-in"),
+    say("decode-once"),
+    say("ghost"),
+    say("held-out"),
+    say("hub"),
+    say("measure"),
+    say("override"),
+    say("own"),
+    say("probe"),
+    say("scratch"),
+    say("sweep"),
+    say("use"),
+    say("workers"),
+)
+_NAMED = {message.id: message for message in _ANSWERS}
+
+
+def answer(value: Any) -> str:
+    """An answer where it is only read: a word of ours in the language of the moment, all else as by `choice`."""
+    named = _NAMED.get(value) if isinstance(value, str) else None
+    return choice(value) if named is None else named.text()
 
 
 def trouble(error: Refusal | OSError) -> str:

@@ -179,8 +179,8 @@ def _cost_of_measuring(store: Store, now: Pace) -> Message:
 
 def _measured_reason(time: float) -> Message:
     return say(
-        "The steps in which the fastest constant rate fitted the training split, without regularisation: a run that "
-        "long can learn all there is to learn. A round of it takes {time}.",
+        "The steps in which the fastest constant rate fitted the training split, without regularisation: that is "
+        "a start for the length of a run. A round of it takes {time}.",
         time=quantity.duration(time),
     )
 

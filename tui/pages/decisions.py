@@ -20,7 +20,7 @@ from state.decisions import Decision
 from state.launches import Launch
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import choice
+from tui.say import answer
 from tui.terminal import printable
 from tui.widgets.controls import Choices, Field
 from tui.widgets.prompt import Prompt
@@ -166,9 +166,9 @@ def _of_step(entry: Decision) -> Entry:
     old = "  " + _("(replaced since)") if entry.superseded_by else ""
     details = [
         _text(entry.question),
-        _("Chosen: {chosen}").format(chosen=choice(entry.chosen)),
+        _("Chosen: {chosen}").format(chosen=answer(entry.chosen)),
         *(
-            [_("Recommended: {choice}.").format(choice=choice(entry.recommended))]
+            [_("Recommended: {choice}.").format(choice=answer(entry.recommended))]
             if entry.recommended is not None
             else []
         ),
@@ -180,7 +180,7 @@ def _of_step(entry: Decision) -> Entry:
     return Entry(
         f"decision {entry.id}",
         entry.at,
-        printable(f"{title}: {choice(entry.chosen)}{old}"),
+        printable(f"{title}: {answer(entry.chosen)}{old}"),
         tuple(printable(line) for line in details),
         entry.step if known and not entry.superseded_by else "",
     )

@@ -16,7 +16,7 @@ from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
-from tui.say import choice, trouble
+from tui.say import answer, choice, trouble
 from tui.terminal import printable
 from tui.text_table import folded, lines
 from tui.theme import VERDICTS
@@ -392,12 +392,12 @@ def _advice(question: Question) -> Content:
     if question.recommended is None:
         return Content(why)
     # The blank behind the full stop belongs to the language.
-    words = _("Recommended: {choice}. ").format(choice=choice(question.recommended))
+    words = _("Recommended: {choice}. ").format(choice=answer(question.recommended))
     return Content.assemble((printable(words), "bold"), why)
 
 
 def _prompt(question: Question, option: Option) -> Content:
     mark = _("recommended") if option.value == question.recommended else ""
     return Content.assemble(
-        (printable(option.label), "bold"), "  ", (mark, "italic"), "\n  ", printable(option.note.text())
+        (printable(answer(option.label)), "bold"), "  ", (mark, "italic"), "\n  ", printable(option.note.text())
     )

@@ -18,7 +18,7 @@ from state.trials import Trial
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds, of_set_up
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
-from tui.say import choice, figure, stored
+from tui.say import answer, figure, stored
 from tui.say import result as result_of
 from wizard import flow
 from wizard.quantity import digits, duration, memory, setting
@@ -141,8 +141,8 @@ def _decisions(store: Store) -> Iterator[Part]:
     rows = [
         (
             flow.title(entry.step).text() if entry.step in flow.STEPS else entry.step,
-            choice(entry.chosen) + (" " + _("(replaced since)") if entry.superseded_by else ""),
-            choice(entry.recommended) if entry.recommended is not None else "-",
+            answer(entry.chosen) + (" " + _("(replaced since)") if entry.superseded_by else ""),
+            answer(entry.recommended) if entry.recommended is not None else "-",
             restored(entry.reason).text(),
             _("{who}, {when}").format(who=entry.by, when=entry.at[:10]),
         )
