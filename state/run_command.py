@@ -315,8 +315,10 @@ def _provenance(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _git(directory: Path, *words: str) -> str | None:
+    # Killed in the middle, it must leave no lock in the repository.
+    command = ["git", "--no-optional-locks", *words]
     try:
-        answer = subprocess.run(["git", *words], cwd=directory, capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None

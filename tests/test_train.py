@@ -476,7 +476,11 @@ def test_the_result_says_from_which_commit_and_what_was_changed_since(
     git("commit", "-qm", "first")
     monkeypatch.chdir(repository)
     config = write_config(tmp_path / "config.toml", digits, training__steps=2, training__evaluate_every=2)
+    # As after a checkout of the same content: git would write its index anew, under a lock that a kill leaves behind.
+    os.utime("own.py", (1, 1))
+    index = Path(".git/index").read_bytes()
     _code, result = run_here(config, tmp_path / "clean")
+    assert Path(".git/index").read_bytes() == index
     assert (result["commit"], result["changed"]) == (git("rev-parse", "HEAD").strip(), False)
     assert not (tmp_path / "clean" / "changes.patch").exists()
     (repository / "own.py").write_text("second\n")

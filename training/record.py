@@ -161,9 +161,11 @@ def commit() -> str | None:
 
 def git(*arguments: str) -> str | None:
     """What git says of the working directory; None where it says nothing: no repository, no git, no answer in time."""
+    # A run that is killed while git asks must leave no lock in somebody's repository.
+    command = ["git", "--no-optional-locks", *arguments]
     try:
         answer = subprocess.run(
-            ["git", *arguments], capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=5, check=False
+            command, capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
