@@ -390,6 +390,7 @@ class Rough(nn.Module):
         return values + torch.zeros(1).put_(places, torch.zeros(1))
 
 
+@pytest.mark.filterwarnings("ignore:put_ does not have")
 @pytest.mark.parametrize("rough", [False, True])
 def test_a_network_that_cannot_be_exact_trains_all_the_same_and_the_result_says_so(
     rough: bool, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
