@@ -39,6 +39,15 @@ def to_run(store: Store) -> Batch:
     raise Refusal("There is no round yet. Plan one: tunebook round plan")
 
 
+def latest(batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch:
+    """The one whose trials worked last, whatever its number; of those that never did the newest."""
+    at: dict[str, str] = {}
+    for entry in entries:
+        moment = entry.ended_at or entry.started_at or ""
+        at[entry.batch] = max(at.get(entry.batch, ""), moment)
+    return max(reversed(batches), key=lambda batch: at.get(batch.name, ""))
+
+
 def _abandoned(batch: Batch, entries: Sequence[Trial]) -> bool:
     own = [entry for entry in entries if entry.batch == batch.name]
     return batch.wanted == "stop" and bool(own) and not any(entry.status in trials.ENDED for entry in own)

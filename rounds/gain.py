@@ -7,7 +7,8 @@ from run to run and from how many trials there were (a normal quantile, shared a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import NormalDist
 
 from presets.language import say
@@ -22,10 +23,33 @@ LEVEL = 0.05
 
 
 def check(
-    records: Sequence[TrialRecord], direction: Direction, before: Sequence[float], noise: float | None = None
+    records: Sequence[TrialRecord],
+    direction: Direction,
+    before: Sequence[float],
+    noise: float | None = None,
+    decided: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
-    in the metric's own direction; `noise`: deviation from run to run."""
+    in the metric's own direction; `noise`: deviation from run to run; `decided`: trials that were candidates of a
+    launch which has been decided, and its name."""
+    found = _check(records, direction, before, noise)
+    return [_launched(finding, decided or {}) for finding in found]
+
+
+def _launched(finding: Finding, decided: Mapping[str, str]) -> Finding:
+    """Runs with fresh seeds have said what there is to say: nothing more is to be done about it."""
+    launch = decided.get(str(finding.figures["trial"]))
+    if launch is None or finding.action is None or finding.action.code != "launch":
+        return finding
+    words = say(
+        "{finding} It was a candidate of {launch}, which has been decided.", finding=finding.message, launch=launch
+    )
+    return replace(finding, message=words, action=None)
+
+
+def _check(
+    records: Sequence[TrialRecord], direction: Direction, before: Sequence[float], noise: float | None
+) -> list[Finding]:
     order = ranked(ended(records), direction)
     if not order or not before:
         return []
@@ -54,9 +78,8 @@ def check(
     if gain <= chance:
         message = say(
             "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}): the best of {trials} "
-            "trials that are no better may be ahead by {chance:.2g}.",
+            "trials that are no better may well be ahead by as much.",
             **told,
-            chance=chance,
         )
         return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
     message = say(

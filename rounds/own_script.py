@@ -13,6 +13,12 @@ from rounds.steps import STEPS
 
 # What the built-in training can do by settings that another script need not have.
 OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")
+# What a parameter that would help is called in scripts, by what is proposed.
+HELPS = {
+    "regularise": ("dropout", "drop", "drop_rate", "drop_path", "weight_decay", "wd", "l2", "label_smoothing", "mixup"),
+    "stabilise": ("warmup", "warmup_steps", "warmup_ratio", "clip", "grad_clip", "gradient_clip", "max_grad_norm"),
+    "steady": ("batch_size", "ema", "ema_decay"),
+}
 OF_LENGTH = ("more_steps", "fewer_steps")
 
 
@@ -21,7 +27,7 @@ def possible(findings: Iterable[Finding], base: Mapping[str, Any]) -> tuple[Find
     said all the same."""
     beyond = OF_THE_BUILT_IN if STEPS in base else (*OF_THE_BUILT_IN, *OF_LENGTH)
     lengths = tuple(key for key in base if is_length(key))
-    return tuple(_said(finding, beyond, lengths) for finding in findings)
+    return tuple(_said(finding, beyond, lengths, base) for finding in findings)
 
 
 def _about_length(finding: Finding, lengths: tuple[str, ...]) -> Message:
@@ -40,11 +46,23 @@ def _about_length(finding: Finding, lengths: tuple[str, ...]) -> Message:
     )
 
 
-def _said(finding: Finding, beyond: tuple[str, ...], lengths: tuple[str, ...]) -> Finding:
+def _said(finding: Finding, beyond: tuple[str, ...], lengths: tuple[str, ...], base: Mapping[str, Any]) -> Finding:
     if finding.action is None or finding.action.code not in beyond:
         return finding
     if finding.action.code in OF_LENGTH:
         return replace(finding, message=_about_length(finding, lengths), action=None)
+    helps = HELPS.get(finding.action.code, ())
+    own = [key for key in base if key.rpartition(".")[2].lower().replace("-", "_") in helps]
+    if own:
+        words = say(
+            "{finding} What may help: {what} Your command takes {names}: search it in the next round, tunebook round "
+            "plan --about {name}.",
+            finding=finding.message,
+            what=finding.action.message,
+            names=", ".join(own),
+            name=own[0],
+        )
+        return replace(finding, message=words, action=None)
     words = say(
         "{finding} The command has no parameter for what would help, so it is yours to change in the script: {what}",
         finding=finding.message,

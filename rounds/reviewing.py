@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from presets.grain import grain
+from presets.language import say
 from rounds import chance, gain, instability, own_script, planning, sampled
 from rounds.finding import Finding
 from rounds.record import (
@@ -21,7 +23,7 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
-from state import metrics, trials
+from state import launches, metrics, trials
 from state.database import Store
 from state.document import content_hash
 from state.trials import Trial
@@ -46,12 +48,22 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
         sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
         measure = chance.check(seen, direction(store), unit, list(sources), before)
-        gained = gain.check(seen, direction(store), _before(store, plan.base), unit)
+        gained = gain.check(seen, direction(store), _before(store, plan.base), unit, _decided(store))
         findings = (*found, *gained, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
+        if trials.batch(store, name).plan.get("listed"):
+            findings = tuple(map(_without_more, findings))
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
     return findings
+
+
+def _without_more(finding: Finding) -> Finding:
+    """Of a round whose trials were listed by hand: it has no next ones."""
+    if finding.action is None or finding.action.code != "more_trials":
+        return finding
+    words = say("{finding} More trials are listed in a round of their own.", finding=finding.message)
+    return replace(finding, message=words, action=None)
 
 
 def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
@@ -94,6 +106,18 @@ def _grain(store: Store, result: Mapping[str, Any]) -> float:
     found = grain(store.project.settings.metric, per_class)
     sample = result.get("sample")
     return found.worth * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
+
+
+def _decided(store: Store) -> dict[str, str]:
+    """The trials that were candidates of a decided launch, and its name."""
+    names = [entry.batch for entry in launches.launches(store) if entry.decision != "repeat"]
+    plans = {name: trials.batch(store, name).plan for name in names}
+    return {
+        str(entry["trial"]): name
+        for name, plan in plans.items()
+        for entry in (plan, *plan.get("rivals", ()))
+        if "trial" in entry
+    }
 
 
 def _before(store: Store, base: Mapping[str, Any]) -> list[float]:

@@ -104,9 +104,18 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
 
 def beaten(store: Store, name: str) -> bool:
     """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
-    found = [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
+    found = _gain(store, name)
     dismissed = dismissing.in_force(store, name, found)
     return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
+
+
+def launched(store: Store, name: str) -> bool:
+    """Whether the review of a round found that a launch has decided about its best trial."""
+    return any(finding.verdict != "warn" and finding.action is None for finding in _gain(store, name))
+
+
+def _gain(store: Store, name: str) -> list[Finding]:
+    return [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
 
 
 def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:

@@ -282,6 +282,8 @@ def apply_batch(store: Store, event: Event) -> None:
 
 
 def apply_trials(store: Store, event: Event) -> None:
+    # What is longer than it was has not been reviewed.
+    store.database.conn.execute("UPDATE batches SET reviewed = NULL WHERE name = ?", [event["batch"]])
     _insert_trials(store, event["batch"], event["trials"], event["at"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import listed, planning
+from rounds import listed, planning, reviewing
 from state import trials
 from state.errors import Refusal
 from state.store import open_store
@@ -34,3 +34,7 @@ def test_trials_listed_by_hand_are_run_as_they_stand(tmp_path: Path) -> None:
             planning.extend(store, batch.name, 1)
         with pytest.raises(Refusal, match="no_such"):
             listed.propose(store, [{"no_such": 1}])
+        for place, entry in enumerate(trials.trials(store, batch.name)):
+            small_project.end(store, entry.id, 0.1 + 0.1 * place)
+        actions = [finding.action.code for finding in reviewing.review_batch(store, batch.name) if finding.action]
+        assert "more_trials" not in actions

@@ -70,6 +70,13 @@ def test_a_script_of_ones_own_is_proposed_only_what_its_command_has(
     assert Finding.from_dict(found.to_dict()) == found
 
 
+def test_a_parameter_of_the_command_that_would_help_is_named() -> None:
+    finding = Finding("overfitting", "warn", say("It overfits."), "P11", {}, Action("regularise", say("Regularise.")))
+    (found,) = own_script.possible((finding,), {"model.dropout": 0.1, "lr": 0.1})
+    assert found.message.text().startswith("It overfits. What may help: Regularise. Your command takes model.dropout:")
+    assert found.action is None
+
+
 def test_how_long_a_command_runs_is_changed_where_it_says_so() -> None:
     action = Action("more_steps", say("Train 30 steps."), {"steps": 30})
     finding = Finding("steps", "warn", say("Too short."), "P15", {}, action)

@@ -241,6 +241,7 @@ def test_a_sweep_over_learning_rates_finds_the_start_and_the_project_keeps_it(tm
     """At a thousandth of a good rate nothing is learnt in these few steps; at the largest tried, it is."""
     with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.0005", "steps=25", chance=0.5)) as store:
         run_baseline(store)
+        timed = probe.subject(store)
         flow.answer(store, "baseline", "sweep")
         swept = drive(store, "baseline-2")
         best = max(swept, key=lambda entry: entry.best or 0.0)
@@ -250,6 +251,8 @@ def test_a_sweep_over_learning_rates_finds_the_start_and_the_project_keeps_it(tm
         found = launches.best(store)
         assert found is not None
         assert found.settings["lr"] == best.overrides["lr"] != 0.0005
+        # Another learning rate takes no other time: what was measured still counts.
+        assert probe.subject(store) == timed
         assert open_project(store.project.root).settings == store.project.settings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rounds import dismissing, launching, next_step, planning, reviewing
-from rounds.foremost import to_run
+from rounds.foremost import latest, to_run
 from rounds.next_step import Design
 from rounds.standing import Standing, standing
 from state import project, trials
@@ -59,6 +59,25 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     assert told(store)[2:] == ("The runs of launch-1 have ended.", "Decide: adopt, reject or repeat.")
     launching.decide(store, "launch-1", "reject")
     assert told(store) == ("goal", "launch-1", "launch-1 was rejected.", "Choose the goal of the next round.")
+    # What a launch has decided about is not proposed for one again.
+    (gained,) = [each for each in reviewing.review_batch(store, "round-1") if each.check == "gain"]
+    assert gained.action is None
+    assert "a candidate of launch-1, which has been decided" in gained.message.text()
+    # A round that has grown since is to be reviewed anew.
+    planning.extend(store, "round-1", 1)
+    assert trials.batch(store, "round-1").reviewed is None
+
+
+def test_the_round_that_ran_last_is_meant_whatever_its_number(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    for _ in range(2):
+        planning.save(store, planning.propose(store, trials=2))
+    rounds = trials.batches(store, planning.KIND)
+    assert latest(rounds, trials.trials(store)).name == "round-2"
+    for name in ("round-2", "round-1"):
+        trials.mark_running(store, f"{name}-001", restart=False)
+        small_project.end(store, f"{name}-001", 0.5)
+    assert latest(rounds, trials.trials(store)).name == "round-1"
 
 
 def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_path: Path) -> None:

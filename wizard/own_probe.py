@@ -33,7 +33,9 @@ def subject(store: Store) -> dict[str, Any]:
     """All that the throughput of a batch size depends on (G6)."""
     there = pipeline.own(store.project)
     device = machine.at_hand()
-    values = {key: value for key, value in own.values(store.project).items() if key not in NOT_TIMED}
+    # A learning rate changes no time either, and a sweep of the baseline decides it anew.
+    apart = {*NOT_TIMED, own.rate(store.project)}
+    values = {key: value for key, value in own.values(store.project).items() if key not in apart}
     return {
         "command": store.project.settings.command,
         "code": run_command.code_of(there.directory, pipeline.named_files(there)),

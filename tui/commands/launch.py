@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import launching, lineage, planning, shortlist
+from rounds import foremost, launching, lineage, planning, shortlist
 from rounds.decision import Verdict
 from state import trials
 from state.database import Store
@@ -105,9 +105,10 @@ def launch(
 def _last_round(store: Store, trial: str | None) -> str:
     if trial is not None:
         return trials.trial(store, trial).batch
-    for batch in reversed(planning.rounds(store)):
-        if any(entry.status == "complete" for entry in trials.trials(store, batch.name)):
-            return batch.name
+    complete = [entry for entry in trials.trials(store) if entry.status == "complete"]
+    run = {entry.batch for entry in complete}
+    if rounds := [batch for batch in planning.rounds(store) if batch.name in run]:
+        return foremost.latest(rounds, complete).name
     raise Refusal("No round has a complete trial yet. Run one: tunebook round run --wait")
 
 

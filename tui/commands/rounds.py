@@ -20,7 +20,7 @@ from rounds import (
     supervisor,
     wishes,
 )
-from rounds.foremost import to_run
+from rounds.foremost import latest, to_run
 from rounds.horizon import FINAL
 from state import trials
 from state.database import Store
@@ -332,7 +332,7 @@ def _after_review(store: Store, batch: Batch) -> str:
     """What comes after the review of a round: a launch where a trial may be worth it."""
     listed = trials.trials(store, batch.name)
     launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
-    if launched and not standing.beaten(store, batch.name):
+    if launched and not standing.beaten(store, batch.name) and not standing.launched(store, batch.name):
         return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
     if not any(entry.status in trials.ENDED for entry in listed):
         return _("Next: tunebook round run {name}").format(name=batch.name)
@@ -348,14 +348,14 @@ def _named(store: Store, name: str) -> Batch:
 
 
 def _latest(store: Store) -> Batch:
-    """The round that is meant where none is named: the one that runs, else the last that has begun, else the last."""
+    """The round that is meant where none is named: the one that runs, else the one that ran last, else the last."""
     rounds = trials.batches(store, planning.KIND)
     if not rounds:
         raise Refusal("There is no round yet. Plan one: tunebook round plan")
     listed = {batch.name: trials.trials(store, batch.name) for batch in rounds}
     running = [batch for batch in rounds if batch.wanted == "run" and queue.under_way(batch, listed[batch.name])]
     begun = [batch for batch in rounds if any(entry.status != "queued" for entry in listed[batch.name])]
-    return (running or begun or rounds)[-1]
+    return latest(running or begun or rounds, trials.trials(store))
 
 
 def _running(store: Store) -> Batch:

@@ -89,7 +89,9 @@ def _summary(store: Store) -> Iterator[Part]:
             (_("metric"), f"{settings.metric} ({better})"),
             (
                 _("tried so far"),
-                _("rounds: {rounds}, trials: {trials}").format(rounds=len(rounds), trials=len(everything)),
+                _("rounds: {rounds}, trials: {trials}").format(
+                    rounds=len(rounds), trials=sum(entry.status != "queued" for entry in everything)
+                ),
             ),
             (_("device hours"), f"{where.hours_spent:.2f} ({budget})"),
             *_share(store),
