@@ -99,5 +99,8 @@ def _unfinished(entry: Trial) -> None:
 
 
 def _batch(store: Store, name: str) -> Batch:
-    known = {entry.name for entry in trials.batches(store)}
-    return trials.batch(store, name if name in known else trials.trial(store, name).batch)
+    """The batch of this name, which may have been dropped, or that of a trial."""
+    try:
+        return trials.batch(store, name)
+    except Refusal:
+        return trials.batch(store, trials.trial(store, name).batch)

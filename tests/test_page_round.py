@@ -484,4 +484,8 @@ async def test_a_round_that_never_ran_is_dropped_with_a_reason_and_can_be_run_af
         await write(pilot, "the wrong range")
         await wait_for(pilot, lambda: lines(pilot.app)[1].startswith(" dropped  0 of 6 ended"))
         assert trials.batch(store, "round-1").wanted == "drop"
+        # All that can be done with it is to run it after all.
         await wait_for(pilot, lambda: "D drop" not in lines(pilot.app)[-1] and "g go on" in lines(pilot.app)[-1])
+        assert "+ add" not in lines(pilot.app)[-1]
+        await press(pilot, "g")
+        await wait_for(pilot, lambda: trials.batch(store, "round-1").wanted == "run")

@@ -19,6 +19,7 @@ from state.store import open_store
 from tests import set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
+from tui.pages.decisions import DecisionsPage
 from tui.pages.home import Home
 from tui.pages.setup import SetupPage
 from tui.widgets.controls import Choices, Field
@@ -236,6 +237,9 @@ async def test_an_earlier_step_is_decided_anew(tmp_path: Path) -> None:
             await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("j", "enter")
             await wait_for_text(pilot, "[number of steps]")
+            # From a question, too, a key leads back to what was decided.
+            await pilot.press("b")
+            await wait_for(pilot, lambda: isinstance(app.screen, DecisionsPage))
         made = decisions.decision(store, "metric")
     assert made is not None
     assert made.chosen == "balanced_error"

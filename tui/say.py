@@ -143,6 +143,7 @@ _ANSWERS = (
     say("batch-size"),
     say("built-in"),
     say("decode-once"),
+    say("drop"),
     say("ghost"),
     say("held-out"),
     say("hub"),

@@ -209,6 +209,8 @@ class RoundPage(Page):
             return False
         ended = all(entry.status in ENDED for entry in self._trials.values())
         wanted = self._batch.wanted
+        if wanted == "drop":
+            return action == "go"
         match action:
             case "go":
                 return not ended and (wanted != "run" or not self._supervised)
@@ -221,7 +223,7 @@ class RoundPage(Page):
             case "end":
                 return not ended and wanted in ("run", "pause")
             case "drop":
-                return self._batch.kind == planning.KIND and wanted != "drop" and self._unlearnt()
+                return self._batch.kind == planning.KIND and self._unlearnt()
             case "extend":
                 return self._batch.kind == planning.KIND
             case "review":

@@ -141,7 +141,7 @@ class SetupPage(Page):
             case "stop":
                 return bool(work.display and work.running)
             case "earlier":
-                return question is None and not (work.display and work.running) and self._decided()
+                return not (work.display and work.running) and self._decided()
             case "type":
                 return question is not None and bool(question.free)
             case "again" | "cost":
