@@ -17,8 +17,10 @@ from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.events import Event, Key
+from textual.message import Message
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -35,7 +37,6 @@ from tui.pages.places import design_page, page
 from tui.painted import Difference, Painted
 from tui.say import trouble
 from tui.theme import THEME, WholeCells
-from tui.widgets.controls import Field
 from tui.wrapping import divide
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ LEAVING = ("ctrl+c", "ctrl+q")
 SOON_SECONDS = 0.02
 # Pages under each other, with Textual's own empty one below, while the first page is shown.
 FIRST = 2
+
+
+class Turn(Message):
+    """Goes behind a key from whatever has the focus up to the application: when it comes there, the key has been dealt
+    with. It goes twice (`again`), since what a widget does about a key may be to tell its page, by a message."""
+
+    def __init__(self, again: bool = True) -> None:
+        super().__init__()
+        self.again = again
 
 
 class Tunebook(App[None]):
@@ -78,12 +88,24 @@ class Tunebook(App[None]):
         self._store: Store | None = None
         self._version = -1
         self._painted = Painted()
+        # Keys that wait for their turn, and who has the one before.
         self._ahead: list[Key] = []
+        self._asked: Widget | None = None
+        self._waiting: Timer | None = None
 
     async def on_event(self, event: Event) -> None:
-        """Keys in the order in which they were pressed, each for what is there when its turn comes."""
-        if not isinstance(event, Key) or not self._early(event):
+        """One key at a time, in the order in which they were pressed, each for what is there when its turn comes."""
+        if isinstance(event, Key) and not event.is_forwarded and event.key not in LEAVING:
+            self._ahead.append(event)
+            await self._next_key()
+        else:
             await super().on_event(event)
+
+    async def on_turn(self, turn: Turn) -> None:
+        if turn.again and self._asked is not None and self._asked.post_message(Turn(again=False)):
+            return
+        self._asked = None
+        await self._next_key()
 
     def on_mount(self) -> None:
         if self.ascii_only:
@@ -192,30 +214,24 @@ class Tunebook(App[None]):
         self.close_store()
         self._store, self._version = store, -1
 
-    def _early(self, key: Key) -> bool:
-        """Whether a key was pressed before that came up which it is meant for; it is kept until then. On a slow line
-        several come together: what follows `:` is typed, whatever it would mean on the page before."""
-        if key.key in LEAVING:
-            return False
-        # One that has been elsewhere, and that the line would not have let go.
-        missed = key.is_forwarded and isinstance(self.focused, Field) and self.focused.takes(key)
-        coming = isinstance(self.screen, Page) and not self.screen.ready
-        if not (missed or coming or (self._ahead and not key.is_forwarded)):
-            return False
-        if not self._ahead:
-            self.set_timer(SOON_SECONDS, self._catch_up)
-        self._ahead.append(Key(key.key, key.character))
-        return True
+    async def _next_key(self) -> None:
+        """Give the next key to whatever has the focus, unless the one before is still under way, or a page coming up.
+        On a slow line several come together: what follows `:` is typed, whatever it would mean on the page before."""
+        while self._ahead and not self.leaving:
+            # Whoever left with their page says nothing any more.
+            answering = self._asked is not None and self._asked.is_attached and self._asked.screen is self.screen
+            if answering or (isinstance(self.screen, Page) and not self.screen.ready):
+                self._waiting = self._waiting or self.set_timer(SOON_SECONDS, self._look_again)
+                return
+            key, self._asked = self._ahead.pop(0), self.focused or self.screen
+            await super().on_event(key)
+            if key.is_forwarded and self._asked.post_message(Turn()):
+                return
+            self._asked = None
 
-    def _catch_up(self) -> None:
-        if not self.is_running or self.leaving:
-            return
-        if isinstance(self.screen, Page) and not self.screen.ready:
-            self.set_timer(SOON_SECONDS, self._catch_up)
-            return
-        ahead, self._ahead = self._ahead, []
-        for key in ahead:
-            self.post_message(key)
+    async def _look_again(self) -> None:
+        self._waiting = None
+        await self._next_key()
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send an update to the terminal: of it, what differs from what is there."""

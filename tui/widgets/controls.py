@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from rich.style import Style
-from textual.binding import ActiveBinding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Click, Key
+from textual.events import Click
 from textual.strip import Strip
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -17,8 +17,6 @@ from textual.widgets.option_list import Option
 from tui.keys import NAMES, bindings
 
 REVERSED = Style(reverse=True)
-# From a line to what is beside it; what is typed next is meant for that.
-ONWARD = ("tab", "shift+tab")
 
 
 class Choices(OptionList, inherit_bindings=False):
@@ -138,37 +136,6 @@ class Field(Input):
             if take := getattr(node, "on_input_submitted", None):
                 take(taken)
                 return
-
-    async def _on_key(self, event: Key) -> None:
-        """In the order in which keys come. Textual types a letter at once, but does what a key is bound to only when
-        the key has come up to the application: of a fast hand, or of a slow line that brings several keys together,
-        a letter went before the backspace that was pressed before it."""
-        if self.app.focused is not self:
-            # Meant for what is there after the line was taken.
-            event.stop()
-            event.prevent_default()
-            self.app.post_message(Key(event.key, event.character))
-            return
-        bound = self._bound(event)
-        if bound is None:
-            await super()._on_key(event)
-            return
-        event.stop()
-        event.prevent_default()
-        if bound.enabled:
-            await self.app.run_action(bound.binding.action, bound.node)
-
-    def takes(self, event: Key) -> bool:
-        """Whether a key is typed here, or does something to the line."""
-        return self.check_consume_key(event.key, event.character) or self._bound(event) is not None
-
-    def _bound(self, event: Key) -> ActiveBinding | None:
-        """What a key that is not typed does to the line, or leaves it for, whatever page has bound that."""
-        bound = self.screen.active_bindings.get(event.key)
-        typed = self.check_consume_key(event.key, event.character)
-        if bound is None or typed or not (bound.node is self or event.key in ONWARD):
-            return None
-        return bound
 
     def focus(self, scroll_visible: bool = True, from_app_focus: bool = False) -> Self:
         """Now, where Textual's own waits for its turn: what is pressed after the key that opens the line is typed."""
