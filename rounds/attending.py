@@ -34,10 +34,9 @@ GRACE_SECONDS = 30.0
 ENDING_SECONDS = 2.0
 # A trial that was killed is continued once: what kills it twice would kill it again (engine.md 5).
 RESTARTS = 1
-# One that ran into a full disk goes on as often as there is room again; not for ever, since that may be its own doing.
-DISK_RESTARTS = 5
-# One whose GPU failed twice may find another that does not.
-DEVICE_RESTARTS = 2
+# One that ran into a full disk goes on as often as there is room again, not for ever, since that may be its own doing;
+# one whose GPU failed twice may find another that does not.
+GOES_ON = {"disk_full": 5, "device": 2}
 ATTEMPTS = 3
 LONGEST_PAUSE = 10.0
 
@@ -208,19 +207,14 @@ class Supervisor:
         result = runs.result(folder)
         # One that stopped is continued in the same folder, so it must be gone for good.
         if result is not None and not (living and result.get("status") == "stopped"):
-            failed = result.get("reason") == "device"
-            self.faults.note(self.slots.get(entry.id) or trial_folder.slot(folder), failed)
+            reason = str(result.get("reason"))
+            self.faults.note(self.slots.get(entry.id) or trial_folder.slot(folder), failed=reason == "device")
             self._ended(entry)
-            if failed and not stopping and entry.restarts < DEVICE_RESTARTS:
+            if not stopping and entry.restarts < GOES_ON.get(reason, 0):
+                # It has saved what it could, and waits for room, or for a GPU, as those do that have not begun.
                 (folder / runs.RESULT).unlink(missing_ok=True)
                 trials.mark_queued(self.store, entry.id)
-                log.warning("%s: %s; it goes on", entry.id, result.get("message"))
-                return
-            if result.get("reason") == "disk_full" and not stopping and entry.restarts < DISK_RESTARTS:
-                # It has saved what it could, and waits for room as those do that have not begun.
-                (folder / runs.RESULT).unlink(missing_ok=True)
-                trials.mark_queued(self.store, entry.id)
-                log.warning("%s: the disk was full at step %s; it waits", entry.id, result.get("steps_done"))
+                log.warning("%s: %s at step %s; it waits", entry.id, reason, result.get("steps_done"))
                 return
             trials.mark_ended(self.store, entry.id, result)
             log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
@@ -274,7 +268,7 @@ class Supervisor:
         self.oom_kills = kills
         self._ended(entry)
         log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
-        if cause.again and entry.restarts < (DISK_RESTARTS if cause.reason == "disk_full" else RESTARTS):
+        if cause.again and entry.restarts < GOES_ON.get(cause.reason, RESTARTS):
             trials.mark_queued(self.store, entry.id)
             return
         message = say(

@@ -16,7 +16,7 @@ class GpuFaults:
 
     in_a_row: dict[str, int] = field(default_factory=dict)
 
-    def note(self, slot: Slot, failed: bool) -> None:
+    def note(self, slot: Slot, *, failed: bool) -> None:
         """How a trial in a slot has ended."""
         if slot.gpu and failed:
             self.in_a_row[slot.gpu] = self.in_a_row.get(slot.gpu, 0) + 1

@@ -100,19 +100,19 @@ def test_a_trial_that_shares_a_gpu_is_held_to_its_share() -> None:
 def test_a_gpu_on_which_trials_fail_gets_no_more_unless_all_do() -> None:
     here, faults = Machine(8, ("GPU-a", "GPU-b")), GpuFaults()
     one, other = Slot("cuda", "GPU-a"), Slot("cuda", "GPU-b")
-    faults.note(one, True)
+    faults.note(one, failed=True)
     assert faults.avoided(here) == set()
-    faults.note(one, False)
-    faults.note(one, True)
+    faults.note(one, failed=False)
+    faults.note(one, failed=True)
     assert faults.avoided(here) == set()
-    faults.note(one, True)
+    faults.note(one, failed=True)
     assert faults.avoided(here) == {"GPU-a"}
     # What fails wherever it runs is no fault of the GPUs.
-    faults.note(other, True)
+    faults.note(other, failed=True)
     assert faults.avoided(here) == set()
-    faults.note(other, False)
+    faults.note(other, failed=False)
     assert faults.avoided(here) == {"GPU-a"}
-    faults.note(Slot("cpu"), True)
+    faults.note(Slot("cpu"), failed=True)
     assert faults.avoided(Machine(8)) == set()
 
 

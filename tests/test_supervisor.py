@@ -496,7 +496,7 @@ def test_a_trial_whose_gpu_fails_goes_on_and_the_gpu_gets_no_more(
         used += [slot.gpu for slot in driven.slots.values()]
     assert used == ["GPU-a", "GPU-a", "GPU-b"]
     entry = trials.trial(store, "round-1-001")
-    assert (entry.status, entry.reason, entry.restarts) == ("failed", "device", attending.DEVICE_RESTARTS)
+    assert (entry.status, entry.reason, entry.restarts) == ("failed", "device", attending.GOES_ON["device"])
 
 
 def test_between_two_looks_a_result_is_seen_at_once(

@@ -13,12 +13,13 @@ from rounds import listed as by_hand
 from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
 from rounds.plan import DesignError, Goal, Role, RoundPlan
-from rounds.roles import OPTIMIZER, is_hyperparameter, name_of
+from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of
 from rounds.space import Choice, Domain
 from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
-from rounds.tunables import FIRST_QUESTION, first_question
+from rounds.tunables import FIRST_QUESTION, first_question, known
 from rounds.tunables import tunables as known_tunables
 from state.database import Store
+from state.errors import Refusal
 from state.project import Project
 from tui import designing
 from wizard.quantity import setting
@@ -312,6 +313,18 @@ def seen(domain: Domain) -> str:
 def value(entry: Tunable) -> str:
     """What a fixed hyperparameter is fixed at, as it is shown."""
     return setting(entry.value) if entry.value not in (None, "") else _("(empty)")
+
+
+def proven(store: Store, override: str, key: str, optimizer: str) -> Domain | None:
+    """The catalogue's values of a hyperparameter for this configuration; None where it has none."""
+    if key == OPTIMIZER and not store.project.settings.command:
+        return Domain("categorical", choices=tuple(entry.name for entry in catalogue.optimizers()))
+    base = planning.basis(store, override).settings
+    found = known(store.project, key, optimizer)
+    try:
+        return domain_of(found, base) if found else None
+    except Refusal:
+        return None
 
 
 def questions(store: Store, override: str = "", goal: Goal = "understand") -> tuple[str, ...]:

@@ -13,12 +13,11 @@ from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Static
 
-from presets import catalogue
 from presets.language import Message, _, error_text, say
-from rounds import planning, sharing, slots, supervisor, tunables
+from rounds import planning, sharing, slots, supervisor
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
-from rounds.roles import OPTIMIZER, domain_of
+from rounds.roles import OPTIMIZER
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.steps import STEPS
@@ -298,15 +297,7 @@ class DesignPage(Page):
         return _about(known) if known else ""
 
     def _proven(self, key: str) -> Domain | None:
-        """The catalogue's values for this configuration; None where it has none."""
-        if key == OPTIMIZER and not self.book.project.settings.command:
-            return Domain("categorical", choices=tuple(entry.name for entry in catalogue.optimizers()))
-        base = planning.basis(self.book.store, self._draft.override).settings
-        known = tunables.known(self.book.project, key, self._optimizer)
-        try:
-            return domain_of(known, base) if known else None
-        except Refusal:
-            return None
+        return draft.proven(self.book.store, self._draft.override, key, self._optimizer)
 
     @property
     def _optimizer(self) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -12,13 +10,13 @@ from textual.widgets import Input, OptionList, Static
 from presets.language import Message, _, say
 from state import decisions, project
 from state.errors import Refusal
+from tui import question_text
 from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
-from tui.say import answer, choice, trouble
+from tui.say import choice, trouble
 from tui.terminal import printable
-from tui.text_table import folded, lines
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
 from tui.widgets.text import show
@@ -41,8 +39,6 @@ ACTIONS = (
     "compare",
     "filter",
 )
-# From so many options on they can be filtered, and their table is not folded.
-MANY = 10
 # Cells beside a table: its padding and the scroll bar.
 TABLE_MARGIN = 4
 # Cells by which a wide one is scrolled.
@@ -157,7 +153,7 @@ class SetupPage(Page):
             case "reason":
                 return question is not None and bool(question.options)
             case "filter":
-                return question is not None and len(question.options) >= MANY
+                return question is not None and len(question.options) >= question_text.MANY
             case _:
                 return question is not None
 
@@ -297,7 +293,7 @@ class SetupPage(Page):
         self._question = question
         self._show("question", Content.styled(printable(question.text.text()), "bold"))
         # Before what it rests on: on a small screen the rest is read by scrolling.
-        self._show("advice", _advice(question))
+        self._show("advice", question_text.advice(question))
         self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.evidence))
         self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
         self._show_typing(False)
@@ -313,15 +309,15 @@ class SetupPage(Page):
             return
         self._show_figures(question)
         entries = [
-            (f"{question.step} {place}", _prompt(question, option))
+            (f"{question.step} {place}", question_text.prompt(question, option))
             for place, option in enumerate(question.options)
-            if _contains(self._sought, option.label, option.note.text())
+            if question_text.contains(self._sought, option.label, option.note.text())
         ]
         recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
         self.query_one(Choices).update(entries, f"{question.step} {recommended}")
 
     def _show_figures(self, question: Question) -> None:
-        self._show("table", *_table(question, self._sought, self.book.size.width - TABLE_MARGIN))
+        self._show("table", *question_text.table(question, self._sought, self.book.size.width - TABLE_MARGIN))
         # Only then is it known whether it is wider than the page.
         self.call_after_refresh(self.refresh_bindings)
 
@@ -371,33 +367,3 @@ class SetupPage(Page):
             else:
                 parts.append(Content.styled(name, "dim"))
         show(self.query_one("#steps", Static), Content(" ").join(parts))
-
-
-def _contains(sought: str, *texts: str) -> bool:
-    return not sought or any(sought.lower() in text.lower() for text in texts)
-
-
-def _table(question: Question, sought: str, columns: int) -> Iterator[Content]:
-    if question.table is None:
-        return
-    found = [row for row in question.table.rows if _contains(sought, *row)]
-    names = [column.text() for column in question.table.columns]
-    for header, *rows in folded(names, found, columns) if len(found) < MANY else [lines(names, found, columns)]:
-        yield Content.styled(header, "underline")
-        yield from (Content(row) for row in rows)
-
-
-def _advice(question: Question) -> Content:
-    why = printable(question.reason.text())
-    if question.recommended is None:
-        return Content(why)
-    # The blank behind the full stop belongs to the language.
-    words = _("Recommended: {choice}. ").format(choice=answer(question.recommended))
-    return Content.assemble((printable(words), "bold"), why)
-
-
-def _prompt(question: Question, option: Option) -> Content:
-    mark = _("recommended") if option.value == question.recommended else ""
-    return Content.assemble(
-        (printable(answer(option.label)), "bold"), "  ", (mark, "italic"), "\n  ", printable(option.note.text())
-    )
