@@ -59,7 +59,7 @@ def _check(
     figures = {**told, "noise": unit, "gain": gain}
     if gain <= 0:
         message = say(
-            "No trial beats the best configuration: the best of {trials}, {trial}, came to {best:.4g}, and that to "
+            "No trial beats what the round began with: the best of {trials}, {trial}, came to {best:.4g}, and that to "
             "{base:.4g} (runs: {runs}).",
             **told,
         )
@@ -68,7 +68,7 @@ def _check(
     launch = Action("launch", say("Launch it: only runs with fresh seeds decide."), {"trial": order[0].id})
     if unit is None:
         message = say(
-            "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}). Whether that is more "
+            "{trial} came to {best:.4g}, what the round began with to {base:.4g} (runs: {runs}). Whether that is more "
             "than chance, only repeated runs can tell.",
             **told,
         )
@@ -77,13 +77,13 @@ def _check(
     figures |= {"chance": chance}
     if gain <= chance:
         message = say(
-            "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}): the best of {trials} "
+            "{trial} came to {best:.4g}, what the round began with to {base:.4g} (runs: {runs}): the best of {trials} "
             "trials that are no better may well be ahead by as much.",
             **told,
         )
         return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
     message = say(
-        "{trial} came to {best:.4g}, the best configuration to {base:.4g} (runs: {runs}): more than the best of "
+        "{trial} came to {best:.4g}, what the round began with to {base:.4g} (runs: {runs}): more than the best of "
         "{trials} trials is ahead by chance, {chance:.2g}.",
         **told,
         chance=chance,

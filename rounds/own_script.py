@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
+from presets.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf
 from rounds.finding import Finding
 from rounds.roles import is_length
 from rounds.steps import STEPS
 
 # What the built-in training can do by settings that another script need not have.
 OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")
-# What a parameter that would help is called in scripts, by what is proposed.
+# The parameters that help, by what is proposed.
 HELPS = {
-    "regularise": ("dropout", "drop", "drop_rate", "drop_path", "weight_decay", "wd", "l2", "label_smoothing", "mixup"),
-    "stabilise": ("warmup", "warmup_steps", "warmup_ratio", "clip", "grad_clip", "gradient_clip", "max_grad_norm"),
-    "steady": ("batch_size", "ema", "ema_decay"),
+    "regularise": (*DECAYS, *SHARES),
+    "stabilise": (*WARMUPS, *CLIPS, *RATES),
+    "steady": BATCH_SIZES,
 }
 OF_LENGTH = ("more_steps", "fewer_steps")
 
@@ -52,7 +53,7 @@ def _said(finding: Finding, beyond: tuple[str, ...], lengths: tuple[str, ...], b
     if finding.action.code in OF_LENGTH:
         return replace(finding, message=_about_length(finding, lengths), action=None)
     helps = HELPS.get(finding.action.code, ())
-    own = [key for key in base if key.rpartition(".")[2].lower().replace("-", "_") in helps]
+    own = sorted((key for key in base if leaf(key) in helps), key=lambda key: helps.index(leaf(key)))
     if own:
         words = say(
             "{finding} What may help: {what} Your command takes {names}: search it in the next round, tunebook round "

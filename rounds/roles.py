@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
+from presets.usual_names import EPOCHS, leaf
 from rounds.plan import DesignError, Role
 from rounds.space import Domain, Scale
 from training.config import OPTIMIZERS
@@ -15,8 +16,6 @@ from training.config import OPTIMIZERS
 OPTIMIZER = "optimizer.name"
 # What such a setting holds while the thing is not in use.
 OFF = (0, False, "", "constant", "none", "off", None)
-# What a pipeline of the user's own may call the length of a run.
-EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
 # Where the data lie, what is measured, how often, on what: no hyperparameters, and no caveats either.
 NOT_TUNED = {
     "data.task",
@@ -49,7 +48,7 @@ MEANINGLESS = {
 
 def is_length(key: str) -> bool:
     """Whether the setting says how long a run is, under whatever name."""
-    return key == "training.steps" or key.rpartition(".")[2].lower() in EPOCHS
+    return key == "training.steps" or leaf(key) in EPOCHS
 
 
 def is_hyperparameter(key: str, base: Mapping[str, Any]) -> bool:

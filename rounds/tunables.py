@@ -8,6 +8,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
+from presets.usual_names import RATES, leaf
 from rounds.plan import Role
 from rounds.roles import is_hyperparameter, is_length, name_of
 from state import pipeline
@@ -17,7 +18,6 @@ from state.project import Project
 
 # What a first round is about where nothing else is asked: the hyperparameter that matters most.
 FIRST_QUESTION = "optimizer.learning_rate"
-LEARNING_RATES = ("learning_rate", "lr", "base_lr", "eta")
 
 
 def optimizers(project: Project, base: Mapping[str, Any]) -> dict[str, Sequence[Hyperparameter]]:
@@ -59,7 +59,7 @@ def first_question(project: Project) -> str:
     if not project.settings.command:
         return FIRST_QUESTION
     listed = tunables(project)
-    rates = [entry for entry in listed if entry.key.rpartition(".")[2].lower() in LEARNING_RATES]
+    rates = [entry for entry in listed if leaf(entry.key) in RATES]
     searched = [entry for entry in listed if entry.opens_at == 0]
     return next((entry.key for entry in (*rates, *searched, *listed)), "")
 

@@ -83,7 +83,7 @@ def drop(store: Store, name: str, words: str = "") -> Batch:
         name,
         question=stored(say("Drop {name}?", name=name)),
         options=["keep", "drop"],
-        recommended="drop",
+        recommended=None,
         chosen="drop",
         reason=stored(say("{words}", words=words.strip()) if words.strip() else say("Nothing was learnt from it.")),
         evidence=[],

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, cast, get_args
 
+from presets.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
 from state import pipeline
 from state.errors import Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
@@ -16,11 +17,6 @@ from state.project import Project, Settings
 from wizard import declared
 from wizard.declared import Argument
 
-# By the last part of the name. Rates and decays matter by their order of magnitude (guide, P2 and P21).
-RATES = ("lr", "learning_rate", "base_lr", "max_lr", "eta")
-DECAYS = ("weight_decay", "wd", "l2", "alpha")
-MOMENTA = ("momentum", "beta1", "beta2", "ema_decay")
-SHARES = ("dropout", "drop", "drop_rate", "drop_path", "label_smoothing", "smoothing", "mixup", "cutmix")
 # Three decades around a rate that somebody chose; the review widens what is too narrow.
 FACTOR = 30.0
 DECAY_FROM_NOTHING = (1e-6, 1e-2)
@@ -68,8 +64,8 @@ def proposed(there: Pipeline) -> tuple[Argument, ...]:
 
 def guess(key: str, value: Value | None) -> OwnHyperparameter:
     """A hyperparameter with the range that its name and its value suggest; none where they suggest nothing."""
-    leaf = key.rpartition(".")[2].lower().replace("-", "_")
-    if isinstance(value, int) and not isinstance(value, bool) and leaf in (*RATES, *DECAYS, *MOMENTA, *SHARES):
+    name = leaf(key)
+    if isinstance(value, int) and not isinstance(value, bool) and name in (*RATES, *DECAYS, *MOMENTA, *SHARES):
         value = float(value)
     if key in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
         return OwnHyperparameter(key, value, _kind(value))
@@ -77,9 +73,9 @@ def guess(key: str, value: Value | None) -> OwnHyperparameter:
         return OwnHyperparameter(key, value, choices=(False, True))
     if value is None or isinstance(value, str):
         return OwnHyperparameter(key, value)
-    low, high, scale = _range(leaf, value)
+    low, high, scale = _range(name, value)
     known = low is not None and high is not None
-    return OwnHyperparameter(key, value, _kind(value), low, high, scale, searched=known and leaf in RATES)
+    return OwnHyperparameter(key, value, _kind(value), low, high, scale, searched=known and name in RATES)
 
 
 def values(project: Project) -> dict[str, Any]:
@@ -105,7 +101,7 @@ def moved(project: Project) -> list[tuple[str, Value, Value]]:
 def rate(project: Project) -> str:
     """The learning rate by its name in the configuration; empty where there is none, or it is no number."""
     known = values(project)
-    named = (key for key in known if key.rpartition(".")[2].lower().replace("-", "_") in RATES)
+    named = (key for key in known if leaf(key) in RATES)
     return next((key for key in named if isinstance(known[key], float) and known[key] > 0), "")
 
 
@@ -282,20 +278,20 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
 def _usual_scale(entry: OwnHyperparameter, low: float, high: float, *, whole: bool) -> Scale:
     """The scale of a range that was given without one: as the range before it had, or as its name and its numbers
     suggest; linear where it holds what has no logarithm."""
-    leaf = entry.name.rpartition(".")[2].lower().replace("-", "_")
-    usual = entry.scale if entry.low is not None else _range(leaf, high)[2]
+    name = leaf(entry.name)
+    usual = entry.scale if entry.low is not None else _range(name, high)[2]
     possible = {"log": low > 0, "one-minus-log": high < 1 and not whole, "linear": True}
     return usual if possible[usual] else "linear"
 
 
-def _range(leaf: str, value: float) -> tuple[float | None, float | None, Scale]:
-    if leaf in DECAYS and value == 0:
+def _range(name: str, value: float) -> tuple[float | None, float | None, Scale]:
+    if name in DECAYS and value == 0:
         return (*DECAY_FROM_NOTHING, "log")
-    if leaf in (*RATES, *DECAYS) and value > 0:
+    if name in (*RATES, *DECAYS) and value > 0:
         return float(f"{value / FACTOR:.2g}"), float(f"{value * FACTOR:.2g}"), "log"
-    if leaf in MOMENTA and 0 <= value < 1:
+    if name in MOMENTA and 0 <= value < 1:
         return min(0.5, value), max(0.999, value), "one-minus-log"
-    if leaf in SHARES and 0 <= value < 1:
+    if name in SHARES and 0 <= value < 1:
         return 0.0, max(0.5, value), "linear"
     if isinstance(value, int) and value > 1:
         return max(1, value // 4), value * 4, "log"

@@ -29,7 +29,7 @@ def decisions(session: Session, superseded: bool) -> None:
         replaced = _(" (replaced)") if entry.superseded_by else ""
         session.text(f"{entry.step}{replaced}: {say.stored(entry.question)}")
         session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
-        if entry.recommended != entry.chosen:
+        if entry.recommended not in (None, entry.chosen):
             session.text("  " + _("recommended: {choice}").format(choice=say.choice(entry.recommended)))
         session.text("  " + _("because: {reason}").format(reason=say.stored(entry.reason)))
         session.text("  " + _("by {author} at {time}").format(author=entry.by, time=entry.at))

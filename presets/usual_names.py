@@ -1,0 +1,17 @@
+"""What hyperparameters are called in scripts, by the last part of their names."""
+
+from __future__ import annotations
+
+RATES = ("lr", "learning_rate", "base_lr", "max_lr", "eta")
+DECAYS = ("weight_decay", "wd", "l2", "alpha")
+MOMENTA = ("momentum", "beta1", "beta2", "ema_decay")
+SHARES = ("dropout", "drop", "drop_rate", "drop_path", "label_smoothing", "smoothing", "mixup", "cutmix")
+WARMUPS = ("warmup", "warmup_steps", "warmup_ratio", "warmup_epochs")
+CLIPS = ("clip", "clip_grad", "grad_clip", "gradient_clip", "max_grad_norm")
+BATCH_SIZES = ("batch_size", "bs")
+EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
+
+
+def leaf(key: str) -> str:
+    """The last part of a dotted name, as these are written."""
+    return key.rpartition(".")[2].lower().replace("-", "_")
