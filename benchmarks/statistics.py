@@ -4,7 +4,8 @@
 
 False alarms and detection of the boundary rule; false adoption and power of the launch rule, also with a shortlist;
 false alarms and detection of what is read off one curve, and of a sample for evaluation; bias of the best of n; what
-more trials gain against its forecast; false alarms of what matters; coverage of every interval. `--write` puts the
+more trials gain against its forecast; false alarms of the best value of what was asked
+about, and of what matters; coverage of every interval. `--write` puts the
 table into benchmarks/results.
 """
 
@@ -18,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from rounds import boundary, decision, halton, points, sampled, statistics
+from rounds import boundary, decision, halton, isolation, points, sampled, statistics
 from rounds.design import plan
 from rounds.importance import effects
-from rounds.plan import Role, RoundPlan
+from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.record import TRAINING_LOSS, TrialRecord
+from rounds.space import Domain
 from rounds.symptoms import symptoms
 from tests.rounds_made import BASE, DECAY, OPTIMIZERS, RATE, results
 
@@ -47,7 +49,16 @@ def main() -> None:
     ]
     for line in lines:
         print(line)
-    for simulation in (of_boundary, of_launch, of_curves, of_best_of, of_forecast, of_importance, of_intervals):
+    for simulation in (
+        of_boundary,
+        of_launch,
+        of_curves,
+        of_best_of,
+        of_forecast,
+        of_isolation,
+        of_importance,
+        of_intervals,
+    ):
         for row in simulation():
             line = "| " + " | ".join(row) + " |"
             lines.append(line)
@@ -234,6 +245,49 @@ def of_forecast(times: int = 400) -> Iterator[Row]:
                 case = f"{dimensions} dimension{'s' if dimensions > 1 else ''}, {trials} trials, noise {noise:g}"
                 ratios = [f"{np.mean(found) / np.mean(came):.1f}" for found in (told, last)]
                 yield "forecast of a doubling", f"{case}; last gain: {ratios[1]} times", f"{ratios[0]} times", "1"
+
+
+def of_isolation(times: int = 400) -> Iterator[Row]:
+    """Two values asked about, each with its best learning rate at another place, and that of one in a narrower range:
+    as good as each other where tuned best, or one worse by 0.4, where the worst learning rates cost 1.3. Runs differ by
+    0.002; by that alone, without the precedence test, a value was called better as often as stands beside it."""
+    values = Domain("list", choices=(0.0, 0.5))
+    base = {**BASE, "regularization.dropout": 0.0}
+    ranges = {"adamw.learning_rate": RATE, "adamw.weight_decay": DECAY}
+    for trials in (12, 20, 40):
+        called = {"equal": 0, "by noise alone": 0, "worse": 0}
+        for seed in range(times):
+            random = np.random.default_rng([seed, trials])
+            planned = plan(
+                base,
+                "improve",
+                scientific={"regularization.dropout": values},
+                optimizers=OPTIMIZERS,
+                trials=trials,
+                seed=seed,
+                ranges=ranges,
+            )
+            for worse in (0.0, 0.4):
+                records = [of_two(trial, n, worse, random) for n, trial in enumerate(planned.trials, 1)]
+                (told,) = isolation.check(planned, records, "min", noise=0.002)
+                if worse:
+                    called["worse"] += told.verdict == "pass" and told.figures["winner"] == "dropout=0.0"
+                else:
+                    called["equal"] += told.verdict == "pass"
+                    called["by noise alone"] += not told.figures["close"]
+        case = f"two values, {trials} trials"
+        alone = percent(called["by noise alone"], times)
+        yield "best value: false alarm", f"{case}; by the noise alone {alone}", percent(called["equal"], times), "5 %"
+        yield "best value: detection", f"{case}, one worse by 0.4", percent(called["worse"], times), "-"
+
+
+def of_two(trial: PlannedTrial, number: int, worse: float, random: np.random.Generator) -> TrialRecord:
+    """A trial of the second value, of which few learning rates are good, or of the first."""
+    second = trial.study == "dropout=0.5"
+    place, width = (0.35, 3.0) if second else (0.65, 1.0)
+    off = width * (trial.u["adamw.learning_rate"] - place) ** 2 + 0.5 * (trial.u["adamw.weight_decay"] - 0.4) ** 2
+    best = 0.1 + off + worse * second + float(random.normal(0, 0.002))
+    return TrialRecord(f"t{number}", trial.study, number, trial.u, trial.values, "complete", best=best, final=best)
 
 
 def of_importance(times: int = 100) -> Iterator[Row]:

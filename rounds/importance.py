@@ -6,12 +6,10 @@ level and the bend (u, u squared; of choices one column each), of each pair the 
 after the others. Shuffling the columns of an effect over the trials shows what it would explain by chance; the band is
 that of the largest effect in each shuffle, so that a round in which nothing matters seldom says that something does.
 
-Points of a sequence lie more evenly than shuffled ones, so that those bands are a little too low: of studies of pure
-noise (20 trials, 4 hyperparameters) 23 % went above one of 10 %. So the largest single effect must first exceed what
-shuffled ranks would give it, which is exact where nothing matters. Permuting the residuals instead (Freedman and Lane)
-was tried and is worse, 40 %: of so few trials most of what is left has been fitted away. By simulation (400 studies of
-each of 30 kinds: noise, bowls, cliffs; 12 to 24 trials, 2 to 5 hyperparameters) at most 7 % see an effect that is not
-there, and as few a pair.
+Points of a sequence lie more evenly than shuffled ones, so that those bands are a little too low. So the largest
+single effect must first exceed what shuffled ranks would give it, which is exact where nothing matters. Permuting the
+residuals instead (Freedman and Lane) is worse: of so few trials most of what is left has been fitted away. How often
+noise is taken for an effect, benchmarks/statistics.py tells.
 """
 
 from __future__ import annotations
