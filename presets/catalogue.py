@@ -7,7 +7,9 @@ CatalogueError that names file, entry and field.
 from __future__ import annotations
 
 import copy
+import json
 import math
+import shlex
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -32,6 +34,11 @@ OPTIONAL: dict[str, Any] = {
     "fixed_input": False,
     "small_inputs": False,
 }
+
+# What changes with a field of an architecture, and must be said again with it.
+MEASURED = {"model": ("parameters", "macs"), "settings": ("parameters", "macs"), "input_size": ("macs",)}
+# What is known of one model and of no other.
+PUBLISHED: dict[str, Any] = {"pretrained": "", "licence": "", "note": ""}
 
 Task = Literal["image-classification", "text-classification"]
 Kind = Literal["float", "int", "categorical"]
@@ -238,16 +245,33 @@ def _with_architectures(entries: tuple[Architecture, ...], presets: Presets) -> 
         for name, value in given.items():
             if allowed := _misfit(name, value):
                 raise presets.wrong(f"{where}.{name}", value, allowed)
-        base = {} if like is None else _fields(like)
         # An entry of one's own without more words belongs to a family of its own.
-        words = {"family": id, "title": id, "size": id, "about": id} if like is None else {}
-        values = {**OPTIONAL, **words, **base, **given, "id": id}
+        values: dict[str, Any] = {**OPTIONAL, "family": id, "title": id, "size": id, "about": id}
+        if like is not None:
+            changed = [name for name in MEASURED if given.get(name, getattr(like, name)) != getattr(like, name)]
+            if missing := {fact for name in changed for fact in MEASURED[name]} - given.keys():
+                raise presets.wrong_entry(where, _unmeasured(changed, sorted(missing), {**_fields(like), **given}))
+            values |= _fields(like)
+            if "model" in changed:
+                values |= {**PUBLISHED, "size": id}
+        values |= {**given, "id": id}
         family = values.pop("family")
         try:
             known[id] = replace(_architecture(family, {**values, "sizes": ()}), source=str(presets.path))
         except CatalogueError as error:
             raise presets.wrong_entry(where, str(error).removeprefix(f"architectures.toml: {family}: {id}: ")) from None
     return tuple(known.values())
+
+
+def _unmeasured(changed: list[str], missing: list[str], values: Mapping[str, Any]) -> str:
+    """What to say of an entry whose model is another while its figures are still those of the former."""
+    size = {"data.image_size" if values["library"] == "timm" else "data.max_length": values["input_size"]}
+    command = ["python", "-m", "training.figures", "--library", values["library"], "--name", values["model"]]
+    command += ["--settings", json.dumps({**size, **values["settings"]})]
+    return (
+        f"{', '.join(missing)} missing, which {', '.join(changed)} changes; this prints what they are: "
+        f"{shlex.join(command)}"
+    )
 
 
 def _fields(entry: Architecture) -> dict[str, Any]:
@@ -285,7 +309,10 @@ def _change_optimizer(tables: dict[str, Any], name: str, own: Mapping[str, Any],
                 table["popular_for"] = [family for family in table["popular_for"] if family not in value]
             tables[name]["popular_for"] += value
         elif key in known and isinstance(value, dict):
+            fields = [*(name for name in get_type_hints(Hyperparameter) if name != "key"), "fine_tuning"]
             for field_name, number in value.items():
+                if field_name not in fields:
+                    raise presets.wrong(f"{where}.{key}.{field_name}", number, ", ".join(fields))
                 numeric = field_name in ("default", "low", "high", "opens_at")
                 if numeric and not isinstance(number, type(known[key].get(field_name, 0.0)) | int | float):
                     raise presets.wrong(f"{where}.{key}.{field_name}", number, "a number")

@@ -1,8 +1,10 @@
 """A team's own presets: `presets.toml` in the project, or in the user's configuration folder.
 
     [architectures.our-net]       # a new id; an id of the catalogue changes that entry
-    like = "resnet18"             # whatever is not said here is as there
-    model = "resnet34"
+    like = "resnet18"             # whatever is not said here is as there, but for what another model changes
+    model = "resnet14t"
+    parameters = 8053122
+    macs = 1674795008
 
     [optimizers.adamw.learning_rate]
     default = 3e-4                # default, low, high, opens_at, scale or source of a hyperparameter
@@ -74,9 +76,11 @@ class Presets:
 
 
 def places(root: Path | None) -> tuple[Path, ...]:
-    """Where presets may be: the user's configuration folder (XDG), then the project, which has the last word."""
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return (Path(home) / "tunebook" / FILE, *((root / FILE,) if root is not None else ()))
+    """Where presets may be: the user's configuration folder, then the project, which has the last word. By the XDG base
+    directory specification a relative $XDG_CONFIG_HOME does not count."""
+    configured = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    home = configured if configured.is_absolute() else Path.home() / ".config"
+    return (home / "tunebook" / FILE, *((root / FILE,) if root is not None else ()))
 
 
 def load(path: Path) -> Presets | None:

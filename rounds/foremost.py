@@ -36,7 +36,18 @@ def to_run(store: Store) -> Batch:
         )
     if rounds:
         raise Refusal("Every round has ended. Plan another: tunebook round plan")
-    raise Refusal("There is no round yet. Plan one: tunebook round plan")
+    raise no_round(store)
+
+
+def no_round(store: Store) -> Refusal:
+    """What to say where there is no round, or none but what was dropped."""
+    if dropped := trials.dropped(store):
+        return Refusal(
+            "There is no round but what was dropped. Plan one: tunebook round plan. A dropped one is taken back by its "
+            "name: tunebook round run {name}",
+            name=dropped[-1],
+        )
+    return Refusal("There is no round yet. Plan one: tunebook round plan")
 
 
 def latest(batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from presets.grain import grain
-from presets.language import say
+from presets.language import Message, say
 from rounds import chance, gain, instability, own_script, planning, sampled
 from rounds.finding import Finding
 from rounds.record import (
@@ -50,20 +50,27 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         measure = chance.check(seen, direction(store), unit, list(sources), before)
         gained = gain.check(seen, direction(store), _before(store, plan.base), unit, _decided(store))
         findings = (*found, *gained, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
-        if trials.batch(store, name).plan.get("listed"):
-            findings = tuple(map(_without_more, findings))
+        if why := _no_more(store, name, seen):
+            findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     trials.review(store, name, [finding.to_dict() for finding in findings])
     return findings
 
 
-def _without_more(finding: Finding) -> Finding:
-    """Of a round whose trials were listed by hand: it has no next ones."""
+def _no_more(store: Store, name: str, seen: Iterable[TrialRecord]) -> Message | None:
+    """Why no more trials can be added to a round, or need to be yet; None where they can."""
+    if trials.batch(store, name).plan.get("listed"):
+        return say("More trials are listed in a round of their own.")
+    if waiting := sum(not record.ended for record in seen):
+        return say("First come the trials of the round that have not ended: {n}.", n=waiting)
+    return None
+
+
+def _without_more(finding: Finding, why: Message) -> Finding:
     if finding.action is None or finding.action.code != "more_trials":
         return finding
-    words = say("{finding} More trials are listed in a round of their own.", finding=finding.message)
-    return replace(finding, message=words, action=None)
+    return replace(finding, message=say("{finding} {why}", finding=finding.message, why=why), action=None)
 
 
 def records(store: Store, name: str) -> tuple[TrialRecord, ...]:

@@ -28,7 +28,10 @@ def ask(store: Store, name: str, wanted: str) -> Batch:
         raise Refusal("{trial} is a trial: only whole rounds are paused.", trial=name)
     if name != batch.name:
         _unfinished(trials.trial(store, name))
-    trials.ask(store, name, wanted)
+    if wanted == "run":
+        run(store, name)
+    else:
+        trials.ask(store, name, wanted)
     # Whoever stops a round whose supervisor died must not leave its trials running.
     supervisor.ensure(store.project)
     return trials.batch(store, batch.name)
@@ -78,19 +81,32 @@ def drop(store: Store, name: str, words: str = "") -> Batch:
         raise Refusal("{name} has results, and results are kept. To have no more of it: tunebook round stop", name=name)
     if queue.under_way(batch, entries):
         raise Refusal("{name} is at work. Stop it first: tunebook round stop", name=name)
+    if batch.wanted == "drop":
+        raise Refusal("{name} was dropped before.", name=name)
+    _decide(store, name, "drop", say("{words}", words=words.strip()) if words.strip() else say("No reason was given."))
+    trials.ask(store, name, "drop")
+    return trials.batch(store, name)
+
+
+def run(store: Store, name: str, slots: int | None = None) -> None:
+    """Wish that a batch runs; one that was dropped is taken back."""
+    if trials.batch(store, name).wanted == "drop":
+        _decide(store, name, "keep", say("It is run after all."))
+    trials.ask(store, name, "run", slots)
+
+
+def _decide(store: Store, name: str, chosen: str, reason: Message) -> None:
     decisions.decide(
         store,
         name,
         question=stored(say("Drop {name}?", name=name)),
         options=["keep", "drop"],
         recommended=None,
-        chosen="drop",
-        reason=stored(say("{words}", words=words.strip()) if words.strip() else say("Nothing was learnt from it.")),
+        chosen=chosen,
+        reason=stored(reason),
         evidence=[],
         settings={},
     )
-    trials.ask(store, name, "drop")
-    return trials.batch(store, name)
 
 
 def _unfinished(entry: Trial) -> None:

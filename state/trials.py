@@ -135,6 +135,11 @@ def batches(store: Store, kind: str | None = None) -> list[Batch]:
     return [_batch(row) for row in store.rows(query, *parameters)]
 
 
+def dropped(store: Store) -> list[str]:
+    """The names of the rounds that were dropped, oldest first."""
+    return [row["name"] for row in store.rows("SELECT name FROM batches WHERE wanted = 'drop' ORDER BY rowid")]
+
+
 def batch(store: Store, name: str) -> Batch:
     """One batch. Refuses an unknown name."""
     rows = store.rows("SELECT * FROM batches WHERE name = ?", name)

@@ -22,7 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    small_project.DEVICE = config.getoption("--device")
+    small_project.DEVICE = device = config.getoption("--device")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.exit("--device cuda: this machine has no NVIDIA GPU that torch can use.", returncode=2)
 
 
 @pytest.fixture(scope="session", autouse=True)

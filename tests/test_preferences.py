@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,15 @@ def test_what_the_file_says_is_preferred(file: Path) -> None:
     found = preferences.read()
     assert (found.language, found.mouse, found.ascii) == ("zh_CN", False, True)
     assert found.keys == {"quit": "Q", "round.pause": "P", "round.stop": "ctrl+x"}
+
+
+def test_what_the_readme_shows_is_read_and_its_keys_can_be(file: Path) -> None:
+    readme = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+    file.write_text(textwrap.dedent(readme[readme.index("    [display]\n") : readme.index("\nWhere a system admin")]))
+    found = preferences.read()
+    assert found.language == "zh_CN"
+    keys.remap(found.keys, str(file))
+    assert {key.id: key.keys for key in keys.KEYS}["quit"] == ("Q", "ctrl+q")
 
 
 @pytest.mark.parametrize(

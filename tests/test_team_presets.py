@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from presets import catalogue
 from presets.team import PresetError
 from tests.screens import NARROW, shown, wait_for
 from tests.set_up import advance, make, set_up
+from training.figures import figures
 from tui.app import Tunebook
 from tui.main import main
 from wizard import configuration, flow
@@ -22,10 +24,12 @@ like = "resnet18"
 model = "resnet10t"
 title = "我们的 [net]"
 parameters = 4927618
+macs = 1096752128
 licence = "proprietary"
 
 [architectures.resnet18]
 input_size = 160
+macs = 925291520
 
 [optimizers.adamw]
 popular_for = ["resnet"]
@@ -57,10 +61,26 @@ def test_a_new_entry_takes_from_another_what_it_does_not_say(tmp_path: Path) -> 
     ours = catalogue.architecture("our-net")
     assert (ours.model, ours.input_size, ours.family, ours.licence) == ("resnet10t", 224, "resnet", "proprietary")
     assert ours.title == "我们的 [net]"
+    # What is known of one model alone is not said of another.
+    assert (ours.size, ours.pretrained, ours.note) == ("our-net", "", None)
     assert ours.source == str(tmp_path / "p" / "presets.toml")
     changed = catalogue.architecture("resnet18")
-    assert (changed.input_size, changed.macs, changed.source) == (160, 1813566464, ours.source)
+    assert (changed.input_size, changed.macs, changed.source) == (160, 925291520, ours.source)
     assert catalogue.architecture("resnet34").source == ""
+
+
+def test_what_the_readme_shows_is_right(tmp_path: Path) -> None:
+    """Its example is read, and its figures are those of the model that it names."""
+    readme = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+    example = textwrap.dedent(
+        readme[readme.index("    [architectures.our-net]") : readme.index("\n## In the terminal")]
+    )
+    catalogue.use(written(tmp_path / "p", example))
+    ours = catalogue.architecture("our-net")
+    settings = {"model.library": ours.library, "model.name": ours.model, "data.image_size": ours.input_size}
+    now = figures({"data.task": ours.task, **settings}, classes=10)
+    assert now == {"parameters": ours.parameters, "macs": ours.macs, "normalisation": ours.normalisation}
+    assert catalogue.hyperparameter("optimizer.learning_rate", "adamw").default == 3e-4
 
 
 def test_ranges_and_the_usual_optimizer_of_a_family_can_be_changed(tmp_path: Path) -> None:
@@ -74,7 +94,7 @@ def test_ranges_and_the_usual_optimizer_of_a_family_can_be_changed(tmp_path: Pat
 
 
 def test_the_project_has_the_last_word_over_the_user(tmp_path: Path, alone: Path) -> None:
-    written(alone, "[architectures.resnet18]\ninput_size = 96\nyear = 2020\n")
+    written(alone, "[architectures.resnet18]\ninput_size = 96\nmacs = 333108224\nyear = 2020\n")
     catalogue.use(written(tmp_path / "p", OURS))
     entry = catalogue.architecture("resnet18")
     assert (entry.input_size, entry.year) == (160, 2020)
@@ -109,7 +129,13 @@ MISTAKES = [
     ("[optimizers.sgd.beta1]\ndefault = 0.9\n", "line 1: optimizers.sgd.beta1"),
     ("[optimizers.sgd.momentum]\nhigh = 'x'\n", "line 2: optimizers.sgd.momentum.high = 'x'; allowed: a number"),
     ("[optimizers.sgd.momentum]\nhigh = 2.0\n", "line 1: optimizers.sgd: "),
-    ("[optimizers.sgd.momentum]\nhi = 2.0\n", "unknown hi"),
+    ("[optimizers.sgd.momentum]\nlow = 0.1\nhi = 2.0\n", "line 3: optimizers.sgd.momentum.hi = 2.0; allowed: def"),
+    (
+        "[architectures.a]\nlike = 'resnet18'\nmodel = 'resnet14t'\nmacs = 1\n",
+        "line 1: architectures.a: parameters missing, which model changes; this prints what they are: python -m "
+        """training.figures --library timm --name resnet14t --settings '{"data.image_size": 224}'""",
+    ),
+    ("[architectures.resnet18]\ninput_size = 160\n", "architectures.resnet18: macs missing, which input_size changes"),
 ]
 
 

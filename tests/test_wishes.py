@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rounds import wishes
 from state import decisions, files, trials
 from state.database import Store
 from state.store import open_store
@@ -123,8 +124,12 @@ def test_a_round_that_taught_nothing_is_dropped_and_one_with_results_kept(
     store.project.store_path.unlink()
     with open_store(store.project) as again:
         assert trials.batch(again, "round-2").wanted == "drop"
-        trials.ask(again, "round-2", "run")
+        code, answer = tunebook(again, capsys, "round", "drop", "2")
+        assert (code, answer["error"]) == (2, "round-2 was dropped before.")
+        wishes.run(again, "round-2")
         assert [batch.name for batch in trials.batches(again)] == ["round-1", "round-2", "round-3"]
+        found = decisions.decision(again, "round-2")
+        assert (found and found.chosen, found and found.reason["id"]) == ("keep", "It is run after all.")
 
 
 def test_a_round_at_work_is_not_dropped(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -323,7 +323,7 @@ def _parsed(text: str, id: str, source: str) -> str:
     """A key by Textual's name. Refuses what is none, or what a terminal would not pass on."""
     name = {sign: name for name, sign in NAMES.items()}.get(text.strip(), text.strip())
     letter = len(name) == 1 and name.isascii() and name.isalnum()
-    control = len(name) == 6 and name.startswith("ctrl+") and "a" <= name[5] <= "z" and name[5] not in "himjsqz"
+    control = len(name) == 6 and name.startswith("ctrl+") and "a" <= name[5] <= "z" and name[5] not in "himjsz"
     function = name.startswith("f") and name[1:].isdecimal() and 1 <= int(name[1:]) <= 12
     if letter or control or function or name in NAMES or name in NAMED:
         return name

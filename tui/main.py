@@ -48,7 +48,7 @@ COMMANDS = {
 def summaries() -> dict[str, str]:
     """What each command does, in one line."""
     return {
-        "demo": _("the whole way on handwritten digits, unattended"),
+        "demo": _("the whole way on handwritten digits"),
         "new": _("start a project: data, model, optimizer, batch size, one question each"),
         "presets": _("the catalogue of architectures and optimizers"),
         "probe": _("measure batch sizes on this device"),

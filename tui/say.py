@@ -147,6 +147,7 @@ _ANSWERS = (
     say("ghost"),
     say("held-out"),
     say("hub"),
+    say("keep"),
     say("measure"),
     say("override"),
     say("own"),

@@ -20,7 +20,7 @@ from rounds import (
     supervisor,
     wishes,
 )
-from rounds.foremost import latest, to_run
+from rounds.foremost import latest, no_round, to_run
 from rounds.horizon import FINAL
 from state import trials
 from state.database import Store
@@ -70,7 +70,7 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
                 "{name} has ended. Review it (tunebook round review) or add trials to it (tunebook round extend).",
                 name=batch.name,
             )
-        trials.ask(store, batch.name, "run", slots)
+        wishes.run(store, batch.name, slots)
         if wait:
             watch(session, store, batch.name)
         else:
@@ -332,6 +332,8 @@ def _after_review(store: Store, batch: Batch) -> str:
     """What comes after the review of a round: a launch where a trial may be worth it."""
     listed = trials.trials(store, batch.name)
     launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
+    if any(entry.status not in trials.ENDED for entry in listed):
+        return _("Next: tunebook round run {name}").format(name=batch.name)
     if launched and not standing.beaten(store, batch.name) and not standing.launched(store, batch.name):
         return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
     if not any(entry.status in trials.ENDED for entry in listed):
@@ -351,7 +353,7 @@ def _latest(store: Store) -> Batch:
     """The round that is meant where none is named: the one that runs, else the one that ran last, else the last."""
     rounds = trials.batches(store, planning.KIND)
     if not rounds:
-        raise Refusal("There is no round yet. Plan one: tunebook round plan")
+        raise no_round(store)
     listed = {batch.name: trials.trials(store, batch.name) for batch in rounds}
     running = [batch for batch in rounds if batch.wanted == "run" and queue.under_way(batch, listed[batch.name])]
     begun = [batch for batch in rounds if any(entry.status != "queued" for entry in listed[batch.name])]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from presets import catalogue
-from presets.language import _
+from presets.language import _, say
+from state import pipeline
 from state import project as projects
 from state.decisions import decisions
 from state.errors import Refusal
@@ -22,6 +24,15 @@ from tui.starting import data_place, guess_task, refuse_other_task
 
 if TYPE_CHECKING:
     from wizard.question import Question
+
+# What kept a probe from recommending a larger size.
+LIMITS = {
+    "throughput": say("throughput, which hardly rises beyond it"),
+    "memory": say("memory"),
+    "data": say("the data: an epoch would have fewer than 20 steps"),
+    "cap": say("the largest size that is tried"),
+    "error": say("an error at the next one"),
+}
 
 
 @click.command(
@@ -225,7 +236,7 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_size, loading
+    from wizard import batch_size, configuration, loading
     from wizard import probe as probing
     from wizard.steps import planned_examples
 
@@ -240,7 +251,8 @@ def probe(
         told = known is None or again
         measured = setup.probe(session, store, again=again) if known is None or again else known
         sizes = probing.sizes(store.project, measured.id)
-        answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result}
+        in_force = configuration.current(store).get(pipeline.BATCH_SIZE)
+        answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result, "in_force": in_force}
         columns, rows, effect = [], [], None
         # How many examples a command of the user's own goes through is known to it alone.
         if not store.project.settings.command:
@@ -253,12 +265,16 @@ def probe(
     for size in [] if told else sizes:
         session.text(setup.size_line(size))
     result = measured.result
+    size = result["recommended"]
     if result["limited_by"] == UNTIMED:
         kept = _("kept: batch {size}, as the command has it; which is the fastest, cannot be told")
-        session.text(kept.format(size=result["recommended"]))
+        session.text(kept.format(size=size))
     else:
         words = _("recommended: batch {size}, limited by {limit}")
-        session.text(words.format(size=result["recommended"], limit=result["limited_by"]))
+        session.text(words.format(size=size, limit=LIMITS[result["limited_by"]].text()))
+    if in_force not in (None, size):
+        words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
+        session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=size))
     if effect is not None:
         session.text(effect.text())
     if rows and not session.json:
