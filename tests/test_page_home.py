@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import pytest
 from textual.pilot import Pilot
 
 from rounds import insights, planning, reviewing
-from state import files, launches, trials
+from state import files, launches, runs, trials
 from state.project import FILE, Settings, create
 from state.store import open_store
 from tests import prepared, set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
 from tui.keys import KEYS
+from tui.main import run
 from tui.pages.decisions import DecisionsPage
 from tui.pages.export import ExportPage
 from tui.pages.help import Help
@@ -24,6 +26,7 @@ from tui.pages.round import RoundPage
 from tui.pages.setup import SetupPage
 from tui.pages.trial import TrialPage
 from tui.pages.welcome import Welcome
+from tui.session import Session
 from tui.widgets.controls import Choices
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
@@ -88,6 +91,25 @@ async def test_what_other_processes_do_is_seen_and_the_mark_stays_on_its_entry(t
                 small_project.end(store, entry.id, 0.2)
             await wait_for_text(pilot, "Review round-1")
             assert "2 complete" in shown(app)
+
+
+async def test_what_is_being_measured_is_said_here_and_by_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A probe that another session runs: while it lives, and no longer."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    folder = project.measurement_folder("probe-1")
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Set-up: 0 of 9 decided; now: data.")
+        runs.start([sys.executable, "-c", "import time; time.sleep(600)"], folder)
+        await wait_for_text(pilot, "Being measured: batch sizes (probe-1).")
+        runs.stop(folder, hard=True)
+        await wait_for(pilot, lambda: "Being measured" not in shown(app))
+    runs.start([sys.executable, "-c", "import time; time.sleep(600)"], folder)
+    assert run(["status", "--project", str(project.root)], Session()) == 0
+    runs.stop(folder, hard=True)
+    assert "Being measured: batch sizes (probe-1)." in capsys.readouterr().out
 
 
 async def test_a_store_that_is_deleted_under_the_screens_is_built_anew_and_gone_on_with(tmp_path: Path) -> None:

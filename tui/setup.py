@@ -22,7 +22,7 @@ from tui.say import choice, error, figure, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
 from wizard import baseline as judging
-from wizard import checks, flow, inspection, steps
+from wizard import checks, flow, inspection, measuring, steps
 from wizard import probe as probing
 from wizard.quantity import duration, memory
 from wizard.question import Choice, Question
@@ -216,7 +216,7 @@ def wait_for_check(session: Session, store: Store) -> None:
 def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
     """Watch a check to its end, and say what it found."""
     about = steps.cost_of_comparing(store) if kind == checks.BATCH_SIZE else checks.about(kind)
-    session.progress(f"{checks.title(kind).text()}: {about.text()}")
+    session.progress(f"{measuring.TITLES[kind].text()}: {about.text()}")
 
     def told(due: bool) -> bool:
         progress = checks.progress(store.project, id)

@@ -16,6 +16,7 @@ from wizard import (
     configuration,
     initial,
     inspection,
+    measuring,
     own_baseline,
     own_steps,
     quantity,
@@ -242,7 +243,7 @@ def _checked(store: Store, number: int, kind: str) -> Message:
     """What a check said, or that it can be run."""
     known = checks.fresh(store, kind)
     said = checks.verdict(known) if known else say("not run yet: choose {name!r}", name=kind)
-    return say("{number}. {title}: {said}", number=number, title=checks.title(kind), said=said)
+    return say("{number}. {title}: {said}", number=number, title=measuring.TITLES[kind], said=said)
 
 
 def checking(store: Store) -> list[tuple[str, str]]:

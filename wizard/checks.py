@@ -65,16 +65,6 @@ def progress(project: Project, id: str) -> Progress:
     return Progress(int(last.get("done", 0)), int(last.get("total", 0)), running)
 
 
-def title(kind: str) -> Message:
-    """What a check does, in a few words."""
-    return {
-        ONE_BATCH: say("one batch by heart"),
-        SHUFFLE: say("shuffled labels"),
-        LENGTH: say("number of steps by a sweep of constant rates"),
-        BATCH_SIZE: say("steps to a target by batch size"),
-    }[kind]
-
-
 def about(kind: str) -> Message:
     """Why, and what it takes."""
     return {

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from presets.language import told
+from presets.language import Message, say, told
 from state import files, gpus, measurements, runs
 from state.database import Store
 from state.errors import Refusal
@@ -26,6 +26,16 @@ RESULTS = {
     "shuffle": runs.RESULT,
     "length": runs.RESULT,
     "batch-size": runs.RESULT,
+}
+
+# What each measures, in a few words.
+TITLES = {
+    "inspection": say("the data"),
+    "probe": say("batch sizes"),
+    "one-batch": say("one batch by heart"),
+    "shuffle": say("shuffled labels"),
+    "length": say("number of steps by a sweep of constant rates"),
+    "batch-size": say("steps to a target by batch size"),
 }
 
 
@@ -67,6 +77,15 @@ def under_way(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None
         return None
     alive = runs.alive(store.project.measurement_folder(id))
     return id if alive or _result(store, kind, id).get("status") == "complete" else None
+
+
+def at_work(store: Store) -> Message | None:
+    """What is being measured by anybody, in a sentence; None where nothing is."""
+    for kind in RESULTS:
+        id = _newest(store, kind)
+        if id is not None and runs.alive(store.project.measurement_folder(id)):
+            return say("Being measured: {what} ({id}).", what=TITLES[kind], id=id)
+    return None
 
 
 def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:

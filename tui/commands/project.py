@@ -50,14 +50,14 @@ def show_status(session: Session) -> None:
     from rounds import standing as rounds_standing
     from state import launches, trials
     from tui import draft
-    from wizard import flow
+    from wizard import flow, measuring
     from wizard.quantity import duration
 
     with session.store() as store:
         setup = flow.standing(store)
         stands = rounds_standing.standing(store)
         best = launches.best(store)
-        batches = trials.batches(store)
+        batches, measured = trials.batches(store), measuring.at_work(store)
         root, direction = store.project.root, store.project.settings.direction
         metric = f"val/{store.project.settings.metric}"
         results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
@@ -69,6 +69,8 @@ def show_status(session: Session) -> None:
         now, then, command = stands.now.text(), stands.next.text(), _command(stands)
     session.text(now)
     session.text(" ".join(part for part in (_("Next:"), then, command) if part))
+    if measured is not None:
+        session.text(measured.text())
     if stands.seconds_left is not None:
         session.text(_("It ends in about {time}.").format(time=duration(stands.seconds_left).text()))
     if batches:
@@ -105,6 +107,7 @@ def show_status(session: Session) -> None:
             "next": then,
             "command": command,
             "batch": stands.batch,
+            "measuring": measured,
             "states": stands.states,
             "seconds_left": stands.seconds_left,
             "hours_spent": stands.hours_spent,

@@ -28,7 +28,7 @@ from tui.theme import STATUSES
 from tui.widgets.controls import Choices
 from tui.widgets.progress import progress
 from tui.widgets.text import show
-from wizard import flow
+from wizard import flow, measuring
 from wizard.quantity import duration
 
 # An entry that is no page.
@@ -52,6 +52,7 @@ class Home(Page):
     def __init__(self) -> None:
         super().__init__()
         self._starting = False
+        self._measured = False
 
     def heading(self) -> Message:
         return say("home")
@@ -68,16 +69,24 @@ class Home(Page):
     def toured(self) -> str:
         return f"home {self.PLACE}"
 
+    def follows(self) -> bool:
+        # That a measurement begins or ends is not written into the store.
+        return self._measured or measuring.at_work(self.book.store) is not None
+
     def load(self) -> None:
         store = self.book.store
+        measured = measuring.at_work(store)
+        self._measured = measured is not None
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
         self.PLACE = where.step
         self.show_where()
-        show(self.query_one("#facts", Static), Content("\n").join(list(_facts(store, setup, where))))
+        show(self.query_one("#facts", Static), Content("\n").join(list(_facts(store, setup, where, measured))))
         entries = [(place, _prompt(label, note)) for place, label, note in _choices(store, setup, where)]
-        self.query_one(Choices).update(entries)
+        choices = self.query_one(Choices)
+        # Who has not chosen another entry is at the next sensible action, also where that is another now.
+        choices.update(entries, None if choices.highlighted else entries[0][0])
         self.query_one(Chart).update(*progress(store))
 
     def on_chart_picked(self, event: Chart.Picked) -> None:
@@ -113,7 +122,7 @@ def _start_final(store: Store) -> str:
     return final.start(store, wanted="").name
 
 
-def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Content]:
+def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Message | None) -> Iterator[Content]:
     settings = store.project.settings
     what = settings.command or f"{settings.task}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
@@ -125,6 +134,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing) -> Iterator[Cont
     else:
         then = _("Next: {what}").format(what=where.next.text())
         yield Content(printable(sentences(where.now.text(), then)))
+    if measured is not None:
+        yield Content(measured.text())
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""

@@ -8,7 +8,7 @@ from presets.language import restored
 from state import decisions, measurements
 from state.database import Store
 from tui.report.parts import Grid, Part, Title, Words
-from wizard import checks, scaling
+from wizard import checks, measuring, scaling
 
 KINDS = (checks.ONE_BATCH, checks.SHUFFLE, checks.LENGTH, checks.BATCH_SIZE)
 
@@ -25,7 +25,7 @@ def checked(store: Store) -> Iterator[Part]:
         found = measurements.latest(store, kind)
         if found is None:
             continue
-        yield Title(checks.title(kind).text())
+        yield Title(measuring.TITLES[kind].text())
         yield Words(checks.verdict(found).text())
         if kind == checks.BATCH_SIZE:
             table = scaling.table(scaling.report(found.result))

@@ -32,7 +32,7 @@ from tui.text_table import lines
 from tui.theme import STATUSES
 from tui.widgets import comparison
 from tui.widgets.text import show
-from wizard import baseline, checks, flow, inspection, probe, scaling, steps
+from wizard import baseline, checks, flow, inspection, measuring, probe, scaling, steps
 from wizard.quantity import duration, memory
 
 Work = Literal["inspection", "probe", "baseline", "check", "comparison"]
@@ -219,7 +219,7 @@ def _check(store: Store) -> Seen:
     if kind == checks.BATCH_SIZE:
         return _compared(store, id, lambda: flow.finish_check(store, step))
     seen = checks.progress(store.project, id)
-    what = printable(checks.title(kind).text())
+    what = printable(measuring.TITLES[kind].text())
     if not seen.running:
         return Seen(what, collect=lambda: flow.finish_check(store, step))
     counted = _("{done} of {total} steps at most").format(done=seen.done, total=seen.total) if seen.total else ""
@@ -230,7 +230,10 @@ def _comparison(store: Store) -> Seen:
     id = checks.last(store, checks.BATCH_SIZE, steps.undecided(store))
     if id is not None:
         return _compared(store, id, lambda: checks.finish(store, checks.BATCH_SIZE, id))
-    what, about = printable(checks.title(checks.BATCH_SIZE).text()), printable(steps.cost_of_comparing(store).text())
+    what, about = (
+        printable(measuring.TITLES[checks.BATCH_SIZE].text()),
+        printable(steps.cost_of_comparing(store).text()),
+    )
     known = steps.compared(store)
     if known is None:
         return Seen(what, f"{about}\n" + _("s: start"))
@@ -242,7 +245,7 @@ def _comparison(store: Store) -> Seen:
 
 def _compared(store: Store, id: str, collect: Callable[[], object]) -> Seen:
     """A comparison of batch sizes at work, or ended: what it has shown so far."""
-    what, seen, report = checks.title(checks.BATCH_SIZE).text(), checks.progress(store.project, id), None
+    what, seen, report = measuring.TITLES[checks.BATCH_SIZE].text(), checks.progress(store.project, id), None
     with contextlib.suppress(Refusal):
         # What is decided now may have changed meanwhile.
         report = checks.so_far(store, id)
