@@ -135,6 +135,10 @@ def check(pipeline: Pipeline) -> None:
             folder="{folder}",
         )
     _check_names(pipeline.hyperparameters())
+    if script := absent(pipeline):
+        raise Refusal(
+            "There is no file {script} in {path}: the command cannot run.", script=script, path=str(pipeline.directory)
+        )
 
 
 def guess(names: Iterable[str]) -> dict[str, str]:

@@ -633,8 +633,9 @@ def test_with_yes_a_batch_size_that_was_given_is_kept_and_the_warnings_are_read(
     assert tunebook("new", tmp_path / "q", "--command", "", "--metric", "accuracy") == 2
     assert "The command is empty." in capsys.readouterr().err
     gone = f"{command('--lr {lr} --seed {seed} --out {folder}', 'nothere.py')}"
-    assert tunebook("new", tmp_path / "r", "--command", gone, "--metric", "accuracy", "--set", "lr=1", "--yes") == 0
-    assert "There is no file nothere.py in" in capsys.readouterr().out
+    assert tunebook("new", tmp_path / "r", "--command", gone, "--metric", "accuracy", "--set", "lr=1", "--yes") == 2
+    assert "There is no file nothere.py in" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_command_without_a_batch_size_has_none_to_measure(tmp_path: Path, code: Path) -> None:

@@ -68,6 +68,9 @@ async def test_what_is_proposed_is_shown_before_anything_runs(store: Store, size
         await wait_for_text(pilot, "that result is no evidence")
         await wait_for_text(pilot, "s start")
         assert "s start" in lines(app)[-1]
+        await pilot.press("e")
+        await wait_for_text(pilot, "(G16)")
+        await pilot.press("escape")
         assert "adopt" not in lines(app)[-1]
         assert isinstance(app.focused, Reading)
         assert trials.batches(store, "launch") == []

@@ -9,11 +9,14 @@ import pytest
 from rich.style import Style
 from textual.events import Click
 
+from rounds import reviewing
 from state.project import Project
+from state.store import open_store
 from tests import prepared, watched_round
 from tests.screens import NARROW, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
+from tui.pages.launch import LaunchPage
 from tui.pages.palette import Palette
 from tui.pages.round import RoundPage
 from tui.widgets.controls import Choices
@@ -67,6 +70,18 @@ async def test_a_place_is_gone_to_from_anywhere_and_escape_leads_back(project: P
         assert isinstance(app.screen, Palette)
         await pilot.press("escape")
         await wait_for_text(pilot, "Plan a round")
+
+
+async def test_a_launch_is_gone_to_by_that_word(project: Project) -> None:
+    with open_store(project) as store:
+        reviewing.review_batch(store, "round-2")
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.press("colon", *"launch of")
+        await wait_for_text(pilot, "go to the launch of round-2")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, LaunchPage))
 
 
 async def test_a_click_on_an_entry_that_has_gone_does_nothing(project: Project) -> None:

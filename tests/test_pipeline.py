@@ -89,6 +89,7 @@ def test_what_only_a_shell_could_do_is_refused(command: str, message: str) -> No
         ("python train.py {config} {folder}", "belong together"),
         ("python train.py {a} {a.b} {folder}", "choose another name"),
         ("python train.py {a..b} {folder}", "not a name"),
+        ("python -u train.py {folder}", "There is no file train.py in"),
     ],
 )
 def test_a_command_that_cannot_run_or_be_read_is_refused(tmp_path: Path, command: str, message: str) -> None:
@@ -119,6 +120,7 @@ FILES: dict[str, str] = {
 def test_a_configuration_file_is_filled_and_the_rest_of_it_left_alone(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text(FILES[name], encoding="utf-8")
+    (tmp_path / "train.py").touch()
     there = made(tmp_path, "python train.py --config {config} --seed {seed}", path)
     pipeline.check(there)
     assert there.defaults() == {"name": "run", "optim.lr": 0.001, "optim.nesterov": True}

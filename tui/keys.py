@@ -233,6 +233,7 @@ KEYS: tuple[Key, ...] = (
     Key("launch.repeat", ("n",), "decide('repeat')", say("run more of both before deciding"), "launch", say("more")),
     Key("launch.unrepeated", ("t",), "unrepeated", say("too costly to repeat: decide on one run"), "launch"),
     Key("launch.stop", ("x",), "stop", say("stop the runs; they can go on later"), "launch", say("stop")),
+    Key("launch.explain", ("e",), "explain", say("why a launch is decided so, at length"), "launch", say("explain")),
     Key("launch.test", ("l",), "test", say("to the look at the test split"), "launch", say("test split")),
     Key("look.start", ("s",), "start", say("look at the test split; it is counted"), "look", say("look")),
     Key("look.stop", ("x",), "stop", say("stop the look; it is not counted then"), "look", say("stop")),

@@ -26,7 +26,7 @@ TEXTS: dict[str, Message] = {
         "watches them."
     ),
     "home learn": say(
-        "A round has ended. Before any conclusion comes its review: whether its ranges and its points were enough "
+        "A round is over. Before any conclusion comes its review: whether its ranges and its points were enough "
         "to tell anything. Enter opens it."
     ),
     "home launch": say(

@@ -226,8 +226,6 @@ def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
 
 def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     """What to know before anything is run, also where nobody is asked."""
-    if script := pipeline.absent(there):
-        yield say("There is no file {script} in {path}: the command cannot run.", script=script, path=there.directory)
     for name, start, theirs in own.moved(store.project):
         yield say(
             "{name} starts with {start}: {theirs}, which your script or its file has, is not among the values to try.",

@@ -20,6 +20,7 @@ from state.launches import Launch
 from state.trials import Trial
 from tui import sides
 from tui.keys import bindings
+from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.say import figure
 from tui.terminal import printable
@@ -176,6 +177,10 @@ class LaunchPage(Page):
         words = _("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
         show(self.query_one("#asked", Static), Content(words))
         self._show_typing(True)
+
+    def action_explain(self) -> None:
+        """Why candidate and best configuration run again, at length."""
+        self.app.push_screen(Explain(("G16", "P13")))
 
     def action_test(self) -> None:
         """To the look at the test split, which comes when all is decided."""

@@ -139,5 +139,7 @@ def _places(store: Store) -> Iterator[Offer]:
         if batch.kind == "round":
             yield Offer(f"round {batch.name}", _("go to {name}").format(name=batch.name))
             yield Offer(f"review {batch.name}", _("go to the review of {name}").format(name=batch.name))
+            if batch.reviewed:
+                yield Offer(f"propose {batch.name}", _("go to the launch of {name}").format(name=batch.name))
         elif batch.kind == "launch":
-            yield Offer(f"launch {batch.name}", _("go to {name}").format(name=batch.name))
+            yield Offer(f"launch {batch.name}", _("go to the launch {name}").format(name=batch.name))
