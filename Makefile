@@ -36,7 +36,7 @@ test-gpu: .venv/.dev  ## on a machine with an NVIDIA GPU: what CI has none for, 
 fuzz: .venv/.dev  ## ten thousand random keys on the screens, on a project with hostile names
 	@for seed in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m tests.fuzz 1000 $$seed || exit 1; done
 
-soak: .venv/.dev  ## faults by the dozen: SOAK_ROUNDS=50 disturbed rounds, an hour or so
+soak: .venv/.dev  ## faults by the dozen: SOAK_ROUNDS=50 disturbed rounds; takes long
 	$(BIN)/python -m pytest tests/soak.py
 
 snapshots: .venv/.dev  ## every page in both languages as it looks now, for the tests to compare with
@@ -46,11 +46,11 @@ snapshots: .venv/.dev  ## every page in both languages as it looks now, for the 
 pictures: .venv/.dev  ## the pictures of the README, drawn by the application
 	$(BIN)/python -m tests.shots en tests/snapshots/en pictures
 
-bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; some 20 minutes
+bench-rounds: .venv/.dev  ## rounds against Optuna and Ray Tune, into benchmarks/results/rounds.md; takes long
 	$(PIP) --quiet --upgrade --target .venv/ray 'ray[tune]>=2.50'
 	$(BIN)/python -m benchmarks.rounds --write
 
-bench-probe: .venv/.dev  ## the batch-size probe against Lightning, Accelerate and Ludwig's rule, into benchmarks/results/probe.md; some 30 minutes
+bench-probe: .venv/.dev  ## the batch-size probe against Lightning, Accelerate and Ludwig's rule, into benchmarks/results/probe.md, which says how long it took
 	$(BIN)/python -m venv .venv/peers
 	$(BIN)/python -c "$$PEERS_SEE_OURS"
 	.venv/peers/bin/python -m pip install --disable-pip-version-check --constraint constraints.txt 'lightning==2.6.6' 'accelerate==1.15.0'
@@ -98,11 +98,11 @@ clean:  ## remove the virtual environment, the demonstration and what tools left
 	$(PYTHON) -m venv .venv
 
 .venv/.demo: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing Tunebook with torch, timm and transformers into .venv (about 6 GB; 2 to 5 minutes)"
+	@echo "Installing Tunebook with torch, timm and transformers into .venv (about 6 GB; takes some minutes)"
 	$(PIP) --editable '.[demo]'
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing Tunebook with torch, timm, transformers and the tools for its tests into .venv (about 6 GB; 2 to 5 minutes)"
+	@echo "Installing Tunebook with torch, timm, transformers and the tools for its tests into .venv (about 6 GB; takes some minutes)"
 	$(PIP) --editable '.[dev]'
 	@touch $@ .venv/.demo

@@ -1,4 +1,4 @@
-"""The warm start: settings of NAdamW that others found to work, for a first round (engine.md 4.1)."""
+"""The warm start: settings of NAdamW that others found to work (Medapati et al. 2025), for a first round."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ from training.config import ConfigError
 INDEX_SECONDS = 1.0
 # How soon a result is seen between two looks.
 GLANCE_SECONDS = 0.02
-# From SIGTERM, on which a trial saves itself, to SIGKILL (engine.md 5).
+# From SIGTERM, on which a trial saves itself, to SIGKILL.
 GRACE_SECONDS = 30.0
 # How long whoever reaps a dead trial has to say how it died.
 ENDING_SECONDS = 2.0
-# A trial that was killed is continued once: what kills it twice would kill it again (engine.md 5).
+# A trial that was killed is continued once: what kills it twice would kill it again.
 RESTARTS = 1
 # One that ran into a full disk goes on as often as there is room again, not for ever, since that may be its own doing;
 # one whose GPU failed twice may find another that does not.

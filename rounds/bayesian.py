@@ -1,9 +1,10 @@
-"""The next point of a final study, by Bayesian optimisation: a pure function of what is known (P14, engine.md 2.2).
+"""The next point of a final study, by Bayesian optimisation: a pure function of what is known (P14).
 
 Optuna's Gaussian process does the modelling, on a study that is built anew for each question and thrown away: the same
 history gives the same proposal, whoever asks, and nothing but our own records is ever kept. A trial that diverged says
-where it is not feasible; to the model of the objective it is neither good nor bad (the median). One that ran out of
-memory or met a bug says nothing. It runs as a process of its own, because the model needs torch:
+where it is not feasible, in a model of its own (Gelbart et al. 2014); to that of the objective it is neither good nor
+bad (the median). One that ran out of memory or met a bug says nothing. It runs as a process of its own, because the
+model needs torch:
 
     python -m rounds.bayesian <question.json >answer.json
 """
@@ -23,9 +24,9 @@ from typing import Any
 
 from state.errors import Refusal
 
-# Points, and feasible ones among them, before a model is better than an even spread (engine.md 7).
+# Points, and feasible ones among them (Optuna's n_startup_trials), before a model is better than an even spread.
 FEWEST, FEWEST_FEASIBLE = 16, 10
-# Of the tenths of a second that a question takes, by far.
+# Far more than a question takes.
 SECONDS = 300.0
 FEASIBLE = "feasible"
 

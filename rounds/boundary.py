@@ -1,4 +1,4 @@
-"""Is the search space large enough? Best trials near an edge of a range call for a wider one (P8, engine.md 3.4)."""
+"""Is the search space large enough? Best trials near an edge of a range call for a wider one (P8)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from training.config import about
 
 Side = Literal["low", "high"]
 CHECK, RULE = "boundary", "P8"
-# Mean coordinate of the best trials beyond which the edge is near: in simulation the best of the rules tried, 5 to
-# 13 % false alarms; fewer feasible trials than this cannot tell.
+# Mean coordinate of the best trials beyond which the edge is near; fewer feasible trials than this cannot tell. How
+# often it is wrong stands in benchmarks/results/statistics.md.
 EDGE = 0.8
 FEWEST = 12
 # A proposal widens a range by this share of its own width, on its own scale: two decades become three.

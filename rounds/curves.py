@@ -14,10 +14,10 @@ from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
 from rounds.symptoms import FEWEST_EVALUATIONS, FEWEST_LOSSES, Symptoms, symptoms
 
-# Late noise above this share of the gap between best and fifth best hides which trial is better (engine.md 3.5).
+# Late noise above this share of the gap between best and fifth best hides which trial is better (our judgement).
 NOISE_OF_GAP = 0.25
-# How often overfitting is seen where there is none (rounds/symptoms.py), and how likely so many such errors at once may
-# be: one of the three best, 14 %, is still told; one of ten, 40 %, is not.
+# How often overfitting is seen where there is none, at most (benchmarks/results/statistics.md), and how likely so many
+# such errors at once may be: one of the three best is still told, one of ten is not.
 FALSE_ALARM, BY_CHANCE = 0.05, 0.15
 # Best checkpoints before the first share: too many steps; after the second: too few (playbook, P15).
 EARLY, LATE = 0.1, 0.75

@@ -1,4 +1,4 @@
-"""Adopt a candidate or not? The rule for a launch, from repeated runs with fresh seeds (G16, P13, engine.md 3.2)."""
+"""Adopt a candidate or not? The rule for a launch, from repeated runs with fresh seeds (G16, P13)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ Decision = Literal["adopt", "reject", "repeat", "cannot tell"]
 # Runs of each configuration: first, then where undecided, at last.
 RUNS = (3, 5, 8)
 # By the number of candidates: one-sided p-values to adopt at with fewer than 5, fewer than 8, and more runs. Looking
-# three times at p < .10 would adopt 19 % of equal candidates; these adopt 10.7 % (simulated, 3000 launches), 73 % of
-# those one deviation better and 99.3 % of those two. Where complexity is added the aim is 5 %: 5.6, 57 and 97.4 %.
-# Of several candidates the one with the best runs is tested by those runs, too: with the thresholds of one, 18 % of
-# three equal ones would be adopted. Stricter ones, the most so at the first look, hold the same aims (simulated,
-# benchmarks/statistics.py), and find as many of three that are all better. Testing with new runs only costs two more
-# runs for the same: 21.3 instead of 19.8 in all where candidates are equal.
+# three times at p < .10 would adopt far more equal candidates than one look; with these it is 10.7 % of them, 73.0 % of
+# those one deviation better and 99.3 % of those two. Where complexity is added the aim is 5 %: 5.6, 56.7 and 97.4 %.
+# Of several candidates the one with the best runs is tested by those runs, too. Stricter thresholds, the most so at
+# the first look, hold the same aims, and find as many of three that are all better; testing with new runs only would
+# take more runs for the same. The figures are those of the launches in benchmarks/results/statistics.md.
 SIMPLE = {1: (0.02, 0.05, 0.08), 2: (0.01, 0.03, 0.06), 3: (0.005, 0.02, 0.05)}
 COMPLEX = {1: (0.01, 0.03, 0.04), 2: (0.004, 0.012, 0.027), 3: (0.003, 0.01, 0.02)}
 # p-values to reject at before the last look: a clear loser at first, then any candidate that is not ahead.

@@ -1,10 +1,9 @@
 """From a goal to the trials of a round: roles, one study per scientific setting, points dealt out in turn (P1 to P6).
 
 Each configuration key has one number in the Halton sequence for all studies of a round, so that studies share their
-points, and the numbers are as low as they can be: measured over 20 seeds, two dimensions and 10 points have 0.24 of a
-random design's discrepancy in the first two bases, but 0.63 in the 7th and 8th. Numbers that stay with a hyperparameter
-through a whole project, as engine.md 2.1 has it, would soon be that high; a round takes those of the round before
-(`numbers`) and leaves out what is no longer searched.
+points, and the numbers are as low as they can be: in the large bases of high numbers few points spread less evenly.
+Numbers that stay with a hyperparameter through a whole project would soon be high; a round takes those of the round
+before (`numbers`) and leaves out what is no longer searched.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from training.config import kind
 FEW = 6
 # With these goals, more than one question would not show which of them made the difference.
 ONE_QUESTION: tuple[Goal, ...] = ("improve", "compare", "stabilise")
-# The default of a round (engine.md 7).
+# The default of a round.
 TRIALS = 20
 
 

@@ -1,5 +1,5 @@
 """Which hyperparameters matter, and which act together: what each explains of the ranks of the trials, against what
-chance explains (G19, engine.md 3.6).
+chance explains (G19).
 
 Ranks, because a cliff or one lucky trial must not decide; a diverged trial is the worst. Of each hyperparameter the
 level and the bend (u, u squared; of choices one column each), of each pair the product, fitted by ridge regression

@@ -50,7 +50,7 @@ def check(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction)
 def frontiers(study: Study, records: Sequence[TrialRecord]) -> list[Frontier]:
     """The edges past which all trials of a study diverged, where that is unlikely by chance (hypergeometric, exact).
 
-    Only divergence counts: a trial that ran out of memory or met a bug says nothing about stability (engine.md 2.2).
+    Only divergence counts: a trial that ran out of memory or met a bug says nothing about stability.
     """
     dimensions = [dimension for dimension in study.dimensions if dimension.domain.is_range]
     known = [record for record in records if record.feasible or _diverged(record)]

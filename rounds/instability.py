@@ -27,7 +27,7 @@ MULTIPLES = (1.0, 1.26, 1.58, 2.0)
 SHORT = 500
 LOOKS = 20
 # A window whose loss lies so many deviations above the lowest before it, and by this share of what was gained since
-# the start, is no noise (engine.md 3.5).
+# the start, is no noise (our judgement).
 RISE, RISE_OF_FALL = 5, 0.1
 WINDOWS, SMALLEST_WINDOW = 50, 5
 # More than half of the updates clipped asks for a lower rate (playbook).

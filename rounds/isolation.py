@@ -3,9 +3,9 @@
 Two things make the best of one value better than that of another by chance: runs differ, and the trials of one value
 came nearer to the best of what else was varied. The first is held against the noise from run to run. The second by the
 precedence test (`statistics.precedence`), which passes a value when so many of its trials beat every trial of another
-as chance seldom gives: with 4 trials each it takes all of them, with 20 each 6. Of two values that do equally well
+as chance seldom gives: with 4 trials each it takes all of them, with 20 each 5. Of two values that do equally well
 where each is tuned best, at another place or in a narrower one, one is called better in at most 1 % of the rounds of 12
-to 40 trials, and by the noise alone in 66 to 91 % (simulated, benchmarks/statistics.py).
+to 40 trials, and by the noise alone in 66 to 91 % (benchmarks/results/statistics.md).
 """
 
 from __future__ import annotations

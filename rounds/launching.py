@@ -1,4 +1,4 @@
-"""A launch: candidates and best configuration run again with fresh seeds; a person decides (G16, P13, engine.md 3.2).
+"""A launch: candidates and best configuration run again with fresh seeds; a person decides (G16, P13).
 
 Of several candidates (`shortlist`) the one whose fresh runs are the best on average goes on alone; the verdict's
 thresholds make up for that choice (`decision`)."""
@@ -337,7 +337,7 @@ def runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
 
 
 def _pipeline(entry: Trial) -> tuple[Any, ...]:
-    """What besides the configuration a result depends on: runs that differ in it cannot be compared (engine.md 3.2)."""
+    """What besides the configuration a result depends on: runs that differ in it cannot be compared."""
     result = entry.result or {}
     return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
 

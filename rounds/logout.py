@@ -1,4 +1,4 @@
-"""Whether logging out ends what was started, as systemd does where KillUserProcesses=yes is set (engine.md 5)."""
+"""Whether logging out ends what was started, as systemd does where KillUserProcesses=yes is set."""
 
 from __future__ import annotations
 

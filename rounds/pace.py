@@ -1,4 +1,4 @@
-"""Whether a trial that runs still makes steps: by its steps alone, for a process that hangs lives on (engine.md 5)."""
+"""Whether a trial that runs still makes steps: by its steps alone, for a process that hangs lives on."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class RoundPlan:
 
 
 def trial_at(place: int, seed: int, first: int, studies: tuple[Study, ...]) -> PlannedTrial:
-    """The trial at a place (from 0) of a round: the studies take turns, and all get the same points (engine.md 2.1).
+    """The trial at a place (from 0) of a round: the studies take turns, and all get the same points.
 
     Turns keep the studies balanced wherever a round ends; shared points make their difference less noisy.
     """

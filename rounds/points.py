@@ -1,4 +1,4 @@
-"""Are there enough points? How the best of n falls as n grows, and how many trials are good (P9, engine.md 3.3)."""
+"""Are there enough points? How the best of n falls as n grows, and how many trials are good (P9)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rounds.statistics import ANY, best_of, quantile_of_best
 from rounds.symptoms import noise_of
 
 CHECK, RULE = "points", "P9"
-# A region is found when so many trials lie within so many deviations of the best (engine.md 3.3).
+# A region is found when so many trials lie within so many deviations of the best (our judgement).
 GOOD, WITHIN = 3, 2
 # Each takes time in proportion to the trials: of more trials than this not every n is drawn, but the first ones are.
 DRAWN, FIRST = 100, 20
@@ -62,8 +62,8 @@ def forecast(costs: Sequence[float], limit: float = -math.inf) -> float:
     """What as many trials again may gain: what the last doubling gained, shrunk by as much as it fell short of the
     doubling before; no more than is left to the lowest cost that there can be (`limit`).
 
-    The last gain alone promises 1.2 to 10 times what comes, the most where one hyperparameter has a smooth optimum; so
-    shrunk it is 0.9 to 2.8 times as much (simulated, benchmarks/statistics.py)."""
+    The last gain alone promises 1.2 to 9.9 times what comes, the most where one hyperparameter has a smooth optimum; so
+    shrunk it is 0.9 to 2.8 times as much (benchmarks/results/statistics.md)."""
     size = len(costs)
     now, half, quarter = (_expected(costs, max(n, 1.0)) for n in (size, size / 2, size / 4))
     last, before = half - now, quarter - half

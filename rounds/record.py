@@ -82,6 +82,6 @@ def ranked(records: Iterable[TrialRecord], direction: Direction) -> list[TrialRe
 
 
 def leading(records: Iterable[TrialRecord], direction: Direction) -> list[TrialRecord]:
-    """The best few feasible trials, a tenth but at least three (engine.md 3.4): what a review looks at first."""
+    """The best few feasible trials, a tenth but at least three: what a review looks at first."""
     order: Sequence[TrialRecord] = ranked(records, direction)
     return list(order[: max(3, len(order) // 10)])

@@ -187,7 +187,7 @@ def values(store: Store) -> tuple[float, float]:
 
 def noise(store: Store) -> float | None:
     """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
-    seeds (engine.md 3.1). None before any was."""
+    seeds. None before any was."""
     return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store))
 
 

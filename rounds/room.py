@@ -24,7 +24,7 @@ from state.trials import Trial
 LEAST_DISK = 200 * 2**20
 # A checkpoint is written beside the one it replaces, so that more than what stays is needed for a moment.
 BESIDE = 1.3
-# The GPU must have so much more than the probe saw in use (engine.md 5).
+# The GPU must have so much more than the probe saw in use (our judgement).
 SPARE = 1.05
 # For so long an answer of nvidia-smi counts, one that memory is short less long, and a sweep is not tried again.
 GPU_SECONDS, SHORT_SECONDS, SWEEP_SECONDS = 5.0, 1.0, 60.0

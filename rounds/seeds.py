@@ -2,8 +2,9 @@
 
 Every point of a round gets a seed of its own. Under one seed for all, what a round finds would hold for that one
 initialisation and order of the data; with many, the luck of the seed is spread over the points as it is in what the
-round is meant to predict, the next run (engine.md 3.2: randomise what can be; sharing seeds to pair runs gains nothing,
-because their results hardly correlate). Studies share the seed of a point as they share the point, which costs nothing.
+round is meant to predict, the next run (Bouthillier et al. 2021, arXiv:2103.03098: randomise what can be). Sharing
+seeds to pair runs gains nothing, because their results hardly correlate. Studies share the seed of a point as they
+share the point, which costs nothing.
 A launch draws seeds that no trial of the project has had, because the old ones are why the candidate looks good.
 """
 

@@ -1,4 +1,4 @@
-"""How much of a GPU's memory a trial takes by the probe, and so whether several fit on one (G14, engine.md 5).
+"""How much of a GPU's memory a trial takes by the probe, and so whether several fit on one (G14).
 
 Several run on one GPU only where a person asks for more trials at once than there are GPUs: whether that is faster than
 one after the other depends on model and GPU, and was not measured.

@@ -1,4 +1,4 @@
-"""Which trials of a round are launched together, and how they stand (engine.md 3.2: k = 3, three fresh runs each).
+"""Which trials of a round are launched together, and how they stand: at most three, first by three fresh runs each.
 
 The best of a round by one run each is the luckiest as much as the best: where the next ones are not clearly worse, they
 get fresh runs as well, and those choose.

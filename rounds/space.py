@@ -1,4 +1,4 @@
-"""Search spaces: which values a hyperparameter may take, and how a coordinate in [0, 1) becomes one (engine.md 2.1)."""
+"""Search spaces: which values a hyperparameter may take, and how a coordinate in [0, 1) becomes one."""
 
 from __future__ import annotations
 

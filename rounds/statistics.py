@@ -1,5 +1,5 @@
-"""The statistics of a round and of a launch, exact where that is possible (engine.md 3.2, 3.3). Lower is better here:
-costs, not scores; whoever calls turns the sign."""
+"""The statistics of a round and of a launch, exact where that is possible. Lower is better here: costs,
+not scores; whoever calls turns the sign."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class BestOf:
 
 def best_of(costs: Sequence[float], n: int) -> BestOf:
     """The unbiased estimate (U-statistic) of the best of n, 1 <= n <= len(costs); infeasible trials enter as infinity.
+    Drawn with replacement it would be too high (Tang et al. 2020, arXiv:2004.13705).
 
     Raises ValueError for any other n.
     """

@@ -1,8 +1,8 @@
 """What the curves of one trial say: overfitting, unsteady end, still improving, saturated, rising training loss.
 
-The detectors and their constants are those of engine.md 3.5, held against AlgoPerf's public logs there, with additions.
-A fifth of a short curve is too little to estimate its noise from, so the steps between evaluations count as well, and
-so does what one validation example can change: where a class has two, one of them makes a jump that looks like a trend.
+The detectors were designed on AlgoPerf's public logs (Dahl et al. 2023, arXiv:2306.07179), with additions. A fifth of
+a short curve is too little to estimate its noise from, so the steps between evaluations count as well, and so does
+what one validation example can change: where a class has two, one of them makes a jump that looks like a trend.
 Validation that gets worse together with the training loss (tests/test_real_curves.py) is a training that broke down,
 and where the validation loss stays as it is, an answer or two have tipped over: neither is overfitting. And single
 evaluations that differ much hide a steady improvement from a comparison of the best ones; the slope of the last two
@@ -35,7 +35,7 @@ MEDIAN_TO_MEAN = math.sqrt(math.pi / 2)
 # A rise of less than this share of what was gained is no trouble, however smooth the curve.
 RISE_OF_FALL = 0.05
 # A slope is a trend from so many of its standard errors on: errors that go on from one evaluation to the next, as those
-# of a training do (a correlation of one half), make it look 1.7 times as sure as it is.
+# of a training do, make it look surer than it is.
 TREND, TREND_SHARE = 3.5, 2 * LATE
 # Where the validation loss, which is smoother, falls beyond doubt, this much of a trend is enough of the metric.
 AGREES = 1.0

@@ -1,4 +1,4 @@
-"""A first round of settings that others found to work, instead of a search (engine.md 4.1)."""
+"""A first round of settings that others found to work, instead of a search (`presets.warm_start`)."""
 
 from __future__ import annotations
 

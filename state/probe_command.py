@@ -30,7 +30,7 @@ WATCHED_SECONDS, LONGEST_SECONDS = 5.0, 60.0
 # Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
 SHORTEST_SECONDS = 1.0
 GRACE_SECONDS = 5.0
-# A size that gains less is no faster; two of them in a row end the ascent (engine.md 1.3).
+# A size that gains less is no faster (DeepSpeed's autotuner has the same); two of them in a row end the ascent.
 GAIN, PATIENCE = 1.05, 2
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05

@@ -36,7 +36,7 @@ COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT = (
 )
 POLL_SECONDS = 0.25
 LAST_LINES = 6
-# How libraries say that memory ran out (engine.md 1.1), in lower case; the kernel's killer says nothing.
+# How libraries say that memory ran out, in lower case; the kernel's killer says nothing.
 OUT_OF_MEMORY = (
     "out of memory",
     "outofmemoryerror",

@@ -1,5 +1,5 @@
 """sqlite_utils without numpy and pandas: it loads both where they are installed, to store their types, which we never
-do. Loading them would cost every start of a screen or a supervisor a tenth of a second and 30 MB."""
+do. Loading them would cost every start of a screen or a supervisor time and memory."""
 
 import sys
 from typing import Any

@@ -27,7 +27,7 @@ from training.ascent import Cap, Size
 from training.bench import Failure
 
 MIB = 2**20
-# Peak memory of ResNet-50 under AdamW by batch size, in MiB, as torch's own accounting gives it (engine.md 1.2).
+# Peak memory of ResNet-50 under AdamW by batch size, in MiB, as torch's own accounting (MemTracker) gives it.
 RESNET50 = {1: 453, 2: 454, 4: 513, 8: 678, 16: 1006, 32: 1683, 64: 3049, 512: 22171}
 CPU = torch.device("cpu")
 

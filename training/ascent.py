@@ -1,4 +1,4 @@
-"""Which batch sizes to try, and which one to recommend (engine.md 1.3): pure arithmetic over measured sizes."""
+"""Which batch sizes to try, and which one to recommend: pure arithmetic over measured sizes."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ def saturation(rates: dict[int, float], earlier: int | None = None) -> int:
 
     How far the ascent went beyond the knee, by chance or for a comparison, does not change the answer. Neither does
     NOISE change the `earlier` answer of a probe of the same: where a step takes a fixed time and a time for each
-    example, on more than half of all such curves some power of two lies within 1 % of that line, so that now it and now
-    its double would be the answer by chance alone; and each change means tuning again (G9).
+    example, some power of two often lies so near that line that now it and now its double would be the answer by chance
+    alone; and each change means tuning again (G9).
     """
     end = knee(rates) or max(rates)
     if earlier in rates:

@@ -54,8 +54,8 @@ class Failure:
 
 
 class Bench:
-    """What is measured. `budget`: the bytes that a run may take on the device, model included (engine.md 1.3), and no
-    more than the user's `cap`."""
+    """What is measured. `budget`: the bytes that a run may take on the device, model included, and no more than the
+    user's `cap`."""
 
     def __init__(self, config: Config, dataset: Dataset, device: torch.device, cap: int | None = None):
         self.config, self.dataset, self.device = config, dataset, device

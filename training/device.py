@@ -16,7 +16,7 @@ from training.config import Config, ConfigError, Problem
 from training.machine import cores
 from training.sentence import phrase
 
-# What the allocators say besides torch.OutOfMemoryError, in lower case (engine.md 1.1): MPS and the CPU raise
+# What the allocators say besides torch.OutOfMemoryError, in lower case: MPS and the CPU raise
 # a plain RuntimeError, cuDNN and cuBLAS report that their workspace or their handle did not fit.
 OUT_OF_MEMORY_TEXTS = (
     "out of memory",
@@ -150,7 +150,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that memory ran out (engine.md 1.1)."""
+    """Whether an error means that memory ran out."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()

@@ -17,13 +17,13 @@ from training.config import Config
 from training.record import Metrics
 from training.sentence import Spoken, Value
 
-# Values are fetched after so many steps or seconds, whichever is first (engine.md 4).
+# Values are fetched after so many steps or seconds, whichever is first.
 FETCH_STEPS = 50
 FETCH_SECONDS = 2.0
 # A longer run logs evenly spaced steps, about so many, not a mean over them: their spread and quantiles stay true.
 LOGGED_STEPS = 1000
 # Diverged, though every number is finite: in so many windows in a row the mean loss is so many times that of the start
-# (engine.md 3.5).
+# (our judgement).
 WINDOW_STEPS = 50
 WINDOWS = 3
 FACTOR = 2.0

@@ -14,7 +14,7 @@ import torch
 
 from training import machine
 
-# engine.md 1.3: at least 5 steps and at most 50, until one second of them or a spread below 3 %.
+# At least so many steps and at most so many, until this long or so steady: seconds, and MAD/median.
 FEWEST, MOST = 5, 50
 LONG_ENOUGH = 1.0
 STEADY = 0.03

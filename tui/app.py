@@ -135,7 +135,7 @@ class Tunebook(App[None]):
         super().exit(result, return_code, message)
 
     def get_loading_widget(self) -> Widget:
-        """A word instead of Textual's indicator, which sends 49 kB a second."""
+        """A word instead of Textual's indicator, which moves, and so is sent all the time."""
         return Static(_("Loading"), markup=False)
 
     @property

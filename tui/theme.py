@@ -29,7 +29,7 @@ class Look:
         return f"{self.ascii if ascii_only else self.glyph} {self.word.text()}"
 
 
-# The terminal's own colours alone: half the bytes of exact ones, right on a dark and on a light background, the palette
+# The terminal's own colours alone: fewer bytes than exact ones, right on a dark and on a light background, the palette
 # that the person chose, and nothing that a terminal of 16 colours lacks. What is marked is reversed, so that it shows
 # without any colour.
 _ANSI = BUILTIN_THEMES["ansi-dark"]
@@ -91,9 +91,9 @@ MARKS: dict[Mark, Message] = {
     "best": say("best"),
 }
 
-# Chosen by search: six colours as far apart as can be (CIELAB distance at least 31 on dark, 26 on light) for ordinary
-# vision and with each of the three colour blindnesses (Machado et al. 2009), contrast at least 4.5 with the background,
-# and six different ones of the 16 colours that Rich falls back to.
+# Chosen by search: six colours as far apart as can be (in CIELAB; tests/test_keys.py holds that) for ordinary vision
+# and with each of the three colour blindnesses (Machado et al. 2009), contrast at least 4.5 with the background, and
+# six different ones of the 16 colours that Rich falls back to.
 SERIES_ON_DARK = ("#9988FF", "#DDFF77", "#FF88CC", "#339966", "#99FFBB", "#998800")
 SERIES_ON_LIGHT = ("#0077CC", "#DD3311", "#9922FF", "#880000", "#002299", "#CC4477")
 # The terminal's own shades; these six are legible on either background.

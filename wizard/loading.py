@@ -19,7 +19,7 @@ from wizard.question import Option
 
 DECODE_ONCE, WORKERS = "decode-once", "workers"
 ONCE_KEY, WORKERS_KEY = "runtime.decode_once", "runtime.workers"
-# With its data a step may take so much longer before the input pipeline is what limits it (engine.md 1.3).
+# With its data a step may take so much longer before the input pipeline is what limits it (our judgement).
 INPUT_BOUND = 0.9
 INPUT_SHARE = 0.5
 # Decoded images up to this share of the free memory are kept there, and in a cache up to this share of the free disk

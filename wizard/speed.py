@@ -16,12 +16,10 @@ from wizard.machine import Device
 
 # A training step is a forward pass and two backward ones.
 PASSES_OF_A_STEP = 3
-# Multiply-accumulates a second in training: per CPU core, and per GPU. On one core of a server's processor, with 8
-# images of 128 pixels, ResNets made 35 G to 44 G, RegNetY 18 G to 30 G, MobileNetV3 5 G to 15 G; on 32 pixels it is
-# half of that, and several cores and the data take their share. For a GPU it is our judgement. The first probe
-# replaces both.
+# Multiply-accumulates a second in training: per core of a server's processor, and per GPU (our judgement). The first
+# probe replaces both.
 PER_CORE, PER_GPU = 20e9, 5e12
-# Networks of depthwise convolutions do little work for the memory they move: about a quarter of the speed.
+# Networks of depthwise convolutions do little work for the memory they move: this share of the speed (our judgement).
 LIGHT = frozenset(("mobile", "hybrid"))
 LIGHT_SHARE = 0.25
 # Trials of a round, by which costs are compared.

@@ -105,7 +105,7 @@ class Choices(OptionList, inherit_bindings=False):
 
 
 class Field(Input):
-    """A line to type in, without the blinking, which costs 2 kB a second."""
+    """A line to type in, without the blinking, for which something is sent all the time."""
 
     DEFAULT_CSS = """
     Field {
