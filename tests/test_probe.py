@@ -1,348 +1,29 @@
-"""The probe of batch sizes: its arithmetic on known curves, and real training steps on real digits."""
+"""The probe of batch sizes with real training steps on real data, and what becomes of it when it is killed."""
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from tests import small_project, training_runs
-from training import ascent, machine, probe, relay, timing
-from training.ascent import Cap, Size
+from tests.known_device import MIB, bench, unchanged
+from training import ascent, probe, relay
+from training.ascent import Cap
 from training.bench import Failure
 
-MIB = 2**20
-# Peak memory of ResNet-50 under AdamW by batch size, in MiB, as torch's own accounting (MemTracker) gives it.
-RESNET50 = {1: 453, 2: 454, 4: 513, 8: 678, 16: 1006, 32: 1683, 64: 3049, 512: 22171}
 CPU = torch.device("cpu")
-
-
-def resnet50(size: int) -> int:
-    """The measured curve, straight between its points and beyond them."""
-    sizes = sorted(RESNET50)
-    place = min(max(bisect.bisect_left(sizes, size), 1), len(sizes) - 1)
-    low, high = sizes[place - 1], sizes[place]
-    slope = (RESNET50[high] - RESNET50[low]) / (high - low)
-    return int((RESNET50[low] + slope * (size - low)) * MIB)
-
-
-def bench(peak: Callable[[int], int], card: int, rate: Callable[[int], float] = float) -> Callable[[int], Size]:
-    """A device with a card of so many bytes, on which `rate` says the examples a second."""
-
-    def measure(size: int) -> Size:
-        if peak(size) > card:
-            return Size(size, "out_of_memory")
-        seconds = size / rate(size)
-        return Size(size, "measured", "", seconds, 0.0, rate(size), peak(size))
-
-    return measure
-
-
-def unchanged(sizes: list[Size], answer: object = None) -> list[Size]:
-    """What is timed again on a device whose times never vary."""
-    return sizes
-
-
-@pytest.mark.parametrize("gib", [2, 8, 24, 80])
-def test_a_card_is_filled_without_ever_running_out_of_its_memory(gib: int) -> None:
-    card = gib * 1024 * MIB
-    budget = int(0.9 * card)
-    sizes, ended_by = ascent.ascend(bench(resnet50, card), Cap(65_535, "cap"), budget)
-    found = ascent.recommend(sizes, budget, ended_by)
-    assert found is not None
-    assert found.limited_by == "memory"
-    assert [size.outcome for size in sizes] == ["measured"] * len(sizes)
-    assert resnet50(found.largest_feasible) > 0.85 * budget
-
-
-def test_a_first_size_that_does_not_fit_leads_to_smaller_ones() -> None:
-    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, 5 * MIB), Cap(64, "data"), 5 * MIB, unchanged)
-    assert [size.batch_size for size in sizes] == [8, 4, 6]
-    found = ascent.recommend(sizes, 5 * MIB, ended_by)
-    assert found is not None
-    assert (found.recommended, found.limited_by) == (4, "memory")
-
-
-def test_nothing_is_recommended_where_nothing_fits() -> None:
-    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, MIB), Cap(64, "data"), MIB)
-    assert [size.batch_size for size in sizes] == [8, 4, 2]
-    assert ascent.recommend(sizes, MIB, ended_by) is None
-
-
-@pytest.mark.parametrize("on_cpu", [False, True])
-def test_sizes_past_the_point_where_throughput_stops_rising_are_not_recommended(on_cpu: bool) -> None:
-    measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 64))
-    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, unchanged if on_cpu else None)
-    assert [size.batch_size for size in sizes] == [8, 16, 32, 64, 128]
-    found = ascent.recommend(sizes, 2 * MIB, ended_by)
-    assert found == ascent.Recommendation(64, 128, 64, "throughput")
-
-
-def test_one_slow_size_on_a_shared_processor_does_not_end_the_ascent() -> None:
-    measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: 1 if n == 32 else n)
-    sizes, ended_by = ascent.ascend(measure, Cap(128, "data"), 2 * MIB, unchanged)
-    found = ascent.recommend(sizes, 2 * MIB, ended_by)
-    assert found == ascent.Recommendation(128, 128, 128, "data")
-
-
-def test_a_size_that_training_and_evaluation_refuse_leads_to_half_of_it(tmp_path: Path) -> None:
-    """Steps of four examples fit, steps and evaluation of four do not: two were never tried."""
-    reports: list[dict[str, Any]] = []
-
-    def check(size: int, folder: Path) -> Failure | None:
-        return Failure(True, "Training and evaluation together take more.") if size > 2 else None
-
-    measure = bench(lambda size: (100 + size) * MIB, 104 * MIB)
-    fake: Any = SimpleNamespace(budget=104 * MIB, device=CPU, measure=measure, side_by_side=unchanged, check=check)
-    ending = probe.probe(fake, Cap(64, "cap"), reports.append, tmp_path)
-    assert (ending["status"], ending["recommended"], ending["limited_by"]) == ("complete", 2, "memory")
-    assert [report["attempt"] for report in reports if "attempt" in report][-3:] == [4, 2, 2]
-
-
-def test_an_error_other_than_memory_ends_the_ascent_and_keeps_what_was_measured() -> None:
-    working = bench(lambda n: MIB, 2 * MIB)
-    sizes, ended_by = ascent.ascend(
-        lambda n: Size(n, "failed", "CUDA error") if n > 16 else working(n), Cap(512, "data"), 2 * MIB
-    )
-    assert [size.batch_size for size in sizes] == [8, 16, 32]
-    found = ascent.recommend(sizes, 2 * MIB, ended_by)
-    assert found is not None
-    assert (found.recommended, found.limited_by) == (16, "error")
-
-
-@pytest.mark.parametrize(
-    ("examples", "wanted", "expected"),
-    [
-        (1437, None, Cap(64, "data")),
-        (1437, 32, Cap(32, "cap")),
-        (100, None, Cap(8, "data")),
-        (5, None, Cap(5, "data")),
-        (10**9, None, Cap(61440, "cap")),
-        (2400, None, Cap(120, "data")),
-    ],
-)
-def test_an_epoch_keeps_twenty_steps(examples: int, wanted: int | None, expected: Cap) -> None:
-    assert ascent.cap(examples, wanted) == expected
-
-
-@given(
-    fixed=st.integers(0, 1000),
-    slopes=st.lists(st.integers(0, 100), min_size=1, max_size=4),
-    card=st.integers(1, 10**6),
-    knee=st.integers(1, 10**4),
-    highest=st.integers(2, 65_535),
-    on_cpu=st.booleans(),
-)
-def test_only_measured_sizes_within_the_budget_and_the_cap_are_recommended(
-    fixed: int, slopes: list[int], card: int, knee: int, highest: int, on_cpu: bool
-) -> None:
-    # Memory is convex in the batch size: the largest of several straight lines.
-    measure = bench(
-        lambda n: max(fixed, *(slope * n - 10 * slope**2 for slope in slopes)), card, rate=lambda n: min(n, knee)
-    )
-    budget = int(0.9 * card)
-    sizes, ended_by = ascent.ascend(measure, ascent.cap(10**9, highest), budget, unchanged if on_cpu else None)
-    tried = [size.batch_size for size in sizes]
-    assert len(tried) == len(set(tried))
-    assert max(tried) <= highest
-    found = ascent.recommend(sizes, budget, ended_by)
-    if found is not None:
-        best = next(size for size in sizes if size.batch_size == found.recommended)
-        assert best.peak_memory is not None
-        assert best.peak_memory <= budget
-        assert found.recommended <= found.largest_feasible
-
-
-def test_spread_is_the_median_deviation_as_a_share_of_the_median() -> None:
-    assert timing.spread([1.0, 1.0, 1.0]) == 0.0
-    assert timing.spread([1.0, 2.0, 3.0, 100.0, 0.0]) == 0.5
-
-
-def test_each_kind_of_step_is_timed_by_its_own_duration() -> None:
-    # In this thread alone: threads that fight for the cores may take longer for little than for much.
-    quick, slow = timing.compare(lambda: sum(range(100)), lambda: sum(range(2_000_000)), CPU, 0.05, 1.0)
-    assert 0 < quick.seconds < slow.seconds
-
-
-def test_data_that_are_there_at_once_are_not_timed_with_the_step() -> None:
-    turns: list[str] = []
-
-    def step() -> object:
-        return turns.append("alone") or sum(range(100_000))
-
-    alone, whole = timing.compare(step, lambda: turns.append("whole"), CPU, 0.01, 1e-7)
-    assert set(turns) == {"alone"}
-    assert whole.seconds == pytest.approx(alone.seconds + 1e-7)
-
-
-@pytest.mark.skipif(machine.waited() is None, reason="the system does not say how long a thread waited for a processor")
-def test_a_neighbour_on_the_same_processor_is_left_out_of_account() -> None:
-    """Two processes share one core, so that one of them waits for half of the time."""
-    script = """
-        import os, signal, torch
-        from training import timing
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        neighbour = os.fork()
-        while neighbour == 0:
-            pass
-        one = timing.lap(lambda: sum(range(10_000_000)), torch.device("cpu"))
-        os.kill(neighbour, signal.SIGKILL)
-        print(0 < one.undisturbed < 0.8 * one.clock)
-    """
-    assert python(textwrap.dedent(script)).stdout == "True\n"
-
-
-def test_a_second_half_that_is_slower_shows_as_drift() -> None:
-    assert timing.drift([1.0, 1.0, 1.0, 1.0]) == 1.0
-    assert timing.drift([1.0, 1.0, 9.0, 2.0, 2.0]) == 2.0
-    assert timing.drift([1.0]) == 1.0
-
-
-def test_kinds_of_step_are_timed_in_turn_there_and_back() -> None:
-    turns: list[str] = []
-    steps = (lambda: turns.append("a"), lambda: turns.append("b"))
-    times = timing.in_turn(steps, CPU, [1.0, 1.0], lambda seconds: "sure")
-    assert turns == ["a", "b", "b", "a", "a", "b"]
-    assert min(times) > 0
-
-
-def test_kinds_of_step_are_timed_until_the_answer_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps of a second and of 1.05, by a clock of our own: chance of 2 % hides which of two answers is right."""
-    dice, rounds = random.Random(1), [0, 0]
-
-    def at(place: int, limit: float) -> int:
-        def timed(step: object, device: object, count: int) -> float:
-            rounds[place] += 1
-            return float(str(step)) * dice.uniform(0.5, 0.51)
-
-        monkeypatch.setattr(timing, "seconds", timed)
-        steps: Any = (1.0, 1.05)
-        timing.in_turn(steps, CPU, [1.0, 1.0], lambda seconds: seconds[1] > limit * seconds[0])
-        return rounds[place]
-
-    assert at(0, 1.02) == 2 * timing.ROUNDS
-    # 6 seconds of both kinds, half a second a step.
-    assert 2 * timing.ROUNDS < at(1, 1.05) <= 2 * timing.PATIENCE / 0.5 + 2
-
-
-@given(
-    kinds=st.lists(st.floats(0.01, 100), min_size=2, max_size=6),
-    slow=st.lists(st.floats(1, 10), min_size=3, max_size=9),
-    moment=st.tuples(st.integers(0, 100), st.integers(0, 100), st.floats(1, 50)),
-)
-def test_slow_rounds_and_a_bad_moment_change_nothing_in_how_kinds_of_step_compare(
-    kinds: list[float], slow: list[float], moment: tuple[int, int, float]
-) -> None:
-    rounds = [[round * kind for kind in kinds] for round in slow]
-    assert timing.polished(rounds) == pytest.approx([min(slow) * kind for kind in kinds])
-    place, kind, times = moment
-    if len(kinds) > 2:
-        rounds[place % len(slow)][kind % len(kinds)] *= times
-        assert timing.polished(rounds) == pytest.approx([min(slow) * kind for kind in kinds])
-
-
-def test_another_time_of_a_step_changes_all_that_follows_from_it() -> None:
-    size = ascent.retimed(Size(8, "measured", "", 0.4, 0.0, 20.0, MIB, end_to_end_seconds=0.6), 0.2)
-    assert (size.step_seconds, size.examples_per_second) == (0.2, 40.0)
-    assert size.end_to_end_seconds == pytest.approx(0.3)
-
-
-def test_a_neighbour_who_comes_in_the_middle_changes_nothing() -> None:
-    """From the third size on everything takes three times as long; measured side by side the rise still shows."""
-    quiet = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 100))
-    busy = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 100) / 3)
-
-    for late in (16, 32, 64, 4096):
-        device = [quiet]
-
-        def measure(size: int, late: int = late, device: list[Callable[[int], Size]] = device) -> Size:
-            device[:] = [busy if size >= late else quiet]
-            return device[0](size)
-
-        def again(sizes: list[Size], device: list[Callable[[int], Size]] = device) -> list[Size]:
-            return [device[0](size.batch_size) for size in sizes]
-
-        sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, again)
-        found = ascent.recommend(sizes, 2 * MIB, ended_by)
-        assert found == ascent.Recommendation(128, 256, 128, "throughput")
-
-
-@given(
-    fixed=st.floats(0, 300),
-    noise=st.integers(0, 2**32).map(random.Random),
-    bad=st.floats(0, 0.9),
-    highest=st.sampled_from([32, 128, 1024]),
-)
-def test_noise_does_not_change_an_answer_that_is_not_on_the_line_itself(
-    fixed: float, noise: random.Random, bad: float, highest: int
-) -> None:
-    """Single measurements are up to nearly twice too slow, those side by side up to 1 %."""
-
-    def timed(size: int, share: float) -> Size:
-        seconds = (fixed + size) * (1 + noise.uniform(0, share))
-        return Size(size, "measured", "", seconds, 0.0, size / seconds, MIB)
-
-    def measured(own: float, together: float) -> ascent.Recommendation | None:
-        sizes, ended_by = ascent.ascend(
-            lambda size: timed(size, own),
-            ascent.cap(10**9, highest),
-            2 * MIB,
-            lambda sizes: [timed(size.batch_size, together) for size in sizes],
-        )
-        return ascent.recommend(sizes, 2 * MIB, ended_by)
-
-    quiet = measured(0.0, 0.0)
-    assert quiet is not None
-    # What each doubling brings: so near to what it must bring, either answer is right.
-    gains = [2 * (fixed + size) / (fixed + 2 * size) for size in (8, 16, 32, 64, 128, 256, 512, 1024)]
-    assume(all(abs(gain / ascent.GAIN - 1) > 0.02 for gain in gains))
-    found = measured(bad, 0.01)
-    assert found is not None
-    # The same holds of a size that is as much slower than the best as one may be.
-    smaller, best = min(found.recommended, quiet.recommended), quiet.largest_feasible
-    share = smaller / (fixed + smaller) / (best / (fixed + best))
-    assert found.recommended == quiet.recommended or abs(share / ascent.FAST_ENOUGH - 1) < 0.02
-
-
-@pytest.mark.parametrize(
-    ("rates", "earlier", "expected"),
-    [
-        ({8: 60, 16: 80, 32: 95.0, 64: 100, 128: 101.5}, None, 64),
-        # As it may be measured another time.
-        ({8: 60, 16: 80, 32: 95.5, 64: 100, 128: 101.5}, None, 32),
-        ({8: 60, 16: 80, 32: 95.5, 64: 100, 128: 101.5}, 64, 64),
-        ({8: 60, 16: 80, 32: 95.0, 64: 100, 128: 101.5}, 32, 32),
-        # Nobody keeps what is clearly slower, or a step that is longer for nothing, or what was not measured.
-        ({8: 60, 16: 80, 32: 90.0, 64: 100, 128: 101.5}, 32, 64),
-        ({8: 60, 16: 80, 32: 102.0, 64: 100, 128: 101.5}, 64, 32),
-        ({8: 60, 16: 80, 32: 95.0, 64: 102, 128: 101.5}, 128, 64),
-        ({8: 60, 16: 80, 32: 95.0, 64: 100, 128: 101.5}, 48, 64),
-    ],
-)
-def test_what_was_recommended_before_stays_unless_the_figures_speak_against_it(
-    rates: dict[int, float], earlier: int | None, expected: int
-) -> None:
-    assert ascent.saturation(rates, earlier) == expected
-
-
-def test_the_answer_does_not_depend_on_how_far_the_ascent_went() -> None:
-    sizes = [Size(n, "measured", "", 3.0 + n, 0.0, n / (3.0 + n), MIB) for n in (8, 16, 32, 64, 128, 256)]
-    assert {found.recommended for end in (3, 4, 5, 6) if (found := ascent.recommend(sizes[:end], MIB, "cap"))} == {32}
 
 
 def test_memory_that_is_taken_and_given_back_shows_in_the_peak() -> None:
@@ -360,7 +41,7 @@ def test_memory_that_is_taken_and_given_back_shows_in_the_peak() -> None:
         watch.restart()
         print("given back:", watch.peak() - before <= 30 * MIB)
     """
-    done = python(textwrap.dedent(script))
+    done = training_runs.python(textwrap.dedent(script))
     assert done.stdout.split("\n")[:2] == ["taken: True", "given back: True"]
 
 
@@ -380,19 +61,13 @@ def test_a_memory_limit_makes_allocations_fail_and_leaves_the_process_alive() ->
         torch.ones(100, 2**18)
         print("alive")
     """
-    done = python(textwrap.dedent(script))
+    done = training_runs.python(textwrap.dedent(script))
     assert done.stdout.split("\n")[:3] == ["refused: True", "left: True", "alive"]
 
 
 @pytest.fixture(scope="module")
 def whole_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_project.digits(tmp_path_factory.mktemp("digits"), examples=1797)
-
-
-def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
-    )
 
 
 def run_probe(config: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -474,7 +149,7 @@ def test_where_a_fork_breaks_the_device_the_children_are_processes_of_their_own(
         probe.main(sys.argv[1:])
     """
     arguments = ["--config", str(config), "--output", str(folder), "--memory-cap", str(330 * MIB)]
-    done = python(textwrap.dedent(script), *arguments)
+    done = training_runs.python(textwrap.dedent(script), *arguments)
     assert done.returncode == 0, done.stderr
     assert training_runs.result(folder)["status"] == "complete"
     assert lines(folder)[0]["outcome"] == "out_of_memory"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -72,3 +74,10 @@ def assert_same_run(one: Path, other: Path) -> None:
     same = ("status", "best", "final", "steps_done", "parameters", "validation", "sample", "classes")
     first, second = result(one), result(other)
     assert {key: first[key] for key in same} == {key: second[key] for key in same}
+
+
+def python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=300
+    )

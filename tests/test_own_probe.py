@@ -1,0 +1,234 @@
+"""Batch sizes of a pipeline of the user's own, measured with its command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from state import configurations, decisions
+from state.database import Store
+from state.errors import Refusal
+from state.project import open_project
+from state.store import open_store
+from tests import own_pipelines
+from tests.own_pipelines import command
+from tests.small_project import wait_for
+from tui import main
+from tui.report import document
+from tui.report.parts import Words
+from tui.session import Session
+from wizard import baseline, flow, probe
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """The user's own folder, with a name as odd as a folder can have."""
+    folder = tmp_path / "co de [red] 名 'q'"
+    own_pipelines.write_script(folder)
+    return folder
+
+
+def tunebook(*words: str | Path) -> int:
+    arguments = [str(word) for word in words]
+    return main.run(arguments, Session(json="--json" in arguments))
+
+
+def wait_for_probe(store: Store) -> None:
+    """Wait for the probe under way, and record it as the screens do."""
+    id = probe.under_way(store)
+    assert id is not None
+    wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+    probe.finish(store, id)
+
+
+def test_batch_sizes_are_measured_with_the_command_itself(tmp_path: Path, code: Path) -> None:
+    """The script says how fast it is; at 64 it runs out of memory."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "size, out = int(sys.argv[1]), sys.argv[2]\n"
+        "if size >= 64:\n    raise MemoryError('CUDA out of memory')\n"
+        "with open(out + '/metrics.jsonl', 'w') as file:\n"
+        "    for step in range(1, 6):\n"
+        "        row = {'step': step, 'accuracy': 0.5, 'samples_per_second': 100.0 * size + step}\n"
+        "        file.write(json.dumps(row) + '\\n')\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        assert flow.ask(store, "batch_size").recommended == "probe"
+        flow.answer(store, "batch_size", "probe")
+        assert flow.standing(store).needs == "probe"
+        with pytest.raises(Refusal, match="needs a result first"):
+            flow.ask(store, "batch_size")
+        wait_for_probe(store)
+        question = flow.ask(store, "batch_size")
+        assert [option.value for option in question.options] == [4, 8, 16, 32]
+        assert question.recommended == 32
+        assert question.table is not None
+        assert [row[1] for row in question.table.rows] == ["404", "804", "1,604", "3,204"]
+        assert "A batch of 64 does not fit: exit code 1" in " ".join(m.text() for m in question.evidence)
+        # Measured again, it is told what was recommended, which chance alone is not to change.
+        probe.start(store, again=True)
+        wait_for_probe(store)
+        again = probe.known(store)
+        assert (again.result["earlier"], again.result["recommended"]) == (32, 32)
+        flow.answer(store, "batch_size", 16)
+        assert flow.standing(store) == flow.Standing("baseline", "baseline")
+        batch = configurations.configuration(store, baseline.plan(store).configuration)
+        assert batch.settings["training.batch_size"] == 16
+        # Another script is another speed (G6).
+        (code / "train.py").write_text("pass", encoding="utf-8")
+        assert flow.standing(store).step == "batch_size"
+
+
+def test_a_command_without_a_number_of_steps_keeps_its_batch_size_however_fast_others_are(
+    tmp_path: Path, code: Path
+) -> None:
+    """A script that counts epochs would make fewer updates at a larger size (G7)."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "for step in (5, 10):\n"
+        "    with open(sys.argv[2] + '/metrics.jsonl', 'a') as file:\n"
+        "        row = {'step': step, 'accuracy': 0.5, 'samples_per_second': 100.0 * int(sys.argv[1])}\n"
+        "        file.write(json.dumps(row) + '\\n')\n",
+        encoding="utf-8",
+    )
+    for name, arguments, recommended in (("e", "{bs} {folder}", 8), ("s", "{bs} {folder} {steps}", 128)):
+        start = ["bs=8", *(["steps=10"] if "steps" in arguments else [])]
+        with open_store(own_pipelines.project(tmp_path / name, code, *start, arguments=arguments)) as store:
+            flow.answer(store, "metric", "held-out")
+            flow.answer(store, "initial", "use")
+            flow.answer(store, "batch_size", "probe")
+            wait_for_probe(store)
+            question = flow.ask(store, "batch_size")
+            assert question.recommended == recommended
+            told = any("16 times fewer steps than one of 8" in message.text() for message in question.evidence)
+            assert told == (recommended == 8)
+
+
+def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text("raise SystemExit('no data here')", encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        flow.answer(store, "batch_size", "probe")
+        id = probe.under_way(store)
+        assert id is not None
+        wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+        with pytest.raises(Refusal, match=r"Batch size 4: exit code 1. It printed last: no data here"):
+            probe.finish(store, id)
+        question = flow.ask(store, "batch_size")
+        assert "no data here" in question.evidence[0].text()
+        assert question.recommended == 32
+        flow.answer(store, "batch_size", 32)
+        assert flow.standing(store).step == "baseline"
+
+
+def probed(store: Store) -> list[dict[str, Any]]:
+    """Answer up to the batch size, measure, and give the lines."""
+    flow.answer(store, "metric", "held-out")
+    flow.answer(store, "initial", "use")
+    flow.answer(store, "batch_size", "probe")
+    wait_for_probe(store)
+    return probe.sizes(store.project, "probe-1")
+
+
+# A start of half a second, and then so many steps of 2 ms an example, with a line for every tenth of them.
+SLOW_START = """\
+import json, sys, time
+time.sleep(0.5)
+out, steps, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with open(out + '/metrics.jsonl', 'w') as file:
+    for step in range(1, steps + 1):
+        time.sleep(0.002 * size)
+        if step % (steps // 10) == 0:
+            file.write(json.dumps({'step': step, 'accuracy': 0.5}) + '\\n')
+            file.flush()
+"""
+
+
+def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text(SLOW_START, encoding="utf-8")
+    arguments = "{folder} 20 {bs}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments=arguments)) as store:
+        (line,) = probed(store)
+        assert (line["batch_size"], line["outcome"]) == (4, "untimed")
+        question = flow.ask(store, "batch_size")
+        assert question.recommended == 32
+        assert [option.value for option in question.options] == [32]
+        said = " ".join(message.text() for message in question.warnings)
+        assert "How fast a batch of 4 is, cannot be told. Its lines came less than 1 s apart" in said
+        assert "as examples_per_second; or lines with their step" in said
+        flow.answer(store, "batch_size", 32)
+        assert flow.standing(store).step == "baseline"
+        parts = [part for section in document.report(store).sections if section.id == "probe" for part in section.parts]
+        assert isinstance(parts[0], Words)
+        assert parts[0].text.startswith("Kept: 32, as the command has it. Measured on ")
+        assert " in ." not in parts[0].text
+        # What the script says of its speed afterwards is read: another script, another question (G6).
+        told = SLOW_START.replace("'accuracy': 0.5", "'accuracy': 0.5, 'examples_per_second': 90.0")
+        (code / "train.py").write_text(told, encoding="utf-8")
+        probe.start(store)
+        wait_for_probe(store)
+        assert probe.known(store).result["limited_by"] != "untimed"
+
+
+def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text(SLOW_START, encoding="utf-8")
+    given = ("bs=1", "steps=40")
+    made = own_pipelines.project(tmp_path / "p", code, *given, arguments="{folder} {steps} {bs}")
+    with open_store(made) as store:
+        lines = probed(store)
+        assert {(line["outcome"], line.get("by")) for line in lines} == {("measured", "rows")}
+        # With its start, an example would have seemed to take 14 ms of the first size, and less of each larger one.
+        assert all(1.5 < 1000 / line["examples_per_second"] < 10 for line in lines)
+
+
+def test_a_probe_shows_each_size_once(tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "row = {'step': 1, 'accuracy': 0.5, 'examples_per_second': 100.0}\n"
+        "open(sys.argv[1] + '/metrics.jsonl', 'w').write(json.dumps(row))\n",
+        encoding="utf-8",
+    )
+    own_pipelines.project(tmp_path / "p", code, "bs=1", arguments="{folder} {bs}")
+    with open_store(open_project(tmp_path / "p")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+    for _time in range(2):
+        assert tunebook("--project", tmp_path / "p", "probe") == 0
+        said = capsys.readouterr().out
+        assert said.count("batch 1: 100 examples/s, 10 ms a step\n") == 1
+
+
+def test_with_yes_a_batch_size_that_was_given_is_kept_and_the_warnings_are_read(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--command", command("--lr {lr} --batch-size {batch_size} --out {folder}"), "--directory", code]
+    assert tunebook("new", tmp_path / "p", *words, "--metric", "accuracy", "--set", "batch_size=48", "--yes") == 0
+    said = capsys.readouterr().out
+    assert "A placeholder {seed} in it would mend that." in said
+    assert "If it is not held out, stop here" in said
+    assert "give it as --chance NUMBER" in said
+    assert "so it was said" not in said
+    with open_store(open_project(tmp_path / "p")) as store:
+        recorded = {entry.step: entry.chosen for entry in decisions.decisions(store)}
+        assert recorded["batch_size"] == 48
+        assert probe.last(store) is None
+    assert tunebook("new", tmp_path / "q", "--command", "", "--metric", "accuracy") == 2
+    assert "The command is empty." in capsys.readouterr().err
+    gone = f"{command('--lr {lr} --seed {seed} --out {folder}', 'nothere.py')}"
+    assert tunebook("new", tmp_path / "r", "--command", gone, "--metric", "accuracy", "--set", "lr=1", "--yes") == 2
+    assert "There is no file nothere.py in" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_command_without_a_batch_size_has_none_to_measure(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --steps 25 --out {folder}"
+    made = own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)
+    refused = pytest.raises(Refusal, match=r"names no batch size.*\{batch_size\}.*--set batch_size=64")
+    with open_store(made) as store, refused:
+        probe.start(store)
