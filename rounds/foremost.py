@@ -24,7 +24,7 @@ def to_run(store: Store) -> Batch:
     """The round that `tunebook round run` means without a name: the newest that has trials left and was not stopped,
     since a stop says that no more are wanted of it. Refuses where there is none."""
     rounds = trials.batches(store, planning.KIND)
-    left = {entry.batch for entry in trials.unfinished(store)}
+    left = {entry.batch for entry in trials.unfinished(store) if not trials.stopped_alone(entry)}
     open_ = [batch for batch in rounds if batch.name in left]
     if wanted := [batch for batch in open_ if batch.wanted != "stop"]:
         return wanted[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from state.trials import Batch, Trial
+from presets.language import Message, told
+from state.trials import Batch, Trial, stopped_alone
 
 
 def waiting(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
@@ -15,7 +16,7 @@ def waiting(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
     return [
         entry
         for entry in unfinished
-        if entry.batch == batch.name and entry.status in ("queued", "stopped") and entry.wanted != "stop"
+        if entry.batch == batch.name and entry.status in ("queued", "stopped") and not stopped_alone(entry)
     ]
 
 
@@ -31,6 +32,12 @@ def dropped(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
 def to_stop(batch: Batch, entry: Trial) -> bool:
     """Whether a running trial is to end now, saved but unfinished."""
     return "stop" in (batch.wanted, entry.wanted)
+
+
+def waits_for(entries: Iterable[Trial]) -> Message | None:
+    """Why a trial that is due does not start, where there is a reason (no room on the disk, say)."""
+    waits = (entry for entry in entries if entry.status == "queued" and entry.message)
+    return next((told(entry.message, entry.said) for entry in waits), None)
 
 
 def under_way(batch: Batch, entries: Iterable[Trial]) -> bool:

@@ -50,7 +50,7 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         measure = chance.check(seen, direction(store), unit, list(sources), before)
         gained = gain.check(seen, direction(store), _before(store, plan.base), unit, _decided(store))
         findings = (*found, *gained, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
-        if why := _no_more(store, name, seen):
+        if why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
@@ -58,11 +58,11 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
     return findings
 
 
-def _no_more(store: Store, name: str, seen: Iterable[TrialRecord]) -> Message | None:
+def _no_more(store: Store, name: str) -> Message | None:
     """Why no more trials can be added to a round, or need to be yet; None where they can."""
     if trials.batch(store, name).plan.get("listed"):
         return say("More trials are listed in a round of their own.")
-    if waiting := sum(not record.ended for record in seen):
+    if waiting := sum(not trials.over(entry) for entry in trials.trials(store, name)):
         return say("First come the trials of the round that have not ended: {n}.", n=waiting)
     return None
 

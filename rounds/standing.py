@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, dismissing, gain, supervisor
+from rounds import cost, dismissing, gain, queue, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost
 from rounds.horizon import Horizon, horizon
@@ -21,14 +21,15 @@ Step = Literal["set-up", "goal", "run", "learn", "launch"]
 @dataclass(frozen=True)
 class Standing:
     """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
-    comes next; how many of its trials are in which state; the seconds until it ends (None: nothing runs, or it cannot
-    be told yet); the device hours that all trials and
+    comes next; why a trial that is due does not start (None: all do); how many of its trials are in which state; the
+    seconds until it ends (None: nothing runs, or it cannot be told yet); the device hours that all trials and
     measurements took, of the budget (None: no limit); and how far the end is."""
 
     step: Step
     batch: str | None
     now: Message
     next: Message
+    waits: Message | None
     states: dict[str, int]
     seconds_left: float | None
     hours_spent: float
@@ -57,6 +58,7 @@ def standing(store: Store) -> Standing:
         batch=batch.name if batch else None,
         now=now,
         next=then,
+        waits=queue.waits_for(everything),
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
         seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
         hours_spent=cost.hours_used(store, everything),
@@ -69,7 +71,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     """Step, what is, and what comes next, from the last round or launch."""
     of: Step = "run" if batch.kind == "round" else "launch"
     ended = sum(entry.status in trials.ENDED for entry in entries)
-    if ended < len(entries):
+    if not all(map(trials.over, entries)):
         figures = {"name": batch.name, "ended": ended, "total": len(entries)}
         if batch.wanted == "run" and not supervisor.alive(store.project):
             now = say(
@@ -91,7 +93,10 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         return _of_reviewed(store, batch, entries)
     if batch.kind == "round":
         if batch.reviewed is None:
-            return "learn", say("{name} has ended.", name=batch.name), say("Review it, before any conclusion.")
+            now = say("{name} has ended.", name=batch.name)
+            if ended < len(entries):
+                now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(entries) - ended)
+            return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
     decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
     if not decided or decided[-1].decision == "repeat":
@@ -136,7 +141,7 @@ def _statuses(entries: Sequence[Trial]) -> list[str]:
 def _seconds_left(batch: Batch, entries: Sequence[Trial], everything: Sequence[Trial]) -> float | None:
     """The steps that are left over the steps a second of those that have ended, as many at once as run now."""
     running = [entry for entry in entries if entry.status == "running"]
-    left = [entry for entry in entries if entry.status not in trials.ENDED]
+    left = [entry for entry in entries if not trials.over(entry)]
     if batch.wanted != "run" or not running:
         return None
     known = [entry for entry in entries if entry.status == "complete"] or [

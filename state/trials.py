@@ -169,6 +169,16 @@ def trial(store: Store, id: str) -> Trial:
     return _trial(rows[0])
 
 
+def over(entry: Trial) -> bool:
+    """Whether nothing more comes of a trial: it has ended, or was stopped alone, and rests until it is tried again."""
+    return entry.status in ENDED or stopped_alone(entry)
+
+
+def stopped_alone(entry: Trial) -> bool:
+    """Whether a trial was stopped by itself: its batch goes on without it."""
+    return entry.wanted == "stop" and entry.status in ("queued", "stopped")
+
+
 def unfinished(store: Store) -> list[Trial]:
     """The trials that have not ended by themselves (queued, running, stopped), in the order of the queue."""
     ended = ", ".join("?" * len(ENDED))

@@ -46,6 +46,31 @@ def test_a_round_is_paused_and_one_trial_stopped(store: Store, capsys: pytest.Ca
     assert (code, answer["error"]) == (2, "round-1-001 has ended already.")
 
 
+def test_a_round_ends_without_the_trial_that_was_stopped_alone(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing waits for it; it goes on when it is tried again."""
+    small_project.adopt(store, small_project.settings(Path("data")))
+    tunebook(store, capsys, "round", "stop", "round-1-003")
+    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    small_project.end(store, "round-1-004", 0.4)
+    assert "It has ended. Review it: tunebook round review round-1" in said(store, capsys, "round", "status")
+    assert "round-1 has ended (stopped alone: 1).\nNext: Review it" in said(store, capsys, "status")
+    code, answer = tunebook(store, capsys, "round", "run", "round-1")
+    assert (code, answer["error"]) == (
+        2,
+        "round-1 has ended but for round-1-003, stopped alone. Try again: tunebook round retry round-1-003; or review "
+        "it: tunebook round review round-1",
+    )
+    tunebook(store, capsys, "round", "retry", "round-1-003")
+    assert "round-1 is at work: 3 of 4 trials have ended." in said(store, capsys, "status")
+
+
+def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    trials.note(store, "round-1-004", "Waiting: the disk is full.")
+    assert "\nWaiting: the disk is full.\n" in said(store, capsys, "status")
+
+
 def test_only_what_went_wrong_is_tried_again(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code, answer = tunebook(store, capsys, "round", "retry", "round-1-002", "round-1-001")
     assert (code, answer["error"][:24]) == (2, "round-1-001 is complete;")

@@ -12,7 +12,7 @@ from rounds.reached import reached
 from state import configurations, launches, trials
 from state.database import Store
 from state.launches import Launch
-from state.trials import ENDED, Batch
+from state.trials import Batch, over
 from tui.widgets.trial_table import ranked
 
 DECIDED = {"adopt": say("the best once"), "reject": say("rejected"), "repeat": say("undecided")}
@@ -75,6 +75,6 @@ def _best_trial(store: Store, batch: Batch) -> Iterator[Contender]:
     listed = trials.trials(store, batch.name)
     for entry in ranked(listed, store.project.settings.direction)[:1]:
         what = say("best of {name}", name=batch.name)
-        if any(other.status not in ENDED for other in listed):
+        if not all(map(over, listed)):
             what = say("best of {name} so far", name=batch.name)
         yield Contender(entry.id, what, entry.best, 1, True, trials.trial_settings(store, entry), f"trial {entry.id}")

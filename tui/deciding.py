@@ -59,7 +59,7 @@ def begin(
 def run(session: Session, store: Store, batch: Batch) -> Verdict:
     """Have all runs of a launch end, those that failed tried again, and judge them. Refuses where it was stopped."""
     for entry in trials.trials(store, batch.name):
-        if entry.status == "failed":
+        if entry.status == "failed" or trials.stopped_alone(entry):
             trials.ask(store, entry.id, "retry")
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)

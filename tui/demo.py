@@ -162,7 +162,7 @@ def _round(session: Session, store: Store) -> Batch:
     designing.show(session, plan, batch.name, outlook(store, plan, machine(), SLOTS))
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)
-    if any(entry.status not in trials.ENDED for entry in listed):
+    if not all(map(trials.over, listed)):
         raise Refusal("{name} was stopped before its end. Go on with: tunebook demo", name=batch.name)
     return batch
 

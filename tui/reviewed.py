@@ -63,7 +63,7 @@ def _basis(store: Store, name: str) -> tuple[object, ...]:
     listed = tuple(
         (entry.id, entry.status, entry.reason, entry.best, entry.best_step, entry.final, entry.steps_done)
         if entry.status in trials.ENDED
-        else (entry.id, entry.status)
+        else (entry.id, entry.status, trials.over(entry))
         for entry in trials.trials(store, name)
     )
     return (str(store.project.root), store.project.settings, reviewing.noise(store), listed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from presets.language import _, say, told
@@ -43,7 +43,8 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
                 name=name, done=len(known), total=len(listed)
             )
         )
-        for place, entry in enumerate(_ending(store, name, known), len(known) + 1):
+        ending = _ending(store, name, known, session.progress)
+        for place, entry in enumerate(ending, len(known) + 1):
             session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric, several)}")
     return trials.trials(store, name)
 
@@ -56,9 +57,10 @@ def come_up(project: Project) -> bool:
     return at_work
 
 
-def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
-    """The trials of a batch as they end, except those known already; a supervisor has just been started."""
-    seen = set(known)
+def _ending(store: Store, name: str, known: Collection[str], remark: Callable[[str], None]) -> Iterator[Trial]:
+    """The trials of a batch as they end, except those known already; a supervisor has just been started. `remark` is
+    told why one that is due does not start, once for each reason."""
+    seen, waits = set(known), ""
     starts, due = 1, time.monotonic() + START_SECONDS
     while True:
         listed = trials.trials(store, name)
@@ -67,6 +69,10 @@ def _ending(store: Store, name: str, known: Collection[str]) -> Iterator[Trial]:
                 seen.add(entry.id)
                 starts = 0
                 yield entry
+        why = queue.waits_for(listed)
+        if why is not None and why.id != waits:
+            remark(why.text())
+        waits = why.id if why is not None else ""
         if not queue.under_way(trials.batch(store, name), listed):
             return
         if not supervisor.alive(store.project) and time.monotonic() >= due:

@@ -40,6 +40,8 @@ def plan(store: Store) -> Batch:
     name = configuration.whole(store)
     existing = _of(store, name)
     if existing is not None and not ended(store, existing):
+        for entry in filter(trials.stopped_alone, trials.trials(store, existing.name)):
+            trials.ask(store, entry.id, "retry")
         trials.ask(store, existing.name, "run")
         return trials.batch(store, existing.name)
     return _add(store, name, GOAL, [NewTrial(GOAL, 1, {}, {}, {})])

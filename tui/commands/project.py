@@ -69,6 +69,8 @@ def show_status(session: Session) -> None:
         now, then, command = stands.now.text(), stands.next.text(), _command(stands)
     session.text(now)
     session.text(" ".join(part for part in (_("Next:"), then, command) if part))
+    if stands.waits is not None:
+        session.text(stands.waits.text())
     if measured is not None:
         session.text(measured.text())
     if stands.seconds_left is not None:
@@ -107,6 +109,7 @@ def show_status(session: Session) -> None:
             "next": then,
             "command": command,
             "batch": stands.batch,
+            "waits": stands.waits,
             "measuring": measured,
             "states": stands.states,
             "seconds_left": stands.seconds_left,

@@ -65,7 +65,15 @@ round_group.add_command(plan)
 def run(session: Session, name: str | None, slots: int | None, wait: bool) -> None:
     with session.store() as store:
         batch = _named(store, name) if name else to_run(store)
-        if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
+        if all(map(trials.over, listed := trials.trials(store, batch.name))):
+            if stopped := [entry.id for entry in listed if trials.stopped_alone(entry)]:
+                raise Refusal(
+                    "{name} has ended but for {trials}, stopped alone. Try again: tunebook round retry {first}; or "
+                    "review it: tunebook round review {name}",
+                    name=batch.name,
+                    trials=stopped,
+                    first=stopped[0],
+                )
             raise Refusal(
                 "{name} has ended. Review it (tunebook round review) or add trials to it (tunebook round extend).",
                 name=batch.name,
@@ -247,7 +255,7 @@ def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
         open_ = [batch for batch in going if len(trials.trials(store, batch.name)) < count]
         if open_:
             batch = open_[-1]
-            if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
+            if all(map(trials.over, trials.trials(store, batch.name))):
                 final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
         else:
             batch = final.start(store, min(lot, count), wanted="")
@@ -255,7 +263,7 @@ def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
             trials.ask(store, batch.name, "run")
             listed = watch(session, store, batch.name)
             left = count - len(listed)
-            if left <= 0 or any(entry.status not in trials.ENDED for entry in listed):
+            if left <= 0 or not all(map(trials.over, listed)):
                 break
             final.extend(store, batch.name, min(lot, left))
         _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
@@ -305,7 +313,7 @@ def _state(batch: Batch, listed: list[Trial], *, at_work: bool) -> str:
     """What a round does now, and what goes on with it."""
     running = any(entry.status == "running" for entry in listed)
     go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
-    if all(entry.status in trials.ENDED for entry in listed):
+    if all(map(trials.over, listed)):
         return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
     if running and not at_work:
         return sentences(_("No supervisor is at work."), go_on)
@@ -332,7 +340,7 @@ def _after_review(store: Store, batch: Batch) -> str:
     """What comes after the review of a round: a launch where a trial may be worth it."""
     listed = trials.trials(store, batch.name)
     launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
-    if any(entry.status not in trials.ENDED for entry in listed):
+    if not all(map(trials.over, listed)):
         return _("Next: tunebook round run {name}").format(name=batch.name)
     if launched and not standing.beaten(store, batch.name) and not standing.launched(store, batch.name):
         return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)

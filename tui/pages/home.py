@@ -134,6 +134,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     else:
         then = _("Next: {what}").format(what=where.next.text())
         yield Content(printable(sentences(where.now.text(), then)))
+    if where.waits is not None:
+        yield Content(printable(where.waits.text()))
     if measured is not None:
         yield Content(measured.text())
     if where.states and where.step != "set-up":

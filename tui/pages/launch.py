@@ -145,7 +145,7 @@ class LaunchPage(Page):
                 self._proposal = self._listed = None
             else:
                 for entry in trials.trials(store, self.of):
-                    if entry.status == "failed":
+                    if entry.status == "failed" or trials.stopped_alone(entry):
                         trials.ask(store, entry.id, "retry")
                 trials.ask(store, self.of, "run")
             supervisor.ensure(self.book.project)
@@ -211,12 +211,16 @@ class LaunchPage(Page):
         """Runs that nobody is going to start: they failed, or the launch was stopped."""
         runs = self._launch()
         stopped = bool(runs) and trials.batch(self.book.store, self.of).wanted != "run"
-        return [run for run in runs if run.status == "failed" or (stopped and run.status not in trials.ENDED)]
+        return [
+            run
+            for run in runs
+            if run.status == "failed" or trials.stopped_alone(run) or (stopped and run.status not in trials.ENDED)
+        ]
 
     def _under_way(self) -> bool:
         runs = self._launch()
         wanted = bool(runs) and trials.batch(self.book.store, self.of).wanted == "run"
-        return wanted and any(run.status not in trials.ENDED for run in runs)
+        return wanted and not all(map(trials.over, runs))
 
     def _decided(self) -> Launch | None:
         """The decision about this launch, unless that was to run more."""

@@ -197,7 +197,7 @@ class RoundPage(Page):
     def _working(self) -> bool:
         """Whether any trial runs, or is to."""
         wanted = self._batch is not None and self._batch.wanted == "run"
-        return any(e.status == "running" or (wanted and e.status not in ENDED) for e in self._trials.values())
+        return any(e.status == "running" or (wanted and not trials.over(e)) for e in self._trials.values())
 
     def _unlearnt(self) -> bool:
         """Whether no trial has ended, and none is at work or to be."""
@@ -207,7 +207,7 @@ class RoundPage(Page):
         """Whether a wish makes sense now."""
         if self._batch is None or asking(self):
             return False
-        ended = all(entry.status in ENDED for entry in self._trials.values())
+        ended = all(map(trials.over, self._trials.values()))
         wanted = self._batch.wanted
         if wanted == "drop":
             return action == "go"
@@ -234,7 +234,7 @@ class RoundPage(Page):
     def _show_state(self, batch: Batch, listed: Sequence[Trial], where: Standing) -> None:
         counts = Counter(entry.status for entry in listed)
         ended = sum(counts[status] for status in ENDED)
-        parts = [self._state(batch, ended == len(listed), counts["running"])]
+        parts = [self._state(batch, all(map(trials.over, listed)), counts["running"])]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
         parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]
         if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
