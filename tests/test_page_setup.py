@@ -438,6 +438,7 @@ async def test_a_baseline_that_nobody_runs_says_so_and_one_that_failed_says_why(
                 await wait_for_text(pilot, "The first configuration runs")
                 assert "supervisor" not in shown(app)
             await wait_for_text(pilot, "Waiting for the supervisor, which starts trials.")
+            assert "s start" in lines(app)[-1]
             small_project.end(store, "baseline-1-001", None, "failed", message="/data [x]: no such folder.")
             await wait_for_text(pilot, "No result: baseline-1-001 is failed: /data [x]: no such folder.")
             assert "log.txt" in shown(app)
@@ -459,6 +460,21 @@ async def test_a_result_no_better_than_chance_is_only_overridden_with_a_reason(t
             await pilot.press(*"a test", "enter")
             await wait_for(pilot, lambda: isinstance(app.screen, Home))
         assert flow.standing(store).step is None
+
+
+async def test_an_answer_that_runs_the_baseline_once_more_has_it_started(tmp_path: Path) -> None:
+    """By a real supervisor: the trial ends, since there are no data."""
+    with standing_at(tmp_path / "p", "baseline") as store:
+        baseline.plan(store)
+        small_project.end(store, "baseline-1-001", None, "failed", message="killed")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Is this a reasonable start?")
+            options = [option.value for option in flow.ask(store, "baseline").options]
+            await pilot.press("home", *["down"] * options.index("again"), "enter")
+            await wait_for(pilot, lambda: bool(trials.trials(store, "baseline-2")))
+            await wait_for(pilot, lambda: trials.trials(store, "baseline-2")[0].status == "failed")
 
 
 def end_baseline(store: Store, correct: int) -> None:

@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
+from rounds import supervisor
 from state import decisions, project
 from state.errors import Refusal
 from tui import question_text
@@ -276,6 +277,8 @@ class SetupPage(Page):
             self._wished = self._step = self._question = None
             if mind is not None:
                 self.say(mind.text())
+            # Some answers are to run the configuration once more.
+            supervisor.ensure(self.book.project)
 
         self.book.attempt(record)
 

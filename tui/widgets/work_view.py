@@ -203,11 +203,11 @@ def _baseline(store: Store) -> Seen:
     table = tuple(lines([_("trial"), _("status"), _("steps"), ""], rows))
     if batch.wanted != "run":
         return Seen(_("The baseline is stopped."), _("s: go on"), table, series, axes)
-    remark = ""
     if not supervisor.alive(store.project):
         log = store.project.folder / supervisor.LOG
         remark = _("Waiting for the supervisor, which starts trials. Its log: {path}   s: start it").format(path=log)
-    return Seen(_("The first configuration runs"), remark, table, series, axes, running=batch.name)
+        return Seen(_("The first configuration runs"), remark, table, series, axes)
+    return Seen(_("The first configuration runs"), "", table, series, axes, running=batch.name)
 
 
 def _check(store: Store) -> Seen:
