@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rounds.plan import RoundPlan
-from state import measurements, trials
+from state import measurements, project, trials
 from state.database import Store, now
 from state.trials import Trial
 
@@ -16,13 +16,17 @@ from state.trials import Trial
 @dataclass(frozen=True)
 class Cost:
     """What a round will take: seconds of one trial, of the round with so many `at_once`, and its device hours; None
-    before any trial has been measured. `hours_left`: of the budget (None: open-ended)."""
+    before any trial has been measured. `hours_left`: of the budget; `seconds_left`: until the deadline (None: there is
+    none). `until`: when it would end, begun now (ISO 8601); `price`: of its device hours (None: no price is known)."""
 
-    trial: float | None
     at_once: int
-    seconds: float | None
-    hours: float | None
     hours_left: float | None
+    seconds_left: float | None
+    trial: float | None = None
+    seconds: float | None = None
+    hours: float | None = None
+    until: str | None = None
+    price: float | None = None
 
     @property
     def over(self) -> bool:
@@ -33,14 +37,18 @@ class Cost:
 def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""
     everything = trials.trials(store)
-    budget = store.project.settings.budget_hours
-    left = max(budget - hours_used(store, everything), 0.0) if budget else None
+    settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
+    budget, deadline = settings.budget_hours, settings.deadline and project.moment(settings.deadline)
+    hours_left = max(budget - hours_used(store, everything), 0.0) if budget else None
+    seconds_left = max((deadline - moment).total_seconds(), 0.0) if deadline else None
     a_trial = trial_seconds(store, plan.base, everything)
     if a_trial is None:
-        return Cost(None, at_once, None, None, left)
+        return Cost(at_once, hours_left, seconds_left)
     count = len(plan.trials)
-    turns = -(-count // at_once)
-    return Cost(a_trial, at_once, turns * a_trial, count * a_trial / 3600, left)
+    seconds, hours = -(-count // at_once) * a_trial, count * a_trial / 3600
+    until = (moment + datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
+    price = hours * settings.price_per_hour if settings.price_per_hour else None
+    return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, until, price)
 
 
 def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> float | None:

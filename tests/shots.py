@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ async def _visit(shots: Sequence[Shot], project: Project | None, write: Callable
 def main(code: str, folder: Path, drawn: Path | None) -> None:
     """Write the texts in a language, and the pictures where a folder for them is given."""
     language.set_language(code)
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     from tests import prepared, watched_round
 
     for place in filter(None, (folder, drawn)):

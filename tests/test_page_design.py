@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,7 +77,9 @@ async def test_the_proposed_round_is_shown_with_roles_ranges_and_price(store: St
 async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budget_has_left(
     store: Store, values: dict[str, Any]
 ) -> None:
-    with open_store(project.change(store.project, budget_hours=0.1)) as limited:
+    deadline = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)).isoformat(timespec="minutes")
+    given = {"budget_hours": 0.1, "price_per_hour": 3.0, "deadline": deadline}
+    with open_store(project.change(store.project, **given)) as limited:
         small_project.adopt(limited, values)
         limited_run(limited, seconds=60)
         plan = planning.propose(limited, trials=20)
@@ -83,6 +87,11 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
         assert (price.trial, price.seconds) == (60, 600)
         assert price.hours == pytest.approx(20 / 60)
         assert price.hours_left == pytest.approx(0.1 - 1 / 60)
+        assert price.price == pytest.approx(1.0)
+        assert price.seconds_left == pytest.approx(5 * 3600, abs=120)
+        assert price.until is not None
+        ends = datetime.datetime.fromisoformat(price.until) - datetime.datetime.now(datetime.UTC)
+        assert ends.total_seconds() == pytest.approx(600, abs=60)
         async with designing(limited) as (pilot, page):
 
             def told() -> str:
@@ -91,7 +100,9 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
             at_once = slots.at_once(slots.machine(), "cpu")
             assert f"20 trials of 1 min 0 s each, {at_once} at once" in told()
             # What warns of it is found behind the page.
-            await wait_for(pilot, lambda: "device hours: 0.33 (0.083 left of the budget) ! warn" in told(), told())
+            await wait_for(pilot, lambda: "device hours: 0.33 (0.083 left of the budget)" in told(), told())
+            assert re.search(r"price: 1\.00; until the deadline: [45] h \d+ min ! warn", told()), told()
+            assert re.search(r"at once: \d+ min 0 s, until \d\d:\d\d; device hours", told())
             assert "more device hours than the budget has left" in told()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -23,6 +24,8 @@ from tui.say import choice
 from tui.session import Session
 from wizard.quantity import digits, duration, memory
 
+# From here on a time of the clock needs its date.
+PLAIN_SECONDS = 12 * 3600
 GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
 
 
@@ -74,21 +77,32 @@ def listed_trial(words: str) -> dict[str, Choice]:
 
 
 def price(found: Cost, trials: int) -> str:
-    """The budget line: trials by measured seconds over slots, and the device hours of what the budget has left."""
-    if found.trial is None or found.seconds is None or found.hours is None:
+    """The budget line: trials by measured seconds over slots, until when, the device hours of what the budget has left,
+    their price, and the time until the deadline."""
+    if found.trial is None or found.seconds is None or found.hours is None or found.until is None:
         return _("{n} trials, {slots} at once; how long one takes has not been measured yet").format(
             n=trials, slots=found.at_once
         )
-    words = _("{n} trials of {trial} each, {slots} at once: {time}; device hours: {hours}").format(
+    words = _("{n} trials of {trial} each, {slots} at once: {time}, until {clock}; device hours: {hours}").format(
         n=trials,
         trial=duration(found.trial).text(),
         slots=found.at_once,
         time=duration(found.seconds).text(),
+        clock=_clock(found.until, found.seconds),
         hours=digits(found.hours),
     )
-    if found.hours_left is None:
-        return words
-    return f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
+    if found.hours_left is not None:
+        words = f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
+    more = [_("price: {price:.2f}").format(price=found.price)] if found.price is not None else []
+    if found.seconds_left is not None:
+        more.append(_("until the deadline: {time}").format(time=duration(found.seconds_left).text()))
+    return "; ".join([words, *more])
+
+
+def _clock(moment: str, seconds: float) -> str:
+    """The moment on the clock here, with its date where that is not plain."""
+    local = datetime.datetime.fromisoformat(moment).astimezone()
+    return f"{local:%H:%M}" if seconds < PLAIN_SECONDS else f"{local:%Y-%m-%d %H:%M}"
 
 
 def spread(plan: RoundPlan) -> Iterator[str]:
