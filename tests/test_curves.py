@@ -103,6 +103,42 @@ def test_validation_that_gets_worse_with_the_training_loss_is_no_overfitting(ris
     assert symptoms(trial(values, losses), "min").saturated is False
 
 
+@pytest.mark.parametrize("values", [20, 40, 200])
+@pytest.mark.parametrize("at", [0.06, 0.3, 0.9])
+def test_a_training_that_breaks_down_early_or_late_is_no_overfitting(values: int, at: float) -> None:
+    """Both losses fall, then both go back to where they began; the rise of the training loss lies in its first values,
+    or in its last."""
+    random = np.random.default_rng(0)
+
+    def broken(place: np.ndarray, began: float, ended: float, noise: float) -> np.ndarray:
+        fallen = ended + (began - ended) * np.exp(-place / 0.03)
+        return np.where(place > at, began, fallen) + random.normal(0, noise, len(place))
+
+    losses = broken(np.linspace(1 / values, 1, values), 2.3, 0.1, 0.05)
+    losses[0] = 2.3
+    seen = symptoms(trial(broken(AT, 0.9, 0.1, 0.005), losses), "min")
+    assert seen.overfitting is False
+    assert seen.saturated is False
+
+
+def test_a_training_loss_that_rises_back_to_where_it_was_at_the_best_step_is_no_overfitting() -> None:
+    """It fell on for a while: validation had got worse before, but what is wrong at the end is the training."""
+    values = 0.05 + 0.8 * np.exp(-12 * AT) + 0.3 * np.maximum(AT - 0.2, 0)
+    place = np.linspace(0.01, 1, 100)
+    falling = 2.3 * np.exp(-4 * place)
+    assert symptoms(trial(values, falling), "min").overfitting is True
+    back = np.where(place > 0.8, 0.9, falling)
+    assert symptoms(trial(values, back), "min").overfitting is False
+
+
+def test_a_training_that_learns_nothing_is_no_overfitting() -> None:
+    """At chance from the first step on, and one evaluation after another a little luckier or less so."""
+    random = np.random.default_rng(0)
+    values = 0.9 - 0.08 * np.exp(-((AT - 0.35) ** 2) / 0.01) + random.normal(0, 0.005, 40)
+    losses = [2.303, *(2.41 + random.normal(0, 0.15, 199))]
+    assert symptoms(trial(values, losses), "min").overfitting is False
+
+
 def test_one_lucky_evaluation_is_not_overfitting() -> None:
     values = [0.3] * 5 + [0.1, 0.12, 0.05, 0.11] + [0.1, 0.11] * 12
     assert symptoms(trial(values), "min").overfitting is False
