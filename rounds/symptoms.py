@@ -80,13 +80,15 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
         and not trains_worse(record.curves.get(TRAINING_LOSS, ()), steps[place])
         and (record.metric == VALIDATION_LOSS or loses(record.curves.get(VALIDATION_LOSS, ()), steps[place]))
     )
-    before = min((value for step, value in curve if step <= (1 - LATE) * end), default=math.inf)
+    # At the end a single evaluation is lucky too: of three neighbours the middle one tells what was gained.
+    count = sum(step <= (1 - LATE) * end for step in steps)
+    before, reached = min(values[:count], default=math.inf), min(medians(values[count:]), default=math.inf)
     early = min((value for step, value in curve if step <= SATURATED_BY * end), default=math.inf)
     return Symptoms(
         record.id,
         late,
         overfitting,
-        still_improving=before - lowest > 2 * unit
+        still_improving=before - reached > 2 * unit
         or falls(values, least)
         or (falls(losses) and falls(values, least, AGREES)),
         saturated=not worse and early - lowest <= unit,
@@ -141,6 +143,11 @@ def step_noise(values: Sequence[float]) -> float:
     steps = [after - before for before, after in pairwise(values[len(values) // 4 :])]
     middle = median(steps)
     return MAD_TO_DEVIATION * median(abs(step - middle) for step in steps) / math.sqrt(2)
+
+
+def medians(values: Sequence[float]) -> list[float]:
+    """The middle one of every three neighbours; of fewer values none."""
+    return [median(values[place : place + 3]) for place in range(len(values) - 2)]
 
 
 def resolution(values: Sequence[float]) -> float:

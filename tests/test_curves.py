@@ -55,6 +55,22 @@ def test_a_steady_fall_is_still_improving(evaluations: int) -> None:
     assert shares(lambda at: 60 * (1 - at), evaluations) == {"overfitting": 0, "still_improving": 1}
 
 
+@pytest.mark.parametrize("evaluations", [20, 40, 100])
+@pytest.mark.parametrize("place", [-1, -2, -3])
+def test_one_evaluation_near_the_end_that_jumps_is_no_improvement(evaluations: int, place: int) -> None:
+    """By ten times of what evaluations differ; where all from there on are as good, it is one."""
+    at, random = np.linspace(1 / evaluations, 1, evaluations), np.random.default_rng(0)
+    flat = 50 * np.exp(-20 * at) + random.normal(0, 1, evaluations)
+    jumps, falls = flat.copy(), flat.copy()
+    jumps[place] -= 10
+    falls[-max(evaluations // 10, 2) :] -= 10
+    assert symptoms(trial(jumps), "min").still_improving is False
+    assert symptoms(trial(falls), "min").still_improving is True
+    last = found([trial(jumps + n, number=n) for n in range(1, 4)])
+    assert last["still improving"].verdict == "pass"
+    assert last["steps"].message.text().endswith("what is gained there is within the noise.")
+
+
 def going_on(noise: float, number: int) -> TrialRecord:
     """A trial as short trainings on texts from scratch make them: an F1 score of 0.58, 0.67, 0.75 after 62, 78, 92 % of
     the steps, at 40 evaluations that differ much from one to the next; the validation loss falls more smoothly."""
