@@ -222,15 +222,20 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             )
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
         elif gain is not None and used is not None and apart(named[winner], named[used]):
+            tied = [value for value in fair if fair[value] == fair[winner] and apart(named[value], named[used])]
+            told = {"key": key, "used": used, "round": name, "gain": gain, "noise": unit}
             text = say(
                 "{key}: {winner} does better than {used} in {round}, by {gain:.2g}, where runs differ by {noise:.2g}.",
-                key=key,
                 winner=winner,
-                used=used,
-                round=name,
-                gain=gain,
-                noise=unit,
+                **told,
             )
+            if len(tied) > 1:
+                text = say(
+                    "{key}: {winners} all do better than {used} in {round}, each by {gain:.2g}, where runs differ by "
+                    "{noise:.2g}.",
+                    winners=tied,
+                    **told,
+                )
             yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
 
 

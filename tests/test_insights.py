@@ -145,6 +145,20 @@ def test_a_comparison_without_a_gain_says_so(store: Store) -> None:
     assert any(key.startswith("better/round-2/") for key in found)
 
 
+def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
+    """Two of three beat what is in use, and by the same; neither is called the better one."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}
+
+    def better(entry: Any) -> float:
+        return 0.2 + 0.001 * entry.u[LR] - (0.1 if entry.overrides["regularization.label_smoothing"] else 0.0)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+        a_round(store, better, 18, goal="compare", scientific=smoothing, roles={})
+        (found,) = [entry for entry in insights.proposals(store) if entry.key.startswith("better/")]
+    assert "label_smoothing=0.1, label_smoothing=0.2 all do better than label_smoothing=0.0" in found.text.text()
+
+
 def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
     """Two rounds that have not beaten the best by the noise; not before, and not where the last one did."""
     with pytest.MonkeyPatch.context() as patched:

@@ -107,6 +107,16 @@ def test_the_star_is_at_the_value_that_the_finding_calls_best(direction: Directi
     assert ticks.split() == ["1", "2"]
 
 
+def test_what_came_to_exactly_the_same_is_marked_alike() -> None:
+    asked = {"regularization.dropout": Domain("list", choices=(0.0, 0.2, 0.5))}
+    plan = searched(9, goal="compare", scientific=asked, base={**BASE, "regularization.dropout": 0.0})
+    records = [made(trial, n, 0.5 if trial.study == "dropout=0.0" else 0.3) for n, trial in enumerate(plan.trials, 1)]
+    (finding,) = isolation.check(plan, records, "min")
+    (series,), _axes = review_plot.plot(finding, plan, records, "min", "val/error_rate")
+    assert series.marks == ["feasible", "best", "best"]
+    assert [row["is_best"] for row in isolation.axis(records, ADAMW[0], "min")] == [False, True, True] * 3
+
+
 def test_on_the_axis_of_a_choice_its_values_stand_at_their_numbers() -> None:
     schedule = Domain("categorical", choices=("constant", "linear", "cosine"))
     plan = varied(Dimension("schedule", "schedule.name", schedule, 2), trials=12)

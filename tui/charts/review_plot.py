@@ -100,8 +100,8 @@ def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Seri
 
 def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Series], Axes]:
     levels = figures["levels"]
-    fair = [level["fair"] for level in levels if level["fair"] is not None]
-    best = min(fair, key=lambda value: turned(value, direction), default=None)
+    fair = [level for level in levels if level["fair"] is not None]
+    best = min(fair, key=lambda level: turned(level["fair"], direction), default=None)
     series = Series(
         "levels",
         figures["key"],
@@ -109,7 +109,7 @@ def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Serie
         [math.nan if level["best"] is None else level["best"] for level in levels],
         kind="points",
         marks=[
-            "infeasible" if level["best"] is None else "best" if level["fair"] == best else "feasible"
+            "infeasible" if level["best"] is None else "best" if best and level["best"] == best["best"] else "feasible"
             for level in levels
         ],
         ids=[level["trial"] or "" for level in levels],
