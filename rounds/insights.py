@@ -352,9 +352,9 @@ def _finals(store: Store) -> list[Batch]:
     return [batch for batch in planning.rounds(store) if batch.plan.get("search")]
 
 
-def caveats(entry: Insight) -> list[str]:
-    """What was fixed while it was learnt, in words."""
-    return [restored(caveat).text() for caveat in entry.evidence.get("caveats", ())]
+def caveats(entry: Insight) -> list[Message]:
+    """What was fixed while it was learnt."""
+    return [restored(caveat) for caveat in entry.evidence.get("caveats", ())]
 
 
 def _value(dimension: Dimension, u: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rounds import planning
-from state import trials
+from state import launches, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project
@@ -70,6 +70,23 @@ def test_insights_are_confirmed_and_refused_by_command(answer: Any) -> None:
     assert answer("insights", "--refuse", key, "--reason", "luck")["insights"] == []
     assert len(answer("insights", "--text", "Water is wet.")["insights"]) == 1
     assert "no insight" in answer("insights", "--confirm", "nonsense", code=2)["error"]
+
+
+def test_insights_name_conditions_only_where_they_are_not_met(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a study of 24 trials and its review have already met is not named, nor what is still as it was."""
+
+    def said(*words: str) -> str:
+        assert tunebook(*words, "--project", store.project.root) == 0
+        return capsys.readouterr().out
+
+    assert "round-1 shows something only when it has been reviewed." in said("insights")
+    assert "at least 12 trials" not in said("insights")
+    said("round", "review")
+    assert "fixed" not in said("insights", "--confirm", f"matters/round-1/joint/{LR}")
+    best = launches.best(store)
+    assert best is not None
+    small_project.adopt(store, {**best.settings, "optimizer.momentum": 0.5})
+    assert "    sgd.momentum was fixed at 0.9. Now it is 0.5: look at this again." in said("insights")
 
 
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
