@@ -89,6 +89,21 @@ def test_insights_name_conditions_only_where_they_are_not_met(store: Store, caps
     assert "    sgd.momentum was fixed at 0.9. Now it is 0.5: look at this again." in said("insights")
 
 
+def test_the_status_of_a_round_has_the_values_of_every_trial_and_what_it_says_below(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a stopped and of a diverged trial, too: which values it was is what one wants to know of them."""
+    small_project.end(store, "round-1-002", 0.3, "stopped", message="It was stopped at step 20.")
+    small_project.end(store, "round-1-003", None, "infeasible", message="The loss is not finite.")
+    assert tunebook("round", "status", "--project", store.project.root) == 0
+    printed = capsys.readouterr().out.splitlines()
+    rows = [line for line in printed if line.startswith("round-1-") and f"{LR}=" in line]
+    assert len(rows) == 24
+    assert not any("step 20." in row or "finite." in row for row in rows)
+    assert "round-1-002: It was stopped at step 20." in printed
+    assert "round-1-003: The loss is not finite." in printed
+
+
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
     """From the best trial of the last round, without running it."""
     planned = answer("round", "check")
