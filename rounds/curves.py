@@ -110,7 +110,7 @@ def _too_short(check: str) -> Message:
     )
 
 
-def _named(trials: Sequence[str]) -> str:
+def named(trials: Sequence[str]) -> str:
     """The first few, and how many more."""
     more = [f".. +{len(trials) - NAMED}"] if len(trials) > NAMED else []
     return ", ".join([*trials[:NAMED], *more])
@@ -131,7 +131,7 @@ def _overfitting(
             "on. Compare again with more regularisation before concluding.",
             among=len(among),
             best=best,
-            trials=_named(among),
+            trials=named(among),
         )
         return "warn", message, action
     if _more_than_chance(len(having), every):
@@ -139,7 +139,7 @@ def _overfitting(
             "Overfitting in {having} of {every} trials ({trials}), of the {best} best in {among}.",
             having=len(having),
             every=every,
-            trials=_named(having),
+            trials=named(having),
             best=best,
             among=len(among),
         )
@@ -149,7 +149,7 @@ def _overfitting(
             "Signs of overfitting in {having} of {every} trials ({trials}): no more than noise explains.",
             having=len(having),
             every=every,
-            trials=_named(having),
+            trials=named(having),
         )
         return "pass", message, None
     return "pass", say("No trial overfits."), None
@@ -170,7 +170,7 @@ def _rising_loss(
             "unstable.",
             among=len(among),
             best=best,
-            trials=_named(among),
+            trials=named(among),
         )
         remedy = say("Stabilise training: warm-up first, then gradient clipping, a lower learning rate last.")
         return "warn", message, Action("stabilise", remedy)
@@ -192,7 +192,7 @@ def _still_improving(
             "Still improving at the end: {among} of the {best} best trials ({trials}).",
             among=len(among),
             best=best,
-            trials=_named(among),
+            trials=named(among),
         )
         return "warn", message, None
     return "pass", say("None of the best trials was still improving at the end."), None
@@ -245,7 +245,7 @@ def _unsteady(
             "that their ranking may be luck.",
             among=len(among),
             best=best,
-            trials=_named(among),
+            trials=named(among),
         )
         remedy = say("Let the learning rate decay to zero, validate on more examples, or use larger batches.")
         return "warn", message, Action("steady", remedy)

@@ -12,8 +12,9 @@ from dataclasses import replace
 from statistics import NormalDist
 
 from presets.language import say
+from rounds.curves import named
 from rounds.finding import Action, Finding
-from rounds.record import Direction, TrialRecord, ended, ranked, turned
+from rounds.record import Direction, TrialRecord, ended, foremost, ranked, turned
 from rounds.statistics import mean
 from rounds.symptoms import noise_of
 
@@ -32,8 +33,17 @@ def check(
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
     in the metric's own direction; `noise`: deviation from run to run; `decided`: trials that were candidates of a
     launch which has been decided, and its name."""
-    found = _check(records, direction, before, noise)
+    found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise)]
     return [_launched(finding, decided or {}) for finding in found]
+
+
+def _tied(finding: Finding, records: Sequence[TrialRecord], direction: Direction) -> Finding:
+    """Which of several best trials is taken is a rule and no result."""
+    others = [record.id for record in foremost(ended(records), direction)[1:]]
+    if not others:
+        return finding
+    words = say("{finding} Exactly as good: {others}.", finding=finding.message, others=named(others))
+    return replace(finding, message=words)
 
 
 def _launched(finding: Finding, decided: Mapping[str, str]) -> Finding:

@@ -222,15 +222,20 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             )
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
         elif gain is not None and used is not None and apart(named[winner], named[used]):
+            tied = [value for value in fair if fair[value] == fair[winner] and apart(named[value], named[used])]
+            told = {"key": key, "used": used, "round": name, "gain": gain, "noise": unit}
             text = say(
                 "{key}: {winner} does better than {used} in {round}, by {gain:.2g}, where runs differ by {noise:.2g}.",
-                key=key,
                 winner=winner,
-                used=used,
-                round=name,
-                gain=gain,
-                noise=unit,
+                **told,
             )
+            if len(tied) > 1:
+                text = say(
+                    "{key}: {winners} all do better than {used} in {round}, each by {gain:.2g}, where runs differ by "
+                    "{noise:.2g}.",
+                    winners=tied,
+                    **told,
+                )
             yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
 
 
@@ -347,9 +352,9 @@ def _finals(store: Store) -> list[Batch]:
     return [batch for batch in planning.rounds(store) if batch.plan.get("search")]
 
 
-def caveats(entry: Insight) -> list[str]:
-    """What was fixed while it was learnt, in words."""
-    return [restored(caveat).text() for caveat in entry.evidence.get("caveats", ())]
+def caveats(entry: Insight) -> list[Message]:
+    """What was fixed while it was learnt."""
+    return [restored(caveat) for caveat in entry.evidence.get("caveats", ())]
 
 
 def _value(dimension: Dimension, u: float) -> str:

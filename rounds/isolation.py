@@ -11,14 +11,14 @@ to 40 trials, and by the noise alone in 66 to 91 % (benchmarks/results/statistic
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from presets.language import say
 from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
-from rounds.record import Direction, TrialRecord, cost, ended, ranked, turned
+from rounds.record import Direction, TrialRecord, cost, ended, foremost, ranked, turned
 from rounds.space import Dimension
 from rounds.statistics import best_of, precedence
 from rounds.symptoms import noise_of
@@ -81,7 +81,7 @@ def isolate(plan: RoundPlan, records: Sequence[TrialRecord], direction: Directio
 
 def axis(records: Sequence[TrialRecord], name: str, direction: Direction) -> list[dict[str, Any]]:
     """The points of a hyperparameter-axis plot: every ended trial that varies it, infeasible ones without a `best`."""
-    best = {record.id for record in ranked(records, direction)[:1]}
+    best = {record.id for record in foremost(records, direction)}
     return [
         {
             "trial": record.id,
@@ -116,7 +116,10 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
         return Finding(CHECK, "cannot tell", message, RULE, figures)
     first, winner = min(usable, key=lambda pair: pair[0])
     gaps = {_shown(level): fair - first for fair, level in usable if level is not winner}
-    figures |= {"winner": _shown(winner), "gaps": gaps}
+    tied = [_shown(level) for _, level in usable if level.best == winner.best]
+    figures |= {"winner": _shown(winner), "gaps": gaps, "tied": tied}
+    if len(tied) > 1:
+        return _equal(key, winner, tied, gaps, unit, figures)
     launch = Action("launch", say("Launch its best trial: only runs with fresh seeds decide."), {"trial": winner.trial})
     told = {"key": key, "value": _shown(winner), "best": f"{winner.best:.4g}"}
     if unit is None:
@@ -150,6 +153,24 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
         gap=min(gaps.values()),
     )
     return Finding(CHECK, "pass", message, RULE, figures, launch)
+
+
+def _equal(
+    key: str, winner: Level, tied: Sequence[str], gaps: Mapping[str, float], unit: float | None, figures: dict[str, Any]
+) -> Finding:
+    """Of values that came to exactly the same none is best; a launch takes the first."""
+    close = [value for value, gap in gaps.items() if unit is not None and gap <= CLEAR * unit and value not in tied]
+    figures |= {"close": [*(value for value in tied if value != _shown(winner)), *close]}
+    told = {"key": key, "values": list(tied), "best": f"{winner.best:.4g}"}
+    message = say("{key}: {values} come to exactly the same, {best}.", **told)
+    if close:
+        message = say(
+            "{key}: {values} come to exactly the same, {best}, and single runs cannot tell them from {close}.",
+            **told,
+            close=close,
+        )
+    words = say("Launch the best trial of {value}: only runs with fresh seeds decide.", value=_shown(winner))
+    return Finding(CHECK, "cannot tell", message, RULE, figures, Action("launch", words, {"trial": winner.trial}))
 
 
 def _shown(level: Level) -> str:

@@ -81,6 +81,12 @@ def ranked(records: Iterable[TrialRecord], direction: Direction) -> list[TrialRe
     return sorted((record for record in records if record.feasible), key=lambda record: cost(record, direction))
 
 
+def foremost(records: Iterable[TrialRecord], direction: Direction) -> list[TrialRecord]:
+    """The best trial, with all that came to exactly the same; the one that was planned first stands first."""
+    order = ranked(records, direction)
+    return [record for record in order if record.best == order[0].best]
+
+
 def leading(records: Iterable[TrialRecord], direction: Direction) -> list[TrialRecord]:
     """The best few feasible trials, a tenth but at least three: what a review looks at first."""
     order: Sequence[TrialRecord] = ranked(records, direction)

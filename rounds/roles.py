@@ -143,7 +143,12 @@ def _fits(scale: Scale, value: float) -> bool:
     return {"linear": True, "log": value > 0, "one-minus-log": value < 1}[scale]
 
 
+def written(value: Any) -> Any:
+    """A value as a caveat has it; empty where there is none."""
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+
+
 def _caveat(name: str, value: Any) -> Message:
     if value is None or value == "":
         return say("{name} was left empty.", name=name)
-    return say("{name} was fixed at {value}.", name=name, value=f"{value:.6g}" if isinstance(value, float) else value)
+    return say("{name} was fixed at {value}.", name=name, value=written(value))

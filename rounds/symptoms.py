@@ -4,9 +4,10 @@ The detectors were designed on AlgoPerf's public logs (Dahl et al. 2023, arXiv:2
 a short curve is too little to estimate its noise from, so the steps between evaluations count as well, and so does
 what one validation example can change: where a class has two, one of them makes a jump that looks like a trend.
 Validation that gets worse together with the training loss (tests/test_real_curves.py) is a training that broke down,
-and where the validation loss stays as it is, an answer or two have tipped over: neither is overfitting. And single
-evaluations that differ much hide a steady improvement from a comparison of the best ones; the slope of the last two
-fifths shows it, sooner that of the loss. How often each is seen, rightly and wrongly, benchmarks/statistics.py tells.
+be it early, late, or from the first step on, and where the validation loss stays as it is, an answer or two have tipped
+over: neither is overfitting. And single evaluations that differ much hide a steady improvement from a comparison of the
+best ones; the slope of the last two fifths shows it, sooner that of the loss. How often each is seen, rightly and
+wrongly, benchmarks/statistics.py tells.
 """
 
 from __future__ import annotations
@@ -75,16 +76,19 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     # Where training itself broke down, nothing was learnt by heart, and no regulariser mends that.
     overfitting = (
         worse
+        and not rising
         and not trains_worse(record.curves.get(TRAINING_LOSS, ()), steps[place])
         and (record.metric == VALIDATION_LOSS or loses(record.curves.get(VALIDATION_LOSS, ()), steps[place]))
     )
-    before = min((value for step, value in curve if step <= (1 - LATE) * end), default=math.inf)
+    # At the end a single evaluation is lucky too: of three neighbours the middle one tells what was gained.
+    count = sum(step <= (1 - LATE) * end for step in steps)
+    before, reached = min(values[:count], default=math.inf), min(medians(values[count:]), default=math.inf)
     early = min((value for step, value in curve if step <= SATURATED_BY * end), default=math.inf)
     return Symptoms(
         record.id,
         late,
         overfitting,
-        still_improving=before - lowest > 2 * unit
+        still_improving=before - reached > 2 * unit
         or falls(values, least)
         or (falls(losses) and falls(values, least, AGREES)),
         saturated=not worse and early - lowest <= unit,
@@ -141,6 +145,11 @@ def step_noise(values: Sequence[float]) -> float:
     return MAD_TO_DEVIATION * median(abs(step - middle) for step in steps) / math.sqrt(2)
 
 
+def medians(values: Sequence[float]) -> list[float]:
+    """The middle one of every three neighbours; of fewer values none."""
+    return [median(values[place : place + 3]) for place in range(len(values) - 2)]
+
+
 def resolution(values: Sequence[float]) -> float:
     """The smallest step between two different values: an error rate on few examples can tell no finer difference."""
     distinct = sorted(set(values))
@@ -163,20 +172,37 @@ def rising_loss(values: Sequence[float]) -> bool | None:
 
 
 def trains_worse(curve: Sequence[tuple[int, float]], step: int) -> bool:
-    """Whether the training loss ends above the level that it had come to by a step, by more than two standard errors
-    of the difference of two medians. With too few values it is not known to."""
+    """Whether the training loss ends no lower than it began, or above the level that it had come to by a step: by more
+    than two standard errors of the difference of two medians, be it in the last tenth or in the last three values. With
+    too few values it is not known to."""
     values = [value for _, value in curve]
     size = max(round(LAST * len(values)), POINTS_PER_BLOCK)
-    place = sum(at <= step for at, _ in curve)
-    before, last = values[max(place - size, 0) : place], values[-size:]
-    if len(before) < size:
+    if len(values) < 2 * size:
         return False
+    last = values[-size:]
     if not all(map(usable, last)):
         return True
-    levels = [median(part) for part in (before, last)]
-    spread = max(median(abs(v - level) for v in part) for part, level in zip((before, last), levels, strict=True))
-    error = MEDIAN_TO_MEAN * MAD_TO_DEVIATION * spread * math.sqrt(2 / size)
-    return levels[1] - levels[0] > 2 * error
+    # One value only tells where it began, so that its own spread is not known.
+    if values[0] - median(last) <= 2 * MEDIAN_TO_MEAN * _spread(last) / math.sqrt(size):
+        return True
+    place = max(sum(at <= step for at, _ in curve), 1)
+    # Early on the loss falls so fast that only what is close to the step tells its level there.
+    before = values[max(place - size, place // 2) : place]
+    # Of fewer values than a block has nobody knows how much they spread.
+    spread = _spread(before if len(before) >= POINTS_PER_BLOCK else last)
+    return _above(last, before, max(spread, _spread(last))) or _above(values[-3:], before, spread)
+
+
+def _above(last: Sequence[float], before: Sequence[float], spread: float) -> bool:
+    """Whether the median of the last values lies above that of earlier ones by more than two standard errors."""
+    error = MEDIAN_TO_MEAN * spread * math.sqrt(1 / len(last) + 1 / len(before))
+    return median(last) - median(before) > 2 * error
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Standard deviation by the median deviation from the median."""
+    middle = median(values)
+    return MAD_TO_DEVIATION * median(abs(value - middle) for value in values)
 
 
 def noise_of(records: Iterable[TrialRecord], direction: Direction, noise: float | None) -> float | None:

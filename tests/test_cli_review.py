@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rounds import planning
-from state import trials
+from state import launches, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project
@@ -70,6 +70,38 @@ def test_insights_are_confirmed_and_refused_by_command(answer: Any) -> None:
     assert answer("insights", "--refuse", key, "--reason", "luck")["insights"] == []
     assert len(answer("insights", "--text", "Water is wet.")["insights"]) == 1
     assert "no insight" in answer("insights", "--confirm", "nonsense", code=2)["error"]
+
+
+def test_insights_name_conditions_only_where_they_are_not_met(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a study of 24 trials and its review have already met is not named, nor what is still as it was."""
+
+    def said(*words: str) -> str:
+        assert tunebook(*words, "--project", store.project.root) == 0
+        return capsys.readouterr().out
+
+    assert "round-1 shows something only when it has been reviewed." in said("insights")
+    assert "at least 12 trials" not in said("insights")
+    said("round", "review")
+    assert "fixed" not in said("insights", "--confirm", f"matters/round-1/joint/{LR}")
+    best = launches.best(store)
+    assert best is not None
+    small_project.adopt(store, {**best.settings, "optimizer.momentum": 0.5})
+    assert "    sgd.momentum was fixed at 0.9. Now it is 0.5: look at this again." in said("insights")
+
+
+def test_the_status_of_a_round_has_the_values_of_every_trial_and_what_it_says_below(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a stopped and of a diverged trial, too: which values it was is what one wants to know of them."""
+    small_project.end(store, "round-1-002", 0.3, "stopped", message="It was stopped at step 20.")
+    small_project.end(store, "round-1-003", None, "infeasible", message="The loss is not finite.")
+    assert tunebook("round", "status", "--project", store.project.root) == 0
+    printed = capsys.readouterr().out.splitlines()
+    rows = [line for line in printed if line.startswith("round-1-") and f"{LR}=" in line]
+    assert len(rows) == 24
+    assert not any("step 20." in row or "finite." in row for row in rows)
+    assert "round-1-002: It was stopped at step 20." in printed
+    assert "round-1-003: The loss is not finite." in printed
 
 
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:

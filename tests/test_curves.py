@@ -55,6 +55,22 @@ def test_a_steady_fall_is_still_improving(evaluations: int) -> None:
     assert shares(lambda at: 60 * (1 - at), evaluations) == {"overfitting": 0, "still_improving": 1}
 
 
+@pytest.mark.parametrize("evaluations", [20, 40, 100])
+@pytest.mark.parametrize("place", [-1, -2, -3])
+def test_one_evaluation_near_the_end_that_jumps_is_no_improvement(evaluations: int, place: int) -> None:
+    """By ten times of what evaluations differ; where all from there on are as good, it is one."""
+    at, random = np.linspace(1 / evaluations, 1, evaluations), np.random.default_rng(0)
+    flat = 50 * np.exp(-20 * at) + random.normal(0, 1, evaluations)
+    jumps, falls = flat.copy(), flat.copy()
+    jumps[place] -= 10
+    falls[-max(evaluations // 10, 2) :] -= 10
+    assert symptoms(trial(jumps), "min").still_improving is False
+    assert symptoms(trial(falls), "min").still_improving is True
+    last = found([trial(jumps + n, number=n) for n in range(1, 4)])
+    assert last["still improving"].verdict == "pass"
+    assert last["steps"].message.text().endswith("what is gained there is within the noise.")
+
+
 def going_on(noise: float, number: int) -> TrialRecord:
     """A trial as short trainings on texts from scratch make them: an F1 score of 0.58, 0.67, 0.75 after 62, 78, 92 % of
     the steps, at 40 evaluations that differ much from one to the next; the validation loss falls more smoothly."""
@@ -101,6 +117,42 @@ def test_validation_that_gets_worse_with_the_training_loss_is_no_overfitting(ris
     values = 50 * np.exp(-12 * AT) + 10 * np.maximum(AT - 0.4, 0)
     assert symptoms(trial(values, losses), "min").overfitting is overfitting
     assert symptoms(trial(values, losses), "min").saturated is False
+
+
+@pytest.mark.parametrize("values", [20, 40, 200])
+@pytest.mark.parametrize("at", [0.06, 0.3, 0.9])
+def test_a_training_that_breaks_down_early_or_late_is_no_overfitting(values: int, at: float) -> None:
+    """Both losses fall, then both go back to where they began; the rise of the training loss lies in its first values,
+    or in its last."""
+    random = np.random.default_rng(0)
+
+    def broken(place: np.ndarray, began: float, ended: float, noise: float) -> np.ndarray:
+        fallen = ended + (began - ended) * np.exp(-place / 0.03)
+        return np.where(place > at, began, fallen) + random.normal(0, noise, len(place))
+
+    losses = broken(np.linspace(1 / values, 1, values), 2.3, 0.1, 0.05)
+    losses[0] = 2.3
+    seen = symptoms(trial(broken(AT, 0.9, 0.1, 0.005), losses), "min")
+    assert seen.overfitting is False
+    assert seen.saturated is False
+
+
+def test_a_training_loss_that_rises_back_to_where_it_was_at_the_best_step_is_no_overfitting() -> None:
+    """It fell on for a while: validation had got worse before, but what is wrong at the end is the training."""
+    values = 0.05 + 0.8 * np.exp(-12 * AT) + 0.3 * np.maximum(AT - 0.2, 0)
+    place = np.linspace(0.01, 1, 100)
+    falling = 2.3 * np.exp(-4 * place)
+    assert symptoms(trial(values, falling), "min").overfitting is True
+    back = np.where(place > 0.8, 0.9, falling)
+    assert symptoms(trial(values, back), "min").overfitting is False
+
+
+def test_a_training_that_learns_nothing_is_no_overfitting() -> None:
+    """At chance from the first step on, and one evaluation after another a little luckier or less so."""
+    random = np.random.default_rng(0)
+    values = 0.9 - 0.08 * np.exp(-((AT - 0.35) ** 2) / 0.01) + random.normal(0, 0.005, 40)
+    losses = [2.303, *(2.41 + random.normal(0, 0.15, 199))]
+    assert symptoms(trial(values, losses), "min").overfitting is False
 
 
 def test_one_lucky_evaluation_is_not_overfitting() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rounds import insights, launching, planning, reviewing
+from rounds import conditions, insights, launching, planning, reviewing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -145,6 +145,20 @@ def test_a_comparison_without_a_gain_says_so(store: Store) -> None:
     assert any(key.startswith("better/round-2/") for key in found)
 
 
+def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
+    """Two of three beat what is in use, and by the same; neither is called the better one."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}
+
+    def better(entry: Any) -> float:
+        return 0.2 + 0.001 * entry.u[LR] - (0.1 if entry.overrides["regularization.label_smoothing"] else 0.0)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+        a_round(store, better, 18, goal="compare", scientific=smoothing, roles={})
+        (found,) = [entry for entry in insights.proposals(store) if entry.key.startswith("better/")]
+    assert "label_smoothing=0.1, label_smoothing=0.2 all do better than label_smoothing=0.0" in found.text.text()
+
+
 def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
     """Two rounds that have not beaten the best by the noise; not before, and not where the last one did."""
     with pytest.MonkeyPatch.context() as patched:
@@ -203,6 +217,45 @@ def test_what_a_launch_showed_is_an_insight_also_of_a_small_round(store: Store) 
     assert insights.proposals(store) == []
 
 
+def test_what_insights_wait_for_is_named_as_long_as_it_is_not_there(store: Store) -> None:
+    """A study that is large enough, its review, a launch: each is left out once it is met."""
+
+    def waiting() -> str:
+        return " ".join(condition.text() for condition in conditions.waits_for(store))
+
+    launch = "A launch that is adopted by runs with fresh seeds shows what its changes gained."
+    study = "What a hyperparameter explains can be told from chance in a study of at least 12 trials."
+    a_round(store, bowl, 4)
+    assert waiting() == f"{study} {launch}"
+    batch = planning.save(store, planning.propose(store, trials=24))
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, bowl(entry))
+    assert waiting() == f"round-2 shows something only when it has been reviewed. {launch}"
+    reviewing.review_batch(store, batch.name)
+    assert waiting() == launch
+    started = launching.start(store, launching.propose(store, "round-2"))
+    for entry in trials.trials(store, started.name):
+        small_project.end(store, entry.id, (0.1 if entry.study == "candidate" else 0.4) + 0.01 * (entry.position % 3))
+    launching.decide(store, started.name, "adopt")
+    for key in keys(store):
+        insights.refuse(store, key, "for the test")
+    assert waiting() == "What rounds and launches show was refused, or is no more than chance."
+
+
+def test_what_was_fixed_is_named_where_it_has_another_value_now(store: Store) -> None:
+    a_round(store, bowl)
+    insights.confirm(store, f"matters/round-1/joint/{LR}")
+    (kept,) = launches.insights(store)
+    caveats = insights.caveats(kept)
+    assert len(caveats) > 10
+    assert conditions.changed(store, caveats) == []
+    best = launches.best(store)
+    assert best is not None
+    small_project.adopt(store, {**best.settings, "optimizer.momentum": 0.5, "optimizer.learning_rate": 0.01})
+    (change,) = conditions.changed(store, caveats)
+    assert change.text() == "sgd.momentum was fixed at 0.9. Now it is 0.5: look at this again."
+
+
 def test_the_hours_of_exploration_and_exploitation_are_told_apart(store: Store) -> None:
     """By the goal of the round; none before anything ran."""
     assert insights.share(store).exploring is None
@@ -227,6 +280,8 @@ async def test_the_page_keeps_edits_and_refuses(store: Store) -> None:
         await wait_for_text(pilot, "Plan a round")
         await pilot.app.push_screen(InsightsPage())
         await wait_for_text(pilot, "insights come from reviewed rounds")
+        await wait_for_text(pilot, "Nothing is proposed.")
+        await wait_for_text(pilot, "12 trials.")
         await press(pilot, "w")
         await write(pilot, "[/red] water is wet")
         await wait_for_text(pilot, "kept  [/red] water is wet")
@@ -239,6 +294,11 @@ async def test_the_page_keeps_edits_and_refuses(store: Store) -> None:
         await write(pilot, "The rate counts.")
         await wait_for_text(pilot, "kept  The rate counts.")
         await wait_for_text(pilot, "As proposed: Sensitive to")
+        await wait_for_text(pilot, "It holds while these stay as they were:")
+        best = launches.best(store)
+        assert best is not None
+        small_project.adopt(store, {**best.settings, "optimizer.momentum": 0.5})
+        await wait_for_text(pilot, "- sgd.momentum was fixed at 0.9. Now it is 0.5: look at this again.")
         await press(pilot, "r")
         await write(pilot, "it was luck")
         await wait_for(pilot, lambda: len(launches.insights(store)) == 1)

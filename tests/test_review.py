@@ -17,7 +17,7 @@ from presets.language import Message
 from rounds import boundary, gain, infeasible, isolation, points
 from rounds.finding import Finding
 from rounds.halton import point
-from rounds.plan import PlannedTrial
+from rounds.plan import PlannedTrial, RoundPlan
 from rounds.record import TrialRecord, cost, ranked
 from rounds.review import review
 from rounds.space import Domain
@@ -334,6 +334,44 @@ def test_the_better_of_two_settings_is_found_with_its_trial() -> None:
     (noisy,) = isolation.check(planned, records, "min", noise=0.2)
     assert noisy.verdict == "cannot tell"
     assert "dropout=0.5" in noisy.message.text()
+
+
+def asked(values: Mapping[float, float]) -> tuple[RoundPlan, list[TrialRecord]]:
+    """A round about dropout, each value with what the best of its trials comes to, and its records."""
+    planned = searched(
+        8 * len(values),
+        goal="compare",
+        scientific={"regularization.dropout": Domain("list", choices=tuple(values))},
+        base={**BASE, "regularization.dropout": next(iter(values))},
+    )
+    found = {f"dropout={value}": best for value, best in values.items()}
+    return planned, [
+        record(trial, n, found[trial.study] + 0.01 * trial.index) for n, trial in enumerate(planned.trials, 1)
+    ]
+
+
+@pytest.mark.parametrize("noise", [None, 0.001, 0.1])
+def test_of_values_that_come_to_exactly_the_same_none_is_called_best(noise: float | None) -> None:
+    """However well a difference could be told; what is launched is said by its name."""
+    planned, records = asked({0.0: 0.4, 0.1: 0.25, 0.2: 0.25})
+    (finding,) = isolation.check(planned, records, "min", noise)
+    close = ", and single runs cannot tell them from dropout=0.0" if noise == 0.1 else ""
+    same = f"regularization.dropout: dropout=0.1, dropout=0.2 come to exactly the same, 0.25{close}."
+    assert (finding.verdict, finding.message.text()) == ("cannot tell", same)
+    assert finding.figures["tied"] == ["dropout=0.1", "dropout=0.2"]
+    assert finding.action is not None
+    assert finding.action.message.text().startswith("Launch the best trial of dropout=0.1:")
+    assert finding.action.payload == {"trial": records[1].id}
+
+
+def test_trials_that_come_to_exactly_the_same_are_all_named() -> None:
+    _planned, records = asked({0.0: 0.4, 0.1: 0.25, 0.2: 0.25})
+    (finding,) = gain.check(records, "min", [0.4], 0.01)
+    assert finding.message.text().endswith(" Exactly as good: round-1-003.")
+    assert finding.action is not None
+    assert finding.action.payload == {"trial": "round-1-002"}
+    (alone,) = gain.check(records[:2], "min", [0.4], 0.01)
+    assert "Exactly" not in alone.message.text()
 
 
 @pytest.mark.parametrize("trials", [12, 20, 40])

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from presets.language import say
 from rounds import isolation, remedies
+from rounds.curves import check
 from rounds.finding import Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction
 from rounds.space import Dimension, Domain
-from tests.rounds_made import BASE, bowl, results, searched
+from tests.rounds_made import BASE, bowl, curve, results, searched
 from tests.rounds_made import record as made
 from tui.charts import norm_plot, pair_plot, review_plot
 from tui.charts.plot import draw
@@ -105,6 +107,16 @@ def test_the_star_is_at_the_value_that_the_finding_calls_best(direction: Directi
     assert ticks.split() == ["1", "2"]
 
 
+def test_what_came_to_exactly_the_same_is_marked_alike() -> None:
+    asked = {"regularization.dropout": Domain("list", choices=(0.0, 0.2, 0.5))}
+    plan = searched(9, goal="compare", scientific=asked, base={**BASE, "regularization.dropout": 0.0})
+    records = [made(trial, n, 0.5 if trial.study == "dropout=0.0" else 0.3) for n, trial in enumerate(plan.trials, 1)]
+    (finding,) = isolation.check(plan, records, "min")
+    (series,), _axes = review_plot.plot(finding, plan, records, "min", "val/error_rate")
+    assert series.marks == ["feasible", "best", "best"]
+    assert [row["is_best"] for row in isolation.axis(records, ADAMW[0], "min")] == [False, True, True] * 3
+
+
 def test_on_the_axis_of_a_choice_its_values_stand_at_their_numbers() -> None:
     schedule = Domain("categorical", choices=("constant", "linear", "cosine"))
     plan = varied(Dimension("schedule", "schedule.name", schedule, 2), trials=12)
@@ -130,6 +142,24 @@ def test_one_bad_trial_does_not_press_the_others_into_the_axis() -> None:
     # A logarithmic axis has no place for a trial without any error.
     perfect = [replace(records[0], best=0.0), *records[1:]]
     assert not review_plot.plot(asked, plan, perfect, "min", "val/error_rate")[1].log_y
+
+
+def test_the_curves_of_a_finding_are_those_of_the_trials_that_it_accuses() -> None:
+    """The best six do not overfit; of those that do, the named ones are drawn, and the one that lost most."""
+    plan = searched(12)
+    at = np.linspace(0.025, 1, 40)
+    records = []
+    for number, planned in enumerate(plan.trials, 1):
+        rise = 0.0 if number <= 6 else 2.0 if number == 11 else 0.4
+        values = (0.05 + 0.02 * number + 0.5 * np.exp(-10 * at) + rise * np.maximum(at - 0.5, 0)).tolist()
+        curves = {"val/error_rate": curve(values), "train/loss": curve(np.exp(-5 * at).tolist())}
+        records.append(made(planned, number, min(values), final=values[-1], curves=curves))
+    findings = {finding.check: finding for finding in check(plan, records, "min")}
+    assert findings["overfitting"].figures["all_with"] == [f"round-1-{number:03d}" for number in range(7, 13)]
+    series, _axes = review_plot.plot(findings["overfitting"], plan, records, "min", "val/error_rate")
+    assert [one.id for one in series] == [f"round-1-{number:03d}" for number in (1, 7, 8, 9, 10, 11)]
+    best, _axes = review_plot.plot(findings["still improving"], plan, records, "min", "val/error_rate")
+    assert [one.id for one in best] == [f"round-1-{number:03d}" for number in range(1, 7)]
 
 
 NORMS = st.floats(1e-12, 1e12) | st.sampled_from([0.0, math.nan, math.inf])

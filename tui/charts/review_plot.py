@@ -9,10 +9,11 @@ from statistics import median
 from typing import Any
 
 from presets.language import _
+from rounds.curves import NAMED
 from rounds.finding import Finding
 from rounds.isolation import axis
 from rounds.plan import RoundPlan
-from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked, turned
+from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked, turned, usable
 from tui.charts.pair_plot import numeric, place, place_title
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
@@ -22,9 +23,10 @@ from tui.theme import MARKS
 CURVES = 6
 # Less of the height than this, and points that differ look alike.
 FOOT = 0.1
-# The checks that look at curves (rounds.curves).
+# The checks that look at curves (rounds.curves), and those that accuse trials beside the best.
 OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps", "evaluation")
 OF_LOSS = ("rising loss", "instability")
+OF_ALL = ("overfitting", "rising loss")
 
 
 def plot(
@@ -36,9 +38,9 @@ def plot(
     if finding.check == "isolation" and finding.figures.get("levels"):
         return _levels(finding.figures, direction, metric)
     if finding.check in OF_LOSS:
-        return _curves(records, direction, TRAINING_LOSS, log_y=True)
+        return _curves(finding, records, direction, TRAINING_LOSS, log_y=True)
     if finding.check in OF_CURVES:
-        return _curves(records, direction, metric)
+        return _curves(finding, records, direction, metric)
     of = finding.figures.get("study")
     studies = [study for study in plan.studies if study.name == of] or plan.studies
     if of in {study.name for study in studies}:
@@ -98,8 +100,8 @@ def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Seri
 
 def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Series], Axes]:
     levels = figures["levels"]
-    fair = [level["fair"] for level in levels if level["fair"] is not None]
-    best = min(fair, key=lambda value: turned(value, direction), default=None)
+    fair = [level for level in levels if level["fair"] is not None]
+    best = min(fair, key=lambda level: turned(level["fair"], direction), default=None)
     series = Series(
         "levels",
         figures["key"],
@@ -107,7 +109,7 @@ def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Serie
         [math.nan if level["best"] is None else level["best"] for level in levels],
         kind="points",
         marks=[
-            "infeasible" if level["best"] is None else "best" if level["fair"] == best else "feasible"
+            "infeasible" if level["best"] is None else "best" if best and level["best"] == best["best"] else "feasible"
             for level in levels
         ],
         ids=[level["trial"] or "" for level in levels],
@@ -120,11 +122,13 @@ def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Serie
 
 
 def _curves(
-    records: Sequence[TrialRecord], direction: Direction, metric: str, *, log_y: bool = False
+    finding: Finding, records: Sequence[TrialRecord], direction: Direction, metric: str, *, log_y: bool = False
 ) -> tuple[list[Series], Axes]:
-    best = ranked(records, direction)[:CURVES]
+    order = ranked(records, direction)
+    accused = set(finding.figures.get("all_with" if finding.check in OF_ALL else "best_with", ()))
+    shown = _chosen(order, [record for record in order if record.id in accused], direction)
     # What diverged has a curve too, up to where it did.
-    best += [record for record in records if not record.feasible and record.curves.get(metric)][: CURVES - len(best)]
+    shown += [record for record in records if not record.feasible and record.curves.get(metric)][: CURVES - len(shown)]
     series = [
         Series(
             record.id,
@@ -133,9 +137,23 @@ def _curves(
             [value for _step, value in record.curves.get(metric, ())],
             ids=[record.id] * len(record.curves.get(metric, ())),
         )
-        for record in best
+        for record in shown
     ]
     return series, replace(_axes(_("step"), metric), log_y=log_y)
+
+
+def _chosen(order: Sequence[TrialRecord], accused: Sequence[TrialRecord], direction: Direction) -> list[TrialRecord]:
+    """As many of the ranked trials as can be told apart, in their order: the best, those that the finding names, of the
+    others it accuses first those that lost most of what they had reached, and the next best."""
+
+    def lost(record: TrialRecord) -> float:
+        if record.final is None or record.best is None or not usable(record.final):
+            return math.inf
+        return turned(record.final, direction) - turned(record.best, direction)
+
+    worst = sorted(accused[NAMED:], key=lost, reverse=True)
+    chosen = list(dict.fromkeys(record.id for record in (*order[:1], *accused[:NAMED], *worst, *order)))[:CURVES]
+    return [record for record in order if record.id in chosen]
 
 
 def _axes(x_title: str, metric: str, *, x_range: tuple[float, float] | None = None, log_x: bool = False) -> Axes:

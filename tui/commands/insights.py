@@ -24,6 +24,7 @@ from tui.session import Session, answering
 @answering
 @click.pass_obj
 def insights(session: Session, confirm: str | None, refuse: str | None, text: str, reason: str) -> None:
+    from rounds import conditions
     from rounds import insights as learnt
     from state.launches import insights as recorded
 
@@ -38,12 +39,16 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
             learnt.write(store, text)
         kept, proposed, spent = recorded(store), learnt.proposals(store), learnt.share(store)
         phase = learnt.next_phase(store)
+        changed = {entry.key: conditions.changed(store, learnt.caveats(entry)) for entry in kept}
+        waiting = () if proposed else conditions.waits_for(store)
     for entry in kept:
         session.text(f"{entry.batch or '-'}: {say.stored(entry.text)}  [{entry.key}]")
-        for caveat in learnt.caveats(entry)[:3]:
-            session.text("    " + caveat)
+        for caveat in changed[entry.key]:
+            session.text("    " + caveat.text())
     if not kept:
         session.text(_("No insight has been recorded yet."))
+        for condition in waiting:
+            session.text(condition.text())
     if proposed:
         session.text()
         session.text(_("Proposed; keep with --confirm KEY, or --refuse KEY --reason TEXT:"))
@@ -62,7 +67,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
     session.answer(
         {
             "next": phase,
-            "insights": [_document(entry) for entry in kept],
+            "insights": [{**_document(entry), "changed": changed[entry.key]} for entry in kept],
             "proposed": [
                 {
                     "key": entry.key,
@@ -74,6 +79,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
                 }
                 for entry in proposed
             ],
+            "waits_for": waiting,
             "share": {"exploration": spent.exploration, "exploitation": spent.exploitation},
         }
     )

@@ -107,18 +107,15 @@ def status(session: Session, name: str | None) -> None:
                     status_word(entry.status),
                     figure(entry.best),
                     str(entry.best_step if entry.best_step is not None else "-"),
-                    " ".join(
-                        [f"{key}={figure(value)}" for key, value in entry.settings.items()]
-                        if not entry.message or entry.status == "complete"
-                        else [],
-                    )
-                    + " "
-                    + told(entry.message, entry.said).text(),
+                    " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items()),
                 ]
                 for entry in listed
             ],
             right=(3, 4),
         )
+        for entry in listed:
+            if entry.message:
+                session.text(f"{entry.id}: {told(entry.message, entry.said).text()}")
         _tell(session, store, batch, listed)
 
 

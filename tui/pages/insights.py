@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say
-from rounds import importance, insights
+from rounds import conditions, insights
 from rounds.insights import Proposed, Share
 from state import launches
 from state.database import Store
@@ -34,6 +34,10 @@ class Found:
     proposed: tuple[Proposed, ...]
     share: Share
     phase: Message | None
+    waiting: tuple[Message, ...]
+    """What it takes for something to be proposed where nothing is."""
+    changed: Mapping[str, Sequence[Message]]
+    """By key, what is no longer as it was when it was learnt."""
 
 
 class InsightsPage(Page):
@@ -159,17 +163,14 @@ class InsightsPage(Page):
         self.refresh_bindings()
         marked = self._marked()
         if marked is None:
+            waiting = self._found.waiting if self._found is not None else ()
             lines = [
-                Content(
-                    _(
-                        "Nothing is proposed. What a hyperparameter explains can be told from chance in a study of at "
-                        "least {fewest} trials; a launch that is adopted shows what its changes gained."
-                    ).format(fewest=importance.FEWEST)
-                ),
+                Content(_("Nothing is proposed.")),
+                *(Content(printable(condition.text())) for condition in waiting),
                 Content(_("w: write down what you learnt yourself")),
             ]
         else:
-            lines = list(_details(marked))
+            lines = list(_details(marked, self._found.changed[marked.key] if self._found is not None else ()))
         show(self.query_one("#details", Static), Content("\n").join(lines))
 
     def _say_share(self, text: str) -> None:
@@ -179,15 +180,23 @@ class InsightsPage(Page):
 
 
 def _look(store: Store) -> Found:
-    kept, waiting = launches.insights(store), insights.proposals(store)
-    return Found(tuple(kept), tuple(waiting), insights.share(store), insights.next_phase(store))
+    kept, proposed = launches.insights(store), insights.proposals(store)
+    caveats = {entry.key: entry.caveats for entry in proposed} | {entry.key: insights.caveats(entry) for entry in kept}
+    return Found(
+        tuple(kept),
+        tuple(proposed),
+        insights.share(store),
+        insights.next_phase(store),
+        conditions.waits_for(store),
+        {key: conditions.changed(store, own) for key, own in caveats.items()},
+    )
 
 
-def _details(entry: Proposed | Insight) -> Iterator[Content]:
+def _details(entry: Proposed | Insight, changed: Sequence[Message]) -> Iterator[Content]:
     if isinstance(entry, Proposed):
         yield Content.styled(printable(entry.text.text()), "bold")
         yield Content(_("c: keep it   e: in other words   r: it does not hold"))
-        caveats = [caveat.text() for caveat in entry.caveats]
+        caveats = entry.caveats
     else:
         yield Content.styled(printable(restored(entry.text).text()), "bold")
         words = _("By {who}, {when} UTC").format(who=entry.by, when=entry.at[:16].replace("T", " "))
@@ -196,7 +205,12 @@ def _details(entry: Proposed | Insight) -> Iterator[Content]:
         if proposed and proposed != entry.text:
             yield Content(printable(_("As proposed: {text}").format(text=restored(proposed).text())))
         caveats = insights.caveats(entry)
-    if caveats:
+    if changed:
+        yield Content("")
+        yield Content(_("These are no longer as they were when it was learnt:"))
+        yield from (Content(printable(f"- {change.text()}")) for change in changed)
+    told = {change.values["caveat"] for change in changed}
+    if same := [caveat for caveat in caveats if caveat not in told]:
         yield Content("")
         yield Content(_("It holds while these stay as they were:"))
-        yield from (Content(printable(f"- {caveat}")) for caveat in caveats)
+        yield from (Content(printable(f"- {caveat.text()}")) for caveat in same)

@@ -212,7 +212,13 @@ def _whole(line: dict[str, Any]) -> float:
 def _insights(store: Store) -> Iterator[Part]:
     """What was learnt and confirmed, under which conditions it holds, and where it comes from (G19)."""
     rows = [
-        (stored(entry.text), " ".join(insights.caveats(entry)) or "-", entry.batch or "-", entry.by, entry.at[:10])
+        (
+            stored(entry.text),
+            " ".join(caveat.text() for caveat in insights.caveats(entry)) or "-",
+            entry.batch or "-",
+            entry.by,
+            entry.at[:10],
+        )
         for entry in launches.insights(store)
     ]
     if rows:

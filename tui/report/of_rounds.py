@@ -11,7 +11,7 @@ from presets.language import _, restored, say, told
 from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
-from rounds.record import GRADIENT_NORM, TrialRecord, ranked
+from rounds.record import GRADIENT_NORM, TrialRecord, foremost, ranked
 from rounds.review import review
 from state import launches, metrics, trials
 from state.database import Store
@@ -93,9 +93,9 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
         (_("trials"), ", ".join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
         *([(_("scientific"), choice(asked))] if asked else []),
     ]
-    best = ranked(records, direction)[:1]
+    best = foremost(records, direction)
     if best:
-        facts.append((_("best"), f"{figure(best[0].best)} ({best[0].id})"))
+        facts.append((_("best"), f"{figure(best[0].best)} ({choice([record.id for record in best])})"))
     if plan.caveats:
         # The conclusion holds under these conditions (P2).
         facts.append((_("holds where"), " ".join(message.text() for message in plan.caveats)))

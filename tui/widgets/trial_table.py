@@ -70,7 +70,7 @@ def trial_table(
     for entry in entries:
         name = identities[entry.id]
         best = entry.best if entry.best is not None else so_far.get(entry.id)
-        mark = BEST if first is not None and entry.id == first.id else " "
+        mark = BEST if first is not None and entry.status == "complete" and entry.best == first.best else " "
         settings = [next((entry.settings[n] for n in names if n in entry.settings), None) for names in values.values()]
         lines.append(
             Line(
