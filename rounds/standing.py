@@ -11,8 +11,9 @@ from rounds import cost, dismissing, gain, queue, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost
 from rounds.horizon import Horizon, horizon
-from state import launches, trials
+from state import configurations, launches, trials
 from state.database import Store
+from state.pipeline import BATCH_SIZE
 from state.trials import Batch, Trial
 
 Step = Literal["set-up", "goal", "run", "learn", "launch"]
@@ -105,6 +106,20 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         decided[-1].decision, say("{name} was rejected.", name=batch.name)
     )
     return "goal", now, say("Choose the goal of the next round.")
+
+
+def incomparable(store: Store) -> list[str]:
+    """The rounds at another batch size than that of the best configuration: later ones cannot be compared with them
+    (G9)."""
+    best = launches.best(store)
+    if best is None:
+        return []
+    sizes = {batch.name: _batch_size(store, batch.configuration) for batch in trials.batches(store, "round")}
+    return [name for name, size in sizes.items() if size != best.settings.get(BATCH_SIZE)]
+
+
+def _batch_size(store: Store, hash: str) -> object:
+    return configurations.configuration(store, hash).settings.get(BATCH_SIZE)
 
 
 def beaten(store: Store, name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from presets.language import Message, say, stored
 from rounds import planning, queue, supervisor
+from rounds.slots import machine
 from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
@@ -93,6 +94,23 @@ def run(store: Store, name: str, slots: int | None = None) -> None:
     if trials.batch(store, name).wanted == "drop":
         _decide(store, name, "keep", say("It is run after all."))
     trials.ask(store, name, "run", slots)
+
+
+def crowded(store: Store, name: str, slots: int) -> Message | None:
+    """What to know where more trials are wanted at once than the cores carry: how many threads each has was settled
+    when the round was planned, as results on the CPU depend on it in the last digits."""
+    cores = machine().cores
+    listed = [entry for entry in trials.trials(store, name) if not trials.over(entry)]
+    threads = max((int(trials.trial_settings(store, entry).get(planning.THREADS) or 0) for entry in listed), default=0)
+    if slots * threads <= cores:
+        return None
+    return say(
+        "Each trial was planned with {threads} threads, and {slots} at once share {cores} cores: all become slower. A "
+        "round that is planned with --slots {slots} has trials of fewer threads.",
+        threads=threads,
+        slots=slots,
+        cores=cores,
+    )
 
 
 def _decide(store: Store, name: str, chosen: str, reason: Message) -> None:

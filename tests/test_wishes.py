@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rounds import wishes
+from rounds import slots, wishes
 from state import decisions, files, trials
 from state.database import Store
 from state.store import open_store
@@ -64,6 +64,29 @@ def test_a_round_ends_without_the_trial_that_was_stopped_alone(
     )
     tunebook(store, capsys, "round", "retry", "round-1-003")
     assert "round-1 is at work: 3 of 4 trials have ended." in said(store, capsys, "status")
+
+
+def test_rounds_at_another_batch_size_are_marked_once_that_is_the_best(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = small_project.settings(Path("data"))
+    small_project.adopt(store, settings)
+    assert "Another batch size" not in said(store, capsys, "status")
+    small_project.adopt(store, {**settings, "training.batch_size": 13})
+    assert "not to be compared with later rounds: round-1\n" in said(store, capsys, "status")
+    marked = tunebook(store, capsys, "status")[1]["batches"]
+    assert [entry["comparable"] for entry in marked if entry["kind"] == "round"] == [False]
+
+
+def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The threads of a trial were settled when the round was planned."""
+    cores = slots.machine().cores
+    assert wishes.crowded(store, "round-1", cores) is None
+    small_project.batch(store, {**small_project.settings(Path("data")), "runtime.threads": cores}, [{}] * 2)
+    assert wishes.crowded(store, "round-2", 1) is None
+    told = wishes.crowded(store, "round-2", 2)
+    assert told is not None
+    assert told.text().startswith(f"Each trial was planned with {cores} threads, and 2 at once share {cores} cores")
 
 
 def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

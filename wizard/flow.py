@@ -143,6 +143,15 @@ def title(step: str) -> Message:
     return _TITLES[step]
 
 
+def reopened(step: str) -> Message:
+    """What to know where the set-up was done once and has a question open again."""
+    return say(
+        "What the set-up rests on has changed: {step} is open again (tunebook new). Until it is decided, rounds go on "
+        "from the best configuration as it was launched.",
+        step=title(step),
+    )
+
+
 # The rows of the playbook that the question of each step comes from.
 ROWS = {
     "data": ("G0",),

@@ -16,6 +16,7 @@ from rounds.space import Domain
 from state.errors import Refusal
 from tui import designing
 from tui.session import Session, answering
+from wizard import flow
 
 SLOTS = _(
     "trials at once; 0: as the machine allows; with more than there are GPUs, several share one as far as they fit"
@@ -117,6 +118,8 @@ def plan(
         batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
         designing.show(session, proposed, batch.name, ahead)
+        if (step := flow.standing(store).step) is not None:
+            session.progress("  " + _("warning: {warning}").format(warning=flow.reopened(step).text()))
         session.text(_("Next: tunebook round run {name}").format(name=batch.name))
         session.answer(
             {"round": batch.name, "plan": designing.document(proposed, ahead), "next": ["tunebook", "round", "run"]}

@@ -58,6 +58,7 @@ def show_status(session: Session) -> None:
         stands = rounds_standing.standing(store)
         best = launches.best(store)
         batches, measured = trials.batches(store), measuring.at_work(store)
+        others = rounds_standing.incomparable(store)
         root, direction = store.project.root, store.project.settings.direction
         metric = f"val/{store.project.settings.metric}"
         results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
@@ -67,6 +68,8 @@ def show_status(session: Session) -> None:
         then, command = "", "tunebook baseline" if setup.step == "baseline" else f"tunebook new {root}"
     else:
         now, then, command = stands.now.text(), stands.next.text(), _command(stands)
+        if setup.step is not None:
+            session.text(flow.reopened(setup.step).text())
     session.text(now)
     session.text(" ".join(part for part in (_("Next:"), then, command) if part))
     if stands.waits is not None:
@@ -90,6 +93,9 @@ def show_status(session: Session) -> None:
             ],
             right=(2, 3),
         )
+    if others:
+        words = _("Another batch size, so not to be compared with later rounds: {names}")
+        session.text(words.format(names=say.choice(others)))
     if best is not None:
         session.text()
         session.text(_("Best configuration: {name}").format(name=best.hash))
@@ -125,6 +131,7 @@ def show_status(session: Session) -> None:
                     "wanted": batch.wanted,
                     "trials": results[batch.name][0],
                     "best": results[batch.name][1],
+                    "comparable": batch.name not in others,
                 }
                 for batch in batches
             ],

@@ -79,6 +79,8 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
                 name=batch.name,
             )
         wishes.run(store, batch.name, slots)
+        if slots and (crowded := wishes.crowded(store, batch.name, slots)):
+            session.progress(_("warning: {warning}").format(warning=crowded.text()))
         if wait:
             watch(session, store, batch.name)
         else:

@@ -183,15 +183,15 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
     if where.step != "set-up":
         yield "design", say("Plan a round"), say("goal, roles, number of trials")
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
+    others = rounds_standing.incomparable(store)
     for entry in reversed(rounds[-3:]):
         if where.step == "run" and entry.name == where.batch:
             # The first entry already.
             continue
-        yield (
-            f"round {entry.name}",
-            say("{name}: trials and curves", name=entry.name),
-            say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal)),
-        )
+        note = say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal))
+        if entry.name in others:
+            note = say("{note}; another batch size, not to be compared", note=note)
+        yield f"round {entry.name}", say("{name}: trials and curves", name=entry.name), note
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")
     match _ending(store, rounds, where.horizon):
