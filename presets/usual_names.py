@@ -10,8 +10,16 @@ WARMUPS = ("warmup", "warmup_steps", "warmup_ratio", "warmup_epochs")
 CLIPS = ("clip", "clip_grad", "grad_clip", "gradient_clip", "max_grad_norm")
 BATCH_SIZES = ("batch_size", "bs")
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
+# Names of one and the same.
+ALIKE = (RATES, DECAYS, BATCH_SIZES, CLIPS)
 
 
 def leaf(key: str) -> str:
     """The last part of a dotted name, as these are written."""
     return key.rpartition(".")[2].lower().replace("-", "_")
+
+
+def alike(key: str) -> tuple[str, ...]:
+    """What else a hyperparameter of this name may be called, the name itself first."""
+    name = leaf(key)
+    return next((tuple(dict.fromkeys((name, *names))) for names in ALIKE if name in names), (name,))

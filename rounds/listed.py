@@ -9,6 +9,7 @@ from typing import Any
 from rounds import budget, planning
 from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.space import Domain
+from rounds.tunables import key_of
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
@@ -21,6 +22,7 @@ def propose(store: Store, listed: Sequence[Mapping[str, Any]], override: str = "
     """A plan of these trials, each as key to value; what one does not name is as in the best configuration, and nothing
     else varies. Refuses an unknown key, and one that neither a trial nor the configuration gives a value."""
     base = planning.basis(store, override).settings
+    listed = [{key_of(store.project, base, name): value for name, value in trial.items()} for trial in listed]
     values: dict[str, list[Any]] = {key: [] for trial in listed for key in trial}
     for key, found in values.items():
         for trial in listed:

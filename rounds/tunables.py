@@ -8,7 +8,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
-from presets.usual_names import RATES, leaf
+from presets.usual_names import RATES, alike, leaf
 from rounds.plan import Role
 from rounds.roles import is_hyperparameter, is_length, name_of
 from state import pipeline
@@ -52,6 +52,20 @@ def known(project: Project, key: str, optimizer: str) -> Hyperparameter | None:
     """A hyperparameter with its range, by its key or its name in a round; None where no range is known."""
     listed = (*(optimizers(project, {}).get(optimizer, ())), *tunables(project))
     return next((entry for entry in listed if key in (entry.key, name_of(entry.key, optimizer))), None)
+
+
+def key_of(project: Project, base: Mapping[str, Any], name: str) -> str:
+    """The key that is meant by a name, be it what the user's own pipeline calls it or a short one that fits one setting
+    of the configuration alone; any other name as it is."""
+    own = pipeline.of(project)
+    if name in base or "." in name:
+        return name
+    if own is not None and own.key(name) != name:
+        return own.key(name)
+    for wanted in alike(name):
+        if found := [key for key in base if leaf(key) == wanted]:
+            return found[0] if len(found) == 1 else name
+    return name
 
 
 def first_question(project: Project) -> str:

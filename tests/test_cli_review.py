@@ -104,6 +104,29 @@ def test_the_status_of_a_round_has_the_values_of_every_trial_and_what_it_says_be
     assert "round-1-003: The loss is not finite." in printed
 
 
+def test_a_round_is_planned_by_the_short_names_of_hyperparameters(answer: Any) -> None:
+    """Whichever option names them; what is meant by none alone is asked back."""
+    short = ("--range", "wd=1e-5..1e-2:log", "--role", "momentum=fixed")
+    roles = answer("round", "plan", "--about", "lr=0.001..0.1", *short)["plan"]["roles"]
+    assert roles["optimizer.learning_rate"] == "scientific"
+    assert (roles["sgd.weight_decay"], roles["sgd.momentum"]) == ("nuisance", "fixed")
+    listed = answer("round", "plan", "--trial", "lr=0.1,momentum=0.5")["plan"]["trials"]
+    assert listed[0]["values"] == {LR: 0.1, "sgd.momentum": 0.5}
+    assert "is no setting of the best configuration" in answer("round", "plan", "--range", "name=1..2", code=2)["error"]
+
+
+@pytest.mark.parametrize("name", ["batch_size", "bs", "training.batch_size"])
+def test_a_range_of_batch_sizes_is_refused_with_what_to_do_instead(answer: Any, name: str) -> None:
+    refused = answer("round", "plan", "--range", f"{name}=16..64", code=2)["error"]
+    assert refused.startswith("The batch size is not searched: it sets the speed")
+    assert "Decide it in the set-up" in refused
+
+
+@pytest.mark.parametrize("words", ["momentum=0.9..0.5", "momentum=0.5..1:one-minus-log", "momentum=0.5,0.5"])
+def test_a_range_that_makes_no_sense_is_refused_with_its_name(answer: Any, words: str) -> None:
+    assert answer("round", "plan", "--range", words, code=2)["error"].startswith("optimizer.momentum: ")
+
+
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
     """From the best trial of the last round, without running it."""
     planned = answer("round", "check")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rounds import launching, planning, reviewing
+from rounds import launching, planning, reviewing, tunables
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -319,6 +319,20 @@ def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: 
         drive(store, baseline.plan(store).name)
         flow.answer(store, "baseline", "accept")
         assert ("length", "number of steps", draft.OWN_LENGTH_MEANING.text()) in draft.goals(store, "")
+
+
+def test_the_names_of_the_command_are_those_of_the_options_of_a_round(store: Store) -> None:
+    """The configuration has other names for the batch size and the steps; of the rest a usual name is enough."""
+    base = {"training.batch_size": 32, "training.steps": 50, "lr": 0.5, "l2": 0.0}
+    names = {
+        name: tunables.key_of(store.project, base, name) for name in ("batch_size", "steps", "lr", "learning_rate")
+    }
+    assert names == {
+        "batch_size": "training.batch_size",
+        "steps": "training.steps",
+        "lr": "lr",
+        "learning_rate": "lr",
+    }
 
 
 def test_without_a_level_to_beat_it_is_said_that_only_finite_is_known(tmp_path: Path, code: Path) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
-from presets.language import _
+from presets.language import _, error_message
 from rounds import budget, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
 from rounds.plan import Goal, RoundPlan
 from rounds.room import Disk
-from rounds.space import Choice, Domain
+from rounds.space import Choice, Domain, SpaceError
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
@@ -35,6 +35,13 @@ def domain(key: str, words: str, optimizer: str, project: Project | None = None)
     Without a scale, the catalogue's for this hyperparameter counts, or what tunebook.toml says of a `project` on the
     user's own pipeline; linear where neither knows it.
     """
+    try:
+        return _domain(key, words, optimizer, project)
+    except SpaceError as error:
+        raise Refusal("{key}: {problem}", key=key, problem=error_message(error)) from None
+
+
+def _domain(key: str, words: str, optimizer: str, project: Project | None) -> Domain:
     if ".." not in words:
         values: tuple[Choice, ...] = tuple(_value(part) for part in words.split(","))
         kind = "categorical" if any(isinstance(value, str | bool) for value in values) else "list"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from rounds import insights, planning, steps
+from rounds import insights, planning, steps, tunables
 from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
@@ -95,22 +95,29 @@ def plan(
             proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
             save = by_hand.save
         else:
-            current = designing.optimizer_of(store)
+            current, base = designing.optimizer_of(store), planning.basis(store, override).settings
+
+            def full(name: str) -> str:
+                return tunables.key_of(store.project, base, name)
+
             asked: dict[str, Domain | None] = {
-                key: designing.domain(key, words, current, store.project) if words else None
+                full(key): designing.domain(full(key), words, current, store.project) if words else None
                 for key, _equals, words in (entry.partition("=") for entry in about)
             }
             if not changing and insights.schedule_is_next(store):
                 goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
             searched = designing.pairs(ranges, "KEY=LOW..HIGH")
-            named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
+            named: dict[str, Any] = {full(key): role for key, role in designing.pairs(roles, "KEY=nuisance").items()}
             proposed = planning.propose(
                 store,
                 goal or "understand",
                 scientific=asked,
                 optimizers=optimizers,
                 roles=named,
-                ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
+                ranges={
+                    full(key): designing.domain(full(key), words, current, store.project)
+                    for key, words in searched.items()
+                },
                 seed=seed,
                 override=override,
                 trials=count,
