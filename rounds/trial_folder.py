@@ -48,8 +48,10 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> No
     set_aside(folder / run_command.OUTPUT)
     (folder / run_command.METRICS).unlink(missing_ok=True)
     output = files.make_folder(folder / run_command.OUTPUT)
+    settings = trials.trial_settings(store, entry)
     asked = {
-        "command": pipeline.fill(own, trials.trial_settings(store, entry), output, folder / "input"),
+        "command": pipeline.fill(own, settings, output, folder / "input"),
+        "steps": settings.get(pipeline.STEPS),
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),
         "directory": str(own.directory),

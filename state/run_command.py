@@ -124,7 +124,9 @@ def outcome(
     unread = _unread(metrics.reader)
     last = last_words(log)
     diverged = _diverged_at(metrics)
-    if stopping:
+    # Asked to stop, it had nothing left to do. (With more steps than it was to do, it counts something else.)
+    reached = code == 0 and metrics.steps == asked.get("steps")
+    if stopping and not reached:
         result |= {"status": "stopped", "reason": "stopped"}
     elif diverged is not None:
         words = said("{metric} is not a number from step {step} on.", metric=metric, step=diverged)

@@ -238,6 +238,26 @@ def test_one_that_is_stopped_says_so_and_the_command_with_it(tmp_path: Path) -> 
     wait_for(lambda: not child.is_running(), "the command is gone")
 
 
+@pytest.mark.parametrize(
+    ("steps", "exit_code", "status"),
+    # Its last step is the third. Where more have come than it was to do, it counts something else.
+    [(3, 0, "complete"), (4, 0, "stopped"), (2, 0, "stopped"), (None, 0, "stopped"), (3, 1, "stopped")],
+)
+def test_one_that_ends_by_itself_at_its_last_step_is_complete_though_it_was_asked_to_stop(
+    tmp_path: Path, steps: int | None, exit_code: int, status: str
+) -> None:
+    code = f"{GOOD}import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit({exit_code}))\n"
+    code += "print('on', flush=True)\ntime.sleep(60)"
+    folder = ask(tmp_path / "t", code, steps=steps)
+    pid = start(folder)
+    wait_for(lambda: "on" in "".join(runs.log_tail(folder)), "the command begins")
+    assert runs.stop(folder)
+    os.waitpid(pid, 0)
+    result = runs.result(folder) or {}
+    assert (result["status"], result["steps_done"], result["exit_code"]) == (status, 3, exit_code)
+    assert result["best"] == {"step": 3, "val/score": 0.5}
+
+
 @pytest.mark.parametrize("victim", ["command", "runner"])
 def test_one_that_is_killed_leaves_no_result_and_no_process(tmp_path: Path, victim: str) -> None:
     folder = ask(tmp_path / "t", "import time\nprint('on', flush=True)\ntime.sleep(60)")
