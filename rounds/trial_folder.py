@@ -28,7 +28,7 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     """
     folder = store.project.trial_folder(entry.id)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
-    if entry.wanted == "retry" and not stopped:
+    if _tried_again(folder, entry):
         set_aside(folder)
     text = configuration(store, entry)
     files.make_folder(folder)
@@ -40,6 +40,16 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     if store.project.settings.command:
         _prepare_command(store, entry, slot, folder)
     return lost
+
+
+def begins_anew(store: Store, entry: Trial) -> bool:
+    """Whether the next start of a trial goes on with nothing of an earlier one."""
+    return bool(store.project.settings.command) or _tried_again(store.project.trial_folder(entry.id), entry)
+
+
+def _tried_again(folder: Path, entry: Trial) -> bool:
+    """Whether a trial is tried again after it ended; one that was stopped goes on."""
+    return entry.wanted == "retry" and (runs.result(folder) or {}).get("status") != "stopped"
 
 
 def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> None:
