@@ -28,7 +28,7 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     """
     folder = store.project.trial_folder(entry.id)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
-    if entry.wanted == "retry" and not stopped:
+    if _tried_again(folder, entry):
         set_aside(folder)
     text = configuration(store, entry)
     files.make_folder(folder)
@@ -42,14 +42,26 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     return lost
 
 
+def begins_anew(store: Store, entry: Trial) -> bool:
+    """Whether the next start of a trial goes on with nothing of an earlier one."""
+    return bool(store.project.settings.command) or _tried_again(store.project.trial_folder(entry.id), entry)
+
+
+def _tried_again(folder: Path, entry: Trial) -> bool:
+    """Whether a trial is tried again after it ended; one that was stopped goes on."""
+    return entry.wanted == "retry" and (runs.result(folder) or {}).get("status") != "stopped"
+
+
 def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> None:
     """What `state.run_command` needs to run the user's command as this trial."""
     own = pipeline.own(store.project)
     set_aside(folder / run_command.OUTPUT)
     (folder / run_command.METRICS).unlink(missing_ok=True)
     output = files.make_folder(folder / run_command.OUTPUT)
+    settings = trials.trial_settings(store, entry)
     asked = {
-        "command": pipeline.fill(own, trials.trial_settings(store, entry), output, folder / "input"),
+        "command": pipeline.fill(own, settings, output, folder / "input"),
+        "steps": settings.get(pipeline.STEPS),
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),
         "directory": str(own.directory),

@@ -211,7 +211,18 @@ def _environment(source: Origin) -> dict[str, Any]:
         "code_exported": code_hash(source.code),
         **{
             name: result.get(name)
-            for name in ("commit", "changed", "code", "device", "precision", "best", "final", "validation", "seconds")
+            for name in (
+                "commit",
+                "changed",
+                "untracked",
+                "code",
+                "device",
+                "precision",
+                "best",
+                "final",
+                "validation",
+                "seconds",
+            )
         },
         "threads": source.settings.get("runtime.threads"),
     }

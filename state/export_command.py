@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import document, export, pipeline, run_command
+from state import document, export, pipeline, provenance, run_command
 from state.database import Store, now
 from state.pipeline import Pipeline
 from state.trials import Trial
@@ -68,7 +68,7 @@ def write(target: Path, given: Source, *, reasons: Mapping[str, str], heading: s
 
 def _environment(given: Source) -> dict[str, Any]:
     """What the result depends on beside command, code and data."""
-    kept = ("program", "versions", "commit", "uncommitted", "code", "device", "best", "final", "seconds", "peak_memory")
+    kept = ("program", "versions", "commit", "untracked", "code", "device", "best", "final", "seconds", "peak_memory")
     return {
         "trial": given.trial.id,
         "exported_at": now(),
@@ -76,4 +76,5 @@ def _environment(given: Source) -> dict[str, Any]:
         "processor": platform.machine(),
         "directory": str(given.pipeline.directory),
         **{name: given.result.get(name) for name in kept},
+        "changed": provenance.changed(given.result),
     }

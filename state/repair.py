@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from state import files, runs
+from state.database import Store
 from state.project import Project
 from state.store import open_store
 
@@ -66,20 +69,62 @@ def _owner(socket: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def unreadable_lines(project: Project) -> list[int]:
-    """The numbers (from 1) of the journal's lines that are no JSON objects: torn by a crash, or edited by hand."""
+@dataclass(frozen=True)
+class TornLine:
+    """A line of the journal that is no JSON object: torn by a crash, or edited by hand. `number`: from 1; `start`: the
+    byte that it begins at; `text`: without its end, if it has one (`ended`)."""
+
+    number: int
+    start: int
+    text: bytes
+    ended: bool
+
+
+def torn_lines(project: Project) -> list[TornLine]:
+    """What of the journal cannot be read, and so is passed over."""
     try:
-        lines = project.journal_path.read_bytes().splitlines()
+        lines = project.journal_path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise files.refusal(error, project.journal_path) from None
-    found = []
+    found, start = [], 0
     for number, line in enumerate(lines, 1):
-        try:
-            sound = isinstance(json.loads(line), dict)
-        except ValueError:
-            sound = False
-        if not sound:
-            found.append(number)
+        text = line.rstrip(b"\r\n")
+        if text.strip() and not _sound(text):
+            found.append(TornLine(number, start, text, text != line))
+        start += len(line)
     return found
+
+
+def set_aside(store: Store) -> Path | None:
+    """Move what of the journal cannot be read into a file beside it, and return its path; None where all can be read.
+
+    Blanks take its place: whoever reads the journal has a place in it, which must not move.
+    """
+    path = store.project.journal_path
+    aside = path.with_suffix(".torn")
+    # Nobody writes into the journal meanwhile.
+    with store.transaction():
+        torn = torn_lines(store.project)
+        if not torn:
+            return None
+        earlier = aside.read_bytes() if aside.exists() else b""
+        files.write_atomically(aside, earlier + b"".join(line.text + b"\n" for line in torn))
+        try:
+            with open(path, "r+b") as journal:
+                for line in torn:
+                    journal.seek(line.start)
+                    journal.write(b" " * len(line.text) if line.ended else b" " * (len(line.text) - 1) + b"\n")
+                journal.flush()
+                os.fsync(journal.fileno())
+        except OSError as error:
+            raise files.refusal(error, path) from None
+    return aside
+
+
+def _sound(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

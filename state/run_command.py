@@ -22,7 +22,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from state import files
+from state import files, provenance
 from state.errors import joined, said
 from state.foreign import FILES, Reader
 
@@ -124,7 +124,9 @@ def outcome(
     unread = _unread(metrics.reader)
     last = last_words(log)
     diverged = _diverged_at(metrics)
-    if stopping:
+    # Asked to stop, it had nothing left to do. (With more steps than it was to do, it counts something else.)
+    reached = code == 0 and metrics.steps == asked.get("steps")
+    if stopping and not reached:
         result |= {"status": "stopped", "reason": "stopped"}
     elif diverged is not None:
         words = said("{metric} is not a number from step {step} on.", metric=metric, step=diverged)
@@ -204,6 +206,9 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     about = {"command": asked["command"], "directory": asked["directory"], "device": asked.get("device", "")}
     about["precision"] = ""
     versions = _ask_versions(asked)
+    # Before it starts: what is edited meanwhile did not train.
+    about |= _provenance(asked)
+    provenance.write_patch(Path(asked["directory"]), folder, changed=about["changed"])
     try:
         child = subprocess.Popen(
             asked["command"], cwd=asked["directory"], stdin=subprocess.DEVNULL, preexec_fn=die_with(os.getpid())
@@ -234,7 +239,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     if unread := _unread(metrics.reader):
         # Last in the log, where a person looks for what went wrong.
         print(unread["message"], flush=True)
-    _finish(folder, {**result, **about, **_provenance(asked), "versions": _told(versions), "peak_memory": peak})
+    _finish(folder, {**result, **about, "versions": _told(versions), "peak_memory": peak})
     return max(code, 0)
 
 
@@ -306,22 +311,13 @@ def die_with(parent: int) -> Any:
 
 
 def _provenance(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The program, the files that the command names, by their content, and the commit of the folder it ran in."""
+    """The program, the files that the command names, by their content, and what the folder it runs in is made of."""
     directory = Path(asked["directory"])
-    commit = _git(directory, "rev-parse", "--verify", "HEAD")
-    changed = _git(directory, "status", "--porcelain", "--untracked-files=no") if commit else None
-    code = code_of(directory, asked["named"])
-    return {"program": asked["program"], "code": code, "commit": commit, "uncommitted": bool(changed)}
-
-
-def _git(directory: Path, *words: str) -> str | None:
-    # Killed in the middle, it must leave no lock in the repository.
-    command = ["git", "--no-optional-locks", *words]
-    try:
-        answer = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return {
+        "program": asked["program"],
+        "code": code_of(directory, asked["named"]),
+        **provenance.differences(directory),
+    }
 
 
 def _ask_versions(asked: Mapping[str, Any]) -> subprocess.Popen[bytes] | None:

@@ -360,8 +360,8 @@ def test_doctor_names_torn_lines_and_missing_data(
     (tmp_path / "data").rmdir()
     assert tunebook("doctor", "--project", root, "--json") == 1
     checks = {check["name"]: check for check in documents(capsys.readouterr().out)[0]["checks"]}
-    assert checks["journal"]["verdict"] == "warn"
-    assert "2" in checks["journal"]["message"]
+    assert (checks["journal"]["verdict"], checks["journal"]["repair"]) == ("warn", True)
+    assert "journal.jsonl: line 2 cannot be read" in checks["journal"]["message"]
     assert checks["data"]["verdict"] == "fail"
     assert checks["store"]["verdict"] == "ok"
 

@@ -101,6 +101,7 @@ def test_a_whole_round_from_the_command_to_the_review_and_the_export(store: Stor
         told = json.loads((store.project.trial_folder(entry.id) / "command.json").read_text(encoding="utf-8"))
         given = dict(zip(told["command"][2::2], told["command"][3::2], strict=True))
         assert float(given["--lr"]) == entry.settings["lr"]
+        assert int(given["--steps"]) == told["steps"] == 50
         assert int(given["--seed"]) == entry.overrides["training.seed"]
         assert len(metrics.curve(store, entry.id, "val/accuracy")) == 25
         assert entry.result is not None

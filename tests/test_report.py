@@ -166,6 +166,36 @@ def test_the_page_tells_the_whole_story_and_needs_nothing_from_outside(store: St
     assert not re.search(r"(?<!xmlns=\")https?://", text)
 
 
+@pytest.mark.parametrize(
+    ("record", "patch", "said"),
+    [
+        ({"changed": True, "untracked": {"count": 0, "first": []}}, True, "(changed since: see changes.patch in"),
+        ({"changed": True, "untracked": {"count": 0, "first": []}}, False, "(what differed from it was not kept)"),
+        ({"changed": False, "untracked": {"count": 2, "first": ["a.py", "b"]}}, False, "(not in it: a.py, b)"),
+        ({"changed": False, "untracked": {"count": 9, "first": ["a.py"]}}, False, "(not in it: a.py, and 8 more)"),
+        ({"changed": None, "untracked": None}, False, ""),
+        # As earlier versions wrote it: the built-in training, a command of the user's own.
+        ({"changed": True}, False, "(what differed from it was not kept)"),
+        ({"uncommitted": True}, False, "(what differed from it was not kept)"),
+        ({"uncommitted": False}, False, ""),
+    ],
+)
+def test_beside_the_commit_stands_what_is_known_to_differ_from_it(
+    tmp_path: Path, record: dict[str, Any], patch: bool, said: str
+) -> None:
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        small_project.end(store, "baseline-1-001", 0.5, commit="abc1234", **record)
+        if patch:
+            (project.trial_folder("baseline-1-001") / "changes.patch").write_text("diff")
+        facts = [fact for part in parts(document.report(store), Facts) for fact in part.rows]
+        (commit,) = [value for name, value in facts if name == "commit"]
+    assert commit.startswith(f"abc1234 {said}".strip())
+    assert commit.count("(") == bool(said)
+    assert ("changes.patch" in commit) == patch
+
+
 def test_what_was_found_before_and_between_the_rounds_is_told(store: Store) -> None:
     """The findings about the data, the checks by short runs, and the intervals that a launch was decided by were left
     out; the best of three seeds stood for their mean."""

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from presets.language import told
-from state import run_command, runs
+from state import provenance, run_command, runs
 from tests.small_project import wait_for
+from training import record
 
 GOOD = """\
 import json
@@ -129,6 +130,80 @@ def test_lines_that_were_not_understood_are_told_with_the_result_and_in_the_log(
     assert '{"score": 0.9}' in told(result["message"], result["said"]).text()
 
 
+def record_of(directory: Path, folder: Path) -> tuple[dict[str, Any], bytes | None]:
+    """What is recorded of a command's folder, and the patch; the built-in training's are the same."""
+    folder.mkdir(exist_ok=True)
+    found = provenance.differences(directory)
+    provenance.write_patch(directory, folder, changed=found["changed"])
+    patch = (folder / "changes.patch").read_bytes() if (folder / "changes.patch").exists() else None
+    with contextlib.chdir(directory):
+        assert record.differences() == found
+        record.write_patch(folder, changed=found["changed"])
+    assert ((folder / "changes.patch").read_bytes() if (folder / "changes.patch").exists() else None) == patch
+    return found, patch
+
+
+def test_the_record_says_from_which_commit_and_what_differed_as_the_built_in_training_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, kept = tmp_path / "repository", tmp_path / "kept"
+    repository.mkdir()
+
+    def git(*words: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
+
+    nothing: dict[str, Any] = {"commit": None, "changed": None, "untracked": None}
+    assert record_of(repository, kept) == (nothing, None)
+    git("init", "-q")
+    assert record_of(repository, kept) == (nothing, None)
+    (repository / "train.py").write_text("first\n")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    commit = git("rev-parse", "HEAD").strip()
+    clean: dict[str, Any] = {"commit": commit, "changed": False, "untracked": {"count": 0, "first": []}}
+    assert record_of(repository, kept) == (clean, None)
+    # Names as odd as names can be, one of them in no encoding.
+    for name in (*(f"{number}.txt".encode() for number in range(8)), "名 x".encode(), b"\xff"):
+        Path(os.fsdecode(os.fsencode(repository) + b"/" + name)).touch()
+    found, patch = record_of(repository, kept)
+    assert (found["changed"], found["untracked"]["count"], patch) == (False, 10, None)
+    assert found["untracked"]["first"] == ["0.txt", "1.txt", "2.txt", "3.txt", "4.txt"]
+    for number in range(8):
+        (repository / f"{number}.txt").unlink()
+    assert record_of(repository, kept)[0]["untracked"]["first"] == ['"名 x"', "\ufffd"]
+
+    (repository / "train.py").write_text("second\n")
+    found, patch = record_of(repository, kept)
+    assert (found["commit"], found["changed"]) == (commit, True)
+    git("checkout", "-q", "train.py")
+    git("apply", str(kept / "changes.patch"))
+    assert (repository / "train.py").read_text() == "second\n"
+    # Data under version control are no change of the code; and no earlier patch is left in their place.
+    (repository / "train.py").write_text("".join(f"{number}\n" for number in range(1_000_000)))
+    found, patch = record_of(repository, kept)
+    assert (found["changed"], patch) == (True, None)
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    assert record_of(repository, kept) == (nothing, None)
+
+
+def test_a_command_that_ran_from_changed_files_leaves_a_patch_of_them(tmp_path: Path) -> None:
+    """As they were when it began."""
+    folder = ask(tmp_path / "t", GOOD + "open(__file__, 'a').write('# later')")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], cwd=folder, check=True)
+    subprocess.run([*git, "add", "script.py"], cwd=folder, check=True)
+    subprocess.run([*git, "commit", "-qm", "first"], cwd=folder, check=True)
+    with (folder / "script.py").open("a") as script:
+        script.write("\n# edited\n")
+    code = run_command.code_of(folder, [str(folder / "script.py")])
+    _code, result = run(folder)
+    assert (result["status"], result["changed"], result["code"]) == ("complete", True, code)
+    patch = (folder / "changes.patch").read_text()
+    assert "+# edited" in patch
+    assert "+# later" not in patch
+
+
 def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:
     code, result = run(ask(tmp_path / "t", "", command=[str(tmp_path / "gone"), "x"]))
     assert code == 127
@@ -161,6 +236,26 @@ def test_one_that_is_stopped_says_so_and_the_command_with_it(tmp_path: Path) -> 
     assert result is not None
     assert (result["status"], result["best"]["val/score"]) == ("stopped", 0.5)
     wait_for(lambda: not child.is_running(), "the command is gone")
+
+
+@pytest.mark.parametrize(
+    ("steps", "exit_code", "status"),
+    # Its last step is the third. Where more have come than it was to do, it counts something else.
+    [(3, 0, "complete"), (4, 0, "stopped"), (2, 0, "stopped"), (None, 0, "stopped"), (3, 1, "stopped")],
+)
+def test_one_that_ends_by_itself_at_its_last_step_is_complete_though_it_was_asked_to_stop(
+    tmp_path: Path, steps: int | None, exit_code: int, status: str
+) -> None:
+    code = f"{GOOD}import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit({exit_code}))\n"
+    code += "print('on', flush=True)\ntime.sleep(60)"
+    folder = ask(tmp_path / "t", code, steps=steps)
+    pid = start(folder)
+    wait_for(lambda: "on" in "".join(runs.log_tail(folder)), "the command begins")
+    assert runs.stop(folder)
+    os.waitpid(pid, 0)
+    result = runs.result(folder) or {}
+    assert (result["status"], result["steps_done"], result["exit_code"]) == (status, 3, exit_code)
+    assert result["best"] == {"step": 3, "val/score": 0.5}
 
 
 @pytest.mark.parametrize("victim", ["command", "runner"])

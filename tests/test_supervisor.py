@@ -308,6 +308,47 @@ def test_a_trial_that_ignores_the_request_to_stop_is_killed(
     wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "its child lives")
 
 
+@pytest.mark.parametrize("status", ["stopped", "infeasible"])
+def test_a_second_try_that_is_stopped_before_it_begins_leaves_what_the_first_came_to(
+    store: Store, digits: Path, fork_server: ForkServer, status: str
+) -> None:
+    fill(store, digits, seeds=(1,), wanted="pause")
+    folder = files.make_folder(store.project.trial_folder("round-1-001"))
+    best = {"step": 40, "val/error_rate": 0.25}
+    result = {"status": status, "reason": "r", "best": best, "final": best, "steps_done": 60, "seconds": 7.0}
+    files.write_atomically(folder / "result.json", json.dumps(result))
+    trials.mark_ended(store, "round-1-001", result)
+    before = trials.trial(store, "round-1-001")
+    trials.ask(store, "round-1-001", "retry")
+    trials.ask(store, "round-1-001", "stop")
+    Supervisor(store, Machine(2), fork_server).tick()
+    entry = trials.trial(store, "round-1-001")
+    names = ("status", "reason", "best", "best_step", "final", "steps_done", "result")
+    assert [getattr(entry, name) for name in names] == [getattr(before, name) for name in names]
+    assert (entry.best, runs.result(folder)) == (0.25, result)
+
+
+@pytest.mark.parametrize(("status", "best"), [("stopped", 0.25), ("infeasible", None)])
+def test_one_that_dies_before_it_could_save_keeps_the_best_of_what_it_goes_on_with(
+    store: Store, digits: Path, fork_server: ForkServer, status: str, best: float | None
+) -> None:
+    """One that was stopped goes on, with the best so far; one that ended begins anew, with nothing."""
+    name = fill(store, digits, seeds=(1,), wanted="run")
+    folder = files.make_folder(store.project.trial_folder("round-1-001"))
+    result = {"status": status, "best": {"step": 40, "val/error_rate": 0.25}, "steps_done": 60}
+    files.write_atomically(folder / "result.json", json.dumps(result))
+    trials.mark_ended(store, "round-1-001", result)
+    trials.ask(store, "round-1-001", "retry")
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, lambda: trials.trial(store, "round-1-001").status == "running")
+    kill(store, "round-1-001")
+    trials.ask(store, name, "stop")
+    drive(driven, lambda: trials.trial(store, "round-1-001").status != "running")
+    entry = trials.trial(store, "round-1-001")
+    assert (entry.message, entry.best) == ("Stopped before it could save.", best)
+    assert runs.result(folder) == entry.result
+
+
 def test_a_process_that_ends_without_a_result_fails_with_what_it_said(store: Store, digits: Path) -> None:
     """A crash of its own would repeat itself, so it is not tried again."""
     fill(store, digits, seeds=(1,))

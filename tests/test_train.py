@@ -483,6 +483,7 @@ def test_the_result_says_from_which_commit_and_what_was_changed_since(
     _code, result = run_here(config, tmp_path / "clean")
     assert Path(".git/index").read_bytes() == index
     assert (result["commit"], result["changed"]) == (git("rev-parse", "HEAD").strip(), False)
+    assert result["untracked"] == {"count": 0, "first": []}
     assert not (tmp_path / "clean" / "changes.patch").exists()
     (repository / "own.py").write_text("second\n")
     _code, result = run_here(config, tmp_path / "changed")

@@ -22,6 +22,8 @@ from typing import Any
 
 # Bytes of a patch that is kept; a larger one holds data, not code.
 LARGEST_PATCH = 5_000_000
+# So many untracked files are named, the others counted.
+NAMED_FILES = 5
 SECONDS_BETWEEN_REPORTS = 0.25
 
 
@@ -127,17 +129,32 @@ def tolerant_output() -> None:
 
 
 def provenance() -> dict[str, Any]:
-    """What a result depends on besides the configuration, as in result.json: `versions`, the `commit` of the working
-    directory, whether there was `changed` anything since (None: not known), and `code`."""
+    """What a result depends on besides the configuration, as in result.json: `versions`, `code` and `differences`."""
+    return {"versions": versions(), **differences(), "code": code()}
+
+
+def differences() -> dict[str, Any]:
+    """The `commit` of the working directory, whether tracked files have `changed` since, and what is `untracked` beside
+    them: how many there are ("count") and the "first" names. None for what is not known."""
     state = commit()
-    status = git("status", "--porcelain") if state else None
-    changed = None if status is None else bool(status)
-    return {"versions": versions(), "commit": state, "changed": changed, "code": code()}
+    status = git("-c", "core.quotePath=false", "status", "--porcelain") if state else None
+    if status is None:
+        return {"commit": state, "changed": None, "untracked": None}
+    lines = status.encode(errors="surrogateescape").decode(errors="replace").strip("\n").split("\n")
+    untracked = [line[3:] for line in lines if line.startswith("?? ")]
+    changed = any(line and not line.startswith("?? ") for line in lines)
+    return {
+        "commit": state,
+        "changed": changed,
+        "untracked": {"count": len(untracked), "first": untracked[:NAMED_FILES]},
+    }
 
 
-def write_patch(folder: Path) -> None:
-    """Keep what the working directory differs by from its commit, so that the commit and this make it again."""
-    patch = git("diff", "--binary", "HEAD") or ""
+def write_patch(folder: Path, *, changed: bool | None) -> None:
+    """Keep what tracked files of the working directory differ by from its commit, so that the commit and this make them
+    again; nothing where they do not, or by more than code."""
+    patch = (git("diff", "--binary", "HEAD") or "") if changed else ""
+    (folder / "changes.patch").unlink(missing_ok=True)
     if 0 < len(patch) <= LARGEST_PATCH:
         write_whole(folder / "changes.patch", patch.encode(errors="surrogateescape"))
 

@@ -89,8 +89,7 @@ def run(config_path: Path, folder: Path, cache: Path | None, started: float, deb
     try:
         stop.listen()
         result |= record.provenance()
-        if result["changed"]:
-            record.write_patch(folder)
+        record.write_patch(folder, changed=result["changed"])
         config = load(config_path)
         device = devices.choose(config)
         precision = devices.precision(config, device)

@@ -186,8 +186,8 @@ def checks(root: Path) -> Iterator[Check]:
 
 def mend(root: Path) -> list[str]:
     """Repair what can be repaired and return the names of the checks that were mended: a damaged store is built again,
-    what crashes left is removed, and so are checkpoints that nobody will need (`rounds.sweep`); where trials are to
-    run, a supervisor is started.
+    what crashes left is removed, torn lines of the journal are set aside, checkpoints that nobody will need are removed
+    (`rounds.sweep`); where trials are to run, a supervisor is started.
 
     Refuses to rebuild the store while the supervisor uses it.
     """
@@ -202,6 +202,8 @@ def mend(root: Path) -> list[str]:
         repair.remove(found)
         mended.append("leftovers")
     with open_store(project) as store:
+        if repair.set_aside(store):
+            mended.append("journal")
         if sweep.sweep(store):
             mended.append("checkpoints")
         wanted = _under_way(store)
@@ -257,17 +259,23 @@ def _command(project: Project) -> Check:
 
 def _journal(project: Project) -> Check:
     try:
-        lines = repair.unreadable_lines(project)
+        torn = repair.torn_lines(project)
     except Refusal as refusal:
         return _failed("journal", refusal)
-    if lines:
+    if not torn:
+        return Check("journal", "ok", say("every line can be read"))
+    message = say(
+        "{path}: line {number} cannot be read and is passed over. To set it aside: tunebook doctor --repair",
+        path=project.journal_path,
+        number=torn[0].number,
+    )
+    if len(torn) > 1:
         message = say(
-            "{path}: unreadable lines: {lines}. They are passed over.",
+            "{path}: lines {numbers} cannot be read and are passed over. To set them aside: tunebook doctor --repair",
             path=project.journal_path,
-            lines=[str(line) for line in lines],
+            numbers=[str(line.number) for line in torn],
         )
-        return Check("journal", "warn", message)
-    return Check("journal", "ok", say("every line can be read"))
+    return Check("journal", "warn", message, repair=True)
 
 
 def _leftovers(project: Project) -> Check:

@@ -20,6 +20,7 @@ from state.export import Origin
 from state.export_command import Source
 from state.trials import Batch, Trial
 from training.config import about
+from tui import committed
 from tui.say import figure, stored
 from tui.terminal import printable
 
@@ -186,7 +187,8 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
         ).format(project=printable(settings.name or store.project.root.name)),
         "```\nsh run.sh\n```",
         _("The code is in {path}, at the commit {commit}; it is not copied.").format(
-            path=f"`{printable(str(source.pipeline.directory))}`", commit=result.get("commit") or "-"
+            path=f"`{printable(str(source.pipeline.directory))}`",
+            commit=printable(committed.commit(store, source.trial)) or "-",
         ),
         *filter(None, [_average(store, source)]),
         _("Best validation result to expect, at step {step}:").format(step=(result.get("best") or {}).get("step")),

@@ -21,7 +21,10 @@ from tui.terminal import fit
 @click.option(
     "--repair",
     is_flag=True,
-    help=_("mend the store, remove what crashes left and superfluous checkpoints, start a supervisor that is missing"),
+    help=_(
+        "mend the store, set torn lines of the journal aside, remove what crashes left and superfluous checkpoints, "
+        "start a supervisor that is missing"
+    ),
 )
 @answering
 @click.pass_obj

@@ -15,6 +15,7 @@ from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Trial
+from tui import committed
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds, of_set_up
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
@@ -263,9 +264,8 @@ def _reproduced(store: Store) -> Iterator[Part]:
     ]
     if (taken := cost.seconds(entry)) is not None:
         facts.append((_("time"), duration(taken).text()))
-    if result.get("commit"):
-        changed = " " + _("(changed since: see changes.patch in the trial's folder)") if result.get("changed") else ""
-        facts.append((_("commit"), f"{result['commit']}{changed}"))
+    if commit := committed.commit(store, entry):
+        facts.append((_("commit"), commit))
     yield Facts(facts)
 
 

@@ -1,0 +1,73 @@
+"""What the doctor finds wrong with the records of a project, and what it mends of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from state import files
+from state.database import Store
+from state.project import Project
+from state.store import open_store
+from tests import small_project
+from tui import doctor
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return small_project.project(tmp_path / "项目 [red]", tmp_path / "data")
+
+
+def learn(project: Project) -> None:
+    with open_store(project) as store:
+        store.record("insight", text={"id": "learnt", "values": {}}, batch=None, evidence={})
+
+
+def learnt(store: Store) -> int:
+    return store.rows("SELECT count(*) AS n FROM insights")[0]["n"]
+
+
+def check(project: Project, name: str) -> tuple[str, bool, str]:
+    """The verdict on one of the things that are looked at, whether it can be repaired, and what is said."""
+    (found,) = [entry for entry in doctor.checks(project.root) if entry.name == name]
+    return found.verdict, found.repair, found.message.text()
+
+
+def test_a_torn_last_line_of_the_journal_is_set_aside(project: Project) -> None:
+    learn(project)
+    with project.journal_path.open("ab") as journal:
+        journal.write('{"kind": "半'.encode()[:-1])
+    verdict, repair, message = check(project, "journal")
+    assert (verdict, repair) == ("warn", True)
+    assert "journal.jsonl: line 2 cannot be read" in message
+    assert doctor.mend(project.root) == ["journal"]
+    assert check(project, "journal")[0] == "ok"
+    assert doctor.mend(project.root) == []
+    assert (project.folder / "journal.torn").read_bytes() == b'{"kind": "\xe5\x8d\n'
+    learn(project)
+    with open_store(project) as store:
+        assert learnt(store) == len(files.read_lines(project.journal_path)[0]) == 2
+
+
+def test_torn_lines_between_others_are_set_aside_and_no_event_is_lost_or_counted_twice(project: Project) -> None:
+    """Also where a store is open meanwhile, which has its place in the journal, and where it is built anew."""
+    with open_store(project) as opened:
+        learn(project)
+        for torn in (b'{"kind": "deci', b"[1, 2]\r\n\n" + b"[" * 100_000, b'{"half"'):
+            with project.journal_path.open("ab") as journal:
+                journal.write(torn)
+            learn(project)
+        assert "lines 2, 4, 6, 8 cannot be read" in check(project, "journal")[2]
+        assert doctor.mend(project.root) == ["journal"]
+        learn(project)
+        opened.catch_up()
+        assert learnt(opened) == 5
+    with project.journal_path.open("ab") as journal:
+        journal.write(b"{")
+    assert doctor.mend(project.root) == ["journal"]
+    kept = (project.folder / "journal.torn").read_bytes().splitlines()
+    assert [line[:8] for line in kept] == [b'{"kind":', b"[1, 2]", b"[[[[[[[[", b'{"half"', b"{"]
+    project.store_path.unlink()
+    with open_store(project) as store:
+        assert learnt(store) == 5
