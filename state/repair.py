@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from state import files, runs
+from state import files, runs, trials
 from state.database import Store
 from state.project import Project
 from state.store import open_store
@@ -67,6 +67,22 @@ def remove(paths: list[Path]) -> None:
 def _owner(socket: Path) -> int:
     number = socket.stem.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0
+
+
+def without_folder(store: Store) -> list[str]:
+    """The trials that have ended and whose folders are gone."""
+    ended = (entry.id for entry in trials.trials(store) if entry.status in (*trials.ENDED, "stopped"))
+    return [id for id in ended if not store.project.trial_folder(id).is_dir()]
+
+
+def stray_folders(store: Store) -> list[Path]:
+    """Folders among those of the trials that are of none, nor of an earlier try of one (`round-1-007.1`)."""
+    known = {entry.id for entry in trials.trials(store)}
+    return [
+        path
+        for path in sorted((store.project.folder / "trials").glob("*/"))
+        if path.name not in known and not (path.stem in known and path.suffix[1:].isdecimal())
+    ]
 
 
 @dataclass(frozen=True)

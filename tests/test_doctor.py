@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,25 @@ def test_torn_lines_between_others_are_set_aside_and_no_event_is_lost_or_counted
     project.store_path.unlink()
     with open_store(project) as store:
         assert learnt(store) == 5
+
+
+def test_folders_that_are_gone_and_folders_of_no_trial_are_told(project: Project, tmp_path: Path) -> None:
+    with open_store(project) as store:
+        small_project.batch(store, small_project.settings(tmp_path / "data"), [{}] * 4)
+        for number in (1, 2, 3):
+            small_project.end(store, f"round-1-00{number}", 0.5)
+    # An earlier try, and a file that somebody left there.
+    (project.trial_folder("round-1-001.1")).mkdir()
+    project.trial_folder("notes.txt").touch()
+    assert check(project, "trials") == ("ok", False, "each that ended has its folder")
+
+    shutil.rmtree(project.trial_folder("round-1-002"))
+    for name in ("round-9-001", "round-9-001.1"):
+        project.trial_folder(name).mkdir()
+    gone, stray = (entry for entry in doctor.checks(project.root) if entry.name == "trials")
+    assert (gone.verdict, stray.verdict) == ("warn", "warn")
+    assert "gone: 1, such as round-1-002." in gone.message.text()
+    assert f"no known trial: 2, such as {project.trial_folder('round-9-001')}." in stray.message.text()
+    # Nothing of it is repaired: somebody's results may be in there.
+    doctor.mend(project.root)
+    assert project.trial_folder("round-9-001").is_dir()

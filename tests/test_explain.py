@@ -81,6 +81,18 @@ def test_the_command_says_as_much_as_is_asked_for(capsys: pytest.CaptureFixture[
     assert "步" in rows[0]["paragraph"]
 
 
+def test_a_row_that_a_question_names_is_explained_by_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    for row in advice.ids():
+        answered(["explain", row, "--json"])
+        assert [found["id"] for found in json.loads(capsys.readouterr().out)] == [row]
+    answered(["explain", "G3"])
+    assert "(G3)" in capsys.readouterr().out.splitlines()[0]
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", "G99"])
+    assert ended.value.code == 2
+    assert "'G3'" in capsys.readouterr().err
+
+
 def test_the_glossary_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
     answered(["glossary", "nuisance"])
     assert "nuisance hyperparameter: One that must be tuned" in capsys.readouterr().out

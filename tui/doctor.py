@@ -48,6 +48,7 @@ NAMES = {
     "leftovers": say("leftovers"),
     "logout": say("logout"),
     "store": say("store"),
+    "trials": say("trials"),
     "checkpoints": say("checkpoints"),
     "GPU": say("GPU"),
     "supervisor": say("supervisor"),
@@ -177,6 +178,7 @@ def checks(root: Path) -> Iterator[Check]:
     try:
         with open_store(project) as store:
             yield Check("store", "ok", say("opens; trials: {n}", n=len(trials.trials(store))))
+            yield from _trials(store)
             yield _checkpoints(store)
             yield from _sharing(store)
             yield from _supervisor(project, _under_way(store))
@@ -299,6 +301,30 @@ def _logout() -> Check:
                 "KillUserProcesses=yes: logging out ends whatever runs. To prevent that: loginctl enable-linger"
             )
             return Check("logout", "warn", message)
+
+
+def _trials(store: Store) -> Iterator[Check]:
+    """Whether the records of the trials and their folders are of the same trials."""
+    gone, stray = repair.without_folder(store), repair.stray_folders(store)
+    if gone:
+        message = say(
+            "Trials whose folders are gone: {n}, such as {first}. {store} alone knows what they came to: keep it, and "
+            "bring the folders back from a backup.",
+            n=len(gone),
+            first=gone[0],
+            store=store.project.store_path,
+        )
+        yield Check("trials", "warn", message)
+    if stray:
+        message = say(
+            "Folders of no known trial: {n}, such as {first}. A later trial of that name would take over what is in "
+            "it: move them away.",
+            n=len(stray),
+            first=stray[0],
+        )
+        yield Check("trials", "warn", message)
+    if not gone and not stray:
+        yield Check("trials", "ok", say("each that ended has its folder"))
 
 
 def _checkpoints(store: Store) -> Check:

@@ -6,6 +6,8 @@ import dataclasses
 
 import click
 
+from presets.advice import advice, ids
+from presets.advice import glossary as entries
 from presets.language import _
 from tui.session import Session, answering
 
@@ -15,23 +17,22 @@ STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size",
 
 @click.command(
     help=_(
-        "Why the step STEP of the set-up is asked, at three depths: one line, a paragraph, or the evidence with its "
-        "sources. Without STEP, which steps there are: {steps}."
+        "Why the step STEP of the set-up is asked, or what a row of the playbook such as G3 advises, at three depths: "
+        "one line, a paragraph, or the evidence with its sources. Without STEP, which steps there are: {steps}."
     ).format(steps=", ".join(STEPS))
 )
-@click.argument("step", metavar="[STEP]", type=click.Choice(STEPS), required=False)
+@click.argument("step", metavar="[STEP]", type=click.Choice((*STEPS, *ids())), required=False)
 @click.option("--depth", type=click.Choice(DEPTHS), default="paragraph", help=_("how much to say"))
 @answering
 @click.pass_obj
 def explain(session: Session, step: str | None, depth: str) -> None:
-    from presets.advice import advice
     from wizard.flow import ROWS, title
 
     if step is None:
         session.table([_("step"), ""], [[one, title(one).text()] for one in STEPS])
         session.answer(list(STEPS))
         return
-    texts = [advice(row) for row in ROWS[step]]
+    texts = [advice(row) for row in ROWS.get(step, (step,))]
     for text in texts:
         session.text(f"{text.title} ({text.id})")
         session.text(f"  {text.one_line}")
@@ -47,10 +48,8 @@ def explain(session: Session, step: str | None, depth: str) -> None:
 @answering
 @click.pass_obj
 def glossary(session: Session, text: str) -> None:
-    from presets import advice
-
     sought = text.casefold()
-    found = [entry for entry in advice.glossary() if sought in f"{entry.id} {entry.term} {entry.meaning}".casefold()]
+    found = [entry for entry in entries() if sought in f"{entry.id} {entry.term} {entry.meaning}".casefold()]
     for entry in found:
         session.text(f"{entry.term}: {entry.meaning}")
     if not found:
