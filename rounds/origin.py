@@ -20,7 +20,7 @@ from rounds.roles import OPTIMIZER, domain_of, name_of
 from rounds.space import Domain
 from state import trials
 from state.database import Store
-from state.trials import Batch
+from state.trials import Batch, Trial
 
 ASKED = say("set for this round")
 REMEDY = say("what the remedy tries")
@@ -37,10 +37,11 @@ class Left:
 
 
 def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter]) -> dict[str, Left]:
-    """What these rounds leave, by dimension name, where what is offered is still the same."""
+    """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
+    never run leaves nothing."""
     found: dict[str, Left] = {}
     for batch in batches:
-        if batch.plan.get("listed"):
+        if batch.plan.get("listed") or not any(map(_begun, trials.trials(store, batch.name))):
             continue
         plan, proposed = RoundPlan.from_dict(batch.plan), _reviewed(store, batch.name)
         for dimension in (d for study in plan.studies for d in study.dimensions):
@@ -66,6 +67,10 @@ def recorded(plan: RoundPlan, offers: Mapping[str, Hyperparameter], sources: Map
         source = sources.get(name, sources.get(key)) or (_source(entry, domain, plan.base) if entry else ASKED)
         origins[name] = Origin(source, _offered(entry))
     return replace(plan, origins=origins)
+
+
+def _begun(trial: Trial) -> bool:
+    return trial.started_at is not None or trial.status not in ("queued", "stopped")
 
 
 def _source(entry: Hyperparameter, domain: Domain, base: Mapping[str, Any]) -> Message:

@@ -95,3 +95,13 @@ def test_a_round_of_before_that_was_recorded_is_carried_on(store: Store) -> None
         store.database.execute("UPDATE batches SET plan = json_remove(plan, '$.origins') WHERE name = ?", [name])
     assert planning.plan_of(store, name).origins == {}
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+
+
+def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
+    planning.save(store, planning.propose(store, "stabilise"))
+    plan = planning.propose(store, "understand", scientific={LR: None})
+    assert plan.scientific[LR] == Domain("float", 1e-3, 5.0, "log")
+    # Once one of its trials runs, it is a round like any other.
+    name = planning.save(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE})).name
+    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
