@@ -15,7 +15,7 @@ from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds import dismissing
 from rounds.finding import Finding
-from rounds.plan import Origin, RoundPlan
+from rounds.plan import DesignError, Origin, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of, name_of
 from rounds.space import Domain
 from state import trials
@@ -24,6 +24,8 @@ from state.trials import Batch, Trial
 
 ASKED = say("set for this round")
 REMEDY = say("what the remedy tries")
+# Of what has no entry in the catalogue only the optimizers are asked about without saying which.
+LISTED = say("all that the catalogue has")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,13 @@ def recorded(plan: RoundPlan, offers: Mapping[str, Hyperparameter], sources: Map
     searched |= {name_of(key, optimizer): (key, domain) for key, domain in plan.scientific.items()}
     origins = {}
     for name, (key, domain) in searched.items():
-        entry = offers.get(name)
-        source = sources.get(name, sources.get(key)) or (_source(entry, domain, plan.base) if entry else ASKED)
-        origins[name] = Origin(source, _offered(entry))
+        entry, source = offers.get(name), sources.get(name, sources.get(key))
+        if entry is None:
+            origins[name] = Origin(source or LISTED, {})
+            continue
+        if source is None or (source == ASKED and domain == _fitted(entry, plan.base)):
+            source = _source(entry, domain, plan.base)
+        origins[name] = Origin(source, _offered(entry), entry.unit)
     return replace(plan, origins=origins)
 
 
@@ -75,14 +81,21 @@ def _begun(trial: Trial) -> bool:
 
 def _source(entry: Hyperparameter, domain: Domain, base: Mapping[str, Any]) -> Message:
     """Where what is offered comes from, and whether it was widened to hold the present value."""
-    whole, now = domain_of(entry, base), base.get(entry.key)
-    if isinstance(now, int | float) and domain.is_range and (domain.low, domain.high) != (whole.low, whole.high):
+    whole, now = _fitted(entry, base), base.get(entry.key)
+    if whole is not None and domain != whole and isinstance(now, int | float) and domain.is_range:
         return say("{source}; widened to hold {value:.4g}, the best so far", source=entry.source, value=now)
     return say("{text}", text=entry.source)
 
 
+def _fitted(entry: Hyperparameter, base: Mapping[str, Any]) -> Domain | None:
+    try:
+        return domain_of(entry, base)
+    except DesignError:
+        return None
+
+
 def _offered(entry: Hyperparameter | None) -> dict[str, Any]:
-    """What is offered, before a configuration makes a range of it; of nothing, nothing."""
+    """What is offered, before a configuration makes a range of it; {} for nothing."""
     if entry is None:
         return {}
     if entry.kind == "categorical":

@@ -44,10 +44,11 @@ class PlannedTrial:
 @dataclass(frozen=True)
 class Origin:
     """Where the range of a dimension comes from, in words, and what the catalogue or the project's files `offered` when
-    the round was planned: {} for nothing."""
+    the round was planned: {} for nothing. `unit`: of its values, a message id; empty for plain numbers."""
 
     source: Message
     offered: Mapping[str, Any]
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class RoundPlan:
             "warnings": [stored(message) for message in self.warnings],
             "notes": [stored(message) for message in self.notes],
             "origins": {
-                name: {"source": stored(origin.source), "offered": dict(origin.offered)}
+                name: {"source": stored(origin.source), "offered": dict(origin.offered), "unit": origin.unit}
                 for name, origin in self.origins.items()
             },
         }
@@ -133,7 +134,7 @@ class RoundPlan:
             # Plans of before there were any lack these two.
             notes=tuple(restored(message) for message in mapping.get("notes", ())),
             origins={
-                name: Origin(restored(origin["source"]), origin["offered"])
+                name: Origin(restored(origin["source"]), origin["offered"], origin["unit"])
                 for name, origin in mapping.get("origins", {}).items()
             },
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from presets import catalogue, team
-from rounds import planning
-from rounds.plan import RoundPlan
+from rounds import planning, reviewing
+from rounds.plan import Goal, RoundPlan
 from rounds.space import Domain
 from state import trials
 from state.database import Store
@@ -18,6 +19,7 @@ from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, change, create
 from state.store import open_store
 from tests import small_project
+from tests.test_cli import tunebook
 
 LR, NAME = "optimizer.learning_rate", "sgd.learning_rate"
 FIXED: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
@@ -105,3 +107,50 @@ def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
     name = planning.save(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE})).name
     trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+
+
+def test_a_plan_says_of_each_range_where_it_comes_from(store: Store) -> None:
+    """The catalogue, also where the present value lies outside it; a person; a round, or its review; a remedy."""
+
+    def sources(goal: Goal = "minimise", count: int = 12, **asked: Any) -> dict[str, str]:
+        origins = planning.propose(store, goal, trials=count, **asked).origins
+        return {name: origin.source.text() for name, origin in origins.items()}
+
+    catalogued = catalogue.optimizer("sgd").hyperparameters[0].source
+    first = sources()
+    assert first[NAME] == catalogued
+    assert list(first) == [NAME, "sgd.momentum"]
+    assert sources(ranges={LR: WIDE})[NAME] == "set for this round"
+    # What is asked as it is offered comes from there.
+    offered = Domain("float", 1e-3, 5.0, "log")
+    assert sources("understand", scientific={LR: offered})[NAME] == catalogued
+    remedies = sources("stabilise")
+    assert remedies == {"schedule.warmup_steps": "what the remedy tries", NAME: "what the remedy tries"}
+    small_project.adopt(store, {**planning.basis(store).settings, LR: 8.0})
+    assert sources()[NAME] == f"{catalogued}; widened to hold 8, the best so far"
+    name = run(store, planning.propose(store, "minimise", trials=20, roles=FIXED), place=1.0)
+    assert sources()[NAME] == f"carried from {name}"
+    reviewing.review_batch(store, name)
+    plan = planning.propose(store, "minimise", trials=12)
+    assert plan.origins[NAME].source.text() == f"carried from {name}, as its review proposes"
+    assert RoundPlan.from_dict(plan.to_dict()) == plan
+
+
+def test_round_plan_tells_units_and_where_the_ranges_come_from(
+    store: Store, own: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("round", "plan", "--about", "augmentation.crop_padding", "--project", store.project.root)
+    assert tunebook(*words) == 0
+    told = capsys.readouterr()
+    lines = (told.out + told.err).splitlines()
+    assert "    augmentation.crop_padding: 0 .. 4 (linear), pixels" in lines
+    assert "    augmentation.crop_padding: 4 pixels on images of 32: He et al. 2016 (arXiv:1512.03385)" in lines
+    assert tunebook(*words, "--json") == 0
+    origins = json.loads(capsys.readouterr().out)["plan"]["origins"]
+    assert origins["augmentation.crop_padding"]["unit"] == "pixels"
+    assert origins[NAME]["source"] == catalogue.optimizer("sgd").hyperparameters[0].source
+    lr = OwnHyperparameter("lr", 0.2, "float", 0.05, 0.5, "log", searched=True)
+    change(own.project, hyperparameters=(lr,))
+    assert tunebook("round", "plan", "--project", own.project.root, "--json") == 0
+    origins = json.loads(capsys.readouterr().out)["plan"]["origins"]
+    assert (origins["lr"]["source"], origins["lr"]["unit"]) == ("tunebook.toml", "")

@@ -14,6 +14,7 @@ from rounds import budget, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
 from rounds.plan import Goal, RoundPlan
+from rounds.roles import OPTIMIZER, name_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain
 from state.database import Store
@@ -113,13 +114,18 @@ def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook) -> None:
         _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
     )
     for key, values in plan.scientific.items():
-        session.progress("  " + _("scientific: {key} in {values}").format(key=key, values=values))
+        words = _("scientific: {key} in {values}").format(key=key, values=values)
+        session.progress(f"  {words}{_unit(plan, name_of(key, str(plan.base.get(OPTIMIZER, ''))))}")
     shares = {share.study: share for share in budget.density(plan.studies, len(plan.trials))}
     for study in plan.studies:
         share = shares[study.name]
         session.progress("  " + _("study {study}: {trials} trials").format(study=study.name, trials=share.trials))
         for dimension in study.dimensions:
-            session.progress(f"    {dimension.name}: {dimension.domain}")
+            session.progress(f"    {dimension.name}: {dimension.domain}{_unit(plan, dimension.name)}")
+    if plan.origins:
+        session.progress("  " + _("where these ranges come from:"))
+    for name, origin in plan.origins.items():
+        session.progress(f"    {name}: {origin.source.text()}")
     fixed = [name for name, role in plan.roles.items() if role == "fixed"]
     if fixed:
         session.progress(
@@ -149,6 +155,12 @@ def optimizer_of(store: Store) -> str:
 
     found = best(store)
     return str(found.settings.get("optimizer.name", "")) if found else ""
+
+
+def _unit(plan: RoundPlan, name: str) -> str:
+    """What the values of a hyperparameter are counted in, as it stands behind them."""
+    origin = plan.origins.get(name)
+    return f", {_(origin.unit)}" if origin and origin.unit else ""
 
 
 def _known(key: str, optimizer: str, project: Project | None) -> catalogue.Hyperparameter | None:
