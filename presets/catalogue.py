@@ -98,6 +98,7 @@ class Hyperparameter:
 
     `opens_at` 0: searched from the first round; None: not searched unless a person asks. Where `share_of` names a
     setting, `low` and `high` are shares of that setting's value. `scale` "one-minus-log": 1 - value is log-uniform.
+    `unit` is what its values are counted in, a message id; empty for plain numbers.
     """
 
     key: str
@@ -110,6 +111,7 @@ class Hyperparameter:
     choices: tuple[bool | str | int | float, ...]
     share_of: str
     source: str
+    unit: str = ""
 
     @property
     def fixed(self) -> bool:
@@ -351,7 +353,8 @@ def _optimizer(name: str, table: Mapping[str, Any], fine_tuning: bool) -> Optimi
 
 def _hyperparameter(table: Mapping[str, Any], fine_tuning: bool, file: str) -> Hyperparameter:
     where = f"{file}: {table.get('key', 'an entry without a key')}"
-    values = {"opens_at": None, "low": None, "high": None, "scale": "linear", "kind": "float", "share_of": "", **table}
+    values = {"opens_at": None, "low": None, "high": None, "scale": "linear", "kind": "float", **table}
+    values = {"share_of": "", "unit": "", **values}
     values["choices"] = tuple(values.get("choices", ()))
     tuned = values.pop("fine_tuning", {})
     values |= tuned if fine_tuning else {}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from presets.language import Message
+from presets.language import Message, restored, stored
 from rounds.halton import point
 from rounds.space import Dimension, Domain
 from state.errors import Refusal
@@ -43,11 +42,21 @@ class PlannedTrial:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where the range of a dimension comes from, in words, and what the catalogue or the project's files `offered` when
+    the round was planned: {} for nothing. `unit`: of its values, a message id; empty for plain numbers."""
+
+    source: Message
+    offered: Mapping[str, Any]
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class RoundPlan:
     """A whole round. `base`: the best configuration it starts from; `roles`: hyperparameter name to role; `scientific`:
     what is asked, with its values; `first`: index of the first point, above 0 where earlier points are to be
     continued; `caveats`: what the conclusion will depend on; `warnings`: what is wrong with the design; `notes`: why
-    its goal asks this, and what to mind."""
+    its goal asks this, and what to mind; `origins`: of the ranges, by dimension name."""
 
     goal: Goal
     seed: int
@@ -60,6 +69,7 @@ class RoundPlan:
     caveats: tuple[Message, ...]
     warnings: tuple[Message, ...]
     notes: tuple[Message, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def study(self, name: str) -> Study:
         """The study of this name. Raises KeyError for an unknown one."""
@@ -90,9 +100,13 @@ class RoundPlan:
                 {part: _plain(getattr(trial, part)) for part in ("study", "index", "u", "values", "overrides")}
                 for trial in self.trials
             ],
-            "caveats": [json.loads(message.json()) for message in self.caveats],
-            "warnings": [json.loads(message.json()) for message in self.warnings],
-            "notes": [json.loads(message.json()) for message in self.notes],
+            "caveats": [stored(message) for message in self.caveats],
+            "warnings": [stored(message) for message in self.warnings],
+            "notes": [stored(message) for message in self.notes],
+            "origins": {
+                name: {"source": stored(origin.source), "offered": dict(origin.offered), "unit": origin.unit}
+                for name, origin in self.origins.items()
+            },
         }
 
     @staticmethod
@@ -115,10 +129,14 @@ class RoundPlan:
                 for study in mapping["studies"]
             ),
             trials=tuple(PlannedTrial(**trial) for trial in mapping["trials"]),
-            caveats=tuple(Message.from_json(json.dumps(message)) for message in mapping["caveats"]),
-            warnings=tuple(Message.from_json(json.dumps(message)) for message in mapping["warnings"]),
-            # Plans of before there were any lack them.
-            notes=tuple(Message.from_json(json.dumps(message)) for message in mapping.get("notes", ())),
+            caveats=tuple(restored(message) for message in mapping["caveats"]),
+            warnings=tuple(restored(message) for message in mapping["warnings"]),
+            # Plans of before there were any lack these two.
+            notes=tuple(restored(message) for message in mapping.get("notes", ())),
+            origins={
+                name: Origin(restored(origin["source"]), origin["offered"], origin["unit"])
+                for name, origin in mapping.get("origins", {}).items()
+            },
         )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, dismissing, remedies, seeds, sharing, slots, tunables
-from rounds.finding import Finding
+from rounds import design, origin, remedies, seeds, sharing, slots, tunables
+from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
 from rounds.remedies import Remedy
@@ -43,14 +43,16 @@ def propose(
     steps: int | None = None,
     examples: int | None = None,
     override: str = "",
+    defaults: Mapping[str, Role] | None = None,
 ) -> RoundPlan:
     """Plan a round from the best configuration, without recording anything.
 
     `scientific`, `roles`, `ranges` as in `design.plan`; `optimizers` asks which of these is best; asked nothing, a
     round is about the learning rate, and one that is to stabilise training about the next remedy (P22). `steps`: of
     each trial, where not as before (P15); `examples`: of its evaluations on the way (P16). What is searched again keeps
-    its range, as the last review widened or shrank it, and its sequence goes on. Refuses without a reasonable baseline
-    (G14) unless `override` says why.
+    its range, as the last review widened or shrank it, and its sequence goes on. `defaults`: roles in place of those
+    that the number of trials gives (P21), below the insights. Refuses without a reasonable baseline (G14) unless
+    `override` says why.
     """
     base = {**basis(store, override).settings}
     if steps is not None:
@@ -61,8 +63,9 @@ def propose(
     if optimizers:
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
     notes: tuple[Message, ...] = ()
-    typed = {**asked, **(ranges or {})}
-    tunables.check_kinds(store.project, base, {key: domain.choices for key, domain in typed.items() if domain})
+    typed = {key: domain for key, domain in {**asked, **(ranges or {})}.items() if domain is not None}
+    tunables.check_kinds(store.project, base, {key: domain.choices for key, domain in typed.items()})
+    sources = dict.fromkeys(typed, origin.ASKED)
     for key, values in asked.items() if goal == "compare" else ():
         if values is not None and not values.is_range and len(values.choices) < 2:
             raise Refusal(
@@ -74,6 +77,7 @@ def propose(
         remedy = _remedy(store, base, asked)
         asked = {remedy.key: asked.get(remedy.key) or remedy.values}
         ranges, notes = {**remedy.ranges, **(ranges or {})}, remedy.notes
+        sources = dict.fromkeys((remedy.key, *remedy.ranges), origin.REMEDY) | sources
     elif not asked and goal != "minimise":
         if not (first := tunables.first_question(store.project)):
             raise Refusal(
@@ -81,26 +85,26 @@ def propose(
                 "the round is about."
             )
         asked[first] = None
-    earlier = _earlier(store, seed)
+    earlier, offers = _earlier(store, seed), tunables.offers(store.project, base)
     options: dict[str, Any] = {
         "optimizers": tunables.optimizers(store.project, base),
         "tunables": tunables.tunables(store.project),
         "trials": trials,
         "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
-        "roles": {**tunables.roles(store.project, asked), **(roles or {})},
+        "roles": {**tunables.roles(store.project, asked), **(defaults or {}), **(roles or {})},
         "numbers": design.numbers(earlier[-1]) if earlier else None,
         "first": max((design.following(plan) for plan in earlier), default=0),
     }
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
     learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *(ranges or {})})
-    carried = _carried(store, plan, {**asked, **(ranges or {})})
-    if not carried and not learnt:
-        return plan
-    options["roles"] = {**learnt, **options["roles"]}
-    searched = {name: domain for name, domain in carried.items() if name not in asked}
-    asked |= {name: domain for name, domain in carried.items() if name in asked}
-    return _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
+    carried = _carried(store, plan, offers, sources)
+    if carried or learnt:
+        options["roles"] = {**options["roles"], **learnt}
+        asked |= {name: found.domain for name, found in carried.items() if name in asked}
+        searched = {name: found.domain for name, found in carried.items() if name not in asked}
+        plan = _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
+    return origin.recorded(plan, offers, {name: found.source for name, found in carried.items()} | sources)
 
 
 def save(
@@ -300,36 +304,21 @@ def _learnt(
     return {name: role for name, role in wished.items() if plan.roles[name] != role}
 
 
-def _carried(store: Store, plan: RoundPlan, given: Mapping[str, Domain | None]) -> dict[str, Domain]:
-    """For what a plan searches, the ranges that the last rounds left: theirs, or what their reviews made of them.
+def _carried(
+    store: Store, plan: RoundPlan, offers: Mapping[str, Hyperparameter], given: Collection[str]
+) -> dict[str, Left]:
+    """For what a plan searches, the ranges that the rounds before leave, widened to hold the present value.
 
     By dimension name, or by key where it is scientific; whatever was `given` stays out.
     """
-    left: dict[str, Domain] = {}
-    for batch in rounds(store):
-        if batch.plan.get("listed"):
-            continue
-        left.update({d.name: d.domain for study in plan_of(store, batch.name).studies for d in study.dimensions})
-        left.update(_reviewed(store, batch.name))
+    known = origin.left(store, rounds(store), offers)
     searched: dict[str, Dimension] = {d.name: d for study in plan.studies for d in study.dimensions}
-    named = {d.key if d.key in plan.scientific else name: left.get(name) for name, d in searched.items()}
-    keys = {d.key if d.key in plan.scientific else name: d.key for name, d in searched.items()}
     return {
-        name: including(domain, plan.base.get(keys[name]))
-        for name, domain in named.items()
-        if domain is not None and given.get(name) is None and given.get(keys[name]) is None
-    }
-
-
-def _reviewed(store: Store, name: str) -> dict[str, Domain]:
-    """The ranges that the review of a round proposes and nobody has dismissed, by dimension name."""
-    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
-    dismissed = dismissing.in_force(store, name, findings)
-    actions = [finding.action for finding in findings if finding.key not in dismissed]
-    return {
-        str(action.payload["name"]): Domain.from_dict(action.payload["domain"])
-        for action in actions
-        if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload
+        d.key if d.key in plan.scientific else name: replace(
+            known[name], domain=including(known[name].domain, plan.base.get(d.key))
+        )
+        for name, d in searched.items()
+        if name in known and not {name, d.key} & set(given)
     }
 
 

@@ -10,11 +10,11 @@ from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from presets.usual_names import RATES, alike, leaf
 from rounds.plan import Role
-from rounds.roles import is_hyperparameter, is_length, name_of
+from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of
 from state import pipeline
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
-from state.project import Project
+from state.project import FILE, Project
 
 # What a first round is about where nothing else is asked: the hyperparameter that matters most.
 FIRST_QUESTION = "optimizer.learning_rate"
@@ -66,6 +66,12 @@ def key_of(project: Project, base: Mapping[str, Any], name: str) -> str:
         if found := [key for key in base if leaf(key) == wanted]:
             return found[0] if len(found) == 1 else name
     return name
+
+
+def offers(project: Project, base: Mapping[str, Any]) -> dict[str, Hyperparameter]:
+    """All that have a range, by their names in a round of this configuration."""
+    owned = {name_of(e.key, name): e for name, entries in optimizers(project, base).items() for e in entries}
+    return owned | {name_of(e.key, str(base.get(OPTIMIZER, ""))): e for e in tunables(project)}
 
 
 def first_question(project: Project) -> str:
@@ -131,5 +137,5 @@ def _as_catalogued(entry: OwnHyperparameter) -> Hyperparameter:
         kind=entry.kind,
         choices=tuple(entry.choices),
         share_of="",
-        source="",
+        source=FILE,
     )

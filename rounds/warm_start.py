@@ -5,7 +5,7 @@ from __future__ import annotations
 from presets import catalogue
 from presets import warm_start as proven
 from presets.language import Message, say
-from rounds import design, planning
+from rounds import design, origin, planning, tunables
 from rounds.plan import DesignError, PlannedTrial, Role, RoundPlan, Study
 from rounds.roles import OPTIMIZER, caveats, domain_of, including, is_hyperparameter, name_of
 from rounds.space import Dimension
@@ -55,7 +55,7 @@ def plan(store: Store, override: str = "") -> RoundPlan:
         if key not in varied and value is not None and is_hyperparameter(key, base)
     }
     roles |= dict.fromkeys(fixed, "fixed")
-    return RoundPlan(
+    plan = RoundPlan(
         goal="minimise",
         seed=earlier[-1].seed if earlier else 0,
         first=first,
@@ -67,6 +67,9 @@ def plan(store: Store, override: str = "") -> RoundPlan:
         caveats=caveats(base, roles, fixed),
         warnings=(),
         notes=_notes(listed),
+    )
+    return origin.recorded(
+        plan, tunables.offers(store.project, base), dict.fromkeys(varied, say("{text}", text=listed.paper))
     )
 
 

@@ -154,6 +154,14 @@ def test_a_range_holds_only_what_the_configuration_admits(tunable: catalogue.Hyp
         assert limits.admits(tunable.high)
 
 
+def test_counts_and_shares_say_so() -> None:
+    """What is neither a rate nor a plain number would stand bare as `1 .. 6`."""
+    units = {tunable.key: tunable.unit for tunable in EVERY}
+    assert (units["schedule.warmup_steps"], units["augmentation.crop_padding"]) == ("steps", "pixels")
+    assert units["optimizer.learning_rate"] == ""
+    assert all(tunable.unit for tunable in EVERY if tunable.kind == "int")
+
+
 def test_what_is_set_up_and_not_searched_has_no_range() -> None:
     assert {"training.batch_size", "training.steps"}.isdisjoint(tunable.key for tunable in EVERY)
 

@@ -168,6 +168,26 @@ async def test_a_range_is_typed_as_two_numbers_and_a_bad_one_stays_to_be_mended(
         assert line(page, "sgd.nesterov").split() == ["sgd.nesterov", "nuisance", "true,", "false"]
 
 
+async def test_the_marked_hyperparameter_is_shown_with_its_unit_and_the_source_of_its_range(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    async with designing(store, NARROW) as (pilot, page):
+        assert "Range of sgd.learning_rate: AlgoPerf Nesterov 2e-2 to 5" in shown(page.app)
+        await press(pilot, "e")
+        await write(pilot, "0.01 0.5")
+        await wait_for_text(pilot, "Range of sgd.learning_rate: set for this round")
+        await press(pilot, "down", "down", "down")
+        await wait_for_text(pilot, "sgd.nesterov is fixed; range on offer: true, false (the variant")
+        await press(pilot, "down")
+        await wait_for_text(pilot, "schedule.warmup_steps (steps) is fixed; range on offer: 1 .. 3, log (Playbook")
+        await press(pilot, "r")
+        await wait_for_text(pilot, "Range of schedule.warmup_steps (steps): Playbook: swept over orders")
+        await press(pilot, "e")
+        assert "schedule.warmup_steps (steps): lowest and highest" in shown(page.app)
+        assert "Range of schedule.warmup_steps (steps): Playbook: swept over orders" in shown(page.app)
+
+
 async def test_the_number_of_trials_follows_the_keys_and_thin_studies_are_warned_of(
     store: Store, values: dict[str, Any]
 ) -> None:

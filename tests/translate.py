@@ -69,6 +69,9 @@ def in_presets() -> Iterator[tuple[str, str]]:
                 yield "presets/architectures.toml", size["note"]
     for optimizer in tomllib.loads((HOME / "presets/optimizers.toml").read_text(encoding="utf-8")).values():
         yield "presets/optimizers.toml", optimizer["about"]
+    for tunable in tomllib.loads((HOME / "presets/spaces.toml").read_text(encoding="utf-8")).values():
+        if "unit" in tunable:
+            yield "presets/spaces.toml", tunable["unit"]
 
 
 def extracted() -> Catalog:

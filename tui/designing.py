@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
 from presets.language import _, error_message
-from rounds import budget, tunables
+from rounds import budget, planning, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
-from rounds.plan import Goal, RoundPlan
+from rounds.plan import Goal, Role, RoundPlan
+from rounds.roles import OPTIMIZER, name_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
 from state.database import Store
@@ -26,6 +27,8 @@ from wizard.quantity import digits, duration, memory
 
 # From here on a time of the clock needs its date.
 PLAIN_SECONDS = 12 * 3600
+# The key of a hyperparameter, by a name of it.
+Names = Callable[[str], str]
 GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
 
 
@@ -75,6 +78,24 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
             raise Refusal("{option!r}: write it as {what}.", option=option, what=what)
         found[key] = value
     return found
+
+
+def names(store: Store, override: str = "") -> Names:
+    """What makes the key of a hyperparameter of the name that a person gives it; `override` as in `planning.basis`."""
+    base = planning.basis(store, override).settings
+    return lambda name: tunables.key_of(store.project, base, name)
+
+
+def roles(options: Iterable[str], full: Names) -> dict[str, Role]:
+    """`KEY=ROLE` options as a mapping; what is no role is refused where the round is planned."""
+    found = pairs(options, "KEY=nuisance")
+    return cast("dict[str, Role]", {full(name): role for name, role in found.items()})
+
+
+def ranges(options: Iterable[str], full: Names, optimizer: str, project: Project) -> dict[str, Domain]:
+    """`KEY=LOW..HIGH` options as ranges, or as values; see `domain`."""
+    found = pairs(options, "KEY=LOW..HIGH")
+    return {full(name): domain(full(name), words, optimizer, project) for name, words in found.items()}
 
 
 def listed_trial(words: str) -> dict[str, Choice]:
@@ -134,13 +155,18 @@ def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook) -> None:
         _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
     )
     for key, values in plan.scientific.items():
-        session.progress("  " + _("scientific: {key} in {values}").format(key=key, values=values))
+        words = _("scientific: {key} in {values}").format(key=key, values=values)
+        session.progress(f"  {words}{_unit(plan, name_of(key, str(plan.base.get(OPTIMIZER, ''))))}")
     shares = {share.study: share for share in budget.density(plan.studies, len(plan.trials))}
     for study in plan.studies:
         share = shares[study.name]
         session.progress("  " + _("study {study}: {trials} trials").format(study=study.name, trials=share.trials))
         for dimension in study.dimensions:
-            session.progress(f"    {dimension.name}: {dimension.domain}")
+            session.progress(f"    {dimension.name}: {dimension.domain}{_unit(plan, dimension.name)}")
+    if plan.origins:
+        session.progress("  " + _("where these ranges come from:"))
+    for name, origin in plan.origins.items():
+        session.progress(f"    {name}: {origin.source.text()}")
     fixed = [name for name, role in plan.roles.items() if role == "fixed"]
     if fixed:
         session.progress(
@@ -170,6 +196,12 @@ def optimizer_of(store: Store) -> str:
 
     found = best(store)
     return str(found.settings.get("optimizer.name", "")) if found else ""
+
+
+def _unit(plan: RoundPlan, name: str) -> str:
+    """What the values of a hyperparameter are counted in, as it stands behind them."""
+    origin = plan.origins.get(name)
+    return f", {_(origin.unit)}" if origin and origin.unit else ""
 
 
 def _known(key: str, optimizer: str, project: Project | None) -> catalogue.Hyperparameter | None:

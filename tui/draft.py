@@ -16,7 +16,7 @@ from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of
 from rounds.space import Choice, Domain
 from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
-from rounds.tunables import FIRST_QUESTION, first_question, known
+from rounds.tunables import FIRST_QUESTION, first_question, known, offers
 from rounds.tunables import tunables as known_tunables
 from state.database import Store
 from state.errors import Refusal
@@ -308,6 +308,34 @@ def seen(domain: Domain) -> str:
     if domain.is_range:
         return f"{setting(domain.low)} .. {setting(domain.high)}"
     return ", ".join(setting(choice) for choice in domain.choices)
+
+
+def described(domain: Domain) -> str:
+    """A domain as it is shown in a sentence."""
+    return f"{seen(domain)}, {domain.scale}" if domain.is_range else seen(domain)
+
+
+def counted(plan: RoundPlan, entry: Tunable, project: Project) -> str:
+    """The name of a hyperparameter with what its values are counted in."""
+    offered = offers(project, plan.base).get(entry.name)
+    return f"{entry.name} ({_(offered.unit)})" if offered and offered.unit else entry.name
+
+
+def whence(plan: RoundPlan, entry: Tunable, project: Project) -> str:
+    """The unit of a hyperparameter and where its range comes from; of a fixed one the range that is offered."""
+    name = counted(plan, entry, project)
+    if entry.domain is not None:
+        words = _("Range of {name}: {source}") if entry.domain.is_range else _("Values of {name}: {source}")
+        return words.format(name=name, source=plan.origins[entry.name].source.text())
+    offered = offers(project, plan.base).get(entry.name)
+    try:
+        domain = domain_of(offered, plan.base) if offered else None
+    except DesignError:
+        domain = None
+    if offered is None or domain is None:
+        return _("{name} is fixed; no range is known for it.").format(name=name)
+    words = _("{name} is fixed; range on offer: {range} ({source})")
+    return words.format(name=name, range=described(domain), source=offered.source)
 
 
 def value(entry: Tunable) -> str:

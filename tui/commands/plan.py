@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from rounds import insights, planning, steps, tunables
+from rounds import insights, planning, steps
 from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
@@ -20,6 +20,18 @@ from wizard import flow
 
 SLOTS = _(
     "trials at once; 0: as the machine allows; with more than there are GPUs, several share one as far as they fit"
+)
+
+
+RANGE = click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
+)
+ROLE = click.option(
+    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
 )
 
 
@@ -38,16 +50,8 @@ SLOTS = _(
 @click.option(
     "--optimizer", "optimizers", multiple=True, metavar="NAME", help=_("compare these optimizers; give two or more")
 )
-@click.option(
-    "--range",
-    "ranges",
-    multiple=True,
-    metavar="KEY=LOW..HIGH",
-    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
-)
-@click.option(
-    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
-)
+@RANGE
+@ROLE
 @click.option(
     "--trials",
     "count",
@@ -95,29 +99,20 @@ def plan(
             proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
             save = by_hand.save
         else:
-            current, base = designing.optimizer_of(store), planning.basis(store, override).settings
-
-            def full(name: str) -> str:
-                return tunables.key_of(store.project, base, name)
-
+            current, full = designing.optimizer_of(store), designing.names(store, override)
             asked: dict[str, Domain | None] = {
                 full(key): designing.domain(full(key), words, current, store.project) if words else None
                 for key, _equals, words in (entry.partition("=") for entry in about)
             }
             if not changing and insights.schedule_is_next(store):
                 goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
-            searched = designing.pairs(ranges, "KEY=LOW..HIGH")
-            named: dict[str, Any] = {full(key): role for key, role in designing.pairs(roles, "KEY=nuisance").items()}
             proposed = planning.propose(
                 store,
                 goal or "understand",
                 scientific=asked,
                 optimizers=optimizers,
-                roles=named,
-                ranges={
-                    full(key): designing.domain(full(key), words, current, store.project)
-                    for key, words in searched.items()
-                },
+                roles=designing.roles(roles, full),
+                ranges=designing.ranges(ranges, full, current, store.project),
                 seed=seed,
                 override=override,
                 trials=count,

@@ -27,13 +27,7 @@ from state.errors import Refusal
 from state.project import Project
 from tui import designing, draft, horizon
 from tui.charts.grid import Column, Line
-from tui.draft import (
-    LISTED,
-    ROLES,
-    WARM_START,
-    Draft,
-    Tunable,
-)
+from tui.draft import LISTED, ROLES, WARM_START, Draft, Tunable
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
@@ -57,9 +51,11 @@ class DesignPage(Page):
     BINDINGS = bindings("design")
     DEFAULT_CSS = """
     DesignPage > Table { height: 1fr; min-height: 4; margin: 1 0 0 0; padding: 0 1; }
+    DesignPage > #marked { height: auto; min-height: 2; max-height: 3; padding: 0 1; }
     DesignPage > #notes { height: auto; max-height: 30%; padding: 0 1; scrollbar-size-vertical: 1; }
     DesignPage.-short.-asking {
         #facts { max-height: 3; }
+        #marked { min-height: 0; max-height: 1; }
         Table { min-height: 0; margin: 0; }
         #notes { height: 0; }
     }
@@ -87,6 +83,7 @@ class DesignPage(Page):
     def body(self) -> ComposeResult:
         yield Static(id="facts", classes="text", markup=False)
         yield Table(ascii_only=self.book.ascii_only)
+        yield Static(id="marked", markup=False)
         with Reading(id="notes"):
             yield Static(id="noted", markup=False)
         yield Prompt()
@@ -174,11 +171,12 @@ class DesignPage(Page):
 
     def action_range(self) -> None:
         """Type another range for the marked hyperparameter."""
-        entry = self._marked()
-        if entry is None:
+        entry, plan = self._marked(), self._plan
+        if entry is None or plan is None:
             return
         words = say(
-            "{name}: lowest and highest (and log, linear or one-minus-log), or values with commas", name=entry.name
+            "{name}: lowest and highest (and log, linear or one-minus-log), or values with commas",
+            name=draft.counted(plan, entry, self.book.project),
         )
         domain = entry.domain or self._proven(entry.key)
         self.query_one(Prompt).type(
@@ -226,6 +224,9 @@ class DesignPage(Page):
     def action_explain(self) -> None:
         """The advice behind the design, at length."""
         self.app.push_screen(Explain(ROWS))
+
+    def on_table_marked(self) -> None:
+        self._show_marked()
 
     def on_table_searched(self, event: Table.Searched) -> None:
         self.query_one(Prompt).search(event.table)
@@ -294,7 +295,7 @@ class DesignPage(Page):
 
     def _about_note(self, key: str) -> str:
         known = self._proven(key)
-        return _about(known) if known else ""
+        return draft.described(known) if known else ""
 
     def _proven(self, key: str) -> Domain | None:
         return draft.proven(self.book.store, self._draft.override, key, self._optimizer)
@@ -325,7 +326,7 @@ class DesignPage(Page):
 
     def _refresh(self, refused: Refusal | None) -> None:
         plan = self._plan
-        for selector in ("Table", "#notes"):
+        for selector in ("Table", "#marked", "#notes"):
             self.query_one(selector).display = plan is not None
         if plan is None:
             text = Content(printable(error_text(refused))) if refused else Content("")
@@ -333,6 +334,7 @@ class DesignPage(Page):
             self._ahead = outlook(self.book.store, plan, self._machine) if self._machine else None
             text = Content("\n").join(list(self._facts(plan)))
             self._show_table(plan)
+            self._show_marked()
             self._show_notes(plan)
         show(self.query_one("#facts", Static), text)
         self.refresh_bindings()
@@ -340,7 +342,7 @@ class DesignPage(Page):
     def _facts(self, plan: RoundPlan) -> Iterator[Content]:
         name, meaning = self._draft.purpose
         yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
-        asked = [f"{key} ({_about(domain)})" for key, domain in plan.scientific.items()]
+        asked = [f"{key} ({draft.described(domain)})" for key, domain in plan.scientific.items()]
         yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
         yield Content(self._price(plan))
 
@@ -363,6 +365,11 @@ class DesignPage(Page):
             Column(_("scale")),
         ]
         self.query_one(Table).update(columns, [_line(entry) for entry in draft.tunables(plan)])
+
+    def _show_marked(self) -> None:
+        entry, plan = self._marked(), self._plan
+        words = draft.whence(plan, entry, self.book.project) if entry and plan else ""
+        show(self.query_one("#marked", Static), Content(printable(words)))
 
     def _show_notes(self, plan: RoundPlan) -> None:
         look = VERDICTS["warn"]
@@ -388,7 +395,3 @@ def _line(entry: Tunable) -> Line:
     values = draft.seen(domain) if domain else draft.value(entry)
     scale = domain.scale if domain and domain.is_range else ""
     return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
-
-
-def _about(domain: Domain) -> str:
-    return f"{draft.seen(domain)}, {domain.scale}" if domain.is_range else draft.seen(domain)

@@ -1,0 +1,115 @@
+"""Where the range of a hyperparameter comes from: what is asked, the rounds before, or what is offered (G17).
+
+Offered is what the catalogue has, or the project's files: a team's presets, or tunebook.toml for a command of the
+user's own. A plan keeps what was offered when it was made, so that a range which a person changes in a file since then
+goes before the ranges of the rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from presets.catalogue import Hyperparameter
+from presets.language import Message, say
+from rounds import dismissing
+from rounds.finding import Finding
+from rounds.plan import DesignError, Origin, RoundPlan
+from rounds.roles import OPTIMIZER, domain_of, name_of
+from rounds.space import Domain
+from state import trials
+from state.database import Store
+from state.trials import Batch, Trial
+
+ASKED = say("set for this round")
+REMEDY = say("what the remedy tries")
+# Of what has no entry in the catalogue only the optimizers are asked about without saying which.
+LISTED = say("all that the catalogue has")
+
+
+@dataclass(frozen=True)
+class Left:
+    """The range of a dimension as the rounds so far leave it: that of the last which searched it, or what its review
+    made of that; `source` says so."""
+
+    key: str
+    domain: Domain
+    source: Message
+
+
+def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter]) -> dict[str, Left]:
+    """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
+    never run leaves nothing."""
+    found: dict[str, Left] = {}
+    for batch in batches:
+        if batch.plan.get("listed") or not any(map(_begun, trials.trials(store, batch.name))):
+            continue
+        plan, proposed = RoundPlan.from_dict(batch.plan), _reviewed(store, batch.name)
+        for dimension in (d for study in plan.studies for d in study.dimensions):
+            name, origin = dimension.name, plan.origins.get(dimension.name)
+            if origin is not None and origin.offered != _offered(offers.get(name)):
+                found.pop(name, None)
+            elif name in proposed:
+                source = say("carried from {round}, as its review proposes", round=batch.name)
+                found[name] = Left(dimension.key, proposed[name], source)
+            else:
+                found[name] = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+    return found
+
+
+def recorded(plan: RoundPlan, offers: Mapping[str, Hyperparameter], sources: Mapping[str, Message]) -> RoundPlan:
+    """The plan with the origin of each range: as `sources` say by name or key, otherwise what is offered."""
+    optimizer = str(plan.base.get(OPTIMIZER, ""))
+    searched = {d.name: (d.key, d.domain) for study in plan.studies for d in study.dimensions}
+    searched |= {name_of(key, optimizer): (key, domain) for key, domain in plan.scientific.items()}
+    origins = {}
+    for name, (key, domain) in searched.items():
+        entry, source = offers.get(name), sources.get(name, sources.get(key))
+        if entry is None:
+            origins[name] = Origin(source or LISTED, {})
+            continue
+        if source is None or (source == ASKED and domain == _fitted(entry, plan.base)):
+            source = _source(entry, domain, plan.base)
+        origins[name] = Origin(source, _offered(entry), entry.unit)
+    return replace(plan, origins=origins)
+
+
+def _begun(trial: Trial) -> bool:
+    return trial.started_at is not None or trial.status not in ("queued", "stopped")
+
+
+def _source(entry: Hyperparameter, domain: Domain, base: Mapping[str, Any]) -> Message:
+    """Where what is offered comes from, and whether it was widened to hold the present value."""
+    whole, now = _fitted(entry, base), base.get(entry.key)
+    if whole is not None and domain != whole and isinstance(now, int | float) and domain.is_range:
+        return say("{source}; widened to hold {value:.4g}, the best so far", source=entry.source, value=now)
+    return say("{text}", text=entry.source)
+
+
+def _fitted(entry: Hyperparameter, base: Mapping[str, Any]) -> Domain | None:
+    try:
+        return domain_of(entry, base)
+    except DesignError:
+        return None
+
+
+def _offered(entry: Hyperparameter | None) -> dict[str, Any]:
+    """What is offered, before a configuration makes a range of it; {} for nothing."""
+    if entry is None:
+        return {}
+    if entry.kind == "categorical":
+        return {"choices": list(entry.choices)}
+    return {part: getattr(entry, part) for part in ("kind", "low", "high", "scale", "share_of")}
+
+
+def _reviewed(store: Store, name: str) -> dict[str, Domain]:
+    """The ranges that the review of a round proposes and nobody has dismissed, by dimension name."""
+    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
+    dismissed = dismissing.in_force(store, name, findings)
+    actions = [finding.action for finding in findings if finding.key not in dismissed]
+    return {
+        str(action.payload["name"]): Domain.from_dict(action.payload["domain"])
+        for action in actions
+        if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload
+    }

@@ -1,0 +1,156 @@
+"""Where a range comes from: a person's own words, the file that they changed, the rounds before, the catalogue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from presets import catalogue, team
+from rounds import planning, reviewing
+from rounds.plan import Goal, RoundPlan
+from rounds.space import Domain
+from state import trials
+from state.database import Store
+from state.hyperparameters import OwnHyperparameter
+from state.project import Settings, change, create
+from state.store import open_store
+from tests import small_project
+from tests.test_cli import tunebook
+
+LR, NAME = "optimizer.learning_rate", "sgd.learning_rate"
+FIXED: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
+WIDE = Domain("float", 0.01, 1000.0, "log")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        yield opened
+
+
+@pytest.fixture
+def team_file(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "p" / team.FILE
+    catalogue.use(None)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Store]:
+    """A project on a command of the user's own, with a learning rate that has no range yet."""
+    lr = OwnHyperparameter("lr", 0.2, "float", scale="log")
+    settings = Settings(command="true {lr} {folder}", hyperparameters=(lr,))
+    with open_store(create(tmp_path / "own", settings)) as opened:
+        small_project.adopt(opened, {"lr": 0.2})
+        yield opened
+
+
+def run(store: Store, plan: RoundPlan, place: float = 0.5) -> str:
+    """A round of which each trial has ended, the best of them at this coordinate of every dimension."""
+    name = planning.save(store, plan).name
+    for entry in trials.trials(store, name):
+        result = {"status": "complete", "best": {}, "final": {}, "steps_done": 1, "code": "c", "versions": {}}
+        best = 0.1 + sum((u - place) ** 2 for u in entry.u.values())
+        result["best"] = {"step": 1, f"val/{store.project.settings.metric}": best}
+        trials.mark_ended(store, entry.id, result)
+    return name
+
+
+def searched(plan: RoundPlan, name: str) -> Domain:
+    return next(d.domain for study in plan.studies for d in study.dimensions if d.name == name)
+
+
+def test_a_range_that_was_changed_in_the_project_file_goes_before_the_one_of_an_earlier_round(own: Store) -> None:
+    """Changed since that round; as long as the file stays as it is, the ranges of the rounds go on."""
+    run(own, planning.propose(own, scientific={"lr": WIDE}, trials=3))
+    lr = OwnHyperparameter("lr", 0.2, "float", 0.05, 0.5, "log", searched=True)
+    edited = change(own.project, hyperparameters=(lr,))
+    with open_store(edited) as store:
+        plan = planning.propose(store, "minimise", trials=3)
+        assert searched(plan, "lr") == Domain("float", 0.05, 0.5, "log")
+        narrow = Domain("float", 0.1, 0.3, "log")
+        run(store, planning.propose(store, "minimise", ranges={"lr": narrow}, trials=3))
+        assert searched(planning.propose(store, "minimise", trials=3), "lr") == narrow
+
+
+def test_so_does_one_of_a_teams_presets_also_when_it_is_taken_back(store: Store, team_file: Path) -> None:
+    run(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE}))
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+    team_file.write_text("[optimizers.sgd.learning_rate]\nlow = 0.02\nhigh = 0.2\n", encoding="utf-8")
+    catalogue.use(store.project.root)
+    plan = planning.propose(store, "minimise", trials=4)
+    assert searched(plan, NAME) == Domain("float", 0.02, 0.2, "log")
+    run(store, plan)
+    team_file.unlink()
+    catalogue.use(store.project.root)
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == Domain("float", 1e-3, 5.0, "log")
+
+
+def test_a_round_of_before_that_was_recorded_is_carried_on(store: Store) -> None:
+    plan = planning.propose(store, "minimise", trials=4, ranges={LR: WIDE})
+    name = run(store, plan)
+    with store.transaction():
+        store.database.execute("UPDATE batches SET plan = json_remove(plan, '$.origins') WHERE name = ?", [name])
+    assert planning.plan_of(store, name).origins == {}
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+
+
+def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
+    planning.save(store, planning.propose(store, "stabilise"))
+    plan = planning.propose(store, "understand", scientific={LR: None})
+    assert plan.scientific[LR] == Domain("float", 1e-3, 5.0, "log")
+    # Once one of its trials runs, it is a round like any other.
+    name = planning.save(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE})).name
+    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+
+
+def test_a_plan_says_of_each_range_where_it_comes_from(store: Store) -> None:
+    """The catalogue, also where the present value lies outside it; a person; a round, or its review; a remedy."""
+
+    def sources(goal: Goal = "minimise", count: int = 12, **asked: Any) -> dict[str, str]:
+        origins = planning.propose(store, goal, trials=count, **asked).origins
+        return {name: origin.source.text() for name, origin in origins.items()}
+
+    catalogued = catalogue.optimizer("sgd").hyperparameters[0].source
+    first = sources()
+    assert first[NAME] == catalogued
+    assert list(first) == [NAME, "sgd.momentum"]
+    assert sources(ranges={LR: WIDE})[NAME] == "set for this round"
+    # What is asked as it is offered comes from there.
+    offered = Domain("float", 1e-3, 5.0, "log")
+    assert sources("understand", scientific={LR: offered})[NAME] == catalogued
+    remedies = sources("stabilise")
+    assert remedies == {"schedule.warmup_steps": "what the remedy tries", NAME: "what the remedy tries"}
+    small_project.adopt(store, {**planning.basis(store).settings, LR: 8.0})
+    assert sources()[NAME] == f"{catalogued}; widened to hold 8, the best so far"
+    name = run(store, planning.propose(store, "minimise", trials=20, roles=FIXED), place=1.0)
+    assert sources()[NAME] == f"carried from {name}"
+    reviewing.review_batch(store, name)
+    plan = planning.propose(store, "minimise", trials=12)
+    assert plan.origins[NAME].source.text() == f"carried from {name}, as its review proposes"
+    assert RoundPlan.from_dict(plan.to_dict()) == plan
+
+
+def test_round_plan_tells_units_and_where_the_ranges_come_from(
+    store: Store, own: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("round", "plan", "--about", "augmentation.crop_padding", "--project", store.project.root)
+    assert tunebook(*words) == 0
+    told = capsys.readouterr()
+    lines = (told.out + told.err).splitlines()
+    assert "    augmentation.crop_padding: 0 .. 4 (linear), pixels" in lines
+    assert "    augmentation.crop_padding: 4 pixels on images of 32: He et al. 2016 (arXiv:1512.03385)" in lines
+    assert tunebook(*words, "--json") == 0
+    origins = json.loads(capsys.readouterr().out)["plan"]["origins"]
+    assert origins["augmentation.crop_padding"]["unit"] == "pixels"
+    assert origins[NAME]["source"] == catalogue.optimizer("sgd").hyperparameters[0].source
+    lr = OwnHyperparameter("lr", 0.2, "float", 0.05, 0.5, "log", searched=True)
+    change(own.project, hyperparameters=(lr,))
+    assert tunebook("round", "plan", "--project", own.project.root, "--json") == 0
+    origins = json.loads(capsys.readouterr().out)["plan"]["origins"]
+    assert (origins["lr"]["source"], origins["lr"]["unit"]) == ("tunebook.toml", "")
