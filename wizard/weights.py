@@ -107,6 +107,8 @@ def _check(path: Path, store: Store) -> None:
     description = files.read_json(path / "config.json")
     if description is None:
         raise Refusal("{path}: no folder of transformers weights: it has no config.json.", path=str(path))
+    for part in sorted(path.glob("*.safetensors")):
+        _check_file(part)
     kind = description.get("model_type")
     if kind != wanted.settings["model.name"]:
         raise Refusal(
