@@ -118,3 +118,17 @@ def test_a_folder_of_weights_has_its_files_looked_at(tmp_path: Path, network: to
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with set_up(tmp_path / "p", "weights", SPAM) as store, pytest.raises(Refusal, match="is cut short"):
         flow.answer(store, "weights", str(tmp_path))
+
+
+def test_a_path_of_weights_is_seen_from_where_one_stands(
+    tmp_path: Path, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the path of the data is; a path that cannot be one is refused in words."""
+    path = saved(tmp_path, "weights.safetensors", network)
+    monkeypatch.chdir(tmp_path)
+    with set_up(tmp_path / "p", "weights") as store:
+        for typed in ("~nobody-of-this-name/w.safetensors", "w\0.safetensors"):
+            with pytest.raises(Refusal):
+                flow.answer(store, "weights", typed)
+        flow.answer(store, "weights", path.name)
+        assert configuration.current(store)["model.pretrained"] == str(path)
