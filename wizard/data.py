@@ -12,7 +12,7 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, inspection, quantity
+from wizard import configuration, inspection, measuring, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "data"
@@ -44,13 +44,15 @@ def ask(store: Store) -> Question:
     larger = _larger_fraction(found, fraction) if problem and held_out else None
     if problem and larger is None:
         raise Refusal(problem.id, **problem.values)
-    evidence = tuple(_findings(found, fraction))
+    warnings = tuple(_warnings(store, found))
+    evidence = (*warnings, *_findings(found, fraction))
     if problem:
         return Question(
             step=STEP,
             rows=("G0",),
             text=say("Which share of the examples should be held out for validation?"),
             evidence=(problem, *evidence),
+            warnings=(problem, *warnings),
             options=(),
             recommended=larger,
             reason=say("The smallest share that makes the validation result mean something."),
@@ -72,6 +74,7 @@ def ask(store: Store) -> Question:
             validation=found["splits"]["validation"]["examples"],
         ),
         free="number" if held_out else "",
+        warnings=warnings,
     )
 
 
@@ -158,6 +161,23 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
     return larger if larger <= LARGEST_FRACTION else None
 
 
+def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
+    """What makes results worth less until somebody does something about it, most important first."""
+    yield from _left_out(found)
+    if max(found["skipped_total"], found["duplicates"]["across_splits"], _conflicting(found)) > SHOWN:
+        known = inspection.fresh(store)
+        assert known is not None  # this is about it
+        place = store.project.measurement_folder(known.id) / measuring.RESULTS[inspection.KIND]
+        yield say("More of them are named in {path}.", path=str(place))
+    yield from _few(found)
+    yield from _coarse(found)
+
+
+def _conflicting(found: dict[str, Any]) -> int:
+    """How many contents are under more than one class."""
+    return int((found.get("copies") or {}).get("conflicting", 0))
+
+
 def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     """What there is and what it means for tuning, most important first."""
     splits, classes = found["splits"], found["classes"]
@@ -186,11 +206,12 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     if test:
         yield say("A test split of {n} examples is left alone until the tuning is over.", n=test["examples"])
     else:
-        yield say("There is no test split: the final result will look a little better than it is, being selected for.")
+        yield say(
+            "There is no test split: the final result will look a little better than it is, being selected for. To "
+            "know by how much, put examples that are used for nothing else into a test split before you go on."
+        )
     yield from _balance(found)
-    yield from _few(found)
-    yield from _coarse(found)
-    yield from _left_out(found)
+    yield from _copies(found)
     if found.get("images"):
         yield from _images(found)
     if found.get("texts"):
@@ -261,13 +282,7 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
 
 
 def _left_out(found: dict[str, Any]) -> Iterator[Message]:
-    if found["skipped_total"]:
-        yield say(
-            "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
-            "otherwise remove them, so that others count what you count.",
-            n=found["skipped_total"],
-            listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
-        )
+    """Examples that are in two splits or under two classes, and files that cannot be read."""
     duplicates, copies = found["duplicates"], found.get("copies") or {}
     if duplicates["across_splits"]:
         yield say(
@@ -276,7 +291,7 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
             n=duplicates["across_splits"],
             named=_named([f"{one} = {other}" for one, other in copies.get("across", ())], duplicates["across_splits"]),
         )
-    if conflicting := copies.get("conflicting"):
+    if conflicting := _conflicting(found):
         yield say(
             "{n} contents are under more than one class: no model can be right about all of them, so the error cannot "
             "reach 0. Decide which class is right, and remove the other{named}.",
@@ -289,10 +304,21 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
                 conflicting,
             ),
         )
-    if duplicates["within_train"]:
+    if found["skipped_total"]:
         yield say(
-            "{n} examples are copies of others. They stay on one side of the split; in learning they count twice.",
-            n=duplicates["within_train"],
+            "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
+            "otherwise remove them, so that others count what you count.",
+            n=found["skipped_total"],
+            listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
+        )
+
+
+def _copies(found: dict[str, Any]) -> Iterator[Message]:
+    if n := found["duplicates"]["within_train"]:
+        yield say(
+            "{n} examples are copies of others. They stay on one side of the split; in learning they count twice. "
+            "Delete the copies, unless they are meant to.",
+            n=n,
         )
 
 
