@@ -110,6 +110,20 @@ def test_data_that_no_split_can_make_usable_are_refused_with_what_to_do(
         flow.ask(store, "data")
 
 
+@pytest.mark.parametrize(("classes", "numbers"), [(600, True), (300, False)])
+def test_a_column_of_numbers_is_said_to_be_no_classes(tmp_path: Path, classes: int, numbers: bool) -> None:
+    """Of which most come once; numbers that come twice may be classes."""
+    found = changed(
+        SPAM,
+        train={"examples": 600, "per_class": [0] + [600 // classes] * (classes - 1)},
+        validation={"examples": 0, "per_class": [0] * classes},
+    )
+    found["classes"] = [str(number / 8) for number in range(classes)]
+    words = "600 different numbers, such as 0.0, 0.125, 0.25: that looks like a quantity" if numbers else "No training"
+    with set_up(tmp_path / "p", "data", found) as store, pytest.raises(Refusal, match=words):
+        flow.ask(store, "data")
+
+
 @pytest.mark.parametrize("fraction", [0, 1, 0.51, -0.2, 2])
 def test_an_impossible_share_for_validation_is_refused(tmp_path: Path, fraction: float) -> None:
     with set_up(tmp_path / "p", "data") as store, pytest.raises(Refusal, match="more than 0 and at most"):

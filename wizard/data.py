@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any
@@ -22,6 +23,9 @@ FEWEST_FOR_VALIDATION = 20
 # A larger share would leave less to learn from than to measure with.
 LARGEST_FRACTION = 0.5
 IMBALANCE = 3.0
+# So many different numbers, most of them once, are no classes.
+MANY_NUMBERS = 20
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 # Modes of images (Pillow's names) that have no colour.
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
 # Classes, and files or copies, that are named in one sentence.
@@ -38,6 +42,15 @@ def ask(store: Store) -> Question:
     found = inspection.known(store)
     fraction = float(configuration.current(store)["data.validation_fraction"])
     held_out = bool(found["splits"]["validation"].get("held_out"))
+    if _numbers(found):
+        raise Refusal(
+            "The labels are {n} different numbers, such as {some}: that looks like a quantity to be predicted "
+            "(regression), which is not built in. Name another column (`tunebook new {path} --label-column NAME`), put "
+            "the numbers together into classes, or tune a script of your own with --command.",
+            n=len(found["classes"]),
+            some=", ".join(found["classes"][:SHOWN]),
+            path=str(store.project.root),
+        )
     if missing := _missing(found, "train"):
         raise Refusal("No training example of: {classes}. Add some, or remove the class.", classes=missing)
     problem = _unusable(found, held_out)
@@ -117,6 +130,17 @@ def imbalance(found: dict[str, Any]) -> float:
 def grey(found: dict[str, Any]) -> bool:
     """Whether no image has colour."""
     return set(found["images"]["modes"]) <= GREY
+
+
+def _numbers(found: dict[str, Any]) -> bool:
+    """Whether the labels of a table look like measured numbers: many of them, and hardly any that comes twice."""
+    classes = found["classes"]
+    examples = sum(split["examples"] for split in found["splits"].values() if split)
+    return (
+        bool(found.get("texts"))
+        and len(classes) > max(MANY_NUMBERS, examples / 2)
+        and all(_NUMBER.fullmatch(name) for name in classes)
+    )
 
 
 def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
