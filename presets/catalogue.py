@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import shlex
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from presets import team
+from presets import ranges, team, team_optimizers
 from presets.language import Message
 from presets.team import CatalogueError, Presets
 
@@ -134,9 +133,9 @@ class Optimizer:
 _teams: list[Presets] = []
 
 
-def use(root: Path | None) -> None:
-    """Take in the presets of the user, and of the project in `root`. Raises CatalogueError for a mistake in them,
-    and then leaves the catalogue as it comes."""
+def use(root: Path | None, check: Callable[[Presets], None] = lambda presets: None) -> None:
+    """Take in the presets of the user, and of the project in `root`; `check` knows what the catalogue cannot. Raises
+    CatalogueError for a mistake in them, and then leaves the catalogue as it comes."""
     found = [presets for path in team.places(root) if (presets := team.load(path)) is not None]
     if found == _teams:
         return
@@ -145,6 +144,8 @@ def use(root: Path | None) -> None:
         _architectures()
         for fine_tuning in (False, True):
             optimizers(fine_tuning=fine_tuning)
+        for presets in found:
+            check(presets)
     except CatalogueError:
         _set([])
         raise
@@ -176,11 +177,8 @@ def optimizers(*, fine_tuning: bool = False) -> tuple[Optimizer, ...]:
     entries = {name: _optimizer(name, table, fine_tuning) for name, table in tables.items()}
     for presets in _teams:
         for name, own in presets.optimizers.items():
-            _change_optimizer(tables, name, own, presets)
-            try:
-                entries[name] = _optimizer(name, tables[name], fine_tuning)
-            except CatalogueError as error:
-                raise presets.wrong_entry(f"optimizers.{name}", str(error)) from None
+            team_optimizers.change(tables, name, own, presets, get_type_hints(Hyperparameter))
+            entries[name] = _optimizer(name, tables[name], fine_tuning)
     return tuple(entries.values())
 
 
@@ -299,30 +297,6 @@ def _misfit(name: str, value: Any) -> str:
     return "" if isinstance(value, str) else "text"
 
 
-def _change_optimizer(tables: dict[str, Any], name: str, own: Mapping[str, Any], presets: Presets) -> None:
-    where = f"optimizers.{name}"
-    if name not in tables:
-        raise presets.wrong(where, name, ", ".join(tables))
-    known = {table["key"].partition(".")[2]: table for table in tables[name]["hyperparameters"]}
-    for key, value in own.items():
-        if key == "popular_for" and isinstance(value, list):
-            # A family has one optimizer that is used most for it.
-            for table in tables.values():
-                table["popular_for"] = [family for family in table["popular_for"] if family not in value]
-            tables[name]["popular_for"] += value
-        elif key in known and isinstance(value, dict):
-            fields = [*(name for name in get_type_hints(Hyperparameter) if name != "key"), "fine_tuning"]
-            for field_name, number in value.items():
-                if field_name not in fields:
-                    raise presets.wrong(f"{where}.{key}.{field_name}", number, ", ".join(fields))
-                numeric = field_name in ("default", "low", "high", "opens_at")
-                if numeric and not isinstance(number, type(known[key].get(field_name, 0.0)) | int | float):
-                    raise presets.wrong(f"{where}.{key}.{field_name}", number, "a number")
-            known[key] |= {"source": str(presets.path), **value}
-        else:
-            raise presets.wrong(f"{where}.{key}", value, ", ".join(("popular_for = [...]", *known)))
-
-
 def _architecture(family: str, table: Mapping[str, Any]) -> Architecture:
     where = f"architectures.toml: {family}: {table.get('id', 'an entry without an id')}"
     values = {"note": "", "settings": {}, **table, "family": family, "source": ""}
@@ -359,24 +333,9 @@ def _hyperparameter(table: Mapping[str, Any], fine_tuning: bool, file: str) -> H
     tuned = values.pop("fine_tuning", {})
     values |= tuned if fine_tuning else {}
     _check_names(Hyperparameter, values, where)
-    _check_range(values, where)
+    if (wrong := ranges.mistake(values)) is not None:
+        raise CatalogueError(f"{where}: {wrong[1]}")
     return Hyperparameter(**values)
-
-
-def _check_range(values: Mapping[str, Any], where: str) -> None:
-    low, high = values["low"], values["high"]
-    if values["kind"] == "categorical":
-        if values["default"] not in values["choices"] or len(values["choices"]) < 2:
-            raise CatalogueError(
-                f"{where}: choices = {values['choices']!r}; wanted: two or more, the default among them"
-            )
-        return
-    if not (isinstance(low, int | float) and isinstance(high, int | float) and low < high and math.isfinite(high)):
-        raise CatalogueError(f"{where}: low = {low!r}, high = {high!r}; wanted: numbers, low below high")
-    if values["scale"] == "log" and low <= 0:
-        raise CatalogueError(f"{where}: low = {low!r}; wanted: more than 0 on a log scale")
-    if values["scale"] == "one-minus-log" and high >= 1:
-        raise CatalogueError(f"{where}: high = {high!r}; wanted: less than 1 on a one-minus-log scale")
 
 
 def _check_names(wanted: type, values: Mapping[str, Any], where: str) -> None:

@@ -49,7 +49,7 @@ class Presets:
     optimizers: Mapping[str, dict[str, Any]]
     lines: Mapping[str, int]
 
-    def wrong(self, key: str, value: Any, allowed: str) -> PresetError:
+    def wrong(self, key: str, value: Any, allowed: str | Message) -> PresetError:
         """The error for a value, with the line that it is on."""
         return PresetError(
             say(

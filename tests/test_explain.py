@@ -96,6 +96,8 @@ def test_a_row_that_a_question_names_is_explained_by_its_id(capsys: pytest.Captu
 def test_the_glossary_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
     answered(["glossary", "nuisance"])
     assert "nuisance hyperparameter: One that must be tuned" in capsys.readouterr().out
+    answered(["glossary", "ghost batch norm"])
+    assert "ghost batch norm: Batch norm that takes its statistics from parts" in capsys.readouterr().out
     answered(["glossary", "no such word"])
     assert "nothing with 'no such word'" in capsys.readouterr().out
     answered(["glossary", "--json"])

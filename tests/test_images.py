@@ -210,7 +210,10 @@ def test_a_class_without_a_readable_training_image_is_named(tmp_path: Path) -> N
         open_dataset(config(tmp_path))
     (tmp_path / "没有" / "一.png").unlink()
     (tmp_path / "没有" / "photo.heic").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"没有.*no image.*photo\.heic"):
+    with pytest.raises(DataError, match=r"没有.*no image.*photo\.heic\. Delete its folder, or put"):
+        open_dataset(config(tmp_path))
+    (tmp_path / "没有" / "photo.heic").unlink()
+    with pytest.raises(DataError, match=r"没有.*no image.*\. Delete its folder, or put images into it\."):
         open_dataset(config(tmp_path))
 
 

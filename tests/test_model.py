@@ -140,6 +140,7 @@ def test_weights_of_another_architecture_are_refused_by_name(digits: Path, tmp_p
     message = refused(configuration(digits, model__pretrained=path), TEN_GREY)
     assert "allowed: weights of test_resnet (missing: conv1.0.weight" in message
     assert "unknown: blocks.0." in message
+    assert "Take other weights, or none: `tunebook new DIR --weights scratch`" in message
 
 
 class Harmful:
@@ -157,7 +158,8 @@ def test_a_whole_model_is_refused_with_the_reason(digits: Path, tmp_path: Path):
 def test_a_pickle_is_not_run(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "w.pth").write_bytes(pickle.dumps({"state_dict": Harmful()}))
     message = refused(configuration(digits, model__pretrained=str(tmp_path / "w.pth")), TEN_GREY)
-    assert "allowed: empty, hub, or a file of weights: safetensors or a state dict" in message
+    assert "allowed: empty, hub, or a file of weights: safetensors or a state dict, not cut short." in message
+    assert "`tunebook new DIR --weights scratch`" in message
     assert "must not run" not in capsys.readouterr().out
 
 

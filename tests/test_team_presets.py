@@ -16,7 +16,7 @@ from tests.set_up import advance, make, set_up
 from training.figures import figures
 from tui.app import Tunebook
 from tui.main import main
-from wizard import configuration, flow
+from wizard import configuration, flow, team_presets
 
 OURS = """\
 [architectures.our-net]          # half of a ResNet-18
@@ -114,6 +114,14 @@ def test_an_entry_of_the_team_s_own_can_be_chosen(tmp_path: Path) -> None:
     assert values["optimizer.name"] == "adamw"
 
 
+def test_0_switches_off_and_what_the_catalogue_has_outside_its_ranges_may_stay(tmp_path: Path) -> None:
+    """Weight decay of SGD is 0 while it is fixed, below its range on a log scale."""
+    text = "[optimizers.sgd.weight_decay]\nhigh = 0.01\n\n[optimizers.adamw.weight_decay]\ndefault = 0.0\n"
+    team_presets.use(written(tmp_path / "p", text))
+    assert catalogue.hyperparameter("optimizer.weight_decay", "sgd").high == 0.01
+    assert catalogue.hyperparameter("optimizer.weight_decay", "adamw").default == 0.0
+
+
 MISTAKES = [
     ("[architectures.our-net\n", "(at line 1, column 23)"),
     ("[nets.a]\n", "line 1: nets = "),
@@ -128,7 +136,48 @@ MISTAKES = [
     ("[optimizers.lion]\n", "line 1: optimizers.lion = 'lion'; allowed: adamw, sgd"),
     ("[optimizers.sgd.beta1]\ndefault = 0.9\n", "line 1: optimizers.sgd.beta1"),
     ("[optimizers.sgd.momentum]\nhigh = 'x'\n", "line 2: optimizers.sgd.momentum.high = 'x'; allowed: a number"),
-    ("[optimizers.sgd.momentum]\nhigh = 2.0\n", "line 1: optimizers.sgd: "),
+    (
+        "[optimizers.sgd.momentum]\nhigh = 2.0\n",
+        "line 2: optimizers.sgd.momentum.high: high = 2.0; wanted: less than 1",
+    ),
+    (
+        "[optimizers.sgd.learning_rate]\nlow = 1.0\nhigh = 0.1\n",
+        "line 3: optimizers.sgd.learning_rate.high: low = 1.0, high = 0.1; wanted: numbers, low below high",
+    ),
+    (
+        "[optimizers.sgd.momentum]\nscale = 'cubic'\n",
+        "line 2: optimizers.sgd.momentum.scale = 'cubic'; allowed: lin",
+    ),
+    ("[optimizers.sgd.momentum]\nchoices = 3\n", "line 2: optimizers.sgd.momentum.choices = 3; allowed: a list"),
+    ("[optimizers.sgd.momentum]\nfine_tuning = 3\n", "line 2: optimizers.sgd.momentum.fine_tuning = 3; allowed: a tab"),
+    (
+        "[optimizers.adamw.learning_rate]\n\ndefault = 3\n",
+        "line 3: optimizers.adamw.learning_rate.default = 3; allowed: from 1e-05 to 0.03, its search range",
+    ),
+    (
+        "[optimizers.sgd.learning_rate]\nhigh = 0.05\n",
+        "line 2: optimizers.sgd.learning_rate.high = 0.05; allowed: a range with the default in it, 0.1",
+    ),
+    (
+        "[optimizers.adamw.learning_rate]\nfine_tuning = { default = 1.0, low = 1e-6, high = 1e-3 }\n",
+        "line 2: optimizers.adamw.learning_rate.fine_tuning.default = 1.0; allowed: from 1e-06 to 0.001",
+    ),
+    (
+        "[optimizers.sgd.learning_rate]\nlow = -1.0\nscale = 'linear'\n",
+        "line 2: optimizers.sgd.learning_rate.low = -1",
+    ),
+    (
+        "[optimizers.sgd.learning_rate]\ndefault = -1.0\n",
+        "line 2: optimizers.sgd.learning_rate.default = -1.0; allowed: ",
+    ),
+    (
+        "[optimizers.sgd.momentum]\nscale = 'linear'\ndefault = 2\nhigh = 3\n",
+        "line 3: optimizers.sgd.momentum.default = 2; allowed: at least 0 and less than 1",
+    ),
+    (
+        "[architectures.a]\nlike = 'resnet18'\nmodel = 'resnet14zz'\nparameters = 1\nmacs = 1\n",
+        "line 3: architectures.a.model = 'resnet14zz'; allowed: a model of timm; near it: resnet14t",
+    ),
     ("[optimizers.sgd.momentum]\nlow = 0.1\nhi = 2.0\n", "line 3: optimizers.sgd.momentum.hi = 2.0; allowed: def"),
     (
         "[architectures.a]\nlike = 'resnet18'\nmodel = 'resnet14t'\nmacs = 1\n",
@@ -143,7 +192,7 @@ MISTAKES = [
 def test_a_mistake_is_one_error_with_file_line_and_key(tmp_path: Path, text: str, said: str) -> None:
     """And the catalogue is as it comes afterwards."""
     with pytest.raises(PresetError) as caught:
-        catalogue.use(written(tmp_path / "p", text))
+        team_presets.use(written(tmp_path / "p", text))
     assert str(tmp_path / "p" / "presets.toml") in str(caught.value)
     assert said in str(caught.value)
     assert catalogue.architecture("resnet18").input_size == 224

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from state.errors import Refusal
-from tests.set_up import set_up
+from tests.set_up import SPAM, set_up
 from wizard import configuration, flow, weights_file
 
 
@@ -93,3 +93,42 @@ def test_what_is_no_weights_is_refused(tmp_path: Path, name: str, content: bytes
 def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "weights") as store, pytest.raises(Refusal, match="is a folder"):
         flow.answer(store, "weights", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("weights.safetensors", "bytes, and its header speaks of"), ("state.pth", "")]
+)
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+def test_weights_that_are_cut_short_are_refused_when_they_are_chosen(
+    tmp_path: Path, name: str, said: str, share: float, network: torch.nn.Module
+) -> None:
+    """A part of a safetensors file, and of an archive of torch's: the probe would only say that it cannot read it."""
+    path = saved(tmp_path, name, network)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with set_up(tmp_path / "p", "weights") as store:
+        with pytest.raises(Refusal, match=rf"{name}: is cut short.*{said}.*choose other weights"):
+            flow.answer(store, "weights", str(path))
+        assert flow.standing(store).step == "weights"
+
+
+def test_a_folder_of_weights_has_its_files_looked_at(tmp_path: Path, network: torch.nn.Module) -> None:
+    path = saved(tmp_path, "weights.safetensors", network)
+    path.write_bytes(path.read_bytes()[:-1])
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with set_up(tmp_path / "p", "weights", SPAM) as store, pytest.raises(Refusal, match="is cut short"):
+        flow.answer(store, "weights", str(tmp_path))
+
+
+def test_a_path_of_weights_is_seen_from_where_one_stands(
+    tmp_path: Path, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the path of the data is; a path that cannot be one is refused in words."""
+    path = saved(tmp_path, "weights.safetensors", network)
+    monkeypatch.chdir(tmp_path)
+    with set_up(tmp_path / "p", "weights") as store:
+        for typed in ("~nobody-of-this-name/w.safetensors", "w\0.safetensors"):
+            with pytest.raises(Refusal):
+                flow.answer(store, "weights", typed)
+        flow.answer(store, "weights", path.name)
+        assert configuration.current(store)["model.pretrained"] == str(path)

@@ -339,6 +339,48 @@ def test_where_steps_wait_for_images_decoding_them_once_is_offered_and_its_effec
         assert configuration.current(store)["runtime.decode_once"] is True
 
 
+def test_of_few_examples_a_size_beyond_the_measured_ones_can_be_chosen(tmp_path: Path) -> None:
+    """330 examples have 16 measured at most; 32 is taken with a warning, and stays when it is measured again."""
+    few = changed(DIGITS, train={"examples": 330, "per_class": [33] * 10})
+    measured = {"recommended": 16, "largest_feasible": 16, "limited_by": "data"}
+    with set_up(tmp_path / "p", "probe", few) as store:
+        probed(store, size(8, 0.010), size(16, 0.0104), **measured)
+        assert "Another number from 2 to 330 can be typed" in flow.ask(store, "batch_size").text.text()
+        for refused, words in ((331, "choose from 2 to 330"), (0, "choose from 2 to 330"), (1, "Choose at least 2")):
+            with pytest.raises(Refusal, match=words):
+                flow.answer(store, "batch_size", refused)
+        assert flow.answer(store, "batch_size", 16) is None
+        warning = flow.answer(store, "batch_size", 32)
+        assert warning is not None
+        for part in ("32 was not measured", "about 332 MiB of 8.0 GiB", "an epoch has 10 steps"):
+            assert part in warning.text()
+        assert flow.standing(store).step == "initial"
+        assert configuration.current(store)["training.batch_size"] == 32
+        probed(store, size(8, 0.010), size(16, 0.0104), **measured)
+        assert flow.standing(store).step == "initial"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changes", "most"),
+    [
+        ((size(8, 0.01), size(16, 0.0104)), {"memory_budget": 700 * 2**20}, 50),
+        ((size(8, 0.01), size(16, 0.0104)), {"memory_budget": 400 * 2**20}, 16),
+        ((size(8, 0.01), size(16, 0.0104), size(32, 0.1, outcome="failed", message="no")), {}, 16),
+        ((size(16, 0.0104),), {"memory_budget": 2 * 632 * 2**20}, 32),
+    ],
+    ids=["half the memory", "no room", "a larger one failed", "one size alone"],
+)
+def test_a_size_that_was_not_measured_must_leave_room_in_memory(
+    tmp_path: Path, sizes: tuple[dict[str, Any], ...], changes: dict[str, Any], most: int
+) -> None:
+    """By the line through the two largest; none is taken above one that was seen not to work."""
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, *sizes, recommended=16, largest_feasible=16, **changes)
+        with pytest.raises(Refusal, match=f"choose from 2 to {most}\\."):
+            flow.answer(store, "batch_size", most + 1)
+        flow.answer(store, "batch_size", most)
+
+
 def test_one_size_that_a_neighbour_slowed_down_is_not_taken_for_the_end_of_the_rise(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "probe") as store:
         probed(store, size(8, 0.01), size(16, 0.04, spread=0.3), size(32, 0.012), size(64, 0.023))

@@ -13,6 +13,8 @@ from state import decisions, project
 from state.errors import Refusal
 from state.store import open_store
 from tests.set_up import DIGITS, SPAM, advance, changed, inspected, make, set_up
+from tui import setup
+from tui.session import Session
 from wizard import configuration, flow
 from wizard.question import Question
 
@@ -108,6 +110,20 @@ def test_data_that_no_split_can_make_usable_are_refused_with_what_to_do(
         flow.ask(store, "data")
 
 
+@pytest.mark.parametrize(("classes", "numbers"), [(600, True), (300, False)])
+def test_a_column_of_numbers_is_said_to_be_no_classes(tmp_path: Path, classes: int, numbers: bool) -> None:
+    """Of which most come once; numbers that come twice may be classes."""
+    found = changed(
+        SPAM,
+        train={"examples": 600, "per_class": [0] + [600 // classes] * (classes - 1)},
+        validation={"examples": 0, "per_class": [0] * classes},
+    )
+    found["classes"] = [str(number / 8) for number in range(classes)]
+    words = "600 different numbers, such as 0.0, 0.125, 0.25: that looks like a quantity" if numbers else "No training"
+    with set_up(tmp_path / "p", "data", found) as store, pytest.raises(Refusal, match=words):
+        flow.ask(store, "data")
+
+
 @pytest.mark.parametrize("fraction", [0, 1, 0.51, -0.2, 2])
 def test_an_impossible_share_for_validation_is_refused(tmp_path: Path, fraction: float) -> None:
     with set_up(tmp_path / "p", "data") as store, pytest.raises(Refusal, match="more than 0 and at most"):
@@ -191,6 +207,34 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
         "ready-made validation split is used",
     ):
         assert part in text
+
+
+def test_findings_that_spoil_results_come_first_and_are_warnings(tmp_path: Path) -> None:
+    """At 80 by 24 the rest is below the edge, and with --yes only the warnings are printed."""
+    found = copy.deepcopy(DIGITS)
+    assert ask(tmp_path / "1", found).warnings == ()
+    found |= {"skipped": [EMPTY] * 10, "skipped_total": 10}
+    found["duplicates"] = {"within_train": 0, "across_splits": 30}
+    found["copies"] = {
+        "across": [["train/0/a.png", "val/0/a.png"]] * 30,
+        "conflicting": 13,
+        "conflicts": [["0/a.png", "0", "1/a.png", "1"]] * 13,
+    }
+    question = ask(tmp_path / "2", found)
+    assert question.evidence[: len(question.warnings)] == question.warnings
+    for message, part in zip(
+        question.warnings,
+        ("30 examples are in the training split", "13 contents are under more", "10 files or rows", "inspection.json"),
+        strict=True,
+    ):
+        assert part in message.text()
+
+
+def test_with_yes_the_warnings_about_the_data_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = DIGITS | {"skipped": [EMPTY], "skipped_total": 1}
+    with set_up(tmp_path / "p", "data", found) as store:
+        setup._decide(Session(), store, "data", None, recommended=True)
+    assert "1 files or rows cannot be read and are left out: 3/a.png" in capsys.readouterr().out
 
 
 def test_without_a_test_split_it_says_what_that_costs(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_question_that_needs_a_measurement_says_so(tmp_path: Path) -> None:
         ("architecture", "rm -rf /"),
         ("weights", "no/such/file"),
         ("batch_size", "many"),
-        ("batch_size", 65),
+        ("batch_size", 1438),
         ("batch_size", 0),
         ("batch_size", 1),
         ("initial", "nan"),

@@ -132,7 +132,11 @@ def _load(model: Any, path: Path, config: Config) -> None:
         *([phrase("of another shape: {names}", names=_some(misfits))] if misfits else []),
     ]
     if complaints:
-        allowed = phrase("weights of {name} ({listed})", name=config.model.name, listed=together(complaints))
+        allowed = phrase(
+            "weights of {name} ({listed}). Take other weights, or none: `tunebook new DIR --weights scratch`",
+            name=config.model.name,
+            listed=together(complaints),
+        )
         raise ConfigError((Problem("model.pretrained", str(path), allowed),))
     model.load_state_dict(loaded, strict=False)
     if afresh:
@@ -141,7 +145,10 @@ def _load(model: Any, path: Path, config: Config) -> None:
 
 def _read(path: Path) -> dict[str, Tensor]:
     """Names and tensors of a safetensors file, or of a torch file that holds a state dict and no other objects."""
-    allowed = phrase("empty, hub, or a file of weights: safetensors or a state dict")
+    allowed = phrase(
+        "empty, hub, or a file of weights: safetensors or a state dict, not cut short. Take other weights, or "
+        "none: `tunebook new DIR --weights scratch`"
+    )
     problem = Problem("model.pretrained", str(path), allowed)
     try:
         if path.suffix == ".safetensors":

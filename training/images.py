@@ -374,10 +374,14 @@ def _refuse_empty(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
     endings = ", ".join(ending[1:] for ending in ENDINGS)
     if not skipped:
         raise DataError(
-            "{path}: class {name!r} has no image ({endings}).", path=printable(root), name=name, endings=endings
+            "{path}: class {name!r} has no image ({endings}). Delete its folder, or put images into it.",
+            path=printable(root),
+            name=name,
+            endings=endings,
         )
     raise DataError(
-        "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}.",
+        "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}. Delete its "
+        "folder, or put images into it.",
         path=printable(root),
         name=name,
         endings=endings,

@@ -69,7 +69,10 @@ def _fresh_settings(config: Config, facts: Facts) -> Any:
 def _checkpoint_settings(config: Config) -> Any:
     source, local = _source(config)
     if local and not Path(source).is_dir():
-        allowed = phrase("empty, hub, or a folder with a checkpoint")
+        allowed = phrase(
+            "empty, hub, or a folder with a checkpoint. Take other weights, or none: "
+            "`tunebook new DIR --weights scratch`"
+        )
         raise ConfigError((Problem("model.pretrained", source, allowed),))
     try:
         settings = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
@@ -149,14 +152,19 @@ def _from_checkpoint(settings: Any, config: Config) -> nn.Module:
         if local and not isinstance(error, OSError):
             raise
         reason = str(error).strip().splitlines()[0][:200]
-        allowed = phrase("a checkpoint with weights in safetensors ({reason})", reason=reason)
+        allowed = phrase(
+            "a checkpoint with weights in safetensors ({reason}). Take other weights, or none: "
+            "`tunebook new DIR --weights scratch`",
+            reason=reason,
+        )
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
     afresh = sorted({*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])})
     # Language models are published without the pooler that classification puts on top; the rest must be there.
     encoder = [key for key in afresh if key.startswith(f"{model.base_model_prefix}.") and ".pooler." not in key]
     if encoder:
         allowed = phrase(
-            "weights of {name} ({n} missing or of another shape, such as {first})",
+            "weights of {name} ({n} missing or of another shape, such as {first}). Take other weights, or none: "
+            "`tunebook new DIR --weights scratch`",
             name=settings.model_type,
             n=len(encoder),
             first=encoder[0],

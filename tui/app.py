@@ -24,7 +24,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from presets import catalogue
+from presets.catalogue import CatalogueError
 from presets.language import _, error_text
 from state.database import Store
 from state.errors import Refusal
@@ -38,6 +38,7 @@ from tui.painted import Difference, Painted
 from tui.say import trouble
 from tui.theme import THEME, WholeCells
 from tui.wrapping import divide
+from wizard import team_presets
 
 if TYPE_CHECKING:
     from rounds.next_step import Design
@@ -161,8 +162,8 @@ class Tunebook(App[None]):
         Refuses a folder without a project, and a project that cannot be read; the page shown stays then.
         """
         try:
-            catalogue.use(root)
-        except catalogue.CatalogueError as error:
+            team_presets.use(root)
+        except CatalogueError as error:
             raise Refusal("{reason}", reason=error_text(error)) from None
         store = open_store(open_project(root))
         self.close_store()

@@ -48,9 +48,9 @@ class Session:
 
     def project(self) -> Project:
         """The project to work on. Refuses where there is none."""
-        from presets import catalogue
         from state.errors import Refusal
         from state.project import find, open_project
+        from wizard import team_presets
 
         root = self.folder or find(Path.cwd())
         if root is None:
@@ -60,7 +60,7 @@ class Session:
             )
         project = open_project(root)
         self.speak(project.settings.language)
-        catalogue.use(project.root)
+        team_presets.use(project.root)
         return project
 
     def speak(self, configured: str) -> None:

@@ -35,6 +35,11 @@ NEARLY_DOUBLE = 1.8
 UNSTEADY = 0.1
 # Others keep so much of the cores busy that times say little about a quiet machine.
 BUSY = 0.25
+# A size beyond the measured ones is taken where it is expected to need no more than this share of the memory budget:
+# what is expected can only be too low.
+ROOMY = 0.5
+# Beyond it kernels of CUDA refuse to launch.
+LARGEST = 65_535
 
 
 def ask(store: Store) -> Question:
@@ -46,7 +51,11 @@ def ask(store: Store) -> Question:
     return Question(
         step=STEP,
         rows=("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
-        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        text=say(
+            "How many examples should a training step take? (Another number from {least} to {most} can be typed.)",
+            least=_least(entry),
+            most=_most(store, found),
+        ),
         evidence=tuple(_evidence(store, found, entry, best)),
         options=(
             *(
@@ -64,19 +73,22 @@ def ask(store: Store) -> Question:
 
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:
-    """The batch size; one that was not seen to work is refused."""
+    """The batch size; one that was neither seen nor can be expected to work is refused."""
     if chosen in (loading.DECODE_ONCE, loading.WORKERS):
         changes = loading.chosen(store, str(chosen))
         return Settled({}, loading.reason(changes), lambda: _load_so(store, changes))
     found = probe.known(store)
-    size, largest = int(chosen), int(found.result["largest_feasible"])
-    if not 1 <= size <= largest:
-        raise Refusal(
-            "A batch size of {size} is not known to work: choose from 1 to {largest}.", size=size, largest=largest
-        )
     entry = architecture.chosen(store)
-    if size == 1 and entry is not None and entry.normalisation == "batch":
+    size, least, most = int(chosen), _least(entry), _most(store, found)
+    if size == 1 < least:
         raise Refusal("Batch norm has no statistics over 1 example. Choose at least 2; 16 and more are better.")
+    if not least <= size <= most:
+        raise Refusal(
+            "A batch size of {size} is not known to work: choose from {least} to {most}.",
+            size=size,
+            least=least,
+            most=most,
+        )
     reason = question.reason
     if size != question.recommended:
         reason = say(
@@ -86,7 +98,8 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         )
     if (earlier := _earlier(store)) is not None and earlier.settings["training.batch_size"] != size:
         reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
-    return Settled({"training.batch_size": size}, reason, lambda: runtime.decide(store, found))
+    warning = _unmeasured(store, found, size) if size > found.result["largest_feasible"] else None
+    return Settled({"training.batch_size": size}, reason, lambda: runtime.decide(store, found), warning)
 
 
 def valid(store: Store, decision: decisions.Decision) -> bool:
@@ -97,9 +110,46 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
         # Without a size, the data were to come faster first.
         return False
     size = decision.settings["training.batch_size"]
-    same = found.result["recommended"] == decision.recommended and size <= found.result["largest_feasible"]
+    same = found.result["recommended"] == decision.recommended and size <= _most(store, found)
     return found.at <= decision.at or (
         same and configuration.same(store, decision, "data", "architecture", "weights", "optimizer")
+    )
+
+
+def _least(entry: Architecture | None) -> int:
+    """Batch norm has no statistics over one example."""
+    return 2 if entry is not None and entry.normalisation == "batch" else 1
+
+
+def _most(store: Store, found: Measurement) -> int:
+    """The largest size that was seen to work, or that leaves much room in memory by those that were: of few examples
+    only small sizes are measured, so that an epoch keeps 20 steps."""
+    largest, lines = int(found.result["largest_feasible"]), probe.measured(found)
+    if found.result["sizes"][-1]["batch_size"] > largest:
+        # One was seen not to work.
+        return largest
+    room = ROOMY * found.result["memory_budget"] - _memory(lines, largest)
+    growth = _memory(lines, largest + 1) - _memory(lines, largest)
+    more = math.floor(room / growth) if growth else LARGEST
+    return max(largest, min(largest + more, inspection.examples(store), LARGEST))
+
+
+def _memory(lines: list[dict[str, Any]], size: int) -> float:
+    """The bytes that a size beyond the measured ones is expected to take: on the line through the two largest."""
+    last = lines[-1]
+    before = lines[-2] if len(lines) > 1 else {"batch_size": 0, "peak_memory": 0}
+    growth = (last["peak_memory"] - before["peak_memory"]) / (last["batch_size"] - before["batch_size"])
+    return last["peak_memory"] + max(growth, 0.0) * (size - last["batch_size"])
+
+
+def _unmeasured(store: Store, found: Measurement, size: int) -> Message:
+    return say(
+        "a batch of {size} was not measured. By the sizes that were, it takes about {memory} of {budget}; an epoch has "
+        "{steps} steps.",
+        size=size,
+        memory=quantity.memory(_memory(probe.measured(found), size)),
+        budget=quantity.memory(found.result["memory_budget"]),
+        steps=inspection.examples(store) // size,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import Any
@@ -12,7 +13,7 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, inspection, quantity
+from wizard import configuration, inspection, measuring, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "data"
@@ -22,6 +23,9 @@ FEWEST_FOR_VALIDATION = 20
 # A larger share would leave less to learn from than to measure with.
 LARGEST_FRACTION = 0.5
 IMBALANCE = 3.0
+# So many different numbers, most of them once, are no classes.
+MANY_NUMBERS = 20
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 # Modes of images (Pillow's names) that have no colour.
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
 # Classes, and files or copies, that are named in one sentence.
@@ -38,19 +42,30 @@ def ask(store: Store) -> Question:
     found = inspection.known(store)
     fraction = float(configuration.current(store)["data.validation_fraction"])
     held_out = bool(found["splits"]["validation"].get("held_out"))
+    if _numbers(found):
+        raise Refusal(
+            "The labels are {n} different numbers, such as {some}: that looks like a quantity to be predicted "
+            "(regression), which is not built in. Name another column (`tunebook new {path} --label-column NAME`), put "
+            "the numbers together into classes, or tune a script of your own with --command.",
+            n=len(found["classes"]),
+            some=", ".join(found["classes"][:SHOWN]),
+            path=str(store.project.root),
+        )
     if missing := _missing(found, "train"):
         raise Refusal("No training example of: {classes}. Add some, or remove the class.", classes=missing)
     problem = _unusable(found, held_out)
     larger = _larger_fraction(found, fraction) if problem and held_out else None
     if problem and larger is None:
         raise Refusal(problem.id, **problem.values)
-    evidence = tuple(_findings(found, fraction))
+    warnings = tuple(_warnings(store, found))
+    evidence = (*warnings, *_findings(found, fraction))
     if problem:
         return Question(
             step=STEP,
             rows=("G0",),
             text=say("Which share of the examples should be held out for validation?"),
             evidence=(problem, *evidence),
+            warnings=(problem, *warnings),
             options=(),
             recommended=larger,
             reason=say("The smallest share that makes the validation result mean something."),
@@ -72,6 +87,7 @@ def ask(store: Store) -> Question:
             validation=found["splits"]["validation"]["examples"],
         ),
         free="number" if held_out else "",
+        warnings=warnings,
     )
 
 
@@ -116,6 +132,17 @@ def grey(found: dict[str, Any]) -> bool:
     return set(found["images"]["modes"]) <= GREY
 
 
+def _numbers(found: dict[str, Any]) -> bool:
+    """Whether the labels of a table look like measured numbers: many of them, and hardly any that comes twice."""
+    classes = found["classes"]
+    examples = sum(split["examples"] for split in found["splits"].values() if split)
+    return (
+        bool(found.get("texts"))
+        and len(classes) > max(MANY_NUMBERS, examples / 2)
+        and all(_NUMBER.fullmatch(name) for name in classes)
+    )
+
+
 def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
     """Why no conclusion could be drawn from the validation split; None where one can."""
     examples = found["splits"]["validation"]["examples"]
@@ -158,6 +185,23 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
     return larger if larger <= LARGEST_FRACTION else None
 
 
+def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
+    """What makes results worth less until somebody does something about it, most important first."""
+    yield from _left_out(found)
+    if max(found["skipped_total"], found["duplicates"]["across_splits"], _conflicting(found)) > SHOWN:
+        known = inspection.fresh(store)
+        assert known is not None  # this is about it
+        place = store.project.measurement_folder(known.id) / measuring.RESULTS[inspection.KIND]
+        yield say("More of them are named in {path}.", path=str(place))
+    yield from _few(found)
+    yield from _coarse(found)
+
+
+def _conflicting(found: dict[str, Any]) -> int:
+    """How many contents are under more than one class."""
+    return int((found.get("copies") or {}).get("conflicting", 0))
+
+
 def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     """What there is and what it means for tuning, most important first."""
     splits, classes = found["splits"], found["classes"]
@@ -186,11 +230,12 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     if test:
         yield say("A test split of {n} examples is left alone until the tuning is over.", n=test["examples"])
     else:
-        yield say("There is no test split: the final result will look a little better than it is, being selected for.")
+        yield say(
+            "There is no test split: the final result will look a little better than it is, being selected for. To "
+            "know by how much, put examples that are used for nothing else into a test split before you go on."
+        )
     yield from _balance(found)
-    yield from _few(found)
-    yield from _coarse(found)
-    yield from _left_out(found)
+    yield from _copies(found)
     if found.get("images"):
         yield from _images(found)
     if found.get("texts"):
@@ -261,13 +306,7 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
 
 
 def _left_out(found: dict[str, Any]) -> Iterator[Message]:
-    if found["skipped_total"]:
-        yield say(
-            "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
-            "otherwise remove them, so that others count what you count.",
-            n=found["skipped_total"],
-            listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
-        )
+    """Examples that are in two splits or under two classes, and files that cannot be read."""
     duplicates, copies = found["duplicates"], found.get("copies") or {}
     if duplicates["across_splits"]:
         yield say(
@@ -276,7 +315,7 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
             n=duplicates["across_splits"],
             named=_named([f"{one} = {other}" for one, other in copies.get("across", ())], duplicates["across_splits"]),
         )
-    if conflicting := copies.get("conflicting"):
+    if conflicting := _conflicting(found):
         yield say(
             "{n} contents are under more than one class: no model can be right about all of them, so the error cannot "
             "reach 0. Decide which class is right, and remove the other{named}.",
@@ -289,10 +328,21 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
                 conflicting,
             ),
         )
-    if duplicates["within_train"]:
+    if found["skipped_total"]:
         yield say(
-            "{n} examples are copies of others. They stay on one side of the split; in learning they count twice.",
-            n=duplicates["within_train"],
+            "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
+            "otherwise remove them, so that others count what you count.",
+            n=found["skipped_total"],
+            listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
+        )
+
+
+def _copies(found: dict[str, Any]) -> Iterator[Message]:
+    if n := found["duplicates"]["within_train"]:
+        yield say(
+            "{n} examples are copies of others. They stay on one side of the split; in learning they count twice. "
+            "Delete the copies, unless they are meant to.",
+            n=n,
         )
 
 

@@ -78,7 +78,9 @@ def sizes(store: Store) -> tuple[int, ...]:
     entry = architecture.chosen(store)
     # Batch norm has no statistics over one example.
     least = 2 if entry is not None and entry.normalisation == "batch" else 1
-    near = tuple(one for one in wished(store) if least <= one <= int(found.result["largest_feasible"]))
+    # The decided size may lie beyond those that were measured.
+    most = max(size, int(found.result["largest_feasible"]))
+    near = tuple(one for one in wished(store) if least <= one <= most)
     if len(near) < 2:
         raise Refusal("Only a batch size of {size} is known to work: there is nothing to compare it with.", size=size)
     return near

@@ -57,7 +57,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if text == HUB:
         reason = say("published weights were asked for; they are fetched over the network")
         return Settled(_settings(entry, HUB), reason)
-    path = (store.project.root / Path(text).expanduser()).resolve()
+    path = _path(text)
     _check(path, store)
     reason = say("weights on this machine: {path}", path=path)
     if sizes := _sizes(path):
@@ -96,6 +96,15 @@ def _check_type(values: Mapping[str, Any]) -> None:
         )
 
 
+def _path(text: str) -> Path:
+    """Where the weights are, seen from where the person stands, as with all paths that are typed."""
+    try:
+        return Path(text).expanduser().resolve()
+    except (RuntimeError, ValueError) as error:
+        # No such user, links in a circle, a null character.
+        raise Refusal("{path}: {reason}.", path=text, reason=str(error)) from None
+
+
 def _check(path: Path, store: Store) -> None:
     """Refuses what cannot be weights of the model, as far as that can be seen without loading them."""
     if not path.exists():
@@ -107,6 +116,8 @@ def _check(path: Path, store: Store) -> None:
     description = files.read_json(path / "config.json")
     if description is None:
         raise Refusal("{path}: no folder of transformers weights: it has no config.json.", path=str(path))
+    for part in sorted(path.glob("*.safetensors")):
+        _check_file(part)
     kind = description.get("model_type")
     if kind != wanted.settings["model.name"]:
         raise Refusal(

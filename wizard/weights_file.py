@@ -16,6 +16,8 @@ PLAIN = ("collections", "numpy", "_codecs", "torch._utils", "torch._tensor", "to
 HARMLESS = ("__builtin__.set", "builtins.set", "__builtin__.bytearray", "builtins.bytearray")
 # No header of safetensors is larger; a length beyond it is not one.
 LARGEST_HEADER = 100 * 2**20
+# How an archive of torch's begins.
+ARCHIVE = b"PK\x03\x04"
 # Objects named in one sentence.
 NAMED = 3
 
@@ -23,9 +25,15 @@ NAMED = 3
 def problem(path: Path) -> Message | None:
     """Why a file cannot be read as weights; None where nothing speaks against it. Raises OSError."""
     if path.suffix == ".safetensors":
-        return None if _has_header(path) else say("{path}: this is no safetensors file.", path=str(path))
+        return _problem_of_safetensors(path)
     foreign = foreign_objects(path)
     if foreign is None:
+        if _starts_archive(path):
+            return say(
+                "{path}: is cut short: the archive of torch's has no end. Copy or fetch the file again, or choose "
+                "other weights.",
+                path=str(path),
+            )
         return say("{path}: this is neither a safetensors file nor one of torch.", path=str(path))
     if foreign:
         return say(
@@ -72,15 +80,34 @@ def _plain(name: str) -> bool:
     return known or name in HARMLESS
 
 
-def _has_header(path: Path) -> bool:
+def _starts_archive(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(ARCHIVE)) == ARCHIVE
+
+
+def _problem_of_safetensors(path: Path) -> Message | None:
+    """Eight bytes say how long the header is; the header says where each tensor ends behind it."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
-        if len(start) < 8:
-            return False
-        (length,) = struct.unpack("<Q", start)
-        if not 2 <= length <= LARGEST_HEADER:
-            return False
-        try:
-            return isinstance(json.loads(file.read(length)), dict)
-        except ValueError:
-            return False
+        (length,) = struct.unpack("<Q", start) if len(start) == 8 else (0,)
+        text = file.read(length) if 2 <= length <= LARGEST_HEADER else b""
+    try:
+        tensors = json.loads(text)
+        ends = [int(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__"]
+    except (ValueError, TypeError, LookupError, AttributeError):
+        if text.startswith(b"{") and len(text) < length:
+            return _cut_short(path, size, 8 + length)
+        return say("{path}: this is no safetensors file.", path=str(path))
+    wanted = 8 + length + max(ends, default=0)
+    return _cut_short(path, size, wanted) if size < wanted else None
+
+
+def _cut_short(path: Path, size: int, wanted: int) -> Message:
+    return say(
+        "{path}: is cut short: it has {size:,} bytes, and its header speaks of {wanted:,} at least. Copy or fetch the "
+        "file again, or choose other weights.",
+        path=str(path),
+        size=size,
+        wanted=wanted,
+    )

@@ -27,8 +27,9 @@ KINDS = ("convolutional", "mobile", "attention", "hybrid", "encoder")
 def presets(session: Session, task: str | None, kind: str | None, sought: str) -> None:
     from presets import catalogue
     from state.project import find
+    from wizard import team_presets
 
-    catalogue.use(session.folder or find(Path.cwd()))
+    team_presets.use(session.folder or find(Path.cwd()))
     found = [
         entry
         for entry in catalogue.architectures(task)

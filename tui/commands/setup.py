@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from presets import catalogue
 from presets.language import _, say
 from state import pipeline
 from state import project as projects
@@ -169,8 +168,10 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
 
     Refuses missing data, and a project whose set-up is over or which has decided on other data.
     """
+    from wizard import flow, pipeline, team_presets
+
     root = folder.expanduser().resolve()
-    catalogue.use(root)
+    team_presets.use(root)
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if data is not None:
         given |= {"data": data_place(data, root)}
@@ -189,8 +190,6 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
     session.speak(existing.settings.language)
     changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
     with open_store(existing) as store:
-        from wizard import flow, pipeline
-
         decided = [entry for entry in decisions(store) if entry.step != pipeline.STEP]
         if (flow.standing(store).step is None and not anew) or (changed and decided):
             raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))

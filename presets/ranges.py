@@ -1,0 +1,31 @@
+"""What may stand in the table of a hyperparameter: its range, and its value while it is fixed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def mistake(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The field that is wrong, and why: choices that are none, or a range without numbers between its ends."""
+    low, high = values["low"], values["high"]
+    if values["kind"] == "categorical":
+        if values["default"] not in values["choices"] or len(values["choices"]) < 2:
+            return "choices", f"choices = {values['choices']!r}; wanted: two or more, the default among them"
+        return None
+    if not (isinstance(low, int | float) and isinstance(high, int | float) and low < high and math.isfinite(high)):
+        return "high", f"low = {low!r}, high = {high!r}; wanted: numbers, low below high"
+    if values["scale"] == "log" and low <= 0:
+        return "low", f"low = {low!r}; wanted: more than 0 on a log scale"
+    if values["scale"] == "one-minus-log" and high >= 1:
+        return "high", f"high = {high!r}; wanted: less than 1 on a one-minus-log scale"
+    return None
+
+
+def outside(values: Mapping[str, Any]) -> bool:
+    """Whether the value while it is fixed is neither in the range nor 0, by which several are switched off."""
+    if values["kind"] == "categorical":
+        return False
+    default = values["default"]
+    return default != 0 and not values["low"] <= default <= values["high"]

@@ -1,0 +1,81 @@
+"""What a team's presets change of the optimizers' hyperparameters; every mistake with its file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from presets import ranges
+from presets.language import say
+from presets.team import Presets
+
+NUMBERS = ("default", "low", "high", "opens_at")
+FINE_TUNING = "fine_tuning"
+# What is left out in a table of the catalogue.
+PLAIN: dict[str, Any] = {"low": None, "high": None, "scale": "linear", "kind": "float", "choices": ()}
+
+
+def change(
+    tables: dict[str, Any], name: str, own: Mapping[str, Any], presets: Presets, kinds: Mapping[str, Any]
+) -> None:
+    """Change the tables of the catalogue; `kinds`: the fields of a hyperparameter. Raises PresetError."""
+    where = f"optimizers.{name}"
+    if name not in tables:
+        raise presets.wrong(where, name, ", ".join(tables))
+    known = {table["key"].partition(".")[2]: table for table in tables[name]["hyperparameters"]}
+    for key, value in own.items():
+        if key == "popular_for" and isinstance(value, list):
+            # A family has one optimizer that is used most for it.
+            for table in tables.values():
+                table["popular_for"] = [family for family in table["popular_for"] if family not in value]
+            tables[name]["popular_for"] += value
+        elif key in known and isinstance(value, dict):
+            _check_fields(presets, f"{where}.{key}", value, known[key], kinds)
+            known[key] |= {"source": str(presets.path), **value}
+            _check_ranges(presets, f"{where}.{key}", value, {**PLAIN, **known[key]})
+        else:
+            raise presets.wrong(f"{where}.{key}", value, ", ".join(("popular_for = [...]", *known)))
+
+
+def _check_fields(
+    presets: Presets, where: str, given: Mapping[str, Any], known: Mapping[str, Any], kinds: Mapping[str, Any]
+) -> None:
+    fields = [*(name for name in kinds if name != "key"), FINE_TUNING]
+    for name, value in given.items():
+        place = f"{where}.{name}"
+        if name not in fields:
+            raise presets.wrong(place, value, ", ".join(fields))
+        if name in NUMBERS and not isinstance(value, type(known.get(name, 0.0)) | int | float):
+            raise presets.wrong(place, value, "a number")
+        if get_origin(kinds.get(name)) is Literal and value not in get_args(kinds[name]):
+            raise presets.wrong(place, value, ", ".join(get_args(kinds[name])))
+        if name == "choices" and not isinstance(value, list):
+            raise presets.wrong(place, value, "a list")
+        if name == FINE_TUNING:
+            if not isinstance(value, dict) or FINE_TUNING in value:
+                raise presets.wrong(place, value, "a table such as { default = 5e-5, low = 1e-6, high = 1e-3 }")
+            _check_fields(presets, place, value, known, kinds)
+
+
+def _check_ranges(presets: Presets, where: str, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+    """The range from scratch, and that of fine-tuning where the team's file says something of it."""
+    _check_range(presets, where, given, whole)
+    if FINE_TUNING in given:
+        tuned = given[FINE_TUNING]
+        _check_range(presets, f"{where}.{FINE_TUNING}", tuned, {**whole, **tuned})
+
+
+def _check_range(presets: Presets, where: str, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+    """Said at the line of the field that is wrong, or of another that the file has, on which it depends."""
+    if (found := ranges.mistake(whole)) is not None:
+        wrong, words = found
+        place = next((name for name in (wrong, "low", "high", "default", "scale", "kind") if name in given), "")
+        raise presets.wrong_entry(f"{where}.{place}" if place else where, words)
+    if ranges.outside(whole):
+        default, low, high = whole["default"], whole["low"], whole["high"]
+        place = next((name for name in ("default", "low", "high") if name in given), "default")
+        if place == "default":
+            allowed = say("from {low:g} to {high:g}, its search range", low=low, high=high)
+        else:
+            allowed = say("a range with the default in it, {default:g}", default=default)
+        raise presets.wrong(f"{where}.{place}", whole[place], allowed)

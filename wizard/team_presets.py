@@ -1,0 +1,46 @@
+"""A team's presets held against what the catalogue cannot know: the limits of settings, and the libraries' models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from presets import catalogue
+from presets.language import say, told
+from presets.team import Presets
+from training import config
+from wizard import model_names
+
+
+def use(root: Path | None) -> None:
+    """Take in the presets of the user, and of the project in `root`. Raises CatalogueError for a mistake in them."""
+    catalogue.use(root, _check)
+
+
+def _check(presets: Presets) -> None:
+    for name, own in presets.optimizers.items():
+        for key, given in own.items():
+            if isinstance(given, Mapping):
+                _check_values(presets, f"optimizers.{name}.{key}", key, given)
+    for id, own in presets.architectures.items():
+        if "model" in own:
+            _check_model(presets, id, str(own["model"]))
+
+
+def _check_values(presets: Presets, where: str, key: str, given: Mapping[str, Any]) -> None:
+    limits = config.about(f"optimizer.{key}")[1]
+    for field in ("default", "low", "high"):
+        if field in given and not limits.admits(given[field]):
+            allowed = limits.sentence()
+            raise presets.wrong(f"{where}.{field}", given[field], told(str(allowed), allowed.packed()))
+    if "fine_tuning" in given:
+        _check_values(presets, f"{where}.fine_tuning", key, given["fine_tuning"])
+
+
+def _check_model(presets: Presets, id: str, model: str) -> None:
+    library = catalogue.architecture(id).library
+    if not model_names.is_known(library, model):
+        names = model_names.similar(library, model)
+        allowed = say("a model of {library}; near it: {names}", library=library, names=names or "-")
+        raise presets.wrong(f"architectures.{id}.model", model, allowed)
