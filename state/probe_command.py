@@ -55,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Run size after size while that pays; the result as other probes give it."""
+    """Run size after size while that pays; the result as other probes give it. One below the command's own that fails
+    is passed over: that may be what it is too small for."""
     began, lines, idle, best = time.monotonic(), [], 0, 0.0
     limit = "cap"
     for size, run in zip(asked["sizes"], asked["runs"], strict=True):
@@ -66,9 +67,11 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             # Larger ones leave less to time; and without them all, none can be called the best.
             return {**_kept(asked, size), **_about(asked, began)}
         if line["outcome"] != "measured":
+            if size < asked["size"]:
+                continue
             limit = "memory" if line["outcome"] == "out_of_memory" else "error"
             if not lines:
-                return {"status": "failed", "message": f"Batch size {size}: {line['message']}"}
+                return _nothing_ran(size, line["message"], folder)
             break
         idle = 0 if line[RATE] > GAIN * best else idle + 1
         lines.append(line)
@@ -77,6 +80,21 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             limit = "throughput"
             break
     return {**recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+
+
+def _nothing_ran(size: int, message: str, folder: Path) -> dict[str, Any]:
+    words = said(
+        "The command fails at its own batch size, {size}, as well. Run it by hand to see why, mend it, and measure "
+        "again; what it printed is in {log}. The last of it: {message}",
+        size=size,
+        log=str(_log(folder, size)),
+        message=message,
+    )
+    return {"status": "failed", **words}
+
+
+def _log(folder: Path, size: int) -> Path:
+    return folder / f"size-{size}-{LOG}"
 
 
 def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
@@ -127,7 +145,7 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
 
 def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """The same for one run of the command, and whether it ended by itself."""
-    reader, log = Reader(Path(run["output"]), asked["metric"]), folder / f"size-{size}-{LOG}"
+    reader, log = Reader(Path(run["output"]), asked["metric"]), _log(folder, size)
     seen: list[tuple[float, int]] = []
     rates: list[float] = []
     began = time.monotonic()

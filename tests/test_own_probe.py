@@ -118,13 +118,32 @@ def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_pat
         id = probe.under_way(store)
         assert id is not None
         wait_for(lambda: not probe.running(store.project, id), "the probe ends")
-        with pytest.raises(Refusal, match=r"Batch size 4: exit code 1. It printed last: no data here"):
+        with pytest.raises(Refusal, match=r"own batch size, 32,.*size-32-log.txt.*It printed last: no data here"):
             probe.finish(store, id)
         question = flow.ask(store, "batch_size")
         assert "no data here" in question.evidence[0].text()
         assert question.recommended == 32
         flow.answer(store, "batch_size", 32)
         assert flow.standing(store).step == "baseline"
+
+
+def test_sizes_that_are_too_small_for_the_command_are_passed_over(tmp_path: Path, code: Path) -> None:
+    """Its own size is no power of two, and is measured all the same."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "size = int(sys.argv[1])\n"
+        "if size < 8:\n    sys.exit('batch size must be at least 8')\n"
+        "row = {'step': 1, 'accuracy': 0.5, 'samples_per_second': float(min(size, 12))}\n"
+        "open(sys.argv[2] + '/metrics.jsonl', 'w').write(json.dumps(row))\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=12", arguments="{bs} {folder}")) as store:
+        outcomes = {line["batch_size"]: line["outcome"] for line in probed(store)}
+        assert outcomes == dict.fromkeys([2, 4], "failed") | dict.fromkeys([8, 12, 16, 32], "measured")
+        question = flow.ask(store, "batch_size")
+        assert question.recommended == 12
+        told = " ".join(message.text() for message in question.evidence)
+        assert "A batch of 4 failed: exit code 1. It printed last: batch size must be at least 8" in told
 
 
 def probed(store: Store) -> list[dict[str, Any]]:

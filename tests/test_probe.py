@@ -166,6 +166,18 @@ def test_a_model_that_never_fits_is_said_in_one_sentence(whole_digits: Path, tmp
     assert training_runs.result(tmp_path / "probe")["reason"] == "out_of_memory"
 
 
+@pytest.mark.parametrize("choose", [(), ("--choose", "1000")])
+def test_a_model_that_has_no_room_at_all_is_said_in_one_sentence(
+    whole_digits: Path, tmp_path: Path, choose: tuple[str, ...]
+) -> None:
+    config = training_runs.write_config(tmp_path / "config.toml", whole_digits, model__name="resnet34")
+    done = run_probe(config, tmp_path / "probe", "--memory-cap", str(MIB), *choose)
+    assert done.returncode == 1
+    assert "Not even the model and its data fit into 1 MiB" in done.stderr
+    assert "--memory-cap GIB; 0 removes it" in done.stderr
+    assert training_runs.result(tmp_path / "probe")["reason"] == "out_of_memory"
+
+
 def test_a_probe_that_is_asked_to_stop_says_so(whole_digits: Path, tmp_path: Path) -> None:
     slow = {"model__name": "resnet18", "data__image_size": 64}
     config = training_runs.write_config(tmp_path / "config.toml", whole_digits, **slow)
@@ -210,7 +222,7 @@ def own_signals() -> Iterator[None]:
     [
         (signal.SIGKILL, 2, {"status": "complete", "recommended": 16, "limited_by": "memory"}),
         (signal.SIGSEGV, 2, {"status": "complete", "recommended": 16, "limited_by": "error"}),
-        (signal.SIGKILL, 0, {"status": "failed", "reason": "out_of_memory"}),
+        (signal.SIGKILL, 0, {"status": "failed", "reason": "killed"}),
         (signal.SIGSEGV, 0, {"status": "failed", "reason": "error"}),
     ],
 )
@@ -227,15 +239,84 @@ def test_what_was_measured_before_the_process_was_killed_still_counts(
                 }
             )
         report({"phase": "size", "attempt": 32})
-        if number == signal.SIGSEGV:
-            # pytest's own handler would fill the screen.
-            signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        lost(number)
 
     probe.run(tmp_path, probe.forked(work))
     result = training_runs.result(tmp_path)
     assert {key: result[key] for key in expected} == expected
-    assert ("batch of 32" if expected.get("reason") == "out_of_memory" else f"signal {number}") in result["message"]
+    assert ("killed" if number == signal.SIGKILL else f"signal {number}") in result["message"]
+    assert "at batch size 32" in result["message"]
+
+
+def lost(number: signal.Signals) -> None:
+    """End this process as a crash or a kill would."""
+    # pytest's own handler of a crash would fill the screen.
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize(
+    ("counted", "reason", "said"),
+    [
+        (1, "out_of_memory", "The kernel killed the process that measured for want of memory"),
+        (0, "killed", "memory that ran out may be the reason"),
+    ],
+)
+def test_a_kill_before_any_size_was_measured_is_called_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: int, reason: str, said: str
+) -> None:
+    """And not "does not fit", whatever the memory that is free."""
+    kills = iter((0, counted))
+    monkeypatch.setattr(probe.machine, "oom_kills", lambda: next(kills))
+
+    def work(report: probe.Report, _found: relay.Found) -> None:
+        report({"facts": {"memory_budget": 2**34}})
+        report({"phase": "size", "attempt": 8})
+        lost(signal.SIGKILL)
+
+    probe.run(tmp_path, probe.forked(work))
+    result = training_runs.result(tmp_path)
+    assert (result["status"], result["reason"]) == ("failed", reason)
+    assert said in result["message"]
+    assert "at batch size 8" in result["message"]
+    assert "fits into" not in result["message"]
+    assert "--memory-cap" in result["message"]
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize("size", [None, 8])
+def test_a_crash_under_a_memory_cap_says_what_the_cap_allows(tmp_path: Path, size: int | None) -> None:
+    def work(report: probe.Report, _found: relay.Found) -> None:
+        report({"facts": {"memory_cap": MIB}})
+        if size:
+            report({"phase": "size", "attempt": size})
+        lost(signal.SIGSEGV)
+
+    probe.run(tmp_path, probe.forked(work))
+    result = training_runs.result(tmp_path)
+    assert (result["status"], result["reason"]) == ("failed", "out_of_memory")
+    place, what = ("at batch size 8", "a batch of 8") if size else ("before the first", "the model and its data")
+    assert place in result["message"]
+    assert f"{what} fit" in result["message"]
+    assert "into 1 MiB" in result["message"]
+    assert "0 removes it" in result["message"]
+    assert "None" not in result["message"]
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_where_the_runtime_choices_end_the_process_sizes_are_measured_without_them(tmp_path: Path) -> None:
+    def work(report: probe.Report, found: relay.Found) -> None:
+        report({"facts": {"memory_budget": MIB, "memory_cap": MIB}})
+        if "tried" not in found.facts:
+            report({"phase": "choice", "key": "runtime.fused", "done": 0, "total": 1})
+            lost(signal.SIGSEGV)
+        report({"ending": {"status": "complete", "reason": "", "recommended": 8, "limited_by": "cap"}})
+
+    probe.run(tmp_path, probe.forked(work))
+    result = training_runs.result(tmp_path)
+    assert (result["status"], result["tried"]) == ("complete", [])
 
 
 KEPT = 1000

@@ -208,8 +208,7 @@ class Bench:
         try:
             return work()
         except (RuntimeError, MemoryError, OSError) as error:
-            message = str(error).strip().partition("\n")[0][:300]
-            failure = Failure(devices.is_out_of_memory(error) or message in NO_MEMORY, message)
+            failure = Failure(ran_out(error), _first_line(error)[:300])
         # Only out here are the error and the tensors that its traceback holds gone (torch issue 18853).
         if failure.out_of_memory:
             self._recover()
@@ -230,6 +229,11 @@ class Bench:
 
     def _peak(self) -> int:
         return self.watch.peak() if self.device.type == "cpu" else devices.peak_memory(self.device)
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, in the words of any library that takes part in a step."""
+    return devices.is_out_of_memory(error) or _first_line(error) in NO_MEMORY
 
 
 def budget(device: torch.device, cap: int | None = None) -> int:
@@ -255,3 +259,7 @@ def lengths(split: Split) -> Tensor | None:
         return None
     parts: list[Any] = [split.inputs(indices) for indices in torch.arange(len(split)).split(1024)]
     return torch.cat([part["attention_mask"].sum(dim=1) for part in parts])
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -24,6 +24,11 @@ def available() -> int:
     return max(0, min([machine.available_memory(), *own]))
 
 
+def limited() -> bool:
+    """Whether this process has a limit of its own (ulimit)."""
+    return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in LIMITS)
+
+
 class Watch:
     """What this process takes more than when the watch began, pages of mapped files not counted."""
 

@@ -21,17 +21,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import torch
 
-from training import ascent, choices, fetching, machine, record
+from training import ascent, choices, cut_short, fetching, machine, record
 from training import device as devices
 from training import model as models
-from training.ascent import Limit, Size
-from training.bench import Bench
+from training.ascent import Size
+from training.bench import Bench, ran_out
 from training.config import ConfigError, load
 from training.data import open_dataset
 from training.loop import Stopped
@@ -87,7 +87,7 @@ def run(folder: Path, begin: Begin) -> int:
     found, asked = Found(), threading.Event()
     while (ending := _by_a_child(begin, found, folder, asked))["status"] == SPENT:
         if asked.is_set():
-            ending = _stopped()
+            ending = cut_short.stopped()
             break
     record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
     if ending["status"] == "complete":
@@ -138,10 +138,19 @@ def _by_a_child(begin: Begin, found: Found, folder: Path, asked: threading.Event
     with os.fdopen(receiver, encoding="utf-8") as reports:
         ending = follow(reports, found, folder)
     _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if ending is None and found.choosing:
+        # As where the two networks side by side are refused their memory in time: nothing is compared.
+        print(f"no runtime choice is made: the process that tried them ended with {code}", file=sys.stderr, flush=True)
+        found.facts["tried"] = []
+        return cut_short.ending(SPENT, SPENT, {})
     if ending is None:
-        return died(found, os.waitstatus_to_exitcode(status), machine.oom_kills() > kills)
+        return cut_short.died(found, code, machine.oom_kills() > kills)
     if ending["reason"] == "error":
-        return rescued(found, "error", "device", ending["message"])
+        words = {name: ending[name] for name in ("message", "said") if name in ending}
+        return cut_short.rescued(found, "error", "device", words)
+    if ending["reason"] == cut_short.NO_ROOM:
+        return cut_short.rescued(found, "memory", "crashed", cut_short.too_much(None, cut_short.allowed(found.facts)))
     return ending
 
 
@@ -179,7 +188,8 @@ def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None
                 case {"phase": "size", "attempt": size} if size in found.sizes:
                     # It is only read, on the way to what is not known.
                     continue
-                case {"phase": _} as phase:
+                case {"phase": name} as phase:
+                    found.phase = name
                     found.attempt = phase.get("attempt", found.attempt)
                     phases.write(json.dumps(phase) + "\n")
                     phases.flush()
@@ -198,53 +208,6 @@ def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None
     return ending
 
 
-def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
-    """The end of a child that could not report it; `oom_killer`: the kernel has killed somebody for want of memory."""
-    ended = f"it was ended by signal {-code}" if code < 0 else f"it ended with code {code}"
-    message = f"The process that measured did not come back: {ended} at batch size {found.attempt}"
-    if code == -signal.SIGKILL:
-        # The kernel kills who takes too much.
-        message += ", by the kernel for want of memory." if oom_killer else ", most likely because memory ran out."
-        return rescued(found, "memory", "oom_killer" if oom_killer else "killed", message)
-    # Libraries that were refused memory once may crash the next time.
-    if any(size.outcome == "out_of_memory" for size in found.sizes.values()):
-        return rescued(found, "memory", "crashed", message + ", most likely because memory ran out.")
-    return rescued(found, "error", "crashed", message + ".")
-
-
-def rescued(found: Found, ended_by: Limit, reason: str, message: str) -> dict[str, Any]:
-    """The ending of a measurement that was cut short: the sizes that it measured before still hold."""
-    budget = found.facts.get("memory_budget", 0)
-    best = ascent.recommend([*found.sizes.values()], budget, ended_by, found.facts.get("earlier"))
-    if best is not None:
-        return _ending("complete", reason, {"message": message}) | dataclasses.asdict(best)
-    if ended_by == "memory" and found.attempt:
-        return nothing_fits(found.attempt, budget)
-    return _ending("failed", "out_of_memory" if ended_by == "memory" else "error", {"message": message})
-
-
-def nothing_fits(smallest: int, budget: int) -> dict[str, Any]:
-    """The ending where no size fits, `smallest` being the smallest that was tried."""
-    return _ending(
-        "failed",
-        "out_of_memory",
-        said(
-            "Not even a batch of {size} fits into {mebibytes:.0f} MiB, which is what a run may take here. Choose a "
-            "smaller model or a smaller input, free some memory, or raise the memory cap if you have set one.",
-            size=smallest,
-            mebibytes=budget / 2**20,
-        ),
-    )
-
-
-def _stopped() -> dict[str, Any]:
-    return _ending("stopped", "stopped", said("Stopped when asked to; start it again to measure from the beginning."))
-
-
-def _ending(status: str, reason: str, words: Mapping[str, Any]) -> dict[str, Any]:
-    return {"status": status, "reason": reason, **words}
-
-
 def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
     """Measure what is not known yet, and report each part of the result and, whatever happens, the ending."""
     stop = StopRequest()
@@ -252,6 +215,7 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
     try:
         stop.listen()
         facts = {"load_average": os.getloadavg()[0], "versions": record.versions(), "earlier": options.earlier}
+        facts["memory_cap"] = options.memory_cap
         report({"facts": facts | found.facts})
         config = load(options.config)
         device = devices.choose(config)
@@ -282,27 +246,30 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         report({"facts": facts})
         bench = Bench(config, dataset, device, options.memory_cap)
         budget = found.facts.get("memory_budget", bench.budget)
-        report({"facts": {"memory_budget": budget, "memory_cap": options.memory_cap}})
+        report({"facts": {"memory_budget": budget}})
         highest = ascent.cap(len(dataset.train), options.largest)
         try:
             fresh = Fresh(bench, budget, found)
             ending = probe(fresh, highest, report, options.output / "check", options.earlier)
         except Spent:
-            ending = _ending(SPENT, SPENT, {})
+            ending = cut_short.ending(SPENT, SPENT, {})
         taken = found.facts.get("measuring_seconds", 0.0) + time.monotonic() - opened
         # None where the system does not say.
         busy = [each for each in (found.facts.get("busy_cores"), neighbours.cores()) if each is not None]
         report({"facts": {"busy_cores": max(busy, default=None), "measuring_seconds": taken}})
     except Stopped:
-        ending = _stopped()
+        ending = cut_short.stopped()
     except ConfigError as error:
-        ending = _ending("failed", "config", said_by(error))
+        ending = cut_short.ending("failed", "config", said_by(error))
     except DataError as error:
-        ending = _ending("failed", "data", said_by(error))
+        ending = cut_short.ending("failed", "data", said_by(error))
     except BrokenPipeError:
         raise
     except Exception as error:
         ending = {**unexpected(error), "status": "failed"}
+        if ran_out(error):
+            # Outside of any size; those have said what they were refused.
+            ending["reason"] = cut_short.NO_ROOM
         log_traceback(options.output, debug=False)
     stop()
     report({"ending": ending})
@@ -341,7 +308,7 @@ def probe(
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None
         if failure is None:
-            return _ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
+            return cut_short.ending("complete", "", {"message": ""}) | dataclasses.asdict(best)
         refused = Size(best.recommended, "out_of_memory" if failure.out_of_memory else "failed", failure.message)
         report({"size": dataclasses.asdict(refused)})
         fitting = [size for size in fitting if size.batch_size < best.recommended]
@@ -352,8 +319,8 @@ def probe(
             fitting = sizes[-1:]
     smallest = min(sizes, key=lambda size: size.batch_size)
     if smallest.outcome == "failed":
-        return _ending("failed", "error", said("A training step failed: {message}", message=smallest.message))
-    return nothing_fits(smallest.batch_size, bench.budget)
+        return cut_short.ending("failed", "error", said("A training step failed: {message}", message=smallest.message))
+    return cut_short.nothing_fits(smallest.batch_size, bench.budget)
 
 
 def say(found: Size) -> None:

@@ -15,12 +15,22 @@ from training.bench import Bench, Failure
 
 @dataclass
 class Found:
-    """What children have reported; `compared`: the sizes that were timed again beside others."""
+    """What children have reported; `compared`: the sizes that were timed again beside others; `phase`: the last one."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     sizes: dict[int, Size] = field(default_factory=dict)
     compared: set[int] = field(default_factory=set)
     attempt: int | None = None
+    phase: str = ""
+
+    @property
+    def choosing(self) -> bool:
+        """Whether runtime choices are under way."""
+        return self.phase == "choice" and "tried" not in self.facts
+
+    def fitting(self) -> bool:
+        """Whether a size was seen to work."""
+        return any(size.fits(self.facts.get("memory_budget", 0)) for size in self.sizes.values())
 
     def written(self) -> str:
         """As JSON, for a process that is to go on."""

@@ -76,7 +76,7 @@ def start(store: Store) -> str:
     before = measuring.fresh(store, KIND, about)
     timed = before is not None and before.result["limited_by"] != probe_command.UNTIMED
     asked = {
-        "size": values[pipeline.BATCH_SIZE],
+        "size": int(values[pipeline.BATCH_SIZE]),
         "sizes": sizes,
         "runs": planned,
         "directory": str(there.directory),
@@ -230,9 +230,9 @@ def _failure(store: Store) -> Message | None:
 
 
 def _sizes(size: int) -> list[int]:
-    """Doubling sizes around the one that the command has."""
+    """Doubling sizes around the one that the command has, and that one."""
     lowest = max(0, (size - 1).bit_length() - BELOW)
-    return [2**power for power in range(lowest, (size - 1).bit_length() + ABOVE + 1)]
+    return sorted({size, *(2**power for power in range(lowest, (size - 1).bit_length() + ABOVE + 1))})
 
 
 def _evidence(found: Measurement) -> Iterator[Message]:
