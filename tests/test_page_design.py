@@ -98,7 +98,7 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
                 return " ".join(shown(page.app).split())
 
             at_once = slots.at_once(slots.machine(), "cpu")
-            assert f"20 trials of 1 min 0 s each, {at_once} at once" in told()
+            assert f"20 trials of 1 min 0 s, {at_once} at once" in told()
             # What warns of it is found behind the page.
             await wait_for(pilot, lambda: "device hours: 0.33 (0.083 left of the budget)" in told(), told())
             assert re.search(r"price: 1\.00; until the deadline: [45] h \d+ min ! warn", told()), told()

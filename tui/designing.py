@@ -111,7 +111,7 @@ def price(found: Cost, trials: int) -> str:
         return _("{n} trials, {slots} at once; how long one takes has not been measured yet").format(
             n=trials, slots=found.at_once
         )
-    words = _("{n} trials of {trial} each, {slots} at once: {time}, until {clock}; device hours: {hours}").format(
+    words = _("{n} trials of {trial}, {slots} at once: {time}, until {clock}; device hours: {hours}").format(
         n=trials,
         trial=duration(found.trial).text(),
         slots=found.at_once,
