@@ -56,12 +56,11 @@ def propose(choices: Mapping[str, int], known: Sequence[Known], count: int, seed
     if len(ended) < FEWEST or feasible < FEWEST_FEASIBLE:
         raise Refusal(
             "Bayesian search begins with {fewest} trials of the final space, {feasible} of them feasible; there are "
-            "{have}, {good} feasible. Run a round in it first: tunebook round plan --goal minimise --trials {more}",
+            "{have}, {good} feasible. Run a round in it first: tunebook round plan --goal minimise",
             fewest=FEWEST,
             feasible=FEWEST_FEASIBLE,
             have=len(ended),
             good=feasible,
-            more=max(FEWEST - len(ended), FEWEST_FEASIBLE - feasible),
         )
     if not available():
         raise Refusal("Bayesian search needs Optuna: install it with pip install 'tunebook[bo]'.")
