@@ -317,7 +317,8 @@ def test_what_argparse_declares_is_read_without_running_it(tmp_path: Path) -> No
         "out",
     ]
     assert found["amp"] == Argument("--amp", "amp", None, False, (), "", False, switch=True)
-    assert found["lr"] == Argument("--learning-rate", "lr", "float", 0.001, (), "step size of SGD", False)
+    lr = Argument("--learning-rate", "lr", "float", 0.001, (), "step size of SGD", False, others=("--lr", "-l"))
+    assert found["lr"] == lr
     assert found["opt"].choices == ("sgd", "adam")
     assert (found["epochs"].kind, found["epochs"].required) == ("int", True)
     assert (found["computed"].default, found["converted"].kind, found["converted"].default) == (None, None, -0.5)
@@ -371,6 +372,50 @@ def test_a_command_without_hyperparameters_is_offered_those_of_its_script(tmp_pa
         flow.answer(store, "metric", "held-out")
         with pytest.raises(Refusal, match="nothing to tune"):
             flow.ask(store, "initial")
+
+
+REQUIRED = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("-b", "--batch-size", type=int, required=True)
+"""
+
+
+def test_what_the_script_requires_is_asked_for_before_anything_is_run(tmp_path: Path) -> None:
+    """argparse itself would refuse each run; once typed it is in the command."""
+    (tmp_path / "train.py").write_text(REQUIRED, encoding="utf-8")
+    settings = Settings(command="python train.py --lr {lr} --out {folder}", directory=str(tmp_path), metric="acc")
+    with open_store(starting.create(tmp_path / "p", settings)) as store:
+        flow.answer(store, "metric", "held-out")
+        question = flow.ask(store, "initial")
+        assert question.recommended is None
+        assert "Which value should batch_size (--batch-size) have at the start?" in question.text.text()
+        with pytest.raises(Refusal):
+            flow.answer(store, "initial", "use")
+        flow.answer(store, "initial", "batch_size=16")
+        assert store.project.settings.command.endswith("--batch-size {batch_size}")
+        assert flow.ask(store, "initial").recommended == "use"
+
+
+@pytest.mark.parametrize(
+    ("words", "script", "names"),
+    [
+        ("", REQUIRED, ["batch_size"]),
+        ("-b 3", REQUIRED, []),
+        ("-b3", REQUIRED, []),
+        ("--batch 3", REQUIRED, []),
+        ("--batch-size={n}", REQUIRED, []),
+        ("", REQUIRED + "parser.add_subparsers()", []),
+    ],
+    ids=["not given", "short", "glued", "shortened", "with =", "commands"],
+)
+def test_a_required_option_is_given_by_any_of_its_flags(
+    tmp_path: Path, words: str, script: str, names: list[str]
+) -> None:
+    (tmp_path / "train.py").write_text(script, encoding="utf-8")
+    there = made(tmp_path, f"python train.py {words} --out {{folder}}")
+    assert [argument.name for argument in declared.ungiven(there)] == names
 
 
 @pytest.mark.parametrize("text", ["def (", "\0", "(" * 5000, "parser.add_argument(*names, **options)", ""])

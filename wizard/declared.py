@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from state.hyperparameters import Kind, Value
@@ -19,6 +19,7 @@ class Argument:
     """An option that takes one value, or a switch: its `flag` ("--lr"), the name of its value, and what it says of it.
 
     `kind` None: not said. `default` None: none, or one that only running the script would tell; of a switch, False.
+    `others`: further flags of the same option.
     """
 
     flag: str
@@ -29,6 +30,7 @@ class Argument:
     about: str
     required: bool
     switch: bool = False
+    others: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -48,9 +50,11 @@ def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         # Whatever is wrong with it, running it will say.
         return ()
+    # What one of several commands of a script requires, another does not know.
+    several = any(isinstance(node, ast.Attribute) and node.attr == "add_subparsers" for node in ast.walk(tree))
     found: dict[str, Argument] = {}
     for argument in _declared(tree):
-        found.setdefault(argument.name, argument)
+        found.setdefault(argument.name, replace(argument, required=argument.required and not several))
     return tuple(found.values())
 
 
@@ -80,6 +84,22 @@ def given(pipeline: Pipeline) -> set[str]:
     """The flags that the command gives already, with whatever value."""
     words = {word.partition("=")[0] for word in pipeline.command if word.startswith("-")}
     return {*words, *switches(pipeline.command).values()}
+
+
+def ungiven(pipeline: Pipeline) -> tuple[Argument, ...]:
+    """The options that the script requires and the command does not give, neither by another flag nor shortened."""
+    words = given(pipeline)
+    return tuple(
+        argument
+        for argument in arguments(pipeline)
+        if argument.required
+        and not any(_gives(word, flag) for word in words for flag in (argument.flag, *argument.others))
+    )
+
+
+def _gives(word: str, flag: str) -> bool:
+    """argparse takes `--learn` for `--learning-rate`, and `-b32` for `-b 32`."""
+    return flag.startswith(word) if word.startswith("--") else word.startswith(flag)
 
 
 def _declared(tree: ast.Module) -> Iterator[Argument]:
@@ -122,6 +142,7 @@ def _argument(call: ast.Call) -> Argument | None:
         tuple(item for item in listed if item is not None),
         about,
         _constant(said["required"]) is True if "required" in said else False,
+        others=tuple(other for other in flags if other != flag),
     )
 
 

@@ -16,7 +16,7 @@ from state.decisions import Decision
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
-from wizard import own, quantity
+from wizard import declared, own, quantity
 from wizard.declared import Argument
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -94,7 +94,8 @@ def ask_initial(store: Store) -> Question:
     if not there.hyperparameters():
         return _ask_which(there)
     known = own.values(store.project)
-    lacking = pipeline.missing(there, known)
+    required = [f"{argument.name} ({argument.flag})" for argument in declared.ungiven(there)]
+    lacking = [*pipeline.missing(there, known), *required]
     how = say(
         "Type name=value for another value, name=0.001..0.1:log for a range to search (:linear for equal steps), "
         "name=a,b for a list."
@@ -158,7 +159,7 @@ def _ask_which(there: pipeline.Pipeline) -> Question:
 
 def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
     """The values go into the configuration; what is typed changes tunebook.toml, and the question comes again."""
-    if chosen == USE:
+    if chosen == USE and question.options:
         return Settled(_decided_here(store), say("the command's own values, confirmed"))
     try:
         typed = shlex.split(str(chosen))
