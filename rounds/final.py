@@ -1,19 +1,23 @@
 """The final study: when exploration has nothing more to find, Bayesian search over the refined space (P14).
 
-It takes the form of a round that only minimises, in the ranges that the last reviews left and with the roles that the
-insights give. Its points come a few at a time, each lot from all comparable trials of the project so far.
+It takes the form of a round that only minimises. It searches what the rounds have varied, in the ranges that the last
+reviews left, but not what the insights fix; the rest stays as in the best configuration. Its points come a few at a
+time, each lot from all comparable trials of the project so far.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rounds import bayesian, planning, reviewing
+from rounds import bayesian, planning, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
-from rounds.plan import PlannedTrial, RoundPlan, Study
+from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import turned, usable
+from rounds.roles import in_use
+from rounds.space import Dimension, Domain
 from state import trials
 from state.database import Store
 from state.errors import Refusal
@@ -24,21 +28,32 @@ SEARCH = "bayesian"
 LOT = 4
 
 
-def plan(store: Store, count: int = LOT) -> RoundPlan:
-    """The first lot of a final study. Refuses where too few comparable trials are known; see `bayesian.propose`.
-
-    What is searched is what the whole study opens (P21), not what so few as a lot would.
-    """
-    wide = planning.propose(store, "minimise", trials=max(count, FINAL))
+def plan(
+    store: Store,
+    count: int = LOT,
+    *,
+    roles: Mapping[str, Role] | None = None,
+    ranges: Mapping[str, Domain] | None = None,
+) -> RoundPlan:
+    """The first lot of a final study; `roles` and `ranges` as in `planning.propose`. Refuses where too few comparable
+    trials are known; see `bayesian.propose`."""
+    wide = _space(store, max(count, FINAL), roles or {}, ranges or {})
     (study,) = wide.studies
     known = history(store, wide)
     points = bayesian.propose(_choices(study), known, count, wide.seed)
     return replace(wide, trials=_planned(study, points, wide.first), warnings=())
 
 
-def start(store: Store, count: int = LOT, *, wanted: str = "run") -> Batch:
+def start(
+    store: Store,
+    count: int = LOT,
+    *,
+    wanted: str = "run",
+    roles: Mapping[str, Role] | None = None,
+    ranges: Mapping[str, Domain] | None = None,
+) -> Batch:
     """Queue a final study."""
-    return planning.save(store, plan(store, count), wanted=wanted, about={"search": SEARCH})
+    return planning.save(store, plan(store, count, roles=roles, ranges=ranges), wanted=wanted, about={"search": SEARCH})
 
 
 def extend(store: Store, name: str, more: int = LOT) -> None:
@@ -79,7 +94,52 @@ def history(store: Store, plan: RoundPlan) -> list[Known]:
     return found
 
 
-def _rest(settings: dict[str, Any], varied: set[str]) -> dict[str, Any]:
+def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[str, Domain]) -> RoundPlan:
+    """What is searched: what the rounds have varied, where the range holds the value of the best configuration; where
+    they have varied nothing, what so many trials open (P21)."""
+
+    def propose(**asked: Any) -> RoundPlan:
+        return planning.propose(store, "minimise", trials=count, **asked)
+
+    opened = propose(roles=roles, ranges=ranges)
+    base, offers, given = opened.base, tunables.offers(store.project, opened.base), {*roles, *ranges}
+    varied = _varied(store, base)
+    if not varied:
+        return opened
+
+    def fixed(plan: RoundPlan, keep: Callable[[Dimension], bool]) -> dict[str, Role]:
+        dimensions = [d for d in plan.studies[0].dimensions if not {d.name, d.key} & given]
+        return {d.name: "fixed" for d in dimensions if not keep(d)}
+
+    roles = {**fixed(opened, lambda d: d.name in varied), **roles}
+    # What only a person gave a range has no other.
+    ranges = {**{name: d.domain for name, d in varied.items() if name not in offers}, **ranges}
+    defaults = dict.fromkeys(varied, "nuisance")
+    found = propose(roles=roles, ranges=ranges, defaults=defaults)
+    outside = fixed(found, lambda d: base.get(d.key) is None or d.domain.contains(base[d.key]))
+    return propose(roles={**outside, **roles}, ranges=ranges, defaults=defaults) if outside else found
+
+
+def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
+    """What the rounds have varied, by dimension name: in studies of which a complete trial differs from the best
+    configuration in such things only. What this does not use stays out of it."""
+    studies = []
+    for batch in planning.rounds(store):
+        if not batch.plan.get("listed"):
+            ended = [entry for entry in trials.trials(store, batch.name) if entry.status == "complete"]
+            studies += [
+                (study, [trials.trial_settings(store, entry) for entry in ended if entry.study == study.name])
+                for study in planning.plan_of(store, batch.name).studies
+            ]
+    keys = {d.key for study, _ in studies for d in study.dimensions}
+    wanted = _rest(base, keys)
+    counted = [study for study, settings in studies if any(_rest(own, keys) == wanted for own in settings)]
+    dimensions = [d for study in counted for d in study.dimensions]
+    own = bool(store.project.settings.command)
+    return {d.name: d for d in dimensions if own or in_use(d.key, base.get(d.key))}
+
+
+def _rest(settings: Mapping[str, Any], varied: set[str]) -> dict[str, Any]:
     """What two trials must share to be compared: all but what is varied, and what differs by chance."""
     return {
         key: value

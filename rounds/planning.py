@@ -43,14 +43,16 @@ def propose(
     steps: int | None = None,
     examples: int | None = None,
     override: str = "",
+    defaults: Mapping[str, Role] | None = None,
 ) -> RoundPlan:
     """Plan a round from the best configuration, without recording anything.
 
     `scientific`, `roles`, `ranges` as in `design.plan`; `optimizers` asks which of these is best; asked nothing, a
     round is about the learning rate, and one that is to stabilise training about the next remedy (P22). `steps`: of
     each trial, where not as before (P15); `examples`: of its evaluations on the way (P16). What is searched again keeps
-    its range, as the last review widened or shrank it, and its sequence goes on. Refuses without a reasonable baseline
-    (G14) unless `override` says why.
+    its range, as the last review widened or shrank it, and its sequence goes on. `defaults`: roles in place of those
+    that the number of trials gives (P21), below the insights. Refuses without a reasonable baseline (G14) unless
+    `override` says why.
     """
     base = {**basis(store, override).settings}
     if steps is not None:
@@ -89,7 +91,7 @@ def propose(
         "tunables": tunables.tunables(store.project),
         "trials": trials,
         "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
-        "roles": {**tunables.roles(store.project, asked), **(roles or {})},
+        "roles": {**tunables.roles(store.project, asked), **(defaults or {}), **(roles or {})},
         "numbers": design.numbers(earlier[-1]) if earlier else None,
         "first": max((design.following(plan) for plan in earlier), default=0),
     }
@@ -98,7 +100,7 @@ def propose(
     learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *(ranges or {})})
     carried = _carried(store, plan, offers, sources)
     if carried or learnt:
-        options["roles"] = {**learnt, **options["roles"]}
+        options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}
         searched = {name: found.domain for name, found in carried.items() if name not in asked}
         plan = _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **(ranges or {})}, **options)

@@ -99,8 +99,13 @@ def name_of(key: str, optimizer: str) -> str:
 def default_role(entry: Hyperparameter, base: Mapping[str, Any], trials: int) -> Role:
     """Nuisance where a study of so many trials opens it (P21) and, outside the optimizer, it is in use; else fixed."""
     opened = entry.opens_at is not None and entry.opens_at <= trials
-    in_use = entry.key.startswith("optimizer.") or base.get(entry.key, entry.default) not in OFF
-    return "nuisance" if opened and in_use else "fixed"
+    used = in_use(entry.key, base.get(entry.key, entry.default))
+    return "nuisance" if opened and used else "fixed"
+
+
+def in_use(key: str, value: Any) -> bool:
+    """Whether a setting of the built-in training does anything with this value; the optimizer's own always do."""
+    return key.startswith("optimizer.") or value not in OFF
 
 
 def domain_of(entry: Hyperparameter, base: Mapping[str, Any]) -> Domain:

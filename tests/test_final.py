@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from presets.language import say, stored
 from rounds import final, planning, reviewing
-from state import trials
+from rounds.space import Domain
+from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project
+from tests.test_cli import tunebook
 
 LR = "sgd.learning_rate"
 FIXED: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
@@ -60,11 +63,7 @@ def test_the_study_begins_from_the_history_and_goes_on_from_its_own_results(stor
     final.extend(store, batch.name, 1)
     entries = trials.trials(store, batch.name)
     plan = planning.plan_of(store, batch.name)
-    # What sixteen trials open, however few come at a time (P21).
-    assert [dimension.key for dimension in plan.studies[0].dimensions] == [
-        "optimizer.learning_rate",
-        "optimizer.momentum",
-    ]
+    assert [dimension.key for dimension in plan.studies[0].dimensions] == ["optimizer.learning_rate"]
     assert [trial.u for trial in plan.trials] == [entry.u for entry in entries]
     assert len({entry.overrides["optimizer.learning_rate"] for entry in entries}) == 3
     small_project.end(store, entries[-1].id, 0.1)
@@ -77,3 +76,57 @@ def test_too_small_a_history_is_refused(tmp_path: Path) -> None:
         small_project.adopt(opened, small_project.settings(tmp_path / "data"))
         with pytest.raises(Refusal, match="begins with 16 trials"):
             final.start(opened)
+
+
+def test_what_the_rounds_varied_is_searched_and_the_rest_stays_as_it_is(store: Store) -> None:
+    """In the refined ranges, and also where sixteen trials would not open it; a person's word goes before."""
+
+    def searched(**asked: Any) -> dict[str, Domain]:
+        return {d.name: d.domain for d in final.plan(store, 1, **asked).studies[0].dimensions}
+
+    assert list(searched()) == [LR]
+    assert list(searched(roles={"optimizer.momentum": "nuisance"})) == [LR, "sgd.momentum"]
+    wider = Domain("float", 1e-4, 10.0, "log")
+    assert searched(ranges={LR: wider}) == {LR: wider}
+    assert list(searched(ranges={"optimizer.momentum": Domain("float", 0.8, 0.95)})) == [LR, "sgd.momentum"]
+    # A round with the weight decay, which sixteen trials would leave fixed: it counts once it has results.
+    decay, wide = "optimizer.weight_decay", Domain("float", 0.0, 1e-2)
+    roles: Any = {"optimizer.momentum": "fixed"}
+    batch = planning.save(store, planning.propose(store, "minimise", trials=4, roles=roles, ranges={decay: wide}))
+    assert list(searched()) == [LR]
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, 0.1)
+    assert searched() == {LR: searched()[LR], "sgd.weight_decay": wide}
+    # What was confirmed to matter little stays fixed.
+    evidence = {"key": "little/round-2/search/sgd.weight_decay", "about": ["sgd.weight_decay"], "status": "confirmed"}
+    launches.learn(store, stored(say("so")), batch=batch.name, evidence=evidence)
+    assert list(searched()) == [LR]
+
+
+def test_by_command_roles_and_ranges_are_given_when_it_begins(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("round", "final", "--lot", "1", "--project", store.project.root)
+    given = ("--role", "optimizer.momentum=nuisance", "--range", "optimizer.learning_rate=0.0001..10")
+    assert tunebook(*words, *given) == 0
+    domains = {d.name: d.domain for d in planning.plan_of(store, "round-2").studies[0].dimensions}
+    assert list(domains) == [LR, "sgd.momentum"]
+    assert domains[LR] == Domain("float", 1e-4, 10.0, "log")
+    small_project.end(store, trials.trials(store, "round-2")[0].id, 0.1)
+    assert tunebook(*words, *given) == 2
+    assert "round-2 goes on as it began" in capsys.readouterr().err
+    assert tunebook(*words) == 0
+    assert len(trials.trials(store, "round-2")) == 2
+
+
+def test_what_is_off_in_the_best_configuration_or_outside_its_range_is_not_searched(store: Store) -> None:
+    """An improvement that was not adopted, a value that a log range cannot hold, another optimizer, another length."""
+    smoothing = "regularization.label_smoothing"
+    for plan in (
+        planning.propose(store, "improve", scientific={smoothing: None}, trials=4, roles=FIXED),
+        planning.propose(store, "minimise", trials=4, roles={**FIXED, "optimizer.weight_decay": "nuisance"}),
+        planning.propose(store, "compare", optimizers=("sgd", "adamw"), trials=4, roles=FIXED),
+        planning.propose(store, "minimise", trials=4, steps=60, roles={"optimizer.weight_decay": "fixed"}),
+    ):
+        batch = planning.save(store, plan)
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.1)
+    assert [d.name for d in final.plan(store, 1).studies[0].dimensions] == [LR]

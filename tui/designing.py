@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
@@ -13,7 +13,7 @@ from presets.language import _
 from rounds import budget, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
-from rounds.plan import Goal, RoundPlan
+from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, name_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain
@@ -66,6 +66,17 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
             raise Refusal("{option!r}: write it as {what}.", option=option, what=what)
         found[key] = value
     return found
+
+
+def roles(options: Iterable[str]) -> dict[str, Role]:
+    """`KEY=ROLE` options as a mapping; what is no role is refused where the round is planned."""
+    return cast("dict[str, Role]", pairs(options, "KEY=nuisance"))
+
+
+def ranges(options: Iterable[str], optimizer: str, project: Project) -> dict[str, Domain]:
+    """`KEY=LOW..HIGH` options as ranges, or as values; see `domain`."""
+    found = pairs(options, "KEY=LOW..HIGH")
+    return {key: domain(key, words, optimizer, project) for key, words in found.items()}
 
 
 def listed_trial(words: str) -> dict[str, Choice]:

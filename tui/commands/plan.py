@@ -22,6 +22,18 @@ SLOTS = _(
 )
 
 
+RANGE = click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
+)
+ROLE = click.option(
+    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
+)
+
+
 @click.command(help=_("Plan a round from the best configuration. Nothing runs before `tunebook round run`."))
 @click.option(
     "--goal",
@@ -37,16 +49,8 @@ SLOTS = _(
 @click.option(
     "--optimizer", "optimizers", multiple=True, metavar="NAME", help=_("compare these optimizers; give two or more")
 )
-@click.option(
-    "--range",
-    "ranges",
-    multiple=True,
-    metavar="KEY=LOW..HIGH",
-    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
-)
-@click.option(
-    "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
-)
+@RANGE
+@ROLE
 @click.option(
     "--trials",
     "count",
@@ -101,15 +105,13 @@ def plan(
             }
             if not changing and insights.schedule_is_next(store):
                 goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
-            searched = designing.pairs(ranges, "KEY=LOW..HIGH")
-            named: dict[str, Any] = designing.pairs(roles, "KEY=nuisance")
             proposed = planning.propose(
                 store,
                 goal or "understand",
                 scientific=asked,
                 optimizers=optimizers,
-                roles=named,
-                ranges={key: designing.domain(key, words, current, store.project) for key, words in searched.items()},
+                roles=designing.roles(roles),
+                ranges=designing.ranges(ranges, current, store.project),
                 seed=seed,
                 override=override,
                 trials=count,

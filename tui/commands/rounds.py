@@ -26,8 +26,8 @@ from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
-from tui import acting
-from tui.commands.plan import SLOTS, plan
+from tui import acting, designing
+from tui.commands.plan import RANGE, ROLE, SLOTS, plan
 from tui.findings import finding_document, show_findings
 from tui.say import figure
 from tui.session import Session, answering
@@ -232,25 +232,38 @@ def review(
 @round_group.command(
     name="final",
     help=_(
-        "The final study, when exploration has nothing more to find: Bayesian search over the refined space, a few "
-        "points at a time from all comparable trials. With --wait lot after lot, otherwise one lot at each call."
+        "The final study, when exploration has nothing more to find: Bayesian search over what the rounds have varied, "
+        "in the refined ranges, a few points at a time from all comparable trials. With --wait lot after lot, "
+        "otherwise one lot at each call."
     ),
 )
+@RANGE
+@ROLE
 @click.option("--trials", "count", type=click.IntRange(min=1), default=FINAL, show_default=True, help=_("in all"))
 @click.option("--lot", type=click.IntRange(min=1), default=final.LOT, show_default=True, help=_("points at a time"))
 @click.option("--wait", is_flag=True, help=_("run them, lot after lot, until all have ended"))
 @answering
 @click.pass_obj
-def final_study(session: Session, count: int, lot: int, wait: bool) -> None:
+def final_study(
+    session: Session, ranges: tuple[str, ...], roles: tuple[str, ...], count: int, lot: int, wait: bool
+) -> None:
     with session.store() as store:
         going = [batch for batch in planning.rounds(store) if batch.plan.get("search") == final.SEARCH]
         open_ = [batch for batch in going if len(trials.trials(store, batch.name)) < count]
         if open_:
             batch = open_[-1]
+            if ranges or roles:
+                raise Refusal("{name} goes on as it began: its ranges and roles stay.", name=batch.name)
             if all(entry.status in trials.ENDED for entry in trials.trials(store, batch.name)):
                 final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
         else:
-            batch = final.start(store, min(lot, count), wanted="")
+            batch = final.start(
+                store,
+                min(lot, count),
+                wanted="",
+                roles=designing.roles(roles),
+                ranges=designing.ranges(ranges, designing.optimizer_of(store), store.project),
+            )
         while wait:
             trials.ask(store, batch.name, "run")
             listed = watch(session, store, batch.name)
