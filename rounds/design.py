@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from presets.catalogue import Hyperparameter
+from presets.language import Message, say
 from rounds import budget
 from rounds.plan import DesignError, Goal, Role, RoundPlan, Study, trial_at
 from rounds.roles import (
@@ -84,7 +85,7 @@ def plan(
     studies = _numbered([study for study, _, _ in built], numbers or {})
     if trials is None:
         trials = max(TRIALS, budget.enough(studies))
-    _check_studies(studies, trials)
+    _check_studies(studies, trials, _ways(base, optimizers, tunables, roles, asked, len(studies)))
     everything: dict[str, Role] = {key: "scientific" for key in asked}
     fixed: dict[str, Any] = {}
     for _, own, values in built:
@@ -294,7 +295,7 @@ def _numbered(studies: Sequence[Study], earlier: Mapping[str, int]) -> tuple[Stu
     )
 
 
-def _check_studies(studies: Sequence[Study], trials: int) -> None:
+def _check_studies(studies: Sequence[Study], trials: int, ways: Sequence[Message]) -> None:
     names = [study.name for study in studies]
     for name in names:
         if names.count(name) > 1:
@@ -302,11 +303,38 @@ def _check_studies(studies: Sequence[Study], trials: int) -> None:
     for share in budget.density(studies, trials):
         if not share.dimensions and share.trials > 1:
             raise DesignError(
-                "All hyperparameters of {study} are fixed, so its {trials} trials would be the same: leave at least "
-                "one to be tuned, or plan one trial a setting.",
+                "All hyperparameters of {study} are fixed, so its {trials} trials would be the same. What helps: "
+                "{ways}.",
                 study=share.study,
                 trials=share.trials,
+                ways=ways,
             )
+
+
+def _ways(
+    base: Mapping[str, Any],
+    optimizers: Mapping[str, Sequence[Hyperparameter]],
+    tunables: Sequence[Hyperparameter],
+    roles: Mapping[str, Role],
+    asked: Collection[str],
+    settings: int,
+) -> list[Message]:
+    """What to do about a study that varies nothing: so many trials that something is opened (P21), or another plan."""
+    optimizer = str(base.get(OPTIMIZER, ""))
+    opened = [
+        (entry.opens_at * settings, name_of(entry.key, optimizer))
+        for entry in (*optimizers.get(optimizer, ()), *tunables)
+        if entry.opens_at
+        and not {entry.key, name_of(entry.key, optimizer)} & {*roles, *asked}
+        and default_role(entry, base, entry.opens_at) == "nuisance"
+    ]
+    ways = [say("a hyperparameter that is tuned along (--role KEY=nuisance)")]
+    if opened:
+        least, name = min(opened)
+        ways.insert(0, say("{least} trials or more (--trials), which open {name}", least=least, name=name))
+    if asked:
+        ways.append(say("another question (--about KEY)"))
+    return [*ways, say("one trial a setting (--trials {settings})", settings=settings)]
 
 
 def _typed(key: str, domain: Domain, entry: Hyperparameter | None) -> Domain:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets import catalogue
+from presets.language import error_text
 from rounds.budget import density
 from rounds.design import extend, following, numbers, plan
 from rounds.plan import DesignError, Goal, PlannedTrial, RoundPlan
@@ -286,6 +287,21 @@ FLAT = Domain("float", 0.0, 0.5)
 def test_what_cannot_be_planned_is_refused_in_words(goal: Any, options: dict[str, Any], words: str) -> None:
     with pytest.raises(DesignError, match=words):
         design(goal, **options)
+
+
+def test_trials_that_would_be_the_same_are_refused_with_what_helps() -> None:
+    """As many trials as are named open a second hyperparameter; what a person fixed is not offered."""
+    rate = "optimizer.learning_rate"
+    with pytest.raises(DesignError) as refused:
+        design("improve", scientific={rate: None}, trials=10)
+    words = error_text(refused.value)
+    assert "its 5 trials would be the same. What helps: 20 trials or more (--trials), which open" in words
+    assert "(--role KEY=nuisance), another question (--about KEY), one trial a setting (--trials 2)" in words
+    assert all(study.dimensions for study in design("improve", scientific={rate: None}, trials=20).studies)
+    with pytest.raises(DesignError) as refused:
+        design("minimise", roles={rate: "fixed"}, trials=9)
+    assert "10 trials or more" in error_text(refused.value)
+    assert "--about" not in error_text(refused.value)
 
 
 def test_two_settings_that_read_the_same_are_refused() -> None:
