@@ -327,8 +327,7 @@ def test_a_size_that_was_disturbed_has_its_later_figures_in_the_table(tmp_path: 
     def measure(size: int) -> ascent.Size:
         tries.append(size)
         seconds, spread = (10.0, 0.6) if tries == [8] else (5.0 * 8 / size, 0.0)
-        whole = {"input_seconds": 0.0, "end_to_end_seconds": seconds}
-        return ascent.Size(size, "measured", "", seconds, spread, size / seconds, 1, **whole)
+        return ascent.Size(size, "measured", "", seconds, spread, size / seconds, 1, None, 1.0, 0.0, seconds)
 
     def work(report: probe.Report, found: relay.Found) -> None:
         report({"facts": {"memory_budget": MIB}})
