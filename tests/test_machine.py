@@ -9,7 +9,7 @@ import pytest
 
 from state import machine as granted
 from state.machine import memory_limit
-from training.machine import available_memory, cores, waited
+from training.machine import available_memory, cores, has_bfloat16, waited
 
 GIB = 2**30
 
@@ -137,3 +137,20 @@ def test_the_smallest_quota_on_the_way_up_limits_the_cores(
     assert granted.quota(root) == quota
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     assert granted.cores(root) == cores(root) == max(1, min(8, int(quota)))
+
+
+@pytest.mark.parametrize(
+    ("features", "there"),
+    [
+        ("flags : fpu avx512f avx512bw", False),
+        ("flags : fpu avx512f avx512_bf16", True),
+        ("flags : amx_bf16 amx_tile", True),
+        ("Features : fp asimd bf16", True),
+    ],
+)
+def test_only_instructions_of_its_own_count_as_bfloat16(tmp_path: Path, features: str, there: bool) -> None:
+    """AVX-512 alone can only imitate it."""
+    assert not has_bfloat16(tmp_path)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"processor : 0\n{features}\n")
+    assert has_bfloat16(tmp_path) == there

@@ -319,6 +319,27 @@ def test_where_the_runtime_choices_end_the_process_sizes_are_measured_without_th
     assert (result["status"], result["tried"]) == ("complete", [])
 
 
+@pytest.mark.usefixtures("own_signals")
+def test_a_size_that_was_disturbed_has_its_later_figures_in_the_table(tmp_path: Path) -> None:
+    """Although it is too slow to be compared with the best."""
+    tries: list[int] = []
+
+    def measure(size: int) -> ascent.Size:
+        tries.append(size)
+        seconds, spread = (10.0, 0.6) if tries == [8] else (5.0 * 8 / size, 0.0)
+        return ascent.Size(size, "measured", "", seconds, spread, size / seconds, 1, None, 1.0, 0.0, seconds)
+
+    def work(report: probe.Report, found: relay.Found) -> None:
+        report({"facts": {"memory_budget": MIB}})
+        fake: Any = SimpleNamespace(
+            device=CPU, measure=measure, side_by_side=unchanged, check=lambda size, folder: None
+        )
+        report({"ending": probe.probe(relay.Fresh(fake, MIB, found), Cap(16, "cap"), report, tmp_path / "check")})
+
+    probe.run(tmp_path, probe.forked(work))
+    assert [line["step_seconds"] for line in lines(tmp_path)] == [5.0, 2.5]
+
+
 KEPT = 1000
 
 

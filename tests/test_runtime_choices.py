@@ -48,6 +48,26 @@ def test_each_choice_is_tried_on_real_steps_and_kept_only_where_it_is_faster(dig
     assert changed.runtime.fused
 
 
+@pytest.mark.parametrize("sure", [True, False])
+def test_a_gain_that_chance_may_have_made_is_not_kept(
+    digits: Path, monkeypatch: pytest.MonkeyPatch, sure: bool
+) -> None:
+    config = training_runs.configuration(digits)
+    monkeypatch.setattr(choices, "_candidates", lambda *_: [("runtime.channels_last", True), ("runtime.fused", False)])
+    monkeypatch.setattr(choices.timing, "until_sure", lambda *_: ([1.2, 1.0], sure))
+    tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, lambda *_: None)
+    assert [(each.kept, each.sure) for each in tried] == [(sure, sure)] * 2
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_is_tried_only_where_the_processor_computes_in_it(
+    digits: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr(choices.machine, "has_bfloat16", lambda: native)
+    offered = dict(choices._candidates(training_runs.configuration(digits), torch.device("cpu")))
+    assert ("runtime.precision" in offered) == native
+
+
 def test_a_machine_without_a_compiler_trains_uncompiled(
     digits: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,19 +74,21 @@ def test_kinds_of_step_are_timed_until_the_answer_is_sure(monkeypatch: pytest.Mo
     """Steps of a second and of 1.05, by a clock of our own: chance of 2 % hides which of two answers is right."""
     dice, rounds = random.Random(1), [0, 0]
 
-    def at(place: int, limit: float) -> int:
+    def at(place: int, limit: float) -> tuple[int, bool]:
         def timed(step: object, device: object, count: int) -> float:
             rounds[place] += 1
             return float(str(step)) * dice.uniform(0.5, 0.51)
 
         monkeypatch.setattr(timing, "seconds", timed)
         steps: Any = (1.0, 1.05)
-        timing.in_turn(steps, CPU, [1.0, 1.0], lambda seconds: seconds[1] > limit * seconds[0])
-        return rounds[place]
+        _, sure = timing.until_sure(steps, CPU, [1.0, 1.0], lambda seconds: seconds[1] > limit * seconds[0])
+        return rounds[place], sure
 
-    assert at(0, 1.02) == 2 * timing.ROUNDS
+    assert at(0, 1.02) == (2 * timing.ROUNDS, True)
     # 6 seconds of both kinds, half a second a step.
-    assert 2 * timing.ROUNDS < at(1, 1.05) <= 2 * timing.PATIENCE / 0.5 + 2
+    tried, sure = at(1, 1.05)
+    assert 2 * timing.ROUNDS < tried <= 2 * timing.PATIENCE / 0.5 + 2
+    assert not sure
 
 
 @given(

@@ -20,6 +20,9 @@ CLOSE = 0.5
 NOISE = 0.05
 # A throughput that falls below this share of the best is no knee but one bad size, or a bad moment.
 FALL = 0.9
+# Beyond so much spread, or so many times longer in the second half, or with data than device and data one after the
+# other, something else was timed with the steps; so many times they are timed again.
+DISTURBED, FAR_LONGER, ANEW = 0.25, 1.5, 2
 # Beyond it CUDA kernels refuse to launch (a grid dimension has 16 bits).
 LARGEST = 65_535
 
@@ -47,6 +50,13 @@ class Size:
     def fits(self, budget: int) -> bool:
         """Whether it was seen to work within the memory budget."""
         return self.peak_memory is not None and self.peak_memory <= budget
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether its own figures say that something else took part of the time."""
+        together = FAR_LONGER * ((self.step_seconds or 0.0) + (self.input_seconds or 0.0))
+        spread, drift = self.spread or 0.0, self.drift or 1.0
+        return spread > DISTURBED or drift > FAR_LONGER or (self.end_to_end_seconds or 0.0) > together
 
     @property
     def throughput(self) -> float:
@@ -88,13 +98,18 @@ def cap(examples: int, wanted: int | None) -> Cap:
 
 
 def ascend(
-    measure: Callable[[int], Size], highest: Cap, budget: int, again: Again | None = None
+    measure: Callable[[int], Size],
+    highest: Cap,
+    budget: int,
+    again: Again | None = None,
+    anew: Callable[[int], Size] | None = None,
 ) -> tuple[list[Size], Limit]:
     """Measure doubling sizes until one does not fit, throughput stops rising, or the cap; the sizes, and what ended it.
 
     The memory of the next size is predicted and the jump shortened accordingly; the prediction can only be too low, as
     memory is convex in the batch size. `again` is for processors that are shared with others: it times sizes anew side
-    by side, before one that seems slow is believed to be, and those that may be the answer at the end.
+    by side, before one that seems slow is believed to be, and those that may be the answer at the end; `anew` (or else
+    `measure`) is for one that was disturbed.
     """
     sizes: list[Size] = []
     size, compared = min(FIRST, highest.size), False
@@ -114,7 +129,7 @@ def ascend(
         fitting.append(found)
         compared = bool(again) and knee(rates_of(fitting)) is not None
         if again and compared:
-            fitting = compare(fitting, again)
+            fitting = compare(calm(fitting, anew or measure), again)
             _replace(sizes, fitting)
         if knee(rates_of(fitting)) is not None:
             ended_by = "throughput"
@@ -132,7 +147,7 @@ def ascend(
         size = following
     fitting = [known for known in sizes if known.fits(budget)]
     if again and not compared and len(fitting) > 1:
-        _replace(sizes, compare(fitting, again))
+        _replace(sizes, compare(calm(fitting, anew or measure), again))
     return sizes, ended_by
 
 
@@ -172,6 +187,20 @@ def saturation(rates: dict[int, float], earlier: int | None = None) -> int:
             return earlier
     rising = {size: rate for size, rate in rates.items() if size <= end}
     return next(size for size, rate in rising.items() if rate >= FAST_ENOUGH * max(rising.values()))
+
+
+def calm(fitting: list[Size], anew: Callable[[int], Size]) -> list[Size]:
+    """The sizes, those that were disturbed measured anew; the shorter time with data is kept."""
+    settled = []
+    for size in fitting:
+        tries = 0
+        while size.disturbed and tries < ANEW:
+            newer, tries = anew(size.batch_size), tries + 1
+            if newer.outcome == "measured" and (not newer.disturbed or _whole(newer) < _whole(size)):
+                # Of its memory enough is known.
+                size = replace(newer, peak_memory=size.peak_memory, allocated_memory=size.allocated_memory)
+        settled.append(size)
+    return settled
 
 
 def compare(fitting: list[Size], again: Again) -> list[Size]:
@@ -256,3 +285,7 @@ def on_grid(size: int) -> int:
 def _peak(size: Size) -> int:
     assert size.peak_memory is not None
     return size.peak_memory
+
+
+def _whole(size: Size) -> float:
+    return size.end_to_end_seconds or size.step_seconds or 0.0

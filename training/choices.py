@@ -1,6 +1,7 @@
-"""Runtime choices that do not change what is learnt, measured at one size: the fastest of each is kept (G4).
+"""Runtime choices that change the time of a step, measured at one size: the fastest of each is kept (G4).
 
-Memory format, fused optimizer, threads, and bfloat16 where the processor computes in it. Compilation is tried on CUDA
+Memory format, fused optimizer, threads, and bfloat16 where the processor computes in it, which alone rounds otherwise:
+the others change no more than the order of sums. Compilation is tried on CUDA
 only, and kept where what it saves over the planned examples is more than it takes.
 """
 
@@ -34,7 +35,8 @@ BUSY = 0.25
 
 @dataclass(frozen=True)
 class Tried:
-    """A setting with another value: seconds of a step before, with it, and of its preparation; whether it is kept."""
+    """A setting with another value: seconds of a step before, with it, and of its preparation; whether it is kept, and
+    whether the times were clear of chance."""
 
     key: str
     value: Any
@@ -42,6 +44,7 @@ class Tried:
     seconds: float
     preparation: float
     kept: bool
+    sure: bool = True
 
 
 # Before each setting is tried: its key, how many were tried before, and how many there are.
@@ -93,13 +96,14 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
             print(f"{key} cannot be tried here: {error}", file=sys.stderr, flush=True)
             continue
         neighbours = machine.Neighbours()
-        before, seconds = timing.in_turn((best, other), device, [best.seconds, other.seconds], _pays)
+        (before, seconds), sure = timing.until_sure((best, other), device, [best.seconds, other.seconds], _pays)
         preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
-        kept = _pays([before, seconds]) and (before - seconds) * planned / size > preparation
+        # A gain that hangs on a few of the rounds may be chance: another probe would choose otherwise.
+        kept = sure and _pays([before, seconds]) and (before - seconds) * planned / size > preparation
         # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day.
         if key == "runtime.threads" and (neighbours.cores() or 0.0) > BUSY * machine.cores():
             kept = False
-        tried.append(Tried(key, value, before, seconds, preparation, kept))
+        tried.append(Tried(key, value, before, seconds, preparation, kept, sure))
         if kept:
             best = other
     return tried
@@ -119,8 +123,8 @@ def _candidates(config: Config, device: torch.device) -> Iterator[tuple[str, Any
     if device.type == "cpu":
         if not config.runtime.threads and machine.cores() > 1:
             yield "runtime.threads", max(1, machine.cores() // 2)
-        onednn = torch.backends.mkldnn.is_available()
-        if config.runtime.precision == "auto" and onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        # Emulated, it is slower, and how much depends on the moment.
+        if config.runtime.precision == "auto" and torch.backends.mkldnn.is_available() and machine.has_bfloat16():
             yield "runtime.precision", "bfloat16"
     elif device.type == "cuda" and config.data.task == "image-classification":
         # Batches of texts are as long as their longest one, and each length would be compiled for itself.

@@ -95,6 +95,16 @@ def cores(root: Path = Path("/")) -> int:
     return max(1, allowed)
 
 
+def has_bfloat16(root: Path = Path("/")) -> bool:
+    """Whether the processor has instructions for bfloat16, by the features that Linux lists; False elsewhere."""
+    try:
+        words = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    # Of x86, and of ARM.
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
+
+
 def _machine(root: Path) -> int:
     try:
         for line in (root / "proc/meminfo").read_text().splitlines():

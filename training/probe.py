@@ -276,7 +276,7 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
 
 
 def probe(
-    bench: Bench | Fresh, highest: ascent.Cap, report: Report, folder: Path, earlier: int | None = None
+    bench: Fresh, highest: ascent.Cap, report: Report, folder: Path, earlier: int | None = None
 ) -> dict[str, Any]:
     """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending. `earlier`: what
     was recommended before, for the same."""
@@ -286,6 +286,10 @@ def probe(
         found = bench.measure(size)
         report({"size": dataclasses.asdict(found)})
         return found
+
+    def anew(size: int) -> Size:
+        report({"phase": "compare"})
+        return bench.anew(size)
 
     def again(sizes: list[Size]) -> list[Size]:
         report({"phase": "compare"})
@@ -301,7 +305,10 @@ def probe(
 
     # A CUDA device is nobody else's.
     shared = bench.device.type != "cuda"
-    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None)
+    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None, anew)
+    for size in sizes:
+        # What was measured anew and not compared was not told yet; the same line twice is one.
+        report({"size": dataclasses.asdict(size)})
     fitting = sizes
     while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier)) is not None:
         report({"phase": "check", "attempt": best.recommended})

@@ -63,6 +63,10 @@ class Fresh:
         """As `Bench.measure`."""
         if (known := self._found.sizes.get(size)) is not None:
             return known
+        return self.anew(size)
+
+    def anew(self, size: int) -> Size:
+        """As `measure`, also what is known."""
         measured = self._there().measure(size)
         self._spend(not measured.fits(self.budget))
         return measured

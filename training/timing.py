@@ -84,19 +84,27 @@ def _agree(blocks: list[list[Lap]]) -> bool:
 def in_turn(
     steps: Sequence[Step], device: torch.device, expected: Sequence[float], answer: Callable[[list[float]], object]
 ) -> list[float]:
+    """As `until_sure`, the seconds alone."""
+    return until_sure(steps, device, expected, answer)[0]
+
+
+def until_sure(
+    steps: Sequence[Step], device: torch.device, expected: Sequence[float], answer: Callable[[list[float]], object]
+) -> tuple[list[float], bool]:
     """Seconds of several kinds of step, to be compared: round after round, so that all meet the same neighbours, until
-    the `answer` that follows from the seconds is sure, or enough time was spent."""
+    the `answer` that follows from the seconds is sure, or enough time was spent; and whether it is sure."""
     counts = [min(max(1, math.ceil(SLICE / each)), MOST) for each in expected]
     places, dice = list(range(len(steps))), random.Random(0)
     rounds: list[list[float]] = []
-    worked = 0.0
-    while len(rounds) < ROUNDS or (worked < PATIENCE * len(steps) and not _sure(rounds, answer, dice)):
+    worked, sure = 0.0, False
+    while len(rounds) < ROUNDS or (worked < PATIENCE * len(steps) and not sure):
         times = {place: seconds(steps[place], device, counts[place]) for place in places}
         rounds.append([times[place] for place in sorted(places)])
         worked += sum(each * count for each, count in zip(rounds[-1], counts, strict=True))
         # There and back, so that what changes all the while does not always meet the same kind first.
         places.reverse()
-    return polished(rounds)
+        sure = len(rounds) >= ROUNDS and _sure(rounds, answer, dice)
+    return polished(rounds), sure
 
 
 def polished(rounds: Sequence[Sequence[float]]) -> list[float]:
