@@ -109,6 +109,14 @@ def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
 
 
+def test_a_team_says_its_source_in_words_of_its_own(store: Store, team_file: Path) -> None:
+    """Also in such as look like a field of a message."""
+    own = "[optimizers.sgd.learning_rate]\nlow = 0.02\nhigh = 0.2\ndefault = 0.1\nsource = 'our {wiki}'\n"
+    team_file.write_text(own, encoding="utf-8")
+    catalogue.use(store.project.root)
+    assert planning.propose(store, "minimise", trials=4).origins[NAME].source.text() == "our {wiki}"
+
+
 def test_a_plan_says_of_each_range_where_it_comes_from(store: Store) -> None:
     """The catalogue, also where the present value lies outside it; a person; a round, or its review; a remedy."""
 

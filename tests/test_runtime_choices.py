@@ -109,8 +109,10 @@ def test_what_was_faster_and_is_not_kept_says_why(tmp_path: Path) -> None:
         "kept": False,
     }
     compiled = {"key": "runtime.compile", "value": True, "before": 2, "seconds": 1, "preparation": 600, "kept": False}
+    unsure = {**threads, "key": "runtime.fused", "sure": False}
     with set_up(tmp_path / "p", "probe") as store:
-        probed(store, tried=[threads, compiled])
+        probed(store, tried=[threads, compiled, unsure])
         shown = "\n".join(message.text() for message in flow.ask(store, "batch_size").evidence)
         assert "23 ms a step, 37 ms without, not kept: others kept the cores busy" in shown
         assert "not kept: it takes 10 min 0 s first, more than it saves" in shown
+        assert "runtime.fused = 1: 23 ms a step, 37 ms without, not kept: the times varied too much to tell" in shown

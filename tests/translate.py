@@ -69,7 +69,12 @@ def in_presets() -> Iterator[tuple[str, str]]:
                 yield "presets/architectures.toml", size["note"]
     for optimizer in tomllib.loads((HOME / "presets/optimizers.toml").read_text(encoding="utf-8")).values():
         yield "presets/optimizers.toml", optimizer["about"]
+        for entry in optimizer["hyperparameters"]:
+            yield "presets/optimizers.toml", entry["source"]
+            if "source" in (tuned := entry.get("fine_tuning", {})):
+                yield "presets/optimizers.toml", tuned["source"]
     for tunable in tomllib.loads((HOME / "presets/spaces.toml").read_text(encoding="utf-8")).values():
+        yield "presets/spaces.toml", tunable["source"]
         if "unit" in tunable:
             yield "presets/spaces.toml", tunable["unit"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.catalogue import Architecture
-from presets.language import Message, _, say
+from presets.language import Message, _, say, told
 from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
@@ -295,7 +295,7 @@ def _interruption(store: Store, result: dict[str, Any]) -> Iterator[Message]:
         case "crashed" | "device":
             yield say(
                 "The measurement was cut short; the sizes measured before it still hold. {message}",
-                message=result.get("message") or "",
+                message=told(result.get("message") or "", result.get("said")),
             )
     if said := probe.failure(store):
         yield say("Measuring again came to nothing: {said} The figures are those of before.", said=said)

@@ -82,7 +82,7 @@ def doing(project: Project, id: str) -> Message:
     match lines[-1:]:
         case [{"phase": "choice", "key": key, "done": done, "total": total}]:
             return say(
-                "How to run is chosen first, which changes nothing that is learnt: {key}, {number} of {total}.",
+                "How to run is chosen first, which changes rounding at most: {key}, {number} of {total}.",
                 key=key,
                 number=done + 1,
                 total=total,

@@ -26,7 +26,7 @@ def decide(store: Store, found: Measurement) -> None:
     decisions.decide(
         store,
         configuration.RUNTIME,
-        question=stored(say("How should a step be computed? (It changes the time, not what is learnt.)")),
+        question=stored(say("How should a step be computed? (It changes the time, and rounding at most.)")),
         options=[],
         recommended=_words(settings),
         chosen=_words(settings),
@@ -40,7 +40,10 @@ def evidence(found: Measurement) -> Iterator[Message]:
     """Each choice with its figures."""
     tried: list[dict[str, Any]] = found.result.get("tried") or []
     if tried:
-        yield say("Before, runtime choices were tried, which do not change what is learnt; what is faster is kept:")
+        yield say(
+            "Before, runtime choices were tried, which change rounding at most (bfloat16 most of all); what is faster "
+            "is kept:"
+        )
     yield from (_figures(each) for each in tried)
 
 
@@ -57,6 +60,8 @@ def _figures(each: dict[str, Any]) -> Message:
         return without
     if each["preparation"]:
         return say("{figures}: it takes {time} first, more than it saves", figures=without, time=_preparation(each))
+    if not each.get("sure", True):
+        return say("{figures}: the times varied too much to tell", figures=without)
     return say(
         "{figures}: others kept the cores busy, where threads that wait for one another lose most; on a quiet machine "
         "more of them may be faster",

@@ -125,7 +125,7 @@ def _show_optimizers(session: Session, optimizers: list[Optimizer]) -> None:
     if len(optimizers) == 1:
         session.text()
         for hyperparameter in optimizers[0].hyperparameters:
-            session.text(f"{hyperparameter.key.partition('.')[2]}: {hyperparameter.source}")
+            session.text(f"{hyperparameter.key.partition('.')[2]}: {_(hyperparameter.source)}")
         session.text(f"{_('paper')}: {optimizers[0].paper}")
 
 
