@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rounds import bayesian, planning, reviewing, tunables
+from rounds import bayesian, planning, queue, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
@@ -85,7 +85,7 @@ def history(store: Store, plan: RoundPlan) -> list[Known]:
             if not inside or _rest(settings, varied) != wanted:
                 continue
             u = {d.name: d.domain.position(settings[d.key]) for d in study.dimensions}
-            if entry.status in ("queued", "running", "stopped"):
+            if entry.status == "running" or (queue.waits(entry) and batch.wanted != "stop"):
                 found.append(Known(u, None, running=True))
             elif entry.status == "complete" and entry.best is not None and usable(entry.best):
                 found.append(Known(u, turned(entry.best, direction)))
@@ -114,7 +114,7 @@ def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[
     roles = {**fixed(opened, lambda d: d.name in varied), **roles}
     # What only a person gave a range has no other.
     ranges = {**{name: d.domain for name, d in varied.items() if name not in offers}, **ranges}
-    defaults = dict.fromkeys(varied, "nuisance")
+    defaults = dict.fromkeys((d.key for d in varied.values()), "nuisance")
     found = propose(roles=roles, ranges=ranges, defaults=defaults)
     outside = fixed(found, lambda d: base.get(d.key) is None or d.domain.contains(base[d.key]))
     return propose(roles={**outside, **roles}, ranges=ranges, defaults=defaults) if outside else found

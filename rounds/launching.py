@@ -163,6 +163,8 @@ def judge(store: Store, name: str) -> Verdict:
                 trial=entry.id,
                 what=told(entry.message, entry.said).text(),
             )
+        if trials.stopped_alone(entry):
+            raise Refusal("{trial} was stopped alone: {name} is judged once it has run on.", trial=entry.id, name=name)
         if entry.status not in trials.ENDED:
             raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
     direction = reviewing.direction(store)

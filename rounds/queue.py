@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from presets.language import Message, told
 from state.trials import Batch, Trial, stopped_alone
+
+
+def waits(entry: Trial) -> bool:
+    """Whether a trial is started once its batch runs and its turn comes."""
+    return entry.status in ("queued", "stopped") and not stopped_alone(entry)
 
 
 def waiting(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
@@ -13,11 +18,7 @@ def waiting(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
     their batch, except those that were stopped by themselves."""
     if batch.wanted != "run":
         return []
-    return [
-        entry
-        for entry in unfinished
-        if entry.batch == batch.name and entry.status in ("queued", "stopped") and not stopped_alone(entry)
-    ]
+    return [entry for entry in unfinished if entry.batch == batch.name and waits(entry)]
 
 
 def dropped(batch: Batch, unfinished: Iterable[Trial]) -> list[Trial]:
@@ -34,10 +35,10 @@ def to_stop(batch: Batch, entry: Trial) -> bool:
     return "stop" in (batch.wanted, entry.wanted)
 
 
-def waits_for(entries: Iterable[Trial]) -> Message | None:
+def waits_for(batches: Iterable[Batch], entries: Sequence[Trial]) -> Message | None:
     """Why a trial that is due does not start, where there is a reason (no room on the disk, say)."""
-    waits = (entry for entry in entries if entry.status == "queued" and entry.message)
-    return next((told(entry.message, entry.said) for entry in waits), None)
+    due = (entry for batch in batches for entry in waiting(batch, entries))
+    return next((told(entry.message, entry.said) for entry in due if entry.status == "queued" and entry.message), None)
 
 
 def under_way(batch: Batch, entries: Iterable[Trial]) -> bool:

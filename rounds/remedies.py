@@ -13,7 +13,7 @@ from typing import Any
 
 from presets import catalogue
 from presets.language import Message, say
-from rounds.roles import OPTIMIZER, name_of
+from rounds.roles import OPTIMIZER
 from rounds.space import Domain
 from rounds.steps import EVERY, LONGEST_WARMUP, STEPS, WARMUP
 from state.errors import Refusal
@@ -41,7 +41,7 @@ def remedies(base: Mapping[str, Any], norms: Sequence[float]) -> list[Remedy]:
     """The remedies for a configuration, the first to be tried first; clipping only where gradient norms are known."""
     require(base)
     rate, optimizer = float(base[RATE]), str(base.get(OPTIMIZER, ""))
-    higher = {name_of(RATE, optimizer): Domain("float", rate / DOWN, rate * UP, "log")}
+    higher = {RATE: Domain("float", rate / DOWN, rate * UP, "log")}
     found = []
     warmups = warmup_steps(int(base[STEPS]))
     if warmups:

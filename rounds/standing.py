@@ -41,7 +41,8 @@ class Standing:
 def standing(store: Store) -> Standing:
     """Where the project stands."""
     everything = trials.trials(store)
-    batch = foremost(trials.batches(store), everything)
+    batches = trials.batches(store)
+    batch = foremost(batches, everything)
     entries = [entry for entry in everything if batch is not None and entry.batch == batch.name]
     if launches.best(store) is None:
         step: Step = "set-up"
@@ -59,7 +60,7 @@ def standing(store: Store) -> Standing:
         batch=batch.name if batch else None,
         now=now,
         next=then,
-        waits=queue.waits_for(everything),
+        waits=queue.waits_for(batches, everything),
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
         seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
         hours_spent=cost.hours_used(store, everything),
@@ -72,7 +73,12 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     """Step, what is, and what comes next, from the last round or launch."""
     of: Step = "run" if batch.kind == "round" else "launch"
     ended = sum(entry.status in trials.ENDED for entry in entries)
-    if not all(map(trials.over, entries)):
+    left = [entry for entry in entries if entry.status not in trials.ENDED]
+    alone = bool(left) and all(map(trials.stopped_alone, left))
+    if alone and batch.kind != "round":
+        # Its verdict takes all of its runs.
+        return of, say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left)), say("Run it on.")
+    if left and not alone:
         figures = {"name": batch.name, "ended": ended, "total": len(entries)}
         if batch.wanted == "run" and not supervisor.alive(store.project):
             now = say(
@@ -95,8 +101,8 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
     if batch.kind == "round":
         if batch.reviewed is None:
             now = say("{name} has ended.", name=batch.name)
-            if ended < len(entries):
-                now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(entries) - ended)
+            if left:
+                now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))
             return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
     decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]

@@ -45,7 +45,9 @@ def superfluous(store: Store) -> list[Superfluous]:
             folders += [
                 store.project.trial_folder(entry.id)
                 for entry in listed
-                if entry.id not in kept and reviewing.identity(store, entry) not in adopted
+                if entry.status in trials.ENDED
+                and entry.id not in kept
+                and reviewing.identity(store, entry) not in adopted
             ]
         found += [Superfluous(folder / CHECKPOINTS, folder_size(folder / CHECKPOINTS)) for folder in folders]
     return [entry for entry in found if entry.size]
@@ -62,7 +64,7 @@ def sweep(store: Store) -> int:
 
 def _over(store: Store, batch: Batch, listed: list[Trial]) -> bool:
     """Whether a round was reviewed, and something came after it."""
-    if batch.kind != "round" or batch.reviewed is None or any(entry.status not in trials.ENDED for entry in listed):
+    if batch.kind != "round" or batch.reviewed is None or not all(map(trials.over, listed)):
         return False
     names = [entry.name for entry in trials.batches(store)]
     later = names[names.index(batch.name) + 1 :]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from presets.language import Message, say, stored
-from rounds import planning, queue, supervisor
-from rounds.slots import machine
+from rounds import planning, queue, sharing, slots, supervisor
 from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
@@ -42,7 +41,7 @@ def retry(store: Store, names: Sequence[str]) -> Batch:
     """Try trials again: one that ended begins anew, its first try set aside; one that stopped goes on."""
     entries = [trials.trial(store, name) for name in names]
     for entry in entries:
-        if entry.status not in RETRIED:
+        if entry.status not in RETRIED and not trials.stopped_alone(entry):
             raise Refusal(
                 "{trial} is {status}; only what is infeasible, failed or stopped is tried again.",
                 trial=entry.id,
@@ -60,10 +59,10 @@ def put_first(store: Store, names: Sequence[str]) -> Batch:
     for name in names:
         batch = _batch(store, name)
         if name == batch.name:
-            chosen += [e for e in trials.trials(store, name) if e.status in ("queued", "stopped")]
+            chosen += trials.trials(store, name)
         else:
             chosen.append(trials.trial(store, name))
-    waiting = [entry.id for entry in chosen if entry.status in ("queued", "stopped")]
+    waiting = [entry.id for entry in chosen if queue.waits(entry)]
     if not waiting:
         raise Refusal("Nothing of {names} waits to be started.", names=list(names))
     trials.put_first(store, waiting)
@@ -96,20 +95,24 @@ def run(store: Store, name: str, slots: int | None = None) -> None:
     trials.ask(store, name, "run", slots)
 
 
-def crowded(store: Store, name: str, slots: int) -> Message | None:
+def crowded(store: Store, name: str, wanted: int) -> Message | None:
     """What to know where more trials are wanted at once than the cores carry: how many threads each has was settled
     when the round was planned, as results on the CPU depend on it in the last digits."""
-    cores = machine().cores
-    listed = [entry for entry in trials.trials(store, name) if not trials.over(entry)]
-    threads = max((int(trials.trial_settings(store, entry).get(planning.THREADS) or 0) for entry in listed), default=0)
-    if slots * threads <= cores:
+    left = [entry for entry in trials.trials(store, name) if not trials.over(entry)]
+    if not left:
+        return None
+    here, settings = slots.machine(), trials.trial_settings(store, left[0])
+    share = sharing.share(store, settings, here)
+    at_once = slots.at_once(here, slots.device(here, settings), wanted, share)
+    threads = int(settings.get(planning.THREADS) or 0)
+    if at_once * threads <= here.cores:
         return None
     return say(
         "Each trial was planned with {threads} threads, and {slots} at once share {cores} cores: all become slower. A "
         "round that is planned with --slots {slots} has trials of fewer threads.",
         threads=threads,
-        slots=slots,
-        cores=cores,
+        slots=at_once,
+        cores=here.cores,
     )
 
 

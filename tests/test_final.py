@@ -49,6 +49,18 @@ def test_the_history_is_what_can_be_compared(store: Store) -> None:
     assert len(known) == 17
     assert sum(trial.cost is None for trial in known) == 1
     assert not any(trial.running for trial in known)
+    # What is planned will run; what was stopped, as a round or alone, may never.
+    planned = planning.save(store, planning.propose(store, "minimise", trials=4, roles=roles))
+
+    def running() -> int:
+        plan = planning.propose(store, "minimise", trials=4, roles=roles)
+        return sum(trial.running for trial in final.history(store, plan))
+
+    assert running() == 4
+    trials.ask(store, trials.trials(store, planned.name)[0].id, "stop")
+    assert running() == 3
+    trials.ask(store, planned.name, "stop")
+    assert running() == 0
 
 
 def test_the_study_begins_from_the_history_and_goes_on_from_its_own_results(store: Store) -> None:
@@ -86,6 +98,8 @@ def test_what_the_rounds_varied_is_searched_and_the_rest_stays_as_it_is(store: S
 
     assert list(searched()) == [LR]
     assert list(searched(roles={"optimizer.momentum": "nuisance"})) == [LR, "sgd.momentum"]
+    with pytest.raises(Refusal, match="All hyperparameters of search are fixed"):
+        searched(roles={"optimizer.learning_rate": "fixed"})
     wider = Domain("float", 1e-4, 10.0, "log")
     assert searched(ranges={LR: wider}) == {LR: wider}
     assert list(searched(ranges={"optimizer.momentum": Domain("float", 0.8, 0.95)})) == [LR, "sgd.momentum"]

@@ -190,6 +190,10 @@ def test_a_remedy_can_be_chosen_and_changed_and_what_is_none_is_refused(store: S
     assert plan.scientific == {"schedule.warmup_steps": values}
     # What is in use now is among what is searched only where the range says so.
     assert {d.domain for study in plan.studies for d in study.dimensions if d.name == "sgd.learning_rate"} == {rate}
+    by_key = planning.propose(
+        store, "stabilise", scientific={"schedule.warmup_steps": values}, ranges={"optimizer.learning_rate": rate}
+    )
+    assert {d.domain for study in by_key.studies for d in study.dimensions if d.name == "sgd.learning_rate"} == {rate}
     chosen = planning.propose(store, "stabilise", scientific={"optimizer.name": None}, trials=24)
     assert [study.name for study in chosen.studies] == ["optimizer=sgd", "optimizer=adamw"]
     with pytest.raises(Refusal, match="asks about one remedy"):

@@ -252,11 +252,13 @@ async def test_the_marked_trial_is_put_first_or_stopped_alone(store: Store) -> N
             await press(pilot, "down")
         await press(pilot, "n")
         assert trials.unfinished(store)[0].id == waiting[-1]
-        await press(pilot, "X")
-        assert trials.trial(store, waiting[-1]).wanted == "stop"
-        assert trials.batch(store, "round-1").wanted != "stop"
         await press(pilot, "home", "n")
         await wait_for_text(pilot, "Nothing of round-1-001 waits to be started.")
+        await press(pilot, "end", "X")
+        assert trials.trial(store, waiting[-1]).wanted == "stop"
+        assert trials.batch(store, "round-1").wanted != "stop"
+        # One alone waits now.
+        await wait_for(pilot, lambda: "n next" not in lines(pilot.app)[-1])
 
 
 async def test_a_review_is_offered_when_all_have_ended(store: Store) -> None:

@@ -75,6 +75,15 @@ def test_of_a_round_that_is_over_the_best_few_keep_theirs_and_baseline_and_launc
     assert sweep.superfluous(store) == []
 
 
+def test_a_trial_that_was_stopped_alone_keeps_its_checkpoints_and_lets_the_others_go(store: Store) -> None:
+    trials.mark_ended(store, "round-1-001", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trials.ask(store, "round-1-001", "stop")
+    reviewing.review_batch(store, "round-1")
+    planning.save(store, planning.propose(store, trials=4))
+    assert sweep.sweep(store) == 4 * CHECKPOINT
+    assert "round-1-001" in left(store)
+
+
 def test_earlier_tries_of_a_trial_keep_no_checkpoints_once_it_has_ended(store: Store) -> None:
     folder = checkpoints(store, "round-1-001.1")
     checkpoints(store, "round-1-001.backup")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rounds import slots, wishes
+from rounds import slots, standing, wishes
 from state import decisions, files, trials
 from state.database import Store
 from state.store import open_store
@@ -92,6 +92,34 @@ def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: py
 def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     trials.note(store, "round-1-004", "Waiting: the disk is full.")
     assert "\nWaiting: the disk is full.\n" in said(store, capsys, "status")
+    # Of a round that is stopped nothing is due.
+    tunebook(store, capsys, "round", "stop", "round-1")
+    assert "Waiting" not in said(store, capsys, "status")
+
+
+def test_a_trial_that_was_stopped_alone_before_it_began_is_tried_again_and_is_not_next(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tunebook(store, capsys, "round", "stop", "round-1-004")
+    code, answer = tunebook(store, capsys, "round", "next", "round-1-004")
+    assert (code, answer["error"]) == (2, "Nothing of round-1-004 waits to be started.")
+    assert tunebook(store, capsys, "round", "retry", "round-1-004")[0] == 0
+    assert trials.trial(store, "round-1-004").wanted == "retry"
+    assert tunebook(store, capsys, "round", "next", "round-1-004")[0] == 0
+
+
+def test_a_launch_of_which_a_run_was_stopped_alone_is_to_be_run_on(store: Store) -> None:
+    settings = small_project.settings(Path("data"))
+    small_project.adopt(store, settings)
+    small_project.batch(store, settings, [{}] * 2, kind="launch")
+    small_project.end(store, "launch-1-001", 0.2)
+    trials.ask(store, "launch-1-002", "stop")
+    trials.mark_ended(store, "launch-1-002", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trials.ask(store, "round-1", "stop")
+    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    found = standing.standing(store)
+    assert (found.step, found.batch, found.next.text()) == ("launch", "launch-1", "Run it on.")
+    assert found.now.text() == "launch-1 has ended (stopped alone: 1)."
 
 
 def test_only_what_went_wrong_is_tried_again(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

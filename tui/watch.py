@@ -69,11 +69,12 @@ def _ending(store: Store, name: str, known: Collection[str], remark: Callable[[s
                 seen.add(entry.id)
                 starts = 0
                 yield entry
-        why = queue.waits_for(listed)
+        batch = trials.batch(store, name)
+        why = queue.waits_for([batch], listed)
         if why is not None and why.id != waits:
             remark(why.text())
         waits = why.id if why is not None else ""
-        if not queue.under_way(trials.batch(store, name), listed):
+        if not queue.under_way(batch, listed):
             return
         if not supervisor.alive(store.project) and time.monotonic() >= due:
             if starts == MOST_STARTS:

@@ -358,7 +358,7 @@ def _after_review(store: Store, batch: Batch) -> str:
     if launched and not standing.beaten(store, batch.name) and not standing.launched(store, batch.name):
         return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
     if not any(entry.status in trials.ENDED for entry in listed):
-        return _("Next: tunebook round run {name}").format(name=batch.name)
+        return _("Next: tunebook round retry {trial}").format(trial=listed[0].id)
     return _("Next: tunebook round plan")
 
 

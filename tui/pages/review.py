@@ -100,7 +100,7 @@ class ReviewPage(Page):
 
     def load(self) -> None:
         listed = trials.trials(self.book.store, trials.batch(self.book.store, self._name_of_round).name)
-        ended = sum(entry.status in trials.ENDED for entry in listed)
+        ended = sum(map(trials.over, listed))
         # The review itself writes to the store; only trials that have ended since are a reason for another.
         if ended != self._ended:
             self._ended = ended

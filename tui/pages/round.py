@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import final, planning, standing, supervisor, wishes
+from rounds import final, planning, queue, standing, supervisor, wishes
 from rounds.standing import Standing
 from state import metrics, trials
 from state.errors import Refusal
@@ -219,7 +219,7 @@ class RoundPage(Page):
             case "stop":
                 return not ended and wanted in ("run", "pause")
             case "first":
-                return sum(entry.status in ("queued", "stopped") for entry in self._trials.values()) > 1
+                return sum(map(queue.waits, self._trials.values())) > 1
             case "end":
                 return not ended and wanted in ("run", "pause")
             case "drop":
