@@ -38,9 +38,7 @@ def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""
     everything = trials.trials(store)
     settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
-    budget, deadline = settings.budget_hours, settings.deadline and project.moment(settings.deadline)
-    hours_left = max(budget - hours_used(store, everything), 0.0) if budget else None
-    seconds_left = max((deadline - moment).total_seconds(), 0.0) if deadline else None
+    hours_left, seconds_left = left(store, everything)
     a_trial = trial_seconds(store, plan.base, everything)
     if a_trial is None:
         return Cost(at_once, hours_left, seconds_left)
@@ -49,6 +47,14 @@ def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     until = (moment + datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
     price = hours * settings.price_per_hour if settings.price_per_hour else None
     return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, until, price)
+
+
+def left(store: Store, everything: Iterable[Trial]) -> tuple[float | None, float | None]:
+    """Device hours that the budget has left, and seconds until the deadline; None where there is none."""
+    settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
+    deadline = project.moment(settings.deadline) if settings.deadline else None
+    hours = max(settings.budget_hours - hours_used(store, everything), 0.0) if settings.budget_hours else None
+    return hours, max((deadline - moment).total_seconds(), 0.0) if deadline else None
 
 
 def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> float | None:

@@ -14,7 +14,7 @@ from presets.language import Message, say
 from rounds import cost, decision
 from rounds.design import TRIALS
 from state import launches
-from state.database import Store, now
+from state.database import Store
 from state.project import moment
 from state.trials import Trial
 
@@ -45,9 +45,7 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
     """How far it is, from all trials of a project."""
     settings, best = store.project.settings, launches.best(store)
     deadline = moment(settings.deadline) if settings.deadline else None
-    hours = max(settings.budget_hours - cost.hours_used(store, everything), 0.0) if settings.budget_hours else None
-    left = (deadline - datetime.datetime.fromisoformat(now())).total_seconds() if deadline else None
-    left = max(left, 0.0) if left is not None else None
+    hours, left = cost.left(store, everything)
     if hours is None and left is None:
         return Horizon("open", say("Open-ended: no budget, no deadline. Rounds go on until they gain nothing more."))
     a_trial = cost.trial_seconds(store, best.settings, everything) if best else None

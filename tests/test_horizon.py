@@ -23,7 +23,7 @@ from tui.horizon import lines, typed, written
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A baseline that took a minute, on the first of March at noon."""
-    monkeypatch.setattr("rounds.horizon.now", lambda: "2026-03-01T12:00:00+00:00")
+    monkeypatch.setattr("rounds.cost.now", lambda: "2026-03-01T12:00:00+00:00")
     made = small_project.project(tmp_path / "p", tmp_path / "data")
     with open_store(made) as opened:
         small_project.adopt(opened, small_project.settings(tmp_path / "data"))
