@@ -33,6 +33,8 @@ def waits_for(store: Store) -> tuple[Message, ...]:
     ):
         waiting.append(say("A launch that is adopted by runs with fresh seeds shows what its changes gained."))
     if large and not waiting:
+        if any(entry.status == "confirmed" for entry in launches.insights(store)):
+            return ()
         return (say("What rounds and launches show was refused, or is no more than chance."),)
     return tuple(waiting)
 

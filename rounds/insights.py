@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import cost, importance, launching, planning, reviewing
+from rounds import cost, importance, launching, planning, reviewing, standing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
@@ -274,8 +274,8 @@ def _in_use(plan: RoundPlan, key: str, levels: Mapping[str, float]) -> str | Non
 def _saturated(store: Store) -> Iterator[Proposed]:
     """That the last rounds have not improved the best result by more than the noise."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
-    bests = []
-    for batch in planning.rounds(store):
+    bests, others = [], standing.incomparable(store)
+    for batch in (batch for batch in planning.rounds(store) if batch.name not in others):
         order = ranked(ended(reviewing.records(store, batch.name)), direction)
         if order and order[0].best is not None:
             bests.append((batch.name, turned(order[0].best, direction)))
