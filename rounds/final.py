@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rounds import bayesian, planning, queue, reviewing, tunables
+from rounds import bayesian, origin, planning, queue, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
@@ -112,12 +112,16 @@ def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[
         return {d.name: "fixed" for d in dimensions if not keep(d)}
 
     roles = {**fixed(opened, lambda d: d.name in varied), **roles}
-    # What only a person gave a range has no other.
-    ranges = {**{name: d.domain for name, d in varied.items() if name not in offers}, **ranges}
+    # What only a person gave a range has no other than what the rounds left.
+    left = {name: own for name, own in origin.left(store, planning.rounds(store), offers).items() if name not in offers}
+    ranges = {**{name: own.domain for name, own in left.items() if name in varied}, **ranges}
     defaults = dict.fromkeys((d.key for d in varied.values()), "nuisance")
     found = propose(roles=roles, ranges=ranges, defaults=defaults)
     outside = fixed(found, lambda d: base.get(d.key) is None or d.domain.contains(base[d.key]))
-    return propose(roles={**outside, **roles}, ranges=ranges, defaults=defaults) if outside else found
+    found = propose(roles={**outside, **roles}, ranges=ranges, defaults=defaults) if outside else found
+    from_rounds = {name: left[name].source for name in left.keys() & found.origins.keys() if name not in given}
+    sources = {name: replace(found.origins[name], source=source) for name, source in from_rounds.items()}
+    return replace(found, origins={**found.origins, **sources})
 
 
 def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:

@@ -83,11 +83,11 @@ def _source(entry: Hyperparameter, domain: Domain, base: Mapping[str, Any]) -> M
     """Where what is offered comes from, and whether it was widened to hold the present value."""
     whole, now = _fitted(entry, base), base.get(entry.key)
     if whole is not None and domain != whole and isinstance(now, int | float) and domain.is_range:
-        return say("{source}; widened to hold {value:.4g}, the best so far", source=_stated(entry), value=now)
-    return _stated(entry)
+        return say("{source}; widened to hold {value:.4g}, the best so far", source=stated(entry), value=now)
+    return stated(entry)
 
 
-def _stated(entry: Hyperparameter) -> Message:
+def stated(entry: Hyperparameter) -> Message:
     """The source as the catalogue has it, which is translated; a team's own words stay as they are."""
     own = any(sign in entry.source for sign in "{}")
     return say("{text}", text=entry.source) if own else Message(entry.source)

@@ -48,9 +48,10 @@ def roles(project: Project, asked: Mapping[str, Any]) -> dict[str, Role]:
     return {entry.name: "nuisance" for entry in searched if entry.name not in asked}
 
 
-def known(project: Project, key: str, optimizer: str) -> Hyperparameter | None:
-    """A hyperparameter with its range, by its key or its name in a round; None where no range is known."""
-    listed = (*(optimizers(project, {}).get(optimizer, ())), *tunables(project))
+def known(project: Project, base: Mapping[str, Any], key: str, optimizer: str) -> Hyperparameter | None:
+    """A hyperparameter with its range for this configuration and optimizer, by its key or its name in a round; None
+    where no range is known."""
+    listed = (*(optimizers(project, base).get(optimizer, ())), *tunables(project))
     return next((entry for entry in listed if key in (entry.key, name_of(entry.key, optimizer))), None)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from presets import language
-from rounds import cost, planning, slots
+from presets import catalogue, language
+from rounds import cost, planning, slots, tunables
 from rounds.plan import DesignError
 from rounds.space import Domain
 from state import decisions, launches, project, trials
@@ -432,3 +432,16 @@ async def test_what_was_wrong_with_an_answer_is_taken_back_with_the_next_one(
         await write(pilot, "9")
         await wait_for(pilot, lambda: "9 trials" in shown(page.app))
         assert "banana" not in shown(page.app)
+
+
+def test_what_is_offered_for_pretrained_weights_is_the_range_of_fine_tuning(
+    store: Store, values: dict[str, Any]
+) -> None:
+    """The range that is typed over is the one that the page names."""
+    small_project.adopt(store, {**values, "model.pretrained": "hub"})
+    base = planning.basis(store).settings
+    offered = tunables.offers(store.project, base)["sgd.learning_rate"]
+    assert offered.high < catalogue.hyperparameter("optimizer.learning_rate", "sgd").high
+    found = draft.proven(store, "", "optimizer.learning_rate", "sgd")
+    assert found is not None
+    assert (found.low, found.high) == (offered.low, offered.high)

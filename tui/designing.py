@@ -190,12 +190,9 @@ def document(plan: RoundPlan, ahead: Outlook | None = None) -> dict[str, Any]:
     return plan.to_dict() | said | {"cost": asdict(ahead.cost), "disk": ahead.disk and asdict(ahead.disk)}
 
 
-def optimizer_of(store: Store) -> str:
-    """The optimizer of the best configuration, by which its hyperparameters' scales are looked up."""
-    from state.launches import best
-
-    found = best(store)
-    return str(found.settings.get("optimizer.name", "")) if found else ""
+def optimizer_of(store: Store, override: str = "") -> str:
+    """The optimizer of what a round starts from, by which its hyperparameters' scales are looked up."""
+    return str(planning.basis(store, override).settings.get("optimizer.name", ""))
 
 
 def _unit(plan: RoundPlan, name: str) -> str:
@@ -206,7 +203,7 @@ def _unit(plan: RoundPlan, name: str) -> str:
 
 def _known(key: str, optimizer: str, project: Project | None) -> catalogue.Hyperparameter | None:
     if project is not None and project.settings.command:
-        return tunables.known(project, key, optimizer)
+        return tunables.known(project, {}, key, optimizer)
     dotted = f"optimizer.{key.partition('.')[2]}" if key.startswith(f"{optimizer}.") else key
     try:
         return catalogue.hyperparameter(dotted, optimizer)

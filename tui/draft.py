@@ -12,6 +12,7 @@ from rounds import insights, planning, warm_start
 from rounds import listed as by_hand
 from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
+from rounds.origin import stated
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of
 from rounds.space import Choice, Domain
@@ -335,7 +336,7 @@ def whence(plan: RoundPlan, entry: Tunable, project: Project) -> str:
     if offered is None or domain is None:
         return _("{name} is fixed; no range is known for it.").format(name=name)
     words = _("{name} is fixed; range on offer: {range} ({source})")
-    return words.format(name=name, range=described(domain), source=offered.source)
+    return words.format(name=name, range=described(domain), source=stated(offered).text())
 
 
 def value(entry: Tunable) -> str:
@@ -348,7 +349,7 @@ def proven(store: Store, override: str, key: str, optimizer: str) -> Domain | No
     if key == OPTIMIZER and not store.project.settings.command:
         return Domain("categorical", choices=tuple(entry.name for entry in catalogue.optimizers()))
     base = planning.basis(store, override).settings
-    found = known(store.project, key, optimizer)
+    found = known(store.project, base, key, optimizer)
     try:
         return domain_of(found, base) if found else None
     except Refusal:

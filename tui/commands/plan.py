@@ -99,7 +99,7 @@ def plan(
             proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
             save = by_hand.save
         else:
-            current, full = designing.optimizer_of(store), designing.names(store, override)
+            current, full = designing.optimizer_of(store, override), designing.names(store, override)
             asked: dict[str, Domain | None] = {
                 full(key): designing.domain(full(key), words, current, store.project) if words else None
                 for key, _equals, words in (entry.partition("=") for entry in about)
