@@ -58,11 +58,12 @@ FIRST = 2
 
 class Turn(Message):
     """Goes behind a key from whatever has the focus up to the application: when it comes there, the key has been dealt
-    with. It goes twice (`again`), since what a widget does about a key may be to tell its page, by a message."""
+    with. It goes twice (`again`), since what a widget does about a key may be to tell its page, by a message. Whose it
+    is (`of`) tells it from one that comes late, when another has the key already."""
 
-    def __init__(self, again: bool = True) -> None:
+    def __init__(self, of: Widget, again: bool = True) -> None:
         super().__init__()
-        self.again = again
+        self.of, self.again = of, again
 
 
 class Tunebook(App[None]):
@@ -103,7 +104,7 @@ class Tunebook(App[None]):
             await super().on_event(event)
 
     async def on_turn(self, turn: Turn) -> None:
-        if turn.again and self._asked is not None and self._asked.post_message(Turn(again=False)):
+        if turn.of is not self._asked or (turn.again and turn.of.post_message(Turn(turn.of, again=False))):
             return
         self._asked = None
         await self._next_key()
@@ -226,7 +227,7 @@ class Tunebook(App[None]):
                 return
             key, self._asked = self._ahead.pop(0), self.focused or self.screen
             await super().on_event(key)
-            if key.is_forwarded and self._asked.post_message(Turn()):
+            if key.is_forwarded and self._asked.post_message(Turn(self._asked)):
                 return
             self._asked = None
 
