@@ -42,8 +42,8 @@ from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
 # A dictionary with "facts" (of result.json), "size" (its line), "compared" (batch sizes that were timed side by side),
-# "ending" (the rest of result.json), or a line of progress.jsonl: a "phase" (fetch, choice, size, compare, check), and
-# the size under way as "attempt".
+# "anew" (one that was disturbed and measured once more), "ending" (the rest of result.json), or a line of
+# progress.jsonl: a "phase" (fetch, choice, size, compare, check), and the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
 # In an ending: the process is of no more use, and another is to go on.
 SPENT = "spent"
@@ -203,6 +203,8 @@ def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None
                     say(size)
                 case {"compared": sizes}:
                     found.compared |= set(sizes)
+                case {"anew": size}:
+                    found.anew.add(size)
                 case {"ending": reported}:
                     ending = reported
     return ending
@@ -287,9 +289,12 @@ def probe(
         report({"size": dataclasses.asdict(found)})
         return found
 
-    def anew(size: int) -> Size:
+    def anew(size: Size) -> Size:
         report({"phase": "compare"})
-        return bench.anew(size)
+        kept = bench.anew(size)
+        report({"size": dataclasses.asdict(kept)})
+        report({"anew": kept.batch_size})
+        return kept
 
     def again(sizes: list[Size]) -> list[Size]:
         report({"phase": "compare"})
@@ -304,11 +309,8 @@ def probe(
         return ascent.saturation(rates, earlier), ascent.knee(rates) is None
 
     # A CUDA device is nobody else's.
-    shared = bench.device.type != "cuda"
-    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None, anew)
-    for size in sizes:
-        # What was measured anew and not compared was not told yet; the same line twice is one.
-        report({"size": dataclasses.asdict(size)})
+    shared = ascent.Shared(again, anew) if bench.device.type != "cuda" else None
+    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, shared)
     fitting = sizes
     while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier)) is not None:
         report({"phase": "check", "attempt": best.recommended})
