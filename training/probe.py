@@ -31,7 +31,8 @@ from training import ascent, choices, cut_short, fetching, machine, record
 from training import device as devices
 from training import model as models
 from training.ascent import Size
-from training.bench import Bench, ran_out
+from training.bench import Bench, load_libraries, ran_out
+from training.bench import budget as budget_of
 from training.config import ConfigError, load
 from training.data import open_dataset
 from training.loop import Stopped
@@ -146,11 +147,13 @@ def _by_a_child(begin: Begin, found: Found, folder: Path, asked: threading.Event
         return cut_short.ending(SPENT, SPENT, {})
     if ending is None:
         return cut_short.died(found, code, machine.oom_kills() > kills)
+    words = {name: ending[name] for name in ("message", "said") if name in ending}
     if ending["reason"] == "error":
-        words = {name: ending[name] for name in ("message", "said") if name in ending}
         return cut_short.rescued(found, "error", "device", words)
     if ending["reason"] == cut_short.NO_ROOM:
-        return cut_short.rescued(found, "memory", "crashed", cut_short.too_much(None, cut_short.allowed(found.facts)))
+        if not found.fitting():
+            words = cut_short.too_much(None, cut_short.allowed(found.facts))
+        return cut_short.rescued(found, "memory", "crashed", words)
     return ending
 
 
@@ -245,10 +248,11 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         precision = "bfloat16" if devices.precision(config, device) else "float32"
         threads = torch.get_num_threads()
         facts = {"device": devices.name(device), "device_type": device.type, "precision": precision, "threads": threads}
-        report({"facts": facts})
+        load_libraries(config)
+        budget = found.facts.get("memory_budget", budget_of(device, options.memory_cap))
+        # Before the network is built: where it has no room, the budget is what is said.
+        report({"facts": facts | {"memory_budget": budget}})
         bench = Bench(config, dataset, device, options.memory_cap)
-        budget = found.facts.get("memory_budget", bench.budget)
-        report({"facts": {"memory_budget": budget}})
         highest = ascent.cap(len(dataset.train), options.largest)
         try:
             fresh = Fresh(bench, budget, found)
