@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.known_device import MIB, bench, unchanged
+from tests.known_device import MIB, QUIET, bench, unchanged
 from training import ascent, probe
-from training.ascent import Cap, Size
+from training.ascent import Cap, Shared, Size
 from training.bench import Failure
 
 # Peak memory of ResNet-50 under AdamW by batch size, in MiB, as torch's own accounting (MemTracker) gives it.
@@ -45,7 +46,7 @@ def test_a_card_is_filled_without_ever_running_out_of_its_memory(gib: int) -> No
 
 
 def test_a_first_size_that_does_not_fit_leads_to_smaller_ones() -> None:
-    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, 5 * MIB), Cap(64, "data"), 5 * MIB, unchanged)
+    sizes, ended_by = ascent.ascend(bench(lambda n: n * MIB, 5 * MIB), Cap(64, "data"), 5 * MIB, QUIET)
     assert [size.batch_size for size in sizes] == [8, 4, 6]
     found = ascent.recommend(sizes, 5 * MIB, ended_by)
     assert found is not None
@@ -61,7 +62,7 @@ def test_nothing_is_recommended_where_nothing_fits() -> None:
 @pytest.mark.parametrize("on_cpu", [False, True])
 def test_sizes_past_the_point_where_throughput_stops_rising_are_not_recommended(on_cpu: bool) -> None:
     measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: min(n, 64))
-    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, unchanged if on_cpu else None)
+    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, QUIET if on_cpu else None)
     assert [size.batch_size for size in sizes] == [8, 16, 32, 64, 128]
     found = ascent.recommend(sizes, 2 * MIB, ended_by)
     assert found == ascent.Recommendation(64, 128, 64, "throughput")
@@ -69,7 +70,7 @@ def test_sizes_past_the_point_where_throughput_stops_rising_are_not_recommended(
 
 def test_one_slow_size_on_a_shared_processor_does_not_end_the_ascent() -> None:
     measure = bench(lambda n: MIB, 2 * MIB, rate=lambda n: 1 if n == 32 else n)
-    sizes, ended_by = ascent.ascend(measure, Cap(128, "data"), 2 * MIB, unchanged)
+    sizes, ended_by = ascent.ascend(measure, Cap(128, "data"), 2 * MIB, QUIET)
     found = ascent.recommend(sizes, 2 * MIB, ended_by)
     assert found == ascent.Recommendation(128, 128, 128, "data")
 
@@ -132,7 +133,7 @@ def test_only_measured_sizes_within_the_budget_and_the_cap_are_recommended(
         lambda n: max(fixed, *(slope * n - 10 * slope**2 for slope in slopes)), card, rate=lambda n: min(n, knee)
     )
     budget = int(0.9 * card)
-    sizes, ended_by = ascent.ascend(measure, ascent.cap(10**9, highest), budget, unchanged if on_cpu else None)
+    sizes, ended_by = ascent.ascend(measure, ascent.cap(10**9, highest), budget, QUIET if on_cpu else None)
     tried = [size.batch_size for size in sizes]
     assert len(tried) == len(set(tried))
     assert max(tried) <= highest
@@ -165,7 +166,7 @@ def test_a_neighbour_who_comes_in_the_middle_changes_nothing() -> None:
         def again(sizes: list[Size], device: list[Callable[[int], Size]] = device) -> list[Size]:
             return [device[0](size.batch_size) for size in sizes]
 
-        sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, again)
+        sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, Shared(again, QUIET.anew))
         found = ascent.recommend(sizes, 2 * MIB, ended_by)
         assert found == ascent.Recommendation(128, 256, 128, "throughput")
 
@@ -179,15 +180,27 @@ def test_a_size_that_was_disturbed_is_measured_anew_although_it_is_far_from_the_
     calm = Size(8, "measured", "", 0.032, 0.02, 250.0, MIB, None, 1.0, 0.0007, 0.033)
     tried: list[int] = []
 
-    def anew(size: int) -> Size:
-        tried.append(size)
-        return known[8] if len(tried) == 1 else calm
+    def anew(size: Size) -> Size:
+        tried.append(size.batch_size)
+        return ascent.calmer(size, calm)
 
-    sizes, _ = ascent.ascend(known.__getitem__, Cap(16, "cap"), 2 * MIB, unchanged, anew)
-    assert tried == [8, 8]
+    sizes, _ = ascent.ascend(known.__getitem__, Cap(16, "cap"), 2 * MIB, Shared(unchanged, anew))
+    assert tried == [8]
     assert sizes == [calm, known[16]]
     # On a device of one's own there are no neighbours to wait for.
-    assert ascent.ascend(known.__getitem__, Cap(16, "cap"), 2 * MIB, None, anew)[0] == [*known.values()]
+    assert ascent.ascend(known.__getitem__, Cap(16, "cap"), 2 * MIB)[0] == [*known.values()]
+
+
+def test_of_a_size_that_was_disturbed_the_figures_that_tell_more_are_kept() -> None:
+    before = Size(8, "measured", "", 0.034, 0.57, 235.0, MIB, None, 2.8, 0.0007, 0.094)
+    calm = Size(8, "measured", "", 0.09, 0.02, 89.0, 2 * MIB, None, 1.0, 0.0007, 0.1)
+    shorter = Size(8, "measured", "", 0.034, 0.57, 235.0, 2 * MIB, None, 2.8, 0.0007, 0.09)
+    for newer in (calm, shorter):
+        # The peak of a process that has seen larger sizes is theirs.
+        assert ascent.calmer(before, newer) == dataclasses.replace(newer, peak_memory=MIB)
+    longer = dataclasses.replace(shorter, end_to_end_seconds=0.095)
+    for newer in (before, longer, Size(8, "out_of_memory"), Size(8, "failed")):
+        assert ascent.calmer(before, newer) == before
 
 
 @given(
@@ -210,7 +223,7 @@ def test_noise_does_not_change_an_answer_that_is_not_on_the_line_itself(
             lambda size: timed(size, own),
             ascent.cap(10**9, highest),
             2 * MIB,
-            lambda sizes: [timed(size.batch_size, together) for size in sizes],
+            Shared(lambda sizes: [timed(size.batch_size, together) for size in sizes], QUIET.anew),
         )
         return ascent.recommend(sizes, 2 * MIB, ended_by)
 

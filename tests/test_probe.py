@@ -12,16 +12,18 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 
 from tests import small_project, training_runs
 from tests.known_device import MIB, bench, unchanged
-from training import ascent, probe, relay
+from training import ascent, cut_short, probe, relay
+from training import bench as benches
 from training.ascent import Cap
 from training.bench import Failure
+from training.sentence import said
 
 CPU = torch.device("cpu")
 
@@ -303,6 +305,49 @@ def test_a_crash_under_a_memory_cap_says_what_the_cap_allows(tmp_path: Path, siz
     assert "into 1 MiB" in result["message"]
     assert "0 removes it" in result["message"]
     assert "None" not in result["message"]
+
+
+@pytest.mark.usefixtures("own_signals")
+@pytest.mark.parametrize("mebibytes", [0, 7])
+def test_a_model_without_room_is_told_what_the_device_allows(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mebibytes: int
+) -> None:
+    """A GPU has other memory than the host; here one is played by a budget that has nothing to do with the host's."""
+
+    def no_room(_bench: Any) -> None:
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(probe, "budget_of", lambda *_: mebibytes * MIB)
+    monkeypatch.setattr(benches, "budget", lambda *_: mebibytes * MIB)
+    monkeypatch.setattr(benches.Bench, "build", no_room)
+    config = training_runs.write_config(tmp_path / "config.toml", digits)
+    options = SimpleNamespace(
+        config=config, output=tmp_path, cache=None, largest=None, memory_cap=None, choose=None, earlier=None
+    )
+    probe.run(tmp_path, probe.forked(lambda report, found: probe.measure(cast(Any, options), report, found)))
+    result = training_runs.result(tmp_path)
+    assert (result["status"], result["reason"]) == ("failed", "out_of_memory")
+    assert f"Not even the model and its data fit into {mebibytes} MiB" in result["message"]
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_where_sizes_worked_a_lack_of_room_later_does_not_deny_that(tmp_path: Path) -> None:
+    def work(report: probe.Report, found: relay.Found) -> None:
+        report({"facts": {"memory_budget": MIB}})
+        if not found.sizes:
+            size = ascent.Size(8, "measured", "", 1.0, 0.0, 8.0, 1, end_to_end_seconds=1.0)
+            report({"size": dataclasses.asdict(size)})
+            report({"ending": {"status": probe.SPENT, "reason": probe.SPENT}})
+            return
+        report(
+            {"ending": {"status": "failed", "reason": cut_short.NO_ROOM, **said("Memory ran out: {error}", error="")}}
+        )
+
+    probe.run(tmp_path, probe.forked(work))
+    result = training_runs.result(tmp_path)
+    assert (result["status"], result["recommended"], result["limited_by"]) == ("complete", 8, "memory")
+    assert result["message"].startswith("Memory ran out")
+    assert "Not even" not in result["message"]
 
 
 @pytest.mark.usefixtures("own_signals")

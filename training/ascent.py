@@ -21,8 +21,8 @@ NOISE = 0.05
 # A throughput that falls below this share of the best is no knee but one bad size, or a bad moment.
 FALL = 0.9
 # Beyond so much spread, or so many times longer in the second half, or with data than device and data one after the
-# other, something else was timed with the steps; so many times they are timed again.
-DISTURBED, FAR_LONGER, ANEW = 0.25, 1.5, 2
+# other, something else was timed with the steps.
+DISTURBED, FAR_LONGER = 0.25, 1.5
 # Beyond it CUDA kernels refuse to launch (a grid dimension has 16 bits).
 LARGEST = 65_535
 
@@ -70,6 +70,15 @@ Again = Callable[[list[Size]], list[Size]]
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What processors that are shared with others need besides: `again` times sizes once more side by side, and `anew`
+    measures one that was disturbed once more by itself and gives the figures to keep."""
+
+    again: Again
+    anew: Callable[[Size], Size]
+
+
+@dataclass(frozen=True)
 class Cap:
     """The largest size to try, and whose limit that is."""
 
@@ -101,15 +110,14 @@ def ascend(
     measure: Callable[[int], Size],
     highest: Cap,
     budget: int,
-    again: Again | None = None,
-    anew: Callable[[int], Size] | None = None,
+    shared: Shared | None = None,
 ) -> tuple[list[Size], Limit]:
     """Measure doubling sizes until one does not fit, throughput stops rising, or the cap; the sizes, and what ended it.
 
     The memory of the next size is predicted and the jump shortened accordingly; the prediction can only be too low, as
-    memory is convex in the batch size. `again` is for processors that are shared with others: it times sizes anew side
-    by side, before one that seems slow is believed to be, and those that may be the answer at the end; `anew` (or else
-    `measure`) is for one that was disturbed.
+    memory is convex in the batch size. On `shared` processors sizes are timed anew side by side, before one that seems
+    slow is believed to be, and those that may be the answer at the end; before that, each that was disturbed is
+    measured anew.
     """
     sizes: list[Size] = []
     size, compared = min(FIRST, highest.size), False
@@ -121,15 +129,15 @@ def ascend(
             return sizes, "error"
         if not found.fits(budget):
             # On the CPU, libraries keep the largest buffers they ever had, so that smaller sizes would look larger.
-            if not (again and fitting):
+            if not (shared and fitting):
                 refine(measure, sizes, budget)
             ended_by: Limit = "memory"
             break
         shortened = bool(fitting) and size < min(2 * fitting[-1].batch_size, highest.size)
         fitting.append(found)
-        compared = bool(again) and knee(rates_of(fitting)) is not None
-        if again and compared:
-            fitting = compare(calm(fitting, anew or measure), again)
+        compared = shared is not None and knee(rates_of(fitting)) is not None
+        if shared and compared:
+            fitting = compare(calm(fitting, shared.anew), shared.again)
             _replace(sizes, fitting)
         if knee(rates_of(fitting)) is not None:
             ended_by = "throughput"
@@ -146,8 +154,8 @@ def ascend(
             break
         size = following
     fitting = [known for known in sizes if known.fits(budget)]
-    if again and not compared and len(fitting) > 1:
-        _replace(sizes, compare(calm(fitting, anew or measure), again))
+    if shared and not compared and len(fitting) > 1:
+        _replace(sizes, compare(calm(fitting, shared.anew), shared.again))
     return sizes, ended_by
 
 
@@ -189,18 +197,17 @@ def saturation(rates: dict[int, float], earlier: int | None = None) -> int:
     return next(size for size, rate in rising.items() if rate >= FAST_ENOUGH * max(rising.values()))
 
 
-def calm(fitting: list[Size], anew: Callable[[int], Size]) -> list[Size]:
-    """The sizes, those that were disturbed measured anew; the shorter time with data is kept."""
-    settled = []
-    for size in fitting:
-        tries = 0
-        while size.disturbed and tries < ANEW:
-            newer, tries = anew(size.batch_size), tries + 1
-            if newer.outcome == "measured" and (not newer.disturbed or _whole(newer) < _whole(size)):
-                # Of its memory enough is known.
-                size = replace(newer, peak_memory=size.peak_memory, allocated_memory=size.allocated_memory)
-        settled.append(size)
-    return settled
+def calm(fitting: list[Size], anew: Callable[[Size], Size]) -> list[Size]:
+    """The sizes, those that were disturbed measured anew."""
+    return [anew(size) if size.disturbed else size for size in fitting]
+
+
+def calmer(size: Size, newer: Size) -> Size:
+    """Which figures to keep of a size that was disturbed: the newer ones unless they were disturbed too and took longer
+    with data. Of its memory enough is known."""
+    if newer.outcome != "measured" or (newer.disturbed and _whole(newer) >= _whole(size)):
+        return size
+    return replace(newer, peak_memory=size.peak_memory, allocated_memory=size.allocated_memory)
 
 
 def compare(fitting: list[Size], again: Again) -> list[Size]:

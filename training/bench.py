@@ -60,8 +60,7 @@ class Bench:
     def __init__(self, config: Config, dataset: Dataset, device: torch.device, cap: int | None = None):
         self.config, self.dataset, self.device = config, dataset, device
         self.precision = devices.precision(config, device)
-        # The libraries take memory too, but that is not what a batch size decides.
-        importlib.import_module("training.image_model" if config.model.library == "timm" else "training.text_model")
+        load_libraries(config)
         self.watch = memory.Watch()
         self.budget = budget(device, cap)
         if device.type == "cpu":
@@ -234,6 +233,11 @@ class Bench:
 def ran_out(error: BaseException) -> bool:
     """Whether an error means that memory ran out, in the words of any library that takes part in a step."""
     return devices.is_out_of_memory(error) or _first_line(error) in NO_MEMORY
+
+
+def load_libraries(config: Config) -> None:
+    """Import what builds the model: the libraries take memory too, but that is not what a batch size decides."""
+    importlib.import_module("training.image_model" if config.model.library == "timm" else "training.text_model")
 
 
 def budget(device: torch.device, cap: int | None = None) -> int:

@@ -90,8 +90,9 @@ def too_much(smallest: int | None, budget: int) -> dict[str, Any]:
 
 
 def allowed(facts: Mapping[str, Any]) -> int:
-    """The bytes that a run may take, also where it was not said yet."""
-    return facts.get("memory_budget") or min(facts.get("memory_cap") or sys.maxsize, memory.available())
+    """The bytes that a run may take, also where it was not said yet; a device that is full allows none."""
+    budget = facts.get("memory_budget")
+    return budget if budget is not None else min(facts.get("memory_cap") or sys.maxsize, memory.available())
 
 
 def _killed(place: Sentence, oom_killer: bool) -> dict[str, Any]:

@@ -31,7 +31,8 @@ from training import ascent, choices, cut_short, fetching, machine, record
 from training import device as devices
 from training import model as models
 from training.ascent import Size
-from training.bench import Bench, ran_out
+from training.bench import Bench, load_libraries, ran_out
+from training.bench import budget as budget_of
 from training.config import ConfigError, load
 from training.data import open_dataset
 from training.loop import Stopped
@@ -42,8 +43,8 @@ from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
 # A dictionary with "facts" (of result.json), "size" (its line), "compared" (batch sizes that were timed side by side),
-# "ending" (the rest of result.json), or a line of progress.jsonl: a "phase" (fetch, choice, size, compare, check), and
-# the size under way as "attempt".
+# "anew" (one that was disturbed and measured once more), "ending" (the rest of result.json), or a line of
+# progress.jsonl: a "phase" (fetch, choice, size, compare, check), and the size under way as "attempt".
 Report = Callable[[dict[str, Any]], None]
 # In an ending: the process is of no more use, and another is to go on.
 SPENT = "spent"
@@ -146,11 +147,13 @@ def _by_a_child(begin: Begin, found: Found, folder: Path, asked: threading.Event
         return cut_short.ending(SPENT, SPENT, {})
     if ending is None:
         return cut_short.died(found, code, machine.oom_kills() > kills)
+    words = {name: ending[name] for name in ("message", "said") if name in ending}
     if ending["reason"] == "error":
-        words = {name: ending[name] for name in ("message", "said") if name in ending}
         return cut_short.rescued(found, "error", "device", words)
     if ending["reason"] == cut_short.NO_ROOM:
-        return cut_short.rescued(found, "memory", "crashed", cut_short.too_much(None, cut_short.allowed(found.facts)))
+        if not found.fitting():
+            words = cut_short.too_much(None, cut_short.allowed(found.facts))
+        return cut_short.rescued(found, "memory", "crashed", words)
     return ending
 
 
@@ -203,6 +206,8 @@ def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None
                     say(size)
                 case {"compared": sizes}:
                     found.compared |= set(sizes)
+                case {"anew": size}:
+                    found.anew.add(size)
                 case {"ending": reported}:
                     ending = reported
     return ending
@@ -243,10 +248,11 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         precision = "bfloat16" if devices.precision(config, device) else "float32"
         threads = torch.get_num_threads()
         facts = {"device": devices.name(device), "device_type": device.type, "precision": precision, "threads": threads}
-        report({"facts": facts})
+        load_libraries(config)
+        budget = found.facts.get("memory_budget", budget_of(device, options.memory_cap))
+        # Before the network is built: where it has no room, the budget is what is said.
+        report({"facts": facts | {"memory_budget": budget}})
         bench = Bench(config, dataset, device, options.memory_cap)
-        budget = found.facts.get("memory_budget", bench.budget)
-        report({"facts": {"memory_budget": budget}})
         highest = ascent.cap(len(dataset.train), options.largest)
         try:
             fresh = Fresh(bench, budget, found)
@@ -287,9 +293,12 @@ def probe(
         report({"size": dataclasses.asdict(found)})
         return found
 
-    def anew(size: int) -> Size:
+    def anew(size: Size) -> Size:
         report({"phase": "compare"})
-        return bench.anew(size)
+        kept = bench.anew(size)
+        report({"size": dataclasses.asdict(kept)})
+        report({"anew": kept.batch_size})
+        return kept
 
     def again(sizes: list[Size]) -> list[Size]:
         report({"phase": "compare"})
@@ -304,11 +313,8 @@ def probe(
         return ascent.saturation(rates, earlier), ascent.knee(rates) is None
 
     # A CUDA device is nobody else's.
-    shared = bench.device.type != "cuda"
-    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, again if shared else None, anew)
-    for size in sizes:
-        # What was measured anew and not compared was not told yet; the same line twice is one.
-        report({"size": dataclasses.asdict(size)})
+    shared = ascent.Shared(again, anew) if bench.device.type != "cuda" else None
+    sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, shared)
     fitting = sizes
     while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier)) is not None:
         report({"phase": "check", "attempt": best.recommended})

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.ascent import Size
+from training.ascent import Size, calmer
 from training.bench import Bench, Failure
 
 
 @dataclass
 class Found:
-    """What children have reported; `compared`: the sizes that were timed again beside others; `phase`: the last one."""
+    """What children have reported; `compared`: the sizes that were timed again beside others; `anew`: those that were
+    disturbed and measured once more; `phase`: the last one."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     sizes: dict[int, Size] = field(default_factory=dict)
     compared: set[int] = field(default_factory=set)
+    anew: set[int] = field(default_factory=set)
     attempt: int | None = None
     phase: str = ""
 
@@ -35,14 +37,15 @@ class Found:
     def written(self) -> str:
         """As JSON, for a process that is to go on."""
         sizes = [dataclasses.asdict(size) for size in self.sizes.values()]
-        return json.dumps({"facts": self.facts, "sizes": sizes, "compared": [*self.compared], "attempt": self.attempt})
+        timed = {"compared": [*self.compared], "anew": [*self.anew]}
+        return json.dumps({"facts": self.facts, "sizes": sizes, **timed, "attempt": self.attempt})
 
     @classmethod
     def read(cls, text: str) -> Found:
         """What `written` wrote."""
         noted = json.loads(text)
         sizes = {size["batch_size"]: Size(**size) for size in noted["sizes"]}
-        return cls(noted["facts"], sizes, set(noted["compared"]), noted["attempt"])
+        return cls(noted["facts"], sizes, set(noted["compared"]), set(noted["anew"]), noted["attempt"])
 
 
 class Spent(Exception):
@@ -52,7 +55,7 @@ class Spent(Exception):
 class Fresh:
     """A bench that knows what others have measured, and that measures nothing more once memory has run out in this
     process: raises Spent instead. Nor does it believe a check for which memory was short where it had measured before.
-    A device gives back what it took, and is never spent."""
+    A device gives back what it took, and is never spent. What it times once more, it notes as found."""
 
     def __init__(self, bench: Bench, budget: int, found: Found):
         self.device, self.budget = bench.device, budget
@@ -63,19 +66,24 @@ class Fresh:
         """As `Bench.measure`."""
         if (known := self._found.sizes.get(size)) is not None:
             return known
-        return self.anew(size)
+        return self._measure(size)
 
-    def anew(self, size: int) -> Size:
-        """As `measure`, also what is known."""
-        measured = self._there().measure(size)
-        self._spend(not measured.fits(self.budget))
-        return measured
+    def anew(self, size: Size) -> Size:
+        """The figures to keep of a size that was disturbed: it is measured once more, but only once by all processes,
+        and not where it was compared, as figures of another moment say less."""
+        if size.batch_size in self._found.anew | self._found.compared:
+            return size
+        newer = self._measure(size.batch_size)
+        self._found.anew.add(size.batch_size)
+        return calmer(size, newer)
 
     def side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:
         """As `Bench.side_by_side`."""
         if {size.batch_size for size in sizes} <= self._found.compared:
             return sizes
-        return self._there().side_by_side(sizes, answer)
+        newer = self._there().side_by_side(sizes, answer)
+        self._found.compared |= {size.batch_size for size in sizes}
+        return newer
 
     def check(self, size: int, folder: Path) -> Failure | None:
         """As `Bench.check`."""
@@ -86,6 +94,11 @@ class Fresh:
             # Buffers of larger sizes, which the libraries keep, may be what left too little.
             raise Spent
         return failure
+
+    def _measure(self, size: int) -> Size:
+        measured = self._there().measure(size)
+        self._spend(not measured.fits(self.budget))
+        return measured
 
     def _there(self) -> Bench:
         if self._spent:

@@ -58,10 +58,10 @@ def _figures(each: dict[str, Any]) -> Message:
     without = say("{name} = {value}: {seconds} a step, {before} without, not kept", **said)
     if not _faster(each):
         return without
-    if each["preparation"]:
-        return say("{figures}: it takes {time} first, more than it saves", figures=without, time=_preparation(each))
     if not each.get("sure", True):
         return say("{figures}: the times varied too much to tell", figures=without)
+    if each["preparation"]:
+        return say("{figures}: it takes {time} first, more than it saves", figures=without, time=_preparation(each))
     return say(
         "{figures}: others kept the cores busy, where threads that wait for one another lose most; on a quiet machine "
         "more of them may be faster",
