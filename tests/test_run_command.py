@@ -204,6 +204,43 @@ def test_a_command_that_ran_from_changed_files_leaves_a_patch_of_them(tmp_path: 
     assert "+# later" not in patch
 
 
+def slow_git(folder: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    """Have a git of these words in a shell before any other, started in `folder`."""
+    script = folder / "bin" / "git"
+    script.parent.mkdir(parents=True)
+    script.write_text(f"#!/bin/sh\n{words}\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+
+
+def test_the_time_that_git_takes_is_none_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_git(tmp_path, monkeypatch, "sleep 3")
+    _code, result = run(ask(tmp_path / "t", "", command=["/bin/true"]))
+    assert result["reason"] == "no metric"
+    assert result["seconds"] < 3
+
+
+def test_one_that_is_stopped_while_its_folder_is_looked_at_says_so_and_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that goes away then changes nothing either."""
+    slow_git(tmp_path, monkeypatch, "touch asked\nwhile [ ! -e signalled ]; do sleep 0.05; done")
+    code = GOOD + "import signal\nprint(signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)"
+    for name, signals in (("t", (signal.SIGHUP, signal.SIGTERM)), ("u", (signal.SIGHUP,))):
+        pid = start(folder := ask(tmp_path / name, code))
+        wait_for((folder / "asked").exists, "git is asked")
+        for number in signals:
+            os.kill(pid, number)
+        (folder / "signalled").touch()
+        _pid, ended = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(ended) == 0
+        result = runs.result(folder) or {}
+        stopped = signal.SIGTERM in signals
+        assert (result["status"], result["steps_done"]) == (("stopped", 0) if stopped else ("complete", 3))
+        # What the runner makes of its signals, the command does not inherit.
+        assert "".join(runs.log_tail(folder)).strip() == ("" if stopped else "True")
+
+
 def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:
     code, result = run(ask(tmp_path / "t", "", command=[str(tmp_path / "gone"), "x"]))
     assert code == 127
