@@ -72,15 +72,8 @@ def _git(directory: Path, *words: str) -> str | None:
     # Killed in the middle, it must leave no lock in somebody's repository.
     command = ["git", "--no-optional-locks", *words]
     try:
-        answer = subprocess.run(
-            command,
-            cwd=directory,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            timeout=5,
-            check=False,
-        )
+        answer = subprocess.run(command, cwd=directory, capture_output=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout if answer.returncode == 0 else None
+    # As bytes first: read as text, it would lose the line ends of other systems.
+    return answer.stdout.decode(errors="surrogateescape") if answer.returncode == 0 else None

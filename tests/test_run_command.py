@@ -245,6 +245,18 @@ def test_what_a_person_has_git_show_changes_nothing_of_the_record(tmp_path: Path
     assert [(repository / name).read_text().count("four") for name in ("train.py", "sub/data.txt")] == [1, 1]
 
 
+def test_a_patch_of_files_with_the_line_ends_of_another_system_applies(tmp_path: Path) -> None:
+    committed(tmp_path / "repository", "train.py")
+    script = tmp_path / "repository" / "train.py"
+    for text in (b"first\r\nsecond\r\n", b"first\r\nthird\r\n"):
+        git_in(script.parent, "commit", "-qam", "another", "--allow-empty")
+        script.write_bytes(text)
+    record_of(script.parent, tmp_path / "kept")
+    git_in(script.parent, "checkout", "-q", ".")
+    git_in(script.parent, "apply", str(tmp_path / "kept" / "changes.patch"))
+    assert script.read_bytes() == b"first\r\nthird\r\n"
+
+
 def test_a_folder_whose_untracked_files_take_too_long_to_look_through_has_its_patch_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

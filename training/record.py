@@ -193,12 +193,11 @@ def git(*arguments: str) -> str | None:
     # A run that is killed while git asks must leave no lock in somebody's repository.
     command = ["git", "--no-optional-locks", *arguments]
     try:
-        answer = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=5, check=False
-        )
+        answer = subprocess.run(command, capture_output=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout if answer.returncode == 0 else None
+    # As bytes first: read as text, it would lose the line ends of other systems.
+    return answer.stdout.decode(errors="surrogateescape") if answer.returncode == 0 else None
 
 
 @functools.cache
