@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
-from presets.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf
 from rounds.finding import Finding
 from rounds.roles import is_length
 from rounds.steps import STEPS
+from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf
 
 # What the built-in training can do by settings that another script need not have.
 OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
-from presets.usual_names import EPOCHS, leaf
 from rounds.plan import DesignError, Role
 from rounds.space import Domain, Scale
+from state.usual_names import EPOCHS, leaf
 from training.config import OPTIMIZERS
 
 OPTIMIZER = "optimizer.name"

@@ -8,13 +8,13 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
-from presets.usual_names import RATES, alike, leaf
 from rounds.plan import Role
 from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of
 from state import pipeline
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import FILE, Project
+from state.usual_names import RATES, alike, leaf
 
 # What a first round is about where nothing else is asked: the hyperparameter that matters most.
 FIRST_QUESTION = "optimizer.learning_rate"

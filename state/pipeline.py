@@ -15,18 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import files, template
+from state import files, template, usual_names
 from state.errors import Refusal
 from state.project import Project
 
 FOLDER, CONFIG = "folder", "config"
 SEED, BATCH_SIZE, STEPS = "training.seed", "training.batch_size", "training.steps"
 # What the three that rounds treat in a way of their own are commonly called.
-USUAL = {
-    SEED: ("seed", "random_seed", "random_state", "manual_seed", "rng_seed"),
-    BATCH_SIZE: ("batch_size", "batchsize", "bs", "train_batch_size", "per_device_train_batch_size"),
-    STEPS: ("steps", "max_steps", "num_steps", "train_steps", "total_steps", "iterations", "max_iters", "iters"),
-}
+USUAL = {SEED: usual_names.SEEDS, BATCH_SIZE: usual_names.BATCH_SIZES, STEPS: usual_names.STEPS}
 _FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
 _SWITCH = re.compile(r"\{(--?([A-Za-z_][\w-]*))\}")
 _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
@@ -146,7 +142,7 @@ def guess(names: Iterable[str]) -> dict[str, str]:
     listed, found = list(names), {}
     for key, usual in USUAL.items():
         exact = [name for name in listed if name == key]
-        called = exact or [name for name in listed if name.rpartition(".")[2].lower().replace("-", "_") in usual]
+        called = exact or [name for name in listed if usual_names.leaf(name) in usual]
         if len(called) == 1:
             found[key] = called[0]
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import statistics
@@ -30,7 +31,8 @@ WATCHED_SECONDS, LONGEST_SECONDS = 5.0, 60.0
 # Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
 SHORTEST_SECONDS = 1.0
 GRACE_SECONDS = 5.0
-# A size that gains less is no faster (DeepSpeed's autotuner has the same); two of them in a row end the ascent.
+# A doubling that gains less is no faster (DeepSpeed's autotuner has the same), and half a doubling is to bring its
+# share of that; two such sizes in a row end the ascent.
 GAIN, PATIENCE = 1.05, 2
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05
@@ -73,7 +75,8 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             if not lines:
                 return _nothing_ran(size, line["message"], folder)
             break
-        idle = 0 if line[RATE] > GAIN * best else idle + 1
+        doublings = math.log2(size / lines[-1]["batch_size"]) if lines else 0.0
+        idle = 0 if line[RATE] > best * GAIN**doublings else idle + 1
         lines.append(line)
         best = max(best, line[RATE])
         if idle >= PATIENCE:

@@ -200,15 +200,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     """Run the command to its end; a negative code is the signal that killed it, which leaves no result."""
-    began, stopping, log = time.monotonic(), False, folder / LOG
+    stopping, log = False, folder / LOG
+    child: subprocess.Popen[bytes] | None = None
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal stopping
+        stopping = True
+        if child is not None:
+            child.send_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    # What is ignored, the command would ignore as well.
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     metrics = Metrics(folder, asked["metric"])
     started_at = log.stat().st_size if log.exists() else 0
     about = {"command": asked["command"], "directory": asked["directory"], "device": asked.get("device", "")}
     about["precision"] = ""
     versions = _ask_versions(asked)
-    # Before it starts: what is edited meanwhile did not train.
+    # Before it starts: what is edited meanwhile did not train. It may take seconds, which are none of the command's.
     about |= _provenance(asked)
     provenance.write_patch(Path(asked["directory"]), folder, changed=about["changed"])
+    if stopping:
+        _finish(folder, {"status": "stopped", "reason": "stopped", "message": "", "steps_done": 0, **about})
+        return 0
+    began = time.monotonic()
     try:
         child = subprocess.Popen(
             asked["command"], cwd=asked["directory"], stdin=subprocess.DEVNULL, preexec_fn=die_with(os.getpid())
@@ -217,15 +233,9 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         message = f"{error.filename or asked['command'][0]}: {error.strerror or error}"
         _finish(folder, {"status": "failed", "reason": "error", "message": message, "steps_done": 0, **about})
         return 127
-
-    def stop(number: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-        child.send_signal(signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if stopping:
+        # Asked while it was being started, when there was nobody to pass it on to.
+        child.terminate()
     while child.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(POLL_SECONDS)

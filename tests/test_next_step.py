@@ -15,10 +15,11 @@ from rounds.finding import Action, Finding
 from rounds.next_step import Check, Design, Extend, Look
 from rounds.space import Domain
 from rounds.steps import changed, transfer
-from state import trials
+from state import pipeline, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
+from state.usual_names import alike, leaf
 from tests import small_project
 
 HOME = Path(__file__).parent.parent
@@ -75,6 +76,17 @@ def test_a_parameter_of_the_command_that_would_help_is_named() -> None:
     (found,) = own_script.possible((finding,), {"model.dropout": 0.1, "lr": 0.1})
     assert found.message.text().startswith("It overfits. What may help: Regularise. Your command takes model.dropout:")
     assert found.action is None
+
+
+@pytest.mark.parametrize(
+    "name", ["batch_size", "bs", "data.train-batch-size", "Per_Device_Train_Batch_Size", "batchsize"]
+)
+def test_a_batch_size_is_known_by_the_same_names_at_the_start_and_in_a_review(name: str) -> None:
+    assert pipeline.guess([name]) == {pipeline.BATCH_SIZE: name}
+    finding = Finding("noisy", "warn", say("It is noisy."), "P17", {}, Action("steady", say("Take more examples.")))
+    (found,) = own_script.possible((finding,), {name: 32, "lr": 0.1})
+    assert f"Your command takes {name}: search it" in found.message.text()
+    assert leaf(name) in alike("bs")
 
 
 def test_how_long_a_command_runs_is_changed_where_it_says_so() -> None:

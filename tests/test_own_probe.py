@@ -99,10 +99,7 @@ def test_a_command_without_a_number_of_steps_keeps_its_batch_size_however_fast_o
     for name, arguments, recommended in (("e", "{bs} {folder}", 8), ("s", "{bs} {folder} {steps}", 128)):
         start = ["bs=8", *(["steps=10"] if "steps" in arguments else [])]
         with open_store(own_pipelines.project(tmp_path / name, code, *start, arguments=arguments)) as store:
-            flow.answer(store, "metric", "held-out")
-            flow.answer(store, "initial", "use")
-            flow.answer(store, "batch_size", "probe")
-            wait_for_probe(store)
+            probed(store)
             question = flow.ask(store, "batch_size")
             assert question.recommended == recommended
             told = any("16 times fewer steps than one of 8" in message.text() for message in question.evidence)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from state import probe_command
 from state.probe_command import recommend, throughput
 
 SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
@@ -86,3 +88,25 @@ def test_chance_alone_does_not_change_what_was_recommended_before(
     rates: tuple[float, ...], earlier: int, size: int
 ) -> None:
     assert recommend(lines(*rates), "cap", earlier)["recommended"] == size
+
+
+@pytest.mark.parametrize(
+    ("own", "rates", "size", "limit"),
+    [
+        # The command's own size lies close to another, which is no doubling, and need not bring what one does.
+        (15, {15: 180, 16: 182, 32: 170, 64: 600, 128: 900}, 128, "cap"),
+        (16, {16: 182, 32: 170, 64: 600, 128: 900}, 128, "cap"),
+        # Two that bring too little end the ascent.
+        (12, {8: 100, 12: 150, 16: 152, 32: 151, 64: 900}, 12, "throughput"),
+    ],
+)
+def test_the_ascent_goes_on_while_sizes_bring_their_share_of_a_doubling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: int, rates: dict[int, float], size: int, limit: str
+) -> None:
+    def measured(_folder: Path, size: int, *_about: object) -> dict[str, Any]:
+        return {"batch_size": size, "outcome": "measured", "examples_per_second": rates[size]}
+
+    monkeypatch.setattr(probe_command, "measure", measured)
+    asked = {"size": own, "sizes": list(rates), "runs": [{}] * len(rates), "device": "cpu"}
+    found = probe_command.ascend(tmp_path, asked)
+    assert (found["recommended"], found["limited_by"]) == (size, limit)

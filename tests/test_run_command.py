@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,16 +145,38 @@ def record_of(directory: Path, folder: Path) -> tuple[dict[str, Any], bytes | No
     return found, patch
 
 
+def own_git(folder: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    """Have a git of these words in a shell before any other, started in `folder`."""
+    script = folder / "bin" / "git"
+    script.parent.mkdir(parents=True)
+    script.write_text(f"#!/bin/sh\n{words}\nexit 1\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+
+
+def git_in(repository: Path, *words: str) -> str:
+    """What git prints in a repository."""
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+    return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
+
+
+def committed(repository: Path, *names: str) -> None:
+    """A repository with a commit of these files, of a few lines each."""
+    for name in names:
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text("".join(f"{number}\n" for number in range(9)))
+    git_in(repository, "init", "-q")
+    git_in(repository, "add", ".")
+    git_in(repository, "commit", "-qm", "first")
+
+
 def test_the_record_says_from_which_commit_and_what_differed_as_the_built_in_training_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository, kept = tmp_path / "repository", tmp_path / "kept"
     repository.mkdir()
 
-    def git(*words: str) -> str:
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
-        return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
-
+    git = partial(git_in, repository)
     nothing: dict[str, Any] = {"commit": None, "changed": None, "untracked": None}
     assert record_of(repository, kept) == (nothing, None)
     git("init", "-q")
@@ -187,6 +211,65 @@ def test_the_record_says_from_which_commit_and_what_differed_as_the_built_in_tra
     assert record_of(repository, kept) == (nothing, None)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "color.ui=always",
+        "diff.noprefix=true",
+        "diff.mnemonicPrefix=true",
+        "diff.context=0",
+        "diff.relative=true",
+        "diff.external=true",
+        "diff.some.textconv=sed s/four/five/",
+        "diff.some.command=true",
+        "status.showUntrackedFiles=no",
+        "status.showUntrackedFiles=all",
+    ],
+)
+def test_what_a_person_has_git_show_changes_nothing_of_the_record(tmp_path: Path, setting: str) -> None:
+    repository, kept = tmp_path / "repository", tmp_path / "kept"
+    committed(repository, "train.py", "sub/data.txt")
+    git_in(repository, "config", *setting.split("="))
+    (repository / ".git" / "info" / "attributes").write_text("*.txt diff=some\n")
+    for name in ("train.py", "sub/data.txt"):
+        lines = (repository / name).read_text().replace("4\n", "four\n").replace("8\n", "")
+        (repository / name).write_text(lines)
+    for name in ("new/a.py", "new/b.py"):
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).touch()
+    found, patch = record_of(repository / "sub", kept)
+    assert (found["changed"], found["untracked"]) == (True, {"count": 1, "first": ["new/"]})
+    assert patch is not None
+    git_in(repository, "checkout", "-q", ".")
+    git_in(repository, "apply", str(kept / "changes.patch"))
+    assert [(repository / name).read_text().count("four") for name in ("train.py", "sub/data.txt")] == [1, 1]
+
+
+def test_a_patch_of_files_with_the_line_ends_of_another_system_applies(tmp_path: Path) -> None:
+    committed(tmp_path / "repository", "train.py")
+    script = tmp_path / "repository" / "train.py"
+    for text in (b"first\r\nsecond\r\n", b"first\r\nthird\r\n"):
+        git_in(script.parent, "commit", "-qam", "another", "--allow-empty")
+        script.write_bytes(text)
+    record_of(script.parent, tmp_path / "kept")
+    git_in(script.parent, "checkout", "-q", ".")
+    git_in(script.parent, "apply", str(tmp_path / "kept" / "changes.patch"))
+    assert script.read_bytes() == b"first\r\nthird\r\n"
+
+
+def test_a_folder_whose_untracked_files_take_too_long_to_look_through_has_its_patch_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(tmp_path / "repository", "train.py")
+    (tmp_path / "repository" / "train.py").write_text("second\n")
+    real = shutil.which("git")
+    words = f'case "$*" in *-files=no|*rev-parse*|*diff*) exec {real} "$@";; esac'
+    own_git(tmp_path, monkeypatch, words)
+    found, patch = record_of(tmp_path / "repository", tmp_path / "kept")
+    assert (found["changed"], found["untracked"]) == (True, None)
+    assert b"+second" in (patch or b"")
+
+
 def test_a_command_that_ran_from_changed_files_leaves_a_patch_of_them(tmp_path: Path) -> None:
     """As they were when it began."""
     folder = ask(tmp_path / "t", GOOD + "open(__file__, 'a').write('# later')")
@@ -202,6 +285,34 @@ def test_a_command_that_ran_from_changed_files_leaves_a_patch_of_them(tmp_path: 
     patch = (folder / "changes.patch").read_text()
     assert "+# edited" in patch
     assert "+# later" not in patch
+
+
+def test_the_time_that_git_takes_is_none_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_git(tmp_path, monkeypatch, "sleep 3")
+    _code, result = run(ask(tmp_path / "t", "", command=["/bin/true"]))
+    assert result["reason"] == "no metric"
+    assert result["seconds"] < 3
+
+
+def test_one_that_is_stopped_while_its_folder_is_looked_at_says_so_and_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal that goes away then changes nothing either."""
+    own_git(tmp_path, monkeypatch, "touch asked\nwhile [ ! -e signalled ]; do sleep 0.05; done")
+    code = GOOD + "import signal\nprint(signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)"
+    for name, signals in (("t", (signal.SIGHUP, signal.SIGTERM)), ("u", (signal.SIGHUP,))):
+        pid = start(folder := ask(tmp_path / name, code))
+        wait_for((folder / "asked").exists, "git is asked")
+        for number in signals:
+            os.kill(pid, number)
+        (folder / "signalled").touch()
+        _pid, ended = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(ended) == 0
+        result = runs.result(folder) or {}
+        stopped = signal.SIGTERM in signals
+        assert (result["status"], result["steps_done"]) == (("stopped", 0) if stopped else ("complete", 3))
+        # What the runner makes of its signals, the command does not inherit.
+        assert "".join(runs.log_tail(folder)).strip() == ("" if stopped else "True")
 
 
 def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:

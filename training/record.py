@@ -24,6 +24,11 @@ from typing import Any
 LARGEST_PATCH = 5_000_000
 # So many untracked files are named, the others counted.
 NAMED_FILES = 5
+# A patch that applies, whatever the person has git show on a terminal.
+DIFF = (
+    *("-c", "diff.noprefix=false", "-c", "diff.relative=false"),
+    *("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=3", "--binary", "HEAD"),
+)
 SECONDS_BETWEEN_REPORTS = 0.25
 
 
@@ -137,23 +142,21 @@ def differences() -> dict[str, Any]:
     """The `commit` of the working directory, whether tracked files have `changed` since, and what is `untracked` beside
     them: how many there are ("count") and the "first" names. None for what is not known."""
     state = commit()
-    status = git("-c", "core.quotePath=false", "status", "--porcelain") if state else None
-    if status is None:
-        return {"commit": state, "changed": None, "untracked": None}
-    lines = status.encode(errors="surrogateescape").decode(errors="replace").strip("\n").split("\n")
-    untracked = [line[3:] for line in lines if line.startswith("?? ")]
-    changed = any(line and not line.startswith("?? ") for line in lines)
+    tracked = status("no") if state else None
+    # Asked apart: a folder of very many files may take longer to look through than git is waited for.
+    beside = status("normal") if tracked is not None else None
+    untracked = None if beside is None else [line[3:] for line in beside if line.startswith("?? ")]
     return {
         "commit": state,
-        "changed": changed,
-        "untracked": {"count": len(untracked), "first": untracked[:NAMED_FILES]},
+        "changed": None if tracked is None else bool(tracked),
+        "untracked": None if untracked is None else {"count": len(untracked), "first": untracked[:NAMED_FILES]},
     }
 
 
 def write_patch(folder: Path, *, changed: bool | None) -> None:
     """Keep what tracked files of the working directory differ by from its commit, so that the commit and this make them
     again; nothing where they do not, or by more than code."""
-    patch = (git("diff", "--binary", "HEAD") or "") if changed else ""
+    patch = (git(*DIFF) or "") if changed else ""
     (folder / "changes.patch").unlink(missing_ok=True)
     if 0 < len(patch) <= LARGEST_PATCH:
         write_whole(folder / "changes.patch", patch.encode(errors="surrogateescape"))
@@ -176,17 +179,25 @@ def commit() -> str | None:
     return (git("rev-parse", "--verify", "HEAD") or "").strip() or None
 
 
+def status(untracked: str) -> list[str] | None:
+    """The lines of git's status, with those of `untracked` files as its option of that name says."""
+    words = ("-c", "core.quotePath=false", "status", "--porcelain", f"--untracked-files={untracked}")
+    said = git(*words)
+    if said is None:
+        return None
+    return [line for line in said.encode(errors="surrogateescape").decode(errors="replace").split("\n") if line]
+
+
 def git(*arguments: str) -> str | None:
     """What git says of the working directory; None where it says nothing: no repository, no git, no answer in time."""
     # A run that is killed while git asks must leave no lock in somebody's repository.
     command = ["git", "--no-optional-locks", *arguments]
     try:
-        answer = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="surrogateescape", timeout=5, check=False
-        )
+        answer = subprocess.run(command, capture_output=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout if answer.returncode == 0 else None
+    # As bytes first: read as text, it would lose the line ends of other systems.
+    return answer.stdout.decode(errors="surrogateescape") if answer.returncode == 0 else None
 
 
 @functools.cache

@@ -8,12 +8,12 @@ import math
 from collections.abc import Iterable
 from typing import Any, cast, get_args
 
-from presets.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
 from state import pipeline
 from state.errors import Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
+from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
 from wizard import declared
 from wizard.declared import Argument
 
