@@ -42,7 +42,6 @@ PUBLISHED: dict[str, Any] = {"pretrained": "", "licence": "", "note": ""}
 Task = Literal["image-classification", "text-classification"]
 Kind = Literal["float", "int", "categorical"]
 Design = Literal["convolutional", "mobile", "attention", "hybrid", "encoder"]
-Scale = Literal["linear", "log", "one-minus-log"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Hyperparameter:
     opens_at: int | None
     low: float | None
     high: float | None
-    scale: Scale
+    scale: ranges.Scale
     kind: Kind
     choices: tuple[bool | str | int | float, ...]
     share_of: str
@@ -177,7 +176,7 @@ def optimizers(*, fine_tuning: bool = False) -> tuple[Optimizer, ...]:
     entries = {name: _optimizer(name, table, fine_tuning) for name, table in tables.items()}
     for presets in _teams:
         for name, own in presets.optimizers.items():
-            team_optimizers.change(tables, name, own, presets, get_type_hints(Hyperparameter))
+            team_optimizers.change(tables, name, own, presets)
             entries[name] = _optimizer(name, tables[name], fine_tuning)
     return tuple(entries.values())
 
@@ -327,9 +326,8 @@ def _optimizer(name: str, table: Mapping[str, Any], fine_tuning: bool) -> Optimi
 
 def _hyperparameter(table: Mapping[str, Any], fine_tuning: bool, file: str) -> Hyperparameter:
     where = f"{file}: {table.get('key', 'an entry without a key')}"
-    values = {"opens_at": None, "low": None, "high": None, "scale": "linear", "kind": "float", **table}
-    values = {"share_of": "", "unit": "", **values}
-    values["choices"] = tuple(values.get("choices", ()))
+    values = {**ranges.PLAIN, **table}
+    values["choices"] = tuple(values["choices"])
     tuned = values.pop("fine_tuning", {})
     values |= tuned if fine_tuning else {}
     _check_names(Hyperparameter, values, where)

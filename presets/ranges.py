@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+Scale = Literal["linear", "log", "one-minus-log"]
+# What is left out in a table of the catalogue.
+PLAIN: dict[str, Any] = {
+    "opens_at": None,
+    "low": None,
+    "high": None,
+    "scale": "linear",
+    "kind": "float",
+    "choices": (),
+    "share_of": "",
+    "unit": "",
+}
 
 
 def mistake(values: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@
     macs = 1674795008
 
     [optimizers.adamw.learning_rate]
-    default = 3e-4                # default, low, high, opens_at, scale or source of a hyperparameter
+    default = 3e-4                # default, low, high, opens_at, scale, source, choices or fine_tuning
 
 Every mistake is an error with file, line and key. The file is read when a project is opened.
 """

@@ -148,6 +148,25 @@ MISTAKES = [
         "[optimizers.sgd.momentum]\nscale = 'cubic'\n",
         "line 2: optimizers.sgd.momentum.scale = 'cubic'; allowed: lin",
     ),
+    *(
+        (f"[optimizers.adamw.learning_rate]\n{given}\n", f"line 2: optimizers.adamw.learning_rate.{said}")
+        for given, said in (
+            (
+                "kind = 'int'",
+                "kind = 'int'; allowed: default, low, high, opens_at, scale, source, choices, fine_tuning",
+            ),
+            ("kind = 'categorical'\nchoices = [1e-3, 1e-2]", "kind = 'categorical'; allowed: default"),
+            ("share_of = 'nonsense'", "share_of = 'nonsense'; allowed: default"),
+            ("unit = 5", "unit = 5; allowed: default"),
+            ("key = 'x'", "key = 'x'; allowed: default"),
+            ("fine_tuning = { kind = 'int' }", "fine_tuning.kind = 'int'; allowed: default"),
+            ("opens_at = -1", "opens_at = -1; allowed: a whole number, at least 0"),
+            ("opens_at = true", "opens_at = True; allowed: a whole number, at least 0"),
+            ("opens_at = 1.5", "opens_at = 1.5; allowed: a whole number, at least 0"),
+            ("default = true", "default = True; allowed: a number"),
+            ("source = 5", "source = 5; allowed: text"),
+        )
+    ),
     ("[optimizers.sgd.momentum]\nchoices = 3\n", "line 2: optimizers.sgd.momentum.choices = 3; allowed: a list"),
     ("[optimizers.sgd.momentum]\nfine_tuning = 3\n", "line 2: optimizers.sgd.momentum.fine_tuning = 3; allowed: a tab"),
     (
