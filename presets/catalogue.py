@@ -264,9 +264,11 @@ def _with_architectures(entries: tuple[Architecture, ...], presets: Presets) -> 
 
 def _unmeasured(changed: list[str], missing: list[str], values: Mapping[str, Any]) -> str:
     """What to say of an entry whose model is another while its figures are still those of the former."""
-    size = {"data.image_size" if values["library"] == "timm" else "data.max_length": values["input_size"]}
+    images = values["library"] == "timm"
+    size = {"data.image_size" if images else "data.max_length": values["input_size"]}
     command = ["python", "-m", "training.figures", "--library", values["library"], "--name", values["model"]]
     command += ["--settings", json.dumps({**size, **values["settings"]})]
+    command += ["--classes", "10" if images else "2"]
     return (
         f"{', '.join(missing)} missing, which {', '.join(changed)} changes; this prints what they are: "
         f"{shlex.join(command)}"
@@ -292,7 +294,8 @@ def _misfit(name: str, value: Any) -> str:
     if kind is bool:
         return "" if isinstance(value, bool) else "true, false"
     if name == "settings":
-        return "" if isinstance(value, dict) else 'a table such as { "model.layers" = 2 }'
+        plain = isinstance(value, dict) and all(isinstance(one, str | int | float) for one in value.values())
+        return "" if plain else 'a table such as { "model.layers" = 2 }'
     return "" if isinstance(value, str) else "text"
 
 

@@ -203,6 +203,16 @@ MISTAKES = [
         "line 1: architectures.a: parameters missing, which model changes; this prints what they are: python -m "
         """training.figures --library timm --name resnet14t --settings '{"data.image_size": 224}'""",
     ),
+    (
+        "[architectures.a]\nlike = 'bert-tiny'\ninput_size = 64\n",
+        """'{"data.max_length": 64, "model.layers": 2, "model.hidden_size": 128, "model.heads": 2}' --classes 2""",
+    ),
+    (
+        "[architectures.resnet18]\nsettings = { a = 2020-01-01 }\n",
+        "line 2: architectures.resnet18.settings = {'a': datetime.date(2020, 1, 1)}; allowed: a table such as "
+        '{ "model.layers" = 2 }',
+    ),
+    ("[architectures.resnet18]\nsettings = { model.layers = 2 }\n", "allowed: a table such as"),
     ("[architectures.resnet18]\ninput_size = 160\n", "architectures.resnet18: macs missing, which input_size changes"),
 ]
 
