@@ -41,18 +41,19 @@ def _check_fields(presets: Presets, where: str, given: Mapping[str, Any], known:
         if name not in FIELDS:
             raise presets.wrong(place, value, ", ".join(FIELDS))
         if name in NUMBERS and type(value) not in (int, float, type(known.get(name, 0.0))):
-            raise presets.wrong(place, value, "a number")
+            raise presets.wrong(place, value, say("a number"))
         if name == "opens_at" and not (type(value) is int and value >= 0):
-            raise presets.wrong(place, value, "a whole number, at least 0")
+            raise presets.wrong(place, value, say("a whole number, at least 0"))
         if name == "scale" and value not in get_args(ranges.Scale):
             raise presets.wrong(place, value, ", ".join(get_args(ranges.Scale)))
         if name == "source" and not isinstance(value, str):
-            raise presets.wrong(place, value, "text")
+            raise presets.wrong(place, value, say("text"))
         if name == "choices" and not isinstance(value, list):
-            raise presets.wrong(place, value, "a list")
+            raise presets.wrong(place, value, say("a list"))
         if name == FINE_TUNING:
             if not isinstance(value, dict) or FINE_TUNING in value:
-                raise presets.wrong(place, value, "a table such as { default = 5e-5, low = 1e-6, high = 1e-3 }")
+                table = "{ default = 5e-5, low = 1e-6, high = 1e-3 }"
+                raise presets.wrong(place, value, say("a table such as {table}", table=table))
             _check_fields(presets, place, value, known)
 
 
