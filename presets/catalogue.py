@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from presets import ranges, team, team_optimizers
-from presets.language import Message
+from presets.language import Message, say
 from presets.team import CatalogueError, Presets
 
 __all__ = ["Architecture", "CatalogueError", "Hyperparameter", "Optimizer"]
@@ -42,7 +42,6 @@ PUBLISHED: dict[str, Any] = {"pretrained": "", "licence": "", "note": ""}
 Task = Literal["image-classification", "text-classification"]
 Kind = Literal["float", "int", "categorical"]
 Design = Literal["convolutional", "mobile", "attention", "hybrid", "encoder"]
-Scale = Literal["linear", "log", "one-minus-log"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Hyperparameter:
     opens_at: int | None
     low: float | None
     high: float | None
-    scale: Scale
+    scale: ranges.Scale
     kind: Kind
     choices: tuple[bool | str | int | float, ...]
     share_of: str
@@ -177,7 +176,7 @@ def optimizers(*, fine_tuning: bool = False) -> tuple[Optimizer, ...]:
     entries = {name: _optimizer(name, table, fine_tuning) for name, table in tables.items()}
     for presets in _teams:
         for name, own in presets.optimizers.items():
-            team_optimizers.change(tables, name, own, presets, get_type_hints(Hyperparameter))
+            team_optimizers.change(tables, name, own, presets)
             entries[name] = _optimizer(name, tables[name], fine_tuning)
     return tuple(entries.values())
 
@@ -259,18 +258,23 @@ def _with_architectures(entries: tuple[Architecture, ...], presets: Presets) -> 
         try:
             known[id] = replace(_architecture(family, {**values, "sizes": ()}), source=str(presets.path))
         except CatalogueError as error:
-            raise presets.wrong_entry(where, str(error).removeprefix(f"architectures.toml: {family}: {id}: ")) from None
+            words = str(error).removeprefix(f"architectures.toml: {family}: {id}: ")
+            raise presets.wrong_entry(where, say("{text}", text=words)) from None
     return tuple(known.values())
 
 
-def _unmeasured(changed: list[str], missing: list[str], values: Mapping[str, Any]) -> str:
+def _unmeasured(changed: list[str], missing: list[str], values: Mapping[str, Any]) -> Message:
     """What to say of an entry whose model is another while its figures are still those of the former."""
-    size = {"data.image_size" if values["library"] == "timm" else "data.max_length": values["input_size"]}
+    images = values["library"] == "timm"
+    size = {"data.image_size" if images else "data.max_length": values["input_size"]}
     command = ["python", "-m", "training.figures", "--library", values["library"], "--name", values["model"]]
     command += ["--settings", json.dumps({**size, **values["settings"]})]
-    return (
-        f"{', '.join(missing)} missing, which {', '.join(changed)} changes; this prints what they are: "
-        f"{shlex.join(command)}"
+    command += ["--classes", "10" if images else "2"]
+    return say(
+        "{missing} missing, which {changed} changes; this prints what they are: {command}",
+        missing=missing,
+        changed=changed,
+        command=shlex.join(command),
     )
 
 
@@ -280,7 +284,7 @@ def _fields(entry: Architecture) -> dict[str, Any]:
     return {**values, "about": entry.about.id, "note": entry.note.id if entry.note else ""}
 
 
-def _misfit(name: str, value: Any) -> str:
+def _misfit(name: str, value: Any) -> str | Message:
     """What a field of an architecture may be, where the value is something else."""
     kinds = get_type_hints(Architecture)
     if name not in kinds or name in ("id", "source"):
@@ -289,12 +293,13 @@ def _misfit(name: str, value: Any) -> str:
     if get_origin(kind) is Literal:
         return "" if value in get_args(kind) else ", ".join(get_args(kind))
     if kind is int:
-        return "" if type(value) is int and value > 0 else "a whole number, more than 0"
+        return "" if type(value) is int and value > 0 else say("a whole number, more than 0")
     if kind is bool:
         return "" if isinstance(value, bool) else "true, false"
     if name == "settings":
-        return "" if isinstance(value, dict) else 'a table such as { "model.layers" = 2 }'
-    return "" if isinstance(value, str) else "text"
+        plain = isinstance(value, dict) and all(isinstance(one, str | int | float) for one in value.values())
+        return "" if plain else say("a table such as {table}", table='{ "model.layers" = 2 }')
+    return "" if isinstance(value, str) else say("text")
 
 
 def _architecture(family: str, table: Mapping[str, Any]) -> Architecture:
@@ -327,14 +332,13 @@ def _optimizer(name: str, table: Mapping[str, Any], fine_tuning: bool) -> Optimi
 
 def _hyperparameter(table: Mapping[str, Any], fine_tuning: bool, file: str) -> Hyperparameter:
     where = f"{file}: {table.get('key', 'an entry without a key')}"
-    values = {"opens_at": None, "low": None, "high": None, "scale": "linear", "kind": "float", **table}
-    values = {"share_of": "", "unit": "", **values}
-    values["choices"] = tuple(values.get("choices", ()))
+    values = {**ranges.PLAIN, **table}
+    values["choices"] = tuple(values["choices"])
     tuned = values.pop("fine_tuning", {})
     values |= tuned if fine_tuning else {}
     _check_names(Hyperparameter, values, where)
     if (wrong := ranges.mistake(values)) is not None:
-        raise CatalogueError(f"{where}: {wrong[1]}")
+        raise CatalogueError(f"{where}: {wrong[1].text()}")
     return Hyperparameter(**values)
 
 

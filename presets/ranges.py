@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
+
+from presets.language import Message, say
+
+Scale = Literal["linear", "log", "one-minus-log"]
+# What is left out in a table of the catalogue.
+PLAIN: dict[str, Any] = {
+    "opens_at": None,
+    "low": None,
+    "high": None,
+    "scale": "linear",
+    "kind": "float",
+    "choices": (),
+    "share_of": "",
+    "unit": "",
+}
 
 
-def mistake(values: Mapping[str, Any]) -> tuple[str, str] | None:
+def mistake(values: Mapping[str, Any]) -> tuple[str, Message] | None:
     """The field that is wrong, and why: choices that are none, or a range without numbers between its ends."""
     low, high = values["low"], values["high"]
     if values["kind"] == "categorical":
         if values["default"] not in values["choices"] or len(values["choices"]) < 2:
-            return "choices", f"choices = {values['choices']!r}; wanted: two or more, the default among them"
+            return "choices", say(
+                "choices = {choices}; wanted: two or more, the default among them", choices=repr(values["choices"])
+            )
         return None
     if not (isinstance(low, int | float) and isinstance(high, int | float) and low < high and math.isfinite(high)):
-        return "high", f"low = {low!r}, high = {high!r}; wanted: numbers, low below high"
+        return "high", say(
+            "low = {low}, high = {high}; wanted: numbers, low below high", low=repr(low), high=repr(high)
+        )
     if values["scale"] == "log" and low <= 0:
-        return "low", f"low = {low!r}; wanted: more than 0 on a log scale"
+        return "low", say("low = {low}; wanted: more than 0 on a log scale", low=repr(low))
     if values["scale"] == "one-minus-log" and high >= 1:
-        return "high", f"high = {high!r}; wanted: less than 1 on a one-minus-log scale"
+        return "high", say("high = {high}; wanted: less than 1 on a one-minus-log scale", high=repr(high))
     return None
 
 

@@ -7,7 +7,7 @@
     macs = 1674795008
 
     [optimizers.adamw.learning_rate]
-    default = 3e-4                # default, low, high, opens_at, scale or source of a hyperparameter
+    default = 3e-4                # default, low, high, opens_at, scale, source, choices or fine_tuning
 
 Every mistake is an error with file, line and key. The file is read when a project is opened.
 """
@@ -62,10 +62,10 @@ class Presets:
             )
         )
 
-    def wrong_entry(self, key: str, words: str) -> PresetError:
-        """The error for an entry as a whole, in the words of the catalogue's own checks."""
+    def wrong_entry(self, key: str, words: Message) -> PresetError:
+        """The error for an entry as a whole."""
         return PresetError(
-            say("{path}, line {line}: {words}", path=str(self.path), line=self.line(key), words=f"{key}: {words}")
+            say("{path}, line {line}: {key}: {words}", path=str(self.path), line=self.line(key), key=key, words=words)
         )
 
     def line(self, key: str) -> int:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args
 
 from presets import ranges
 from presets.language import say
 from presets.team import Presets
 
-NUMBERS = ("default", "low", "high", "opens_at")
 FINE_TUNING = "fine_tuning"
-# What is left out in a table of the catalogue.
-PLAIN: dict[str, Any] = {"low": None, "high": None, "scale": "linear", "kind": "float", "choices": ()}
+# What a team may say of a hyperparameter; the rest belongs to the setting itself.
+FIELDS = ("default", "low", "high", "opens_at", "scale", "source", "choices", FINE_TUNING)
+NUMBERS = ("default", "low", "high")
 
 
-def change(
-    tables: dict[str, Any], name: str, own: Mapping[str, Any], presets: Presets, kinds: Mapping[str, Any]
-) -> None:
-    """Change the tables of the catalogue; `kinds`: the fields of a hyperparameter. Raises PresetError."""
+def change(tables: dict[str, Any], name: str, own: Mapping[str, Any], presets: Presets) -> None:
+    """Change the tables of the catalogue. Raises PresetError."""
     where = f"optimizers.{name}"
     if name not in tables:
         raise presets.wrong(where, name, ", ".join(tables))
@@ -30,31 +28,33 @@ def change(
                 table["popular_for"] = [family for family in table["popular_for"] if family not in value]
             tables[name]["popular_for"] += value
         elif key in known and isinstance(value, dict):
-            _check_fields(presets, f"{where}.{key}", value, known[key], kinds)
+            _check_fields(presets, f"{where}.{key}", value, known[key])
             known[key] |= {"source": str(presets.path), **value}
-            _check_ranges(presets, f"{where}.{key}", value, {**PLAIN, **known[key]})
+            _check_ranges(presets, f"{where}.{key}", value, {**ranges.PLAIN, **known[key]})
         else:
             raise presets.wrong(f"{where}.{key}", value, ", ".join(("popular_for = [...]", *known)))
 
 
-def _check_fields(
-    presets: Presets, where: str, given: Mapping[str, Any], known: Mapping[str, Any], kinds: Mapping[str, Any]
-) -> None:
-    fields = [*(name for name in kinds if name != "key"), FINE_TUNING]
+def _check_fields(presets: Presets, where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     for name, value in given.items():
         place = f"{where}.{name}"
-        if name not in fields:
-            raise presets.wrong(place, value, ", ".join(fields))
-        if name in NUMBERS and not isinstance(value, type(known.get(name, 0.0)) | int | float):
-            raise presets.wrong(place, value, "a number")
-        if get_origin(kinds.get(name)) is Literal and value not in get_args(kinds[name]):
-            raise presets.wrong(place, value, ", ".join(get_args(kinds[name])))
+        if name not in FIELDS:
+            raise presets.wrong(place, value, ", ".join(FIELDS))
+        if name in NUMBERS and type(value) not in (int, float, type(known.get(name, 0.0))):
+            raise presets.wrong(place, value, say("a number"))
+        if name == "opens_at" and not (type(value) is int and value >= 0):
+            raise presets.wrong(place, value, say("a whole number, at least 0"))
+        if name == "scale" and value not in get_args(ranges.Scale):
+            raise presets.wrong(place, value, ", ".join(get_args(ranges.Scale)))
+        if name == "source" and not isinstance(value, str):
+            raise presets.wrong(place, value, say("text"))
         if name == "choices" and not isinstance(value, list):
-            raise presets.wrong(place, value, "a list")
+            raise presets.wrong(place, value, say("a list"))
         if name == FINE_TUNING:
             if not isinstance(value, dict) or FINE_TUNING in value:
-                raise presets.wrong(place, value, "a table such as { default = 5e-5, low = 1e-6, high = 1e-3 }")
-            _check_fields(presets, place, value, known, kinds)
+                table = "{ default = 5e-5, low = 1e-6, high = 1e-3 }"
+                raise presets.wrong(place, value, say("a table such as {table}", table=table))
+            _check_fields(presets, place, value, known)
 
 
 def _check_ranges(presets: Presets, where: str, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:

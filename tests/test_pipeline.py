@@ -407,8 +407,23 @@ def test_what_the_script_requires_is_asked_for_before_anything_is_run(tmp_path: 
         ("--batch 3", REQUIRED, []),
         ("--batch-size={n}", REQUIRED, []),
         ("", REQUIRED + "parser.add_subparsers()", []),
+        ("--batch 3", REQUIRED + "parser.add_argument('--batch')", ["batch_size"]),
+        ("--batch 3", REQUIRED + "parser.add_argument('--batch', nargs='+')", ["batch_size"]),
+        ("-bs 3", REQUIRED + "parser.add_argument('-bs')", ["batch_size"]),
+        ("--", REQUIRED, ["batch_size"]),
     ],
-    ids=["not given", "short", "glued", "shortened", "with =", "commands"],
+    ids=[
+        "not given",
+        "short",
+        "glued",
+        "shortened",
+        "with =",
+        "commands",
+        "another's",
+        "another's, of several values",
+        "another's, with one dash",
+        "two dashes alone",
+    ],
 )
 def test_a_required_option_is_given_by_any_of_its_flags(
     tmp_path: Path, words: str, script: str, names: list[str]

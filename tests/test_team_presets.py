@@ -148,6 +148,25 @@ MISTAKES = [
         "[optimizers.sgd.momentum]\nscale = 'cubic'\n",
         "line 2: optimizers.sgd.momentum.scale = 'cubic'; allowed: lin",
     ),
+    *(
+        (f"[optimizers.adamw.learning_rate]\n{given}\n", f"line 2: optimizers.adamw.learning_rate.{said}")
+        for given, said in (
+            (
+                "kind = 'int'",
+                "kind = 'int'; allowed: default, low, high, opens_at, scale, source, choices, fine_tuning",
+            ),
+            ("kind = 'categorical'\nchoices = [1e-3, 1e-2]", "kind = 'categorical'; allowed: default"),
+            ("share_of = 'nonsense'", "share_of = 'nonsense'; allowed: default"),
+            ("unit = 5", "unit = 5; allowed: default"),
+            ("key = 'x'", "key = 'x'; allowed: default"),
+            ("fine_tuning = { kind = 'int' }", "fine_tuning.kind = 'int'; allowed: default"),
+            ("opens_at = -1", "opens_at = -1; allowed: a whole number, at least 0"),
+            ("opens_at = true", "opens_at = True; allowed: a whole number, at least 0"),
+            ("opens_at = 1.5", "opens_at = 1.5; allowed: a whole number, at least 0"),
+            ("default = true", "default = True; allowed: a number"),
+            ("source = 5", "source = 5; allowed: text"),
+        )
+    ),
     ("[optimizers.sgd.momentum]\nchoices = 3\n", "line 2: optimizers.sgd.momentum.choices = 3; allowed: a list"),
     ("[optimizers.sgd.momentum]\nfine_tuning = 3\n", "line 2: optimizers.sgd.momentum.fine_tuning = 3; allowed: a tab"),
     (
@@ -184,6 +203,16 @@ MISTAKES = [
         "line 1: architectures.a: parameters missing, which model changes; this prints what they are: python -m "
         """training.figures --library timm --name resnet14t --settings '{"data.image_size": 224}'""",
     ),
+    (
+        "[architectures.a]\nlike = 'bert-tiny'\ninput_size = 64\n",
+        """'{"data.max_length": 64, "model.layers": 2, "model.hidden_size": 128, "model.heads": 2}' --classes 2""",
+    ),
+    (
+        "[architectures.resnet18]\nsettings = { a = 2020-01-01 }\n",
+        "line 2: architectures.resnet18.settings = {'a': datetime.date(2020, 1, 1)}; allowed: a table such as "
+        '{ "model.layers" = 2 }',
+    ),
+    ("[architectures.resnet18]\nsettings = { model.layers = 2 }\n", "allowed: a table such as"),
     ("[architectures.resnet18]\ninput_size = 160\n", "architectures.resnet18: macs missing, which input_size changes"),
 ]
 

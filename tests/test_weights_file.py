@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import struct
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -88,6 +91,28 @@ def test_nothing_of_the_file_is_run(tmp_path: Path) -> None:
 def test_what_is_no_weights_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     assert weights_file.problem(tmp_path / name) is not None
+
+
+def test_a_sound_archive_without_weights_is_not_called_cut_short(tmp_path: Path) -> None:
+    """One of numpy's, and a plain one: nothing of them is missing."""
+    with zipfile.ZipFile(tmp_path / "notes.pth", "w") as archive:
+        archive.writestr("notes.txt", "no weights")
+    np.savez(tmp_path / "arrays.npz", a=np.zeros(3))
+    for name in ("notes.pth", "arrays.npz"):
+        problem = weights_file.problem(tmp_path / name)
+        assert problem is not None
+        assert "this is neither a safetensors file nor one of torch" in problem.text()
+
+
+@pytest.mark.parametrize(
+    "header", ["[" * 100_000, '{"a": {"data_offsets": [0, Infinity]}}'], ids=["nested", "infinity"]
+)
+def test_a_header_of_safetensors_made_to_harm_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header.encode())
+    problem = weights_file.problem(path)
+    assert problem is not None
+    assert "this is no safetensors file" in problem.text()
 
 
 def test_a_folder_is_no_file_of_weights(tmp_path: Path) -> None:

@@ -342,7 +342,7 @@ def test_where_steps_wait_for_images_decoding_them_once_is_offered_and_its_effec
 def test_of_few_examples_a_size_beyond_the_measured_ones_can_be_chosen(tmp_path: Path) -> None:
     """330 examples have 16 measured at most; 32 is taken with a warning, and stays when it is measured again."""
     few = changed(DIGITS, train={"examples": 330, "per_class": [33] * 10})
-    measured = {"recommended": 16, "largest_feasible": 16, "limited_by": "data"}
+    measured = {"recommended": 16, "largest_feasible": 16, "limited_by": "data", "memory_budget": 16 * 2**30}
     with set_up(tmp_path / "p", "probe", few) as store:
         probed(store, size(8, 0.010), size(16, 0.0104), **measured)
         assert "Another number from 2 to 330 can be typed" in flow.ask(store, "batch_size").text.text()
@@ -352,7 +352,7 @@ def test_of_few_examples_a_size_beyond_the_measured_ones_can_be_chosen(tmp_path:
         assert flow.answer(store, "batch_size", 16) is None
         warning = flow.answer(store, "batch_size", 32)
         assert warning is not None
-        for part in ("32 was not measured", "about 332 MiB of 8.0 GiB", "an epoch has 10 steps"):
+        for part in ("32 was not measured", "at most about 632 MiB of 16 GiB", "an epoch has 10 steps"):
             assert part in warning.text()
         assert flow.standing(store).step == "initial"
         assert configuration.current(store)["training.batch_size"] == 32
@@ -360,20 +360,38 @@ def test_of_few_examples_a_size_beyond_the_measured_ones_can_be_chosen(tmp_path:
         assert flow.standing(store).step == "initial"
 
 
+def memory(*peaks: int) -> tuple[dict[str, Any], ...]:
+    """Sizes of 8, 16 … examples with these peaks, in MiB."""
+    return tuple(size(8 * 2**place, 0.01, peak_memory=peak * 2**20) for place, peak in enumerate(peaks))
+
+
 @pytest.mark.parametrize(
     ("sizes", "changes", "most"),
     [
-        ((size(8, 0.01), size(16, 0.0104)), {"memory_budget": 700 * 2**20}, 50),
-        ((size(8, 0.01), size(16, 0.0104)), {"memory_budget": 400 * 2**20}, 16),
-        ((size(8, 0.01), size(16, 0.0104), size(32, 0.1, outcome="failed", message="no")), {}, 16),
+        (memory(308, 316), {"memory_budget": 700 * 2**20}, 17),
+        (memory(308, 316), {"memory_budget": 400 * 2**20}, 16),
+        (memory(980, 980), {"memory_budget": 1024 * 2**20}, 16),
+        (memory(500, 490), {"memory_budget": 1024 * 2**20}, 16),
+        (memory(320, 320), {"memory_budget": 1280 * 2**20}, 32),
+        (memory(200, 800), {"memory_budget": 2000 * 2**20}, 18),
+        ((*memory(308, 316), size(32, 0.1, outcome="failed", message="no")), {}, 16),
         ((size(16, 0.0104),), {"memory_budget": 2 * 632 * 2**20}, 32),
     ],
-    ids=["half the memory", "no room", "a larger one failed", "one size alone"],
+    ids=[
+        "half the memory",
+        "no room",
+        "flat without room",
+        "falling",
+        "flat",
+        "steep",
+        "a larger one failed",
+        "one size alone",
+    ],
 )
 def test_a_size_that_was_not_measured_must_leave_room_in_memory(
     tmp_path: Path, sizes: tuple[dict[str, Any], ...], changes: dict[str, Any], most: int
 ) -> None:
-    """By the line through the two largest; none is taken above one that was seen not to work."""
+    """By the line through the two largest or through 0, the steeper; none above one that was seen not to work."""
     with set_up(tmp_path / "p", "probe") as store:
         probed(store, *sizes, recommended=16, largest_feasible=16, **changes)
         with pytest.raises(Refusal, match=f"choose from 2 to {most}\\."):

@@ -24,6 +24,7 @@ from wizard import (
     probe,
     quantity,
     runtime,
+    scaling,
     steps,
 )
 from wizard.question import Choice, Option, Question, Settled, Table
@@ -36,7 +37,7 @@ UNSTEADY = 0.1
 # Others keep so much of the cores busy that times say little about a quiet machine.
 BUSY = 0.25
 # A size beyond the measured ones is taken where it is expected to need no more than this share of the memory budget:
-# what is expected can only be too low.
+# what it really takes is not known.
 ROOMY = 0.5
 # Beyond it kernels of CUDA refuse to launch.
 LARGEST = 65_535
@@ -53,7 +54,7 @@ def ask(store: Store) -> Question:
         rows=("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
         text=say(
             "How many examples should a training step take? (Another number from {least} to {most} can be typed.)",
-            least=_least(entry),
+            least=scaling.least(entry),
             most=_most(store, found),
         ),
         evidence=tuple(_evidence(store, found, entry, best)),
@@ -79,7 +80,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({}, loading.reason(changes), lambda: _load_so(store, changes))
     found = probe.known(store)
     entry = architecture.chosen(store)
-    size, least, most = int(chosen), _least(entry), _most(store, found)
+    size, least, most = int(chosen), scaling.least(entry), _most(store, found)
     if size == 1 < least:
         raise Refusal("Batch norm has no statistics over 1 example. Choose at least 2; 16 and more are better.")
     if not least <= size <= most:
@@ -116,11 +117,6 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
     )
 
 
-def _least(entry: Architecture | None) -> int:
-    """Batch norm has no statistics over one example."""
-    return 2 if entry is not None and entry.normalisation == "batch" else 1
-
-
 def _most(store: Store, found: Measurement) -> int:
     """The largest size that was seen to work, or that leaves much room in memory by those that were: of few examples
     only small sizes are measured, so that an epoch keeps 20 steps."""
@@ -129,23 +125,31 @@ def _most(store: Store, found: Measurement) -> int:
         # One was seen not to work.
         return largest
     room = ROOMY * found.result["memory_budget"] - _memory(lines, largest)
-    growth = _memory(lines, largest + 1) - _memory(lines, largest)
-    more = math.floor(room / growth) if growth else LARGEST
+    if room <= 0:
+        return largest
+    more = math.floor(room / _growth(lines))
     return max(largest, min(largest + more, inspection.examples(store), LARGEST))
 
 
 def _memory(lines: list[dict[str, Any]], size: int) -> float:
-    """The bytes that a size beyond the measured ones is expected to take: on the line through the two largest."""
-    last = lines[-1]
-    before = lines[-2] if len(lines) > 1 else {"batch_size": 0, "peak_memory": 0}
-    growth = (last["peak_memory"] - before["peak_memory"]) / (last["batch_size"] - before["batch_size"])
-    return last["peak_memory"] + max(growth, 0.0) * (size - last["batch_size"])
+    """The bytes that a size beyond the measured ones is expected to take at most."""
+    return lines[-1]["peak_memory"] + _growth(lines) * (size - lines[-1]["batch_size"])
+
+
+def _growth(lines: list[dict[str, Any]]) -> float:
+    """The bytes that an example more takes: on the line through the two largest sizes, or through 0 and the largest
+    where that rises faster. As long as parameters and the optimizer's state are the peak, small sizes take the same."""
+    *smaller, last = lines
+    slopes = [
+        (last["peak_memory"] - line["peak_memory"]) / (last["batch_size"] - line["batch_size"]) for line in smaller[-1:]
+    ]
+    return max([last["peak_memory"] / last["batch_size"], *slopes])
 
 
 def _unmeasured(store: Store, found: Measurement, size: int) -> Message:
     return say(
-        "a batch of {size} was not measured. By the sizes that were, it takes about {memory} of {budget}; an epoch has "
-        "{steps} steps.",
+        "a batch of {size} was not measured. By the sizes that were, it takes at most about {memory} of {budget}; an "
+        "epoch has {steps} steps.",
         size=size,
         memory=quantity.memory(_memory(probe.measured(found), size)),
         budget=quantity.memory(found.result["memory_budget"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,22 +40,23 @@ class Argument:
 
 def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
     """The options that the command's script declares; none where there is no Python script, or it cannot be read."""
-    path = script(pipeline)
-    if path is None:
-        return ()
-    try:
-        if path.stat().st_size > LARGEST:
-            return ()
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        # Whatever is wrong with it, running it will say.
-        return ()
+    tree = _parsed(pipeline)
     # What one of several commands of a script requires, another does not know.
     several = any(isinstance(node, ast.Attribute) and node.attr == "add_subparsers" for node in ast.walk(tree))
     found: dict[str, Argument] = {}
-    for argument in _declared(tree):
+    for argument in filter(None, map(_argument, _calls(tree))):
         found.setdefault(argument.name, replace(argument, required=argument.required and not several))
     return tuple(found.values())
+
+
+def _parsed(pipeline: Pipeline) -> ast.Module:
+    """The script that the command runs; an empty one where there is no Python script, or it cannot be read."""
+    path, nothing = script(pipeline), ast.Module([], [])
+    try:
+        return nothing if path is None or path.stat().st_size > LARGEST else ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        # Whatever is wrong with it, running it will say.
+        return nothing
 
 
 def script(pipeline: Pipeline) -> Path | None:
@@ -82,38 +83,43 @@ def filled(pipeline: Pipeline) -> dict[str, str]:
 
 def given(pipeline: Pipeline) -> set[str]:
     """The flags that the command gives already, with whatever value."""
-    words = {word.partition("=")[0] for word in pipeline.command if word.startswith("-")}
+    words = {word.partition("=")[0] for word in pipeline.command if word.startswith("-") and word != "--"}
     return {*words, *switches(pipeline.command).values()}
 
 
 def ungiven(pipeline: Pipeline) -> tuple[Argument, ...]:
     """The options that the script requires and the command does not give, neither by another flag nor shortened."""
     words = given(pipeline)
+    flags = {flag for call in _calls(_parsed(pipeline)) for flag in _flags(call)}
     return tuple(
         argument
         for argument in arguments(pipeline)
         if argument.required
-        and not any(_gives(word, flag) for word in words for flag in (argument.flag, *argument.others))
+        and not any(_gives(word, flag, flags) for word in words for flag in (argument.flag, *argument.others))
     )
 
 
-def _gives(word: str, flag: str) -> bool:
-    """argparse takes `--learn` for `--learning-rate`, and `-b32` for `-b 32`."""
+def _gives(word: str, flag: str, flags: Set[str]) -> bool:
+    """argparse takes `--learn` for `--learning-rate`, and `-b32` for `-b 32`, unless that is one of the `flags`."""
+    if word in flags:
+        return word == flag
     return flag.startswith(word) if word.startswith("--") else word.startswith(flag)
 
 
-def _declared(tree: ast.Module) -> Iterator[Argument]:
+def _calls(tree: ast.Module) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        if node.func.attr == "add_argument" and (argument := _argument(node)):
-            yield argument
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+            yield node
+
+
+def _flags(call: ast.Call) -> list[str]:
+    return [word for word in map(_constant, call.args) if isinstance(word, str) and word.startswith("-")]
 
 
 def _argument(call: ast.Call) -> Argument | None:
     """The option of an add_argument; None for a positional one, and for one that takes several values, or none and is
     no switch that sets something."""
-    flags = [word for word in map(_constant, call.args) if isinstance(word, str) and word.startswith("-")]
+    flags = _flags(call)
     said = {entry.arg: entry.value for entry in call.keywords if entry.arg}
     if not flags or "nargs" in said:
         return None

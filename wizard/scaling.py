@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from presets.catalogue import Architecture
 from presets.language import Message, say
 from state import launches, trials
 from state.database import Store
@@ -75,15 +76,18 @@ def sizes(store: Store) -> tuple[int, ...]:
     if "training.batch_size" not in values:
         raise Refusal("Decide on the batch size first: its neighbours are compared with it.")
     found, size = probe.known(store), int(values["training.batch_size"])
-    entry = architecture.chosen(store)
-    # Batch norm has no statistics over one example.
-    least = 2 if entry is not None and entry.normalisation == "batch" else 1
+    smallest = least(architecture.chosen(store))
     # The decided size may lie beyond those that were measured.
     most = max(size, int(found.result["largest_feasible"]))
-    near = tuple(one for one in wished(store) if least <= one <= most)
+    near = tuple(one for one in wished(store) if smallest <= one <= most)
     if len(near) < 2:
         raise Refusal("Only a batch size of {size} is known to work: there is nothing to compare it with.", size=size)
     return near
+
+
+def least(entry: Architecture | None) -> int:
+    """The smallest size that works: batch norm has no statistics over one example."""
+    return 2 if entry is not None and entry.normalisation == "batch" else 1
 
 
 def wished(store: Store) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ def problem(path: Path) -> Message | None:
         return _problem_of_safetensors(path)
     foreign = foreign_objects(path)
     if foreign is None:
-        if _starts_archive(path):
+        if _lacks_end(path):
             return say(
                 "{path}: is cut short: the archive of torch's has no end. Copy or fetch the file again, or choose "
                 "other weights.",
@@ -80,9 +80,10 @@ def _plain(name: str) -> bool:
     return known or name in HARMLESS
 
 
-def _starts_archive(path: Path) -> bool:
+def _lacks_end(path: Path) -> bool:
+    """Whether it begins as an archive, but nothing in it says what the archive holds."""
     with path.open("rb") as file:
-        return file.read(len(ARCHIVE)) == ARCHIVE
+        return file.read(len(ARCHIVE)) == ARCHIVE and not zipfile.is_zipfile(file)
 
 
 def _problem_of_safetensors(path: Path) -> Message | None:
@@ -95,7 +96,7 @@ def _problem_of_safetensors(path: Path) -> Message | None:
     try:
         tensors = json.loads(text)
         ends = [int(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__"]
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
         if text.startswith(b"{") and len(text) < length:
             return _cut_short(path, size, 8 + length)
         return say("{path}: this is no safetensors file.", path=str(path))
