@@ -441,7 +441,10 @@ def test_what_is_offered_for_pretrained_weights_is_the_range_of_fine_tuning(
     small_project.adopt(store, {**values, "model.pretrained": "hub"})
     base = planning.basis(store).settings
     offered = tunables.offers(store.project, base)["sgd.learning_rate"]
-    assert offered.high < catalogue.hyperparameter("optimizer.learning_rate", "sgd").high
+    from_scratch = catalogue.hyperparameter("optimizer.learning_rate", "sgd")
+    assert offered.high is not None
+    assert from_scratch.high is not None
+    assert offered.high < from_scratch.high
     found = draft.proven(store, "", "optimizer.learning_rate", "sgd")
     assert found is not None
     assert (found.low, found.high) == (offered.low, offered.high)

@@ -362,6 +362,7 @@ def test_where_the_runtime_choices_end_the_process_sizes_are_measured_without_th
     probe.run(tmp_path, probe.forked(work))
     result = training_runs.result(tmp_path)
     assert (result["status"], result["tried"]) == ("complete", [])
+    assert "the process that tried them was ended by signal 11" in result["unchosen"]["message"]
 
 
 @pytest.mark.usefixtures("own_signals")

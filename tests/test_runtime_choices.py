@@ -12,8 +12,9 @@ from torch._inductor import config as inductor
 from state import decisions
 from tests import training_runs
 from tests.set_up import probed, set_up
-from training import choices
+from training import choices, cut_short
 from training.choices import Tried
+from training.config import Config
 from training.data import open_dataset
 from wizard import configuration, flow, probe
 
@@ -21,6 +22,12 @@ TRIED: list[dict[str, Any]] = [
     {"key": "runtime.channels_last", "value": True, "before": 0.3, "seconds": 0.1, "preparation": 0.0, "kept": True},
     {"key": "runtime.fused", "value": False, "before": 0.1, "seconds": 0.2, "preparation": 0.0, "kept": False},
 ]
+
+
+def tried_by(config: Config, progress: choices.Progress = lambda *_: None) -> list[Tried]:
+    tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, progress)
+    assert tried is not None
+    return tried
 
 
 def test_each_choice_is_tried_on_real_steps_and_kept_only_where_it_is_faster(digits: Path) -> None:
@@ -32,7 +39,7 @@ def test_each_choice_is_tried_on_real_steps_and_kept_only_where_it_is_faster(dig
         told.append((key, done, total))
 
     try:
-        tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, tell)
+        tried = tried_by(config, tell)
     finally:
         torch.set_num_threads(threads)
     assert {"runtime.channels_last", "runtime.fused"} <= {each.key for each in tried}
@@ -54,8 +61,8 @@ def test_a_gain_that_chance_may_have_made_is_not_kept(
 ) -> None:
     config = training_runs.configuration(digits)
     monkeypatch.setattr(choices, "_candidates", lambda *_: [("runtime.channels_last", True), ("runtime.fused", False)])
-    monkeypatch.setattr(choices.timing, "until_sure", lambda *_: ([1.2, 1.0], sure))
-    tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, lambda *_: None)
+    monkeypatch.setattr(choices.timing, "in_turn", lambda *_: ([1.2, 1.0], sure))
+    tried = tried_by(config)
     assert [(each.kept, each.sure) for each in tried] == [(sure, sure)] * 2
 
 
@@ -74,7 +81,7 @@ def test_a_machine_without_a_compiler_trains_uncompiled(
     config = training_runs.configuration(digits)
     monkeypatch.setattr(choices, "_candidates", lambda *_: [("runtime.compile", True), ("runtime.channels_last", True)])
     monkeypatch.setattr(inductor.cpp, "cxx", ("/no/such/compiler",))
-    tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, lambda *_: None)
+    tried = tried_by(config)
     assert [each.key for each in tried] == ["runtime.channels_last"]
     assert "runtime.compile cannot be tried here" in capfd.readouterr().err
 
@@ -120,3 +127,19 @@ def test_what_was_faster_and_is_not_kept_says_why(tmp_path: Path) -> None:
         # Where chance may have made the gain, nothing is known of what compilation saves.
         assert "2.0 s without, not kept: the times varied too much to tell" in shown
         assert "3.0 s first" not in shown
+
+
+def test_where_nothing_could_be_tried_the_reason_is_said(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: Any) -> list[Tried]:
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(choices, "_choose", no_room)
+    config = training_runs.configuration(digits)
+    assert choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, lambda *_: None) is None
+    for number, (code, words) in enumerate([(None, "no room for two networks"), (-9, "was ended by signal 9")]):
+        with set_up(tmp_path / str(number), "probe") as store:
+            probed(store, **cut_short.unchosen(code))
+            shown = "\n".join(message.text() for message in flow.ask(store, "batch_size").evidence)
+            assert words in shown

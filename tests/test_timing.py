@@ -65,7 +65,7 @@ def test_a_second_half_that_is_slower_shows_as_drift() -> None:
 def test_kinds_of_step_are_timed_in_turn_there_and_back() -> None:
     turns: list[str] = []
     steps = (lambda: turns.append("a"), lambda: turns.append("b"))
-    times = timing.in_turn(steps, CPU, [1.0, 1.0], lambda seconds: "sure")
+    times, _sure = timing.in_turn(steps, CPU, [1.0, 1.0], lambda seconds: "sure")
     assert turns == ["a", "b", "b", "a", "a", "b"]
     assert min(times) > 0
 
@@ -81,7 +81,7 @@ def test_kinds_of_step_are_timed_until_the_answer_is_sure(monkeypatch: pytest.Mo
 
         monkeypatch.setattr(timing, "seconds", timed)
         steps: Any = (1.0, 1.05)
-        _, sure = timing.until_sure(steps, CPU, [1.0, 1.0], lambda seconds: seconds[1] > limit * seconds[0])
+        _, sure = timing.in_turn(steps, CPU, [1.0, 1.0], lambda seconds: seconds[1] > limit * seconds[0])
         return rounds[place], sure
 
     assert at(0, 1.02) == (2 * timing.ROUNDS, True)

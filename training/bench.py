@@ -138,7 +138,8 @@ class Bench:
             return [ascent.retimed(size, each) for size, each in zip(sizes, seconds, strict=True)]
 
         expected = [size.step_seconds or timing.SLICE for size in sizes]
-        return retimed(timing.in_turn(steps, self.device, expected, lambda seconds: answer(retimed(seconds))))
+        times, _sure = timing.in_turn(steps, self.device, expected, lambda seconds: answer(retimed(seconds)))
+        return retimed(times)
 
     def _batches(self, size: int) -> Generator[tuple[Inputs, Tensor], None, None]:
         """Batches as the run loads them, without an end."""

@@ -1,8 +1,8 @@
 """Runtime choices that change the time of a step, measured at one size: the fastest of each is kept (G4).
 
 Memory format, fused optimizer, threads, and bfloat16 where the processor computes in it, which alone rounds otherwise:
-the others change no more than the order of sums. Compilation is tried on CUDA
-only, and kept where what it saves over the planned examples is more than it takes.
+the others change no more than the order of sums. Compilation is tried on CUDA only, and kept where what it saves over
+the planned examples is more than it takes.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ Progress = Callable[[str, int, int], None]
 
 def choose(
     config: Config, dataset: Dataset, device: torch.device, cap: int | None, planned: int, progress: Progress
-) -> list[Tried]:
-    """Try each setting against the best so far, side by side. `planned`: the examples that a run will see."""
+) -> list[Tried] | None:
+    """Try each setting against the best so far, side by side; None where memory has no room for two networks.
+    `planned`: the examples that a run will see."""
     limits = resource.getrlimit(resource.RLIMIT_DATA)
     try:
         if device.type == "cpu":
@@ -71,8 +72,7 @@ def choose(
         # What is measured next is to find all of the device's memory.
         devices.release_memory(device)
         memory.Watch().restart()
-    # Where two networks side by side are too much, nothing is compared.
-    return []
+    return None
 
 
 def changed(config: Config, tried: list[Tried]) -> Config:
@@ -96,7 +96,7 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
             print(f"{key} cannot be tried here: {error}", file=sys.stderr, flush=True)
             continue
         neighbours = machine.Neighbours()
-        (before, seconds), sure = timing.until_sure((best, other), device, [best.seconds, other.seconds], _pays)
+        (before, seconds), sure = timing.in_turn((best, other), device, [best.seconds, other.seconds], _pays)
         preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
         # A gain that hangs on a few of the rounds may be chance: another probe would choose otherwise.
         kept = sure and _pays([before, seconds]) and (before - seconds) * planned / size > preparation

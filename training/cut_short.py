@@ -36,9 +36,7 @@ def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
         # The kernel kills who takes too much.
         words = _killed(place, oom_killer)
         return rescued(found, "memory", "oom_killer" if oom_killer else "killed", words)
-    ended = phrase("was ended by signal {number}", number=-code)
-    if code >= 0:
-        ended = phrase("ended with code {number}", number=code)
+    ended = _ended(code)
     # Libraries that were refused memory once may crash the next time, and some crash at once.
     refused = any(size.outcome == "out_of_memory" for size in found.sizes.values())
     limited = bool(found.facts.get("memory_cap")) or memory.limited()
@@ -93,6 +91,21 @@ def allowed(facts: Mapping[str, Any]) -> int:
     """The bytes that a run may take, also where it was not said yet; a device that is full allows none."""
     budget = facts.get("memory_budget")
     return budget if budget is not None else min(facts.get("memory_cap") or sys.maxsize, memory.available())
+
+
+def unchosen(code: int | None) -> dict[str, Any]:
+    """Why no runtime choice is made, as a fact: the process that tried them died, or (None) memory had no room."""
+    if code is None:
+        words = said("No runtime choice is made: memory has no room for two networks side by side.")
+    else:
+        words = said("No runtime choice is made: the process that tried them {ended}.", ended=_ended(code))
+    return {"tried": [], "unchosen": words}
+
+
+def _ended(code: int) -> Sentence:
+    if code < 0:
+        return phrase("was ended by signal {number}", number=-code)
+    return phrase("ended with code {number}", number=code)
 
 
 def _killed(place: Sentence, oom_killer: bool) -> dict[str, Any]:

@@ -141,9 +141,7 @@ def _by_a_child(begin: Begin, found: Found, folder: Path, asked: threading.Event
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if ending is None and found.choosing:
-        # As where the two networks side by side are refused their memory in time: nothing is compared.
-        print(f"no runtime choice is made: the process that tried them ended with {code}", file=sys.stderr, flush=True)
-        found.facts["tried"] = []
+        found.facts |= cut_short.unchosen(code)
         return cut_short.ending(SPENT, SPENT, {})
     if ending is None:
         return cut_short.died(found, code, machine.oom_kills() > kills)
@@ -241,8 +239,10 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
                 def trying(key: str, done: int, total: int) -> None:
                     report({"phase": "choice", "key": key, "done": done, "total": total})
 
-                tried = choices.choose(config, dataset, device, options.memory_cap, options.choose, trying)
-                report({"facts": {"tried": [dataclasses.asdict(each) for each in tried]}})
+                chosen = choices.choose(config, dataset, device, options.memory_cap, options.choose, trying)
+                tried = chosen or []
+                facts = {"tried": [dataclasses.asdict(each) for each in tried]}
+                report({"facts": facts if chosen is not None else cut_short.unchosen(None)})
             config = choices.changed(config, tried)
             devices.prepare(config, device)
         precision = "bfloat16" if devices.precision(config, device) else "float32"

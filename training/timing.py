@@ -83,13 +83,6 @@ def _agree(blocks: list[list[Lap]]) -> bool:
 
 def in_turn(
     steps: Sequence[Step], device: torch.device, expected: Sequence[float], answer: Callable[[list[float]], object]
-) -> list[float]:
-    """As `until_sure`, the seconds alone."""
-    return until_sure(steps, device, expected, answer)[0]
-
-
-def until_sure(
-    steps: Sequence[Step], device: torch.device, expected: Sequence[float], answer: Callable[[list[float]], object]
 ) -> tuple[list[float], bool]:
     """Seconds of several kinds of step, to be compared: round after round, so that all meet the same neighbours, until
     the `answer` that follows from the seconds is sure, or enough time was spent; and whether it is sure."""

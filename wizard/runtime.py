@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from presets.language import Message, say, stored
+from presets.language import Message, say, stored, told
 from state import decisions
 from state.database import Store
 from state.measurements import Measurement
@@ -37,7 +37,9 @@ def decide(store: Store, found: Measurement) -> None:
 
 
 def evidence(found: Measurement) -> Iterator[Message]:
-    """Each choice with its figures."""
+    """Each choice with its figures, or why there is none."""
+    if words := found.result.get("unchosen"):
+        yield told(words["message"], words["said"])
     tried: list[dict[str, Any]] = found.result.get("tried") or []
     if tried:
         yield say(
