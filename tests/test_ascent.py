@@ -261,6 +261,15 @@ def test_what_was_recommended_before_stays_unless_the_figures_speak_against_it(
     assert ascent.saturation(rates, earlier) == expected
 
 
+def test_beside_busy_neighbours_more_must_speak_against_what_was_recommended_before() -> None:
+    """As it was measured with and without other work of half the cores."""
+    loud = {8: 37.3, 16: 82.0, 32: 100.1, 64: 129.8, 112: 145.7}
+    assert ascent.saturation(loud, 64) == 112
+    assert ascent.saturation(loud, 64, ascent.LOUD_NOISE) == 64
+    assert ascent.saturation(loud, 32, ascent.LOUD_NOISE) == 112
+    assert ascent.saturation(loud, None, ascent.LOUD_NOISE) == 112
+
+
 def test_the_answer_does_not_depend_on_how_far_the_ascent_went() -> None:
     sizes = [Size(n, "measured", "", 3.0 + n, 0.0, n / (3.0 + n), MIB) for n in (8, 16, 32, 64, 128, 256)]
     assert {found.recommended for end in (3, 4, 5, 6) if (found := ascent.recommend(sizes[:end], MIB, "cap"))} == {32}

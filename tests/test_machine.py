@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from state import machine as granted
 from state.machine import memory_limit
-from training.machine import available_memory, cores, has_bfloat16, waited
+from training.machine import Neighbours, available_memory, cores, has_bfloat16, waited
 
 GIB = 2**30
 
@@ -154,3 +155,22 @@ def test_only_instructions_of_its_own_count_as_bfloat16(tmp_path: Path, features
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cpuinfo").write_text(f"processor : 0\n{features}\n")
     assert has_bfloat16(tmp_path) == there
+
+
+def test_the_cores_that_others_keep_busy_are_counted_without_this_process(tmp_path: Path) -> None:
+    root = machine(tmp_path, "0::/\n", {"cpu.max": "200000 100000\n"})
+    stat, ticks = root / "proc/stat", os.sysconf("SC_CLK_TCK")
+
+    def worked(others: float) -> None:
+        """So many core seconds by everybody; idle time, and that of guests, which is in the first, count for none."""
+        stat.write_text(f"cpu  {int((others + time.process_time()) * ticks)} 0 0 999 9 0 0 0 7 7\ncpu0 1 1\n")
+
+    assert Neighbours(tmp_path / "none").cores() is None
+    assert not Neighbours(tmp_path / "none").busy()
+    for others, busy in ((0.0, False), (1.0, True)):
+        worked(5.0)
+        neighbours = Neighbours(root)
+        neighbours.began -= 1.0
+        worked(5.0 + others)
+        assert neighbours.cores() == pytest.approx(others, abs=0.1)
+        assert neighbours.busy() == busy

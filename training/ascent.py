@@ -18,6 +18,8 @@ FAST_ENOUGH = 0.95
 CLOSE = 0.5
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05
+# The same where others keep the cores busy, to whom a small size may lose more than a large one.
+LOUD_NOISE = 0.15
 # A throughput that falls below this share of the best is no knee but one bad size, or a bad moment.
 FALL = 0.9
 # Beyond so much spread, or so many times longer in the second half, or with data than device and data one after the
@@ -179,11 +181,11 @@ def rates_of(sizes: list[Size]) -> dict[int, float]:
     return {size.batch_size: size.throughput for size in sizes}
 
 
-def saturation(rates: dict[int, float], earlier: int | None = None) -> int:
+def saturation(rates: dict[int, float], earlier: int | None = None, noise: float = NOISE) -> int:
     """The first size, of rising ones with their examples a second, that is within 5 % of the best throughput (G5).
 
     How far the ascent went beyond the knee, by chance or for a comparison, does not change the answer. Neither does
-    NOISE change the `earlier` answer of a probe of the same: where a step takes a fixed time and a time for each
+    `noise` change the `earlier` answer of a probe of the same: where a step takes a fixed time and a time for each
     example, some power of two often lies so near that line that now it and now its double would be the answer by chance
     alone; and each change means tuning again (G9).
     """
@@ -191,7 +193,7 @@ def saturation(rates: dict[int, float], earlier: int | None = None) -> int:
     if earlier in rates:
         best = max(rate for size, rate in rates.items() if size <= max(end, earlier))
         smaller = [rate for size, rate in rates.items() if size < earlier]
-        if rates[earlier] >= (FAST_ENOUGH - NOISE) * best and max(smaller, default=0) < (FAST_ENOUGH + NOISE) * best:
+        if rates[earlier] >= (FAST_ENOUGH - noise) * best and max(smaller, default=0) < (FAST_ENOUGH + noise) * best:
             return earlier
     rising = {size: rate for size, rate in rates.items() if size <= end}
     return next(size for size, rate in rising.items() if rate >= FAST_ENOUGH * max(rising.values()))
@@ -259,13 +261,15 @@ def refine(measure: Callable[[int], Size], sizes: list[Size], budget: int) -> No
             return
 
 
-def recommend(sizes: list[Size], budget: int, ended_by: Limit, earlier: int | None = None) -> Recommendation | None:
+def recommend(
+    sizes: list[Size], budget: int, ended_by: Limit, earlier: int | None = None, noise: float = NOISE
+) -> Recommendation | None:
     """The largest feasible size, but none beyond the point where throughput stopped rising (G5); None if none fits.
-    `earlier`: what a probe of the same recommended before."""
+    `earlier`: what a probe of the same recommended before, which `noise` does not change."""
     fitting = sorted((size for size in sizes if size.fits(budget)), key=lambda size: size.batch_size)
     if not fitting:
         return None
-    enough = saturation(rates_of(fitting), earlier)
+    enough = saturation(rates_of(fitting), earlier, noise)
     largest = fitting[-1].batch_size
     recommended = min(largest, enough)
     return Recommendation(recommended, largest, enough, "throughput" if recommended < largest else ended_by)

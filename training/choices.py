@@ -29,8 +29,6 @@ from training.loop import facts, update
 SIZE = 16
 # A choice that brings less is not worth another number in the last digit.
 GAIN = 1.05
-# Share of the cores that others may keep busy while numbers of threads are compared.
-BUSY = 0.25
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
         # A gain that hangs on a few of the rounds may be chance: another probe would choose otherwise.
         kept = sure and _pays([before, seconds]) and (before - seconds) * planned / size > preparation
         # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day.
-        if key == "runtime.threads" and (neighbours.cores() or 0.0) > BUSY * machine.cores():
+        if key == "runtime.threads" and neighbours.busy():
             kept = False
         tried.append(Tried(key, value, before, seconds, preparation, kept, sure))
         if kept:

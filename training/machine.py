@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+# Others keep so large a share of the cores busy that times say little about a quiet machine.
+BUSY = 0.25
 
 
 def available_memory(root: Path = Path("/")) -> int:
@@ -55,6 +57,10 @@ class Neighbours:
             return None
         others = worked - self.all - (time.process_time() - self.own)
         return max(0.0, others / max(1e-3, time.monotonic() - self.began))
+
+    def busy(self) -> bool:
+        """Whether that is so much that times say little about a quiet machine."""
+        return (self.cores() or 0.0) > BUSY * cores(self.root)
 
     def _worked(self) -> float | None:
         """Core seconds that everybody has worked so far."""

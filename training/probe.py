@@ -254,9 +254,13 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         report({"facts": facts | {"memory_budget": budget}})
         bench = Bench(config, dataset, device, options.memory_cap)
         highest = ascent.cap(len(dataset.train), options.largest)
+
+        def noise() -> float:
+            return ascent.LOUD_NOISE if neighbours.busy() else ascent.NOISE
+
         try:
             fresh = Fresh(bench, budget, found)
-            ending = probe(fresh, highest, report, options.output / "check", options.earlier)
+            ending = probe(fresh, highest, report, options.output / "check", options.earlier, noise)
         except Spent:
             ending = cut_short.ending(SPENT, SPENT, {})
         taken = found.facts.get("measuring_seconds", 0.0) + time.monotonic() - opened
@@ -282,10 +286,15 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
 
 
 def probe(
-    bench: Fresh, highest: ascent.Cap, report: Report, folder: Path, earlier: int | None = None
+    bench: Fresh,
+    highest: ascent.Cap,
+    report: Report,
+    folder: Path,
+    earlier: int | None = None,
+    noise: Callable[[], float] = lambda: ascent.NOISE,
 ) -> dict[str, Any]:
     """Measure sizes up to `highest`, and check the recommended one as a run would use it; the ending. `earlier`: what
-    was recommended before, for the same."""
+    was recommended before, for the same; `noise`: by what share throughput may differ by chance."""
 
     def attempt(size: int) -> Size:
         report({"phase": "size", "attempt": size})
@@ -310,13 +319,13 @@ def probe(
 
     def answer(sizes: list[Size]) -> object:
         rates = ascent.rates_of(sizes)
-        return ascent.saturation(rates, earlier), ascent.knee(rates) is None
+        return ascent.saturation(rates, earlier, noise()), ascent.knee(rates) is None
 
     # A CUDA device is nobody else's.
     shared = ascent.Shared(again, anew) if bench.device.type != "cuda" else None
     sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, shared)
     fitting = sizes
-    while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier)) is not None:
+    while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier, noise())) is not None:
         report({"phase": "check", "attempt": best.recommended})
         # After an error other than memory the device may be unusable, and nothing more can be learnt from it.
         failure = bench.check(best.recommended, folder) if ended_by != "error" else None

@@ -34,7 +34,7 @@ STEP = "batch_size"
 NEARLY_DOUBLE = 1.8
 # Median absolute deviation of step times, as a share of the median, beyond which near sizes cannot be told apart.
 UNSTEADY = 0.1
-# Others keep so much of the cores busy that times say little about a quiet machine.
+# Others keep so much of the cores busy that times say little about a quiet machine, as in `training.machine`.
 BUSY = 0.25
 # A size beyond the measured ones is taken where it is expected to need no more than this share of the memory budget:
 # what it really takes is not known.
@@ -270,7 +270,7 @@ def _business(found: Measurement) -> Iterator[Message]:
         )
         if others > BUSY * cores:
             words = say(
-                "{words} The figures are too pessimistic; sizes were compared in turn, so that their order holds. "
+                "{words} The figures are too pessimistic, and which of the fastest sizes comes first may be chance. "
                 "Measure again when the machine is quiet.",
                 words=words,
             )
