@@ -71,7 +71,8 @@ class _File:
 
 
 class Reader:
-    """The metrics below a folder as they are written. `columns`: every name that was seen, as the script has it.
+    """The metrics below a folder as they are written. `columns`: every name that was seen, as the script has it;
+    `counted_by`: what steps were, steps or epochs as a row says, or lines: "step", "epoch", "line".
 
     `metric` is the script's own name for what is tuned; its values come as `val/` and that name.
     """
@@ -79,6 +80,7 @@ class Reader:
     def __init__(self, folder: Path, metric: str):
         self.columns: list[str] = []
         self.found: list[str] = []
+        self.counted_by: set[str] = set()
         self._folder = folder
         self._metric = metric
         self._files: dict[Path, _File] = {}
@@ -117,6 +119,7 @@ class Reader:
                     return
                 if path.suffix == ".json":
                     known.inode, known.size = status.st_ino, status.st_size
+                    self.counted_by.add("step")
                     yield from state_rows(file.read())
                     return
                 header = file.readline(LONGEST) if path.suffix == ".csv" else b""
@@ -155,6 +158,7 @@ class Reader:
             if known.held is not None:
                 known.put_aside(json.dumps(known.held))
             known.counted, known.held = False, None
+            self.counted_by.add("step" if any(_said(raw.get(name)) for name in STEPS) else "epoch")
             yield {**row, "step": step}
         elif known.counted is None and known.held is None and row:
             known.held = row
@@ -162,6 +166,7 @@ class Reader:
             if known.held is not None:
                 yield {**known.held, "step": known.rows - 1}
             known.counted, known.held = True, None
+            self.counted_by.add("line")
             yield {**row, "step": known.rows}
 
 

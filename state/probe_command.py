@@ -1,17 +1,17 @@
 """Measures batch sizes with a command of the user's own: `python -m state.probe_command FOLDER` with its probe.json.
 
-Each size runs as a trial would, until what it writes says how fast it is; then it is stopped. What the clock says of a
-whole run is not asked: the start of an interpreter with its libraries takes as long at any size. Standard library only.
+Each size runs as a trial would, until what it writes says how fast it is (`state.pace`); then it is stopped. Standard
+library only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -19,24 +19,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from state import files
+from state import files, pace
 from state.errors import said
-from state.foreign import Reader
 from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_memory
 
 ASKED, SIZES = "probe.json", "sizes.jsonl"
 POLL_SECONDS = 0.05
 # So long its rows are watched, and so long at most it runs; what says nothing in that time cannot be measured.
 WATCHED_SECONDS, LONGEST_SECONDS = 5.0, 60.0
-# Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
-SHORTEST_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 # A doubling that gains less is no faster (DeepSpeed's autotuner has the same), and half a doubling is to bring its
 # share of that; two such sizes in a row end the ascent.
 GAIN, PATIENCE = 1.05, 2
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05
-RATE = "examples_per_second"
 # What ends the ascent where a size runs, but nothing that it writes says how fast.
 UNTIMED = "untimed"
 
@@ -59,10 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
 def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Run size after size while that pays; the result as other probes give it. One below the command's own that fails
     is passed over: that may be what it is too small for."""
-    began, lines, idle, best = time.monotonic(), [], 0, 0.0
+    began, lines = time.monotonic(), []
     limit = "cap"
     for size, run in zip(asked["sizes"], asked["runs"], strict=True):
         line = measure(folder, size, run, asked)
+        if line["outcome"] == "measured" and pace.comparable([*lines, line]) is None:
+            words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
+            line = _unmeasured(size, "untimed", **words)
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
         if line["outcome"] == "untimed":
@@ -75,14 +74,27 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             if not lines:
                 return _nothing_ran(size, line["message"], folder)
             break
-        doublings = math.log2(size / lines[-1]["batch_size"]) if lines else 0.0
-        idle = 0 if line[RATE] > best * GAIN**doublings else idle + 1
         lines.append(line)
-        best = max(best, line[RATE])
-        if idle >= PATIENCE:
+        if _idle(_rates(lines)) >= PATIENCE:
             limit = "throughput"
             break
     return {**recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+
+
+def _rates(lines: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    found = pace.comparable(lines)
+    assert found is not None  # what is not, is no measured line
+    return found[1]
+
+
+def _idle(rates: Mapping[int, float]) -> int:
+    """How many sizes in a row, the last among them, did not bring their share of a doubling."""
+    idle, best, before = 0, 0.0, 0
+    for size, rate in rates.items():
+        doublings = math.log2(size / before) if before else 0.0
+        idle = 0 if rate > best * GAIN**doublings else idle + 1
+        best, before = max(best, rate), size
+    return idle
 
 
 def _nothing_ran(size: int, message: str, folder: Path) -> dict[str, Any]:
@@ -119,7 +131,7 @@ def _kept(asked: Mapping[str, Any], size: int) -> dict[str, Any]:
 def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | None = None) -> dict[str, Any]:
     """The smallest size within 5 % of the best throughput, which is worth no more than that. `earlier`: what a probe of
     the same recommended, and what NOISE alone does not change, as each change means tuning again (G9)."""
-    rates = {line["batch_size"]: line[RATE] for line in lines}
+    rates = _rates(lines)
     best = max(rates.values())
     saturation = next(size for size, rate in rates.items() if rate * GAIN >= best)
     # A smaller one that is the fastest of all speaks against it.
@@ -148,18 +160,9 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
 
 def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """The same for one run of the command, and whether it ended by itself."""
-    reader, log = Reader(Path(run["output"]), asked["metric"]), _log(folder, size)
-    seen: list[tuple[float, int]] = []
-    rates: list[float] = []
+    log = _log(folder, size)
+    watch = pace.Watch(Path(run["output"]), log, asked["metric"])
     began = time.monotonic()
-
-    def look(*, ended: bool = False) -> None:
-        rows = reader.read(ended=ended)
-        rates.extend(float(row[RATE]) for row in rows if row.get(RATE, 0) > 0)
-        # Lines that come together say one thing: so many steps had been made by now.
-        if rows:
-            seen.append((time.monotonic(), int(rows[-1]["step"])))
-
     with open(log, "ab") as output:
         try:
             child = subprocess.Popen(
@@ -178,64 +181,30 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         while child.poll() is None and not stopped:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(POLL_SECONDS)
-            look()
-            watched = bool(seen) and time.monotonic() - seen[0][0] > WATCHED_SECONDS and len(seen) > 1
-            stopped = watched or time.monotonic() - began > LONGEST_SECONDS
+            watch.look()
+            stopped = watch.enough(WATCHED_SECONDS) or time.monotonic() - began > LONGEST_SECONDS
     finally:
         if child.poll() is None:
             _stop(child)
-    look(ended=True)
+    watch.look(ended=True)
     if child.returncode and not stopped:
         text = log.read_text(encoding="utf-8", errors="replace")[-16_384:]
         outcome = "out_of_memory" if out_of_memory(text) else "failed"
         message = f"exit code {child.returncode}. It printed last: {last_words(text)}"
         return _unmeasured(size, outcome, message=message), True
-    rate, spread, how = throughput(size, seen, rates, epochs=reader.found == ["summary.csv"])
-    if rate is None:
-        silent = stopped and not reader.found
-        return _unmeasured(size, "untimed", **why_untimed("silent" if silent else how)), not stopped
+    found = watch.pace(size)
+    if not isinstance(found, pace.Pace):
+        reason = pace.why_unknown("silent" if stopped and watch.silent else found, LONGEST_SECONDS)
+        return _unmeasured(size, "untimed", **reason), not stopped
+    rate = found.examples_per_second
     return {
         "batch_size": size,
         "outcome": "measured",
         "message": "",
-        RATE: rate,
-        "step_seconds": size / rate,
-        "spread": spread,
+        **dataclasses.asdict(found),
+        "step_seconds": size / rate if rate else None,
         "peak_memory": None,
-        "by": how,
     }, not stopped
-
-
-def throughput(
-    size: int, seen: Sequence[tuple[float, int]], rates: Sequence[float], *, epochs: bool
-) -> tuple[float | None, float | None, str]:
-    """Examples a second, the spread of what says so, where there is more than one, and what that is: a column of its
-    own, or the steps between rows; None and the reason where nothing says it. `seen`: time and step of the rows."""
-    if rates:
-        # The first covers the start as well.
-        counted = rates[1:] or rates
-        middle = statistics.median(counted)
-        spread = statistics.median(abs(rate - middle) for rate in counted) / middle if len(counted) > 1 else None
-        return middle, spread, "column"
-    if epochs or not seen or seen[-1][1] <= 0:
-        return None, None, "no steps"
-    (first_time, first), (last_time, last) = seen[0], seen[-1]
-    if last > first and last_time - first_time >= SHORTEST_SECONDS:
-        return (last - first) * size / (last_time - first_time), None, "rows"
-    return None, None, "too soon"
-
-
-def why_untimed(reason: str) -> dict[str, Any]:
-    """The reason of `throughput` for people."""
-    if reason == "no steps":
-        return said("It writes neither steps nor examples_per_second, so its speed cannot be told.")
-    if reason == "silent":
-        return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=LONGEST_SECONDS)
-    return said(
-        "Its lines came less than {seconds:g} s apart, or there was one only: how much of its time were steps, and how "
-        "much its start, cannot be told.",
-        seconds=SHORTEST_SECONDS,
-    )
 
 
 def _unmeasured(size: int, outcome: str, **words: Any) -> dict[str, Any]:

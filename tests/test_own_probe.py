@@ -203,6 +203,50 @@ def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp
         assert all(1.5 < 1000 / line["examples_per_second"] < 10 for line in lines)
 
 
+@pytest.mark.parametrize("prints", [False, True])
+def test_a_script_that_writes_epochs_alone_is_timed_by_them_or_by_what_it_prints(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str], prints: bool
+) -> None:
+    """As timm's does, whose summary.csv has a row an epoch, and which prints its examples a second between."""
+    (code / "train.py").write_text(EPOCHS.replace("PRINTS", str(prints)), encoding="utf-8")
+    given = ("bs=8", "seed=0")
+    made = own_pipelines.project(tmp_path / "p", code, *given, arguments="{folder} {bs} {seed}")
+    with open_store(made) as store:
+        lines = probed(store)
+        assert {line["by"] for line in lines} == {"printed" if prints else "epochs"}
+        assert [line["epoch_seconds"] for line in lines] == pytest.approx([0.7] * len(lines), rel=0.3)
+        if prints:
+            assert [line["examples_per_second"] for line in lines] == [1000.0] * len(lines)
+        question = flow.ask(store, "batch_size")
+        assert question.recommended == 1
+        assert question.table is not None
+        assert [column.text() for column in question.table.columns][1] == ("examples/s" if prints else "an epoch")
+        assert question.table.rows[0][-1] == ("what it prints" if prints else "its epochs")
+    assert tunebook("--project", tmp_path / "p", "probe") == 0
+    said = capsys.readouterr().out
+    assert ("examples/s, " if prints else "ms an epoch\n") in said
+
+
+# Three epochs of 700 examples, a thousand a second, with a row after each as timm's script writes it.
+EPOCHS = """\
+import csv, os, sys, time
+out, size = sys.argv[1], int(sys.argv[2])
+os.makedirs(out + '/run')
+updates = 700 // size
+for epoch in range(3):
+    for part in range(5):
+        time.sleep(0.7 / 5)
+        if PRINTS:
+            print(f'Train: {epoch} [{part * updates // 5:>4d}/{updates} (  0%)]  Loss: 1.23 (1.23)  Time: 0.010s, '
+                  f'{1000:>7.2f}/s  (0.010s, 1.00/s)  LR: 1.000e-05', flush=True)
+    with open(out + '/run/summary.csv', 'a', newline='') as file:
+        writer = csv.DictWriter(file, ['epoch', 'accuracy'])
+        if not epoch:
+            writer.writeheader()
+        writer.writerow({'epoch': epoch, 'accuracy': 0.5})
+"""
+
+
 def test_a_probe_shows_each_size_once(tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (code / "train.py").write_text(
         "import json, sys\n"

@@ -1,4 +1,4 @@
-"""What says how fast a command is, and which batch size follows from it."""
+"""Which batch size follows from how fast a command is."""
 
 from __future__ import annotations
 
@@ -8,47 +8,7 @@ from typing import Any
 import pytest
 
 from state import probe_command
-from state.probe_command import recommend, throughput
-
-SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
-
-
-@pytest.mark.parametrize(
-    ("seen", "rates", "epochs", "rate", "how"),
-    [
-        (SEEN, [10.0, 100.0, 110.0], False, 105.0, "column"),
-        (SEEN, [90.0], False, 90.0, "column"),
-        (SEEN, [], False, 80.0, "rows"),
-    ],
-)
-def test_the_speed_comes_from_what_there_is(
-    seen: list[tuple[float, int]], rates: list[float], epochs: bool, rate: float, how: str
-) -> None:
-    found = throughput(8, seen, rates, epochs=epochs)
-    assert (found[0], found[2]) == (rate, how)
-
-
-@pytest.mark.parametrize(
-    ("seen", "epochs", "reason"),
-    [
-        ([], False, "no steps"),
-        (SEEN, True, "no steps"),
-        ([(0.0, 0)], False, "no steps"),
-        # Closer together than can be told apart; the clock would time the start of the command.
-        ([(0.0, 10), (0.1, 50)], False, "too soon"),
-        ([(0.0, 10)], False, "too soon"),
-    ],
-)
-def test_where_nothing_says_the_speed_the_reason_is_given(
-    seen: list[tuple[float, int]], epochs: bool, reason: str
-) -> None:
-    assert throughput(8, seen, [], epochs=epochs) == (None, None, reason)
-
-
-def test_what_was_timed_once_has_no_spread() -> None:
-    assert throughput(8, [], [90.0], epochs=False)[1] is None
-    assert throughput(8, SEEN, [], epochs=False)[1] is None
-    assert throughput(8, [], [10.0, 90.0, 100.0, 110.0], epochs=False)[1] == 0.1
+from state.probe_command import recommend
 
 
 def lines(*rates: float) -> list[dict[str, Any]]:
@@ -110,3 +70,23 @@ def test_the_ascent_goes_on_while_sizes_bring_their_share_of_a_doubling(
     asked = {"size": own, "sizes": list(rates), "runs": [{}] * len(rates), "device": "cpu"}
     found = probe_command.ascend(tmp_path, asked)
     assert (found["recommended"], found["limited_by"]) == (size, limit)
+
+
+def test_sizes_that_tell_nothing_in_common_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch of a large size may be too short for a line between its ends, one of a small size too long to wait."""
+    known: dict[int, dict[str, float]] = {
+        8: {"examples_per_second": 100.0},
+        16: {"examples_per_second": 190.0, "epoch_seconds": 20.0},
+        32: {"epoch_seconds": 12.0},
+    }
+
+    def measured(_folder: Path, size: int, *_about: object) -> dict[str, Any]:
+        return {"batch_size": size, "outcome": "measured", **known[size]}
+
+    monkeypatch.setattr(probe_command, "measure", measured)
+    about = {"size": 16, "device": "cpu"}
+    found = probe_command.ascend(tmp_path, {**about, "sizes": [8, 16, 32], "runs": [{}] * 3})
+    assert (found["recommended"], found["limited_by"]) == (16, "untimed")
+    # From 16 on, all of them tell of their epochs.
+    found = probe_command.ascend(tmp_path, {**about, "sizes": [16, 32], "runs": [{}] * 2})
+    assert (found["recommended"], found["limited_by"]) == (32, "cap")

@@ -192,13 +192,15 @@ def size_line(size: Mapping[str, Any]) -> str:
         words += OUTCOMES.get(str(size.get("outcome")), OUTCOMES["failed"]).text()
         told_so = told(size["message"], size.get("said")).text() if size.get("message") else ""
         return f"{words}: {told_so}" if told_so else words
-    parts = [
-        _("{rate} examples/s").format(rate=figure(float(size["examples_per_second"]))),
-        _("{time} a step").format(time=duration(size["step_seconds"]).text()),
-    ]
-    # What was timed once, or takes its memory unseen, has no such figure.
+    parts = []
+    # What was timed by its epochs or once alone, or takes its memory unseen, lacks such figures.
+    if size.get("examples_per_second"):
+        parts.append(_("{rate} examples/s").format(rate=figure(float(size["examples_per_second"]))))
+        parts.append(_("{time} a step").format(time=duration(size["step_seconds"]).text()))
+    else:
+        parts.append(_("{time} an epoch").format(time=duration(size["epoch_seconds"]).text()))
     if size.get("spread") is not None:
-        parts[1] += f" (± {size['spread']:.0%})"
+        parts[-1] += f" (± {size['spread']:.0%})"
     if size.get("peak_memory"):
         parts.append(memory(size["peak_memory"]).text())
     return words + _(", ").join(parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import Message, _, say, told
-from state import decisions, files, gpus, measurements, pipeline, probe_command, run_command, runs
+from state import decisions, files, gpus, measurements, pace, pipeline, probe_command, run_command, runs
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
@@ -128,7 +128,7 @@ def ask(store: Store) -> Question:
     if found.result["limited_by"] == probe_command.UNTIMED:
         return _ask_untimed(found, lines, size)
     best = int(found.result["recommended"])
-    reason = _reason(found.result, quantity.throughput(_rate(lines, best)))
+    reason = _reason(found.result, _speed(lines, best))
     # Without a number of steps in the command nobody can keep it the same: a script that counts epochs makes fewer.
     kept = size if _counts_epochs(store) and any(line["batch_size"] == size < best for line in lines) else None
     return Question(
@@ -260,8 +260,8 @@ def _untimed(found: Measurement) -> Iterator[Message]:
             )
             yield say(
                 "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with "
-                "their step while it trains, the first and the last at least a second apart.",
-                column=probe_command.RATE,
+                "their step or epoch while it trains, the first and the last at least a second apart.",
+                column=pace.RATE,
             )
 
 
@@ -311,16 +311,34 @@ def _note(size: int, best: int) -> Message:
     return say("works, with less throughput") if size < best else say("fits, but throughput does not rise any more")
 
 
-def _rate(lines: list[dict[str, Any]], size: int) -> float:
-    return next(float(line["examples_per_second"]) for line in lines if line["batch_size"] == size)
+def _speed(lines: list[dict[str, Any]], size: int) -> Message:
+    line = next(line for line in lines if line["batch_size"] == size)
+    if _by_epochs(lines):
+        return say("{time} an epoch, its evaluation included", time=quantity.duration(line[pace.EPOCH]))
+    return quantity.throughput(float(line[pace.RATE]))
+
+
+def _by_epochs(lines: list[dict[str, Any]]) -> bool:
+    found = pace.comparable(lines)
+    return found is not None and found[0] == pace.EPOCH
 
 
 def _table(lines: list[dict[str, Any]]) -> Table:
-    words = {"column": _("what it writes"), "rows": _("its rows")}
+    words = {
+        "column": _("what it writes"),
+        "printed": _("what it prints"),
+        "rows": _("its rows"),
+        "epochs": _("its epochs"),
+    }
+    if _by_epochs(lines):
+        rows = tuple(
+            (str(line["batch_size"]), quantity.duration(line[pace.EPOCH]).text(), words["epochs"]) for line in lines
+        )
+        return Table((say("batch size"), say("an epoch"), say("known by")), rows)
     rows = tuple(
         (
             str(line["batch_size"]),
-            quantity.digits(line["examples_per_second"]),
+            quantity.digits(line[pace.RATE]),
             quantity.duration(line["step_seconds"]).text(),
             words[line["by"]],
         )

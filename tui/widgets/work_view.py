@@ -21,6 +21,7 @@ from rounds import supervisor
 from state import metrics, runs, trials
 from state.database import Store
 from state.errors import Refusal
+from state.pace import EPOCH, RATE, comparable
 from state.project import FILE
 from tui.book import Book
 from tui.charts.chart import Chart
@@ -167,10 +168,11 @@ def _probe(store: Store) -> Seen:
     if not running:
         return Seen("", figures=figures, collect=lambda: probe.finish(store, id))
     empty = _("no size has been measured yet")
-    axes = Axes(_("batch size"), _("examples/s"), log_x=True, log_y=True, empty=empty)
-    measured = [line for line in sizes if line["outcome"] == "measured"]
-    x, y = ([float(line[name]) for line in measured] for name in ("batch_size", "examples_per_second"))
-    rate = Series("rate", _("throughput"), x, y)
+    known = comparable([line for line in sizes if line["outcome"] == "measured"])
+    name, rates = known or (RATE, {})
+    label = _("examples/s") if name == RATE else _("epochs/s")
+    axes = Axes(_("batch size"), label, log_x=True, log_y=True, empty=empty)
+    rate = Series("rate", _("throughput"), [float(size) for size in rates], [*rates.values()])
     doing = probe.doing(store.project, id).text()
     return Seen(_("Measuring batch sizes"), doing, figures, (rate,), axes, running=id)
 
@@ -284,8 +286,18 @@ def _how_on(work: Work, store: Store) -> str:
 
 
 def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
-    """The measured batch sizes as lines: throughput, time of a step with its spread, memory."""
+    """The measured batch sizes as lines: throughput, time of a step with its spread, memory; of what was timed by its
+    epochs alone, the time of one."""
     words = {"out_of_memory": _("out of memory"), "failed": _("failed"), "untimed": _("cannot be told")}
+    known = comparable([line for line in sizes if line["outcome"] == "measured"])
+    if known is not None and known[0] == EPOCH:
+        timed = [
+            [str(line["batch_size"]), duration(line[EPOCH]).text()]
+            if line["outcome"] == "measured"
+            else [str(line["batch_size"]), words.get(line["outcome"], line["outcome"])]
+            for line in sizes
+        ]
+        return lines([_("batch"), _("epoch")], timed)
     rows = [
         [
             str(line["batch_size"]),

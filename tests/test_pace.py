@@ -1,0 +1,82 @@
+"""What says how fast a command of the user's own trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from state.pace import EPOCH, RATE, Pace, Watch, comparable, pace, printed
+
+SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
+# As timm's script prints them; it writes a log to its standard error.
+TIMM = (
+    b"Train: 0 [   0/196 (  0%)]  Loss: 6.93 (6.93)  Time: 2.501s,   51.18/s  (2.501s,   51.18/s)  LR: 1.000e-05  "
+    b"Data: 1.309 (1.309)\n"
+    b"Train: 0 [  50/196 ( 26%)]  Loss: 6.91 (6.92)  Time: 0.125s, 1024.00/s  (0.172s,  744.19/s)  LR: 1.000e-05  "
+    b"Data: 0.004 (0.029)\n"
+    b"Test: [   0/39]  Time: 0.523 (0.523)  Loss:   6.901 ( 6.901)  Acc@1:   0.781 (  0.781)\n"
+    b"INFO:train:Train: 1 [ 195/196 (100%)]  Loss: 6.90 (6.91)  Time: 0.128s, 1000.00/s  (0.131s,  977.10/s)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "prints", "counted_by", "found"),
+    [
+        ([10.0, 100.0, 110.0], [70.0], {"step"}, Pace(105.0, 5 / 105, None, "column")),
+        # What was timed once has no spread.
+        ([90.0], [], {"step"}, Pace(90.0, None, None, "column")),
+        ([], [10.0, 90.0, 100.0, 110.0], {"step"}, Pace(100.0, 0.1, None, "printed")),
+        ([], [], {"step"}, Pace(80.0, None, None, "rows")),
+        # An epoch is no step of so many examples, however it is counted.
+        ([], [], {"epoch"}, Pace(None, None, 0.1, "epochs")),
+        ([90.0], [], {"epoch"}, Pace(90.0, None, 0.1, "column")),
+    ],
+)
+def test_the_pace_comes_from_what_there_is(
+    column: list[float], prints: list[float], counted_by: set[str], found: Pace
+) -> None:
+    assert pace(8, SEEN, column, prints, counted_by) == found
+
+
+@pytest.mark.parametrize(
+    ("seen", "counted_by", "reason"),
+    [
+        ([], set(), "no steps"),
+        # How many examples lie between two lines that say nothing of it, nobody knows.
+        (SEEN, {"line"}, "no steps"),
+        (SEEN, {"step", "epoch"}, "no steps"),
+        ([(0.0, 0)], {"step"}, "no steps"),
+        # Closer together than can be told apart; the clock would time the start of the command.
+        ([(0.0, 10), (0.1, 50)], {"step"}, "too soon"),
+        ([(0.0, 10)], {"step"}, "too soon"),
+        ([(0.0, 1)], {"epoch"}, "too soon"),
+    ],
+)
+def test_where_nothing_says_the_pace_the_reason_is_given(
+    seen: list[tuple[float, int]], counted_by: set[str], reason: str
+) -> None:
+    assert pace(8, seen, [], [], counted_by) == reason
+
+
+def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_path: Path) -> None:
+    assert printed(TIMM) == [1024.0, 1000.0]
+    log = tmp_path / "log.txt"
+    log.write_bytes(TIMM)
+    # What another run printed before says nothing of this one, and half a line nothing yet.
+    watch = Watch(tmp_path, log, "top1")
+    assert watch.pace(128) == "no steps"
+    with log.open("ab") as file:
+        file.write(TIMM + TIMM[: TIMM.index(b"Time: 0.125")])
+    watch.look()
+    assert watch.enough(0)
+    assert watch.pace(128) == Pace(1000.0, None, None, "printed")
+    assert watch.silent
+
+
+def test_sizes_are_compared_by_what_is_known_of_all_of_them() -> None:
+    one, other = {"batch_size": 8, RATE: 90.0, EPOCH: 10.0}, {"batch_size": 16, RATE: None, EPOCH: 5.0}
+    assert comparable([one]) == (RATE, {8: 90.0})
+    assert comparable([one, other]) == (EPOCH, {8: 0.1, 16: 0.2})
+    assert comparable([{"batch_size": 4, RATE: 50.0}, other]) is None
+    assert comparable([]) is None
