@@ -19,6 +19,7 @@ from tui import main
 from tui.report import document
 from tui.report.parts import Words
 from tui.session import Session
+from tui.widgets.work_view import size_table
 from wizard import baseline, flow, probe
 
 
@@ -225,6 +226,14 @@ def test_a_script_that_writes_epochs_alone_is_timed_by_them_or_by_what_it_prints
     assert tunebook("--project", tmp_path / "p", "probe") == 0
     said = capsys.readouterr().out
     assert ("examples/s, " if prints else "ms an epoch\n") in said
+
+
+def test_the_table_of_sizes_that_epochs_tell_apart_has_their_time() -> None:
+    sizes = [
+        {"batch_size": 8, "outcome": "measured", "examples_per_second": None, "epoch_seconds": 1.5},
+        {"batch_size": 16, "outcome": "failed", "message": "no data"},
+    ]
+    assert [row.split() for row in size_table(sizes)] == [["batch", "epoch"], ["8", "1.5", "s"], ["16", "failed"]]
 
 
 # Three epochs of 700 examples, a thousand a second, with a row after each as timm's script writes it.
