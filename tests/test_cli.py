@@ -44,8 +44,8 @@ def root(tmp_path: Path) -> Path:
             recommended="error_rate",
             chosen="loss",
             reason=stored(message("because {words}", words=ESCAPE)),
-            evidence=[],
-            settings={},
+            evidence=[stored(message("Seen: {words}", words=ESCAPE))],
+            settings={"metric": "loss"},
         )
     return place
 
@@ -168,6 +168,17 @@ def test_data_cannot_command_the_terminal(root: Path, capsys: pytest.CaptureFixt
     (entries,) = documents(said.out)
     assert entries[0]["reason"] == f"because {ESCAPE}"
     assert entries[0]["chosen"] == "loss"
+
+
+def test_decisions_on_one_step_come_with_what_they_rest_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tunebook("decisions", "--project", root) == 0
+    assert "Seen:" not in capsys.readouterr().out
+    assert tunebook("decisions", "metric", "--project", root) == 0
+    shown = capsys.readouterr().out
+    assert r"  - Seen: \x1b[31m[/red]\n'名'" in shown
+    assert "  metric = loss" in shown
+    assert tunebook("decisions", "data", "--project", root) == 2
+    assert "No decision on data yet; there are some on: metric." in capsys.readouterr().err
 
 
 def test_the_language_of_the_project_counts_unless_another_is_asked_for(

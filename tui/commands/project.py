@@ -16,16 +16,26 @@ if TYPE_CHECKING:
     from state.trials import Trial
 
 
-@click.command(help=_("Every decision with its reason, in the order in which they were made."))
+@click.command(
+    help=_(
+        "Every decision with its reason, in the order in which they were made; those of one STEP with the figures that "
+        "they rest on and the values that they set."
+    )
+)
+@click.argument("step", required=False)
 @click.option("--all", "superseded", is_flag=True, help=_("also those that a later decision has replaced"))
 @answering
 @click.pass_obj
-def decisions(session: Session, superseded: bool) -> None:
+def decisions(session: Session, step: str | None, superseded: bool) -> None:
     from state.decisions import decisions as recorded
+    from state.errors import Refusal
 
     with session.store() as store:
         entries = recorded(store, all=superseded)
-    for entry in entries:
+    steps = dict.fromkeys(entry.step for entry in entries)
+    if step is not None and step not in steps:
+        raise Refusal("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
+    for entry in (entry for entry in entries if step in (None, entry.step)):
         replaced = _(" (replaced)") if entry.superseded_by else ""
         session.text(f"{entry.step}{replaced}: {say.stored(entry.question)}")
         session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
@@ -33,9 +43,14 @@ def decisions(session: Session, superseded: bool) -> None:
             session.text("  " + _("recommended: {choice}").format(choice=say.choice(entry.recommended)))
         session.text("  " + _("because: {reason}").format(reason=say.stored(entry.reason)))
         session.text("  " + _("by {author} at {time}").format(author=entry.by, time=entry.at))
+        if step is not None:
+            for message in entry.evidence:
+                session.text(f"  - {say.stored(message)}")
+            for key, value in entry.settings.items():
+                session.text(f"  {key} = {say.choice(value)}")
     if not entries:
         session.text(_("No decision yet. Next: tunebook new"))
-    session.answer([dataclasses.asdict(entry) for entry in entries])
+    session.answer([dataclasses.asdict(entry) for entry in entries if step in (None, entry.step)])
 
 
 @click.command(help=_("Where the project stands, what runs, and what comes next."))
