@@ -6,7 +6,6 @@ size. Standard library only, as the process that measures needs no other.
 
 from __future__ import annotations
 
-import re
 import statistics
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -14,26 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from state import printed
 from state.errors import said
 from state.foreign import Reader
 
 RATE, EPOCH = "examples_per_second", "epoch_seconds"
 # Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
 SHORTEST_SECONDS = 1.0
-# timm's script prints its updates, counted from 0 in each epoch, with the examples a second of the last one.
-_PRINTED = re.compile(rb"Train: \d+ \[ *(\d+)/\d+.*? Time: [\d.]+s, +([\d.]+)/s")
 Reason = Literal["no steps", "too soon"]
 
 
 @dataclass(frozen=True)
 class Pace:
     """Examples a second and their spread, and seconds of an epoch with its evaluation: None where nothing says so. By a
-    `column` of the rows, what is `printed`, the steps between `rows`, or the `epochs` between them alone."""
+    `column` of the rows, what is `printed`, the steps between `rows` or of a progress `bar`, or `epochs` alone."""
 
     examples_per_second: float | None
     spread: float | None
     epoch_seconds: float | None
-    by: Literal["column", "printed", "rows", "epochs"]
+    by: Literal["column", "printed", "rows", "bar", "epochs"]
 
 
 class Watch:
@@ -46,6 +44,8 @@ class Watch:
         self._seen: list[tuple[float, int]] = []
         self._column: list[float] = []
         self._printed: list[float] = []
+        self._counted = printed.Counted()
+        self._bar: list[tuple[float, int]] = []
         self._first: float | None = None
 
     @property
@@ -60,35 +60,33 @@ class Watch:
         # Lines that come together say one thing: so many steps had been made by now.
         if rows:
             self._seen.append((now, int(rows[-1]["step"])))
-        self._printed.extend(self._prints())
-        if self._first is None and (self._seen or self._printed):
+        text = self._prints()
+        self._printed.extend(printed.rates(text))
+        if self._counted.add(printed.bars(text)):
+            self._bar.append((now, self._counted.steps))
+        if self._first is None and (self._seen or self._printed or self._bar):
             self._first = now
 
     def enough(self, seconds: float) -> bool:
         """Whether it has told more than one thing, the first of them so many seconds ago."""
-        told = len(self._seen) > 1 or len(self._printed) > 1
+        told = max(map(len, (self._seen, self._printed, self._bar))) > 1
         return told and self._first is not None and time.monotonic() - self._first > seconds
 
     def pace(self, size: int) -> Pace | Reason:
         """The pace at a batch size, or why it cannot be told."""
-        return pace(size, self._seen, self._column, self._printed, self._reader.counted_by)
+        return pace(size, self._seen, self._column, self._printed, self._bar, self._reader.counted_by)
 
-    def _prints(self) -> list[float]:
+    def _prints(self) -> bytes:
+        """What it has printed since, up to where a line ends or a bar is drawn anew."""
         try:
             with open(self._log, "rb") as file:
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
-            return []
-        end = data.rfind(b"\n") + 1
+            return b""
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         self._offset += end
-        return printed(data[:end])
-
-
-def printed(text: bytes) -> list[float]:
-    """The examples a second in training lines as timm's script prints them; those of an epoch's first update, which
-    waits for the data, left out."""
-    return [float(rate) for update, rate in _PRINTED.findall(text) if int(update) and float(rate) > 0]
+        return data[:end]
 
 
 def pace(
@@ -96,24 +94,35 @@ def pace(
     seen: Sequence[tuple[float, int]],
     column: Sequence[float],
     prints: Sequence[float],
+    bar: Sequence[tuple[float, int]],
     counted_by: Collection[str],
 ) -> Pace | Reason:
     """The pace at a batch size. `seen`: time and step of rows, which `counted_by` says the kind of; `column`, `prints`:
-    examples a second as rows have them, and as they are printed."""
-    (first_time, first), (last_time, last) = (seen[0], seen[-1]) if seen else ((0.0, 0), (0.0, 0))
-    apart = last > first and last_time - first_time >= SHORTEST_SECONDS
-    epoch = (last_time - first_time) / (last - first) if apart and set(counted_by) == {"epoch"} else None
+    examples a second as rows have them, and as they are printed; `bar`: time and step of a progress bar."""
+    kind = set(counted_by)
+    between, drawn = _a_second(seen), _a_second(bar)
+    epoch = 1 / between if between and kind == {"epoch"} else None
     if column:
         return Pace(*_middle(column), epoch, "column")
     if prints:
         return Pace(*_middle(prints), epoch, "printed")
+    if between and kind == {"step"}:
+        return Pace(between * size, None, None, "rows")
+    if drawn:
+        return Pace(drawn * size, None, epoch, "bar")
     if epoch is not None:
         return Pace(None, None, epoch, "epochs")
-    if last <= 0 or set(counted_by) not in ({"step"}, {"epoch"}):
-        return "no steps"
-    if not apart:
-        return "too soon"
-    return Pace((last - first) * size / (last_time - first_time), None, None, "rows")
+    told = seen and seen[-1][1] > 0 and kind in ({"step"}, {"epoch"})
+    return "too soon" if told or bar else "no steps"
+
+
+def _a_second(seen: Sequence[tuple[float, int]]) -> float | None:
+    """How many steps, or epochs, a second lie between the first and the last; None where they are too close."""
+    if not seen:
+        return None
+    (first_time, first), (last_time, last) = seen[0], seen[-1]
+    seconds = last_time - first_time
+    return (last - first) / seconds if last > first and seconds >= SHORTEST_SECONDS else None
 
 
 def _middle(rates: Sequence[float]) -> tuple[float, float | None]:
@@ -136,7 +145,10 @@ def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float
 def why_unknown(reason: Reason | Literal["silent"], longest: float) -> dict[str, Any]:
     """The reason of `pace` for people; `longest`: the seconds that a run is watched."""
     if reason == "no steps":
-        return said("It writes neither steps, nor epochs, nor examples_per_second, so its speed cannot be told.")
+        return said(
+            "It writes neither steps, nor epochs, nor examples_per_second, and prints no progress bar, so its speed "
+            "cannot be told."
+        )
     if reason == "silent":
         return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=longest)
     return said(

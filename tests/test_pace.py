@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
-from state.pace import EPOCH, RATE, Pace, Watch, comparable, pace, printed
+from state import printed
+from state.pace import EPOCH, RATE, Pace, Watch, comparable, pace
 
 SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
+BAR = [(0.0, 1), (0.5, 3), (1.5, 7)]
 # As timm's script prints them; it writes a log to its standard error.
 TIMM = (
     b"Train: 0 [   0/196 (  0%)]  Loss: 6.93 (6.93)  Time: 2.501s,   51.18/s  (2.501s,   51.18/s)  LR: 1.000e-05  "
@@ -21,22 +25,25 @@ TIMM = (
 
 
 @pytest.mark.parametrize(
-    ("column", "prints", "counted_by", "found"),
+    ("column", "prints", "bar", "counted_by", "found"),
     [
-        ([10.0, 100.0, 110.0], [70.0], {"step"}, Pace(105.0, 5 / 105, None, "column")),
+        ([10.0, 100.0, 110.0], [70.0], SEEN, {"step"}, Pace(105.0, 5 / 105, None, "column")),
         # What was timed once has no spread.
-        ([90.0], [], {"step"}, Pace(90.0, None, None, "column")),
-        ([], [10.0, 90.0, 100.0, 110.0], {"step"}, Pace(100.0, 0.1, None, "printed")),
-        ([], [], {"step"}, Pace(80.0, None, None, "rows")),
+        ([90.0], [], [], {"step"}, Pace(90.0, None, None, "column")),
+        ([], [10.0, 90.0, 100.0, 110.0], [], {"step"}, Pace(100.0, 0.1, None, "printed")),
+        ([], [], BAR, {"step"}, Pace(80.0, None, None, "rows")),
+        # What a bar counts is a step, whatever the rows are by.
+        ([], [], BAR, {"epoch"}, Pace(32.0, None, 0.1, "bar")),
+        ([], [], BAR, {"line"}, Pace(32.0, None, None, "bar")),
         # An epoch is no step of so many examples, however it is counted.
-        ([], [], {"epoch"}, Pace(None, None, 0.1, "epochs")),
-        ([90.0], [], {"epoch"}, Pace(90.0, None, 0.1, "column")),
+        ([], [], BAR[:1], {"epoch"}, Pace(None, None, 0.1, "epochs")),
+        ([90.0], [], [], {"epoch"}, Pace(90.0, None, 0.1, "column")),
     ],
 )
 def test_the_pace_comes_from_what_there_is(
-    column: list[float], prints: list[float], counted_by: set[str], found: Pace
+    column: list[float], prints: list[float], bar: list[tuple[float, int]], counted_by: set[str], found: Pace
 ) -> None:
-    assert pace(8, SEEN, column, prints, counted_by) == found
+    assert pace(8, SEEN, column, prints, bar, counted_by) == found
 
 
 @pytest.mark.parametrize(
@@ -56,11 +63,11 @@ def test_the_pace_comes_from_what_there_is(
 def test_where_nothing_says_the_pace_the_reason_is_given(
     seen: list[tuple[float, int]], counted_by: set[str], reason: str
 ) -> None:
-    assert pace(8, seen, [], [], counted_by) == reason
+    assert pace(8, seen, [], [], [], counted_by) == reason
 
 
 def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_path: Path) -> None:
-    assert printed(TIMM) == [1024.0, 1000.0]
+    assert printed.rates(TIMM) == [1024.0, 1000.0]
     log = tmp_path / "log.txt"
     log.write_bytes(TIMM)
     # What another run printed before says nothing of this one, and half a line nothing yet.
@@ -72,6 +79,34 @@ def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_pa
     assert watch.enough(0)
     assert watch.pace(128) == Pace(1000.0, None, None, "printed")
     assert watch.silent
+
+
+def test_the_bar_of_training_is_counted_over_its_epochs_and_no_other(tmp_path: Path) -> None:
+    """As tqdm draws them where there is no terminal."""
+    drawn = io.StringIO()
+    for name, unit, of in (("Map", "ex", 9), ("Loading weights", "it", 9), (None, "it", 0)):
+        with tqdm(range(of), name, file=drawn, unit=unit, mininterval=0) as bar:
+            list(bar)
+    for epoch in range(2):
+        with tqdm(range(4), f"Epoch {epoch}", file=drawn, mininterval=0) as bar:
+            for _ in bar:
+                # One inside of another moves the cursor between.
+                list(tqdm(range(3), None, file=drawn, leave=False, mininterval=0))
+    with tqdm(total=5, file=drawn, mininterval=0) as bar:
+        bar.update(5)
+    text = drawn.getvalue().encode()
+    assert {of for _done, of in printed.bars(text)} == {3, 4, 5}
+    counted = printed.Counted()
+    assert not counted.add([(0, 4)])
+    assert counted.add([(1, 4), (2, 3), (4, 4), (0, 4), (3, 4)])
+    assert counted.steps == 6
+    assert not counted.add([(3, 3), (5, 5)])
+    log = tmp_path / "log.txt"
+    log.touch()
+    watch = Watch(tmp_path, log, "top1")
+    log.write_bytes(b"\r 10%|#  | 1/10 [00:01<00:09,  1.01s/it]\r 20%|## | 2/10 [00:02<00:08,  1.00")
+    watch.look()
+    assert watch.pace(8) == "too soon"
 
 
 def test_sizes_are_compared_by_what_is_known_of_all_of_them() -> None:

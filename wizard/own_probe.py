@@ -260,7 +260,8 @@ def _untimed(found: Measurement) -> Iterator[Message]:
             )
             yield say(
                 "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with "
-                "their step or epoch while it trains, the first and the last at least a second apart.",
+                "their step or epoch while it trains, the first and the last at least a second apart; or print a bar "
+                "of tqdm over its batches.",
                 column=pace.RATE,
             )
 
@@ -328,6 +329,7 @@ def _table(lines: list[dict[str, Any]]) -> Table:
         "column": _("what it writes"),
         "printed": _("what it prints"),
         "rows": _("its rows"),
+        "bar": _("its progress bar"),
         "epochs": _("its epochs"),
     }
     if _by_epochs(lines):
