@@ -31,6 +31,8 @@ GRACE_SECONDS = 5.0
 # A doubling that gains less is no faster (DeepSpeed's autotuner has the same), and half a doubling is to bring its
 # share of that; two such sizes in a row end the ascent.
 GAIN, PATIENCE = 1.05, 2
+# One that falls below this share of the best met a bad moment, most likely.
+FALL = 0.9
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05
 # What ends the ascent where a size runs, but nothing that it writes says how fast.
@@ -62,6 +64,8 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         if line["outcome"] == "measured" and pace.comparable([*lines, line]) is None:
             words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
             line = _unmeasured(size, "untimed", **words)
+        if line["outcome"] == "measured" and _fell([*lines, line]):
+            line = _faster(lines, line, measure(folder, size, run["again"], asked))
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
         if line["outcome"] == "untimed":
@@ -85,6 +89,19 @@ def _rates(lines: Sequence[Mapping[str, Any]]) -> dict[int, float]:
     found = pace.comparable(lines)
     assert found is not None  # what is not, is no measured line
     return found[1]
+
+
+def _fell(lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the last size is far slower than one before it."""
+    rates = _rates(lines)
+    return rates[lines[-1]["batch_size"]] < FALL * max(rates.values())
+
+
+def _faster(lines: Sequence[Mapping[str, Any]], line: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+    """Of two measurements of one size the faster; the first where the second told nothing that compares."""
+    if again["outcome"] != "measured" or pace.comparable([*lines, again]) is None:
+        return line
+    return max(line, again, key=lambda one: _rates([*lines, one])[one["batch_size"]])
 
 
 def _idle(rates: Mapping[int, float]) -> int:

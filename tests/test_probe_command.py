@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from state import probe_command
+from state.files import read_lines
 from state.probe_command import recommend
 
 
@@ -67,9 +68,30 @@ def test_the_ascent_goes_on_while_sizes_bring_their_share_of_a_doubling(
         return {"batch_size": size, "outcome": "measured", "examples_per_second": rates[size]}
 
     monkeypatch.setattr(probe_command, "measure", measured)
-    asked = {"size": own, "sizes": list(rates), "runs": [{}] * len(rates), "device": "cpu"}
+    asked = {"size": own, "sizes": list(rates), "runs": [{"again": {}}] * len(rates), "device": "cpu"}
     found = probe_command.ascend(tmp_path, asked)
     assert (found["recommended"], found["limited_by"]) == (size, limit)
+
+
+def test_a_size_that_is_far_slower_than_a_smaller_one_is_run_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It met a bad moment, or is slower indeed; whether another run tells anything or not."""
+    rates = {8: [100.0], 16: [60.0, 190.0], 32: [150.0, 140.0], 64: [100.0, None]}
+    runs = [{"size": size, "again": {"size": size}} for size in rates]
+
+    def measured(_folder: Path, size: int, *_about: object) -> dict[str, Any]:
+        rate = rates[size].pop(0)
+        outcome = "measured" if rate else "failed"
+        return {"batch_size": size, "outcome": outcome, "examples_per_second": rate, "message": ""}
+
+    monkeypatch.setattr(probe_command, "measure", measured)
+    asked = {"size": 8, "sizes": [*rates], "runs": runs, "device": "cpu"}
+    found = probe_command.ascend(tmp_path, asked)
+    assert (found["recommended"], found["limited_by"]) == (16, "throughput")
+    lines, _offset = read_lines(tmp_path / "sizes.jsonl")
+    assert [line["examples_per_second"] for line in lines] == [100.0, 190.0, 150.0, 100.0]
+    assert not any(rates.values())
 
 
 def test_sizes_that_tell_nothing_in_common_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,12 +67,7 @@ def start(store: Store) -> str:
     planned = []
     for size in sizes:
         place, sized = folder / f"size-{size}", {**values, pipeline.BATCH_SIZE: size}
-        longer = [
-            _planned(there, {**sized, pipeline.STEPS: values[pipeline.STEPS] * times}, place / f"{times}-times")
-            for times in LONGER
-            if isinstance(values.get(pipeline.STEPS), int)
-        ]
-        planned.append({**_planned(there, sized, place), "longer": longer})
+        planned.append({**_planned(there, sized, place), "again": _planned(there, sized, place / "again")})
     before = measuring.fresh(store, KIND, about)
     timed = before is not None and before.result["limited_by"] != probe_command.UNTIMED
     asked = {
@@ -92,7 +87,17 @@ def start(store: Store) -> str:
 
 
 def _planned(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str, Any]:
-    """One run of the command, which writes below a folder."""
+    """A run of the command, which writes below a folder, and longer ones where it has a number of steps."""
+    steps = values.get(pipeline.STEPS)
+    longer = [
+        _filled(there, {**values, pipeline.STEPS: steps * times}, place / f"{times}-times")
+        for times in LONGER
+        if isinstance(steps, int)
+    ]
+    return {**_filled(there, values, place), "longer": longer}
+
+
+def _filled(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str, Any]:
     output = files.make_folder(place / run_command.OUTPUT)
     return {"command": pipeline.fill(there, values, output, place / "input"), "output": str(output)}
 
