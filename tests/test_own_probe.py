@@ -86,7 +86,7 @@ def test_batch_sizes_are_measured_with_the_command_itself(tmp_path: Path, code: 
 
 
 def test_a_command_without_a_number_of_steps_keeps_its_batch_size_however_fast_others_are(
-    tmp_path: Path, code: Path
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A script that counts epochs would make fewer updates at a larger size (G7)."""
     (code / "train.py").write_text(
@@ -103,8 +103,16 @@ def test_a_command_without_a_number_of_steps_keeps_its_batch_size_however_fast_o
             probed(store)
             question = flow.ask(store, "batch_size")
             assert question.recommended == recommended
-            told = any("16 times fewer steps than one of 8" in message.text() for message in question.evidence)
+            words = "16 times fewer steps than one of 8"
+            told = any(words in message.text() for message in question.evidence)
             assert told == (recommended == 8)
+            assert any("A step takes as long at every size" in message.text() for message in question.evidence)
+        # By command as in the set-up.
+        assert tunebook("--project", tmp_path / name, "probe") == 0
+        said = capsys.readouterr().out
+        assert (words in said) == told
+        assert f"recommended: batch {recommended}, " in said
+        assert "12,800 examples/s, 10 ms a step" in said
 
 
 def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_path: Path, code: Path) -> None:

@@ -18,13 +18,13 @@ from state.measurements import Measurement
 from state.project import FILE, FOLDER, open_project
 from state.store import open_store
 from tui import asking
-from tui.say import choice, error, figure, stored
+from tui.say import choice, error, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
 from wizard import baseline as judging
 from wizard import checks, flow, inspection, measuring, steps
 from wizard import probe as probing
-from wizard.quantity import duration, memory
+from wizard.quantity import digits, duration, memory
 from wizard.question import Choice, Question
 from wizard.verdict import BaselineVerdict, ended, judge
 
@@ -195,7 +195,7 @@ def size_line(size: Mapping[str, Any]) -> str:
     parts = []
     # What was timed by its epochs or once alone, or takes its memory unseen, lacks such figures.
     if size.get("examples_per_second"):
-        parts.append(_("{rate} examples/s").format(rate=figure(float(size["examples_per_second"]))))
+        parts.append(_("{rate} examples/s").format(rate=digits(float(size["examples_per_second"]))))
         parts.append(_("{time} a step").format(time=duration(size["step_seconds"]).text()))
     else:
         parts.append(_("{time} an epoch").format(time=duration(size["epoch_seconds"]).text()))

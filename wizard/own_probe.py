@@ -23,6 +23,8 @@ STEP, KIND = "batch_size", "probe"
 PROBE = "probe"
 # From an eighth of the size that the command has to sixteen times that.
 BELOW, ABOVE = 3, 4
+# Over sizes so far apart, steps that differ by less than this are told of.
+APART, AS_LONG = 8, 1.1
 # How many times its own steps a command makes that ended too soon to be timed.
 LONGER = (16, 256)
 # What does not change the time of a step.
@@ -134,24 +136,31 @@ def ask(store: Store) -> Question:
         return _ask_untimed(found, lines, size)
     best = int(found.result["recommended"])
     reason = _reason(found.result, _speed(lines, best))
-    # Without a number of steps in the command nobody can keep it the same: a script that counts epochs makes fewer.
-    kept = size if _counts_epochs(store) and any(line["batch_size"] == size < best for line in lines) else None
+    kept, fewer = advised(store, found)
     return Question(
         step=STEP,
         rows=("G3", "G4", "G5", "G9"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
         evidence=(
             *_evidence(found),
-            *([] if kept is None else [_fewer_steps(kept, best)]),
+            *([] if fewer is None else [fewer]),
         ),
         options=tuple(
             Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
         ),
-        recommended=best if kept is None else kept,
-        reason=reason if kept is None else say("As the command has it: it learns in as many steps as it does now."),
+        recommended=kept,
+        reason=reason if fewer is None else say("As the command has it: it learns in as many steps as it does now."),
         table=_table(lines),
         free="integer",
     )
+
+
+def advised(store: Store, found: Measurement) -> tuple[int, Message | None]:
+    """The size to take, and, where it is the command's own although a larger one is faster, why: without a number of
+    steps in the command nobody can keep it the same, and a script that counts epochs makes fewer."""
+    best, size = int(found.result["recommended"]), int(own.values(store.project)[pipeline.BATCH_SIZE])
+    own_too = any(line["batch_size"] == size < best for line in found.result["sizes"] if line["outcome"] == "measured")
+    return (size, _fewer_steps(size, best)) if own_too and _counts_epochs(store) else (best, None)
 
 
 def settle(store: Store, question: Question, chosen: Choice) -> Settled:
@@ -248,6 +257,13 @@ def _evidence(found: Measurement) -> Iterator[Message]:
             yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=line["message"])
         elif line["outcome"] not in ("measured", "untimed"):
             yield say("A batch of {size} failed: {message}", size=line["batch_size"], message=line["message"])
+    lines = [line for line in found.result["sizes"] if line["outcome"] == "measured" and line["step_seconds"]]
+    times = [line["step_seconds"] for line in lines]
+    if lines and lines[-1]["batch_size"] >= APART * lines[0]["batch_size"] and max(times) < AS_LONG * min(times):
+        yield say(
+            "A step takes as long at every size: either the device is far from busy, or the script does not heed its "
+            "batch size."
+        )
     yield say(
         "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
         "decided here and never searched."
