@@ -19,7 +19,7 @@ from training.config import SECTIONS
 from wizard import (
     architecture,
     baseline,
-    batch_size,
+    batch_table,
     configuration,
     flow,
     initial,
@@ -459,12 +459,23 @@ def test_a_size_that_was_recommended_before_is_said_to_be_that(tmp_path: Path) -
 def test_the_table_is_counted_for_any_length(tmp_path: Path) -> None:
     """Ten steps at the recommended 64: as many examples at each size, or as many steps."""
     with set_up(tmp_path / "p", "batch_size") as store:
-        found = batch_size.table(store, 640)
+        found = batch_table.table(store, 640)
     names = [column.text() for column in found.columns]
     rows = {row[0]: dict(zip(names, row, strict=True)) for row in found.rows}
     assert rows["8"]["640 examples"] == quantity.duration(80 * 0.010).text()
     assert rows["8"]["10 steps"] == quantity.duration(10 * 0.010).text()
     assert rows["64"]["640 examples"] == rows["64"]["10 steps"]
+
+
+def test_a_gain_is_told_only_of_sizes_that_were_timed_at_the_same_moments(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        for compared, gains in (([], ["-", "1.92 x", "1.60 x", "1.06 x"]), ([32, 64], ["-", "1.92 x", "-", "1.06 x"])):
+            probed(store, compared=compared)
+            question = flow.ask(store, "batch_size")
+            assert question.table is not None
+            assert [row[4] for row in question.table.rows] == gains
+            told = "\n".join(message.text() for message in question.evidence)
+            assert ("timed once more, side by side; 8, 16 were not" in told) == bool(compared)
 
 
 def test_a_memory_cap_is_part_of_what_a_probe_is_about(tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def run(folder: Path, begin: Begin) -> int:
         if asked.is_set():
             ending = cut_short.stopped()
             break
-    record.write_json(folder / "result.json", ending | found.facts | {"seconds": time.monotonic() - began})
+    timed = {"compared": sorted(found.compared), "seconds": time.monotonic() - began}
+    record.write_json(folder / "result.json", ending | found.facts | timed)
     if ending["status"] == "complete":
         print(f"recommended batch size {ending['recommended']}, limited by {ending['limited_by']}", flush=True)
     else:

@@ -1,0 +1,114 @@
+"""The measured batch sizes as a table, by the time and the resources that training takes, and where throughput stops
+rising (G4, G7, G8)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import Message, _, say
+from state.database import Store
+from state.measurements import Measurement
+from wizard import inspection, loading, probe, quantity
+from wizard.question import Table
+
+# Twice the batch in the same time per step doubles the throughput; below this it no longer nearly does (G4).
+NEARLY_DOUBLE = 1.8
+
+
+def table(store: Store, planned: int) -> Table:
+    """The measured sizes by the time and the resources that training takes: with `planned` examples in all, by perfect
+    scaling (G7, G8), and with as many steps as these make at the recommended size, whatever the size."""
+    settings, found = store.project.settings, probe.known(store)
+    examples, lines = inspection.examples(store), probe.measured(found)
+    count = math.ceil(planned / int(found.result["recommended"]))
+    columns = [
+        say("batch size"),
+        say("examples/s"),
+        say("per step"),
+        say("spread"),
+        say("gain"),
+        say("limited by"),
+        say("memory"),
+        say("an epoch"),
+        say("{n} examples", n=quantity.large(planned)),
+        say("{n} steps", n=quantity.large(count)),
+        say("device seconds"),
+    ]
+    columns += [say("price")] if settings.price_per_hour else []
+    columns += [say("energy")] if settings.power_watts else []
+    rows = []
+    for line, gain in zip(lines, _gains(found), strict=True):
+        rate = line["batch_size"] / line["seconds"]
+        total = planned / rate
+        row = [
+            str(line["batch_size"]),
+            quantity.digits(rate),
+            quantity.duration(line["seconds"]).text(),
+            f"{line['spread']:.1%}",
+            "-" if gain is None else f"{gain:.2f} x",
+            _limit(line, gain),
+            quantity.memory(line["peak_memory"]).text(),
+            quantity.duration(examples / rate).text(),
+            quantity.duration(total).text(),
+            quantity.duration(count * line["seconds"]).text(),
+            quantity.digits(total),
+        ]
+        row += [f"{total / 3600 * settings.price_per_hour:.2f}"] if settings.price_per_hour else []
+        row += [f"{quantity.digits(total / 3600 * settings.power_watts / 1000)} kWh"] if settings.power_watts else []
+        rows.append(tuple(row))
+    return Table(tuple(columns), tuple(rows))
+
+
+def bottlenecks(found: Measurement) -> Iterator[Message]:
+    """Where doubling stopped nearly doubling, from the measured times (G4), and which of them do not compare."""
+    lines, device = probe.measured(found), found.result["device"]
+    doublings = [(line, gain) for line, gain in zip(lines, _gains(found), strict=True) if gain is not None]
+    # One size that a neighbour slowed down does not end the rise.
+    last = max((place for place, (_, gain) in enumerate(doublings) if gain >= NEARLY_DOUBLE), default=-1)
+    if last + 1 < len(doublings):
+        size = doublings[last + 1][0]["batch_size"]
+        yield say(
+            "From {half} to {size} throughput no longer nearly doubles: {device} is busy with that many examples.",
+            half=size // 2,
+            size=size,
+            device=device,
+        )
+    elif doublings and all(gain >= NEARLY_DOUBLE for _line, gain in doublings):
+        yield say(
+            "Throughput nearly doubles with every doubling of the batch: the device is not fully used by any size."
+        )
+    elif doublings:
+        yield say(
+            "Up to {size} throughput nearly doubles with a doubling of the batch, though not at every size ({gains}): "
+            "most likely something else disturbed the others, and the device is not fully used by any size.",
+            size=doublings[-1][0]["batch_size"],
+            gains=[f"{line['batch_size']}: {gain:.2f} x" for line, gain in doublings],
+        )
+    compared = set(found.result.get("compared") or ())
+    if compared and (apart := [line["batch_size"] for line in lines if line["batch_size"] not in compared]):
+        yield say(
+            "The fastest sizes were timed once more, side by side; {sizes} were not, and had other neighbours: that "
+            "makes them slower or faster by comparison.",
+            sizes=apart,
+        )
+
+
+def _gains(found: Measurement) -> list[float | None]:
+    """How many times the throughput rose by doubling; None where the size before was not half of it, or only one of the
+    two was timed again beside others: another moment had other neighbours."""
+    rates = {line["batch_size"]: line["batch_size"] / line["seconds"] for line in probe.measured(found)}
+    compared = set(found.result.get("compared") or ())
+    return [
+        rates[size] / rates[size // 2]
+        if size % 2 == 0 and size // 2 in rates and (size in compared) == (size // 2 in compared)
+        else None
+        for size in rates
+    ]
+
+
+def _limit(line: dict[str, Any], gain: float | None) -> str:
+    if loading.bound(line):
+        return _("input pipeline")
+    return _("device") if gain is not None and gain < NEARLY_DOUBLE else "-"
