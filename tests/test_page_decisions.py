@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from presets.language import say, stored
 from state import decisions, launches
 from state.project import Settings, create
 from tests import set_up, small_project
@@ -84,12 +85,38 @@ async def test_a_decision_is_made_anew_and_the_old_one_stays_readable(tmp_path: 
             assert "metric: error_rate  (replaced since)" in shown(app)
             assert app.screen.query_one(Choices).highlighted == 1
             await pilot.press("c")
-            await wait_for_text(pilot, "Only decisions of the set-up can be made anew")
-            await pilot.press("j")
-            assert "Only decisions" not in shown(app)
+            await wait_for_text(pilot, "By what should tuning judge")
         made = decisions.decision(store, "metric")
     assert made is not None
     assert made.chosen == "balanced_error"
+
+
+async def test_what_is_no_question_of_the_set_up_says_how_it_can_be_changed(tmp_path: Path) -> None:
+    """What trains is the first decision in every project, and what the probe chose comes with the batch size."""
+    with set_up.set_up(tmp_path / "p", "probe") as store:
+        for step in ("pipeline", "runtime"):
+            decisions.decide(
+                store,
+                step,
+                question=stored(say("What trains?")),
+                options=[],
+                recommended=None,
+                chosen="built-in",
+                reason=stored(say("given")),
+                evidence=[],
+                settings={},
+            )
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on")
+            page = DecisionsPage()
+            await app.push_screen(page)
+            await wait_for_text(pilot, "runtime: built-in")
+            await pilot.press("end", "c")
+            await wait_for_text(pilot, "That is decided with the batch size")
+            await pilot.press("k", "c")
+            await wait_for_text(pilot, "What trains is decided with the project")
+            assert app.screen is page
 
 
 async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:

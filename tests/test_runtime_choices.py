@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch._inductor import config as inductor
 
-from state import decisions
+from state import decisions, runs
 from tests import training_runs
 from tests.set_up import probed, set_up
 from training import choices, cut_short
 from training.choices import Tried
 from training.config import Config
 from training.data import open_dataset
-from wizard import configuration, flow, probe
+from wizard import configuration, flow, probe, runtime
 
 TRIED: list[dict[str, Any]] = [
     {"key": "runtime.channels_last", "value": True, "before": 0.3, "seconds": 0.1, "preparation": 0.0, "kept": True},
@@ -127,6 +127,35 @@ def test_what_was_faster_and_is_not_kept_says_why(tmp_path: Path) -> None:
         # Where chance may have made the gain, nothing is known of what compilation saves.
         assert "2.0 s without, not kept: the times varied too much to tell" in shown
         assert "3.0 s first" not in shown
+
+
+def test_a_person_can_insist_on_float32_and_leave_it_to_the_probe_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is measured anew without bfloat16 being tried, and what was measured with it holds again afterwards."""
+    kept = {"key": "runtime.precision", "value": "bfloat16", "before": 2.0, "seconds": 1.0, "preparation": 0.0}
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, tried=[*TRIED, {**kept, "kept": True}])
+        assert "float32" in [option.value for option in flow.ask(store, "batch_size").options]
+        flow.answer(store, "batch_size", 64)
+        assert configuration.current(store)["runtime.precision"] == "bfloat16"
+        runtime.insist(store, "float32")
+        assert configuration.current(store)["runtime.precision"] == "float32"
+        assert probe.fresh(store) is None
+        assert probe.subject(store)["runtime.precision"] == "float32"
+        runtime.insist(store, "auto")
+        assert configuration.current(store)["runtime.precision"] == "bfloat16"
+        assert probe.fresh(store) is not None
+        flow.answer(store, "batch_size", "float32")
+        assert configuration.current(store)["runtime.precision"] == "float32"
+        assert flow.standing(store) == flow.Standing("batch_size", "probe", probe.under_way(store))
+        runs.stop(store.project.measurement_folder("probe-2"))
+
+
+def test_bfloat16_is_not_tried_where_float32_was_asked_for(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choices.machine, "has_bfloat16", lambda: True)
+    config = training_runs.configuration(digits, runtime__precision="float32")
+    assert "runtime.precision" not in dict(choices._candidates(config, torch.device("cpu")))
 
 
 def test_where_nothing_could_be_tried_the_reason_is_said(

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.catalogue import Architecture
-from presets.language import Message, _, say, told
+from presets.language import Message, say, told
 from state import decisions, trials
 from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
 from wizard import (
     architecture,
+    batch_table,
     checks,
     configuration,
     inspection,
@@ -27,11 +28,9 @@ from wizard import (
     scaling,
     steps,
 )
-from wizard.question import Choice, Option, Question, Settled, Table
+from wizard.question import Choice, Option, Question, Settled
 
 STEP = "batch_size"
-# Twice the batch in the same time per step doubles the throughput; below this it no longer nearly does (G4).
-NEARLY_DOUBLE = 1.8
 # Median absolute deviation of step times, as a share of the median, beyond which near sizes cannot be told apart.
 UNSTEADY = 0.1
 # Others keep so much of the cores busy that times say little about a quiet machine, as in `training.machine`.
@@ -65,10 +64,11 @@ def ask(store: Store) -> Question:
                 if line["batch_size"] <= found.result["largest_feasible"]
             ),
             *loading.options(store, _line(lines, best)),
+            *runtime.options(found),
         ),
         recommended=best,
         reason=_reason(found.result, lines, best),
-        table=table(store, steps.planned_examples(store)),
+        table=batch_table.table(store, steps.planned_examples(store)),
         free="integer",
     )
 
@@ -78,6 +78,8 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if chosen in (loading.DECODE_ONCE, loading.WORKERS):
         changes = loading.chosen(store, str(chosen))
         return Settled({}, loading.reason(changes), lambda: _load_so(store, changes))
+    if chosen == runtime.FLOAT32:
+        return Settled({}, runtime.insistence(), lambda: _in_float32(store))
     found = probe.known(store)
     entry = architecture.chosen(store)
     size, least, most = int(chosen), scaling.least(entry), _most(store, found)
@@ -162,6 +164,11 @@ def _load_so(store: Store, changes: dict[str, Any]) -> None:
     probe.start(store)
 
 
+def _in_float32(store: Store) -> None:
+    runtime.insist(store, runtime.FLOAT32)
+    probe.start(store)
+
+
 def _earlier(store: Store) -> decisions.Decision | None:
     """The last decision on a size."""
     made = (entry for entry in reversed(decisions.decisions(store, all=True)) if entry.step == STEP)
@@ -222,7 +229,7 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         yield effect
     if (waiting := loading.advice(store, _line(lines, best))) is not None:
         yield waiting
-    yield from _bottlenecks(lines, result["device"])
+    yield from batch_table.bottlenecks(found)
     for line in result["sizes"]:
         message = line.get("message") or line["outcome"]
         if line["outcome"] == "out_of_memory":
@@ -309,91 +316,9 @@ def _line(lines: list[dict[str, Any]], best: int) -> dict[str, Any]:
     return next((line for line in lines if line["batch_size"] == best), lines[-1])
 
 
-def _bottlenecks(lines: list[dict[str, Any]], device: str) -> Iterator[Message]:
-    """Where doubling stopped nearly doubling, from the measured times (G4)."""
-    doublings = [(line, gain) for line, gain in zip(lines, _gains(lines), strict=True) if gain is not None]
-    # One size that a neighbour slowed down does not end the rise.
-    last = max((place for place, (_, gain) in enumerate(doublings) if gain >= NEARLY_DOUBLE), default=-1)
-    if last + 1 < len(doublings):
-        size = doublings[last + 1][0]["batch_size"]
-        yield say(
-            "From {half} to {size} throughput no longer nearly doubles: {device} is busy with that many examples.",
-            half=size // 2,
-            size=size,
-            device=device,
-        )
-    elif doublings and all(gain >= NEARLY_DOUBLE for _line, gain in doublings):
-        yield say(
-            "Throughput nearly doubles with every doubling of the batch: the device is not fully used by any size."
-        )
-    elif doublings:
-        yield say(
-            "Up to {size} throughput nearly doubles with a doubling of the batch, though not at every size ({gains}): "
-            "most likely something else disturbed the others, and the device is not fully used by any size.",
-            size=doublings[-1][0]["batch_size"],
-            gains=[f"{line['batch_size']}: {gain:.2f} x" for line, gain in doublings],
-        )
-
-
-def _gains(lines: list[dict[str, Any]]) -> list[float | None]:
-    """How many times the throughput rose by doubling; None where the size before was not half of it."""
-    rates = {line["batch_size"]: line["batch_size"] / line["seconds"] for line in lines}
-    return [rates[size] / rates[size // 2] if size % 2 == 0 and size // 2 in rates else None for size in rates]
-
-
 def _note(line: dict[str, Any], best: int) -> Message:
     if line["batch_size"] == best:
         return say("the largest that pays")
     if line["batch_size"] < best:
         return say("works, with less throughput")
     return say("fits, but throughput does not rise any more")
-
-
-def table(store: Store, planned: int) -> Table:
-    """The measured sizes by the time and the resources that training takes: with `planned` examples in all, by perfect
-    scaling (G7, G8), and with as many steps as these make at the recommended size, whatever the size."""
-    settings, found = store.project.settings, probe.known(store)
-    examples, lines = inspection.examples(store), probe.measured(found)
-    count = math.ceil(planned / int(found.result["recommended"]))
-    columns = [
-        say("batch size"),
-        say("examples/s"),
-        say("per step"),
-        say("spread"),
-        say("gain"),
-        say("limited by"),
-        say("memory"),
-        say("an epoch"),
-        say("{n} examples", n=quantity.large(planned)),
-        say("{n} steps", n=quantity.large(count)),
-        say("device seconds"),
-    ]
-    columns += [say("price")] if settings.price_per_hour else []
-    columns += [say("energy")] if settings.power_watts else []
-    rows = []
-    for line, gain in zip(lines, _gains(lines), strict=True):
-        rate = line["batch_size"] / line["seconds"]
-        total = planned / rate
-        row = [
-            str(line["batch_size"]),
-            quantity.digits(rate),
-            quantity.duration(line["seconds"]).text(),
-            f"{line['spread']:.1%}",
-            "-" if gain is None else f"{gain:.2f} x",
-            _limit(line, gain),
-            quantity.memory(line["peak_memory"]).text(),
-            quantity.duration(examples / rate).text(),
-            quantity.duration(total).text(),
-            quantity.duration(count * line["seconds"]).text(),
-            quantity.digits(total),
-        ]
-        row += [f"{total / 3600 * settings.price_per_hour:.2f}"] if settings.price_per_hour else []
-        row += [f"{quantity.digits(total / 3600 * settings.power_watts / 1000)} kWh"] if settings.power_watts else []
-        rows.append(tuple(row))
-    return Table(tuple(columns), tuple(rows))
-
-
-def _limit(line: dict[str, Any], gain: float | None) -> str:
-    if loading.bound(line):
-        return _("input pipeline")
-    return _("device") if gain is not None and gain < NEARLY_DOUBLE else "-"

@@ -19,6 +19,8 @@ STEPS = ("data", "metric", "architecture", "weights", "optimizer", "batch_size",
 RUNTIME = "runtime"
 # How data are loaded: decided where the probe shows that steps wait for them.
 INPUT = "input"
+# In which precision, where a person does not leave that to the measurement.
+PRECISION = "precision"
 # Of a pipeline of the user's own: the rest is decided in their script.
 OWN_STEPS = ("metric", "initial", "batch_size", "baseline")
 
@@ -58,7 +60,7 @@ def in_force(store: Store, before: int | None = None) -> list[decisions.Decision
     """The decisions of the set-up in force, in the order in which they were made."""
     latest: dict[str, decisions.Decision] = {}
     for entry in decisions.decisions(store, all=True):
-        if entry.step in (*STEPS, RUNTIME, INPUT) and (before is None or entry.id < before):
+        if entry.step in (*STEPS, RUNTIME, INPUT, PRECISION) and (before is None or entry.id < before):
             latest[entry.step] = entry
     return sorted(latest.values(), key=lambda entry: entry.id)
 

@@ -8,11 +8,16 @@ from typing import Any
 from presets.language import Message, say, stored, told
 from state import decisions
 from state.database import Store
+from state.errors import Refusal
 from state.measurements import Measurement
 from wizard import configuration, quantity
+from wizard.question import Option
 
 # What a choice must bring, as in `training.choices`.
 GAIN = 1.05
+PRECISION = "runtime.precision"
+# An answer to the question of the batch size.
+FLOAT32 = "float32"
 
 
 def decide(store: Store, found: Measurement) -> None:
@@ -34,6 +39,41 @@ def decide(store: Store, found: Measurement) -> None:
         evidence=figures,
         settings=settings,
     )
+
+
+def options(found: Measurement) -> tuple[Option, ...]:
+    """Where the probe chose to compute in bfloat16: not to."""
+    if not any(each["key"] == PRECISION and each["kept"] for each in found.result.get("tried") or ()):
+        return ()
+    words = say("compute in float32, which rounds less, and measure the sizes again; slower, by the figures above")
+    return (Option(FLOAT32, FLOAT32, words),)
+
+
+def insist(store: Store, precision: str) -> None:
+    """Record that steps are computed in a precision whatever is faster; "auto": leave it to the probe again. Refuses
+    what is no matter of the built-in training."""
+    if store.project.settings.command:
+        raise Refusal("In which precision your own script computes is decided by your script.")
+    earlier = decisions.decision(store, configuration.PRECISION)
+    settings = {} if precision == "auto" else {PRECISION: precision}
+    if settings == (dict(earlier.settings) if earlier is not None else {}):
+        return
+    decisions.decide(
+        store,
+        configuration.PRECISION,
+        question=stored(say("In which precision should steps be computed? (bfloat16 rounds more.)")),
+        options=[],
+        recommended=None,
+        chosen=precision,
+        reason=stored(insistence()),
+        evidence=[],
+        settings=settings,
+    )
+
+
+def insistence() -> Message:
+    """Why a precision is not left to the probe."""
+    return say("chosen by hand")
 
 
 def evidence(found: Measurement) -> Iterator[Message]:

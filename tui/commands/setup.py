@@ -221,6 +221,11 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
 @click.option("--price", metavar="PRICE", type=Amount(), help=_("of one device hour, in any currency"))
 @click.option("--power", metavar="WATTS", type=Amount(), help=_("drawn by the device while training"))
 @click.option("--steps", metavar="N", type=click.IntRange(min=1), help=_("time and cost of so many steps"))
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "auto"]),
+    help=_("compute in float32 whatever is faster, or leave it to the measurement"),
+)
 @answering
 @click.pass_obj
 def probe(
@@ -232,10 +237,11 @@ def probe(
     price: float | None,
     power: float | None,
     steps: int | None,
+    precision: str | None,
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_size, configuration, loading
+    from wizard import batch_table, configuration, loading, own_probe, runtime
     from wizard import probe as probing
     from wizard.steps import planned_examples
 
@@ -245,6 +251,8 @@ def probe(
             store.project = projects.change(store.project, **changes)
         if decode_once or workers is not None:
             loading.decide(store, loading.asked(store, decode_once=decode_once, workers=workers))
+        if precision is not None:
+            runtime.insist(store, precision)
         known = probing.fresh(store)
         # What is measured now is shown line by line while it is.
         told = known is None or again
@@ -256,7 +264,7 @@ def probe(
         # How many examples a command of the user's own goes through is known to it alone.
         if not store.project.settings.command:
             examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
-            table = batch_size.table(store, examples)
+            table = batch_table.table(store, examples)
             columns, rows = [column.text() for column in table.columns], table.rows
             effect = loading.effect(store, measured, int(measured.result["recommended"]))
             answer |= {"effect": effect}
@@ -265,15 +273,21 @@ def probe(
         session.text(setup.size_line(size))
     result = measured.result
     size = result["recommended"]
-    if result["limited_by"] == UNTIMED:
+    advised, fewer = own_probe.advised(store, measured) if store.project.settings.command else (size, None)
+    if fewer is not None:
+        words = _("recommended: batch {size}, as the command has it; the fastest is {fastest}")
+        session.text(words.format(size=advised, fastest=size))
+        session.text(fewer.text())
+        answer |= {"advised": advised, "mind": fewer.text()}
+    elif result["limited_by"] == UNTIMED:
         kept = _("kept: batch {size}, as the command has it; which is the fastest, cannot be told")
         session.text(kept.format(size=size))
     else:
         words = _("recommended: batch {size}, limited by {limit}")
         session.text(words.format(size=size, limit=LIMITS[result["limited_by"]].text()))
-    if in_force not in (None, size):
+    if in_force not in (None, advised):
         words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
-        session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=size))
+        session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=advised))
     if effect is not None:
         session.text(effect.text())
     if rows and not session.json:

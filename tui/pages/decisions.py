@@ -25,7 +25,7 @@ from tui.terminal import printable
 from tui.widgets.controls import Choices, Field
 from tui.widgets.prompt import Prompt
 from tui.widgets.text import show
-from wizard import flow, pipeline
+from wizard import configuration, flow, pipeline
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Entry:
     """The step of the set-up, where it can be decided anew; else empty."""
     back: str = ""
     """The configuration, where it was the best one once; else empty."""
+    fixed: str = ""
+    """Why it cannot be decided anew here, and what can be done instead, where it cannot."""
 
 
 class DecisionsPage(Page):
@@ -105,7 +107,7 @@ class DecisionsPage(Page):
             )
             return
         if marked is None or not marked.step:
-            self.say(_("Only decisions of the set-up can be made anew; the others are followed by later ones."))
+            self.say(marked.fixed if marked is not None else _("Nothing has been decided yet."))
             return
         self.book.attempt(lambda: self.book.open(f"setup {marked.step}"))
 
@@ -154,13 +156,13 @@ class DecisionsPage(Page):
 
 def entries(store: Store) -> list[Entry]:
     """All decisions, oldest first."""
-    found = [_of_step(entry) for entry in decisions.decisions(store, all=True)]
+    found = [_of_step(store, entry) for entry in decisions.decisions(store, all=True)]
     links = {link.number: link for link in lineage.line(store)}
     found += [_of_launch(entry, links.get(entry.number)) for entry in launches.launches(store)]
     return sorted(found, key=lambda entry: entry.at)
 
 
-def _of_step(entry: Decision) -> Entry:
+def _of_step(store: Store, entry: Decision) -> Entry:
     known = entry.step in (pipeline.STEP, *flow.STEPS)
     title = flow.title(entry.step).text() if known else entry.step
     old = "  " + _("(replaced since)") if entry.superseded_by else ""
@@ -182,8 +184,21 @@ def _of_step(entry: Decision) -> Entry:
         entry.at,
         printable(f"{title}: {answer(entry.chosen)}{old}"),
         tuple(printable(line) for line in details),
-        entry.step if known and not entry.superseded_by else "",
+        entry.step if entry.step in flow.steps_of(store) else "",
+        fixed=_fixed(entry.step),
     )
+
+
+def _fixed(step: str) -> str:
+    """Why a step that is none of the set-up's questions cannot be decided anew, and what can be done."""
+    if step == pipeline.STEP:
+        return _(
+            "What trains is decided with the project. A command can be changed in tunebook.toml; for another pipeline "
+            "make another project."
+        )
+    if step in (configuration.RUNTIME, configuration.INPUT, configuration.PRECISION):
+        return _("That is decided with the batch size: decide that one anew, or see tunebook probe --help.")
+    return _("Only decisions of the set-up can be made anew; the others are followed by later ones.")
 
 
 def _of_launch(entry: Launch, link: Link | None) -> Entry:
@@ -204,7 +219,7 @@ def _of_launch(entry: Launch, link: Link | None) -> Entry:
             back = entry.candidate
             details.append(_("c: make it the best configuration again"))
     told = tuple(printable(text) for text in details)
-    return Entry(f"launch {entry.number}", entry.at, printable(line), told, "", back)
+    return Entry(f"launch {entry.number}", entry.at, printable(line), told, "", back, fixed=_fixed(""))
 
 
 def _signed(by: str, at: str) -> Iterator[str]:
