@@ -144,3 +144,46 @@ def test_what_is_off_in_the_best_configuration_or_outside_its_range_is_not_searc
         for entry in trials.trials(store, batch.name):
             small_project.end(store, entry.id, 0.1)
     assert [d.name for d in final.plan(store, 1).studies[0].dimensions] == [LR]
+
+
+def test_a_log_range_that_cannot_hold_the_best_value_is_searched_where_the_trials_are(store: Store) -> None:
+    """A round of twenty trials opens SGD's weight decay, which begins at 0: such a round leads into the final study,
+    which says that it leaves 0 out. Fewer trials that varied it do not outweigh those that kept it."""
+    decay = "sgd.weight_decay"
+    best = launches.best(store)
+    assert best is not None
+    assert best.settings["optimizer.weight_decay"] == 0
+
+    def run(count: int, role: str) -> None:
+        roles: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": role}
+        batch = planning.save(store, planning.propose(store, "minimise", trials=count, roles=roles))
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.1 + (entry.u[LR] - 0.6) ** 2)
+
+    run(12, "nuisance")
+    plan = final.plan(store, 1)
+    assert [d.name for d in plan.studies[0].dimensions] == [LR]
+    assert not any("does not try it" in note.text() for note in plan.notes)
+    run(12, "nuisance")
+    plan = final.plan(store, 1)
+    assert [d.name for d in plan.studies[0].dimensions] == [LR, decay]
+    (note,) = plan.notes
+    assert "sgd.weight_decay is searched in 1e-07 .. 0.001 (log), as in 24 trials so far." in note.text()
+    assert "The best value so far, 0, lies outside" in note.text()
+    assert len(final.history(store, plan)) == 24
+    kept: Any = {decay: "fixed"}
+    assert [d.name for d in final.plan(store, 1, roles=kept).studies[0].dimensions] == [LR]
+
+
+def test_the_rounds_of_an_optimizer_without_weight_decay_lead_into_the_final_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As planned by default: twenty trials to minimise, then the final study by command, which says what it leaves."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        batch = planning.save(opened, planning.propose(opened, "minimise", trials=20))
+        for entry in trials.trials(opened, batch.name):
+            small_project.end(opened, entry.id, 0.1 + (entry.u[LR] - 0.6) ** 2)
+    assert tunebook("round", "final", "--lot", "1", "--project", project.root) == 0
+    assert "the final study does not try it" in capsys.readouterr().out
