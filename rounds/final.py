@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
-from rounds import bayesian, origin, planning, queue, reviewing, tunables
+from rounds import bayesian, origin, pairs, planning, queue, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
@@ -177,7 +177,8 @@ def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, d
     for batch in planning.rounds(store):
         for entry in trials.trials(store, batch.name):
             settings = trials.trial_settings(store, entry)
-            if _rest(settings, varied) == wanted:
+            beside = varied | pairs.idle(settings).keys()
+            if _rest(settings, beside) == _rest(wanted, beside):
                 yield batch, entry, settings
 
 
