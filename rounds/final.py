@@ -7,21 +7,23 @@ time, each lot from all comparable trials of the project so far.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from rounds import bayesian, origin, planning, queue, reviewing, tunables
+from presets.language import Message, say
+from rounds import bayesian, origin, pairs, planning, queue, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
-from rounds.record import turned, usable
-from rounds.roles import in_use
+from rounds.record import Direction, turned, usable
+from rounds.roles import in_use, written
 from rounds.space import Dimension, Domain
 from state import trials
 from state.database import Store
 from state.errors import Refusal
-from state.trials import Batch
+from state.trials import Batch, Trial
 
 SEARCH = "bayesian"
 # Points that are asked for at once; each knows of those before it only that they run.
@@ -74,29 +76,24 @@ def history(store: Store, plan: RoundPlan) -> list[Known]:
     """The trials of all rounds that a plan's study can learn from: the same but for what it varies, and within its
     ranges. Diverged ones are infeasible; those that ran out of memory or met a bug say nothing."""
     (study,) = plan.studies
-    varied = {dimension.key for dimension in study.dimensions}
-    wanted = _rest({**plan.base, **study.overrides}, varied)
     direction = reviewing.direction(store)
     found = []
-    for batch in planning.rounds(store):
-        for entry in trials.trials(store, batch.name):
-            settings = trials.trial_settings(store, entry)
-            inside = all(d.domain.contains(settings.get(d.key)) for d in study.dimensions)
-            if not inside or _rest(settings, varied) != wanted:
-                continue
+    for batch, entry, settings in _comparable(store, plan):
+        if all(d.domain.contains(settings.get(d.key)) for d in study.dimensions):
             u = {d.name: d.domain.position(settings[d.key]) for d in study.dimensions}
             if entry.status == "running" or (queue.waits(entry) and batch.wanted != "stop"):
                 found.append(Known(u, None, running=True))
-            elif entry.status == "complete" and entry.best is not None and usable(entry.best):
-                found.append(Known(u, turned(entry.best, direction)))
-            elif entry.status == "infeasible" and entry.reason == "diverged":
-                found.append(Known(u, None))
+            elif known := _known(u, entry, direction):
+                found.append(known)
     return found
 
 
 def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[str, Domain]) -> RoundPlan:
-    """What is searched: what the rounds have varied, where the range holds the value of the best configuration; where
-    they have varied nothing, what so many trials open (P21)."""
+    """What is searched: what the rounds have varied; where they have varied nothing, what so many trials open (P21).
+
+    A range that cannot hold the value of the best configuration, as a logarithmic one cannot hold 0, has no trial in
+    common with that value: it is searched, or the value kept, whichever more of the trials so far tell something of.
+    """
 
     def propose(**asked: Any) -> RoundPlan:
         return planning.propose(store, "minimise", trials=count, **asked)
@@ -118,10 +115,39 @@ def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[
     defaults = dict.fromkeys((d.key for d in varied.values()), "nuisance")
     found = propose(roles=roles, ranges=ranges, defaults=defaults)
     outside = fixed(found, lambda d: base.get(d.key) is None or d.domain.contains(base[d.key]))
-    found = propose(roles={**outside, **roles}, ranges=ranges, defaults=defaults) if outside else found
+    if outside:
+        searched, as_many = _searched(store, found, outside.keys())
+        roles = {**{name: "fixed" for name in outside if name not in searched}, **roles}
+        found = propose(roles=roles, ranges=ranges, defaults=defaults)
+        notes = [_beside(d, base[d.key], as_many) for d in found.studies[0].dimensions if d.name in searched]
+        found = replace(found, notes=(*found.notes, *notes))
     from_rounds = {name: left[name].source for name in left.keys() & found.origins.keys() if name not in given}
     sources = {name: replace(found.origins[name], source=source) for name, source in from_rounds.items()}
     return replace(found, origins={**found.origins, **sources})
+
+
+def _searched(store: Store, plan: RoundPlan, outside: Collection[str]) -> tuple[frozenset[str], int]:
+    """Which of the dimensions `outside` of whose ranges the best values lie are to be searched, the others being kept
+    at these values, and of how many trials that space consists."""
+    (study,), direction = plan.studies, reviewing.direction(store)
+    spaces: Counter[frozenset[str]] = Counter()
+    for _batch, entry, settings in _comparable(store, plan):
+        beyond = {d.name for d in study.dimensions if not d.domain.contains(settings.get(d.key))}
+        kept = {d.name for d in study.dimensions if d.name in outside and settings.get(d.key) == plan.base[d.key]}
+        if beyond == kept and _known({}, entry, direction):
+            spaces[frozenset(outside) - kept] += 1
+    return spaces.most_common(1)[0] if spaces else (frozenset(), 0)
+
+
+def _beside(dimension: Dimension, value: Any, count: int) -> Message:
+    return say(
+        "{name} is searched in {domain}, as in {count} trials so far. The best value so far, {value}, lies outside of "
+        "that range: the final study does not try it.",
+        name=dimension.name,
+        domain=str(dimension.domain),
+        count=count,
+        value=written(value),
+    )
 
 
 def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
@@ -141,6 +167,26 @@ def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
     dimensions = [d for study in counted for d in study.dimensions]
     own = bool(store.project.settings.command)
     return {d.name: d for d in dimensions if own or in_use(d.key, base.get(d.key))}
+
+
+def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, dict[str, Any]]]:
+    """The trials of all rounds that are the same but for what the plan's study varies, with their settings."""
+    (study,) = plan.studies
+    varied = {dimension.key for dimension in study.dimensions}
+    wanted = _rest({**plan.base, **study.overrides}, varied)
+    for batch in planning.rounds(store):
+        for entry in trials.trials(store, batch.name):
+            settings = trials.trial_settings(store, entry)
+            beside = varied | pairs.idle(settings).keys()
+            if _rest(settings, beside) == _rest(wanted, beside):
+                yield batch, entry, settings
+
+
+def _known(u: Mapping[str, float], entry: Trial, direction: Direction) -> Known | None:
+    """What an ended trial says of its point: how good it is, or that it is not feasible; None where it says nothing."""
+    if entry.status == "complete" and entry.best is not None and usable(entry.best):
+        return Known(u, turned(entry.best, direction))
+    return Known(u, None) if entry.status == "infeasible" and entry.reason == "diverged" else None
 
 
 def _rest(settings: Mapping[str, Any], varied: set[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, origin, remedies, seeds, sharing, slots, tunables
+from rounds import design, origin, pairs, remedies, seeds, sharing, slots, tunables
 from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
@@ -331,7 +331,7 @@ def _threads(store: Store, base: Mapping[str, Any], wanted: int) -> int:
 
 
 def _new_trials(store: Store, plan: RoundPlan, start: int, threads: int) -> list[NewTrial]:
-    seeded = tunables.takes_seed(store.project)
+    seeded, own = tunables.takes_seed(store.project), bool(store.project.settings.command)
     return [
         NewTrial(
             entry.study,
@@ -340,6 +340,7 @@ def _new_trials(store: Store, plan: RoundPlan, start: int, threads: int) -> list
             entry.values,
             {
                 **entry.overrides,
+                **({} if own else pairs.idle({**plan.base, **entry.overrides})),
                 **({seeds.KEY: seeds.of_point(plan.seed, entry.index)} if seeded else {}),
                 THREADS: threads,
             },

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from presets.language import say, stored
-from rounds import final, planning, reviewing
+from rounds import bayesian, final, pairs, planning, reviewing
+from rounds import listed as by_hand
 from rounds.space import Domain
 from state import launches, trials
 from state.database import Store
@@ -19,6 +20,7 @@ from tests import small_project
 from tests.test_cli import tunebook
 
 LR = "sgd.learning_rate"
+FIXED_DECAY: Any = {"optimizer.weight_decay": "fixed"}
 FIXED: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
 
 
@@ -144,3 +146,72 @@ def test_what_is_off_in_the_best_configuration_or_outside_its_range_is_not_searc
         for entry in trials.trials(store, batch.name):
             small_project.end(store, entry.id, 0.1)
     assert [d.name for d in final.plan(store, 1).studies[0].dimensions] == [LR]
+
+
+def test_a_log_range_that_cannot_hold_the_best_value_is_searched_where_the_trials_are(store: Store) -> None:
+    """A round of twenty trials opens SGD's weight decay, which begins at 0: such a round leads into the final study,
+    which says that it leaves 0 out. Fewer trials that varied it do not outweigh those that kept it."""
+    decay = "sgd.weight_decay"
+    best = launches.best(store)
+    assert best is not None
+    assert best.settings["optimizer.weight_decay"] == 0
+
+    def run(count: int, role: str) -> None:
+        roles: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": role}
+        batch = planning.save(store, planning.propose(store, "minimise", trials=count, roles=roles))
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.1 + (entry.u[LR] - 0.6) ** 2)
+
+    run(12, "nuisance")
+    plan = final.plan(store, 1)
+    assert [d.name for d in plan.studies[0].dimensions] == [LR]
+    assert not any("does not try it" in note.text() for note in plan.notes)
+    run(12, "nuisance")
+    plan = final.plan(store, 1)
+    assert [d.name for d in plan.studies[0].dimensions] == [LR, decay]
+    (note,) = plan.notes
+    assert "sgd.weight_decay is searched in 1e-07 .. 0.001 (log), as in 24 trials so far." in note.text()
+    assert "The best value so far, 0, lies outside" in note.text()
+    assert len(final.history(store, plan)) == 24
+    kept: Any = {decay: "fixed"}
+    assert [d.name for d in final.plan(store, 1, roles=kept).studies[0].dimensions] == [LR]
+
+
+def test_the_rounds_of_an_optimizer_without_weight_decay_lead_into_the_final_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As planned by default: twenty trials to minimise, then the final study by command, which says what it leaves."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        batch = planning.save(opened, planning.propose(opened, "minimise", trials=20))
+        for entry in trials.trials(opened, batch.name):
+            small_project.end(opened, entry.id, 0.1 + (entry.u[LR] - 0.6) ** 2)
+    assert tunebook("round", "final", "--lot", "1", "--project", project.root) == 0
+    assert "the final study does not try it" in capsys.readouterr().out
+
+
+def test_momentum_down_to_zero_can_be_trained_with_nesterov(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A review may widen the momentum to 0, where Nesterov's variant is the plain step and training refuses it: such a
+    trial goes without it, in a final study, in an ordinary round and by hand; and it is compared as any other."""
+    wide = Domain("float", 0.0, 0.995, "one-minus-log")
+
+    def overrides(name: str) -> dict[str, Any]:
+        return trials.trials(store, name)[0].overrides
+
+    corner = {LR: 0.5, "sgd.momentum": 0.0}
+    monkeypatch.setattr(bayesian, "propose", lambda *_: [corner])
+    study = final.start(store, 1, wanted="", ranges={"optimizer.momentum": wide})
+    assert (overrides(study.name)["optimizer.momentum"], overrides(study.name)["optimizer.nesterov"]) == (0.0, False)
+    small_project.end(store, trials.trials(store, study.name)[0].id, 0.1)
+    known = final.history(store, planning.plan_of(store, study.name))
+    assert corner in [trial.u for trial in known]
+    listed = by_hand.save(store, by_hand.propose(store, [{"momentum": 0}, {"momentum": 0.5}]))
+    assert overrides(listed.name)["optimizer.nesterov"] is False
+    assert "optimizer.nesterov" not in trials.trials(store, listed.name)[1].overrides
+    values = Domain("list", choices=(0.0, 0.9))
+    asked: Any = {"optimizer.momentum": values}
+    compared = planning.save(store, planning.propose(store, "compare", scientific=asked, trials=4, roles=FIXED_DECAY))
+    assert overrides(compared.name)["optimizer.nesterov"] is False
+    # Another optimizer has a momentum, but no such variant.
+    assert pairs.idle({"optimizer.momentum": 0.0, "optimizer.nesterov": None}) == {}

@@ -233,6 +233,18 @@ async def test_while_the_points_of_a_final_study_are_chosen_the_page_answers(
         assert len(trials.trials(store, study.name)) == 3
 
 
+async def test_a_final_study_says_what_it_leaves_out_before_it_begins(tmp_path: Path) -> None:
+    """SGD's weight decay, which begins at 0, outside of the range that the rounds searched."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        batch = planning.save(store, planning.propose(store, "minimise", trials=20))
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.1 + (entry.u["sgd.learning_rate"] - 0.6) ** 2)
+        study = final.start(store, 1, wanted="")
+        async with watching(store, RoundPage(study.name)) as pilot:
+            await wait_for_text(pilot, "sgd.weight_decay is searched in 1e-07 .. 0.001 (log)")
+
+
 async def test_only_what_went_wrong_is_tried_again(store: Store) -> None:
     at_work(store)
     async with watching(store, RoundPage("round-1")) as pilot:

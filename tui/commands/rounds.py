@@ -272,6 +272,8 @@ def final_study(
                 roles=designing.roles(roles, full),
                 ranges=designing.ranges(ranges, full, current, store.project),
             )
+            for note in planning.plan_of(store, batch.name).notes:
+                session.progress(note.text())
         while wait:
             trials.ask(store, batch.name, "run")
             listed = watch(session, store, batch.name)

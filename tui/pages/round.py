@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from presets.language import Message, _, say, told
 from rounds import final, planning, queue, standing, supervisor, wishes
+from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import metrics, trials
 from state.errors import Refusal
@@ -91,9 +92,11 @@ class RoundPage(Page):
         return self._working() and supervisor.alive(self.book.project) != self._supervised
 
     def load(self) -> None:
-        store = self.book.store
+        store, first = self.book.store, self._batch is None
         self._batch = trials.batch(store, self._of)
         listed = trials.trials(store, self._of)
+        if first and self._batch.plan.get("search"):
+            self._say_notes(planning.plan_of(store, self._of), listed)
         self._trials = {entry.id: entry for entry in listed}
         self._supervised = supervisor.alive(store.project)
         # There is something to learn once a trial has ended.
@@ -107,6 +110,11 @@ class RoundPage(Page):
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
+
+    def _say_notes(self, plan: RoundPlan, listed: Sequence[Trial]) -> None:
+        """What a final study leaves out, before it begins: it comes from no page of design that would have said so."""
+        if not any(map(trials.over, listed)):
+            self.say("\n".join(note.text() for note in plan.notes))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self._possible(action) if action in WISHES else super().check_action(action, parameters)
