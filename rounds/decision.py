@@ -23,6 +23,9 @@ RUNS = (3, 5, 8)
 # take more runs for the same. The figures are those of the launches in benchmarks/results/statistics.md.
 SIMPLE = {1: (0.02, 0.05, 0.08), 2: (0.01, 0.03, 0.06), 3: (0.005, 0.02, 0.05)}
 COMPLEX = {1: (0.01, 0.03, 0.04), 2: (0.004, 0.012, 0.027), 3: (0.003, 0.01, 0.02)}
+# Nothing is planned beyond the last look. Whoever wants more runs all the same gets each further look at a quarter of
+# the threshold before it, so that all of these together add at most a third of the last to what chance adopts.
+LATER, STEP = 4, 4
 # p-values to reject at before the last look: a clear loser at first, then any candidate that is not ahead.
 HOPELESS = (0.9, 0.5)
 CUT = say("An interval ends where the metric does: there are no values beyond.")
@@ -59,12 +62,14 @@ def judge(
     pooled_sd: float | None = None,
     within: tuple[float, float] = ANY,
     entrants: int = 1,
+    late: int = 0,
 ) -> Verdict:
     """Judge the fresh runs of a candidate against those of the best configuration; infinite, NaN or huge: it diverged.
 
     The run that made it a candidate is not among them: it was chosen for being lucky. `pooled_sd`: the project's
     standard deviation from run to run, below which no estimate from a few runs is believed; `within`: the values that
-    the metric can have; `entrants`: of how many candidates this one had the best runs.
+    the metric can have; `entrants`: of how many candidates this one had the best runs; `late`: how many looks were
+    taken from the last planned one on.
     """
     tried, kept = ([turned(score, direction) for score in scores] for scores in (candidate_scores, best_scores))
     good, base = ([cost for cost in costs if usable(cost)] for costs in (tried, kept))
@@ -78,7 +83,7 @@ def judge(
         sd = max(math.hypot(deviation(good), deviation(base)) / math.sqrt(2), floor)
         effect = gain / sd if sd else None
     decision, runs, message = _decide(
-        (len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, entrants
+        (len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, entrants, late
     )
     ours, theirs = (_summary(costs, direction, floor, within) for costs in (good, base))
     return Verdict(
@@ -94,6 +99,11 @@ def judge(
         diverged,
         any(side is not None and side[1] < side[2] and bool({*side[1:]} & {*within}) for side in (ours, theirs)),
     )
+
+
+def next_look(runs: int) -> int:
+    """How many runs of each side the look after one at `runs` takes."""
+    return next((needed for needed in RUNS if needed > runs), runs + STEP)
 
 
 def _summary(
@@ -115,6 +125,7 @@ def _decide(
     p_value: float | None,
     adds_complexity: bool,
     entrants: int,
+    late: int,
 ) -> tuple[Decision, int, Message]:
     runs = min(finite)
     if diverged[0]:
@@ -138,7 +149,7 @@ def _decide(
             )
         return "reject", 0, say("Reject: the candidate and the best configuration give exactly the same results.")
     look = sum(runs >= needed for needed in RUNS[1:])
-    threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][look]
+    threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][look] / LATER**late
     figures = {"gain": gain, "p_value": p_value, "runs": runs}
     if p_value < threshold and not (adds_complexity and (effect or 0.0) < EFFECT):
         return (

@@ -141,9 +141,9 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 def show_line(session: Session, links: list[Link]) -> None:
-    """The line of the best configurations, oldest first, with what each changed and why."""
+    """The line of the best configurations, oldest first, with what each changed and why; and what was rejected."""
     for link in links:
-        now = _(" (the best now)") if link.current else ""
+        now = _(" (the best now)") if link.current else _(" (rejected)") if link.rejected else ""
         session.text(f"{link.configuration}  {link.batch}  {link.at[:16].replace('T', ' ')}  {link.by}{now}")
         for message in link.changes.changes:
             session.text(f"    {message.text()}")
@@ -167,6 +167,7 @@ def line_document(links: Iterable[Link]) -> list[dict[str, Any]]:
             "added": link.changes.added,
             "repeated": link.repeated,
             "current": link.current,
+            "decision": "reject" if link.rejected else "adopt",
         }
         for link in links
     ]

@@ -95,7 +95,9 @@ class LaunchPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the launch admits as it stands."""
         if action == "decide":
-            return self._verdict is not None and not self._decided()
+            return self._verdict is not None and (
+                not self._decided() or (parameters[0] == "repeat" and self._may_reopen())
+            )
         if action == "unrepeated":
             return self._proposal is not None
         if action == "alone":
@@ -162,12 +164,15 @@ class LaunchPage(Page):
         self.book.attempt(stop)
 
     def action_decide(self, choice: Choice) -> None:
-        """Adopt, reject or repeat; what goes against the verdict needs a reason."""
-        if self._verdict is not None and choice == self._verdict.decision:
+        """Adopt, reject or repeat; what goes against the verdict, or takes a decision back, needs a reason."""
+        decided = self._decided() is not None
+        if self._verdict is not None and choice == self._verdict.decision and not decided:
             self._decide(choice, "")
             return
         self._chosen = choice
         words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
+        if decided:
+            words = _("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
         show(self.query_one("#asked", Static), Content(words))
         self._show_typing(True)
 
@@ -227,6 +232,13 @@ class LaunchPage(Page):
         found = [entry for entry in launches.launches(self.book.store) if entry.batch == self.of]
         return found[-1] if found and found[-1].decision != "repeat" else None
 
+    def _may_reopen(self) -> bool:
+        """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
+        decided, best = self._decided(), launches.best(self.book.store)
+        return (
+            decided is not None and decided.decision == "reject" and best is not None and decided.previous == best.hash
+        )
+
     def _over(self) -> bool:
         """Whether the look at the test split may come next: the candidate was adopted, and there is such a split."""
         decided = self._decided()
@@ -252,6 +264,8 @@ class LaunchPage(Page):
             parts.append(told.stylize("bold", 0, len(word)))
             if self._over():
                 parts.append(Content(_("l: when all is decided, the look at the test split")))
+            if verdict is not None and self._may_reopen():
+                parts.append(Content(_("n: run more of both, and decide anew by all runs together")))
         if verdict is not None:
             # Whoever followed it has it as the reason already.
             if verdict.message.text() != reason:
