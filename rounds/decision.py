@@ -37,7 +37,8 @@ EFFECT = 1.0
 class Verdict:
     """The suggestion, with what it rests on; a person decides. Means and intervals in the metric's own direction;
     `gain` > 0 is better, `effect` is the gain in standard deviations. `runs`: how many runs of each the next look
-    needs (0: no more). None where a figure cannot be known. `cut`: whether an interval ends where the metric does;
+    needs (0: no more). `threshold`: what the p-value was held against, at which `look`. None where a figure cannot be
+    known. `cut`: whether an interval ends where the metric does; `rests`: that one rests on more than its own runs;
     `limits`: what runs on the same validation examples cannot show."""
 
     decision: Decision
@@ -50,7 +51,10 @@ class Verdict:
     p_value: float | None
     improvement: Improvement | None
     diverged: tuple[int, int]
+    threshold: float | None = None
+    look: int | None = None
     cut: bool = False
+    rests: Message | None = None
     limits: Message | None = None
 
 
@@ -82,9 +86,8 @@ def judge(
         p_value = None if math.isnan(p) else p
         sd = max(math.hypot(deviation(good), deviation(base)) / math.sqrt(2), floor)
         effect = gain / sd if sd else None
-    decision, runs, message = _decide(
-        (len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, entrants, late
-    )
+    bar = _bar(min(len(good), len(base)), adds_complexity, entrants, late)
+    decision, runs, message = _decide((len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, bar)
     ours, theirs = (_summary(costs, direction, floor, within) for costs in (good, base))
     return Verdict(
         decision,
@@ -97,7 +100,73 @@ def judge(
         p_value,
         improvement(tried, kept) if tried and kept else None,
         diverged,
+        bar.threshold if p_value is not None else None,
+        bar.look if p_value is not None else None,
         any(side is not None and side[1] < side[2] and bool({*side[1:]} & {*within}) for side in (ours, theirs)),
+        _rests(good, base, floor),
+    )
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """What p is held against at a look, counted from 1; `place`: that of its threshold; `why`: what that depends on."""
+
+    threshold: float
+    look: int
+    place: int
+    why: tuple[Message, ...]
+
+    def said(self, verdict: Message) -> Message:
+        """A verdict with what its p was held against."""
+        return say(
+            "{verdict} Adopting took p below {threshold:.2g} ({why}).",
+            verdict=verdict,
+            threshold=self.threshold,
+            why=self.why,
+        )
+
+
+def _bar(runs: int, adds_complexity: bool, entrants: int, late: int) -> _Bar:
+    place = sum(runs >= needed for needed in RUNS[1:])
+    look = say("look {look} of {looks}", look=place + 1, looks=len(RUNS))
+    if late:
+        look = say("look {look}, {looks} are planned", look=len(RUNS) + late, looks=len(RUNS))
+    several = (say("candidates: {n}", n=entrants),) if entrants > 1 else ()
+    added = (say("adds complexity"),) if adds_complexity else ()
+    threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][place] / LATER**late
+    return _Bar(threshold, place + 1 + late, place, (look, *several, *added))
+
+
+def bars(entrants: int, adds_complexity: bool) -> Message:
+    """What p a candidate needs at each look, for who is to start a launch of so many."""
+    figures = {
+        "thresholds": [f"{threshold:g}" for threshold in (COMPLEX if adds_complexity else SIMPLE)[entrants]],
+        "runs": [str(runs) for runs in RUNS],
+    }
+    if adds_complexity:
+        return say(
+            "What switches something on adds complexity: it is adopted where p is below {thresholds} after {runs} runs "
+            "of each (otherwise {simple}), and the gain is no less than runs differ by chance.",
+            **figures,
+            simple=[f"{threshold:g}" for threshold in SIMPLE[entrants]],
+        )
+    return say("A candidate is adopted where p is below {thresholds} after {runs} runs of each.", **figures)
+
+
+def _rests(good: Sequence[float], base: Sequence[float], floor: float) -> Message | None:
+    """Few runs that happen to agree are not believed to be that steady (`floor`)."""
+    sides = ((say("candidate"), good), (say("best configuration"), base))
+    own = [(name, deviation(costs)) for name, costs in sides if len(costs) > 1]
+    # What differs in digits that are not shown is no news.
+    steady = [(name, f"{sd:.2g}") for name, sd in own if sd < floor and f"{sd:.2g}" != f"{floor:.2g}"]
+    if not steady:
+        return None
+    return say(
+        "The interval of the {sides} rests on {floor:.2g}, the deviation from run to run over all repeated runs of the "
+        "project: its own runs differ by less ({own}), which so few may by chance.",
+        sides=[name for name, _sd in steady],
+        floor=floor,
+        own=[sd for _name, sd in steady],
     )
 
 
@@ -124,8 +193,7 @@ def _decide(
     effect: float | None,
     p_value: float | None,
     adds_complexity: bool,
-    entrants: int,
-    late: int,
+    bar: _Bar,
 ) -> tuple[Decision, int, Message]:
     runs = min(finite)
     if diverged[0]:
@@ -148,15 +216,17 @@ def _decide(
                 ),
             )
         return "reject", 0, say("Reject: the candidate and the best configuration give exactly the same results.")
-    look = sum(runs >= needed for needed in RUNS[1:])
-    threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][look] / LATER**late
+    look, threshold = bar.place, bar.threshold
     figures = {"gain": gain, "p_value": p_value, "runs": runs}
     if p_value < threshold and not (adds_complexity and (effect or 0.0) < EFFECT):
         return (
             "adopt",
             0,
-            say(
-                "Adopt: better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}).", **figures
+            bar.said(
+                say(
+                    "Adopt: better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}).",
+                    **figures,
+                )
             ),
         )
     if look < len(HOPELESS) and p_value <= HOPELESS[look]:
@@ -172,11 +242,13 @@ def _decide(
         return (
             "repeat",
             RUNS[look + 1],
-            say(
-                "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
-                "{more} times in all.",
-                **figures,
-                more=RUNS[look + 1],
+            bar.said(
+                say(
+                    "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
+                    "{more} times in all.",
+                    **figures,
+                    more=RUNS[look + 1],
+                )
             ),
         )
     if gain <= 0:
@@ -190,9 +262,12 @@ def _decide(
     return (
         "reject",
         0,
-        say(
-            "Reject: better by {gain:.3g} on average over {runs} runs each, which may be chance (p = {p_value:.2g}).",
-            **figures,
+        bar.said(
+            say(
+                "Reject: better by {gain:.3g} on average over {runs} runs each, which may be chance (p = "
+                "{p_value:.2g}).",
+                **figures,
+            )
         ),
     )
 

@@ -63,6 +63,12 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
 
+def bars(proposals: Sequence[Proposal]) -> tuple[Message, ...]:
+    """What p the candidates of a launch need, those that add complexity last."""
+    flags = sorted({bool(proposal.complexity.added) for proposal in proposals})
+    return tuple(decision.bars(len(proposals), adds) for adds in flags)
+
+
 @dataclass(frozen=True)
 class Entrant:
     """A candidate of a launch that has begun: `study` its runs, `trial` the one that made it known, `candidate` the
@@ -354,7 +360,9 @@ def score(entry: Trial, direction: Direction) -> float:
 def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
     """The verdict's figures, and for each run its seed and result."""
     figures = {
-        key: value for key, value in dataclasses.asdict(verdict).items() if key not in ("message", "limits", "decision")
+        key: value
+        for key, value in dataclasses.asdict(verdict).items()
+        if key not in ("message", "limits", "rests", "decision")
     }
     runs = {
         side: [
@@ -369,6 +377,7 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
         "survivor": chosen.study,
         "message": stored(verdict.message),
         "limits": verdict.limits and stored(verdict.limits),
+        "rests": verdict.rests and stored(verdict.rests),
         **_finite(figures),
         "sides": runs,
     }

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
 from rounds import launching, looking, shortlist, supervisor
-from rounds.decision import CUT, Verdict
+from rounds.decision import CUT, Verdict, bars
 from rounds.launching import Choice, Proposal
 from rounds.shortlist import Shortlist
 from state import launches, trials
@@ -206,7 +206,10 @@ class LaunchPage(Page):
             launching.decide(self.book.store, self.of, choice, words)
             supervisor.ensure(self.book.project)
 
-        return self.book.attempt(record)
+        if done := self.book.attempt(record):
+            # What came of it stands at the top.
+            self.query_one(Reading).scroll_home(animate=False)
+        return done
 
     def _launch(self) -> list[Trial]:
         """The runs, once there are any."""
@@ -315,6 +318,8 @@ def _proposal(page: LaunchPage, proposal: Proposal, listed: Shortlist) -> Iterat
     yield Content("")
     yield Content.styled(_("s: run all sides again with fresh seeds"), "bold")
     yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
+    yield Content("")
+    yield from (Content(message.text()) for message in launching.bars((proposal, *listed.rivals)))
 
 
 def _shortlist(page: LaunchPage, listed: Shortlist) -> Iterator[Content]:
@@ -354,8 +359,11 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
         yield Content(f"- {sides.standing(standing)}")
     if standings:
         yield Content("")
-    for message in launching.survivor(store, batch).changes:
+    found = launching.survivor(store, batch)
+    for message in found.changes:
         yield Content(f"- {printable(message.text())}")
+    if found.added:
+        yield Content(bars(len(launching.entrants(batch.plan)), adds_complexity=True).text())
     yield Content("")
 
 
@@ -375,6 +383,8 @@ def _figures(page: LaunchPage, verdict: Verdict) -> Iterator[Content]:
         yield from map(Content, table)
     if verdict.cut:
         yield Content(CUT.text())
+    if verdict.rests is not None:
+        yield Content(printable(verdict.rests.text()))
     if verdict.limits is not None:
         yield Content(printable(verdict.limits.text()))
     if (better := verdict.improvement) is not None:
