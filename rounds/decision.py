@@ -23,6 +23,9 @@ RUNS = (3, 5, 8)
 # take more runs for the same. The figures are those of the launches in benchmarks/results/statistics.md.
 SIMPLE = {1: (0.02, 0.05, 0.08), 2: (0.01, 0.03, 0.06), 3: (0.005, 0.02, 0.05)}
 COMPLEX = {1: (0.01, 0.03, 0.04), 2: (0.004, 0.012, 0.027), 3: (0.003, 0.01, 0.02)}
+# Nothing is planned beyond the last look. Whoever wants more runs all the same gets each further look at a quarter of
+# the threshold before it, so that all of these together add at most a third of the last to what chance adopts.
+LATER, STEP = 4, 4
 # p-values to reject at before the last look: a clear loser at first, then any candidate that is not ahead.
 HOPELESS = (0.9, 0.5)
 CUT = say("An interval ends where the metric does: there are no values beyond.")
@@ -34,7 +37,8 @@ EFFECT = 1.0
 class Verdict:
     """The suggestion, with what it rests on; a person decides. Means and intervals in the metric's own direction;
     `gain` > 0 is better, `effect` is the gain in standard deviations. `runs`: how many runs of each the next look
-    needs (0: no more). None where a figure cannot be known. `cut`: whether an interval ends where the metric does;
+    needs (0: no more). `threshold`: what the p-value was held against, at which `look`. None where a figure cannot be
+    known. `cut`: whether an interval ends where the metric does; `rests`: that one rests on more than its own runs;
     `limits`: what runs on the same validation examples cannot show."""
 
     decision: Decision
@@ -47,7 +51,10 @@ class Verdict:
     p_value: float | None
     improvement: Improvement | None
     diverged: tuple[int, int]
+    threshold: float | None = None
+    look: int | None = None
     cut: bool = False
+    rests: Message | None = None
     limits: Message | None = None
 
 
@@ -59,12 +66,14 @@ def judge(
     pooled_sd: float | None = None,
     within: tuple[float, float] = ANY,
     entrants: int = 1,
+    late: int = 0,
 ) -> Verdict:
     """Judge the fresh runs of a candidate against those of the best configuration; infinite, NaN or huge: it diverged.
 
     The run that made it a candidate is not among them: it was chosen for being lucky. `pooled_sd`: the project's
     standard deviation from run to run, below which no estimate from a few runs is believed; `within`: the values that
-    the metric can have; `entrants`: of how many candidates this one had the best runs.
+    the metric can have; `entrants`: of how many candidates this one had the best runs; `late`: how many looks were
+    taken from the last planned one on.
     """
     tried, kept = ([turned(score, direction) for score in scores] for scores in (candidate_scores, best_scores))
     good, base = ([cost for cost in costs if usable(cost)] for costs in (tried, kept))
@@ -77,9 +86,8 @@ def judge(
         p_value = None if math.isnan(p) else p
         sd = max(math.hypot(deviation(good), deviation(base)) / math.sqrt(2), floor)
         effect = gain / sd if sd else None
-    decision, runs, message = _decide(
-        (len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, entrants
-    )
+    bar = _bar(min(len(good), len(base)), adds_complexity, entrants, late)
+    decision, runs, message = _decide((len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, bar)
     ours, theirs = (_summary(costs, direction, floor, within) for costs in (good, base))
     return Verdict(
         decision,
@@ -92,8 +100,79 @@ def judge(
         p_value,
         improvement(tried, kept) if tried and kept else None,
         diverged,
+        bar.threshold if p_value is not None else None,
+        bar.look if p_value is not None else None,
         any(side is not None and side[1] < side[2] and bool({*side[1:]} & {*within}) for side in (ours, theirs)),
+        _rests(good, base, floor),
     )
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """What p is held against at a look, counted from 1; `place`: that of its threshold; `why`: what that depends on."""
+
+    threshold: float
+    look: int
+    place: int
+    why: tuple[Message, ...]
+
+    def said(self, verdict: Message) -> Message:
+        """A verdict with what its p was held against."""
+        return say(
+            "{verdict} Adopting took p below {threshold:.2g} ({why}).",
+            verdict=verdict,
+            threshold=self.threshold,
+            why=self.why,
+        )
+
+
+def _bar(runs: int, adds_complexity: bool, entrants: int, late: int) -> _Bar:
+    place = sum(runs >= needed for needed in RUNS[1:])
+    look = say("look {look} of {looks}", look=place + 1, looks=len(RUNS))
+    if late:
+        look = say("look {look}, {looks} are planned", look=len(RUNS) + late, looks=len(RUNS))
+    several = (say("candidates: {n}", n=entrants),) if entrants > 1 else ()
+    added = (say("adds complexity"),) if adds_complexity else ()
+    threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][place] / LATER**late
+    return _Bar(threshold, place + 1 + late, place, (look, *several, *added))
+
+
+def bars(entrants: int, adds_complexity: bool) -> Message:
+    """What p a candidate needs at each look, for who is to start a launch of so many."""
+    figures = {
+        "thresholds": [f"{threshold:g}" for threshold in (COMPLEX if adds_complexity else SIMPLE)[entrants]],
+        "runs": [str(runs) for runs in RUNS],
+    }
+    if adds_complexity:
+        return say(
+            "What switches something on adds complexity: it is adopted where p is below {thresholds} after {runs} runs "
+            "of each (otherwise {simple}), and the gain is no less than runs differ by chance.",
+            **figures,
+            simple=[f"{threshold:g}" for threshold in SIMPLE[entrants]],
+        )
+    return say("A candidate is adopted where p is below {thresholds} after {runs} runs of each.", **figures)
+
+
+def _rests(good: Sequence[float], base: Sequence[float], floor: float) -> Message | None:
+    """Few runs that happen to agree are not believed to be that steady (`floor`)."""
+    sides = ((say("candidate"), good), (say("best configuration"), base))
+    own = [(name, deviation(costs)) for name, costs in sides if len(costs) > 1]
+    # What differs in digits that are not shown is no news.
+    steady = [(name, f"{sd:.2g}") for name, sd in own if sd < floor and f"{sd:.2g}" != f"{floor:.2g}"]
+    if not steady:
+        return None
+    return say(
+        "The interval of the {sides} rests on {floor:.2g}, the deviation from run to run over all repeated runs of the "
+        "project: its own runs differ by less ({own}), which so few may by chance.",
+        sides=[name for name, _sd in steady],
+        floor=floor,
+        own=[sd for _name, sd in steady],
+    )
+
+
+def next_look(runs: int) -> int:
+    """How many runs of each side the look after one at `runs` takes."""
+    return next((needed for needed in RUNS if needed > runs), runs + STEP)
 
 
 def _summary(
@@ -114,7 +193,7 @@ def _decide(
     effect: float | None,
     p_value: float | None,
     adds_complexity: bool,
-    entrants: int,
+    bar: _Bar,
 ) -> tuple[Decision, int, Message]:
     runs = min(finite)
     if diverged[0]:
@@ -137,15 +216,17 @@ def _decide(
                 ),
             )
         return "reject", 0, say("Reject: the candidate and the best configuration give exactly the same results.")
-    look = sum(runs >= needed for needed in RUNS[1:])
-    threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][look]
+    look, threshold = bar.place, bar.threshold
     figures = {"gain": gain, "p_value": p_value, "runs": runs}
     if p_value < threshold and not (adds_complexity and (effect or 0.0) < EFFECT):
         return (
             "adopt",
             0,
-            say(
-                "Adopt: better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}).", **figures
+            bar.said(
+                say(
+                    "Adopt: better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}).",
+                    **figures,
+                )
             ),
         )
     if look < len(HOPELESS) and p_value <= HOPELESS[look]:
@@ -161,11 +242,13 @@ def _decide(
         return (
             "repeat",
             RUNS[look + 1],
-            say(
-                "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
-                "{more} times in all.",
-                **figures,
-                more=RUNS[look + 1],
+            bar.said(
+                say(
+                    "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
+                    "{more} times in all.",
+                    **figures,
+                    more=RUNS[look + 1],
+                )
             ),
         )
     if gain <= 0:
@@ -179,9 +262,12 @@ def _decide(
     return (
         "reject",
         0,
-        say(
-            "Reject: better by {gain:.3g} on average over {runs} runs each, which may be chance (p = {p_value:.2g}).",
-            **figures,
+        bar.said(
+            say(
+                "Reject: better by {gain:.3g} on average over {runs} runs each, which may be chance (p = "
+                "{p_value:.2g}).",
+                **figures,
+            )
         ),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored, told
-from rounds import decision, planning, reviewing, seeds, tunables, validation
+from rounds import decision, planning, reviewing, seeds, settled, tunables, validation
 from rounds.decision import Complexity, Verdict
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
@@ -43,7 +43,8 @@ class Proposal:
 def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     """The launch of a round's best trial, or of the named one.
 
-    Refuses where none is feasible, and where the trial is the best configuration itself.
+    Refuses where none is feasible, where the trial is the best configuration itself, and where fresh runs have decided
+    between the two already.
     """
     if trials.batch(store, name).plan.get("check"):
         raise Refusal("{name} is a stability check: its short runs are no candidates.", name=name)
@@ -56,8 +57,16 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
     if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
-    reused = tuple(run.id for run in runs_of(store, best.settings) if _pipeline(run) == _pipeline(entry))
+    settled.require_open(store, entry, candidate, best)
+    alike = settled.pipeline(entry)
+    reused = tuple(run.id for run in runs_of(store, best.settings) if settled.pipeline(run) == alike)
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
+
+
+def bars(proposals: Sequence[Proposal]) -> tuple[Message, ...]:
+    """What p the candidates of a launch need, those that add complexity last."""
+    flags = sorted({bool(proposal.complexity.added) for proposal in proposals})
+    return tuple(decision.bars(len(proposals), adds) for adds in flags)
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,7 @@ def judge(store: Store, name: str) -> Verdict:
         reviewing.noise(store),
         reviewing.values(store),
         entrants=len(entrants(batch.plan)),
+        late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[BEST]))),
     )
     reached = verdict.candidate and verdict.candidate[0]
     return dataclasses.replace(verdict, limits=validation.limits(store, sides[found.study], verdict.gain, reached))
@@ -202,15 +212,18 @@ def survivor(store: Store, batch: Batch) -> Entrant:
 
 def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     """Record what a person decides, with the verdict as evidence; an adopted candidate is the best configuration then,
-    "repeat" queues as many more runs as the next look needs.
+    "repeat" queues as many more runs as the next look needs, also where it was decided otherwise before.
 
-    Refuses to go against the verdict without a reason in words, and where the best configuration has changed since.
+    Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
+    configuration has changed since.
     """
     batch = _launch(store, name)
     best = launches.best(store)
     if best is None or best.hash != batch.plan["best"]:
         raise Refusal("The best configuration has changed since {name} began: launch the candidate anew.", name=name)
     verdict = judge(store, name)
+    if settled.last_of(store, name) is not None and not words.strip():
+        raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
     if chosen != verdict.decision and not words.strip():
         raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
     reason: Message = verdict.message
@@ -230,10 +243,10 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
 
 
 def _run_more(store: Store, batch: Batch, runs: int) -> None:
-    """Bring each side to so many runs; where the verdict asks for no more, one more of each."""
+    """Bring each side to so many runs; where the verdict asks for no more, to those of the next look."""
     going = (survivor(store, batch).study, BEST)
     have = {side: len(entries) for side, entries in sides_of(store, batch).items() if side in going}
-    runs = runs if runs > min(have.values()) else min(have.values()) + 1
+    runs = runs if runs > min(have.values()) else decision.next_look(min(have.values()))
     missing = {side: runs - count for side, count in have.items()}
     trials.add_trials(store, batch.name, _new_runs(store, batch.plan, batch.number, missing, have))
     trials.ask(store, batch.name, "run")
@@ -338,12 +351,6 @@ def runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
     ]
 
 
-def _pipeline(entry: Trial) -> tuple[Any, ...]:
-    """What besides the configuration a result depends on: runs that differ in it cannot be compared."""
-    result = entry.result or {}
-    return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
-
-
 def score(entry: Trial, direction: Direction) -> float:
     """The result of a run; of one without a usable one the worst there is."""
     usable = entry.status == "complete" and entry.best is not None
@@ -353,7 +360,9 @@ def score(entry: Trial, direction: Direction) -> float:
 def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
     """The verdict's figures, and for each run its seed and result."""
     figures = {
-        key: value for key, value in dataclasses.asdict(verdict).items() if key not in ("message", "limits", "decision")
+        key: value
+        for key, value in dataclasses.asdict(verdict).items()
+        if key not in ("message", "limits", "rests", "decision")
     }
     runs = {
         side: [
@@ -368,6 +377,7 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
         "survivor": chosen.study,
         "message": stored(verdict.message),
         "limits": verdict.limits and stored(verdict.limits),
+        "rests": verdict.rests and stored(verdict.rests),
         **_finite(figures),
         "sides": runs,
     }

@@ -1,4 +1,5 @@
-"""How the best configuration came to be: the line of what was adopted, which can be walked back (G16)."""
+"""How the best configuration came to be: the line of what was adopted, which can be walked back, and what was rejected
+on the way (G16)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from state.errors import Refusal
 
 @dataclass(frozen=True)
 class Link:
-    """One adoption: which configuration took whose place after what, why, and what that changed in words. `repeated`:
-    whether fresh runs were behind it; `current`: whether it is the best configuration now."""
+    """One adoption: which configuration took whose place after what, why, and what that changed in words; or a
+    rejection, of a configuration that did not. `repeated`: whether fresh runs were behind it; `current`: whether it is
+    the best configuration now."""
 
     number: int
     at: str
@@ -25,13 +27,20 @@ class Link:
     changes: Complexity
     repeated: bool
     current: bool
+    rejected: bool
 
 
 def line(store: Store) -> list[Link]:
     """The adoptions from the baseline on, oldest first."""
-    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    return [link for link in history(store) if not link.rejected]
+
+
+def history(store: Store) -> list[Link]:
+    """Adoptions and rejections from the baseline on, oldest first."""
+    decided = [entry for entry in launches.launches(store) if entry.decision in ("adopt", "reject")]
+    adopted = [entry for entry in decided if entry.decision == "adopt"]
     links = []
-    for entry in adopted:
+    for entry in decided:
         new = configurations.configuration(store, entry.candidate).settings
         old = configurations.configuration(store, entry.previous).settings if entry.previous else new
         links.append(
@@ -44,7 +53,8 @@ def line(store: Store) -> list[Link]:
                 restored(entry.reason),
                 complexity(old, new),
                 bool(entry.evidence.get("sides")) and entry.evidence.get("repeated", True),
-                entry is adopted[-1],
+                bool(adopted) and entry is adopted[-1],
+                entry.decision == "reject",
             )
         )
     return links

@@ -48,7 +48,7 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
         sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
         measure = chance.check(seen, direction(store), unit, list(sources), before)
-        gained = gain.check(seen, direction(store), _before(store, plan.base), unit, _decided(store))
+        gained = gain.check(seen, direction(store), _before(store, plan.base), unit, launched(store))
         findings = (*found, *gained, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
         if why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
@@ -115,10 +115,10 @@ def _grain(store: Store, result: Mapping[str, Any]) -> float:
     return found.worth * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
 
 
-def _decided(store: Store) -> dict[str, str]:
+def launched(store: Store) -> dict[str, str]:
     """The trials that were candidates of a decided launch, and its name."""
-    names = [entry.batch for entry in launches.launches(store) if entry.decision != "repeat"]
-    plans = {name: trials.batch(store, name).plan for name in names}
+    last = {entry.batch: entry.decision for entry in launches.launches(store)}
+    plans = {name: trials.batch(store, name).plan for name, decision in last.items() if decision != "repeat"}
     return {
         str(entry["trial"]): name
         for name, plan in plans.items()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from presets.language import Message, say
-from rounds import decision, launching, reviewing
+from rounds import decision, launching, reviewing, settled
 from rounds.launching import Entrant, Proposal
 from rounds.record import TrialRecord, cost, ranked, turned, usable
 from rounds.statistics import deviation, mean
@@ -61,14 +61,18 @@ def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortli
 
 
 def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
-    """The usable trials of the round that try something else than the leader and the best configuration, best first."""
-    best = configurations.configuration(store, leader.best).settings
-    seen = {reviewing.identity_of(best), reviewing.identity_of(leader.candidate)}
+    """The usable trials of the round that try something else than the leader, the best configuration and what fresh
+    runs have rejected in its favour, best first."""
+    best = configurations.configuration(store, leader.best)
+    seen = {reviewing.identity_of(best.settings), reviewing.identity_of(leader.candidate)}
     others = []
     for record in ranked(reviewing.records(store, leader.round), reviewing.direction(store)):
-        if (identity := reviewing.identity(store, trials.trial(store, record.id))) not in seen:
+        entry = trials.trial(store, record.id)
+        settings = trials.trial_settings(store, entry)
+        if (identity := reviewing.identity_of(settings)) not in seen:
             seen.add(identity)
-            others.append(record)
+            if settled.decided(store, entry, settings, best) is None:
+                others.append(record)
     return others
 
 

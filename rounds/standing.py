@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, dismissing, gain, queue, supervisor
+from rounds import cost, dismissing, gain, queue, reviewing, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost
 from rounds.horizon import Horizon, horizon
+from rounds.record import turned, usable
 from state import configurations, launches, trials
 from state.database import Store
 from state.pipeline import BATCH_SIZE
@@ -136,8 +137,15 @@ def beaten(store: Store, name: str) -> bool:
 
 
 def launched(store: Store, name: str) -> bool:
-    """Whether the review of a round found that a launch has decided about its best trial."""
-    return any(finding.verdict != "warn" and finding.action is None for finding in _gain(store, name))
+    """Whether a launch has decided about the best trial of a round, whatever its review knew of that."""
+    direction = reviewing.direction(store)
+    complete = [
+        (turned(entry.best, direction), entry.id)
+        for entry in trials.trials(store, name)
+        if entry.best is not None and entry.status == "complete"
+    ]
+    best = min((found for found in complete if usable(found[0])), default=None)
+    return best is not None and best[1] in reviewing.launched(store)
 
 
 def _gain(store: Store, name: str) -> list[Finding]:
@@ -151,6 +159,8 @@ def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[
         return "goal", now, then
     if beaten(store, batch.name):
         now = say("{name} has been reviewed: no trial beats the best configuration.", name=batch.name)
+        return "goal", now, then
+    if launched(store, batch.name):
         return "goal", now, then
     return "launch", now, say("Launch what is worth it, or choose the goal of the next round.")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rounds import planning
+from rounds import launching, planning
 from state import launches, trials
 from state.database import Store
 from state.store import open_store
@@ -144,6 +144,24 @@ def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> No
     assert [link["current"] for link in line] == [False, True]
     back = answer("launch", "--back", line[0]["configuration"], "--reason", "it broke")
     assert back[-1]["configuration"] == line[0]["configuration"]
+
+
+def test_a_rejected_launch_is_told_of_and_not_started_again(store: Store, answer: Any) -> None:
+    started = launching.start(store, launching.propose(store, "round-1"), runs=8)
+    for entry in trials.trials(store, started.name):
+        small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
+    launching.decide(store, started.name, "reject")
+    assert "launch-1 has compared" in answer("launch", "--yes", code=2)["error"]
+    assert (
+        "launch-1 has compared"
+        in answer("launch", "--too-costly", "--decide", "adopt", "--reason", "x", code=2)["error"]
+    )
+    assert [(link["launch"], link["decision"]) for link in answer("launch", "--history")] == [
+        ("baseline-1", "adopt"),
+        ("launch-1", "reject"),
+    ]
+    assert "Say why" in answer("launch", "--reopen", "launch-1", code=2)["error"]
+    assert launching.undecided(store) is None
 
 
 def test_the_look_at_the_test_split_refuses_in_a_sentence(answer: Any) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets.language import Message
-from rounds.decision import RUNS, complexity, judge
+from rounds.decision import RUNS, bars, complexity, judge
 from rounds.record import Direction
 from rounds.statistics import ANY
 
@@ -214,3 +214,39 @@ def test_an_undecided_candidate_that_was_worse_is_said_to_be_worse() -> None:
     verdict = judge([0.06, 0.07, 0.08], [0.02, 0.07, 0.05], "min", False)
     assert verdict.decision == "repeat"
     assert "worse by 0.0233 on average" in verdict.message.text()
+
+
+@pytest.mark.parametrize(
+    ("runs", "options", "threshold", "why"),
+    [
+        (3, {}, 0.02, "(look 1 of 3)"),
+        (8, {}, 0.08, "(look 3 of 3)"),
+        (3, {"entrants": 3, "adds_complexity": True}, 0.003, "(look 1 of 3, candidates: 3, adds complexity)"),
+        (8, {"entrants": 3, "adds_complexity": True}, 0.02, "(look 3 of 3, candidates: 3, adds complexity)"),
+        (12, {"late": 1}, 0.02, "(look 4, 3 are planned)"),
+        (16, {"late": 2}, 0.005, "(look 5, 3 are planned)"),
+    ],
+)
+def test_a_verdict_says_what_its_p_was_held_against_and_why(
+    runs: int, options: dict[str, Any], threshold: float, why: str
+) -> None:
+    best = [1.0, 2.0, 3.0, 4.0] * 4
+    candidate = [score - 0.3 for score in best]
+    verdict = judge(candidate[:runs], best[:runs], "min", **{"adds_complexity": False, **options})
+    assert verdict.threshold == pytest.approx(threshold)
+    assert verdict.message.text().endswith(f"Adopting took p below {threshold:g} {why}.")
+
+
+def test_what_a_candidate_needs_is_said_before_it_starts() -> None:
+    assert "p is below 0.005, 0.02, 0.05 after 3, 5, 8 runs" in bars(3, adds_complexity=False).text()
+    told = bars(1, adds_complexity=True).text()
+    assert "p is below 0.01, 0.03, 0.04 after 3, 5, 8 runs of each (otherwise 0.02, 0.05, 0.08)" in told
+
+
+def test_an_interval_that_rests_on_the_projects_deviation_says_so() -> None:
+    """Runs of 0.05, 0.04 and 0.04 had an interval from 0 to 0.1465, and nothing said why."""
+    verdict = judge([0.05, 0.04, 0.04], [0.10, 0.30, 0.20], "min", False, 0.041)
+    assert verdict.rests is not None
+    assert "The interval of the candidate rests on 0.041" in verdict.rests.text()
+    assert "differ by less (0.0058)" in verdict.rests.text()
+    assert judge([0.05, 0.04, 0.04], [0.10, 0.30, 0.20], "min", False, 0.001).rests is None

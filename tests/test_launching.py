@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presets.language import restored
-from rounds import launching, planning, reviewing
+from rounds import decision, launching, lineage, planning, reopening, reviewing, shortlist
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -224,6 +224,75 @@ def test_runs_under_other_code_do_not_count_again(store: Store) -> None:
     (entry,) = trials.trials(store, batch.name)
     small_project.end(store, entry.id, 0.1, code="newer")
     assert launching.propose(store, batch.name).reused == ()
+
+
+def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store) -> None:
+    """It was: with fresh runs of the candidate, those that had rejected it forgotten, until chance adopted it."""
+    name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    launching.decide(store, name, "reject")
+    why = "launch-1 has compared round-1-004 .*no better.*Launch another candidate.*--reopen launch-1 --reason"
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    # The same configuration found by another round is the same comparison.
+    overrides = trials.trial(store, "round-1-004").overrides
+    again = small_project.batch(store, small_project.settings(Path("data")) | launches_best(store), [overrides])
+    (entry,) = trials.trials(store, again.name)
+    small_project.end(store, entry.id, 0.1)
+    with pytest.raises(Refusal, match=f"launch-1 has compared {entry.id}"):
+        launching.propose(store, again.name)
+    # Under other code its runs say nothing about the new ones.
+    small_project.end(store, entry.id, 0.1, code="newer")
+    assert launching.propose(store, again.name).trial == entry.id
+    # Others can be launched, and none beside them that was rejected.
+    other = launching.propose(store, "round-1", "round-1-001")
+    assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
+
+
+def launches_best(store: Store) -> dict[str, Any]:
+    best = launches.best(store)
+    assert best is not None
+    return dict(best.settings)
+
+
+def test_without_fresh_runs_nothing_is_decided_for_good(store: Store) -> None:
+    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "reject", "it seemed too large")
+    assert launching.propose(store, "round-1").trial == "round-1-004"
+    with pytest.raises(Refusal, match="launch-1 has no runs to go on with"):
+        reopening.reopen(store, "launch-1", "why not")
+
+
+def test_what_was_adopted_and_taken_back_is_not_compared_again(store: Store) -> None:
+    baseline = launches_best(store)
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    launching.decide(store, name, "adopt")
+    first = launches.launches(store)[0].candidate
+    lineage.back(store, first, "it broke in use")
+    assert launches_best(store) == baseline
+    with pytest.raises(Refusal, match=f"adopted one of them.*--back {launches.launches(store)[1].candidate} --reason"):
+        launching.propose(store, "round-1")
+
+
+def test_a_rejection_taken_back_goes_on_with_all_runs_at_a_further_look(store: Store) -> None:
+    candidate, best = [0.37, 0.42, 0.33, 0.44, 0.36, 0.41, 0.37, 0.42], [0.40, 0.43, 0.37, 0.42, 0.39, 0.44, 0.36, 0.41]
+    name = launch(store, "round-1", candidate, best, runs=8)
+    with pytest.raises(Refusal, match="waits for its decision as it is"):
+        reopening.reopen(store, name, "to be sure")
+    assert launching.judge(store, name).decision == "reject"
+    launching.decide(store, name, "reject")
+    with pytest.raises(Refusal, match="Say why it is to be decided anew"):
+        launching.decide(store, name, "repeat", " ")
+    batch = reopening.reopen(store, name, "the gain matters to us")
+    assert launching.undecided(store) == batch
+    assert [entry.study for entry in trials.trials(store, name)] == ["candidate", "best"] * 12
+    finish(store, name, [0.36, 0.37, 0.38, 0.35], [0.40, 0.41, 0.42, 0.39])
+    verdict = launching.judge(store, name)
+    # One look at twelve runs would have been enough at the last planned threshold.
+    assert verdict.p_value is not None
+    assert decision.SIMPLE[1][2] / 4 < verdict.p_value < decision.SIMPLE[1][2]
+    assert verdict.decision == "reject"
+    launching.decide(store, name, "reject")
+    assert [link.rejected for link in lineage.history(store)] == [False, True, True]
+    assert [link.batch for link in lineage.line(store)] == ["baseline-1"]
 
 
 def test_a_failed_run_is_no_evidence_but_a_diverged_one_is(store: Store) -> None:

@@ -239,3 +239,27 @@ async def test_where_the_data_have_no_test_split_no_look_is_offered(store: Store
         assert "test split" not in shown(app)
     with pytest.raises(Refusal, match="The data have no test split"):
         looking.begin(store)
+
+
+async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_on(store: Store) -> None:
+    launching.start(store, launching.propose(store, "round-1"))
+    finish(store, [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
+    launching.decide(store, "launch-1", "reject", "no time")
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await app.push_screen(LaunchPage("round-1"))
+        await wait_for_text(pilot, "There is nothing to launch here.")
+        await wait_for_text(pilot, "launch-1 has compared round-1-004")
+        assert "s start" not in lines(app)[-1]
+        await app.push_screen(LaunchPage("launch-1"))
+        await wait_for_text(pilot, "n: run more of both")
+        assert "a adopt" not in lines(app)[-1]
+        await pilot.press("n")
+        await wait_for_text(pilot, "Say why it is to be decided anew")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "launch-1 has been decided.")
+        await pilot.press(*"there is time", "enter")
+        await wait_for(pilot, lambda: trials.batch(store, "launch-1").wanted == "run")
+    assert len(trials.trials(store, "launch-1")) == 10
+    assert len(trials.batches(store, "launch")) == 1

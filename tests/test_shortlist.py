@@ -65,7 +65,6 @@ def test_what_is_clearly_worse_than_the_noise_from_run_to_run_is_not_listed(stor
     name = begin(store)
     some = {"candidate_2": [0.3, 0.3, 0.3], "candidate_3": [0.3, 0.3, 0.3], "best": [0.4, 0.402, 0.398]}
     finish(store, name, candidate=[0.2, 0.21, 0.19], **some)
-    launching.decide(store, name, "reject", "to see what the noise says")
     # Pooled it is 0.005: two standard errors of the difference of two runs are 0.014.
     assert rivals(store) == ["round-1-012"]
 

@@ -10,7 +10,7 @@ import pytest
 from rounds import dismissing, launching, next_step, planning, reviewing
 from rounds.foremost import latest, to_run
 from rounds.next_step import Design
-from rounds.standing import Standing, standing
+from rounds.standing import Standing, launched, standing
 from state import project, trials
 from state.database import Store
 from state.errors import Refusal
@@ -59,6 +59,7 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     assert told(store)[2:] == ("The runs of launch-1 have ended.", "Decide: adopt, reject or repeat.")
     launching.decide(store, "launch-1", "reject")
     assert told(store) == ("goal", "launch-1", "launch-1 was rejected.", "Choose the goal of the next round.")
+    assert launched(store, "round-1")
     # What a launch has decided about is not proposed for one again.
     (gained,) = [each for each in reviewing.review_batch(store, "round-1") if each.check == "gain"]
     assert gained.action is None

@@ -53,6 +53,8 @@ def begin(
             session.progress(f"  {message.text()}")
     if listed:
         session.progress(listed.why.text())
+    for message in launching.bars((proposal, *rivals)):
+        session.progress(message.text())
     return launching.start(store, proposal, rivals, runs=runs or RUNS[0])
 
 
@@ -84,6 +86,8 @@ def show(session: Session, store: Store, verdict: Verdict) -> None:
             )
     if verdict.cut:
         session.progress("  " + CUT.text())
+    if verdict.rests is not None:
+        session.progress("  " + verdict.rests.text())
     if verdict.limits is not None:
         session.progress("  " + verdict.limits.text())
     if verdict.improvement is not None:
@@ -119,11 +123,14 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "suggested": verdict.decision,
         "message": verdict.message,
         "limits": verdict.limits,
+        "rests": verdict.rests,
         "candidate": verdict.candidate,
         "best": verdict.best,
         "gain": verdict.gain,
         "effect": verdict.effect,
         "p_value": verdict.p_value,
+        "threshold": verdict.threshold,
+        "look": verdict.look,
         "probability_of_improvement": better and [better.probability, better.low, better.high],
         "diverged": verdict.diverged,
         "shortlist": [
@@ -141,9 +148,9 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 def show_line(session: Session, links: list[Link]) -> None:
-    """The line of the best configurations, oldest first, with what each changed and why."""
+    """The line of the best configurations, oldest first, with what each changed and why; and what was rejected."""
     for link in links:
-        now = _(" (the best now)") if link.current else ""
+        now = _(" (the best now)") if link.current else _(" (rejected)") if link.rejected else ""
         session.text(f"{link.configuration}  {link.batch}  {link.at[:16].replace('T', ' ')}  {link.by}{now}")
         for message in link.changes.changes:
             session.text(f"    {message.text()}")
@@ -167,6 +174,7 @@ def line_document(links: Iterable[Link]) -> list[dict[str, Any]]:
             "added": link.changes.added,
             "repeated": link.repeated,
             "current": link.current,
+            "decision": "reject" if link.rejected else "adopt",
         }
         for link in links
     ]

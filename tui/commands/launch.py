@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import foremost, launching, lineage, planning, shortlist
+from rounds import foremost, launching, lineage, planning, reopening, shortlist
 from rounds.decision import Verdict
 from state import trials
 from state.database import Store
@@ -41,8 +41,13 @@ from tui.session import Session, answering
 @click.option(
     "--too-costly", is_flag=True, help=_("decide without fresh runs, on record as such; with --decide and --reason")
 )
-@click.option("--history", is_flag=True, help=_("how the best configuration came to be, and nothing else"))
+@click.option("--history", is_flag=True, help=_("what was adopted and what rejected, and nothing else"))
 @click.option("--back", metavar="HASH", help=_("an earlier best configuration becomes the best again; with --reason"))
+@click.option(
+    "--reopen",
+    metavar="LAUNCH",
+    help=_("take a rejection back: more runs, judged together with those it has; with --reason"),
+)
 @answering
 @click.pass_obj
 def launch(
@@ -57,12 +62,13 @@ def launch(
     too_costly: bool,
     history: bool,
     back: str | None,
+    reopen: str | None,
 ) -> None:
     if history or back:
         with session.store() as store:
             if back:
                 lineage.back(store, back, reason)
-            deciding.show_line(session, lineage.line(store))
+            deciding.show_line(session, lineage.history(store))
         return
     if too_costly:
         if chosen is None or not reason:
@@ -75,6 +81,10 @@ def launch(
         session.answer({"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial})
         return
     with session.store() as store:
+        if reopen:
+            reopening.reopen(store, reopen, reason)
+            # That was why it goes on, and not why anything is decided.
+            reason = ""
         batch = launching.undecided(store)
         if batch is None or trial is not None:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)

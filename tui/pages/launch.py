@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
 from rounds import launching, looking, shortlist, supervisor
-from rounds.decision import CUT, Verdict
+from rounds.decision import CUT, Verdict, bars
 from rounds.launching import Choice, Proposal
 from rounds.shortlist import Shortlist
 from state import launches, trials
@@ -95,7 +95,9 @@ class LaunchPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the launch admits as it stands."""
         if action == "decide":
-            return self._verdict is not None and not self._decided()
+            return self._verdict is not None and (
+                not self._decided() or (parameters[0] == "repeat" and self._may_reopen())
+            )
         if action == "unrepeated":
             return self._proposal is not None
         if action == "alone":
@@ -162,12 +164,15 @@ class LaunchPage(Page):
         self.book.attempt(stop)
 
     def action_decide(self, choice: Choice) -> None:
-        """Adopt, reject or repeat; what goes against the verdict needs a reason."""
-        if self._verdict is not None and choice == self._verdict.decision:
+        """Adopt, reject or repeat; what goes against the verdict, or takes a decision back, needs a reason."""
+        decided = self._decided() is not None
+        if self._verdict is not None and choice == self._verdict.decision and not decided:
             self._decide(choice, "")
             return
         self._chosen = choice
         words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
+        if decided:
+            words = _("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
         show(self.query_one("#asked", Static), Content(words))
         self._show_typing(True)
 
@@ -201,7 +206,10 @@ class LaunchPage(Page):
             launching.decide(self.book.store, self.of, choice, words)
             supervisor.ensure(self.book.project)
 
-        return self.book.attempt(record)
+        if done := self.book.attempt(record):
+            # What came of it stands at the top.
+            self.query_one(Reading).scroll_home(animate=False)
+        return done
 
     def _launch(self) -> list[Trial]:
         """The runs, once there are any."""
@@ -226,6 +234,13 @@ class LaunchPage(Page):
         """The decision about this launch, unless that was to run more."""
         found = [entry for entry in launches.launches(self.book.store) if entry.batch == self.of]
         return found[-1] if found and found[-1].decision != "repeat" else None
+
+    def _may_reopen(self) -> bool:
+        """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
+        decided, best = self._decided(), launches.best(self.book.store)
+        return (
+            decided is not None and decided.decision == "reject" and best is not None and decided.previous == best.hash
+        )
 
     def _over(self) -> bool:
         """Whether the look at the test split may come next: the candidate was adopted, and there is such a split."""
@@ -252,6 +267,8 @@ class LaunchPage(Page):
             parts.append(told.stylize("bold", 0, len(word)))
             if self._over():
                 parts.append(Content(_("l: when all is decided, the look at the test split")))
+            if verdict is not None and self._may_reopen():
+                parts.append(Content(_("n: run more of both, and decide anew by all runs together")))
         if verdict is not None:
             # Whoever followed it has it as the reason already.
             if verdict.message.text() != reason:
@@ -301,6 +318,8 @@ def _proposal(page: LaunchPage, proposal: Proposal, listed: Shortlist) -> Iterat
     yield Content("")
     yield Content.styled(_("s: run all sides again with fresh seeds"), "bold")
     yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
+    yield Content("")
+    yield from (Content(message.text()) for message in launching.bars((proposal, *listed.rivals)))
 
 
 def _shortlist(page: LaunchPage, listed: Shortlist) -> Iterator[Content]:
@@ -340,8 +359,11 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
         yield Content(f"- {sides.standing(standing)}")
     if standings:
         yield Content("")
-    for message in launching.survivor(store, batch).changes:
+    found = launching.survivor(store, batch)
+    for message in found.changes:
         yield Content(f"- {printable(message.text())}")
+    if found.added:
+        yield Content(bars(len(launching.entrants(batch.plan)), adds_complexity=True).text())
     yield Content("")
 
 
@@ -361,6 +383,8 @@ def _figures(page: LaunchPage, verdict: Verdict) -> Iterator[Content]:
         yield from map(Content, table)
     if verdict.cut:
         yield Content(CUT.text())
+    if verdict.rests is not None:
+        yield Content(printable(verdict.rests.text()))
     if verdict.limits is not None:
         yield Content(printable(verdict.limits.text()))
     if (better := verdict.improvement) is not None:

@@ -103,6 +103,8 @@ def _judged(decided: Sequence[Launch], best: str) -> Iterator[Part]:
     if not rows:
         return
     yield Grid((_("side"), _("mean"), _("from"), _("to")), rows, right=(1, 2, 3), caption=_("95% interval"))
+    if rests := found.get("rests"):
+        yield Words(restored(rests).text())
     if better := found.get("improvement"):
         words = _("Probability that a run of the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
         yield Words(words.format(p=better["probability"], low=better["low"], high=better["high"]))
