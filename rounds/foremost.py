@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from rounds import planning, queue
@@ -20,23 +21,29 @@ def foremost(batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch | None
     return next(reversed(at_work or concern), None)
 
 
-def to_run(store: Store) -> Batch:
-    """The round that `tunebook round run` means without a name: the newest that has trials left and was not stopped,
-    since a stop says that no more are wanted of it. Refuses where there is none."""
+def meant(store: Store) -> Batch:
+    """The round that a command means which names none: what is at work, else the one that something was done with last,
+    be it planned, run, paused, stopped, extended or reviewed. Refuses where there is none."""
     rounds = trials.batches(store, planning.KIND)
-    left = {entry.batch for entry in trials.unfinished(store) if not trials.stopped_alone(entry)}
-    open_ = [batch for batch in rounds if batch.name in left]
-    if wanted := [batch for batch in open_ if batch.wanted != "stop"]:
-        return wanted[-1]
-    if open_:
-        raise Refusal(
-            "No round waits to be run. Plan another: tunebook round plan. A stopped one goes on by its name: tunebook "
-            "round run {name}",
-            name=open_[-1].name,
-        )
-    if rounds:
-        raise Refusal("Every round has ended. Plan another: tunebook round plan")
-    raise no_round(store)
+    if not rounds:
+        raise no_round(store)
+    everything = trials.trials(store)
+    at_work = [batch for batch in rounds if queue.under_way(batch, everything)]
+    return latest(store, at_work or rounds)
+
+
+def latest(store: Store, batches: Sequence[Batch]) -> Batch:
+    """The one that something was done with last; of those that nothing tells apart the newest."""
+    touched: dict[str, str] = defaultdict(str, trials.asked(store))
+    for entry in trials.trials(store):
+        moments = (entry.queued_at, entry.started_at or "", entry.ended_at or "")
+        touched[entry.batch] = max(touched[entry.batch], *moments)
+    return max(reversed(batches), key=lambda batch: max(touched[batch.name], batch.at, batch.reviewed or ""))
+
+
+def planned(store: Store) -> list[Batch]:
+    """The rounds that nobody has run, oldest first."""
+    return [batch for batch in trials.batches(store, planning.KIND) if batch.wanted == ""]
 
 
 def no_round(store: Store) -> Refusal:
@@ -48,15 +55,6 @@ def no_round(store: Store) -> Refusal:
             name=dropped[-1],
         )
     return Refusal("There is no round yet. Plan one: tunebook round plan")
-
-
-def latest(batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch:
-    """The one whose trials worked last, whatever its number; of those that never did the newest."""
-    at: dict[str, str] = {}
-    for entry in entries:
-        moment = entry.ended_at or entry.started_at or ""
-        at[entry.batch] = max(at.get(entry.batch, ""), moment)
-    return max(reversed(batches), key=lambda batch: at.get(batch.name, ""))
 
 
 def _abandoned(batch: Batch, entries: Sequence[Trial]) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import getpass
+import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ Event = dict[str, Any]
 Apply = Callable[["Store", Event], None]
 # Write-ahead logging needs shared memory between processes, which network file systems do not give.
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs", "9p", "afs"}
+# What `meta` says of the journal: up to which byte it was applied, and up to which its events are kept.
+APPLIED, KEPT = "journal_offset", "journal_kept"
+# A store's own file, and those that SQLite keeps beside it.
+SUFFIXES = ("", "-wal", "-shm", "-journal")
+
+
+class BrokenJournal(Refusal):
+    """The journal cannot be applied: it is a newer version's, or lines of it are missing."""
 
 
 class Store:
@@ -30,12 +39,14 @@ class Store:
 
     Whatever people decide goes through `record`, which applies the event to the tables and appends it to the journal
     in one transaction. A crash between the two is mended at the next opening, when the journal's tail is applied.
+    The tables keep each event as well, so that a journal that was lost can be written anew.
     """
 
     def __init__(self, project: Project, apply: Mapping[str, Apply]):
         self.project = project
         self._apply = apply
         path = project.store_path
+        missing = not path.exists()
         try:
             connection = sqlite3.connect(path, timeout=10)
             self.database = Database(connection)
@@ -46,6 +57,12 @@ class Store:
             self._file = path.stat().st_ino
             self._migrate()
             self.catch_up()
+        except BrokenJournal:
+            self.close()
+            if missing:
+                # Half an index would hide at the next start what prevented a whole one.
+                remove_database(path)
+            raise
         except sqlite3.DatabaseError as error:
             raise _refusal(error, path) from None
 
@@ -78,13 +95,16 @@ class Store:
         event = {"kind": kind, "at": now(), "by": author(), **content}
         path = self.project.journal_path
         with self.transaction():
+            if self.journal_lost():
+                # Written into what is left of it, the loss would never be noticed again.
+                raise self.loss()
             self._apply_tail()
             # Applied first: what the tables refuse never reaches the journal.
             self._apply[kind](self, event)
-            before = path.stat().st_size if path.exists() else 0
+            before = journal_size(self.project)
             try:
                 files.append_line(path, event)
-                self._remember_offset(path.stat().st_size)
+                self._keep([event], path.stat().st_size)
                 self.database.conn.commit()
             except BaseException:
                 # The tables could not take it (a full disk): it was not recorded, so it must not count later either.
@@ -99,11 +119,50 @@ class Store:
         return list(self.database.query(sql, list(parameters)))
 
     def catch_up(self) -> None:
-        """Apply what the journal holds beyond what the tables know."""
-        size = self.project.journal_path.stat().st_size if self.project.journal_path.exists() else 0
-        if size != self._offset():
+        """Apply what the journal holds beyond what the tables know, unless it has lost what they have from it."""
+        known = self._known()
+        if not self.journal_lost() and (journal_size(self.project) != known[APPLIED] or known[KEPT] != known[APPLIED]):
             with self.transaction():
                 self._apply_tail()
+
+    def journal_lost(self) -> bool:
+        """Whether the journal is missing or shorter than what the tables have from it."""
+        return journal_size(self.project) < max(self._known().values())
+
+    def loss(self) -> Refusal:
+        """What a lost journal means, and what to do about it."""
+        names = {"path": str(self.project.journal_path), "store": self.project.store_path.name}
+        if self.restorable():
+            return Refusal(
+                "{path} is missing, or has lost lines: {store} alone knows what was decided. To write the journal "
+                "anew: tunebook doctor --repair",
+                **names,
+            )
+        return Refusal(
+            "{path} is missing, or has lost lines: {store} alone knows what was decided, and is no copy of it, as an "
+            "earlier version of Tunebook wrote it. Keep {store}, and bring the journal back from a backup.",
+            **names,
+        )
+
+    def restorable(self) -> bool:
+        """Whether the tables keep every event that they have from the journal."""
+        known = self._known()
+        return known[KEPT] >= known[APPLIED]
+
+    def restore_journal(self) -> bool:
+        """Write a lost journal anew from the events that the tables keep, if they do; what is left of the old one stays
+        beside it. Returns whether it was."""
+        path = self.project.journal_path
+        # Nobody writes into the journal meanwhile.
+        with self.transaction():
+            if not self.journal_lost() or not self.restorable():
+                return False
+            if path.exists():
+                files.write_atomically(path.with_suffix(".lost"), path.read_bytes())
+            lines = [row["event"] + "\n" for row in self.rows("SELECT event FROM events ORDER BY number")]
+            files.write_atomically(path, "".join(lines))
+            self._keep([], journal_size(self.project))
+        return True
 
     def version(self) -> int:
         """A number that changes whenever another connection has written; cheap enough to ask every second."""
@@ -114,32 +173,56 @@ class Store:
         path = self.project.store_path
         return not path.exists() or path.stat().st_ino != self._file
 
-    def _offset(self) -> int:
-        return int(self.database.conn.execute("SELECT value FROM meta WHERE key = 'journal_offset'").fetchone()[0])
+    def _known(self) -> dict[str, int]:
+        """Up to which byte the journal was applied to the tables, and up to which its events are kept in them."""
+        rows = self.database.conn.execute("SELECT key, value FROM meta WHERE key IN (?, ?)", [APPLIED, KEPT])
+        return {key: int(value) for key, value in rows}
 
-    def _remember_offset(self, offset: int) -> None:
-        self.database.conn.execute("UPDATE meta SET value = ? WHERE key = 'journal_offset'", [str(offset)])
+    def _keep(self, events: Sequence[Event], offset: int) -> None:
+        """Keep events, and note up to where the journal is known with them."""
+        lines = [(json.dumps(event, ensure_ascii=False),) for event in events]
+        self.database.conn.executemany("INSERT INTO events (event) VALUES (?)", lines)
+        self.database.conn.execute("UPDATE meta SET value = ? WHERE key IN (?, ?)", [str(offset), APPLIED, KEPT])
 
     def _apply_tail(self) -> None:
-        offset = self._offset()
-        events, end = files.read_lines(self.project.journal_path, offset)
+        known = self._known()
+        if known[KEPT] < known[APPLIED]:
+            # A version that kept no events applied these.
+            earlier = known[APPLIED] - known[KEPT]
+            self._keep(files.read_lines(self.project.journal_path, known[KEPT], earlier)[0], known[APPLIED])
+        events, end = files.read_lines(self.project.journal_path, known[APPLIED])
         for event in events:
             if event.get("kind") not in self._apply:
-                message = "{path}: written by a newer version of Tunebook ({kind}). Upgrade; nothing was changed."
-                raise Refusal(message, path=str(self.project.journal_path), kind=event.get("kind"))
-            self._apply[event["kind"]](self, event)
-        if end != offset:
-            self._remember_offset(end)
+                raise BrokenJournal(
+                    "{path}: written by a newer version of Tunebook ({kind}). Upgrade; nothing was changed.",
+                    path=str(self.project.journal_path),
+                    kind=event.get("kind"),
+                )
+            try:
+                self._apply[event["kind"]](self, event)
+            except sqlite3.IntegrityError:
+                raise BrokenJournal(
+                    "{path}: the entry of {at} ({kind}) is about something that no earlier entry made: lines before it "
+                    "are missing. Bring the journal, or {store}, back from a backup, then try again; nothing was "
+                    "changed.",
+                    path=str(self.project.journal_path),
+                    store=self.project.store_path.name,
+                    kind=event["kind"],
+                    at=event.get("at"),
+                ) from None
+        if end != known[APPLIED]:
+            self._keep(events, end)
 
     def _migrate(self) -> None:
         known = {migration.name for migration in migrations.pending(self.database)}
         applied = {migration.name for migration in migrations.applied(self.database)}
         newer = applied - _MIGRATION_NAMES
         if newer:
-            message = (
-                "{path}: the store was written by a newer version of Tunebook ({names}). Upgrade; nothing was changed."
+            raise Refusal(
+                "{path}: the store was written by a newer version of Tunebook ({names}). Upgrade; nothing was changed.",
+                path=str(self.project.store_path),
+                names=", ".join(sorted(newer)),
             )
-            raise Refusal(message, path=str(self.project.store_path), names=", ".join(sorted(newer)))
         if known:
             with self.transaction():
                 migrations.apply(self.database)
@@ -161,6 +244,21 @@ def author() -> str:
         return str(os.getuid())
 
 
+def journal_size(project: Project) -> int:
+    """How many bytes the journal has; none where it is missing."""
+    return project.journal_path.stat().st_size if project.journal_path.exists() else 0
+
+
+def remove_database(path: Path) -> None:
+    """Remove a store's file with those that SQLite keeps beside it. Refuses where that is not allowed."""
+    for suffix in SUFFIXES:
+        file = path.with_name(path.name + suffix)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise files.refusal(error, file) from None
+
+
 def on_network(path: Path) -> bool:
     """Whether a path lies on a network file system."""
     here = str(path.resolve())
@@ -178,10 +276,15 @@ def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
     if "full" in text:
         return Refusal("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
     if "malformed" in text or "not a database" in text:
-        message = "{path}: the store is damaged ({reason}). Delete it: the next start builds it from the journal."
-        return Refusal(message, path=str(path), reason=text)
+        return Refusal(
+            "{path}: the store is damaged ({reason}). Delete it: the next start builds it from the journal.",
+            path=str(path),
+            reason=text,
+        )
     if not os.access(path.parent, os.W_OK):
         # SQLite says only that it cannot open the file.
-        message = "{path}: no permission to write. Choose a folder of your own, or change its permissions."
-        return Refusal(message, path=str(path.parent))
+        return Refusal(
+            "{path}: no permission to write. Choose a folder of your own, or change its permissions.",
+            path=str(path.parent),
+        )
     return Refusal("{path}: {reason}", path=str(path), reason=text)

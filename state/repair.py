@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 
 from state import files, runs, trials
-from state.database import Store
+from state.database import SUFFIXES, Store, remove_database
+from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
 
@@ -33,14 +34,37 @@ def damage(project: Project) -> str:
 
 
 def rebuild(project: Project) -> None:
-    """Delete the store and build it again from the journal and the trial folders. Nothing else may use it meanwhile."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path = project.store_path.with_name(project.store_path.name + suffix)
+    """Build the store again from the journal and the trial folders. Nothing else may use it meanwhile.
+
+    Refuses, and puts the old one back, where the journal does not tell all: what the old one holds may be saved yet.
+    """
+    path = project.store_path
+    if not project.journal_path.exists():
+        raise Refusal(
+            "{path} is missing, so that {store} cannot be built again. Bring one of them back from a backup; nothing "
+            "was changed.",
+            path=str(project.journal_path),
+            store=path.name,
+        )
+    old = path.with_name(f"{path.name}.damaged")
+    _move(path, old)
+    try:
+        open_store(project).close()
+    except Refusal:
+        _move(old, path)
+        raise
+    remove_database(old)
+
+
+def _move(path: Path, target: Path) -> None:
+    """Rename a store's file with those that SQLite keeps beside it."""
+    for suffix in SUFFIXES:
+        file = path.with_name(path.name + suffix)
         try:
-            path.unlink(missing_ok=True)
+            if file.exists():
+                file.replace(target.with_name(target.name + suffix))
         except OSError as error:
-            raise files.refusal(error, path) from None
-    open_store(project).close()
+            raise files.refusal(error, file) from None
 
 
 def leftovers(project: Project) -> list[Path]:

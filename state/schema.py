@@ -52,6 +52,14 @@ def m006_no_requests(database: Database) -> None:
     database.execute("DROP TABLE requests")
 
 
+@migrations(name="m007_events")
+def m007_events(database: Database) -> None:
+    """The events of the journal, and up to which byte of it they are here: a journal that is lost is written anew from
+    them."""
+    database.execute("CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL)")
+    database.execute("INSERT INTO meta VALUES ('journal_kept', '0')")
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

@@ -117,6 +117,16 @@ def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> Non
     store.record("request", target=target, wanted=wanted, slots=slots)
 
 
+def asked(store: Store) -> dict[str, str]:
+    """When something was wished of each batch, or of a trial of it, for the last time."""
+    rows = store.rows(
+        "SELECT coalesce(trials.batch, target) AS name, max(at) AS at FROM (SELECT json_extract(event, '$.target') AS "
+        "target, json_extract(event, '$.at') AS at FROM events WHERE json_extract(event, '$.kind') = 'request') "
+        "LEFT JOIN trials ON trials.id = target GROUP BY 1"
+    )
+    return {row["name"]: row["at"] for row in rows}
+
+
 def put_first(store: Store, ids: Sequence[str]) -> None:
     """Have these trials started before all others that wait; among themselves they keep their order."""
     store.record("order", trials=list(ids))

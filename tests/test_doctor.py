@@ -9,6 +9,7 @@ import pytest
 
 from state import files
 from state.database import Store
+from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
 from tests import small_project
@@ -49,6 +50,39 @@ def test_a_torn_last_line_of_the_journal_is_set_aside(project: Project) -> None:
     learn(project)
     with open_store(project) as store:
         assert learnt(store) == len(files.read_lines(project.journal_path)[0]) == 2
+
+
+def test_a_lost_journal_is_told_and_written_anew(project: Project) -> None:
+    learn(project)
+    whole = project.journal_path.read_bytes()
+    project.journal_path.unlink()
+    verdict, repair, message = check(project, "journal")
+    assert (verdict, repair) == ("fail", True)
+    assert "journal.jsonl is missing" in message
+    assert doctor.mend(project.root) == ["journal"]
+    assert check(project, "journal")[0] == "ok"
+    assert project.journal_path.read_bytes() == whole
+
+
+def test_a_damaged_store_stays_where_the_journal_cannot_build_another(project: Project) -> None:
+    learn(project)
+    lines = project.journal_path.read_bytes()
+    project.store_path.write_bytes(b"not a database at all, " * 100)
+    project.journal_path.unlink()
+    with pytest.raises(Refusal, match="from a backup"):
+        doctor.mend(project.root)
+    project.journal_path.write_bytes(b'{"kind": "trials", "at": "", "by": "", "batch": "round-1", "trials": []}\n')
+    with open(project.journal_path, "ab") as journal:
+        journal.write(
+            b'{"kind": "launch", "at": "", "by": "", "batch": "round-1", "candidate": "c", "previous": null, '
+            b'"decision": "adopt", "reason": {}, "evidence": {}}\n'
+        )
+    with pytest.raises(Refusal, match="no earlier entry made"):
+        doctor.mend(project.root)
+    assert project.store_path.read_bytes().startswith(b"not a database")
+    project.journal_path.write_bytes(lines)
+    assert doctor.mend(project.root) == ["store"]
+    assert not list(project.folder.glob("tunebook.db.*"))
 
 
 def test_torn_lines_between_others_are_set_aside_and_no_event_is_lost_or_counted_twice(project: Project) -> None:

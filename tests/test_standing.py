@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rounds import dismissing, launching, next_step, planning, reviewing
-from rounds.foremost import latest, to_run
+from rounds.foremost import meant, planned
 from rounds.next_step import Design
 from rounds.standing import Standing, launched, standing
 from state import project, trials
@@ -67,18 +67,6 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     # A round that has grown since is to be reviewed anew.
     planning.extend(store, "round-1", 1)
     assert trials.batch(store, "round-1").reviewed is None
-
-
-def test_the_round_that_ran_last_is_meant_whatever_its_number(store: Store, tmp_path: Path) -> None:
-    small_project.adopt(store, small_project.settings(tmp_path / "data"))
-    for _ in range(2):
-        planning.save(store, planning.propose(store, trials=2))
-    rounds = trials.batches(store, planning.KIND)
-    assert latest(rounds, trials.trials(store)).name == "round-2"
-    for name in ("round-2", "round-1"):
-        trials.mark_running(store, f"{name}-001", restart=False)
-        small_project.end(store, f"{name}-001", 0.5)
-    assert latest(rounds, trials.trials(store)).name == "round-1"
 
 
 def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_path: Path) -> None:
@@ -173,18 +161,26 @@ def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path)
         assert standing(opened).seconds_left is None
 
 
-def test_what_is_run_without_a_name_is_the_newest_round_that_was_not_stopped(store: Store, tmp_path: Path) -> None:
+def test_without_a_name_what_is_at_work_is_meant_else_what_was_touched_last(store: Store, tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="There is no round yet"):
-        to_run(store)
+        meant(store)
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
-    for wanted in ("", "run", ""):
-        planning.save(store, planning.propose(store, trials=2), wanted=wanted)
+    for name in ("round-1", "round-2", "round-3"):
+        planning.save(store, planning.propose(store, trials=2))
+        assert meant(store).name == name
+    trials.ask(store, "round-2", "run")
+    assert meant(store).name == "round-2"
+    # What is at work goes before what was only planned, later or earlier.
+    planning.save(store, planning.propose(store, trials=2))
+    assert meant(store).name == "round-2"
     trials.ask(store, "round-2", "stop")
-    assert to_run(store).name == "round-3"
-    trials.ask(store, "round-3", "pause")
-    assert to_run(store).name == "round-3"
-    trials.ask(store, "round-3", "stop")
-    assert to_run(store).name == "round-1"
-    trials.ask(store, "round-1", "stop")
-    with pytest.raises(Refusal, match="tunebook round run round-3"):
-        to_run(store)
+    assert meant(store).name == "round-2"
+    planning.extend(store, "round-1", 1)
+    assert meant(store).name == "round-1"
+    trials.ask(store, "round-3-001", "stop")
+    assert meant(store).name == "round-3"
+    small_project.end(store, "round-2-001", 0.5)
+    assert meant(store).name == "round-2"
+    reviewing.review_batch(store, "round-4")
+    assert meant(store).name == "round-4"
+    assert [batch.name for batch in planned(store)] == ["round-1", "round-3", "round-4"]

@@ -109,6 +109,68 @@ def test_a_crash_between_journal_and_store_is_mended_at_the_next_opening(project
         assert [entry.chosen for entry in decisions.decisions(store, all=True)] == ["sgd", "adam"]
 
 
+def delete_store(project: Project) -> None:
+    for path in project.folder.glob("tunebook.db*"):
+        path.unlink()
+
+
+def test_a_lost_journal_is_noticed_not_written_into_and_written_anew_from_the_store(project: Project) -> None:
+    with open_store(project) as store:
+        fill(store)
+        whole, before = project.journal_path.read_text(), dump(store)
+    for left in (None, "".join(whole.splitlines(keepends=True)[:2])):
+        project.journal_path.unlink()
+        if left is not None:
+            project.journal_path.write_text(left)
+        with open_store(project) as store:
+            assert store.journal_lost()
+            with pytest.raises(Refusal, match="tunebook doctor --repair"):
+                decide(store)
+            assert dump(store) == before
+            assert store.restore_journal()
+            assert project.journal_path.read_text() == whole
+            assert not store.restore_journal()
+    assert (project.folder / "journal.lost").read_text() == left
+    with open_store(project) as store:
+        decide(store, chosen="sgd")
+        before = dump(store)
+    delete_store(project)
+    with open_store(project) as store:
+        assert dump(store) == before
+
+
+def test_a_store_of_a_version_that_kept_no_events_takes_them_from_the_journal(project: Project) -> None:
+    with open_store(project) as store:
+        fill(store)
+        with store.transaction():
+            store.database.execute("DELETE FROM events")
+            store.database.execute("UPDATE meta SET value = '0' WHERE key = 'journal_kept'")
+    whole = project.journal_path.read_text()
+    aside = project.journal_path.rename(project.folder / "aside")
+    with open_store(project) as store:
+        assert not store.restore_journal()
+        with pytest.raises(Refusal, match="from a backup"):
+            decide(store)
+    aside.rename(project.journal_path)
+    open_store(project).close()
+    project.journal_path.unlink()
+    with open_store(project) as store:
+        assert store.restore_journal()
+    assert project.journal_path.read_text() == whole
+
+
+def test_a_journal_without_its_beginning_is_refused_in_words_and_leaves_no_half_store(project: Project) -> None:
+    with open_store(project) as store:
+        fill(store)
+    lines = project.journal_path.read_text().splitlines(keepends=True)
+    project.journal_path.write_text("".join(lines[4:]))
+    delete_store(project)
+    for _ in range(2):
+        with pytest.raises(Refusal, match=r"journal.jsonl: the entry of .* \(batch|trials\) .* from a backup"):
+            open_store(project)
+        assert not list(project.folder.glob("tunebook.db*"))
+
+
 def test_a_torn_journal_line_is_passed_over_and_the_next_one_kept(project: Project) -> None:
     with open_store(project) as store:
         decide(store)

@@ -66,6 +66,18 @@ def test_a_round_ends_without_the_trial_that_was_stopped_alone(
     assert "round-1 is at work: 3 of 4 trials have ended." in said(store, capsys, "status")
 
 
+def test_every_command_without_a_name_takes_the_same_round_and_says_which(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where an older one waits to be run."""
+    small_project.batch(store, small_project.settings(Path("data")), [{}], wanted="")
+    for words in (("pause",), ("status",), ("stop",), ("status",), ("extend", "--trials", "1"), ("run",)):
+        code = run(["round", *words, "--project", str(store.project.root)], Session())
+        printed = capsys.readouterr()
+        assert "No round is named: round-1 is meant." in printed.out, (words, code)
+    assert "Planned and not run: round-2. Run one by its name." in printed.out
+
+
 def test_rounds_at_another_batch_size_are_marked_once_that_is_the_best(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

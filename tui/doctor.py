@@ -162,10 +162,10 @@ def checks(root: Path) -> Iterator[Check]:
     yield folder
     yield _disk(project)
     yield _data(project)
-    yield _journal(project)
     yield _leftovers(project)
     yield _logout()
     if folder.verdict == "fail":
+        yield _journal(project)
         return
     if broken := repair.damage(project):
         message = say(
@@ -173,10 +173,12 @@ def checks(root: Path) -> Iterator[Check]:
             path=project.store_path,
             reason=broken,
         )
+        yield _journal(project)
         yield Check("store", "fail", message, repair=True)
         return
     try:
         with open_store(project) as store:
+            yield _lost(store) if store.journal_lost() else _journal(project)
             yield Check("store", "ok", say("opens; trials: {n}", n=len(trials.trials(store))))
             yield from _trials(store)
             yield _checkpoints(store)
@@ -188,8 +190,8 @@ def checks(root: Path) -> Iterator[Check]:
 
 def mend(root: Path) -> list[str]:
     """Repair what can be repaired and return the names of the checks that were mended: a damaged store is built again,
-    what crashes left is removed, torn lines of the journal are set aside, checkpoints that nobody will need are removed
-    (`rounds.sweep`); where trials are to run, a supervisor is started.
+    what crashes left is removed, a lost journal is written anew, torn lines of it are set aside, checkpoints that
+    nobody will need are removed (`rounds.sweep`); where trials are to run, a supervisor is started.
 
     Refuses to rebuild the store while the supervisor uses it.
     """
@@ -204,7 +206,7 @@ def mend(root: Path) -> list[str]:
         repair.remove(found)
         mended.append("leftovers")
     with open_store(project) as store:
-        if repair.set_aside(store):
+        if store.restore_journal() or repair.set_aside(store):
             mended.append("journal")
         if sweep.sweep(store):
             mended.append("checkpoints")
@@ -278,6 +280,10 @@ def _journal(project: Project) -> Check:
             numbers=[str(line.number) for line in torn],
         )
     return Check("journal", "warn", message, repair=True)
+
+
+def _lost(store: Store) -> Check:
+    return Check("journal", "fail", say("{reason}", reason=error_text(store.loss())), repair=store.restorable())
 
 
 def _leftovers(project: Project) -> Check:

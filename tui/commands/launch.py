@@ -115,10 +115,9 @@ def launch(
 def _last_round(store: Store, trial: str | None) -> str:
     if trial is not None:
         return trials.trial(store, trial).batch
-    complete = [entry for entry in trials.trials(store) if entry.status == "complete"]
-    run = {entry.batch for entry in complete}
+    run = {entry.batch for entry in trials.trials(store) if entry.status == "complete"}
     if rounds := [batch for batch in planning.rounds(store) if batch.name in run]:
-        return foremost.latest(rounds, complete).name
+        return foremost.latest(store, rounds).name
     raise Refusal("No round has a complete trial yet. Run one: tunebook round run --wait")
 
 

@@ -20,7 +20,7 @@ from rounds import (
     supervisor,
     wishes,
 )
-from rounds.foremost import latest, no_round, to_run
+from rounds.foremost import meant, planned
 from rounds.horizon import FINAL
 from state import trials
 from state.database import Store
@@ -64,7 +64,7 @@ round_group.add_command(plan)
 @click.pass_obj
 def run(session: Session, name: str | None, slots: int | None, wait: bool) -> None:
     with session.store() as store:
-        batch = _named(store, name) if name else to_run(store)
+        batch = _meant(session, store, name)
         if all(map(trials.over, listed := trials.trials(store, batch.name))):
             if stopped := [entry.id for entry in listed if trials.stopped_alone(entry)]:
                 raise Refusal(
@@ -87,6 +87,8 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
             supervisor.ensure(store.project)
         listed = trials.trials(store, batch.name)
         _tell(session, store, trials.batch(store, batch.name), listed, started=True)
+        if not name and (others := [other.name for other in planned(store)]):
+            session.text(_("Planned and not run: {names}. Run one by its name.").format(names=", ".join(others)))
     if all(entry.status in ("failed", "infeasible") for entry in listed):
         raise click.exceptions.Exit(1)
 
@@ -97,7 +99,7 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
 @click.pass_obj
 def status(session: Session, name: str | None) -> None:
     with session.store() as store:
-        batch = _named(store, name) if name else _latest(store)
+        batch = _meant(session, store, name)
         listed = trials.trials(store, batch.name)
         metric = store.project.settings.metric
         session.table(
@@ -132,7 +134,7 @@ def status(session: Session, name: str | None) -> None:
 @click.pass_obj
 def stop(session: Session, name: str | None) -> None:
     with session.store() as store:
-        target = wishes.target(store, name) if name else _running(store).name
+        target = wishes.target(store, name) if name else _at_work(session, store).name
         batch = wishes.ask(store, target, "stop")
         _tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
@@ -143,7 +145,7 @@ def stop(session: Session, name: str | None) -> None:
 @click.pass_obj
 def pause(session: Session, name: str | None) -> None:
     with session.store() as store:
-        batch = wishes.ask(store, (_named(store, name) if name else _running(store)).name, "pause")
+        batch = wishes.ask(store, (_named(store, name) if name else _at_work(session, store)).name, "pause")
         _tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
@@ -190,7 +192,7 @@ def next_(session: Session, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def extend(session: Session, name: str | None, count: int) -> None:
     with session.store() as store:
-        batch = _named(store, name) if name else _latest(store)
+        batch = _meant(session, store, name)
         final.extend(store, batch.name, count)
         if trials.batch(store, batch.name).wanted == "run":
             supervisor.ensure(store.project)
@@ -215,7 +217,7 @@ def review(
     if reason and not dismiss:
         raise click.UsageError(_("--reason goes with --dismiss."))
     with session.store() as store:
-        batch = _named(store, name) if name else _latest(store)
+        batch = _meant(session, store, name)
         findings = reviewing.review_batch(store, batch.name)
         if dismiss:
             dismissing.dismiss(store, batch.name, dismiss, reason)
@@ -372,20 +374,19 @@ def _named(store: Store, name: str) -> Batch:
     return batch
 
 
-def _latest(store: Store) -> Batch:
-    """The round that is meant where none is named: the one that runs, else the one that ran last, else the last."""
-    rounds = trials.batches(store, planning.KIND)
-    if not rounds:
-        raise no_round(store)
-    listed = {batch.name: trials.trials(store, batch.name) for batch in rounds}
-    running = [batch for batch in rounds if batch.wanted == "run" and queue.under_way(batch, listed[batch.name])]
-    begun = [batch for batch in rounds if any(entry.status != "queued" for entry in listed[batch.name])]
-    return latest(running or begun or rounds, trials.trials(store))
+def _meant(session: Session, store: Store, name: str | None) -> Batch:
+    """The round of a name; without one, that which is meant then, which is said where there are others."""
+    if name:
+        return _named(store, name)
+    batch = meant(store)
+    if len(trials.batches(store, planning.KIND)) > 1:
+        session.progress(_("No round is named: {name} is meant.").format(name=batch.name))
+    return batch
 
 
-def _running(store: Store) -> Batch:
-    """The round that runs."""
-    for batch in trials.batches(store, planning.KIND):
-        if queue.under_way(batch, trials.trials(store, batch.name)):
-            return batch
+def _at_work(session: Session, store: Store) -> Batch:
+    """The round that is meant where none is named and something is to be stopped."""
+    batch = _meant(session, store, None)
+    if batch.wanted in ("run", "pause") and not all(map(trials.over, trials.trials(store, batch.name))):
+        return batch
     raise Refusal("No round is running.")
