@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -83,7 +84,7 @@ def ask(store: Store) -> Question:
     batch = _judged(store)
     verdict = judge(store, batch.name)
     outlook = _outlook(store, batch, verdict)
-    options, recommended, reason = _offer(store, outlook, verdict)
+    options, recommended, reason = _offer(store, batch, outlook, verdict)
     return Question(
         step=STEP,
         rows=("G12", "G14"),
@@ -107,6 +108,14 @@ def settle(store: Store, question: Question, chosen: Choice, words: str = "") ->
             return Settled({}, checks.about(kind), lambda: checks.start(store, kind))
         case "again":
             return Settled({}, say("run once more"), lambda: plan(store))
+        case str() if chosen.startswith(own_baseline.AS_METRIC):
+            metric = chosen.removeprefix(own_baseline.AS_METRIC)
+
+            def with_metric() -> None:
+                store.project = own_baseline.take_metric(store.project, metric)
+                plan(store)
+
+            return Settled({}, say("{metric} is what the script writes; run once more", metric=metric), with_metric)
         case "override":
             return Settled({}, say("overridden by hand"), lambda: override(store, name, words))
         case _:
@@ -191,7 +200,7 @@ def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
 
 
 def _offer(
-    store: Store, outlook: Outlook, verdict: BaselineVerdict
+    store: Store, batch: Batch, outlook: Outlook, verdict: BaselineVerdict
 ) -> tuple[tuple[Option, ...], Choice | None, Message]:
     """What can be answered, what of it is recommended, and why."""
     anyway = Option(OVERRIDE, OVERRIDE, say("go on although it may be chance; recorded with your reason"), explain=True)
@@ -202,9 +211,14 @@ def _offer(
             go_on = say("go on from here: it becomes the best configuration so far")
             return (Option(ACCEPT, ACCEPT, go_on),), ACCEPT, verdict.message
         case "broken":
+            first = trials.trials(store, batch.name)[0]
             again = say("run it once more, after the cause is mended")
             reason = say("The run did not come to a result; more runs of it would not either.")
-            return (Option(AGAIN, AGAIN, again),), None, reason
+            return (
+                (*own_baseline.other_metrics(store.project.settings, first), Option(AGAIN, AGAIN, again)),
+                None,
+                reason,
+            )
         case "chance":
             rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
             known = checks.fresh(store, checks.ONE_BATCH)
@@ -268,6 +282,12 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]
         yield say("What it printed is in {log}.", log=store.project.trial_folder(first.id) / "log.txt")
+        if others := own_baseline.other_metrics(store.project.settings, first):
+            yield say(
+                "Is one of these names the metric, the project can take it: tunebook new {folder} --metric {name}",
+                folder=shlex.quote(str(store.project.root)),
+                name=shlex.quote(others[0].label),
+            )
         return
     if store.project.settings.command:
         yield say(
