@@ -385,6 +385,22 @@ def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> Non
         assert store.project.settings.direction == "min"
 
 
+def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(store)
+    name = baseline.plan(store).name
+    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    root = store.project.root
+    assert tunebook("--project", root, "status") == 0
+    told = capsys.readouterr().out
+    assert "baseline-1 is running: 0 steps done in" in told
+    assert "Watch it: tunebook baseline. Stop it: tunebook round stop baseline-1" in told
+    # Whoever looks for it among the rounds is told its name.
+    assert tunebook("--project", root, "round", "stop") == 2
+    assert "Stop it: tunebook round stop baseline-1" in capsys.readouterr().err
+
+
 def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path: Path, code: Path) -> None:
     arguments = "--lr {lr} --steps 25 --out {folder}"
     with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:

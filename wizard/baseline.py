@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import decisions, launches, pipeline, project, trials
+from state import database, decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
@@ -60,6 +61,31 @@ def sweep(store: Store) -> Batch:
 def latest(store: Store) -> Batch | None:
     """The newest baseline or sweep of the configuration as decided now; None where there is none."""
     return _of(store, content_hash(configuration.checked(store)))
+
+
+def at_work(store: Store) -> Batch | None:
+    """The baseline or sweep whose trials run; None where none does."""
+    running = {entry.batch for entry in trials.trials(store) if entry.status == "running"}
+    return next((batch for batch in reversed(trials.batches(store, KIND)) if batch.name in running), None)
+
+
+def doing(store: Store, batch: Batch) -> Message:
+    """How far a baseline or sweep has come that is at work, in a sentence."""
+    listed = trials.trials(store, batch.name)
+    begun = min(datetime.datetime.fromisoformat(entry.started_at) for entry in listed if entry.started_at)
+    time = quantity.duration((datetime.datetime.fromisoformat(database.now()) - begun).total_seconds())
+    if len(listed) == 1:
+        return say(
+            "{name} is running: {steps} steps done in {time}.", name=batch.name, steps=listed[0].steps_done, time=time
+        )
+    done = sum(entry.status in trials.ENDED for entry in listed)
+    return say(
+        "{name} is running, for {time}: {ended} of {total} trials have ended.",
+        name=batch.name,
+        time=time,
+        ended=done,
+        total=len(listed),
+    )
 
 
 def accept(store: Store, name: str) -> None:

@@ -326,6 +326,8 @@ def _state(batch: Batch, listed: list[Trial], *, at_work: bool) -> str:
     """What a round does now, and what goes on with it."""
     running = any(entry.status == "running" for entry in listed)
     go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
+    if batch.kind == "baseline":
+        go_on = _("Go on: tunebook baseline")
     if all(map(trials.over, listed)):
         return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
     if running and not at_work:
@@ -386,4 +388,7 @@ def _running(store: Store) -> Batch:
     for batch in trials.batches(store, planning.KIND):
         if queue.under_way(batch, trials.trials(store, batch.name)):
             return batch
+    for batch in trials.batches(store):
+        if queue.under_way(batch, trials.trials(store, batch.name)):
+            raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=batch.name)
     raise Refusal("No round is running.")
