@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from presets.language import _, say
 from state import pipeline
@@ -19,7 +21,7 @@ from state.store import open_store
 from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
-from tui.starting import data_place, guess_task, refuse_other_task
+from tui.starting import data_place, decided_already, guess_task, refuse_other_task
 
 if TYPE_CHECKING:
     from wizard.question import Question
@@ -142,9 +144,14 @@ def new(
     about = {name: value for name, value in settings.items() if value is not None}
     answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
     with contextlib.ExitStack() as begun:
-        begun.enter_context(setup.unless_unreadable(folder))
+        new = begun.enter_context(setup.unless_unreadable(folder, _again))
         project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
         store = begun.enter_context(open_store(project))
+        if new:
+            # Only then is it known that the project stays.
+            setup.inspect(session, store)
+            words = _("A new project in {path}, task {task}")
+            session.progress(words.format(path=project.root, task=project.settings.task))
         pipeline.decide(store)
         asked = []
         if ghost_batch_norm:
@@ -155,6 +162,25 @@ def new(
             answers = {"initial": rate} if rate else {}
         asked += setup.walk(session, store, answers, recommended=yes)
     _ready(session, project, asked)
+
+
+def _again(refused: Refusal) -> str:
+    """The command as it was given, with what the refusal of its data asks for."""
+    context = click.get_current_context()
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name != "folder" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if "option" in refused.values:
+        given["encoding"] = refused.values["option"]
+    if "column" in refused.values and "names" in refused.values:
+        given |= {"text_column": "NAME", "label_column": "NAME"}
+    flags = {param.name: param.opts[0] for param in context.command.params}
+    words = ["tunebook", "new", str(context.params["folder"])]
+    for name, value in given.items():
+        words += [flags[name]] if value is True else [flags[name], str(value)]
+    return shlex.join(words)
 
 
 def _ready(session: Session, project: Project, asked: list[dict[str, Any]]) -> None:
@@ -185,14 +211,22 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
                 "tunebook new {path} --command '...'",
                 path=str(folder),
             )
-        session.progress(_("A new project in {path}, task {task}").format(path=root, task=given["task"]))
         return projects.create(root, Settings(name=root.name, **given))
     session.speak(existing.settings.language)
     changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
     with open_store(existing) as store:
         decided = [entry for entry in decisions(store) if entry.step != pipeline.STEP]
-        if (flow.standing(store).step is None and not anew) or (changed and decided):
-            raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+        if changed and decided:
+            lines = [f"{projects.place(key)} = {json.dumps(to, ensure_ascii=False)}" for key, to in changed.items()]
+            raise Refusal(
+                "{path}: there is a project already, whose data are decided. To change them, set in {file}: {changes}; "
+                "what rests on them is then asked again. A new project needs another folder.",
+                path=str(root),
+                file=str(root / projects.FILE),
+                changes="; ".join(lines),
+            )
+        if flow.standing(store).step is None and not anew:
+            raise decided_already(root)
     session.progress(_("Going on with the set-up of {path}").format(path=root))
     return projects.change(existing, **changed) if changed else existing
 
