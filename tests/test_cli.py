@@ -301,6 +301,32 @@ def test_a_refusal_of_new_data_names_the_whole_command_that_mends_it(
     assert shlex.split(command) == ["tunebook", *given, "--yes", "--encoding", "latin-1", *columns]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--batch-size", "foo", "wanted: a whole number from 1 on"),
+        ("--batch-size", "-4", "wanted: a whole number from 1 on"),
+        ("--steps", "0", "wanted: a whole number from 1 on"),
+        ("--batch-size", "32.0", "wanted: a whole number from 1 on"),
+        ("--steps", "1e400", "wanted: a whole number from 1 on"),
+        ("--learning-rate", "fast", "wanted: a number above 0"),
+        ("--held-out", "1.7", "wanted: a number above 0, at most 0.5"),
+        ("--optimizer", "adamm", "wanted: adamw, sgd"),
+        ("--metric", "top1", "wanted: error_rate"),
+        ("--metric", "accuracy", "the built-in training has error_rate, which is 1 - accuracy"),
+    ],
+)
+def test_what_can_be_no_answer_is_refused_before_anything_runs(
+    tmp_path: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    assert tunebook("new", tmp_path / "p", "--data", tmp_path / "data", option, value, "--yes") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert said in error
+    assert option in error
+    assert not (tmp_path / "p").exists()
+
+
 def test_new_refuses_a_project_that_has_decided_on_other_data(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

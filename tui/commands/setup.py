@@ -119,11 +119,13 @@ def new(
     assignments: tuple[str, ...],
     **options: str | None,
 ) -> None:
+    from tui import answers as answered
     from tui import setup, starting_own
     from wizard import initial, pipeline
 
     asked_own = starting_own.Asked(command, config_file, directory, options["metric"], direction, chance, assignments)
     size = options["batch_size"]
+    answered.check({"batch_size": size} if size is not None else {})
     if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
         refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
         ghost = "yes" if ghost_batch_norm else None
@@ -141,6 +143,7 @@ def new(
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
+    answered.check_built_in(given)
     about = {name: value for name, value in settings.items() if value is not None}
     answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
     with contextlib.ExitStack() as begun:
