@@ -272,8 +272,9 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_size, configuration, loading
+    from wizard import batch_size, configuration, loading, own_costs
     from wizard import probe as probing
+    from wizard.question import Table
     from wizard.steps import planned_examples
 
     given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
@@ -289,7 +290,7 @@ def probe(
         sizes = probing.sizes(store.project, measured.id)
         in_force = configuration.current(store).get(pipeline.BATCH_SIZE)
         answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result, "in_force": in_force}
-        columns, rows, effect = [], [], None
+        columns, rows, effect, uncounted = [], [], None, None
         # How many examples a command of the user's own goes through is known to it alone.
         if not store.project.settings.command:
             examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
@@ -298,6 +299,13 @@ def probe(
             effect = loading.effect(store, measured, int(measured.result["recommended"]))
             answer |= {"effect": effect}
             answer |= {"examples": examples, "table": [dict(zip(columns, row, strict=True)) for row in rows]}
+        elif steps or price is not None or power is not None:
+            match own_costs.table(store, measured, steps):
+                case Table() as table:
+                    columns, rows = [column.text() for column in table.columns], table.rows
+                    answer |= {"table": [dict(zip(columns, row, strict=True)) for row in rows]}
+                case uncounted:
+                    answer |= {"uncounted": uncounted}
     for size in [] if told else sizes:
         session.text(setup.size_line(size))
     result = measured.result
@@ -311,8 +319,9 @@ def probe(
     if in_force not in (None, size):
         words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
         session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=size))
-    if effect is not None:
-        session.text(effect.text())
+    for remark in (effect, uncounted):
+        if remark is not None:
+            session.text(remark.text())
     if rows and not session.json:
         session.text("")
         asking.show_rows(session, columns, rows)
