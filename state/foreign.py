@@ -91,6 +91,11 @@ class Reader:
         """For each file with lines that were not understood, and so are in no row: how many, its name, the first."""
         return [(known.unread, path.name, known.first) for path, known in self._files.items() if known.unread]
 
+    def measured(self) -> list[str]:
+        """The names that were seen, without those that say where a run stands and how fast or by which rate it goes."""
+        apart = (*STEPS, "epoch", "learning_rate", "examples_per_second")
+        return [name for name in self.columns if SAME.get(name, name) not in apart]
+
     def read(self, *, ended: bool = False) -> list[Row]:
         """The rows that are new since the last time, by step; `ended`: nothing more comes, so that a last line without
         its end is whole, too. Points at or before the last step of their metric are left out: files are rewritten."""

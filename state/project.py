@@ -136,6 +136,11 @@ class Project:
         return self.folder / "measurements" / measurement
 
 
+def place(setting: str) -> str:
+    """Where a setting stands in tunebook.toml, as `data.path`."""
+    return _PLACES[setting]
+
+
 def find(start: Path) -> Path | None:
     """The nearest folder at or above `start` that holds a project; None where there is none."""
     here = start.resolve()

@@ -142,6 +142,8 @@ def outcome(
     elif best is None:
         words = _without(metrics, metric, seconds)
         result |= {"status": "failed", "reason": "no metric", **(joined(words, unread) if unread else words)}
+        # One of them may be what was meant.
+        result["names"] = metrics.reader.measured()
     elif unread:
         result |= unread
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -280,13 +281,62 @@ def test_nothing_is_kept_of_a_description_by_which_the_data_cannot_be_read(
     assert project.open_project(begun.root) == begun
 
 
+def test_a_refusal_of_new_data_names_the_whole_command_that_mends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The project that is not kept is not announced either, and what is told to do can be done as it is printed."""
+    place = tmp_path / "the texts.csv"
+    lines = [f"a café of number {number},{number % 2}" for number in range(201)]
+    place.write_text("\n".join(["body,kind", *lines]) + "\n", encoding="latin-1")
+    given = ("new", str(tmp_path / "p"), "--data", str(place))
+    assert tunebook(*given, "--yes") == 2
+    heard = capsys.readouterr()
+    assert "A new project" not in heard.out
+    # What is printed is broken into lines.
+    command = " ".join(heard.err.split()).partition("Once more, then: ")[2]
+    assert shlex.split(command) == ["tunebook", *given, "--yes", "--encoding", "latin-1"]
+    assert tunebook(*shlex.split(command)[1:]) == 2
+    command = " ".join(capsys.readouterr().err.split()).partition("Once more, then: ")[2]
+    columns = ["--text-column", "NAME", "--label-column", "NAME"]
+    assert shlex.split(command) == ["tunebook", *given, "--yes", "--encoding", "latin-1", *columns]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--batch-size", "foo", "wanted: a whole number from 1 on"),
+        ("--batch-size", "-4", "wanted: a whole number from 1 on"),
+        ("--steps", "0", "wanted: a whole number from 1 on"),
+        ("--batch-size", "32.0", "wanted: a whole number from 1 on"),
+        ("--steps", "1e400", "wanted: a whole number from 1 on"),
+        ("--learning-rate", "fast", "wanted: a number above 0"),
+        ("--held-out", "1.7", "wanted: a number above 0, at most 0.5"),
+        ("--optimizer", "adamm", "wanted: adamw, sgd"),
+        ("--metric", "top1", "wanted: error_rate"),
+        ("--metric", "accuracy", "the built-in training has error_rate, which is 1 - accuracy"),
+    ],
+)
+def test_what_can_be_no_answer_is_refused_before_anything_runs(
+    tmp_path: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    assert tunebook("new", tmp_path / "p", "--data", tmp_path / "data", option, value, "--yes") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert said in error
+    assert option in error
+    assert not (tmp_path / "p").exists()
+
+
 def test_new_refuses_a_project_that_has_decided_on_other_data(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was decided about one data set is not carried to another by accident."""
     (tmp_path / "other").mkdir()
     assert tunebook("new", root, "--data", tmp_path / "other", "--yes") == 2
-    assert "there is a project already" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is a project already" in said
+    # Where it can be changed.
+    assert f'data.path = "{tmp_path / "other"}"' in said
 
 
 @pytest.mark.parametrize(

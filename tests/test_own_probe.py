@@ -279,6 +279,14 @@ def test_a_probe_shows_each_size_once(tmp_path: Path, code: Path, capsys: pytest
         assert tunebook("--project", tmp_path / "p", "probe") == 0
         said = capsys.readouterr().out
         assert said.count("batch 1: 100 examples/s, 10 ms a step\n") == 1
+    # How many steps a run takes is known to the script alone, and what they cost not to be counted without.
+    assert tunebook("--project", tmp_path / "p", "probe", "--price", "2", "--power", "300") == 0
+    assert "give it with --steps N" in capsys.readouterr().out
+    assert tunebook("--project", tmp_path / "p", "probe", "--steps", "360000") == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = next(number for number, line in enumerate(lines) if "device seconds" in line)
+    assert lines[place].split("  ")[-1].strip() == "energy"
+    assert lines[place + 2].split() == ["1", "10", "ms", "1", "h", "0", "min", "3,600", "2.00", "0.30", "kWh"]
 
 
 def test_with_yes_a_batch_size_that_was_given_is_kept_and_the_warnings_are_read(

@@ -358,6 +358,49 @@ def test_a_failing_command_leaves_its_last_words_and_can_be_run_again(store: Sto
     assert drive(store, "baseline-2")[0].status == "complete"
 
 
+def test_a_metric_that_the_script_calls_otherwise_is_taken_from_what_it_wrote(tmp_path: Path, code: Path) -> None:
+    """What it wrote is offered, the most alike first; the answer sets the metric and runs again."""
+    with open_store(own_pipelines.project(tmp_path / "p", code, metric="acc")) as store:
+        entry = run_baseline(store)
+        assert (entry.status, entry.reason) == ("failed", "no metric")
+        question = flow.ask(store, "baseline")
+        assert [option.value for option in question.options] == ["metric=accuracy", "metric=train_loss", "again"]
+        assert question.evidence[-1].text().endswith(f"tunebook new {tmp_path}/p --metric accuracy")
+        flow.answer(store, "baseline", "metric=accuracy")
+        now = open_project(store.project.root).settings
+        assert (now.metric, now.direction) == ("accuracy", "max")
+        # Whether the other is measured on held-out examples, nobody has said yet.
+        assert flow.standing(store).step == "metric"
+        set_up(store)
+        assert drive(store, "baseline-2")[0].status == "complete"
+        assert flow.ask(store, "baseline").recommended == "accept"
+
+
+def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> None:
+    with open_store(own_pipelines.project(tmp_path / "p", code, "style=timm", metric="acc")) as store:
+        run_baseline(store)
+        offered = flow.ask(store, "baseline").options
+        assert [option.label for option in offered] == ["accuracy", "train_loss", "eval_loss", "again"]
+        flow.answer(store, "baseline", "metric=eval_loss")
+        assert store.project.settings.direction == "min"
+
+
+def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(store)
+    name = baseline.plan(store).name
+    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    root = store.project.root
+    assert tunebook("--project", root, "status") == 0
+    told = capsys.readouterr().out
+    assert "baseline-1 is running: 0 steps done in" in told
+    assert "Watch it: tunebook baseline. Stop it: tunebook round stop baseline-1" in told
+    # Whoever looks for it among the rounds is told its name.
+    assert tunebook("--project", root, "round", "stop") == 2
+    assert "Stop it: tunebook round stop baseline-1" in capsys.readouterr().err
+
+
 def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path: Path, code: Path) -> None:
     arguments = "--lr {lr} --steps 25 --out {folder}"
     with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:

@@ -28,6 +28,7 @@ from tui.pages.trial import TrialPage
 from tui.pages.welcome import Welcome
 from tui.session import Session
 from tui.widgets.controls import Choices
+from wizard import baseline
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -110,6 +111,19 @@ async def test_what_is_being_measured_is_said_here_and_by_the_command(
     assert run(["status", "--project", str(project.root)], Session()) == 0
     runs.stop(folder, hard=True)
     assert "Being measured: batch sizes (probe-1)." in capsys.readouterr().out
+
+
+async def test_a_baseline_that_runs_is_told_and_leads_to_where_it_is_watched_and_stopped(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "p", "baseline") as store:
+        name = baseline.plan(store).name
+        trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+        with watched_round.supervised(store.project):
+            app = Tunebook(store.project.root)
+            async with app.run_test(size=NARROW) as pilot:
+                await wait_for_text(pilot, "baseline-1 is running: 0 steps done in")
+                await wait_for_text(pilot, "Watch baseline-1")
+                await pilot.press("enter")
+                await wait_for_text(pilot, "The first configuration runs")
 
 
 async def test_a_store_that_is_deleted_under_the_screens_is_built_anew_and_gone_on_with(tmp_path: Path) -> None:

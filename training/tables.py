@@ -74,15 +74,22 @@ def _undecodable(content: bytes, place: Mapping[str, str | int]) -> DataError:
     high = re.findall(rb"[\x80-\xff]+", content)
     if sum(len(run) == 1 for run in high) * 5 < len(high) and _reads_as(content, "gb18030"):
         return _other(place, "gb18030")
-    return _other(place, "latin-1", ' (or "cp1252")' if _reads_as(content, "cp1252") else "")
+    if _reads_as(content, "cp1252"):
+        return DataError(
+            '{path}: byte {byte} (line {line}) is not {encoding}; set data.encoding = "{option}" (or "{other}"), with '
+            "`tunebook new`: --encoding {option}.",
+            **place,
+            option="latin-1",
+            other="cp1252",
+        )
+    return _other(place, "latin-1")
 
 
-def _other(place: Mapping[str, str | int], wanted: str, also: str = "") -> DataError:
+def _other(place: Mapping[str, str | int], wanted: str) -> DataError:
     return DataError(
-        "{path}: byte {byte} (line {line}) is not {encoding}; set data.encoding = {wanted}, with `tunebook new`: "
+        '{path}: byte {byte} (line {line}) is not {encoding}; set data.encoding = "{option}", with `tunebook new`: '
         "--encoding {option}.",
         **place,
-        wanted=f'"{wanted}"{also}',
         option=wanted,
     )
 
@@ -202,7 +209,8 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> N
                     mark=mark,
                 )
             raise DataError(
-                "{path}: there is no column {column!r}; the columns are {names}.",
+                "{path}: there is no column {column!r}; the columns are {names}. Set data.text_column and "
+                "data.label_column to two of them, with `tunebook new`: --text-column NAME --label-column NAME.",
                 path=printable(path),
                 column=column,
                 names=names,

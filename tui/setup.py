@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from presets.language import Message, _, error_text, say, told
+from presets.language import Message, _, error_message, error_text, say, told
 from state import files
 from state.database import Store
 from state.decisions import decision
@@ -44,19 +44,27 @@ PROGRESS_SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def unless_unreadable(folder: Path) -> Iterator[None]:
+def unless_unreadable(folder: Path, again: Callable[[Refusal], str]) -> Iterator[bool]:
     """Within it a project is begun, or begun anew: where its data turn out to be unreadable as they are described, what
-    was written is taken back, so that nobody goes on with a refused encoding or column."""
+    was written is taken back, so that nobody goes on with a refused encoding or column. Whether the project is a new
+    one; `again` is the command that begins it with what the refusal asks for."""
     root = folder.expanduser().resolve()
     place = root / FILE
     before = place.read_bytes() if place.exists() else None
     new = [folder for folder in (root / FOLDER, root) if not folder.exists()]
     try:
-        yield
-    except Refusal:
-        if place.exists() and not _read(root):
-            _take_back(place, before, new)
-        raise
+        yield before is None
+    except Refusal as refused:
+        if not place.exists() or _read(root):
+            raise
+        _take_back(place, before, new)
+        if before is not None:
+            raise
+        raise Refusal(
+            "{reason} Nothing of the new project was kept. Once more, then: {command}",
+            reason=error_message(refused),
+            command=again(refused),
+        ) from None
 
 
 def _read(root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from state.errors import Refusal
@@ -9,6 +10,16 @@ from training.config import TASKS
 
 # Tables that training reads, and those that it will say how to save as one of these.
 TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".bz2", ".gz"}
+
+
+def decided_already(root: Path) -> Refusal:
+    """What to say where a set-up is to go on that has nothing left to decide."""
+    return Refusal(
+        "{path}: there is a project already, with its set-up decided. Open it: tunebook --project {words}. What is to "
+        "be decided anew is given as an option (tunebook new --help); a new project needs another folder.",
+        path=str(root),
+        words=shlex.quote(str(root)),
+    )
 
 
 def typed_path(text: str) -> Path:

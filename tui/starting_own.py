@@ -15,6 +15,7 @@ from state.pipeline import own as pipeline_of
 from state.project import Project, Settings
 from state.store import open_store
 from tui.session import Session
+from tui.starting import decided_already
 from wizard import flow, own, pipeline
 
 
@@ -48,7 +49,11 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
         return made
     if not existing.settings.command:
         if asked.command is not None:
-            raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+            raise Refusal(
+                "{path}: there is a project already, on the built-in training. A command needs a project of its own: "
+                "choose another folder.",
+                path=str(root),
+            )
         return None
     session.speak(existing.settings.language)
     return _changed(session, existing, asked, anew=anew)
@@ -113,9 +118,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         changes |= own.changed(existing, asked.assignments)
     with open_store(existing) as store:
         if flow.standing(store).step is None and not changes and not anew:
-            raise Refusal(
-                "{path}: there is a project already. Open it, or choose another folder.", path=str(existing.root)
-            )
+            raise decided_already(existing.root)
     session.progress(_("Going on with the set-up of {path}").format(path=existing.root))
     return projects.change(existing, **changes) if changes else existing
 

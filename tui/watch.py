@@ -35,7 +35,12 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
     known = {entry.id for entry in listed if entry.status in trials.ENDED}
     several = len({entry.study for entry in listed}) > 1
     command = f"tunebook round status {name}" if batch.kind == "round" else "tunebook status"
-    with goes_on(say("{name} goes on in the background. See: {command}", name=name, command=command)):
+    message = say(
+        "{name} goes on in the background. See: {command}. Stop it: tunebook round stop {name}",
+        name=name,
+        command=command,
+    )
+    with goes_on(message):
         # First of all, so that the words about the background are true from the beginning.
         supervisor.ensure(store.project)
         session.progress(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import decisions, launches, pipeline, project, trials
+from state import database, decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
@@ -61,6 +63,31 @@ def latest(store: Store) -> Batch | None:
     return _of(store, content_hash(configuration.checked(store)))
 
 
+def at_work(store: Store) -> Batch | None:
+    """The baseline or sweep whose trials run; None where none does."""
+    running = {entry.batch for entry in trials.trials(store) if entry.status == "running"}
+    return next((batch for batch in reversed(trials.batches(store, KIND)) if batch.name in running), None)
+
+
+def doing(store: Store, batch: Batch) -> Message:
+    """How far a baseline or sweep has come that is at work, in a sentence."""
+    listed = trials.trials(store, batch.name)
+    begun = min(datetime.datetime.fromisoformat(entry.started_at) for entry in listed if entry.started_at)
+    time = quantity.duration((datetime.datetime.fromisoformat(database.now()) - begun).total_seconds())
+    if len(listed) == 1:
+        return say(
+            "{name} is running: {steps} steps done in {time}.", name=batch.name, steps=listed[0].steps_done, time=time
+        )
+    done = sum(entry.status in trials.ENDED for entry in listed)
+    return say(
+        "{name} is running, for {time}: {ended} of {total} trials have ended.",
+        name=batch.name,
+        time=time,
+        ended=done,
+        total=len(listed),
+    )
+
+
 def accept(store: Store, name: str) -> None:
     """Launch the first configuration on the evidence of its baseline. Refuses one that is not clearly above chance."""
     verdict = judge(store, name)
@@ -83,7 +110,7 @@ def ask(store: Store) -> Question:
     batch = _judged(store)
     verdict = judge(store, batch.name)
     outlook = _outlook(store, batch, verdict)
-    options, recommended, reason = _offer(store, outlook, verdict)
+    options, recommended, reason = _offer(store, batch, outlook, verdict)
     return Question(
         step=STEP,
         rows=("G12", "G14"),
@@ -107,6 +134,14 @@ def settle(store: Store, question: Question, chosen: Choice, words: str = "") ->
             return Settled({}, checks.about(kind), lambda: checks.start(store, kind))
         case "again":
             return Settled({}, say("run once more"), lambda: plan(store))
+        case str() if chosen.startswith(own_baseline.AS_METRIC):
+            metric = chosen.removeprefix(own_baseline.AS_METRIC)
+
+            def with_metric() -> None:
+                store.project = own_baseline.take_metric(store.project, metric)
+                plan(store)
+
+            return Settled({}, say("{metric} is what the script writes; run once more", metric=metric), with_metric)
         case "override":
             return Settled({}, say("overridden by hand"), lambda: override(store, name, words))
         case _:
@@ -191,7 +226,7 @@ def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
 
 
 def _offer(
-    store: Store, outlook: Outlook, verdict: BaselineVerdict
+    store: Store, batch: Batch, outlook: Outlook, verdict: BaselineVerdict
 ) -> tuple[tuple[Option, ...], Choice | None, Message]:
     """What can be answered, what of it is recommended, and why."""
     anyway = Option(OVERRIDE, OVERRIDE, say("go on although it may be chance; recorded with your reason"), explain=True)
@@ -202,9 +237,14 @@ def _offer(
             go_on = say("go on from here: it becomes the best configuration so far")
             return (Option(ACCEPT, ACCEPT, go_on),), ACCEPT, verdict.message
         case "broken":
+            first = trials.trials(store, batch.name)[0]
             again = say("run it once more, after the cause is mended")
             reason = say("The run did not come to a result; more runs of it would not either.")
-            return (Option(AGAIN, AGAIN, again),), None, reason
+            return (
+                (*own_baseline.other_metrics(store.project.settings, first), Option(AGAIN, AGAIN, again)),
+                None,
+                reason,
+            )
         case "chance":
             rates = say("run {n} learning rates over {decades} decades", n=len(SWEEP_FACTORS), decades=4)
             known = checks.fresh(store, checks.ONE_BATCH)
@@ -268,6 +308,12 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]
         yield say("What it printed is in {log}.", log=store.project.trial_folder(first.id) / "log.txt")
+        if others := own_baseline.other_metrics(store.project.settings, first):
+            yield say(
+                "Is one of these names the metric, the project can take it: tunebook new {folder} --metric {name}",
+                folder=shlex.quote(str(store.project.root)),
+                name=shlex.quote(others[0].label),
+            )
         return
     if store.project.settings.command:
         yield say(

@@ -75,7 +75,10 @@ def ask(store: Store) -> Question:
     return Question(
         step=STEP,
         rows=("G0",),
-        text=say("Go on with these data? (A number between 0 and 1 holds out another share for validation.)")
+        text=say(
+            "Go on with these data? (A number above 0, at most {largest:g}, holds out another share for validation.)",
+            largest=LARGEST_FRACTION,
+        )
         if held_out
         else say("Go on with these data?"),
         evidence=evidence,

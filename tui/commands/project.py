@@ -65,7 +65,7 @@ def show_status(session: Session) -> None:
     from rounds import standing as rounds_standing
     from state import launches, trials
     from tui import draft
-    from wizard import flow, measuring
+    from wizard import baseline, flow, measuring
     from wizard.quantity import duration
 
     with session.store() as store:
@@ -73,6 +73,8 @@ def show_status(session: Session) -> None:
         stands = rounds_standing.standing(store)
         best = launches.best(store)
         batches, measured = trials.batches(store), measuring.at_work(store)
+        first = baseline.at_work(store)
+        doing = baseline.doing(store, first) if first is not None else None
         others = rounds_standing.incomparable(store)
         root, direction = store.project.root, store.project.settings.direction
         metric = f"val/{store.project.settings.metric}"
@@ -91,6 +93,10 @@ def show_status(session: Session) -> None:
         session.text(stands.waits.text())
     if measured is not None:
         session.text(measured.text())
+    if first is not None and doing is not None:
+        session.text(doing.text())
+        how = _("Watch it: tunebook baseline. Stop it: tunebook round stop {name}")
+        session.text(how.format(name=first.name))
     if stands.seconds_left is not None:
         session.text(_("It ends in about {time}.").format(time=duration(stands.seconds_left).text()))
     if batches:
@@ -132,6 +138,7 @@ def show_status(session: Session) -> None:
             "batch": stands.batch,
             "waits": stands.waits,
             "measuring": measured,
+            "baseline": doing,
             "states": stands.states,
             "seconds_left": stands.seconds_left,
             "hours_spent": stands.hours_spent,

@@ -330,6 +330,8 @@ def _state(batch: Batch, listed: list[Trial], *, at_work: bool) -> str:
     """What a round does now, and what goes on with it."""
     running = any(entry.status == "running" for entry in listed)
     go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
+    if batch.kind == "baseline":
+        go_on = _("Go on: tunebook baseline")
     if all(map(trials.over, listed)):
         return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
     if running and not at_work:
@@ -389,4 +391,7 @@ def _at_work(session: Session, store: Store) -> Batch:
     batch = _meant(session, store, None)
     if batch.wanted in ("run", "pause") and not all(map(trials.over, trials.trials(store, batch.name))):
         return batch
+    for other in trials.batches(store):
+        if queue.under_way(other, trials.trials(store, other.name)):
+            raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=other.name)
     raise Refusal("No round is running.")

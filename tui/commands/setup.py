@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from presets.language import _, say
 from state import pipeline
@@ -19,7 +21,7 @@ from state.store import open_store
 from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
-from tui.starting import data_place, guess_task, refuse_other_task
+from tui.starting import data_place, decided_already, guess_task, refuse_other_task
 
 if TYPE_CHECKING:
     from wizard.question import Question
@@ -117,11 +119,13 @@ def new(
     assignments: tuple[str, ...],
     **options: str | None,
 ) -> None:
+    from tui import answers as answered
     from tui import setup, starting_own
     from wizard import initial, pipeline
 
     asked_own = starting_own.Asked(command, config_file, directory, options["metric"], direction, chance, assignments)
     size = options["batch_size"]
+    answered.check({"batch_size": size} if size is not None else {})
     if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
         refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
         ghost = "yes" if ghost_batch_norm else None
@@ -139,12 +143,18 @@ def new(
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
+    answered.check_built_in(given)
     about = {name: value for name, value in settings.items() if value is not None}
     answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
     with contextlib.ExitStack() as begun:
-        begun.enter_context(setup.unless_unreadable(folder))
+        new = begun.enter_context(setup.unless_unreadable(folder, _again))
         project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
         store = begun.enter_context(open_store(project))
+        if new:
+            # Only then is it known that the project stays.
+            setup.inspect(session, store)
+            words = _("A new project in {path}, task {task}")
+            session.progress(words.format(path=project.root, task=project.settings.task))
         pipeline.decide(store)
         asked = []
         if ghost_batch_norm:
@@ -155,6 +165,25 @@ def new(
             answers = {"initial": rate} if rate else {}
         asked += setup.walk(session, store, answers, recommended=yes)
     _ready(session, project, asked)
+
+
+def _again(refused: Refusal) -> str:
+    """The command as it was given, with what the refusal of its data asks for."""
+    context = click.get_current_context()
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if name != "folder" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if "option" in refused.values:
+        given["encoding"] = refused.values["option"]
+    if "column" in refused.values and "names" in refused.values:
+        given |= {"text_column": "NAME", "label_column": "NAME"}
+    flags = {param.name: param.opts[0] for param in context.command.params}
+    words = ["tunebook", "new", str(context.params["folder"])]
+    for name, value in given.items():
+        words += [flags[name]] if value is True else [flags[name], str(value)]
+    return shlex.join(words)
 
 
 def _ready(session: Session, project: Project, asked: list[dict[str, Any]]) -> None:
@@ -185,14 +214,22 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
                 "tunebook new {path} --command '...'",
                 path=str(folder),
             )
-        session.progress(_("A new project in {path}, task {task}").format(path=root, task=given["task"]))
         return projects.create(root, Settings(name=root.name, **given))
     session.speak(existing.settings.language)
     changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
     with open_store(existing) as store:
         decided = [entry for entry in decisions(store) if entry.step != pipeline.STEP]
-        if (flow.standing(store).step is None and not anew) or (changed and decided):
-            raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+        if changed and decided:
+            lines = [f"{projects.place(key)} = {json.dumps(to, ensure_ascii=False)}" for key, to in changed.items()]
+            raise Refusal(
+                "{path}: there is a project already, whose data are decided. To change them, set in {file}: {changes}; "
+                "what rests on them is then asked again. A new project needs another folder.",
+                path=str(root),
+                file=str(root / projects.FILE),
+                changes="; ".join(lines),
+            )
+        if flow.standing(store).step is None and not anew:
+            raise decided_already(root)
     session.progress(_("Going on with the set-up of {path}").format(path=root))
     return projects.change(existing, **changed) if changed else existing
 
@@ -241,8 +278,9 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_table, configuration, loading, own_probe, runtime
+    from wizard import batch_table, configuration, loading, own_costs, own_probe, runtime
     from wizard import probe as probing
+    from wizard.question import Table
     from wizard.steps import planned_examples
 
     given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
@@ -260,7 +298,7 @@ def probe(
         sizes = probing.sizes(store.project, measured.id)
         in_force = configuration.current(store).get(pipeline.BATCH_SIZE)
         answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result, "in_force": in_force}
-        columns, rows, effect = [], [], None
+        columns, rows, effect, uncounted = [], [], None, None
         # How many examples a command of the user's own goes through is known to it alone.
         if not store.project.settings.command:
             examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
@@ -269,6 +307,13 @@ def probe(
             effect = loading.effect(store, measured, int(measured.result["recommended"]))
             answer |= {"effect": effect}
             answer |= {"examples": examples, "table": [dict(zip(columns, row, strict=True)) for row in rows]}
+        elif steps or price is not None or power is not None:
+            match own_costs.table(store, measured, steps):
+                case Table() as table:
+                    columns, rows = [column.text() for column in table.columns], table.rows
+                    answer |= {"table": [dict(zip(columns, row, strict=True)) for row in rows]}
+                case uncounted:
+                    answer |= {"uncounted": uncounted}
     for size in [] if told else sizes:
         session.text(setup.size_line(size))
     result = measured.result
@@ -288,8 +333,9 @@ def probe(
     if in_force not in (None, advised):
         words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
         session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=advised))
-    if effect is not None:
-        session.text(effect.text())
+    for remark in (effect, uncounted):
+        if remark is not None:
+            session.text(remark.text())
     if rows and not session.json:
         session.text("")
         asking.show_rows(session, columns, rows)

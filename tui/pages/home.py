@@ -28,7 +28,7 @@ from tui.theme import STATUSES
 from tui.widgets.controls import Choices
 from tui.widgets.progress import progress
 from tui.widgets.text import show
-from wizard import flow, measuring
+from wizard import baseline, flow, measuring
 from wizard.quantity import duration
 
 # An entry that is no page.
@@ -53,6 +53,8 @@ class Home(Page):
         super().__init__()
         self._starting = False
         self._measured = False
+        # How long a baseline runs is told anew as time goes by.
+        self._baseline_runs = False
 
     def heading(self) -> Message:
         return say("home")
@@ -73,12 +75,13 @@ class Home(Page):
 
     def follows(self) -> bool:
         # That a measurement begins or ends is not written into the store.
-        return self._measured or measuring.at_work(self.book.store) is not None
+        return self._measured or measuring.at_work(self.book.store) is not None or self._baseline_runs
 
     def load(self) -> None:
         store = self.book.store
         measured = measuring.at_work(store)
         self._measured = measured is not None
+        self._baseline_runs = baseline.at_work(store) is not None
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
@@ -140,6 +143,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         yield Content(printable(where.waits.text()))
     if measured is not None:
         yield Content(measured.text())
+    if (first := baseline.at_work(store)) is not None:
+        yield Content(printable(baseline.doing(store, first).text()))
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
@@ -181,7 +186,11 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         label = say("Go on with the set-up")
         if where.step != "set-up":
             label = say("Look at the set-up again: what it rests on has changed")
-        yield "setup", label, say("next: {step}", step=flow.title(setup.step))
+        note = say("next: {step}", step=flow.title(setup.step))
+        if setup.step == baseline.STEP and (first := baseline.at_work(store)) is not None:
+            label = say("Watch {name}", name=first.name)
+            note = say("its figures and curve, as they come; it is stopped there, too")
+        yield "setup", label, note
     if where.step != "set-up":
         yield "design", say("Plan a round"), say("goal, roles, number of trials")
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
