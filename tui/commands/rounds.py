@@ -388,9 +388,10 @@ def _meant(session: Session, store: Store, name: str | None) -> Batch:
 
 def _at_work(session: Session, store: Store) -> Batch:
     """The round that is meant where none is named and something is to be stopped."""
-    batch = _meant(session, store, None)
-    if batch.wanted in ("run", "pause") and not all(map(trials.over, trials.trials(store, batch.name))):
-        return batch
+    if trials.batches(store, planning.KIND):
+        batch = _meant(session, store, None)
+        if batch.wanted in ("run", "pause") and not all(map(trials.over, trials.trials(store, batch.name))):
+            return batch
     for other in trials.batches(store):
         if queue.under_way(other, trials.trials(store, other.name)):
             raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=other.name)
