@@ -154,6 +154,7 @@ def test_a_rejected_launch_is_told_of_and_not_started_again(
     for entry in trials.trials(store, started.name):
         small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
     launching.decide(store, started.name, "reject")
+    assert "launch-1 is a launch and no round" in answer("round", "status", "launch-1", code=2)["error"]
     assert "launch-1 has compared" in answer("launch", "--yes", code=2)["error"]
     assert (
         "launch-1 has compared"
