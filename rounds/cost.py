@@ -36,13 +36,17 @@ class Cost:
 
 def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
     """What a plan will take, from the steps a second of the last trials that came to their end."""
+    return of_trials(store, plan.base, len(plan.trials), at_once)
+
+
+def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int) -> Cost:
+    """What so many trials of a configuration will take, measured as in `estimate`."""
     everything = trials.trials(store)
     settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
     hours_left, seconds_left = left(store, everything)
-    a_trial = trial_seconds(store, plan.base, everything)
+    a_trial = trial_seconds(store, base, everything)
     if a_trial is None:
         return Cost(at_once, hours_left, seconds_left)
-    count = len(plan.trials)
     seconds, hours = -(-count // at_once) * a_trial, count * a_trial / 3600
     until = (moment + datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
     price = hours * settings.price_per_hour if settings.price_per_hour else None

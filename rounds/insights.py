@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import cost, importance, launching, planning, reviewing, standing
+from rounds import budget, cost, importance, launching, planning, reviewing, standing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
@@ -212,6 +212,8 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         gain = fair[used] - fair[winner] if used is not None else None
         figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
         if gain is not None and gain <= CLEAR * unit:
+            if not _may_say_no_gain(store, name, plan, key, records):
+                continue
             text = say(
                 "No gain from changing {key} in {round}: within the noise, nothing does better than {used} "
                 "(compared: {others}).",
@@ -237,6 +239,21 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
                     **told,
                 )
             yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
+
+
+def _may_say_no_gain(store: Store, name: str, plan: RoundPlan, key: str, records: Sequence[TrialRecord]) -> bool:
+    """Whether that nothing did better is more than that nothing could be seen: not of a round that is too short to
+    conclude anything, nor against a launch that adopted another value from it."""
+    if any(share.empty for share in budget.density(plan.studies, len(ended(records)))):
+        return False
+    for entry in launches.launches(store):
+        launch = trials.batch(store, entry.batch)
+        if entry.decision != "adopt" or entry.evidence.get("back") or launch.plan.get("round") != name:
+            continue
+        changed = {str(change.values["key"]) for change in launching.survivor(store, launch).changes}
+        if changed & set(key.split(", ")):
+            return False
+    return True
 
 
 def _launched(store: Store) -> Iterator[Proposed]:

@@ -165,6 +165,13 @@ def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[
     return "launch", now, say("Launch what is worth it, or choose the goal of the next round.")
 
 
+def seconds_left(store: Store, name: str) -> float | None:
+    """The seconds until a batch ends; None where none of it runs, or it cannot be told yet."""
+    everything = trials.trials(store)
+    own = [entry for entry in everything if entry.batch == name]
+    return _seconds_left(trials.batch(store, name), own, everything) if supervisor.alive(store.project) else None
+
+
 def _statuses(entries: Sequence[Trial]) -> list[str]:
     return list(dict.fromkeys(entry.status for entry in entries))
 

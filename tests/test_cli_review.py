@@ -143,14 +143,18 @@ def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> No
     line = answer("launch", "--history")
     assert [link["current"] for link in line] == [False, True]
     back = answer("launch", "--back", line[0]["configuration"], "--reason", "it broke")
+    assert [entry["decision"] for entry in answer("decisions", "launch")] == ["adopt", "adopt", "back"]
     assert back[-1]["configuration"] == line[0]["configuration"]
 
 
-def test_a_rejected_launch_is_told_of_and_not_started_again(store: Store, answer: Any) -> None:
+def test_a_rejected_launch_is_told_of_and_not_started_again(
+    store: Store, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     started = launching.start(store, launching.propose(store, "round-1"), runs=8)
     for entry in trials.trials(store, started.name):
         small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
     launching.decide(store, started.name, "reject")
+    assert "launch-1 is a launch and no round" in answer("round", "status", "launch-1", code=2)["error"]
     assert "launch-1 has compared" in answer("launch", "--yes", code=2)["error"]
     assert (
         "launch-1 has compared"
@@ -160,6 +164,18 @@ def test_a_rejected_launch_is_told_of_and_not_started_again(store: Store, answer
         ("baseline-1", "adopt"),
         ("launch-1", "reject"),
     ]
+    listed = answer("decisions")
+    assert [(entry["launch"], entry["decision"]) for entry in listed if entry["step"] == "launch"] == [
+        ("baseline-1", "adopt"),
+        ("launch-1", "reject"),
+    ]
+    assert [entry["at"] for entry in listed] == sorted(entry["at"] for entry in listed)
+    assert answer("decisions", "launch") == [entry for entry in listed if entry["step"] == "launch"]
+    assert tunebook("decisions", "launch", "--project", store.project.root) == 0
+    printed = capsys.readouterr().out
+    assert "launch-1: rejected" in printed
+    assert "because: Reject: on average over 8 runs each it is no better." in printed
+    assert "launch-1-001 0.2" in printed
     assert "Say why" in answer("launch", "--reopen", "launch-1", code=2)["error"]
     assert launching.undecided(store) is None
 

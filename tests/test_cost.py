@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from rounds import cost
+from rounds import cost, launch_outlook, launching, planning, shortlist
+from rounds.slots import Machine
 from rounds.standing import standing
 from state import files, measurements, repair, trials
+from state.project import change
 from state.store import open_store
 from tests import set_up, small_project
 
@@ -41,3 +43,25 @@ def test_device_hours_count_what_was_measured_before_any_trial(tmp_path: Path) -
         assert standing(store).hours_spent == pytest.approx(before + 90.5 / 3600)
         measurements.record(store, "length-1", "length", {}, {"status": "complete", "seconds": 90.5})
         assert standing(store).hours_spent == pytest.approx(before + 90.5 / 3600)
+
+
+def test_a_launch_has_its_runs_and_their_cost_before_it_starts(tmp_path: Path) -> None:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        name = planning.save(store, planning.propose(store, trials=4)).name
+        for place, entry in enumerate(trials.trials(store, name)):
+            small_project.end(store, entry.id, 0.4 + place, seconds=36.0)
+        store.project = change(store.project, budget_hours=0.15, price_per_hour=2.0)
+        leader = launching.propose(store, name)
+        alone = launch_outlook.outlook(store, [leader], Machine(4))
+        assert (alone.least, alone.most) == (6, 16)
+        assert alone.cheapest.hours == pytest.approx(0.06)
+        assert alone.cheapest.price == pytest.approx(0.12)
+        # Of the budget 0.11 device hours are left.
+        assert alone.cheapest.hours_left == pytest.approx(0.11)
+        assert [message.text() for message in alone.short] == [
+            "With the most runs it takes more device hours than the budget has left."
+        ]
+        three = launch_outlook.outlook(store, [leader, *shortlist.choose(store, leader, 3).rivals], Machine(4))
+        assert (three.least, three.most) == (12, 22)
+        assert "launch fewer candidates" in three.short[0].text()

@@ -145,6 +145,24 @@ def test_a_comparison_without_a_gain_says_so(store: Store) -> None:
     assert any(key.startswith("better/round-2/") for key in found)
 
 
+def test_no_gain_is_not_said_of_too_few_trials_nor_against_a_launch(store: Store) -> None:
+    """A round of 7 trials a study, too few to conclude anything, whose launch adopted a change of what was compared."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1))}
+
+    def nearly_even(entry: Any) -> float:
+        return 0.2 + 0.001 * entry.u[LR] - (0.001 if entry.overrides["regularization.label_smoothing"] else 0.0)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+        a_round(store, nearly_even, 2, goal="compare", scientific=smoothing, roles={})
+        assert not any(key.startswith("no gain/") for key in keys(store))
+        name = a_round(store, nearly_even, 12, goal="compare", scientific=smoothing, roles={})
+        key = f"no gain/{name}/regularization.label_smoothing"
+        assert key in keys(store)
+        launching.decide_unrepeated(store, launching.propose(store, name), "adopt", "for the test")
+        assert key not in keys(store)
+
+
 def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
     """Two of three beat what is in use, and by the same; neither is called the better one."""
     smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}

@@ -128,6 +128,8 @@ def test_a_whole_round_from_the_command_to_the_review_and_the_export(store: Stor
     assert [json.loads(line)["accuracy"] for line in lines] == [
         value for _step, value in metrics.curve(store, listed[0].id, "val/accuracy")
     ]
+    # The commit is not known here, since the folder is in no repository.
+    assert "in no git repository that was found" in (target / "README.md").read_text(encoding="utf-8")
     assert "Found in round-1" in (target / "config.toml").read_text(encoding="utf-8")
     (code / "train.py").write_text("print()", encoding="utf-8")
     assert "have changed" in exporting.export(store, tmp_path / "again", listed[0].id).warning
@@ -468,7 +470,11 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
         recorded = {entry.step: entry.chosen for entry in decisions.decisions(store)}
         assert recorded == {"pipeline": "own", "metric": "held-out", "initial": "use", "batch_size": 32}
     assert tunebook("new", root, "--yes") == 0
+    capsys.readouterr()
     assert tunebook("new", root, "--set", "l2=0.001", "--yes") == 0
+    # What is agreed to unseen is shown.
+    asked = capsys.readouterr().out.partition("Start with these values?")[2].partition("chosen: use")[0]
+    assert any(line.split()[:2] == ["l2", "0.001"] for line in asked.splitlines())
     assert open_project(root).settings.hyperparameters[3].default == 0.001
     capsys.readouterr()
     for wrong, said in (

@@ -66,6 +66,8 @@ async def test_what_is_proposed_is_shown_before_anything_runs(store: Store, size
         await propose(pilot)
         await wait_for_text(pilot, "optimizer.learning_rate changes from 0.05 to")
         await wait_for_text(pilot, "that result is no evidence")
+        await wait_for_text(pilot, "At least: 6 trials, ")
+        await wait_for_text(pilot, "At most: 16 trials, ")
         await wait_for_text(pilot, "s start")
         assert "s start" in lines(app)[-1]
         await pilot.press("e")

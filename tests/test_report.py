@@ -334,11 +334,23 @@ def test_markdown_has_the_same_chapters_and_findings(store: Store) -> None:
 
 def test_the_table_of_studies_opens_in_a_spreadsheet_without_running_anything(store: Store) -> None:
     rows = list(csv.DictReader(io.StringIO(writing.content(store, "csv"))))
-    assert [(row["round"], row["trials"], row["infeasible"], row["best"]) for row in rows] == [
-        ("round-1", "12", "1", "0.2")
-    ]
+    counted = ("round", "trials_planned", "trials_ended", "trials_complete", "infeasible", "best")
+    assert [tuple(row[name] for name in counted) for row in rows] == [("round-1", "12", "12", "11", "1", "0.2")]
     assert rows[0]["command"] == "tunebook export round-1-004 --trial round-1-004"
     assert as_text._cell("=1+1") == "'=1+1"
+
+
+def test_what_was_only_planned_is_told_apart_from_what_ran(store: Store) -> None:
+    """Fourteen planned rounds counted as tried, each with what a review would say of nothing."""
+    planning.save(store, planning.propose(store, trials=20))
+    told = document.report(store)
+    text = as_text.markdown(told)
+    assert "rounds: 1, trials: 19; rounds that are only planned: 1" in text
+    (section,) = [section for section in told.sections if section.id == "round-2"]
+    assert any(isinstance(part, Words) and "none of it has run" in part.text for part in section.parts)
+    assert not any(isinstance(part, Judgement | Picture) for part in section.parts)
+    row = list(csv.DictReader(io.StringIO(writing.content(store, "csv"))))[-1]
+    assert (row["trials_planned"], row["trials_ended"], row["trials_complete"]) == ("20", "0", "0")
 
 
 def test_the_json_has_all_trials_with_their_curves_and_is_standard(store: Store) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from presets.language import _, say
-from rounds import launching, shortlist
+from rounds import launch_outlook, launching, shortlist
 from rounds.decision import CUT, RUNS, Verdict
+from rounds.launch_outlook import LaunchOutlook
 from rounds.launching import Choice, Proposal
 from rounds.lineage import Link
 from rounds.shortlist import Shortlist, Standing
+from rounds.slots import machine
 from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
-from tui import sides
+from tui import designing, sides
 from tui.say import figure
 from tui.session import Session
 from tui.watch import watch
@@ -38,7 +40,15 @@ class Outcome:
 def begin(
     session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
 ) -> Batch:
-    """Say what the launch would change, and start its runs; without a shortlist it has one candidate."""
+    """Say what the launch would change and take, and start its runs; without a shortlist it has one candidate."""
+    announce(session, store, proposal, runs, listed)
+    return launching.start(store, proposal, listed.rivals if listed else (), runs=runs or RUNS[0])
+
+
+def announce(
+    session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
+) -> None:
+    """Say what a launch would change, what it needs to be adopted, and what its runs take."""
     session.progress(
         _("Launching {trial} of {round}: candidate and best configuration run again with fresh seeds").format(
             trial=proposal.trial, round=proposal.round
@@ -55,7 +65,18 @@ def begin(
         session.progress(listed.why.text())
     for message in launching.bars((proposal, *rivals)):
         session.progress(message.text())
-    return launching.start(store, proposal, rivals, runs=runs or RUNS[0])
+    for line in prices(launch_outlook.outlook(store, (proposal, *rivals), machine(), runs or RUNS[0])):
+        session.progress(line)
+
+
+def prices(ahead: LaunchOutlook) -> Iterator[str]:
+    """How many runs a launch takes, what those cost of time and budget, and what of these is too little."""
+    if ahead.least == ahead.most:
+        yield designing.price(ahead.cheapest, ahead.least)
+    else:
+        yield _("At least: {price}").format(price=designing.price(ahead.cheapest, ahead.least))
+        yield _("At most: {price}").format(price=designing.price(ahead.dearest, ahead.most))
+    yield from (message.text() for message in ahead.short)
 
 
 def run(session: Session, store: Store, batch: Batch) -> Verdict:

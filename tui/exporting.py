@@ -186,10 +186,7 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
             "`environment.json` what it ran on."
         ).format(project=printable(settings.name or store.project.root.name)),
         "```\nsh run.sh\n```",
-        _("The code is in {path}, at the commit {commit}; it is not copied.").format(
-            path=f"`{printable(str(source.pipeline.directory))}`",
-            commit=printable(committed.commit(store, source.trial)) or "-",
-        ),
+        _where(store, source),
         *filter(None, [_average(store, source)]),
         _("Best validation result to expect, at step {step}:").format(step=(result.get("best") or {}).get("step")),
         _table(result),
@@ -200,6 +197,17 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
     if warning:
         parts.append(f"**{warning}**")
     return "\n\n".join(parts) + "\n"
+
+
+def _where(store: Store, source: Source) -> str:
+    """Where the code of a command lies, and which it was."""
+    path, commit = f"`{printable(str(source.pipeline.directory))}`", printable(committed.commit(store, source.trial))
+    if not commit:
+        return _(
+            "The code is in {path}, in no git repository that was found, so that nothing says which version of it ran; "
+            "it is not copied."
+        ).format(path=path)
+    return _("The code is in {path}, at the commit {commit}; it is not copied.").format(path=path, commit=commit)
 
 
 def _average(store: Store, source: Origin | Source) -> str:

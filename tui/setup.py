@@ -121,7 +121,8 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
         asking.show_briefly(session, question)
         for message in question.warnings:
             session.progress(f"  - {message.text()}")
-        if step in _FIGURES:
+        # The values of a command are the person's own: whoever agrees to them unseen may have mistyped one.
+        if step in _FIGURES or (step == "initial" and store.project.settings.command):
             asking.show_table(session, question)
         chosen, reason = given(store) if given else (question.recommended, "")
         if chosen is None:

@@ -57,7 +57,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
     if spent.exploring is not None:
         session.text()
         words = _(
-            "Device hours of the rounds: {exploration:.2f} exploring, {exploitation:.2f} exploiting ({share:.0%})"
+            "Device hours of the rounds: {exploration:.2f} exploring ({share:.0%}), {exploitation:.2f} exploiting"
         )
         session.text(
             words.format(exploration=spent.exploration, exploitation=spent.exploitation, share=spent.exploring)

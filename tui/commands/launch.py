@@ -8,7 +8,7 @@ import click
 
 from presets.language import _
 from rounds import foremost, launching, lineage, planning, reopening, shortlist
-from rounds.decision import Verdict
+from rounds.decision import RUNS, Verdict
 from state import trials
 from state.database import Store
 from state.errors import Refusal
@@ -90,7 +90,12 @@ def launch(
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
             # Whoever names a trial means that one.
             length = length or (1 if trial else None)
-            batch = deciding.begin(session, store, proposal, runs, shortlist.choose(store, proposal, length))
+            listed = shortlist.choose(store, proposal, length)
+            deciding.announce(session, store, proposal, runs, listed)
+            if not yes and chosen is None and _can_ask(session) and not click.confirm(_("Start?"), default=True):
+                session.text(_("Nothing was started."))
+                return
+            batch = launching.start(store, proposal, listed.rivals, runs=runs or RUNS[0])
         while True:
             verdict = deciding.run(session, store, batch)
             decided = chosen or (deciding.suggested(verdict) if yes else None)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @click.command(
     help=_(
-        "Every decision with its reason, in the order in which they were made; those of one STEP with the figures that "
-        "they rest on and the values that they set."
+        "Every decision with its reason, in the order in which they were made; those of one STEP (or launch) with the "
+        "figures that they rest on and the values that they set."
     )
 )
 @click.argument("step", required=False)
@@ -27,15 +27,29 @@ if TYPE_CHECKING:
 @answering
 @click.pass_obj
 def decisions(session: Session, step: str | None, superseded: bool) -> None:
+    from state import launches
     from state.decisions import decisions as recorded
     from state.errors import Refusal
+    from state.launches import Launch
+    from tui import decided
 
     with session.store() as store:
-        entries = recorded(store, all=superseded)
-    steps = dict.fromkeys(entry.step for entry in entries)
+        recorded_ones = recorded(store, all=superseded)
+        entries = sorted((*recorded_ones, *launches.launches(store)), key=lambda entry: entry.at)
+        told = {
+            entry.number: [*decided.lines(store, entry, whole=step is not None)]
+            for entry in entries
+            if isinstance(entry, Launch)
+        }
+    steps = dict.fromkeys(decided.step(entry) for entry in entries)
     if step is not None and step not in steps:
         raise Refusal("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
-    for entry in (entry for entry in entries if step in (None, entry.step)):
+    chosen = [entry for entry in entries if step in (None, decided.step(entry))]
+    for entry in chosen:
+        if isinstance(entry, Launch):
+            for line in told[entry.number]:
+                session.text(line)
+            continue
         replaced = _(" (replaced)") if entry.superseded_by else ""
         session.text(f"{entry.step}{replaced}: {say.stored(entry.question)}")
         session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
@@ -50,7 +64,9 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
                 session.text(f"  {key} = {say.choice(value)}")
     if not entries:
         session.text(_("No decision yet. Next: tunebook new"))
-    session.answer([dataclasses.asdict(entry) for entry in entries if step in (None, entry.step)])
+    session.answer(
+        [decided.document(entry) if isinstance(entry, Launch) else dataclasses.asdict(entry) for entry in chosen]
+    )
 
 
 @click.command(help=_("Where the project stands, what runs, and what comes next."))

@@ -11,6 +11,7 @@ from rounds import (
     dismissing,
     final,
     instability,
+    launching,
     logout,
     next_step,
     planning,
@@ -371,8 +372,14 @@ def _after_review(store: Store, batch: Batch) -> str:
 def _named(store: Store, name: str) -> Batch:
     """A round by its name or its number."""
     batch = trials.batch(store, f"round-{name}" if name.isdecimal() else name)
+    if batch.kind == launching.KIND:
+        raise Refusal(
+            "{name} is a launch and no round. Go on with it: tunebook launch. What was decided, with its runs: "
+            "tunebook decisions launch",
+            name=name,
+        )
     if batch.kind != planning.KIND:
-        raise Refusal("{name} is no round.", name=name)
+        raise Refusal("{name} is no round. See: tunebook status", name=name)
     return batch
 
 

@@ -89,7 +89,7 @@ class InsightsPage(Page):
         told = _("Nothing has run yet: insights come from reviewed rounds.")
         if found.share.exploring is not None:
             told = _(
-                "Device hours of the rounds: {exploration:.2f} exploring, {exploitation:.2f} exploiting ({share:.0%})"
+                "Device hours of the rounds: {exploration:.2f} exploring ({share:.0%}), {exploitation:.2f} exploiting"
             )
             told = told.format(
                 exploration=found.share.exploration,

@@ -10,15 +10,16 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
-from rounds import launching, looking, shortlist, supervisor
+from rounds import launching, looking, shortlist, slots, standing, supervisor
 from rounds.decision import CUT, Verdict, bars
 from rounds.launching import Choice, Proposal
 from rounds.shortlist import Shortlist
+from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
 from state.launches import Launch
 from state.trials import Trial
-from tui import sides
+from tui import proposing, sides
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
@@ -28,6 +29,7 @@ from tui.text_table import lines
 from tui.theme import STATUSES
 from tui.widgets.controls import Field, Reading
 from tui.widgets.text import show
+from wizard.quantity import duration
 
 
 class LaunchPage(Page):
@@ -44,6 +46,7 @@ class LaunchPage(Page):
         self.of = name
         self._proposal: Proposal | None = None
         self._listed: Shortlist | None = None
+        self._machine: Machine | None = None
         self._asked = False
         self._verdict: Verdict | None = None
         self._refused = ""
@@ -110,9 +113,9 @@ class LaunchPage(Page):
             return self._over()
         return True
 
-    def _proposed(self, found: tuple[Proposal, Shortlist]) -> None:
-        self._proposal, self._listed = found
-        self._show("#runs", _proposal(self, *found))
+    def _proposed(self, found: tuple[Proposal, Shortlist, Machine]) -> None:
+        self._proposal, self._listed, self._machine = found
+        self._show("#runs", proposing.lines(self.book.store, *found))
         self.refresh_bindings()
 
     def _nothing(self, why: str) -> None:
@@ -133,8 +136,8 @@ class LaunchPage(Page):
 
     def action_alone(self) -> None:
         """Launch the best trial alone, without those next to it."""
-        if self._proposal is not None:
-            self._proposed((self._proposal, Shortlist((), say("One candidate, as you chose."))))
+        if self._proposal is not None and self._machine is not None:
+            self._proposed((self._proposal, Shortlist((), say("One candidate, as you chose.")), self._machine))
 
     def action_start(self) -> None:
         """Start the fresh runs of all sides; what was stopped goes on, and what failed is tried again."""
@@ -289,51 +292,9 @@ class LaunchPage(Page):
         (field if typing else self.query_one(Reading)).focus()
 
 
-def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist]:
+def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
     proposal = launching.propose(store, name)
-    return proposal, shortlist.choose(store, proposal)
-
-
-def _proposal(page: LaunchPage, proposal: Proposal, listed: Shortlist) -> Iterator[Content]:
-    yield Content.styled(_("{trial} could become the best configuration.").format(trial=proposal.trial), "bold")
-    entry = trials.trial(page.book.store, proposal.trial)
-    if entry.best is not None:
-        yield Content(
-            _("It was chosen for its result, {value}; that result is no evidence. Only fresh runs count.").format(
-                value=figure(entry.best)
-            )
-        )
-    yield Content("")
-    yield Content(_("What it changes:"))
-    yield from (Content(f"- {printable(message.text())}") for message in proposal.complexity.changes)
-    if proposal.complexity.added:
-        yield Content(_("What it adds, so that it must be worth it:"))
-        yield from (Content(f"- {printable(message.text())}") for message in proposal.complexity.added)
-    if proposal.reused:
-        yield Content(
-            _("{count} earlier runs of the best configuration count again.").format(count=len(proposal.reused))
-        )
-    yield Content("")
-    yield from _shortlist(page, listed)
-    yield Content("")
-    yield Content.styled(_("s: run all sides again with fresh seeds"), "bold")
-    yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
-    yield Content("")
-    yield from (Content(message.text()) for message in launching.bars((proposal, *listed.rivals)))
-
-
-def _shortlist(page: LaunchPage, listed: Shortlist) -> Iterator[Content]:
-    """The other candidates, or why there are none."""
-    if not listed.rivals:
-        yield Content(_("It is the only candidate. {why}").format(why=listed.why.text()))
-        return
-    yield Content(_("On the shortlist beside it, for fresh runs to choose from:"))
-    for rival in listed.rivals:
-        best = trials.trial(page.book.store, rival.trial).best
-        changes = " ".join(message.text() for message in rival.complexity.changes)
-        yield Content(f"- {rival.trial} ({figure(best)}): {printable(changes)}")
-    yield Content(listed.why.text())
-    yield Content(_("o: only the best one"))
+    return proposal, shortlist.choose(store, proposal), slots.machine()
 
 
 def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
@@ -351,12 +312,14 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
         ]
         for entry in [*reused, *trials.trials(store, name)]
     ]
+    if (left := standing.seconds_left(store, name)) is not None:
+        yield Content(_("about {time} left").format(time=duration(left).text()))
     header, *table = lines([_("side"), _("run"), _("status"), _("steps"), _("best"), ""], rows)
     yield Content.styled(header, "underline")
     yield from map(Content, table)
     yield Content("")
-    for standing in (standings := shortlist.standings(store, batch)):
-        yield Content(f"- {sides.standing(standing)}")
+    for entry in (standings := shortlist.standings(store, batch)):
+        yield Content(f"- {sides.standing(entry)}")
     if standings:
         yield Content("")
     found = launching.survivor(store, batch)

@@ -69,7 +69,11 @@ def _safe(text: str) -> str:
 def studies_csv(store: Store) -> str:
     """The table of studies. A text that a spreadsheet would take for a formula begins with an apostrophe."""
     rows = of_rounds.studies(store)
-    columns = list(rows[0]) if rows else ["round", "study", "trials", "best", "command"]
+    columns = (
+        list(rows[0])
+        if rows
+        else ["round", "study", "trials_planned", "trials_ended", "trials_complete", "best", "command"]
+    )
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(columns)

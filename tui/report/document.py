@@ -14,7 +14,7 @@ from state import configurations, decisions, export, launches, measurements, tri
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
-from state.trials import Trial
+from state.trials import Batch, Trial
 from tui import committed
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds, of_set_up
@@ -90,9 +90,7 @@ def _summary(store: Store) -> Iterator[Part]:
             (_("metric"), f"{settings.metric} ({better})"),
             (
                 _("tried so far"),
-                _("rounds: {rounds}, trials: {trials}").format(
-                    rounds=len(rounds), trials=sum(entry.status != "queued" for entry in everything)
-                ),
+                _tried(rounds, everything),
             ),
             (_("device hours"), f"{where.hours_spent:.2f} ({budget})"),
             *_share(store),
@@ -103,6 +101,17 @@ def _summary(store: Store) -> Iterator[Part]:
     tried = [entry for entry in everything if entry.status in trials.ENDED]
     if any(entry.best is not None for entry in tried):
         yield _progress(tried, settings.direction, metric)
+
+
+def _tried(rounds: Sequence[Batch], everything: Sequence[Trial]) -> str:
+    """How many rounds and trials have run; what is only planned is told apart."""
+    begun = {entry.batch for entry in everything if entry.status != "queued"}
+    run = sum(batch.name in begun for batch in rounds)
+    trials_run = sum(entry.status != "queued" for entry in everything)
+    if run == len(rounds):
+        return _("rounds: {rounds}, trials: {trials}").format(rounds=run, trials=trials_run)
+    words = _("rounds: {rounds}, trials: {trials}; rounds that are only planned: {planned}")
+    return words.format(rounds=run, trials=trials_run, planned=len(rounds) - run)
 
 
 def _share(store: Store) -> Iterator[tuple[str, str]]:

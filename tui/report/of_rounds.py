@@ -71,6 +71,11 @@ def round_section(store: Store, batch: Batch) -> Section:
     return Section(batch.name, title, tuple(_round(store, batch, plan)))
 
 
+def has_run(listed: Sequence[Trial]) -> bool:
+    """Whether any trial of a round has begun."""
+    return any(entry.status != "queued" for entry in listed)
+
+
 def goal_words(goal: str) -> str:
     """What a round is for."""
     return {
@@ -102,6 +107,9 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     yield Facts(facts)
     yield from (Words(message.text()) for message in plan.warnings)
     yield _space(plan)
+    if not has_run(listed):
+        yield Words(_("It was planned, and none of it has run."))
+        return
     yield Title(_("What the review says"))
     findings = _findings(store, batch, plan, records)
     dismissed = dismissing.in_force(store, batch.name, findings)
@@ -252,7 +260,9 @@ def studies(store: Store) -> list[dict[str, Any]]:
                     "searched": _searched(study),
                     "set": values({key: value for key, value in study.overrides.items() if value is not None}),
                     "note": " ".join(message.text() for message in plan.warnings),
-                    "trials": len(own),
+                    "trials_planned": len(own),
+                    "trials_ended": sum(entry.status in trials.ENDED for entry in own),
+                    "trials_complete": sum(entry.status == "complete" for entry in own),
                     "infeasible": sum(entry.status == "infeasible" for entry in own),
                     "failed": sum(entry.status == "failed" for entry in own),
                     "best": best.best if best else None,
@@ -275,7 +285,7 @@ def studies_table(store: Store) -> Iterator[Part]:
             row["study"],
             row["searched"] or "-",
             row["note"] or "-",
-            str(row["trials"]),
+            f"{row['trials_complete']}/{row['trials_planned']}",
             figure(row["best"]),
             row["command"] or "-",
         )
@@ -287,7 +297,7 @@ def studies_table(store: Store) -> Iterator[Part]:
             _("study"),
             _("searched"),
             _("note"),
-            _("trials"),
+            _("complete of planned"),
             _("best"),
             _("to get its best trial again"),
         )

@@ -1,0 +1,60 @@
+"""What a launch will take of time and budget before it starts: with the fewest runs and with the most (P5, P13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from presets.language import Message, say
+from rounds import cost, sharing, slots
+from rounds.cost import Cost
+from rounds.decision import RUNS
+from rounds.launching import Proposal
+from rounds.slots import Machine
+from state import configurations
+from state.database import Store
+
+
+@dataclass(frozen=True)
+class LaunchOutlook:
+    """The fresh runs of a launch and their cost: where its first look decides, and where only the last planned one
+    does; `short`: what does not suffice, and what to do."""
+
+    least: int
+    most: int
+    cheapest: Cost
+    dearest: Cost
+    short: tuple[Message, ...]
+
+
+def outlook(store: Store, proposals: Sequence[Proposal], here: Machine, runs: int = RUNS[0]) -> LaunchOutlook:
+    """What a launch of these candidates takes, with `runs` of each side at first."""
+    base = configurations.configuration(store, proposals[0].best).settings
+    at_once = slots.at_once(here, slots.device(here, base), 0, sharing.share(store, base, here))
+    last, reused = max(runs, RUNS[-1]), len(proposals[0].reused)
+    least = runs * len(proposals) + max(runs - reused, 0)
+    most = runs * (len(proposals) - 1) + last + max(last - reused, 0)
+    cheapest, dearest = (cost.of_trials(store, base, count, at_once) for count in (least, most))
+    return LaunchOutlook(least, most, cheapest, dearest, tuple(_short(cheapest, dearest)))
+
+
+def _short(cheapest: Cost, dearest: Cost) -> list[Message]:
+    found = []
+    if cheapest.over:
+        found.append(
+            say(
+                "Even the fewest runs take more device hours than the budget has left: launch fewer candidates, or "
+                "raise budget.hours."
+            )
+        )
+    elif dearest.over:
+        found.append(say("With the most runs it takes more device hours than the budget has left."))
+    if _too_late(cheapest):
+        found.append(say("Even the fewest runs end after the deadline: launch fewer candidates, or move the deadline."))
+    elif _too_late(dearest):
+        found.append(say("With the most runs it ends after the deadline."))
+    return found
+
+
+def _too_late(found: Cost) -> bool:
+    return found.seconds is not None and found.seconds_left is not None and found.seconds > found.seconds_left

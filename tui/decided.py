@@ -1,0 +1,69 @@
+"""Decisions about the best configuration, as `tunebook decisions` lists them beside those of the set-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from presets.language import _, restored
+from rounds.decision import complexity
+from state import configurations
+from state.database import Store
+from state.decisions import Decision
+from state.launches import Launch
+from tui.say import figure, stored
+
+STEP = "launch"
+
+
+def step(entry: Decision | Launch) -> str:
+    """What a decision is listed under: its question in the set-up, or that it is about the best configuration."""
+    return STEP if isinstance(entry, Launch) else entry.step
+
+
+def word(entry: Launch) -> str:
+    """What was decided: to adopt, to reject, to run more, or to go back to an earlier best configuration."""
+    return "back" if entry.evidence.get("back") else entry.decision
+
+
+def lines(store: Store, entry: Launch, *, whole: bool) -> Iterator[str]:
+    """A decision with its reason; `whole`: with what it rests on and what it changes, too."""
+    words = {
+        "adopt": _("adopted"),
+        "reject": _("rejected"),
+        "repeat": _("to be repeated"),
+        "back": _("back to an earlier best configuration"),
+    }
+    yield f"{entry.batch}: {words[word(entry)]}"
+    yield "  " + _("because: {reason}").format(reason=stored(entry.reason))
+    yield "  " + _("by {author} at {time}").format(author=entry.by, time=entry.at)
+    if not whole:
+        return
+    if entry.previous:
+        told = _("Configuration {name}, in place of {previous}")
+        yield "  " + told.format(name=entry.candidate, previous=entry.previous)
+        old, new = (configurations.configuration(store, name).settings for name in (entry.previous, entry.candidate))
+        yield from (f"  - {message.text()}" for message in complexity(old, new).changes)
+    else:
+        yield "  " + _("Configuration {name}").format(name=entry.candidate)
+    for name in ("rests", "limits"):
+        if message := entry.evidence.get(name):
+            yield f"  - {restored(message).text()}"
+    for side, runs in entry.evidence.get("sides", {}).items():
+        yield f"  {side}: " + "  ".join(f"{run['trial']} {figure(run['best'])}" for run in runs)
+
+
+def document(entry: Launch) -> dict[str, Any]:
+    """The same as data; `step` and `launch` tell it from a decision of the set-up."""
+    return {
+        "step": STEP,
+        "launch": entry.batch,
+        "number": entry.number,
+        "at": entry.at,
+        "by": entry.by,
+        "decision": word(entry),
+        "candidate": entry.candidate,
+        "previous": entry.previous,
+        "reason": entry.reason,
+        "evidence": entry.evidence,
+    }
