@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rounds import budget, planning
+from rounds import budget, honoured, planning
 from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.space import Domain
 from rounds.tunables import key_of
@@ -23,6 +23,7 @@ def propose(store: Store, listed: Sequence[Mapping[str, Any]], override: str = "
     else varies. Refuses an unknown key, and one that neither a trial nor the configuration gives a value."""
     base = planning.basis(store, override).settings
     listed = [{key_of(store.project, base, name): value for name, value in trial.items()} for trial in listed]
+    honoured.refuse_foreign(store.project, base, (key for trial in listed for key in trial))
     values: dict[str, list[Any]] = {key: [] for trial in listed for key in trial}
     for key, found in values.items():
         for trial in listed:
