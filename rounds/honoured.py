@@ -7,10 +7,9 @@ from typing import Any
 
 from rounds import tunables
 from rounds.plan import DesignError, Role, RoundPlan
-from rounds.roles import OPTIMIZER, name_of
+from rounds.roles import OPTIMIZER, name_of, setting_of
 from rounds.space import Domain
 from state.project import Project
-from training.config import OPTIMIZERS
 
 
 def with_ranges(
@@ -38,7 +37,7 @@ def refuse_unused(plan: RoundPlan, roles: Mapping[str, Role], ranges: Mapping[st
     optimizer = str(plan.base.get(OPTIMIZER, ""))
     asked = {name for key in plan.scientific for name in (key, name_of(key, optimizer))}
     searched = asked | {name for study in plan.studies for d in study.dimensions for name in (d.name, d.key)}
-    parts = asked | searched | {part for name in plan.roles for part in (name, _setting(name))}
+    parts = asked | searched | {part for name in plan.roles for part in (name, setting_of(name))}
     for name in (*ranges, *roles):
         if name not in parts:
             raise DesignError(
@@ -82,12 +81,6 @@ def refuse_foreign(
                 present=sorted(present),
                 known=sorted({leaf for optimizer in present for leaf in own.get(optimizer, ())}),
             )
-
-
-def _setting(name: str) -> str:
-    """The configuration key of a dimension's name: `sgd.momentum` sets `optimizer.momentum`."""
-    section, _dot, leaf = name.partition(".")
-    return f"optimizer.{leaf}" if section in OPTIMIZERS else name
 
 
 def _leaf(name: str) -> str:

@@ -65,7 +65,7 @@ def propose(
     notes: tuple[Message, ...] = ()
     typed = {key: domain for key, domain in {**asked, **(ranges or {})}.items() if domain is not None}
     optimizer = str(base.get(OPTIMIZER, ""))
-    tunables.check_kinds(store.project, base, {key: domain.choices for key, domain in typed.items()})
+    tunables.check_values(store.project, base, typed)
     sources = dict.fromkeys(typed, origin.ASKED)
     for key, values in asked.items() if goal == "compare" else ():
         if values is not None and not values.is_range and len(values.choices) < 2:

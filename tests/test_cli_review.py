@@ -155,6 +155,26 @@ def test_a_range_or_a_role_that_the_round_has_no_use_for_is_refused(
     assert refused in answer("round", "plan", *words, code=2)["error"]
 
 
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (("--range", "lr=abc"), "optimizer.learning_rate: 'abc'; allowed: "),
+        (("--about", "lr=0.1,abc", "--goal", "compare"), "optimizer.learning_rate: 'abc'; allowed: "),
+        (("--about", "lr=0.1,-1", "--goal", "compare"), "optimizer.learning_rate: -1"),
+        (("--about", "schedule.name=constant,0.1", "--goal", "compare"), "schedule.name: 0.1; allowed: "),
+        (("--about", "schedule.name=cosine,nonsense", "--goal", "compare"), "'nonsense'; allowed: "),
+        (("--about", "schedule.name=0.1..0.2"), "schedule.name has values, not a range"),
+        (("--range", "sgd.momentum=much"), "optimizer.momentum: 'much'; allowed: "),
+        (("--trial", "lr=abc"), "optimizer.learning_rate: 'abc'; allowed: "),
+    ],
+)
+def test_a_value_that_cannot_be_trained_with_is_refused_as_what_it_is(
+    answer: Any, words: tuple[str, ...], refused: str
+) -> None:
+    """Not as the trial of some number."""
+    assert refused in answer("round", "plan", *words, code=2)["error"]
+
+
 def test_a_range_of_one_of_the_optimizers_that_are_compared_counts(answer: Any) -> None:
     words = ("--optimizer", "sgd", "--optimizer", "adamw", "--range", "adamw.beta1=0.5..0.9")
     plan = answer("round", "plan", "--goal", "compare", *words)["plan"]

@@ -14,7 +14,7 @@ from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
 from rounds.origin import stated
 from rounds.plan import DesignError, Goal, Role, RoundPlan
-from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of
+from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of, setting_of
 from rounds.space import Choice, Domain
 from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
 from rounds.tunables import FIRST_QUESTION, first_question, known, offers
@@ -171,7 +171,7 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
         elif role == "nuisance":
             found.append(Tunable(name, searched[name].key, role, searched[name].domain, None))
         else:
-            found.append(Tunable(name, _key(name), role, None, fixed.get(name)))
+            found.append(Tunable(name, setting_of(name), role, None, fixed.get(name)))
     return tuple(found)
 
 
@@ -244,8 +244,8 @@ def typed_trials(draft: Draft) -> str:
 
 def about(draft: Draft, key: str, domain: Domain | None) -> Draft:
     """The round about this hyperparameter instead."""
-    roles = {name: role for name, role in draft.roles.items() if key not in (name, _key(name))}
-    ranges = {name: own for name, own in draft.ranges.items() if key not in (name, _key(name))}
+    roles = {name: role for name, role in draft.roles.items() if key not in (name, setting_of(name))}
+    ranges = {name: own for name, own in draft.ranges.items() if key not in (name, setting_of(name))}
     return replace(draft, asked={key: domain}, roles=roles, ranges=ranges)
 
 
@@ -366,12 +366,6 @@ def questions(store: Store, override: str = "", goal: Goal = "understand") -> tu
     keys = (entry.key for entry in (*own, *catalogue.tunables()))
     named = (OPTIMIZER, planning.ARCHITECTURE) if goal == "compare" else (OPTIMIZER,)
     return (*named, *(key for key in keys if is_hyperparameter(key, settings)))
-
-
-def _key(name: str) -> str:
-    """The configuration key of a dimension's name: `sgd.momentum` sets `optimizer.momentum`."""
-    section, _dot, leaf = name.partition(".")
-    return f"optimizer.{leaf}" if section in {entry.name for entry in catalogue.optimizers()} else name
 
 
 def _is_number(word: str) -> bool:
