@@ -175,6 +175,12 @@ def test_a_value_that_cannot_be_trained_with_is_refused_as_what_it_is(
     assert refused in answer("round", "plan", *words, code=2)["error"]
 
 
+def test_a_comparison_without_values_names_the_options_that_give_them(answer: Any) -> None:
+    refused = answer("round", "plan", "--goal", "compare", code=2)["error"]
+    assert "--about optimizer.learning_rate=VALUE,VALUE" in refused
+    assert "--optimizer NAME --optimizer NAME" in refused
+
+
 def test_a_range_of_one_of_the_optimizers_that_are_compared_counts(answer: Any) -> None:
     words = ("--optimizer", "sgd", "--optimizer", "adamw", "--range", "adamw.beta1=0.5..0.9")
     plan = answer("round", "plan", "--goal", "compare", *words)["plan"]
