@@ -87,7 +87,8 @@ class Draft:
     warm_start: bool = False
     """The five proven points instead of a search; of the rest, only `override` counts then."""
     listed: tuple[Mapping[str, Choice], ...] = ()
-    """Trials typed one by one instead of a search, each as key to value; as with the proven points."""
+    """Trials typed one by one instead of a search, each as key to value; of the rest, `override`, `steps` and
+    `examples` count then."""
     first: str = FIRST_QUESTION
     """What is asked where a goal must ask something, and nothing was chosen."""
 
@@ -96,7 +97,7 @@ class Draft:
         if self.warm_start:
             return warm_start.plan(store, self.override)
         if self.listed:
-            return by_hand.propose(store, self.listed, self.override)
+            return by_hand.propose(store, self.listed, self.override, steps=self.steps, examples=self.examples)
         return planning.propose(
             store,
             self.goal,
@@ -113,6 +114,11 @@ class Draft:
     def as_given(self) -> bool:
         """Whether its points are run as they are, with nothing about them to design."""
         return self.warm_start or bool(self.listed)
+
+    @property
+    def to_mind(self) -> tuple[Message, ...]:
+        """The notes that hold for what it is now."""
+        return () if self.warm_start else self.notes
 
     @property
     def chosen(self) -> str:
@@ -205,7 +211,7 @@ def with_trials(draft: Draft, words: str) -> Draft:
 
 def with_steps(draft: Draft, store: Store, words: str) -> Draft:
     """The same round with trials of so many steps. Refuses what is no number, and a command that takes none."""
-    if draft.as_given:
+    if draft.warm_start:
         raise DesignError("These trials run as they are given. Choose a goal that searches, then the number of steps.")
     if not words.isdecimal() or not int(words):
         raise DesignError("{answer}: type a whole number of steps.", answer=repr(words))

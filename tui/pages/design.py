@@ -376,7 +376,7 @@ class DesignPage(Page):
         mark = look.ascii if self.book.ascii_only else look.glyph
         ahead = self._ahead
         lines = [f"{mark} {warning.text()}" for warning in (*plan.warnings, *(ahead.short if ahead else ()))]
-        lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
+        lines += [note.text() for note in (*self._draft.to_mind, *plan.notes)]
         if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
             lines.append(offer.text())
         lines += () if self._draft.as_given else designing.spread(plan)
