@@ -309,6 +309,36 @@ async def test_another_number_of_steps_holds_for_trials_by_hand_and_its_note_goe
         assert not Draft(steps=600, notes=page._draft.notes, warm_start=True).to_mind
 
 
+async def test_long_notes_push_out_nothing_and_say_that_they_go_on(store: Store, values: dict[str, Any]) -> None:
+    """What the design comes to stands first; the rest of the notes is a few keys away."""
+    small_project.adopt(store, values)
+    async with designing(store, NARROW) as (pilot, page):
+        assert "lines more" not in shown(page.app)
+        await press(pilot, "g", "end", "enter")
+        await write(pilot, "600")
+        await wait_for_text(pilot, "lines more: tab, then down")
+        assert "Study joint: 20 trials over 3 hyperparameters" in shown(page.app)
+        assert "hyperparameters are fixed" in shown(page.app)
+        assert "length are not comparable" not in shown(page.app)
+        await press(pilot, "tab", "end")
+        await wait_for_text(pilot, "length are not comparable")
+
+
+async def test_a_changed_design_is_not_left_without_a_question(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "plus", "escape")
+        await wait_for_text(pilot, "Leave this design?")
+        await press(pilot, "enter")
+        assert page.app.screen is page
+        assert "21 trials" in shown(page.app)
+        await press(pilot, "escape", "down", "enter")
+        await wait_for(pilot, lambda: page.app.screen is not page)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "escape")
+        await wait_for(pilot, lambda: page.app.screen is not page)
+
+
 async def test_a_text_is_no_value_of_a_number(store: Store, values: dict[str, Any]) -> None:
     """It is refused where it is typed, and the design before stays."""
     small_project.adopt(store, values)

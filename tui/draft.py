@@ -23,6 +23,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from tui import designing
+from tui.charts.grid import Line
 from wizard.quantity import setting
 
 MEANINGS: dict[Goal, Message] = {
@@ -348,6 +349,14 @@ def whence(plan: RoundPlan, entry: Tunable, project: Project) -> str:
 def value(entry: Tunable) -> str:
     """What a fixed hyperparameter is fixed at, as it is shown."""
     return setting(entry.value) if entry.value not in (None, "") else _("(empty)")
+
+
+def line(entry: Tunable) -> Line:
+    """A hyperparameter as a line of the table."""
+    style = "quiet" if entry.role == "fixed" else ""
+    values = seen(entry.domain) if entry.domain else value(entry)
+    scale = entry.domain.scale if entry.domain and entry.domain.is_range else ""
+    return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
 
 
 def proven(store: Store, override: str, key: str, optimizer: str) -> Domain | None:
