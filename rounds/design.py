@@ -161,12 +161,23 @@ def _factor(
     domain = _typed(key, domain, known.get(key))
     if domain.is_range:
         if goal == "compare":
-            raise DesignError("Give the values of {key} to compare, not a range.", key=key)
+            raise _no_values(key, optimizers)
         return domain
     current = base.get(key, known[key].default if key in known else None)
     if current is None or domain.contains(current):
         return domain
     return replace(domain, choices=(current, *domain.choices))
+
+
+def _no_values(key: str, optimizers: Collection[str]) -> DesignError:
+    """What to say where values are compared, and none were given."""
+    if optimizers:
+        return DesignError(
+            "Give the values of {key} to compare, not a range: --about {key}=VALUE,VALUE. Optimizers are compared with "
+            "--optimizer NAME --optimizer NAME.",
+            key=key,
+        )
+    return DesignError("Give the values of {key} to compare, not a range: --about {key}=VALUE,VALUE", key=key)
 
 
 def _check(

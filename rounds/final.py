@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
-from rounds import bayesian, origin, pairs, planning, queue, reviewing, tunables
+from rounds import bayesian, honoured, origin, pairs, planning, queue, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
@@ -40,6 +40,7 @@ def plan(
     """The first lot of a final study; `roles` and `ranges` as in `planning.propose`. Refuses where too few comparable
     trials are known; see `bayesian.propose`."""
     wide = _space(store, max(count, FINAL), roles or {}, ranges or {})
+    honoured.refuse_unused(wide, roles or {}, ranges or {})
     (study,) = wide.studies
     known = history(store, wide)
     points = bayesian.propose(_choices(study), known, count, wide.seed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rounds import budget, planning
+from rounds import budget, honoured, planning
 from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.space import Domain
 from rounds.tunables import key_of
@@ -18,11 +18,20 @@ from state.trials import Batch
 MARK = {"listed": True}
 
 
-def propose(store: Store, listed: Sequence[Mapping[str, Any]], override: str = "") -> RoundPlan:
+def propose(
+    store: Store,
+    listed: Sequence[Mapping[str, Any]],
+    override: str = "",
+    *,
+    steps: int | None = None,
+    examples: int | None = None,
+) -> RoundPlan:
     """A plan of these trials, each as key to value; what one does not name is as in the best configuration, and nothing
-    else varies. Refuses an unknown key, and one that neither a trial nor the configuration gives a value."""
+    else varies. `steps` and `examples` as in `planning.propose`. Refuses an unknown key, and one that neither a
+    trial nor the configuration gives a value."""
     base = planning.basis(store, override).settings
     listed = [{key_of(store.project, base, name): value for name, value in trial.items()} for trial in listed]
+    honoured.refuse_foreign(store.project, base, (key for trial in listed for key in trial))
     values: dict[str, list[Any]] = {key: [] for trial in listed for key in trial}
     for key, found in values.items():
         for trial in listed:
@@ -31,7 +40,7 @@ def propose(store: Store, listed: Sequence[Mapping[str, Any]], override: str = "
                 raise Refusal("{key}: give every trial a value; the best configuration has none.", key=key)
             if value not in found:
                 found.append(value)
-    asked: dict[str, Any] = {"trials": len(listed), "override": override}
+    asked: dict[str, Any] = {"trials": len(listed), "override": override, "steps": steps, "examples": examples}
     asked["ranges"] = {key: _domain(found) for key, found in values.items()}
     wide = planning.propose(store, "minimise", **asked)
     others: dict[str, Role] = {d.name: "fixed" for d in wide.studies[0].dimensions if d.key not in values}

@@ -9,7 +9,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, origin, pairs, remedies, seeds, sharing, slots, tunables
+from rounds import design, honoured, origin, pairs, remedies, seeds, sharing, slots, tunables
 from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
@@ -64,7 +64,8 @@ def propose(
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
     notes: tuple[Message, ...] = ()
     typed = {key: domain for key, domain in {**asked, **(ranges or {})}.items() if domain is not None}
-    tunables.check_kinds(store.project, base, {key: domain.choices for key, domain in typed.items()})
+    optimizer = str(base.get(OPTIMIZER, ""))
+    tunables.check_values(store.project, base, typed)
     sources = dict.fromkeys(typed, origin.ASKED)
     for key, values in asked.items() if goal == "compare" else ():
         if values is not None and not values.is_range and len(values.choices) < 2:
@@ -75,6 +76,7 @@ def propose(
             )
     if goal == "stabilise":
         remedy = _remedy(store, base, asked)
+        asked, ranges = honoured.with_ranges({remedy.key: asked.get(remedy.key)}, ranges or {}, optimizer)
         asked = {remedy.key: asked.get(remedy.key) or remedy.values}
         ranges, notes = {**remedy.ranges, **(ranges or {})}, remedy.notes
         sources = dict.fromkeys((remedy.key, *remedy.ranges), origin.REMEDY) | sources
@@ -85,6 +87,7 @@ def propose(
                 "the round is about."
             )
         asked[first] = None
+    asked, ranges = honoured.with_ranges(asked, ranges or {}, optimizer) if goal != "stabilise" else (asked, ranges)
     earlier, offers = _earlier(store, seed), tunables.offers(store.project, base)
     options: dict[str, Any] = {
         "optimizers": tunables.optimizers(store.project, base),

@@ -96,6 +96,12 @@ def name_of(key: str, optimizer: str) -> str:
     return f"{optimizer}.{leaf}" if section == "optimizer" and optimizer in OPTIMIZERS and key != OPTIMIZER else key
 
 
+def setting_of(name: str) -> str:
+    """The configuration key of a dimension's name: `sgd.momentum` sets `optimizer.momentum`."""
+    section, _dot, leaf = name.partition(".")
+    return f"optimizer.{leaf}" if section in OPTIMIZERS else name
+
+
 def default_role(entry: Hyperparameter, base: Mapping[str, Any], trials: int) -> Role:
     """Nuisance where a study of so many trials opens it (P21) and, outside the optimizer, it is in use; else fixed."""
     opened = entry.opens_at is not None and entry.opens_at <= trials

@@ -9,12 +9,14 @@ from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds.plan import Role
-from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of
+from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of, setting_of
+from rounds.space import Domain
 from state import pipeline
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import FILE, Project
 from state.usual_names import RATES, alike, leaf
+from training.config import ConfigError, fault, kind
 
 # What a first round is about where nothing else is asked: the hyperparameter that matters most.
 FIRST_QUESTION = "optimizer.learning_rate"
@@ -104,16 +106,28 @@ def seedless(project: Project) -> tuple[Message, ...]:
     )
 
 
-def check_kinds(project: Project, base: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> None:
-    """Refuse values for a command of the user's own that are of another kind than what it is given now: the built-in
-    training says so itself, a script only when it runs."""
-    for key, found in values.items() if project.settings.command else ():
-        now = base.get(key)
-        for value in found:
-            if _kind(now) and _kind(value) != _kind(now):
-                raise Refusal(
-                    "{key}: {value!r} does not fit; the best configuration has {now}.", key=key, value=value, now=now
-                )
+def check_values(project: Project, base: Mapping[str, Any], domains: Mapping[str, Domain]) -> None:
+    """Refuse values that cannot be trained with, before anything is planned with them: the built-in training knows what
+    each of its settings may be; a command of the user's own shows only what kind of value it is given now."""
+    for name, domain in domains.items():
+        if project.settings.command:
+            _check_kinds(name, base.get(name), domain.choices)
+            continue
+        key = setting_of(name)
+        # An optimizer that there is none of is refused with those that there are.
+        for value in domain.choices if key != OPTIMIZER else ():
+            if problem := fault(key, value):
+                raise Refusal("{problem}", problem=ConfigError((problem,)).in_one_line())
+        if domain.is_range and kind(key) in ("str", "bool"):
+            raise Refusal("{key} has values, not a range: give them with commas between them.", key=key)
+
+
+def _check_kinds(key: str, now: Any, values: Sequence[Any]) -> None:
+    for value in values:
+        if _kind(now) and _kind(value) != _kind(now):
+            raise Refusal(
+                "{key}: {value!r} does not fit; the best configuration has {now}.", key=key, value=value, now=now
+            )
 
 
 def _kind(value: Any) -> str:

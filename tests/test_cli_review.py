@@ -115,6 +115,79 @@ def test_a_round_is_planned_by_the_short_names_of_hyperparameters(answer: Any) -
     assert "is no setting of the best configuration" in answer("round", "plan", "--range", "name=1..2", code=2)["error"]
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "lr", "optimizer.learning_rate", LR])
+def test_a_range_of_what_the_round_asks_about_is_what_it_asks(answer: Any, name: str) -> None:
+    """Be it asked by default or with --about; values from both are refused."""
+    for about in ((), ("--about", "lr")):
+        plan = answer("round", "plan", "--range", f"{name}=0.002..0.2", *about)["plan"]
+        searched = {d["name"]: d["domain"] for study in plan["studies"] for d in study["dimensions"]}
+        assert (searched[LR]["low"], searched[LR]["high"], searched[LR]["scale"]) == (0.002, 0.2, "log")
+        assert plan["origins"][LR]["source"] is not None
+    twice = answer("round", "plan", "--range", f"{name}=0.002..0.2", "--about", "lr=0.1..0.2", code=2)["error"]
+    assert "has values in what the round asks, and a range besides" in twice
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (
+            ("--range", "adamw.beta1=0.5..0.9"),
+            "adamw.beta1 is a hyperparameter of adamw; this is about sgd, with ",
+        ),
+        (("--role", "optimizer.beta1=nuisance"), "optimizer.beta1 is a hyperparameter of "),
+        (("--range", "beta1=0.5..0.9"), "beta1 is a hyperparameter of "),
+        (("--about", "beta1=0.5..0.9"), "beta1 is a hyperparameter of "),
+        (("--trial", "lr=0.1,beta1=0.9"), "beta1 is a hyperparameter of "),
+        (("--trial", "lr=0.1,optimizer.beta1=0.9"), "optimizer.beta1 is a hyperparameter of "),
+        (("--range", "data.max_length=1..9"), "data.max_length is no part of this round. It has "),
+        (("--role", "sgd.learning_rate=fixed"), "The round asks about sgd.learning_rate, so that it cannot be fixed"),
+        (("--role", "momentum=fixed", "--range", "momentum=0.5..0.9"), "has a range, but the role fixed"),
+        (
+            ("--optimizer", "sgd", "--optimizer", "adamw", "--range", "lamb.beta1=0.5..0.9"),
+            "about adamw, sgd, with",
+        ),
+    ],
+)
+def test_a_range_or_a_role_that_the_round_has_no_use_for_is_refused(
+    answer: Any, words: tuple[str, ...], refused: str
+) -> None:
+    """With its name and what the round has; nothing that is given is left out in silence."""
+    assert refused in answer("round", "plan", *words, code=2)["error"]
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        (("--range", "lr=abc"), "optimizer.learning_rate: 'abc'; allowed: "),
+        (("--about", "lr=0.1,abc", "--goal", "compare"), "optimizer.learning_rate: 'abc'; allowed: "),
+        (("--about", "lr=0.1,-1", "--goal", "compare"), "optimizer.learning_rate: -1"),
+        (("--about", "schedule.name=constant,0.1", "--goal", "compare"), "schedule.name: 0.1; allowed: "),
+        (("--about", "schedule.name=cosine,nonsense", "--goal", "compare"), "'nonsense'; allowed: "),
+        (("--about", "schedule.name=0.1..0.2"), "schedule.name has values, not a range"),
+        (("--range", "sgd.momentum=much"), "optimizer.momentum: 'much'; allowed: "),
+        (("--trial", "lr=abc"), "optimizer.learning_rate: 'abc'; allowed: "),
+    ],
+)
+def test_a_value_that_cannot_be_trained_with_is_refused_as_what_it_is(
+    answer: Any, words: tuple[str, ...], refused: str
+) -> None:
+    """Not as the trial of some number."""
+    assert refused in answer("round", "plan", *words, code=2)["error"]
+
+
+def test_a_comparison_without_values_names_the_options_that_give_them(answer: Any) -> None:
+    refused = answer("round", "plan", "--goal", "compare", code=2)["error"]
+    assert "--about optimizer.learning_rate=VALUE,VALUE" in refused
+    assert "--optimizer NAME --optimizer NAME" in refused
+
+
+def test_a_range_of_one_of_the_optimizers_that_are_compared_counts(answer: Any) -> None:
+    words = ("--optimizer", "sgd", "--optimizer", "adamw", "--range", "adamw.beta1=0.5..0.9")
+    plan = answer("round", "plan", "--goal", "compare", *words)["plan"]
+    searched = {d["name"]: d["domain"] for study in plan["studies"] for d in study["dimensions"]}
+    assert (searched["adamw.beta1"]["low"], searched["adamw.beta1"]["high"]) == (0.5, 0.9)
+
+
 @pytest.mark.parametrize("name", ["batch_size", "bs", "training.batch_size"])
 def test_a_range_of_batch_sizes_is_refused_with_what_to_do_instead(answer: Any, name: str) -> None:
     refused = answer("round", "plan", "--range", f"{name}=16..64", code=2)["error"]

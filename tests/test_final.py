@@ -122,6 +122,8 @@ def test_what_the_rounds_varied_is_searched_and_the_rest_stays_as_it_is(store: S
 def test_by_command_roles_and_ranges_are_given_when_it_begins(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("round", "final", "--lot", "1", "--project", store.project.root)
     given = ("--role", "optimizer.momentum=nuisance", "--range", "optimizer.learning_rate=0.0001..10")
+    assert tunebook(*words, "--range", "adamw.beta1=0.5..0.9") == 2
+    assert "adamw.beta1 is a hyperparameter of adamw" in capsys.readouterr().err
     assert tunebook(*words, *given) == 0
     domains = {d.name: d.domain for d in planning.plan_of(store, "round-2").studies[0].dimensions}
     assert list(domains) == [LR, "sgd.momentum"]

@@ -275,8 +275,7 @@ async def test_trials_are_listed_by_hand_and_kept_as_such(store: Store, values: 
             assert "r role" not in lines(page.app)[-1]
             await press(pilot, "g", "end", "enter")
             await write(pilot, "99")
-            await wait_for_text(pilot, "These trials run as they are given.")
-            await press(pilot, "escape")
+            await wait_for_text(pilot, "With 99 steps instead of 30")
             await press(pilot, "g", "enter")
             await wait_for(
                 pilot, lambda: isinstance(page.focused, Field) and page.focused.value == f"{listed}; {rate}=0.2"
@@ -287,6 +286,69 @@ async def test_trials_are_listed_by_hand_and_kept_as_such(store: Store, values: 
             assert batch.plan["listed"]
             rates = [entry.overrides[rate] for entry in trials.trials(store, batch.name)]
             assert rates == [0.1, 0.2]
+            lengths = [trials.trial_settings(store, e)["training.steps"] for e in trials.trials(store, batch.name)]
+            assert lengths == [99, 99]
+
+
+async def test_another_number_of_steps_holds_for_trials_by_hand_and_its_note_goes_where_it_does_not(
+    store: Store, values: dict[str, Any]
+) -> None:
+    """The five proven points run as they are given."""
+    small_project.adopt(store, values)
+    async with designing(store, WIDE) as (pilot, page):
+        await press(pilot, "g", "end", "enter")
+        await write(pilot, "600")
+        await wait_for_text(pilot, "With 600 steps instead of 30")
+        await press(pilot, "g", "end", "up", "enter")
+        await write(pilot, "lr=0.1; lr=0.01,weight_decay=0")
+        await wait_for_text(pilot, "Goal: trials by hand")
+        assert page._plan is not None
+        assert page._plan.base["training.steps"] == 600
+        assert "With 600 steps instead of 30" in shown(page.app)
+        assert Draft(steps=600, notes=page._draft.notes).to_mind
+        assert not Draft(steps=600, notes=page._draft.notes, warm_start=True).to_mind
+
+
+async def test_long_notes_push_out_nothing_and_say_that_they_go_on(store: Store, values: dict[str, Any]) -> None:
+    """What the design comes to stands first; the rest of the notes is a few keys away."""
+    small_project.adopt(store, values)
+    async with designing(store, NARROW) as (pilot, page):
+        assert "lines more" not in shown(page.app)
+        await press(pilot, "g", "end", "enter")
+        await write(pilot, "600")
+        await wait_for_text(pilot, "lines more: tab, then down")
+        assert "Study joint: 20 trials over 3 hyperparameters" in shown(page.app)
+        assert "hyperparameters are fixed" in shown(page.app)
+        assert "length are not comparable" not in shown(page.app)
+        await press(pilot, "tab", "end")
+        await wait_for_text(pilot, "length are not comparable")
+
+
+async def test_a_changed_design_is_not_left_without_a_question(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "plus", "escape")
+        await wait_for_text(pilot, "Leave this design?")
+        await press(pilot, "enter")
+        assert page.app.screen is page
+        assert "21 trials" in shown(page.app)
+        await press(pilot, "escape", "down", "enter")
+        await wait_for(pilot, lambda: page.app.screen is not page)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "escape")
+        await wait_for(pilot, lambda: page.app.screen is not page)
+
+
+async def test_a_text_is_no_value_of_a_number(store: Store, values: dict[str, Any]) -> None:
+    """It is refused where it is typed, and the design before stays."""
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        before = shown(page.app).splitlines()[2]
+        await press(pilot, "e")
+        await write(pilot, "abc")
+        await wait_for_text(pilot, "optimizer.learning_rate: 'abc'; allowed: a number")
+        await press(pilot, "escape")
+        assert shown(page.app).splitlines()[2] == before
 
 
 async def test_the_question_is_chosen_from_what_the_catalogue_knows(store: Store, values: dict[str, Any]) -> None:

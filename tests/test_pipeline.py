@@ -222,7 +222,7 @@ def test_what_is_said_about_hyperparameters_is_kept_in_the_projects_file(project
         ("lr=fast", "does not fit"),
         ("lr=nan", "does not fit"),
         ("lr=0.1..", "is no range"),
-        ("lr=1..0.1", "is no range"),
+        ("lr=1..0.1", "must be below the high end; write it as 0.1..1, say"),
         ("lr=0..1:log", "above 0"),
         ("lr=0.1..1:cubic", "no scale cubic"),
         ("batch_size=8..64", "is decided, not searched"),

@@ -216,6 +216,15 @@ def about(dotted: str) -> tuple[str, Limits]:
     raise KeyError(dotted)
 
 
+def fault(dotted: str, value: Any) -> Problem | None:
+    """What is wrong with a value of a setting by itself; None where nothing is, and for what is no setting."""
+    section, _, key = dotted.partition(".")
+    problems: list[Problem] = []
+    if kind(dotted):
+        _check_section(section, SECTIONS[section], {key: value}, problems)
+    return next((problem for problem in problems if problem.key == dotted), None)
+
+
 def kind(dotted: str) -> str:
     """How a setting is typed, one of `KINDS`; empty for what is no setting."""
     section, _, key = dotted.partition(".")

@@ -143,6 +143,16 @@ def spread(plan: RoundPlan) -> Iterator[str]:
         yield words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
 
 
+def remarks(plan: RoundPlan, ahead: Outlook | None, *, as_given: bool) -> Iterator[str]:
+    """What a design comes to: how dense its studies are, what it takes of the disk, and what it holds fixed."""
+    yield from () if as_given else spread(plan)
+    if ahead and ahead.disk:
+        yield checkpoints(ahead.disk)
+    if plan.caveats:
+        words = _("{n} hyperparameters are fixed: what the round shows holds for their values in the table only.")
+        yield words.format(n=len(plan.caveats))
+
+
 def checkpoints(disk: Disk) -> str:
     """What the checkpoints of a round take of the disk."""
     words = _("Checkpoints: about {need} of {free} free")

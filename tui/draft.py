@@ -14,7 +14,7 @@ from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
 from rounds.origin import stated
 from rounds.plan import DesignError, Goal, Role, RoundPlan
-from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of
+from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of, setting_of
 from rounds.space import Choice, Domain
 from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
 from rounds.tunables import FIRST_QUESTION, first_question, known, offers
@@ -23,6 +23,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from tui import designing
+from tui.charts.grid import Line
 from wizard.quantity import setting
 
 MEANINGS: dict[Goal, Message] = {
@@ -87,7 +88,8 @@ class Draft:
     warm_start: bool = False
     """The five proven points instead of a search; of the rest, only `override` counts then."""
     listed: tuple[Mapping[str, Choice], ...] = ()
-    """Trials typed one by one instead of a search, each as key to value; as with the proven points."""
+    """Trials typed one by one instead of a search, each as key to value; of the rest, `override`, `steps` and
+    `examples` count then."""
     first: str = FIRST_QUESTION
     """What is asked where a goal must ask something, and nothing was chosen."""
 
@@ -96,7 +98,7 @@ class Draft:
         if self.warm_start:
             return warm_start.plan(store, self.override)
         if self.listed:
-            return by_hand.propose(store, self.listed, self.override)
+            return by_hand.propose(store, self.listed, self.override, steps=self.steps, examples=self.examples)
         return planning.propose(
             store,
             self.goal,
@@ -113,6 +115,11 @@ class Draft:
     def as_given(self) -> bool:
         """Whether its points are run as they are, with nothing about them to design."""
         return self.warm_start or bool(self.listed)
+
+    @property
+    def to_mind(self) -> tuple[Message, ...]:
+        """The notes that hold for what it is now."""
+        return () if self.warm_start else self.notes
 
     @property
     def chosen(self) -> str:
@@ -171,7 +178,7 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
         elif role == "nuisance":
             found.append(Tunable(name, searched[name].key, role, searched[name].domain, None))
         else:
-            found.append(Tunable(name, _key(name), role, None, fixed.get(name)))
+            found.append(Tunable(name, setting_of(name), role, None, fixed.get(name)))
     return tuple(found)
 
 
@@ -205,7 +212,7 @@ def with_trials(draft: Draft, words: str) -> Draft:
 
 def with_steps(draft: Draft, store: Store, words: str) -> Draft:
     """The same round with trials of so many steps. Refuses what is no number, and a command that takes none."""
-    if draft.as_given:
+    if draft.warm_start:
         raise DesignError("These trials run as they are given. Choose a goal that searches, then the number of steps.")
     if not words.isdecimal() or not int(words):
         raise DesignError("{answer}: type a whole number of steps.", answer=repr(words))
@@ -244,8 +251,8 @@ def typed_trials(draft: Draft) -> str:
 
 def about(draft: Draft, key: str, domain: Domain | None) -> Draft:
     """The round about this hyperparameter instead."""
-    roles = {name: role for name, role in draft.roles.items() if key not in (name, _key(name))}
-    ranges = {name: own for name, own in draft.ranges.items() if key not in (name, _key(name))}
+    roles = {name: role for name, role in draft.roles.items() if key not in (name, setting_of(name))}
+    ranges = {name: own for name, own in draft.ranges.items() if key not in (name, setting_of(name))}
     return replace(draft, asked={key: domain}, roles=roles, ranges=ranges)
 
 
@@ -344,6 +351,14 @@ def value(entry: Tunable) -> str:
     return setting(entry.value) if entry.value not in (None, "") else _("(empty)")
 
 
+def line(entry: Tunable) -> Line:
+    """A hyperparameter as a line of the table."""
+    style = "quiet" if entry.role == "fixed" else ""
+    values = seen(entry.domain) if entry.domain else value(entry)
+    scale = entry.domain.scale if entry.domain and entry.domain.is_range else ""
+    return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
+
+
 def proven(store: Store, override: str, key: str, optimizer: str) -> Domain | None:
     """The catalogue's values of a hyperparameter for this configuration; None where it has none."""
     if key == OPTIMIZER and not store.project.settings.command:
@@ -366,12 +381,6 @@ def questions(store: Store, override: str = "", goal: Goal = "understand") -> tu
     keys = (entry.key for entry in (*own, *catalogue.tunables()))
     named = (OPTIMIZER, planning.ARCHITECTURE) if goal == "compare" else (OPTIMIZER,)
     return (*named, *(key for key in keys if is_hyperparameter(key, settings)))
-
-
-def _key(name: str) -> str:
-    """The configuration key of a dimension's name: `sgd.momentum` sets `optimizer.momentum`."""
-    section, _dot, leaf = name.partition(".")
-    return f"optimizer.{leaf}" if section in {entry.name for entry in catalogue.optimizers()} else name
 
 
 def _is_number(word: str) -> bool:

@@ -252,8 +252,15 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     span, _colon, scale = words.partition(":")
     ends = [_value(part) for part in span.split("..")]
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
-    if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)) or numbers[0] >= numbers[1]:
+    if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)):
         raise Refusal("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
+    if numbers[0] >= numbers[1]:
+        raise Refusal(
+            "{words!r}: the low end of a range must be below the high end; write it as {low}..{high}, say.",
+            words=words,
+            low=min(numbers),
+            high=max(numbers),
+        )
     _check_searched(entry.name)
     whole = entry.kind == "int" or (entry.kind == "categorical" and all(isinstance(end, int) for end in numbers))
     low, high = numbers

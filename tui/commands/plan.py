@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from rounds import insights, planning, steps
+from rounds import honoured, insights, planning, steps
 from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
@@ -28,7 +28,7 @@ RANGE = click.option(
     "ranges",
     multiple=True,
     metavar="KEY=LOW..HIGH",
-    help=_("search a nuisance hyperparameter in this range (LOW..HIGH:log)"),
+    help=_("search a hyperparameter in this range (LOW..HIGH:log)"),
 )
 ROLE = click.option(
     "--role", "roles", multiple=True, metavar="KEY=ROLE", help=_("nuisance or fixed, where the default is not right")
@@ -100,10 +100,13 @@ def plan(
             save = by_hand.save
         else:
             current, full = designing.optimizer_of(store, override), designing.names(store, override)
+            own, wished = designing.roles(roles, full), designing.ranges(ranges, full, current, store.project)
             asked: dict[str, Domain | None] = {
                 full(key): designing.domain(full(key), words, current, store.project) if words else None
                 for key, _equals, words in (entry.partition("=") for entry in about)
             }
+            base = planning.basis(store, override).settings
+            honoured.refuse_foreign(store.project, base, [*asked, *own, *wished], optimizers)
             if not changing and insights.schedule_is_next(store):
                 goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
             proposed = planning.propose(
@@ -111,12 +114,13 @@ def plan(
                 goal or "understand",
                 scientific=asked,
                 optimizers=optimizers,
-                roles=designing.roles(roles, full),
-                ranges=designing.ranges(ranges, full, current, store.project),
+                roles=own,
+                ranges=wished,
                 seed=seed,
                 override=override,
                 trials=count,
             )
+            honoured.refuse_unused(proposed, own, wished)
         batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
         designing.show(session, proposed, batch.name, ahead)

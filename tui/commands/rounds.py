@@ -10,6 +10,7 @@ from presets.language import _, sentences, told
 from rounds import (
     dismissing,
     final,
+    honoured,
     instability,
     launching,
     logout,
@@ -268,13 +269,9 @@ def final_study(
                 final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
         else:
             current, full = designing.optimizer_of(store), designing.names(store)
-            batch = final.start(
-                store,
-                min(lot, count),
-                wanted="",
-                roles=designing.roles(roles, full),
-                ranges=designing.ranges(ranges, full, current, store.project),
-            )
+            own, wished = designing.roles(roles, full), designing.ranges(ranges, full, current, store.project)
+            honoured.refuse_foreign(store.project, planning.basis(store).settings, [*own, *wished])
+            batch = final.start(store, min(lot, count), wanted="", roles=own, ranges=wished)
             for note in planning.plan_of(store, batch.name).notes:
                 session.progress(note.text())
         while wait:

@@ -26,7 +26,7 @@ from state import project as projects
 from state.errors import Refusal
 from state.project import Project
 from tui import designing, draft, horizon
-from tui.charts.grid import Column, Line
+from tui.charts.grid import Column
 from tui.draft import LISTED, ROLES, WARM_START, Draft, Tunable
 from tui.keys import bindings
 from tui.pages.explain import Explain
@@ -52,6 +52,7 @@ class DesignPage(Page):
     DEFAULT_CSS = """
     DesignPage > Table { height: 1fr; min-height: 4; margin: 1 0 0 0; padding: 0 1; }
     DesignPage > #marked { height: auto; min-height: 2; max-height: 3; padding: 0 1; }
+    DesignPage > #more { height: 1; padding: 0 1; display: none; text-style: italic; }
     DesignPage > #notes { height: auto; max-height: 30%; padding: 0 1; scrollbar-size-vertical: 1; }
     DesignPage.-short.-asking {
         #facts { max-height: 3; }
@@ -70,7 +71,7 @@ class DesignPage(Page):
 
     def __init__(self, proposed: Draft | None = None) -> None:
         super().__init__()
-        self._draft = proposed or Draft()
+        self._draft = self._began = proposed or Draft()
         self._proposed = proposed is not None
         self._plan: RoundPlan | None = None
         self._machine: Machine | None = None
@@ -86,6 +87,7 @@ class DesignPage(Page):
         yield Static(id="marked", markup=False)
         with Reading(id="notes"):
             yield Static(id="noted", markup=False)
+        yield Static(id="more", markup=False)
         yield Prompt()
 
     def on_mount(self) -> None:
@@ -107,7 +109,7 @@ class DesignPage(Page):
         if world != self._world:
             # What a plan starts from has changed; where it cannot be planned any more, the reason takes its place.
             if self._world is None and not self._proposed:
-                self._draft = draft.begin(self.book.store)
+                self._draft = self._began = draft.begin(self.book.store)
             self._world, self._plan = world, None
             self._refresh(None)
             try:
@@ -215,7 +217,6 @@ class DesignPage(Page):
 
     def action_override(self) -> None:
         """Design a round although the baseline is not reasonable (G14)."""
-
         self.query_one(Prompt).type(
             say("Why go on without a reasonable baseline? It is recorded."),
             lambda answer: self._change(lambda: replace(self._draft, override=answer)),
@@ -232,11 +233,22 @@ class DesignPage(Page):
         self.query_one(Prompt).search(event.table)
 
     def leave(self) -> bool:
-        return self.query_one(Prompt).leave() or self.query_one(Table).show_all()
+        prompt = self.query_one(Prompt)
+        if prompt.leave() or self.query_one(Table).show_all():
+            return True
+        if changed := self._draft != self._began:
+            options = [("stay", _("go on designing"), ""), ("leave", _("leave it: what was changed is lost"), "")]
+            prompt.choose(say("Leave this design?"), options, self._take_leave)
+        return changed
 
     def _take_start(self, answer: str) -> bool:
         if answer == "start":
             self.action_start()
+        return True
+
+    def _take_leave(self, answer: str) -> bool:
+        if answer == "leave":
+            self.app.pop_screen()
         return True
 
     def _take_goal(self, answer: str) -> bool:
@@ -364,7 +376,7 @@ class DesignPage(Page):
             Column(_("values")),
             Column(_("scale")),
         ]
-        self.query_one(Table).update(columns, [_line(entry) for entry in draft.tunables(plan)])
+        self.query_one(Table).update(columns, [draft.line(entry) for entry in draft.tunables(plan)])
 
     def _show_marked(self) -> None:
         entry, plan = self._marked(), self._plan
@@ -372,26 +384,16 @@ class DesignPage(Page):
         show(self.query_one("#marked", Static), Content(printable(words)))
 
     def _show_notes(self, plan: RoundPlan) -> None:
-        look = VERDICTS["warn"]
+        look, ahead = VERDICTS["warn"], self._ahead
         mark = look.ascii if self.book.ascii_only else look.glyph
-        ahead = self._ahead
         lines = [f"{mark} {warning.text()}" for warning in (*plan.warnings, *(ahead.short if ahead else ()))]
-        lines += [note.text() for note in (*self._draft.notes, *plan.notes)]
-        if self._machine and (offer := sharing.offer(self.book.store, self._machine, plan.base)):
-            lines.append(offer.text())
-        lines += () if self._draft.as_given else designing.spread(plan)
-        if ahead and ahead.disk:
-            lines.append(designing.checkpoints(ahead.disk))
-        if plan.caveats:
-            words = _("{n} hyperparameters are fixed: what the round shows holds for their values in the table only.")
-            lines.append(words.format(n=len(plan.caveats)))
-        text = Content("\n").join([Content(printable(line)) for line in lines])
-        show(self.query_one("#noted", Static), text)
+        lines += designing.remarks(plan, ahead, as_given=self._draft.as_given)
+        offer = sharing.offer(self.book.store, self._machine, plan.base) if self._machine else None
+        lines += [note.text() for note in (*self._draft.to_mind, *plan.notes, *filter(None, [offer]))]
+        show(self.query_one("#noted", Static), Content("\n").join([Content(printable(line)) for line in lines]))
+        self.call_after_refresh(self._show_more)
 
-
-def _line(entry: Tunable) -> Line:
-    style = "quiet" if entry.role == "fixed" else ""
-    domain = entry.domain
-    values = draft.seen(domain) if domain else draft.value(entry)
-    scale = domain.scale if domain and domain.is_range else ""
-    return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
+    def _show_more(self) -> None:
+        more = self.query_one("#notes", Reading).max_scroll_y
+        show(self.query_one("#more", Static), Content(_("{n} lines more: tab, then down").format(n=more)))
+        self.query_one("#more").display = more > 0 and self._plan is not None and not asking(self)
