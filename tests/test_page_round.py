@@ -23,6 +23,7 @@ from presets import language
 from rounds import bayesian, final, planning, reviewing, supervisor
 from state import files, trials
 from state.database import Store
+from state.project import change
 from state.store import open_store
 from tests import small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
@@ -214,6 +215,14 @@ async def test_a_stopped_round_is_reviewed_and_ended_early_by_keys(store: Store)
         await press(pilot, "enter")
         await wait_for(pilot, lambda: all(map(trials.over, trials.trials(store, "round-1"))))
         assert lines(pilot.app)[1].startswith(" ended")
+
+
+async def test_a_round_that_the_budget_does_not_suffice_for_says_so_when_it_starts(store: Store) -> None:
+    small_project.end(store, "baseline-1-001", 0.5, seconds=3600)
+    change(store.project, budget_hours=2.0)
+    async with watching(store, RoundPage("round-1"), WIDE) as pilot:
+        await press(pilot, "g")
+        await wait_for_text(pilot, "What is left of round-1 takes about 6 device hours, and the budget has 1 left.")
 
 
 async def test_trials_are_added_as_many_as_are_typed(store: Store) -> None:

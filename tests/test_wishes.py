@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from rounds import planning, slots, standing, wishes
+from rounds import cost, planning, slots, standing, wishes
 from state import decisions, files, runs, trials
 from state.database import Store
+from state.project import change
 from state.store import open_store
 from tests import small_project, watched_round
 from tui.main import run
@@ -258,6 +259,27 @@ def test_trials_that_were_added_and_have_not_begun_are_taken_back(
     small_project.batch(alone, small_project.settings(Path("data")), [{}] * 2, wanted="")
     code, answer = tunebook(alone, capsys, "round", "end", "round-2")
     assert "tunebook round drop round-2" in answer["error"]
+
+
+def test_a_round_that_takes_more_than_the_budget_has_left_is_warned_of_when_it_starts(
+    alone: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four trials are left, of half an hour each, the third of which has done 3 of its 30 steps."""
+    with alone.transaction():
+        alone.database.execute(
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:30:00+00:00' "
+            "WHERE status = 'complete'"
+        )
+        alone.database.execute("UPDATE trials SET started_at = NULL WHERE status = 'stopped'")
+    assert cost.over_budget(alone, "round-1") is None
+    alone.project = change(alone.project, budget_hours=2.5)
+    with watched_round.supervised(alone.project):
+        told = said(alone, capsys, "round", "run")
+    words = "warning: What is left of round-1 takes about 1.9 device hours, and the budget has 1.5 left. End it early"
+    assert words in told
+    assert "It goes on in the background." in told
+    alone.project = change(alone.project, budget_hours=3.0)
+    assert cost.over_budget(alone, "round-1") is None
 
 
 def test_a_round_that_taught_nothing_is_dropped_and_one_with_results_kept(

@@ -6,6 +6,7 @@ import click
 
 from presets.language import _, told
 from rounds import (
+    cost,
     dismissing,
     final,
     instability,
@@ -78,6 +79,8 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         wishes.run(store, batch.name, slots)
         if slots and (crowded := wishes.crowded(store, batch.name, slots)):
             session.progress(_("warning: {warning}").format(warning=crowded.text()))
+        if dear := cost.over_budget(store, batch.name):
+            session.progress(_("warning: {warning}").format(warning=dear.text()))
         if wait:
             watch(session, store, batch.name)
         else:

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import final, planning, queue, standing, supervisor, wishes
+from rounds import cost, final, planning, queue, standing, supervisor, wishes
 from rounds.standing import Standing
 from state import metrics, trials
 from state.errors import Refusal
@@ -124,7 +124,8 @@ class RoundPage(Page):
 
     def action_go(self) -> None:
         """Run the round, or run it on."""
-        self._ask("run")
+        if self._ask("run") and (dear := cost.over_budget(self.book.store, self._of)) is not None:
+            self.say(dear.text())
 
     def action_pause(self) -> None:
         """Start no more trials."""
@@ -194,8 +195,8 @@ class RoundPage(Page):
     def leave(self) -> bool:
         return self.query_one(Prompt).leave() or self.query_one(Table).show_all()
 
-    def _ask(self, wanted: str) -> None:
-        self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
+    def _ask(self, wanted: str) -> bool:
+        return self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
 
     def _extend(self, answer: str) -> bool:
         def extend() -> None:
