@@ -272,6 +272,10 @@ class Supervisor:
         log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
         if cause.again and entry.restarts < GOES_ON.get(cause.reason, RESTARTS):
             trials.mark_queued(self.store, entry.id)
+            # Where the disk is full, what it waits for is said by those who look for room.
+            if cause.reason != "disk_full":
+                told = trial_folder.goes_on(self.store, folder, cause.message)
+                trials.note(self.store, entry.id, told.text(), stored(told))
             return
         message = say(
             "{cause} The last lines of its log: {lines}", cause=cause.message, lines=ending.last_lines(folder) or "-"
