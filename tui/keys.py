@@ -197,11 +197,11 @@ KEYS: tuple[Key, ...] = (
     Key("round.retry", ("r",), "retry", say("try the marked trial again"), "round", say("retry")),
     Key("round.first", ("n",), "first", say("start the marked trial before all others"), "round", say("next")),
     Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
+    Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
+    Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
     Key(
         "round.close", ("E",), "close", say("end the round early: what waits is not run any more"), "round", say("end")
     ),
-    Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
-    Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
     Key("round.next", ("tab",), "app.focus_next", say("between table and chart"), "round", say("chart")),
     Key("trial.metric", ("m",), "metric", say("show other curves"), "trial", say("metric")),
     Key("trial.down", ("pagedown", "d"), "read(1)", say("read on below the curves"), "trial", say("read")),
