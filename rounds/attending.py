@@ -86,9 +86,7 @@ class Supervisor:
                 self._guarded(entry, lambda entry=entry: self._attend(named[entry.batch], entry))
         for batch in batches:
             for entry in queue.dropped(batch, unfinished):
-                # What an earlier try came to stands, as its folder says.
-                earlier = runs.result(self._folder(entry))
-                trial_folder.finish(self.store, entry.id, earlier or _result(self.store, entry, "stopped", "stopped"))
+                trial_folder.drop(self.store, entry)
             self._fill(batch, unfinished)
         if time.monotonic() - self.indexed >= INDEX_SECONDS:
             index_metrics(self.store, self.slots)
@@ -230,7 +228,9 @@ class Supervisor:
         elif stopping:
             self._ended(entry)
             message = say("Stopped before it could save.")
-            trial_folder.finish(self.store, entry.id, _result(self.store, entry, "stopped", "stopped", message))
+            trial_folder.finish(
+                self.store, entry.id, trial_folder.unfinished(self.store, entry, "stopped", "stopped", message)
+            )
         elif self._told(entry, folder):
             self._lost(entry, folder)
 
@@ -272,11 +272,17 @@ class Supervisor:
         log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
         if cause.again and entry.restarts < GOES_ON.get(cause.reason, RESTARTS):
             trials.mark_queued(self.store, entry.id)
+            # Where the disk is full, what it waits for is said by those who look for room.
+            if cause.reason != "disk_full":
+                told = trial_folder.goes_on(self.store, folder, cause.message)
+                trials.note(self.store, entry.id, told.text(), stored(told))
             return
         message = say(
             "{cause} The last lines of its log: {lines}", cause=cause.message, lines=ending.last_lines(folder) or "-"
         )
-        trial_folder.finish(self.store, entry.id, _result(self.store, entry, cause.status, cause.reason, message))
+        trial_folder.finish(
+            self.store, entry.id, trial_folder.unfinished(self.store, entry, cause.status, cause.reason, message)
+        )
 
     def _ended(self, entry: Trial) -> None:
         index_metrics(self.store, [entry.id])
@@ -295,7 +301,7 @@ class Supervisor:
         try:
             if trouble.attempts >= ATTEMPTS and entry.status != "running":
                 log.error("%s: given up: %s", entry.id, trouble.message and trouble.message.text())
-                result = _result(self.store, entry, "failed", trouble.reason, trouble.message)
+                result = trial_folder.unfinished(self.store, entry, "failed", trouble.reason, trouble.message)
                 trial_folder.finish(self.store, entry.id, result)
             else:
                 go_on = act()
@@ -330,11 +336,3 @@ class Supervisor:
 def batches_of(store: Store, unfinished: list[Trial]) -> list[Batch]:
     """The batches that these trials are of, in the order of the queue; the plans of all others need not be read."""
     return [trials.batch(store, name) for name in dict.fromkeys(entry.batch for entry in unfinished)]
-
-
-def _result(store: Store, entry: Trial, status: str, reason: str, message: Message | None = None) -> dict[str, object]:
-    """The result of a trial whose process left none; the best value is that of when it last was stopped."""
-    best = {"step": entry.best_step, f"val/{store.project.settings.metric}": entry.best}
-    words = {"message": message.text(), "said": stored(message)} if message else {"message": ""}
-    kept = best if entry.best_step is not None else {}
-    return {"status": status, "reason": reason, **words, "best": kept, "steps_done": entry.steps_done}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from presets.language import Message, say
 from rounds.plan import RoundPlan
 from state import measurements, project, trials
 from state.database import Store, now
@@ -59,6 +60,35 @@ def left(store: Store, everything: Iterable[Trial]) -> tuple[float | None, float
     deadline = project.moment(settings.deadline) if settings.deadline else None
     hours = max(settings.budget_hours - hours_used(store, everything), 0.0) if settings.budget_hours else None
     return hours, max((deadline - moment).total_seconds(), 0.0) if deadline else None
+
+
+def over_budget(store: Store, name: str) -> Message | None:
+    """What to know where the trials that are left of a batch take more than is left of the budget."""
+    everything = trials.trials(store)
+    hours_left, _seconds_left = left(store, everything)
+    due = [entry for entry in everything if entry.batch == name and not trials.over(entry)]
+    if hours_left is None or not due:
+        return None
+    settings = trials.trial_settings(store, due[0])
+    a_trial = trial_seconds(store, settings, everything)
+    if a_trial is None:
+        return None
+    steps = settings.get("training.steps")
+    done = sum(min(entry.steps_done / steps, 1.0) for entry in due) if steps else 0.0
+    need = (len(due) - done) * a_trial / 3600
+    if need <= hours_left:
+        return None
+    return say(
+        "What is left of {name} takes about {need:g} device hours, and the budget has {left:g} left. End it early "
+        "(tunebook round end {name}), or raise budget.hours.",
+        name=name,
+        need=_rounded(need),
+        left=_rounded(hours_left),
+    )
+
+
+def _rounded(hours: float) -> float:
+    return round(hours, 1 if hours >= 1 else 3)
 
 
 def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> float | None:

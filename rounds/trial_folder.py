@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from presets.language import restored
+from presets.language import Message, restored, say, stored
 from rounds import ending
 from rounds.slots import Slot
 from state import configurations, document, files, pipeline, run_command, runs, trials
@@ -106,6 +106,29 @@ def adopt(folder: Path) -> None:
         holder = (folder / runs.LOCK).read_text(encoding="utf-8", errors="replace").strip()
         if holder.isdecimal():
             runs.remember_process(folder, int(holder))
+
+
+def goes_on(store: Store, folder: Path, cause: Message) -> Message:
+    """That a trial was lost and why, and from where it goes on."""
+    step = (files.read_json(folder / "checkpoints" / "last.json") or {}).get("step")
+    if store.project.settings.command or not step:
+        return say("It was lost: {cause} It begins again at its next turn.", cause=cause)
+    return say("It was lost: {cause} It goes on from its checkpoint at step {step}.", cause=cause, step=step)
+
+
+def drop(store: Store, entry: Trial) -> None:
+    """End a trial that was stopped before it began; what an earlier try of it came to stands, as its folder says."""
+    finish(store, entry.id, runs.result(store.project.trial_folder(entry.id)) or unfinished(store, entry))
+
+
+def unfinished(
+    store: Store, entry: Trial, status: str = "stopped", reason: str = "stopped", message: Message | None = None
+) -> dict[str, object]:
+    """The result of a trial whose process left none; the best value is that of when it last was stopped."""
+    best = {"step": entry.best_step, f"val/{store.project.settings.metric}": entry.best}
+    words = {"message": message.text(), "said": stored(message)} if message else {"message": ""}
+    kept = best if entry.best_step is not None else {}
+    return {"status": status, "reason": reason, **words, "best": kept, "steps_done": entry.steps_done}
 
 
 def finish(store: Store, id: str, result: Mapping[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from presets.language import Message, say, stored
-from rounds import planning, queue, sharing, slots, supervisor
-from state import decisions, trials
+from rounds import attending, planning, queue, sharing, slots, supervisor, trial_folder
+from state import decisions, runs, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -32,9 +32,45 @@ def ask(store: Store, name: str, wanted: str) -> Batch:
         run(store, name)
     else:
         trials.ask(store, name, wanted)
-    # Whoever stops a round whose supervisor died must not leave its trials running.
-    supervisor.ensure(store.project)
+    _see_to(store)
     return trials.batch(store, batch.name)
+
+
+def end(store: Store, name: str, words: str = "", *, count: int | None = None) -> Batch:
+    """End a round early: what waits is stopped for good, what runs goes to its end, and what has ended stays. With
+    `count` only the last so many of those that never began are taken back. Each can be tried again by its name.
+
+    Refuses what is no round, and where so many do not wait.
+    """
+    batch, entries = trials.batch(store, name), trials.trials(store, name)
+    if batch.kind != planning.KIND:
+        raise Refusal("{name} is no round.", name=name)
+    waiting = [entry for entry in entries if queue.waits(entry)]
+    begun = any(entry.status in (*trials.ENDED, "running") for entry in entries)
+    if not begun and (count is None or count >= len(waiting)):
+        raise Refusal("{name} has no results to keep. To throw it away: tunebook round drop {name}", name=name)
+    if not waiting:
+        raise Refusal("No trial of {name} waits to be started.", name=name)
+    if count is not None:
+        fresh = [entry for entry in waiting if entry.started_at is None]
+        if count > len(fresh):
+            raise Refusal("Of {name}, {n} trials have not begun.", name=name, n=len(fresh))
+        waiting = fresh[len(fresh) - count :]
+    decisions.decide(
+        store,
+        name,
+        question=stored(say("End {name} early?", name=name)),
+        options=["keep", "end"],
+        recommended=None,
+        chosen="end",
+        reason=stored(say("{words}", words=words.strip()) if words.strip() else say("No reason was given.")),
+        evidence=[stored(say("Trials that are no longer to be run: {n}.", n=len(waiting)))],
+        settings={},
+    )
+    for entry in waiting:
+        trials.ask(store, entry.id, "stop")
+    _see_to(store)
+    return trials.batch(store, name)
 
 
 def retry(store: Store, names: Sequence[str]) -> Batch:
@@ -95,6 +131,12 @@ def run(store: Store, name: str, slots: int | None = None) -> None:
     trials.ask(store, name, "run", slots)
 
 
+def lost(store: Store, entries: Sequence[Trial]) -> list[Trial]:
+    """The trials that are said to run while nobody is at work on them: killed, and no supervisor has seen it yet."""
+    folders = ((entry, store.project.trial_folder(entry.id)) for entry in entries if entry.status == "running")
+    return [entry for entry, folder in folders if not runs.alive(folder) and runs.result(folder) is None]
+
+
 def crowded(store: Store, name: str, wanted: int) -> Message | None:
     """What to know where more trials are wanted at once than the cores carry: how many threads each has was settled
     when the round was planned, as results on the CPU depend on it in the last digits."""
@@ -114,6 +156,18 @@ def crowded(store: Store, name: str, wanted: int) -> Message | None:
         slots=at_once,
         cores=here.cores,
     )
+
+
+def _see_to(store: Store) -> None:
+    """Have somebody see to what was wished: the supervisor, where anything runs or is to be started, since whoever
+    stops a round whose supervisor died must not leave its trials running. Otherwise what waits and is to stop does so
+    now."""
+    if supervisor.ensure(store.project):
+        return
+    unfinished = trials.unfinished(store)
+    for batch in attending.batches_of(store, unfinished):
+        for entry in queue.dropped(batch, unfinished):
+            trial_folder.drop(store, entry)
 
 
 def _decide(store: Store, name: str, chosen: str, reason: Message) -> None:

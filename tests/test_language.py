@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import click
+import click.core
+import click.exceptions
+import click.types
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +22,9 @@ from presets.language import Message, say, told
 from tests import translate
 from training.config import ConfigError, parse
 from training.sentence import said_by
+from tui import click_texts
+from tui.main import run
+from tui.session import Session
 
 SETTING = "number of optimizer steps"
 IN_CHINESE = "训练步数（优化器更新次数）"
@@ -194,3 +202,31 @@ def test_a_translation_must_have_the_placeholders_of_its_message_in_any_order(tr
 
 def test_every_message_has_a_translation_with_its_placeholders_and_the_compiled_catalogue_is_current() -> None:
     assert list(translate.problems()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["foo"], "没有 'foo' 这个命令。"),
+        (["status", "--foo"], "没有 '--foo' 这个选项。"),
+        (["round", "extend", "--trials", "many"], "'--trials' 的值无效：'many' 不是有效的值（integer range）。"),
+        (["round", "extend", "--trials", "0"], "'--trials' 的值无效：0 不在范围 x>=1 内。"),
+        (["round", "extend"], "缺少选项 '--trials'."),
+        (["round", "drop"], "缺少参数 'NAME'."),
+    ],
+)
+def test_what_click_says_of_wrong_words_is_chinese_too(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    language.set_language("zh_CN")
+    try:
+        assert run(words, Session()) == 2
+    finally:
+        language.set_language("en")
+    assert said in capsys.readouterr().err
+
+
+def test_the_texts_of_click_are_those_that_it_has() -> None:
+    sources = "".join(inspect.getsource(module) for module in (click.core, click.exceptions, click.types))
+    for text in click_texts.TEXTS:
+        assert json.dumps(text) in sources

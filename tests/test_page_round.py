@@ -23,6 +23,7 @@ from presets import language
 from rounds import bayesian, final, planning, reviewing, supervisor
 from state import files, trials
 from state.database import Store
+from state.project import change
 from state.store import open_store
 from tests import small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
@@ -31,9 +32,11 @@ from tui.app import Tunebook
 from tui.charts.chart import Chart
 from tui.charts.series import Cursor
 from tui.pages.design import DesignPage
-from tui.pages.round import RoundPage
+from tui.pages.review import ReviewPage
+from tui.pages.round import MORE_TRIALS, RoundPage
 from tui.pages.trial import TrialPage
 from tui.terminal import width
+from tui.widgets.controls import Field
 from tui.widgets.growing import Curves
 from tui.widgets.table import Table
 from tui.widgets.trial_table import ranked, value_columns
@@ -183,11 +186,50 @@ async def test_why_a_trial_came_to_nothing_and_what_one_lacks_is_told_in_the_lan
     assert (trials.trial(store, trial(1)).message, trials.trial(store, trial(1)).said) == ("", None)
 
 
+async def test_what_is_typed_replaces_the_number_on_offer_and_a_minus_takes_trials_back(store: Store) -> None:
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "plus")
+        assert MORE_TRIALS in shown(pilot.app)
+        await press(pilot, "2", "enter")
+        await wait_for_text(pilot, f"0 of {COUNT + 2} ended")
+        await press(pilot, "plus", "minus", "2", "enter")
+        await wait_for(
+            pilot, lambda: all(trials.stopped_alone(entry) for entry in trials.trials(store, "round-1")[COUNT:])
+        )
+        assert not any(trials.stopped_alone(entry) for entry in trials.trials(store, "round-1")[:COUNT])
+        # Whoever moves the cursor edits what is on offer.
+        await press(pilot, "plus", "end", "0")
+        assert pilot.app.screen.query_one(Field).value == MORE_TRIALS + "0"
+
+
+async def test_a_stopped_round_is_reviewed_and_ended_early_by_keys(store: Store) -> None:
+    at_work(store)
+    trials.ask(store, "round-1", "stop")
+    trials.mark_ended(store, trial(4), {"status": "stopped", "reason": "stopped", "steps_done": 10})
+    async with watching(store, RoundPage("round-1"), WIDE) as pilot:
+        assert "review" in lines(pilot.app)[-1]
+        await press(pilot, "v")
+        assert isinstance(pilot.app.screen, ReviewPage)
+        await press(pilot, "escape", "E")
+        await wait_for_text(pilot, "End round-1 early? Trials that are not run any more: 3.")
+        await press(pilot, "enter")
+        await wait_for(pilot, lambda: all(map(trials.over, trials.trials(store, "round-1"))))
+        assert lines(pilot.app)[1].startswith(" ended")
+
+
+async def test_a_round_that_the_budget_does_not_suffice_for_says_so_when_it_starts(store: Store) -> None:
+    small_project.end(store, "baseline-1-001", 0.5, seconds=3600)
+    change(store.project, budget_hours=2.0)
+    async with watching(store, RoundPage("round-1"), WIDE) as pilot:
+        await press(pilot, "g")
+        await wait_for_text(pilot, "What is left of round-1 takes about 6 device hours, and the budget has 1 left.")
+
+
 async def test_trials_are_added_as_many_as_are_typed(store: Store) -> None:
     async with watching(store, RoundPage("round-1")) as pilot:
         await press(pilot, "plus")
-        await write(pilot, "-1")
-        await wait_for_text(pilot, "'-1': type a whole number of trials.")
+        await write(pilot, "-0")
+        await wait_for_text(pilot, "'-0': type a whole number of trials.")
         # While a number is typed, letters are no wishes.
         await press(pilot, "g")
         assert trials.batch(store, "round-1").wanted == ""

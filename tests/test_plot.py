@@ -301,6 +301,17 @@ def test_ticks_are_decades_or_round_numbers(low: float, high: float, most: int, 
     assert [tick.label for tick in ticks(exact(low, high, log=log), most)] == labels
 
 
+@pytest.mark.parametrize("most", [2, 3, 4])
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.2, 3.5), (0.9, 3043.7), (1.02, 6087.0), (0.1, 4999.0), (-3.1, -0.2), (0.31, 0.39)]
+)
+@pytest.mark.parametrize("log", [False, True])
+def test_every_axis_has_two_labels_that_differ(low: float, high: float, most: int, log: bool) -> None:
+    for made in (rounded(low, high, most, log=log and low > 0), exact(low, high, log=log and low > 0)):
+        labels = {tick.label for tick in ticks(made, most)}
+        assert 2 <= len(labels) <= most, (made, labels)
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0.43214, "0.4321"), (1.23456e-4, "1.235e-4"), (12800, "12800"), (3.1e12, "3.1e12"), (-0.0, "0"), (1e-3, "0.001")],

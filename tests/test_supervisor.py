@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from presets.language import say
 from rounds import attending, room, supervisor, trial_folder, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
@@ -128,6 +129,8 @@ def test_a_trial_that_is_killed_twice_is_given_up_with_the_cause(
         drive(driven, lambda: in_training(store, "round-1-001"))
         kill(store, "round-1-001")
         drive(driven, lambda: trials.trial(store, "round-1-001").status != "running")
+        if (entry := trials.trial(store, "round-1-001")).status == "queued":
+            assert entry.message.startswith("It was lost: The process was killed by SIGKILL. It ")
     drive(driven, lambda: ended(store))
     entry = trials.trial(store, "round-1-001")
     assert (entry.status, entry.reason) == ("failed", "killed")
@@ -135,6 +138,17 @@ def test_a_trial_that_is_killed_twice_is_given_up_with_the_cause(
     # The folder says the same, so that a store that is built anew does not run it once more.
     assert runs.result(store.project.trial_folder(entry.id)) == entry.result
     assert not driven.tick()
+
+
+def test_a_lost_trial_says_from_which_step_it_goes_on(store: Store, digits: Path) -> None:
+    fill(store, digits, seeds=(1,))
+    folder = files.make_folder(store.project.trial_folder("round-1-001"))
+    cause = say("The machine was restarted.")
+    again = trial_folder.goes_on(store, folder, cause)
+    assert again.text() == "It was lost: The machine was restarted. It begins again at its next turn."
+    files.write_atomically(files.make_folder(folder / "checkpoints") / "last.json", '{"step": 40}')
+    again = trial_folder.goes_on(store, folder, cause)
+    assert again.text() == "It was lost: The machine was restarted. It goes on from its checkpoint at step 40."
 
 
 def test_a_fork_server_that_is_killed_takes_no_trial_with_it(

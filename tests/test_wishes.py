@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rounds import slots, standing, wishes
-from state import decisions, files, trials
+from rounds import cost, planning, slots, standing, wishes
+from state import decisions, files, runs, trials
 from state.database import Store
+from state.project import change
 from state.store import open_store
 from tests import small_project, watched_round
 from tui.main import run
@@ -27,6 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         small_project.end(opened, "round-1-001", 0.5)
         small_project.end(opened, "round-1-002", None, "infeasible")
         trials.mark_running(opened, "round-1-003", restart=False)
+        runs.remember_process(files.make_folder(project.trial_folder("round-1-003")), os.getpid())
         yield opened
 
 
@@ -194,6 +197,89 @@ def test_a_wish_is_answered_with_what_comes_of_it(store: Store, capsys: pytest.C
     assert "It is stopped. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
     trials.ask(store, "round-1", "pause")
     assert "It is paused. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
+
+
+def test_a_trial_whose_process_is_gone_is_not_said_to_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    (store.project.trial_folder("round-1-003") / runs.PROCESS).unlink()
+    told = said(store, capsys, "round", "pause")
+    assert "1 lost" in told
+    assert "1 running" not in told
+    assert "round-1-003 does not run: its process is gone. It goes on when the round does." in told
+    assert "It is paused." in told
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Store]:
+    """A round of six trials, stopped after two had ended and one had begun; no supervisor is at work."""
+    with open_store(small_project.project(tmp_path / "q", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        planning.save(opened, planning.propose(opened, trials=6))
+        trials.ask(opened, "round-1", "stop")
+        for number in (1, 2):
+            small_project.end(opened, f"round-1-00{number}", 0.5)
+        trials.mark_running(opened, "round-1-003", restart=False)
+        trials.mark_ended(opened, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+        yield opened
+
+
+def states(store: Store) -> list[str]:
+    return [entry.status for entry in trials.trials(store, "round-1")]
+
+
+def test_a_trial_of_a_stopped_round_is_stopped_at_once_without_a_supervisor(
+    alone: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "2 complete, 2 stopped, 2 waiting" in said(alone, capsys, "round", "stop", "round-1-005")
+    assert states(alone) == ["complete", "complete", "stopped", "queued", "stopped", "queued"]
+
+
+def test_a_round_is_ended_early_and_keeps_what_has_ended(alone: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "It has ended." in said(alone, capsys, "round", "end", "--reason", "enough was learnt")
+    assert states(alone) == ["complete", "complete", *["stopped"] * 4]
+    found = decisions.decision(alone, "round-1")
+    assert found is not None
+    assert (found.chosen, found.reason["values"]["words"]) == ("end", "enough was learnt")
+    assert found.evidence[0]["values"] == {"n": 4}
+    code, answer = tunebook(alone, capsys, "round", "end")
+    assert (code, answer["error"]) == (2, "No trial of round-1 waits to be started.")
+    with open_store(alone.project) as again:
+        wishes.retry(again, ["round-1-006"])
+        assert states(again)[-1] == "queued"
+        wishes.ask(again, "round-1", "stop")
+
+
+def test_trials_that_were_added_and_have_not_begun_are_taken_back(
+    alone: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planning.extend(alone, "round-1", 4)
+    assert tunebook(alone, capsys, "round", "end", "--trials", "4")[0] == 0
+    assert states(alone) == ["complete", "complete", "stopped", *["queued"] * 3, *["stopped"] * 4]
+    code, answer = tunebook(alone, capsys, "round", "end", "--trials", "4")
+    assert (code, answer["error"]) == (2, "Of round-1, 3 trials have not begun.")
+    small_project.batch(alone, small_project.settings(Path("data")), [{}] * 2, wanted="")
+    code, answer = tunebook(alone, capsys, "round", "end", "round-2")
+    assert "tunebook round drop round-2" in answer["error"]
+
+
+def test_a_round_that_takes_more_than_the_budget_has_left_is_warned_of_when_it_starts(
+    alone: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four trials are left, of half an hour each, the third of which has done 3 of its 30 steps."""
+    with alone.transaction():
+        alone.database.execute(
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:30:00+00:00' "
+            "WHERE status = 'complete'"
+        )
+        alone.database.execute("UPDATE trials SET started_at = NULL WHERE status = 'stopped'")
+    assert cost.over_budget(alone, "round-1") is None
+    alone.project = change(alone.project, budget_hours=2.5)
+    with watched_round.supervised(alone.project):
+        told = said(alone, capsys, "round", "run")
+    words = "warning: What is left of round-1 takes about 1.9 device hours, and the budget has 1.5 left. End it early"
+    assert words in told
+    assert "It goes on in the background." in told
+    alone.project = change(alone.project, budget_hours=3.0)
+    assert cost.over_budget(alone, "round-1") is None
 
 
 def test_a_round_that_taught_nothing_is_dropped_and_one_with_results_kept(

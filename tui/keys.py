@@ -181,15 +181,27 @@ KEYS: tuple[Key, ...] = (
         say("override"),
     ),
     Key("round.go", ("g",), "go", say("run, or go on with what was paused or stopped"), "round", say("go on")),
-    Key("round.review", ("v",), "review", say("review the round, when all trials have ended"), "round", say("review")),
+    Key(
+        "round.review", ("v",), "review", say("review the round, when nothing of it is at work"), "round", say("review")
+    ),
     Key("round.pause", ("p",), "pause", say("start no more trials; what runs goes to its end"), "round", say("pause")),
     Key("round.stop", ("x",), "stop", say("stop: what runs saves itself, and can go on"), "round", say("stop")),
-    Key("round.extend", ("plus",), "extend", say("add trials: the next points of the sequence"), "round", say("add")),
+    Key(
+        "round.extend",
+        ("plus",),
+        "extend",
+        say("add trials: the next points of the sequence; with a minus, take back"),
+        "round",
+        say("add"),
+    ),
     Key("round.retry", ("r",), "retry", say("try the marked trial again"), "round", say("retry")),
     Key("round.first", ("n",), "first", say("start the marked trial before all others"), "round", say("next")),
     Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
     Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
     Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
+    Key(
+        "round.close", ("E",), "close", say("end the round early: what waits is not run any more"), "round", say("end")
+    ),
     Key("round.next", ("tab",), "app.focus_next", say("between table and chart"), "round", say("chart")),
     Key("trial.metric", ("m",), "metric", say("show other curves"), "trial", say("metric")),
     Key("trial.down", ("pagedown", "d"), "read(1)", say("read on below the curves"), "trial", say("read")),

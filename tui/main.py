@@ -17,7 +17,7 @@ from presets.language import _, error_text
 from state import preferences
 from state.errors import Refusal
 from state.preferences import Preferences
-from tui import say
+from tui import click_texts, say
 from tui.session import Interrupted, Session, common
 
 # Name of the command: the module and function that carry it out. In the order of the work.
@@ -159,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str], session: Session) -> int:
     """Carry out one command line; returns its exit code. Errors are said in a few lines, or raised with `--debug`."""
+    click_texts.translate()
     try:
         # click hands the code of `Exit` back as the result; a command that ended well returns None.
         return tunebook().main(list(arguments), prog_name="tunebook", standalone_mode=False, obj=session) or 0

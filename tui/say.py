@@ -144,6 +144,7 @@ _ANSWERS = (
     say("built-in"),
     say("decode-once"),
     say("drop"),
+    say("end"),
     say("ghost"),
     say("held-out"),
     say("hub"),

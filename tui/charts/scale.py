@@ -115,6 +115,8 @@ def ticks(scale: Scale, most: int) -> tuple[Tick, ...]:
         if len(decades) >= 2 and len(fine) > most:
             stride = -(-len(decades) // most)
             fine = [10.0**k for k in decades if k % stride == 0]
+            # From a single label no value can be read.
+            fine = [10.0 ** decades[0], 10.0 ** decades[-1]] if len(fine) < 2 <= most else fine
         if len(decades) >= 2 or 3 <= len(fine) <= most:
             return tuple(Tick(value, _power(value)) for value in fine)
     return _linear_ticks(scale, most)
@@ -175,7 +177,12 @@ def _linear_ticks(scale: Scale, most: int) -> tuple[Tick, ...]:
     while last - first + 1 > most:
         step = _round_step(step * 1.5)
         first, last = math.ceil(scale.low / step - SAME), math.floor(scale.high / step + SAME)
-    values = [k * step for k in range(first, last + 1)]
+    while last <= first and most >= 2 and not (scale.whole and step <= 1):
+        # From a single label no value can be read: the ends of a finer grid.
+        step = _round_step(step * 0.4)
+        first, last = math.ceil(scale.low / step - SAME), math.floor(scale.high / step + SAME)
+    marks = range(first, last + 1) if last - first + 1 <= most else (first, last)
+    values = [k * step for k in marks]
     largest = max((abs(value) for value in values), default=0.0)
     return tuple(Tick(value, _on_grid(value, step, largest)) for value in values)
 

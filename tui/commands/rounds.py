@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import click
 
-from presets.language import _, sentences, told
+from presets.language import _, told
 from rounds import (
+    cost,
     dismissing,
     final,
     honoured,
     instability,
     launching,
-    logout,
     next_step,
     planning,
     queue,
@@ -27,13 +25,14 @@ from rounds.horizon import FINAL
 from state import trials
 from state.database import Store
 from state.errors import Refusal
-from state.trials import Batch, Trial
+from state.trials import Batch
 from tui import acting, designing
 from tui.commands.plan import RANGE, ROLE, SLOTS, plan
 from tui.findings import finding_document, show_findings
+from tui.round_told import tell
 from tui.say import figure
 from tui.session import Session, answering
-from tui.watch import come_up, status_word, trial_document, watch
+from tui.watch import status_word, watch
 
 
 class InOrder(click.Group):
@@ -83,12 +82,14 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         wishes.run(store, batch.name, slots)
         if slots and (crowded := wishes.crowded(store, batch.name, slots)):
             session.progress(_("warning: {warning}").format(warning=crowded.text()))
+        if dear := cost.over_budget(store, batch.name):
+            session.progress(_("warning: {warning}").format(warning=dear.text()))
         if wait:
             watch(session, store, batch.name)
         else:
             supervisor.ensure(store.project)
         listed = trials.trials(store, batch.name)
-        _tell(session, store, trials.batch(store, batch.name), listed, started=True)
+        tell(session, store, trials.batch(store, batch.name), listed, started=True)
         if not name and (others := [other.name for other in planned(store)]):
             session.text(_("Planned and not run: {names}. Run one by its name.").format(names=", ".join(others)))
     if all(entry.status in ("failed", "infeasible") for entry in listed):
@@ -122,7 +123,7 @@ def status(session: Session, name: str | None) -> None:
         for entry in listed:
             if entry.message:
                 session.text(f"{entry.id}: {told(entry.message, entry.said).text()}")
-        _tell(session, store, batch, listed)
+        tell(session, store, batch, listed)
 
 
 @round_group.command(
@@ -138,7 +139,7 @@ def stop(session: Session, name: str | None) -> None:
     with session.store() as store:
         target = wishes.target(store, name) if name else _at_work(session, store).name
         batch = wishes.ask(store, target, "stop")
-        _tell(session, store, batch, trials.trials(store, batch.name), started=True)
+        tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(help=_("Start no more trials of a round; what runs goes to its end."))
@@ -148,7 +149,7 @@ def stop(session: Session, name: str | None) -> None:
 def pause(session: Session, name: str | None) -> None:
     with session.store() as store:
         batch = wishes.ask(store, (_named(store, name) if name else _at_work(session, store)).name, "pause")
-        _tell(session, store, batch, trials.trials(store, batch.name), started=True)
+        tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(
@@ -164,7 +165,30 @@ def pause(session: Session, name: str | None) -> None:
 def drop(session: Session, name: str, reason: str) -> None:
     with session.store() as store:
         batch = wishes.drop(store, _named(store, name).name, reason)
-        _tell(session, store, batch, trials.trials(store, batch.name))
+        tell(session, store, batch, trials.trials(store, batch.name))
+
+
+@round_group.command(
+    help=_(
+        "End a round early: what waits is not run any more, what runs goes to its end, and what has ended stays. That "
+        "is recorded as a decision; `tunebook round retry` runs a trial after all."
+    )
+)
+@click.argument("name", required=False)
+@click.option(
+    "--trials",
+    "count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=_("take back only the last N of those that have not begun"),
+)
+@click.option("--reason", default="", metavar="TEXT", help=_("why; it is kept"))
+@answering
+@click.pass_obj
+def end(session: Session, name: str | None, count: int | None, reason: str) -> None:
+    with session.store() as store:
+        batch = wishes.end(store, _meant(session, store, name).name, reason, count=count)
+        tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(help=_("Try trials again that were infeasible, failed or stopped; a stopped one goes on."))
@@ -174,7 +198,7 @@ def drop(session: Session, name: str, reason: str) -> None:
 def retry(session: Session, names: tuple[str, ...]) -> None:
     with session.store() as store:
         batch = wishes.retry(store, names)
-        _tell(session, store, batch, trials.trials(store, batch.name), started=True)
+        tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(name="next", help=_("Have trials, or all of a round that wait, started before all others."))
@@ -184,7 +208,7 @@ def retry(session: Session, names: tuple[str, ...]) -> None:
 def next_(session: Session, names: tuple[str, ...]) -> None:
     with session.store() as store:
         batch = wishes.put_first(store, [wishes.target(store, name) for name in names])
-        _tell(session, store, batch, trials.trials(store, batch.name))
+        tell(session, store, batch, trials.trials(store, batch.name))
 
 
 @round_group.command(help=_("Add trials to a round: the next points of the same sequence."))
@@ -198,7 +222,7 @@ def extend(session: Session, name: str | None, count: int) -> None:
         final.extend(store, batch.name, count)
         if trials.batch(store, batch.name).wanted == "run":
             supervisor.ensure(store.project)
-        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name), started=True)
+        tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name), started=True)
 
 
 @round_group.command(
@@ -281,7 +305,7 @@ def final_study(
             if left <= 0 or not all(map(trials.over, listed)):
                 break
             final.extend(store, batch.name, min(lot, left))
-        _tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+        tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
 
 
 @round_group.command(
@@ -293,64 +317,7 @@ def final_study(
 def check(session: Session, trial: str | None) -> None:
     with session.store() as store:
         batch = instability.start(store, trial or instability.candidate(store), wanted="")
-        _tell(session, store, batch, trials.trials(store, batch.name))
-
-
-def _tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, started: bool = False) -> None:
-    """Where a round is, as a line and as a document; `started`: a supervisor was, where one is needed."""
-    at_work = come_up(store.project) if started else supervisor.alive(store.project)
-    counts = Counter(entry.status for entry in listed)
-    states = ", ".join(f"{count} {status_word(status)}" for status, count in counts.items())
-    session.text(f"{batch.name}: {states}")
-    running = queue.under_way(batch, listed)
-    ends = running and logout.fate() == "ends"
-    if ends:
-        session.progress(
-            _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
-        )
-    session.text(_state(batch, listed, at_work=at_work))
-    session.answer(
-        {
-            "round": batch.name,
-            "goal": batch.goal,
-            "wanted": batch.wanted,
-            "under_way": running,
-            "ends_at_logout": ends,
-            "supervisor": at_work,
-            "reviewed": batch.reviewed,
-            "states": dict(counts),
-            "trials": [trial_document(entry) for entry in listed],
-        }
-    )
-
-
-def _state(batch: Batch, listed: list[Trial], *, at_work: bool) -> str:
-    """What a round does now, and what goes on with it."""
-    running = any(entry.status == "running" for entry in listed)
-    go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
-    if batch.kind == "baseline":
-        go_on = _("Go on: tunebook baseline")
-    if all(map(trials.over, listed)):
-        return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
-    if running and not at_work:
-        return sentences(_("No supervisor is at work."), go_on)
-    match batch.wanted:
-        case "run" if at_work:
-            return _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
-        case "run":
-            return sentences(_("No supervisor is at work."), go_on)
-        case "pause" if running:
-            return sentences(_("It is pausing: what runs goes to its end, and nothing more is started."), go_on)
-        case "pause":
-            return sentences(_("It is paused."), go_on)
-        case "stop" if running:
-            return sentences(_("It is stopping: what runs saves itself."), go_on)
-        case "stop":
-            return sentences(_("It is stopped."), go_on)
-        case "drop":
-            return sentences(_("It was dropped."), go_on)
-        case _:
-            return _("It is planned. Run it: tunebook round run {name}").format(name=batch.name)
+        tell(session, store, batch, trials.trials(store, batch.name))
 
 
 def _after_review(store: Store, batch: Batch) -> str:

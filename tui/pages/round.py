@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import final, planning, queue, standing, supervisor, wishes
+from rounds import cost, final, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import metrics, trials
@@ -37,7 +37,7 @@ from wizard.quantity import duration
 # How many curves the legend names; the letters of the others stand in the table.
 NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
-WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "drop", "metric", "review")
+WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "close", "drop", "metric", "review")
 MORE_TRIALS = "8"
 
 
@@ -132,7 +132,8 @@ class RoundPage(Page):
 
     def action_go(self) -> None:
         """Run the round, or run it on."""
-        self._ask("run")
+        if self._ask("run") and (dear := cost.over_budget(self.book.store, self._of)) is not None:
+            self.say(dear.text())
 
     def action_pause(self) -> None:
         """Start no more trials."""
@@ -143,8 +144,12 @@ class RoundPage(Page):
         self._ask("stop")
 
     def action_extend(self) -> None:
-        """Add trials to the round."""
-        self.query_one(Prompt).type(say("How many trials more?"), self._extend, MORE_TRIALS)
+        """Add trials to the round, or take some back."""
+        self.query_one(Prompt).type(
+            say("How many trials more? With a minus, so many that have not begun are taken back:"),
+            self._extend,
+            MORE_TRIALS,
+        )
 
     def action_retry(self) -> None:
         """Try the marked trial again."""
@@ -157,6 +162,17 @@ class RoundPage(Page):
     def action_end(self) -> None:
         """Stop the marked trial alone."""
         self._of_marked(lambda id: wishes.ask(self.book.store, id, "stop"))
+
+    def action_close(self) -> None:
+        """End the round early, with the reason."""
+        self.query_one(Prompt).type(
+            say(
+                "End {name} early? Trials that are not run any more: {n}. Say why; enter ends it, esc keeps it:",
+                name=self._of,
+                n=sum(map(queue.waits, self._trials.values())),
+            ),
+            lambda words: self.book.attempt(lambda: wishes.end(self.book.store, self._of, words)),
+        )
 
     def action_drop(self) -> None:
         """Throw the round away, with the reason."""
@@ -187,13 +203,16 @@ class RoundPage(Page):
     def leave(self) -> bool:
         return self.query_one(Prompt).leave() or self.query_one(Table).show_all()
 
-    def _ask(self, wanted: str) -> None:
-        self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
+    def _ask(self, wanted: str) -> bool:
+        return self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
 
     def _extend(self, answer: str) -> bool:
         def extend() -> None:
-            if not answer.isdecimal() or int(answer) < 1:
+            if not answer.removeprefix("-").isdecimal() or int(answer) == 0:
                 raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
+            if int(answer) < 0:
+                wishes.end(self.book.store, self._of, count=-int(answer))
+                return
             acting.extend(self, partial(final.extend, name=self._of, more=int(answer)), self.read)
 
         return self.book.attempt(extend)
@@ -210,6 +229,10 @@ class RoundPage(Page):
     def _unlearnt(self) -> bool:
         """Whether no trial has ended, and none is at work or to be."""
         return not self._working() and all(entry.status not in ENDED for entry in self._trials.values())
+
+    def _begun(self) -> bool:
+        """Whether a trial runs or has ended, so that there is something to keep."""
+        return any(entry.status in (*ENDED, "running") for entry in self._trials.values())
 
     def _possible(self, action: str) -> bool:
         """Whether a wish makes sense now."""
@@ -229,26 +252,33 @@ class RoundPage(Page):
             case "first":
                 return sum(map(queue.waits, self._trials.values())) > 1
             case "end":
-                return not ended and wanted in ("run", "pause")
+                return not ended and wanted != ""
+            case "close":
+                waiting = any(map(queue.waits, self._trials.values()))
+                return self._batch.kind == planning.KIND and waiting and self._begun()
             case "drop":
                 return self._batch.kind == planning.KIND and self._unlearnt()
             case "extend":
                 return self._batch.kind == planning.KIND
             case "review":
-                return ended and self._batch.kind == planning.KIND
+                return self._batch.kind == planning.KIND and (ended or not (self._working() or self._unlearnt()))
             case _:
                 return True
 
     def _show_state(self, batch: Batch, listed: Sequence[Trial], where: Standing) -> None:
         counts = Counter(entry.status for entry in listed)
         ended = sum(counts[status] for status in ENDED)
-        parts = [self._state(batch, all(map(trials.over, listed)), counts["running"])]
+        # A supervisor that is at work sees it by itself.
+        gone = [] if self._supervised else wishes.lost(self.book.store, listed)
+        parts = [self._state(batch, all(map(trials.over, listed)), counts["running"] - len(gone))]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
         parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]
         if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
             parts.append(_("{n} without new steps").format(n=silent))
-        if counts["running"]:
-            parts.append(_("{n} at once").format(n=counts["running"]))
+        if counts["running"] > len(gone):
+            parts.append(_("{n} at once").format(n=counts["running"] - len(gone)))
+        if gone:
+            parts.append(_("{n} lost").format(n=len(gone)))
         if where.batch == batch.name and where.seconds_left is not None:
             parts.append(_("about {time} left").format(time=duration(where.seconds_left).text()))
         text = Content.assemble((parts[0], "bold"), *(f"  {part}" for part in parts[1:]))

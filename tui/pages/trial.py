@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import cost, trial_folder
+from rounds import cost, supervisor, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
 from state.trials import ENDED, Trial
@@ -131,7 +131,11 @@ class TrialPage(Page):
 
 def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:
     """What became of the trial, a line each: message, result, device with time and seed."""
-    yield told(entry.message, entry.said).text() or ("" if entry.status != "queued" else _("It waits for its turn."))
+    waits = "" if entry.status != "queued" else _("It waits for its turn.")
+    # A supervisor that is at work sees it by itself.
+    if not supervisor.alive(store.project) and wishes.lost(store, [entry]):
+        waits = _("{trial} does not run: its process is gone. It goes on when the round does.").format(trial=entry.id)
+    yield told(entry.message, entry.said).text() or waits
     metric = f"val/{store.project.settings.metric}"
     steps = settings.get("training.steps")
     progress = (
@@ -164,9 +168,9 @@ def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str
     if result.get("peak_memory"):
         yield memory(result["peak_memory"]).text()
     if entry.restarts and store.project.settings.command:
-        yield _("begun again {n} times after it was lost").format(n=entry.restarts)
+        yield _("lost and begun again: {n}").format(n=entry.restarts)
     elif entry.restarts:
-        yield _("continued {n} times after it was lost").format(n=entry.restarts)
+        yield _("lost and continued: {n}").format(n=entry.restarts)
 
 
 def _details(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.events import Click
 from textual.strip import Strip
 from textual.widgets import Input, OptionList
+from textual.widgets.input import Selection
 from textual.widgets.option_list import Option
 
 from tui.keys import NAMES, bindings
@@ -147,9 +148,12 @@ class Field(Input):
         self.call_after_refresh(self._show_end)
 
     def _show_end(self) -> None:
+        chosen = self.selection
         # Before it had a width, a line did not scroll to its cursor; only one that moves does.
         self.cursor_position = 0
         self.cursor_position = len(self.value)
+        if chosen == Selection(0, len(self.value)):
+            self.selection = chosen
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Whether the key is typed; of some, such as `slash`, Textual does not know the character."""
@@ -159,6 +163,11 @@ class Field(Input):
         """Replace what stands in the line, with the cursor behind it."""
         self.value = value
         self.cursor_position = len(value)
+
+    def offer(self, value: str) -> None:
+        """Put a value there that what is typed replaces; whoever moves the cursor edits it."""
+        self.put(value)
+        self.selection = Selection(0, len(value))
 
 
 class Reading(VerticalScroll, can_focus=True, inherit_bindings=False):

@@ -44,10 +44,10 @@ class Prompt(Vertical):
         yield Field()
 
     def type(self, words: Message, answered: Answered, value: str = "") -> None:
-        """Ask for something to be typed; `value` stands there to begin with."""
+        """Ask for something to be typed; `value` stands there to begin with, until something else is typed."""
         self._typed = None
         field = self.query_one(Field)
-        field.put(value)
+        field.offer(value)
         self._ask(words, answered, field)
 
     def search(self, table: Table) -> None:

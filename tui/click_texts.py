@@ -1,0 +1,48 @@
+"""What click says by itself, in the language of the moment: it asks gettext, which knows that of the locale alone."""
+
+from __future__ import annotations
+
+import click.core
+import click.exceptions
+import click.types
+
+from presets.language import _
+
+
+def said(text: str) -> str:
+    """Has the catalogue of translations take up a text."""
+    return text
+
+
+# Those that people meet, as click has them; what is not listed stays English.
+TEXTS = (
+    said("Missing argument"),
+    said("Missing option"),
+    said("Missing command."),
+    said("Invalid value: {message}"),
+    said("Invalid value for {param_hint}: {message}"),
+    said("No such option {name!r}."),
+    said("No such command {name!r}."),
+    said("Did you mean {possibility}?"),
+    said("(Did you mean one of: {possibilities}?)"),
+    said("{value!r} is not a valid {number_type}."),
+    said("{value} is not in the range {range}."),
+    said("{value!r} is not {choice}."),
+    said("{value!r} is not one of {choices}."),
+    said("{name} {filename!r} does not exist."),
+    said("Choose from:\n\t{choices}"),
+)
+
+
+def translate() -> None:
+    """Have click ask our catalogue."""
+    for module in (click.core, click.exceptions, click.types):
+        vars(module).update(_=_translated, ngettext=_of_number)
+
+
+def _translated(text: str) -> str:
+    return _(text) if text in TEXTS else text
+
+
+def _of_number(one: str, several: str, number: int) -> str:
+    return _translated(one if number == 1 else several)

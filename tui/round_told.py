@@ -1,0 +1,77 @@
+"""Where a round is, as the commands that do something to one say it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from presets.language import _, sentences
+from rounds import logout, queue, supervisor, wishes
+from state import trials
+from state.database import Store
+from state.trials import Batch, Trial
+from tui.session import Session
+from tui.watch import come_up, status_word, trial_document
+
+
+def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, started: bool = False) -> None:
+    """Where a round is, as a line and as a document; `started`: a supervisor was, where one is needed."""
+    at_work = come_up(store.project) if started else supervisor.alive(store.project)
+    counts = Counter(entry.status for entry in listed)
+    gone = wishes.lost(store, listed)
+    seen = Counter(_("lost") if entry in gone else status_word(entry.status) for entry in listed)
+    states = ", ".join(f"{count} {word}" for word, count in seen.items())
+    session.text(f"{batch.name}: {states}")
+    for entry in gone:
+        session.text(
+            _("{trial} does not run: its process is gone. It goes on when the round does.").format(trial=entry.id)
+        )
+    running = queue.under_way(batch, listed)
+    ends = running and logout.fate() == "ends"
+    if ends:
+        session.progress(
+            _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
+        )
+    session.text(_state(batch, listed, gone, at_work=at_work))
+    session.answer(
+        {
+            "round": batch.name,
+            "goal": batch.goal,
+            "wanted": batch.wanted,
+            "under_way": running,
+            "ends_at_logout": ends,
+            "supervisor": at_work,
+            "reviewed": batch.reviewed,
+            "states": dict(counts),
+            "lost": [entry.id for entry in gone],
+            "trials": [trial_document(entry) for entry in listed],
+        }
+    )
+
+
+def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: bool) -> str:
+    """What a round does now, and what goes on with it; those that are `gone` do not run, whatever is known of them."""
+    running = any(entry.status == "running" and entry not in gone for entry in listed)
+    go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
+    if batch.kind == "baseline":
+        go_on = _("Go on: tunebook baseline")
+    if all(map(trials.over, listed)):
+        return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
+    if running and not at_work:
+        return sentences(_("No supervisor is at work."), go_on)
+    match batch.wanted:
+        case "run" if at_work:
+            return _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
+        case "run":
+            return sentences(_("No supervisor is at work."), go_on)
+        case "pause" if running:
+            return sentences(_("It is pausing: what runs goes to its end, and nothing more is started."), go_on)
+        case "pause":
+            return sentences(_("It is paused."), go_on)
+        case "stop" if running:
+            return sentences(_("It is stopping: what runs saves itself."), go_on)
+        case "stop":
+            return sentences(_("It is stopped."), go_on)
+        case "drop":
+            return sentences(_("It was dropped."), go_on)
+        case _:
+            return _("It is planned. Run it: tunebook round run {name}").format(name=batch.name)
