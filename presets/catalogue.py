@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import shlex
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -267,7 +268,8 @@ def _unmeasured(changed: list[str], missing: list[str], values: Mapping[str, Any
     """What to say of an entry whose model is another while its figures are still those of the former."""
     images = values["library"] == "timm"
     size = {"data.image_size" if images else "data.max_length": values["input_size"]}
-    command = ["python", "-m", "training.figures", "--library", values["library"], "--name", values["model"]]
+    # The interpreter that has the libraries: another one may know nothing of them, nor of this package.
+    command = [sys.executable, "-m", "training.figures", "--library", values["library"], "--name", values["model"]]
     command += ["--settings", json.dumps({**size, **values["settings"]})]
     command += ["--classes", "10" if images else "2"]
     return say(

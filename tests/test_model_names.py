@@ -33,8 +33,13 @@ def test_a_mistyped_model_is_refused_where_it_is_typed(tmp_path: Path) -> None:
         with pytest.raises(Refusal, match=r"timm has no model 'resnet17'.*resnet18"):
             flow.answer(store, "architecture", "resnet17")
         flow.answer(store, "architecture", "resnet18.a1_in1k")
-    with set_up(tmp_path / "q", "weights", SPAM, architecture="robertta") as store:
-        with pytest.raises(Refusal, match=r"no model type 'robertta'.*roberta"):
+    with set_up(tmp_path / "q", "architecture", SPAM) as store:
+        with pytest.raises(Refusal, match=r"no model type 'robertta'.*roberta.*with its owner"):
+            flow.answer(store, "architecture", "robertta")
+        flow.answer(store, "architecture", "roberta")
+    # What somebody has published may be called anything; from scratch it is no type.
+    with set_up(tmp_path / "r", "weights", SPAM, architecture="ada/robertta") as store:
+        with pytest.raises(Refusal, match=r"no model type 'ada/robertta'"):
             flow.answer(store, "weights", "scratch")
         flow.answer(store, "weights", "hub")
 

@@ -22,6 +22,7 @@ from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
 from tui.pages.home import Home
 from tui.pages.setup import SetupPage
+from tui.question_text import parts
 from tui.widgets.controls import Choices, Field
 from wizard import baseline, flow, inspection, probe
 
@@ -204,17 +205,30 @@ async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: P
             await wait_for_text(pilot, "Which architecture should be the start?")
 
 
-async def test_a_table_that_is_wider_than_the_page_is_scrolled_sideways(tmp_path: Path) -> None:
+async def test_a_table_that_is_wider_than_the_page_is_shown_in_parts_with_the_keys_for_them(tmp_path: Path) -> None:
+    """No cell is cut: a unit was out of sight, and nothing told that there was more."""
     with standing_at(tmp_path / "p", "optimizer") as store:
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
             await open_setup(pilot)
             await wait_for_text(pilot, "hyperparameter")
-            assert "arXiv" not in shown(app)
+            await wait_for_text(pilot, "(Columns, part 1 of 4. Further ones: right or l; back: left or h.)")
+            table = app.screen.query_one("#table", Static)
+            assert "arXiv" not in str(table.content)
             await pilot.press(*["right"] * 9)
-            await wait_for_text(pilot, "arXiv")
-            await pilot.press(*["left"] * 9)
-            await wait_for_text(pilot, "hyperparameter")
+            await wait_for_text(pilot, "part 4 of 4")
+            assert "arXiv" in str(table.content)
+            # The rows are still told apart.
+            assert "SGD with Nesterov momentum  learning_rate   AlgoPerf" in shown(app)
+            await pilot.press(*["h"] * 9)
+            await wait_for_text(pilot, "part 1 of 4")
+    with standing_at(tmp_path / "q", "architecture") as store:
+        question = flow.ask(store, "architecture")
+        assert question.table is not None
+        every = "".join(line.plain for part in parts(question, "", 76) for line in part)
+        for row in question.table.rows:
+            assert all("".join(cell.split()) in "".join(every.split()) for cell in row[:6])
+        assert all(len(line) <= 76 for part in parts(question, "", 76)[:2] for line in part)
 
 
 async def test_an_answer_given_elsewhere_moves_the_page_on(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,11 +199,17 @@ MISTAKES = [
         "[architectures.a]\nlike = 'resnet18'\nmodel = 'resnet14zz'\nparameters = 1\nmacs = 1\n",
         "line 3: architectures.a.model = 'resnet14zz'; allowed: a model of timm; near it: resnet14t",
     ),
+    (
+        # Without figures, too: they could not be counted.
+        "[architectures.a]\nlike = 'resnet18'\nmodel = 'resnet14zz'\n",
+        "line 3: architectures.a.model = 'resnet14zz'; allowed: a model of timm; near it: resnet14t",
+    ),
     ("[optimizers.sgd.momentum]\nlow = 0.1\nhi = 2.0\n", "line 3: optimizers.sgd.momentum.hi = 2.0; allowed: def"),
     (
         "[architectures.a]\nlike = 'resnet18'\nmodel = 'resnet14t'\nmacs = 1\n",
-        "line 1: architectures.a: parameters missing, which model changes; this prints what they are: python -m "
-        """training.figures --library timm --name resnet14t --settings '{"data.image_size": 224}'""",
+        "line 1: architectures.a: parameters missing, which model changes; this prints what they are: "
+        + shlex.quote(sys.executable)
+        + """ -m training.figures --library timm --name resnet14t --settings '{"data.image_size": 224}'""",
     ),
     (
         "[architectures.a]\nlike = 'bert-tiny'\ninput_size = 64\n",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from textual.content import Content
 
 from presets.language import _
 from tui.say import answer
 from tui.terminal import printable
-from tui.text_table import folded, lines
+from tui.text_table import folded
 from wizard.question import Option, Question
 
-# From so many rows on a table is not folded, and options can be filtered.
+# From so many rows on a table is shown part by part, and options can be filtered.
 MANY = 10
 
 
@@ -21,15 +19,26 @@ def contains(sought: str, *texts: str) -> bool:
     return not sought or any(sought.lower() in text.lower() for text in texts)
 
 
-def table(question: Question, sought: str, columns: int) -> Iterator[Content]:
-    """The figures to choose by, of rows that have what is sought, in so many columns of the terminal."""
+def parts(question: Question, sought: str, columns: int) -> list[list[Content]]:
+    """The figures to choose by, of rows that have what is sought, in so many columns of the terminal: a wide table of
+    many rows in parts, one of which is shown at a time; one that is short in a single part, folded."""
     if question.table is None:
-        return
+        return []
     found = [row for row in question.table.rows if contains(sought, *row)]
     names = [column.text() for column in question.table.columns]
-    for header, *rows in folded(names, found, columns) if len(found) < MANY else [lines(names, found, columns)]:
-        yield Content.styled(header, "underline")
-        yield from (Content(row) for row in rows)
+    shown = [
+        [Content.styled(header, "underline"), *map(Content, rows)]
+        for header, *rows in folded(names, found, columns, question.table.named)
+    ]
+    if len(question.table.rows) < MANY:
+        return [[line for part in shown for line in part]]
+    if len(shown) == 1:
+        return shown
+    words = _("(Columns, part {number} of {total}. Further ones: right or l; back: left or h.)")
+    return [
+        [Content.styled(words.format(number=number, total=len(shown)), "dim"), *part]
+        for number, part in enumerate(shown, 1)
+    ]
 
 
 def advice(question: Question) -> Content:

@@ -36,13 +36,14 @@ def lines(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int | Non
     return found
 
 
-def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> list[list[str]]:
-    """The table as lines, in parts one below the other where it is wider; each begins with the first column."""
-    parts, start = [], 1
+def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int, named: int = 1) -> list[list[str]]:
+    """The table as lines, in parts where it is wider; each begins with the `named` first columns and goes on with
+    whole ones."""
+    parts, start = [], named
     while not parts or start < len(columns):
         end = start + 1
-        part = _part(columns, rows, start, end, wide)
-        while end < len(columns) and max(map(width, more := _part(columns, rows, start, end + 1))) <= wide:
+        part = _part(columns, rows, named, start, end, wide)
+        while end < len(columns) and max(map(width, more := _part(columns, rows, named, start, end + 1))) <= wide:
             part, end = more, end + 1
         parts.append(part)
         start = end
@@ -50,9 +51,10 @@ def folded(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> 
 
 
 def _part(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], start: int, end: int, wide: int | None = None
+    columns: Sequence[str], rows: Sequence[Sequence[str]], named: int, start: int, end: int, wide: int | None = None
 ) -> list[str]:
-    return lines([columns[0], *columns[start:end]], [[row[0], *row[start:end]] for row in rows], wide)
+    cells = [[*row[:named], *row[start:end]] for row in (columns, *rows)]
+    return lines(cells[0], cells[1:], wide)
 
 
 def _broken(text: str, cells: int) -> list[str]:

@@ -78,8 +78,16 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         if not re.fullmatch(r"[\w][\w./-]*", name, re.ASCII):
             raise Refusal("{name!r} is not the name of a model.", name=name)
         library = "timm" if task == IMAGES else "transformers"
-        # Of transformers' names the hub has more than the library.
-        if library == "timm" and not model_names.is_known(library, name):
+        # Of transformers' names the hub has more than the library, each with its owner.
+        hub = library == "transformers" and "/" in name
+        if not hub and not model_names.is_known(library, name):
+            if library == "transformers":
+                raise Refusal(
+                    "transformers has no model type {name!r}. Near it: {names}. A model of the hub is typed with its "
+                    "owner, such as google-bert/bert-base-uncased.",
+                    name=name,
+                    names=model_names.similar(library, name) or "-",
+                )
             raise Refusal(
                 "{library} has no model {name!r}. Near it: {names}",
                 library=library,

@@ -47,7 +47,7 @@ def ask(store: Store) -> Question:
         reason=say("{title} is what is used most for {family}.", title=best.title, family=entry.title)
         if entry
         else say("{title} is the safe choice for a model that the catalogue does not know.", title=best.title),
-        table=Table(columns, rows),
+        table=Table(columns, rows, named=2),
     )
 
 

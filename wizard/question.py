@@ -33,10 +33,12 @@ class Option:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures to choose by; the cells are data, in the language of the moment."""
+    """Figures to choose by; the cells are data, in the language of the moment. `named`: how many of the first columns
+    it takes to tell which row is which."""
 
     columns: tuple[Message, ...]
     rows: tuple[tuple[str, ...], ...]
+    named: int = 1
 
 
 @dataclass(frozen=True)

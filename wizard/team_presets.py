@@ -6,16 +6,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from presets import catalogue
+from presets import catalogue, team
 from presets.language import say, told
 from presets.team import Presets
 from training import config
 from wizard import model_names
 
+LIBRARIES = ("timm", "transformers")
+
 
 def use(root: Path | None) -> None:
     """Take in the presets of the user, and of the project in `root`. Raises CatalogueError for a mistake in them."""
-    catalogue.use(root, _check)
+    try:
+        catalogue.use(root, _check)
+    except catalogue.CatalogueError:
+        # The catalogue asks for the figures of a model before it is known whether there is such a model.
+        for presets in filter(None, map(team.load, team.places(root))):
+            _check_names(presets)
+        raise
+
+
+def _check_names(presets: Presets) -> None:
+    """Refuse a model that its library has not, of entries whose library can be told by the catalogue as it comes."""
+    libraries = {entry.id: entry.library for entry in catalogue.architectures()}
+    for id, own in presets.architectures.items():
+        library = own.get("library") or libraries.get(own.get("like", id))
+        if library in LIBRARIES and isinstance(own.get("model"), str):
+            _check_model(presets, id, library, own["model"])
 
 
 def _check(presets: Presets) -> None:
@@ -25,7 +42,7 @@ def _check(presets: Presets) -> None:
                 _check_values(presets, f"optimizers.{name}.{key}", key, given)
     for id, own in presets.architectures.items():
         if "model" in own:
-            _check_model(presets, id, str(own["model"]))
+            _check_model(presets, id, catalogue.architecture(id).library, str(own["model"]))
 
 
 def _check_values(presets: Presets, where: str, key: str, given: Mapping[str, Any]) -> None:
@@ -38,8 +55,7 @@ def _check_values(presets: Presets, where: str, key: str, given: Mapping[str, An
         _check_values(presets, f"{where}.fine_tuning", key, given["fine_tuning"])
 
 
-def _check_model(presets: Presets, id: str, model: str) -> None:
-    library = catalogue.architecture(id).library
+def _check_model(presets: Presets, id: str, library: str, model: str) -> None:
     if not model_names.is_known(library, model):
         names = model_names.similar(library, model)
         allowed = say("a model of {library}; near it: {names}", library=library, names=names or "-")

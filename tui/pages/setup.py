@@ -42,8 +42,6 @@ ACTIONS = (
 )
 # Cells beside a table: its padding and the scroll bar.
 TABLE_MARGIN = 4
-# Cells by which a wide one is scrolled.
-COLUMN = 16
 # What training costs, by the setting of the project: how it is asked for.
 COSTS = {
     "price_per_hour": say("Price of a device hour, in any currency (0: not given):"),
@@ -74,6 +72,8 @@ class SetupPage(Page):
         self._sought = ""
         # The setting whose amount is being typed; empty otherwise.
         self._cost = ""
+        # Of a table that is wider than the page: which part is shown, of how many.
+        self._part, self._parts = 0, 1
 
     def heading(self) -> Message:
         return flow.title(self._step) if self._step else say("set-up")
@@ -148,7 +148,7 @@ class SetupPage(Page):
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
             case "sideways":
-                return question is not None and self.query_one("#reading").max_scroll_x > 0
+                return question is not None and self._parts > 1
             case "explain":
                 return question is not None or self._step in flow.ROWS
             case "reason":
@@ -225,8 +225,10 @@ class SetupPage(Page):
         reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
 
     def action_sideways(self, steps: int) -> None:
-        """Scroll a table that is wider than the page."""
-        self.query_one("#reading", VerticalScroll).scroll_relative(x=steps * COLUMN, animate=False)
+        """Show other columns of a table that is wider than the page."""
+        self._part = min(max(self._part + steps, 0), self._parts - 1)
+        if self._question is not None:
+            self._show_figures(self._question)
 
     def action_start(self) -> None:
         """Start the work that this step needs, or look again whether the question can be asked now."""
@@ -293,7 +295,7 @@ class SetupPage(Page):
                 self._show(id)
             self.query_one(Choices).update([])
             return
-        self._question = question
+        self._question, self._part = question, 0
         self._show("question", Content.styled(printable(question.text.text()), "bold"))
         # Before what it rests on: on a small screen the rest is read by scrolling.
         self._show("advice", question_text.advice(question))
@@ -320,9 +322,10 @@ class SetupPage(Page):
         self.query_one(Choices).update(entries, f"{question.step} {recommended}")
 
     def _show_figures(self, question: Question) -> None:
-        self._show("table", *question_text.table(question, self._sought, self.book.size.width - TABLE_MARGIN))
-        # Only then is it known whether it is wider than the page.
-        self.call_after_refresh(self.refresh_bindings)
+        parts = question_text.parts(question, self._sought, self.book.size.width - TABLE_MARGIN)
+        self._parts = max(len(parts), 1)
+        self._show("table", *(parts[min(self._part, len(parts) - 1)] if parts else ()))
+        self.refresh_bindings()
 
     def _show(self, id: str, *lines: Content) -> None:
         """Lines in one of the texts; without any it takes no room."""
