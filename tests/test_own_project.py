@@ -403,6 +403,19 @@ def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
     assert "Stop it: tunebook round stop baseline-1" in capsys.readouterr().err
 
 
+def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_tune(tmp_path: Path, code: Path) -> None:
+    """It was listed nowhere, as if the script did not declare it."""
+    arguments = "--lr {lr} --steps 25 --out {folder}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:
+        flow.answer(store, "metric", "held-out")
+        with pytest.raises(Refusal, match=r"steps: the command gives --steps a fixed value.*\{steps\}.*tunebook\.toml"):
+            flow.answer(store, "initial", "steps=2")
+        with pytest.raises(Refusal, match="a quotation mark that opens is not closed"):
+            flow.answer(store, "initial", "lr='2")
+        with pytest.raises(Refusal, match="no such hyperparameter"):
+            flow.answer(store, "initial", "foo=1")
+
+
 def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path: Path, code: Path) -> None:
     arguments = "--lr {lr} --steps 25 --out {folder}"
     with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:

@@ -102,7 +102,7 @@ def tunebook() -> click.Group:
     )
     @click.option("--ascii", "ascii_only", is_flag=True, help=_("the screens in plain ASCII"))
     @click.option("--no-mouse", is_flag=True, help=_("the screens without the mouse"))
-    @click.version_option(package_name="tunebook", message="tunebook %(version)s")
+    @click.version_option(package_name="tunebook", message="tunebook %(version)s", help=_("Show the version and exit."))
     @common
     @click.pass_context
     def group(context: click.Context, ascii_only: bool, no_mouse: bool) -> None:

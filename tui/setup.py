@@ -221,11 +221,11 @@ def wait_for_check(session: Session, store: Store) -> None:
     assert step is not None  # something waits
     waited = flow.check_under_way(store, step)
     if waited is not None:
-        check(session, store, *waited)
+        session.progress(f"  {checks.verdict(check(session, store, *waited)).text()}")
 
 
 def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
-    """Watch a check to its end, and say what it found."""
+    """Watch a check to its end; what it found."""
     about = steps.cost_of_comparing(store) if kind == checks.BATCH_SIZE else checks.about(kind)
     session.progress(f"{measuring.TITLES[kind].text()}: {about.text()}")
 
@@ -237,9 +237,7 @@ def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
         return progress.running
 
     _watch(id, told)
-    found = checks.finish(store, kind, id)
-    session.progress(f"  {checks.verdict(found).text()}")
-    return found
+    return checks.finish(store, kind, id)
 
 
 def _watch(id: str, told: Callable[[bool], bool]) -> None:

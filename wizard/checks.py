@@ -77,8 +77,8 @@ def about(kind: str) -> Message:
             "inputs say nothing about the labels"
         ),
         LENGTH: say(
-            "train at five constant rates without regularisation until the training split is fitted; the fastest says "
-            "how many steps a run needs"
+            "train at several constant rates without regularisation until the training split is fitted; the fastest "
+            "says how many steps a run needs"
         ),
         BATCH_SIZE: say(
             "train at half the batch size, at itself and at twice it, each at three constant rates without "
@@ -141,7 +141,8 @@ def _of_shuffle(result: Mapping[str, Any]) -> Message:
     if result["passed"]:
         return say(
             "Passed: after {steps} steps the training loss is {real:.3g} with the labels and {shuffled:.3g} with "
-            "shuffled ones. There is something to learn; it needs more steps or another rate.",
+            "shuffled ones. There is something to learn: a first result that is no better than chance needs more steps "
+            "or another rate.",
             **figures,
         )
     return say(

@@ -68,7 +68,7 @@ def ask(store: Store) -> Question:
                 "What matters first is that it is simple and fast, and clearly better than chance; everything else is "
                 "added later, when there is evidence for it."
             ),
-            say("Learning rate {rate:g}: {source}.", rate=rate.default, source=rate.source),
+            say("Learning rate {rate:g}: {source}.", rate=rate.default, source=Message(rate.source)),
             *((_about_ghost(batch),) if ghost else ()),
         ),
         options=(
@@ -76,7 +76,7 @@ def ask(store: Store) -> Question:
             *((Option(GHOST, GHOST, _ghost_reason(batch)),) if ghost else ()),
         ),
         recommended=USE,
-        reason=say("simple, fast, small; learning rate: {source}", source=rate.source),
+        reason=say("simple, fast, small; learning rate: {source}", source=Message(rate.source)),
         table=_table(store, float(rate.default)),
         free="number",
     )

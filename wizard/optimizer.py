@@ -93,4 +93,4 @@ def _row(part: Hyperparameter) -> tuple[str, ...]:
         extent, scale = ", ".join(quantity.setting(choice) for choice in part.choices), "-"
     else:
         extent, scale = f"{part.low:g} - {part.high:g}", _(part.scale)
-    return (key, quantity.setting(part.default), now, opens, extent, scale, part.source)
+    return (key, quantity.setting(part.default), now, opens, extent, scale, _(part.source))

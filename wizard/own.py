@@ -149,6 +149,15 @@ def roles(settings: Settings, there: Pipeline) -> Settings:
 def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
     """The settings with an option of the script in the command. Refuses a name that the script does not declare."""
     argument = next((entry for entry in offered(there) if entry.name == name), None)
+    fixed = next((entry for entry in declared.arguments(there) if entry.name == name), None)
+    if argument is None and fixed is not None:
+        raise Refusal(
+            "{name}: the command gives {flag} a fixed value. To tune it, put {placeholder} in the place of that value "
+            "in tunebook.toml (pipeline.command).",
+            name=name,
+            flag=fixed.flag,
+            placeholder="{" + name + "}",
+        )
     if argument is None:
         raise Refusal(
             "{name}: the command has no such hyperparameter; it has: {known}; its script declares: {declared}. What "

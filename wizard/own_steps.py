@@ -163,8 +163,8 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled(_decided_here(store), say("the command's own values, confirmed"))
     try:
         typed = shlex.split(str(chosen))
-    except ValueError as error:
-        raise Refusal("{chosen!r} cannot be read: {reason}", chosen=chosen, reason=str(error)) from None
+    except ValueError:
+        raise Refusal("{chosen!r} cannot be read: a quotation mark that opens is not closed.", chosen=chosen) from None
     changes = own.changed(store.project, typed)
 
     def remember() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from presets.language import Message, say
@@ -28,9 +28,8 @@ def ask(store: Store) -> Question:
     now, allowed = pace.known(store), speed.allowed_seconds(store)
     lengths, best = _lengths(now, _first_guess(store), allowed)
     known = checks.fresh(store, checks.LENGTH, provisional(store))
-    if known is not None and (fitted := known.result["steps"] or known.result["limit"]):
-        # Two significant digits are as much as a sweep of five rates can tell.
-        best = max(FEWEST, _rounded(fitted))
+    if known is not None and (fitted := fitting(known.result)):
+        best = fitted
         lengths = sorted({*lengths, best})
     whole = pace.round_seconds(now, best)
     return Question(
@@ -64,7 +63,7 @@ def ask(store: Store) -> Question:
         ),
         recommended=best,
         reason=_reason(pace.passes(now, best), whole, allowed) if known is None else _measured_reason(whole),
-        table=_table(now, lengths, allowed),
+        table=_table(now, lengths, speed.day_hours(store)),
         free="integer",
     )
 
@@ -104,6 +103,13 @@ def valid(store: Store, decision: Decision) -> bool:
         return False
     then, now = configuration.settled(store, decision.id), configuration.settled(store)
     return all(then.get(key) == now.get(key) for key in ("training.batch_size", "model.name", "data.image_size"))
+
+
+def fitting(result: Mapping[str, Any]) -> int:
+    """The number of steps that a sweep of constant rates comes to; 0 where it tells none."""
+    fitted = result["steps"] or result["limit"]
+    # Two significant digits are as much as a sweep of a few rates can tell.
+    return max(FEWEST, _rounded(fitted)) if fitted else 0
 
 
 def measuring(store: Store) -> list[tuple[str, str]]:
@@ -264,7 +270,7 @@ def _reason(passes: float, time: float, allowed: float) -> Message:
     )
 
 
-def _table(now: Pace, lengths: list[int], allowed: float) -> Table:
+def _table(now: Pace, lengths: list[int], hours: float) -> Table:
     rows = tuple(
         (
             str(length),
@@ -272,7 +278,7 @@ def _table(now: Pace, lengths: list[int], allowed: float) -> Table:
             str(pace.every(length)),
             quantity.duration(pace.trial_seconds(now, length)).text(),
             quantity.duration(pace.round_seconds(now, length)).text(),
-            quantity.digits(allowed / speed.ROUND_SHARE / pace.round_seconds(now, length)),
+            quantity.digits(hours * 3600 / pace.round_seconds(now, length)),
         )
         for length in lengths
     )
@@ -282,6 +288,6 @@ def _table(now: Pace, lengths: list[int], allowed: float) -> Table:
         say("evaluate every"),
         say("a trial"),
         say("a round of {trials}", trials=speed.ROUND),
-        say("rounds a day"),
+        say("rounds in {hours:g} h", hours=hours),
     )
     return Table(columns, rows)

@@ -129,6 +129,6 @@ def _without_result(listed: Sequence[Trial], *, own: bool) -> Message:
     return say(
         "No result: {trial} is {status}: {message}",
         trial=first.id,
-        status=first.status,
+        status=Message(first.status),
         message=told(first.message, first.said),
     )

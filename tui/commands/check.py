@@ -4,6 +4,7 @@ how far larger batches save steps."""
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import Any
 
 import click
@@ -40,6 +41,7 @@ def check(session: Session, kind: str, target: float | None) -> None:
             raise Refusal("The checks need the built-in training; a script of your own must check itself.")
         if target is not None and kind != checks.BATCH_SIZE:
             raise Refusal("--target belongs to the check batch-size.")
+        root = store.project.root
         lacking = {checks.LENGTH: steps.provisional, checks.BATCH_SIZE: steps.undecided}.get(kind)
         provisional = lacking(store) if lacking else None
         found = checks.fresh(store, kind, provisional)
@@ -61,6 +63,9 @@ def check(session: Session, kind: str, target: float | None) -> None:
             columns, rows = [column.text() for column in table.columns], [list(row) for row in table.rows]
             session.table(columns, rows, right=tuple(range(len(columns))))
     session.text(said.text())
+    if kind == checks.LENGTH and passed:
+        words = _("Next: tunebook new {folder} --steps {steps}")
+        session.text(words.format(folder=shlex.quote(str(root)), steps=steps.fitting(found.result)))
     session.answer({"id": found.id, "check": kind, "passed": passed, "said": said, **more, "result": found.result})
     if not passed:
         raise click.exceptions.Exit(1)

@@ -204,7 +204,9 @@ def _baseline(store: Store) -> Seen:
     ]
     table = tuple(lines([_("trial"), _("status"), _("steps"), ""], rows))
     if batch.wanted != "run":
-        return Seen(_("The baseline is stopped."), _("s: go on"), table, series, axes)
+        # A script of one's own knows nothing of our checkpoints.
+        how = _("s: begin anew") if store.project.settings.command else _("s: go on")
+        return Seen(_("The baseline is stopped."), how, table, series, axes)
     if not supervisor.alive(store.project):
         log = store.project.folder / supervisor.LOG
         remark = _("Waiting for the supervisor, which starts trials. Its log: {path}   s: start it").format(path=log)
