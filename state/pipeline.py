@@ -85,8 +85,11 @@ def parse(text: str) -> tuple[str, ...]:
     """The arguments of a command line, quotes obeyed. Refuses what only a shell could carry out."""
     try:
         words = shlex.split(text)
-    except ValueError as error:
-        raise Refusal("The command cannot be read ({reason}): {command}", reason=str(error), command=text) from None
+    except ValueError:
+        raise Refusal(
+            "The command cannot be read, since a quotation has no end, or a backslash nothing behind it: {command}",
+            command=text,
+        ) from None
     if not words or not words[0].strip() or "\0" in text:
         raise Refusal("The command is empty.")
     shell = [word for word in words if word in _OF_A_SHELL]

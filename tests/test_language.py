@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 import click
 import click.core
+import click.decorators
 import click.exceptions
+import click.formatting
 import click.types
 import numpy as np
 import pytest
@@ -226,7 +228,19 @@ def test_what_click_says_of_wrong_words_is_chinese_too(
     assert said in capsys.readouterr().err
 
 
+def test_the_help_is_chinese_to_its_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    language.set_language("zh_CN")
+    try:
+        assert run(["round", "--help"], Session()) == 0
+    finally:
+        language.set_language("en")
+    said = capsys.readouterr().out
+    assert all(words in said for words in ("用法：", "选项:", "显示本说明并退出。"))
+    assert not any(words in said for words in ("Usage", "Options", "Commands:", "Show this"))
+
+
 def test_the_texts_of_click_are_those_that_it_has() -> None:
-    sources = "".join(inspect.getsource(module) for module in (click.core, click.exceptions, click.types))
+    modules = (click.core, click.decorators, click.exceptions, click.formatting, click.types)
+    sources = "".join(map(inspect.getsource, modules))
     for text in click_texts.TEXTS:
         assert json.dumps(text) in sources

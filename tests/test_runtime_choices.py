@@ -16,6 +16,7 @@ from training import choices, cut_short
 from training.choices import Tried
 from training.config import Config
 from training.data import open_dataset
+from tui import answers
 from wizard import configuration, flow, probe, runtime
 
 TRIED: list[dict[str, Any]] = [
@@ -136,7 +137,11 @@ def test_a_person_can_insist_on_float32_and_leave_it_to_the_probe_again(
     kept = {"key": "runtime.precision", "value": "bfloat16", "before": 2.0, "seconds": 1.0, "preparation": 0.0}
     with set_up(tmp_path / "p", "probe") as store:
         probed(store, tried=[*TRIED, {**kept, "kept": True}])
-        assert "float32" in [option.value for option in flow.ask(store, "batch_size").options]
+        offered = [str(option.value) for option in flow.ask(store, "batch_size").options]
+        assert "float32" in offered
+        # Whatever the question offers can be given as an option of the command.
+        for words in offered:
+            answers.check({"batch_size": words})
         flow.answer(store, "batch_size", 64)
         assert configuration.current(store)["runtime.precision"] == "bfloat16"
         runtime.insist(store, "float32")

@@ -9,7 +9,7 @@ from presets import catalogue
 from presets.language import Message, say
 from state.errors import Refusal
 from training.config import METRICS
-from wizard import data, initial, loading, metric, own_probe, steps
+from wizard import data, initial, loading, metric, own_probe, runtime, steps
 
 # The step to its option.
 OPTIONS = {"data": "--held-out", "batch_size": "--batch-size", "initial": "--learning-rate", "steps": "--steps"}
@@ -66,7 +66,7 @@ _NUMBERS: dict[str, tuple[Callable[[str], bool], Message, tuple[str, ...]]] = {
     "batch_size": (
         _whole,
         say("a whole number from 1 on"),
-        (own_probe.PROBE, loading.DECODE_ONCE, loading.WORKERS),
+        (own_probe.PROBE, loading.DECODE_ONCE, loading.WORKERS, runtime.FLOAT32),
     ),
     "initial": (
         lambda words: 0 < float(words) < math.inf,

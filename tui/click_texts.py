@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import click.core
+import click.decorators
 import click.exceptions
+import click.formatting
 import click.types
 
 from presets.language import _
@@ -16,6 +18,10 @@ def said(text: str) -> str:
 
 # Those that people meet, as click has them; what is not listed stays English.
 TEXTS = (
+    said("Usage:"),
+    said("Options"),
+    said("Commands"),
+    said("Show this message and exit."),
     said("Missing argument"),
     said("Missing option"),
     said("Missing command."),
@@ -36,7 +42,7 @@ TEXTS = (
 
 def translate() -> None:
     """Have click ask our catalogue."""
-    for module in (click.core, click.exceptions, click.types):
+    for module in (click.core, click.decorators, click.exceptions, click.formatting, click.types):
         vars(module).update(_=_translated, ngettext=_of_number)
 
 
