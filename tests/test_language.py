@@ -23,7 +23,7 @@ from presets import language
 from presets.language import Message, say, told
 from tests import translate
 from training.config import ConfigError, parse
-from training.sentence import said_by
+from training.sentence import brief, said_by
 from tui import click_texts
 from tui.main import run
 from tui.session import Session
@@ -244,3 +244,16 @@ def test_the_texts_of_click_are_those_that_it_has() -> None:
     sources = "".join(map(inspect.getsource, modules))
     for text in click_texts.TEXTS:
         assert json.dumps(text) in sources
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "ValueError"),
+        ("  no room \nwhatever", "no room"),
+        ("x" * 300, "x" * 300),
+        ("x" * 298 + " yz", "x" * 298 + "…"),
+    ],
+)
+def test_what_a_library_says_is_one_line_that_shows_where_it_was_cut(text: str, expected: str) -> None:
+    assert brief(ValueError(text)) == expected

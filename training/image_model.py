@@ -17,7 +17,7 @@ from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
 from training.config import Config, ConfigError, Problem
-from training.sentence import phrase, together
+from training.sentence import brief, phrase, together
 
 if TYPE_CHECKING:
     from training.dataset import Facts
@@ -77,7 +77,7 @@ def _create(config: Config, facts: Facts) -> Any:
             allowed = phrase(
                 "weights of {name} that the hub has and this machine can reach ({reason})",
                 name=name,
-                reason=_brief(error),
+                reason=brief(error),
             )
             raise ConfigError((Problem("model.pretrained", "hub", allowed),)) from None
 
@@ -95,13 +95,8 @@ def _try_image_size(model: nn.Module, config: Config) -> None:
 
 
 def _bad_image_size(config: Config, error: Exception) -> ConfigError:
-    allowed = phrase("a size that {name} takes ({reason})", name=config.model.name, reason=_brief(error))
+    allowed = phrase("a size that {name} takes ({reason})", name=config.model.name, reason=brief(error))
     return ConfigError((Problem("data.image_size", config.data.image_size, allowed),))
-
-
-def _brief(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 def _load(model: Any, path: Path, config: Config) -> None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, TypeAlias
 
+# Of what a library says; the rest is in the log.
+LONGEST = 300
+
 Value: TypeAlias = "str | int | float | Sentence"
 
 
@@ -46,6 +49,12 @@ def together(sentences: Iterable[Sentence]) -> Sentence:
     """One or more sentences in a row, each of them once."""
     different = {str(sentence): sentence for sentence in sentences}
     return reduce(lambda first, second: phrase("{first}; {second}", first=first, second=second), different.values())
+
+
+def brief(error: BaseException) -> str:
+    """The first line of what a library's error says, cut where it is very long; its kind where it says nothing."""
+    line = str(error).strip().partition("\n")[0].rstrip() or type(error).__name__
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1].rstrip()}…"
 
 
 class Spoken(Exception):

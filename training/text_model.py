@@ -17,7 +17,7 @@ from transformers import (
 from transformers.utils import logging
 
 from training.config import Config, ConfigError, Problem
-from training.sentence import phrase
+from training.sentence import brief, phrase
 
 if TYPE_CHECKING:
     from training.dataset import Facts
@@ -77,7 +77,7 @@ def _checkpoint_settings(config: Config) -> Any:
     try:
         settings = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = brief(error)
         allowed = phrase("a checkpoint that transformers can read without code of its own ({reason})", reason=reason)
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),)) from None
     _check_classifies(type(settings), settings.model_type)
@@ -151,7 +151,7 @@ def _from_checkpoint(settings: Any, config: Config) -> nn.Module:
         # A connection that breaks off raises errors of the HTTP library's own.
         if local and not isinstance(error, OSError):
             raise
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = brief(error)
         allowed = phrase(
             "a checkpoint with weights in safetensors ({reason}). Take other weights, or none: "
             "`tunebook new DIR --weights scratch`",
