@@ -26,6 +26,9 @@ Apply = Callable[["Store", Event], None]
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs", "9p", "afs"}
 # What `meta` says of the journal: up to which byte it was applied, and up to which its events are kept.
 APPLIED, KEPT = "journal_offset", "journal_kept"
+# And whether trials were made to agree with their folders.
+RECONCILED = "reconciled"
+EVENTS = "SELECT event FROM events ORDER BY number"
 # A store's own file, and those that SQLite keeps beside it.
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 
@@ -49,7 +52,10 @@ class Store:
         missing = not path.exists()
         try:
             connection = sqlite3.connect(path, timeout=10)
-            self.database = Database(connection)
+        except sqlite3.DatabaseError as error:
+            raise _refusal(error, path) from None
+        self.database = Database(connection)
+        try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(path) else 'WAL'}")
@@ -64,7 +70,11 @@ class Store:
                 remove_database(path)
             raise
         except sqlite3.DatabaseError as error:
+            self.close()
             raise _refusal(error, path) from None
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Store:
         return self
@@ -109,7 +119,7 @@ class Store:
             except BaseException:
                 # The tables could not take it (a full disk): it was not recorded, so it must not count later either.
                 # Nobody else has written since, for this transaction is still open.
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     os.truncate(path, before)
                 raise
         return event
@@ -140,7 +150,8 @@ class Store:
             )
         return Refusal(
             "{path} is missing, or has lost lines: {store} alone knows what was decided, and is no copy of it, as an "
-            "earlier version of Tunebook wrote it. Keep {store}, and bring the journal back from a backup.",
+            "earlier version of Tunebook wrote it. Keep {store}, and bring the journal back from a backup. Where that "
+            "is an older one, move {store} elsewhere: the next start builds it from what the journal has.",
             **names,
         )
 
@@ -152,17 +163,22 @@ class Store:
     def restore_journal(self) -> bool:
         """Write a lost journal anew from the events that the tables keep, if they do; what is left of the old one stays
         beside it. Returns whether it was."""
-        path = self.project.journal_path
         # Nobody writes into the journal meanwhile.
         with self.transaction():
             if not self.journal_lost() or not self.restorable():
                 return False
-            if path.exists():
-                files.write_atomically(path.with_suffix(".lost"), path.read_bytes())
-            lines = [row["event"] + "\n" for row in self.rows("SELECT event FROM events ORDER BY number")]
-            files.write_atomically(path, "".join(lines))
+            write_journal(self.project, [row["event"] for row in self.rows(EVENTS)])
             self._keep([], journal_size(self.project))
         return True
+
+    def reconciled(self) -> bool:
+        """Whether the rows of trials were made to agree with their folders, which a rebuilt store begins with."""
+        return bool(self.rows("SELECT value FROM meta WHERE key = ?", RECONCILED))
+
+    def note_reconciled(self) -> None:
+        """Note that they were."""
+        with self.transaction():
+            self.database.conn.execute("INSERT OR IGNORE INTO meta VALUES (?, '1')", [RECONCILED])
 
     def version(self) -> int:
         """A number that changes whenever another connection has written; cheap enough to ask every second."""
@@ -249,6 +265,19 @@ def journal_size(project: Project) -> int:
     return project.journal_path.stat().st_size if project.journal_path.exists() else 0
 
 
+def write_journal(project: Project, events: Sequence[str]) -> None:
+    """Write a lost journal anew; what is left of the old one goes behind what was left of others before."""
+    path = project.journal_path
+    lost = path.with_suffix(".lost")
+    try:
+        if path.exists():
+            earlier = lost.read_bytes() if lost.exists() else b""
+            files.write_atomically(lost, earlier + path.read_bytes())
+    except OSError as error:
+        raise files.refusal(error, path) from None
+    files.write_atomically(path, "".join(f"{event}\n" for event in events))
+
+
 def remove_database(path: Path) -> None:
     """Remove a store's file with those that SQLite keeps beside it. Refuses where that is not allowed."""
     for suffix in SUFFIXES:
@@ -277,7 +306,7 @@ def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
         return Refusal("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
     if "malformed" in text or "not a database" in text:
         return Refusal(
-            "{path}: the store is damaged ({reason}). Delete it: the next start builds it from the journal.",
+            "{path}: the store is damaged ({reason}). To build it again from the journal: tunebook doctor --repair",
             path=str(path),
             reason=text,
         )

@@ -1,4 +1,4 @@
-"""Is the store sound, and what to do when it is not: it is an index, so a damaged one is deleted and built again."""
+"""Is the store sound, and what to do when it is not: it is an index, so another is built in place of a damaged one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from state import files, runs, trials
-from state.database import SUFFIXES, Store, remove_database
+from state.database import APPLIED, EVENTS, KEPT, SUFFIXES, Store, journal_size, remove_database, write_journal
 from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
@@ -36,24 +36,69 @@ def damage(project: Project) -> str:
 def rebuild(project: Project) -> None:
     """Build the store again from the journal and the trial folders. Nothing else may use it meanwhile.
 
-    Refuses, and puts the old one back, where the journal does not tell all: what the old one holds may be saved yet.
+    Where the journal does not tell all, it is written anew from the events that the damaged store keeps. Refuses where
+    these cannot be read either, and puts the old store back whatever prevents the new one. One that cannot even say
+    what it has stays beside the new one, as `tunebook.db.damaged`.
     """
-    path = project.store_path
-    if not project.journal_path.exists():
+    path, kept = project.store_path, _kept(project.store_path)
+    if kept is not None and kept.size > journal_size(project) and kept.events is not None:
+        write_journal(project, kept.events)
+    elif not project.journal_path.exists() or (kept is not None and kept.size > journal_size(project)):
         raise Refusal(
-            "{path} is missing, so that {store} cannot be built again. Bring one of them back from a backup; nothing "
-            "was changed.",
+            "{path} is missing, or has lost lines, so that {store} cannot be built again. Bring one of them back from "
+            "a backup; nothing was changed.",
             path=str(project.journal_path),
             store=path.name,
         )
     old = path.with_name(f"{path.name}.damaged")
+    worthless = kept is not None or not _is_database(path)
     _move(path, old)
     try:
         open_store(project).close()
-    except Refusal:
+    except BaseException:
+        remove_database(path)
         _move(old, path)
         raise
-    remove_database(old)
+    if worthless:
+        remove_database(old)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Up to which byte a damaged store has the journal, and the events of it; None where not all can be read."""
+
+    size: int
+    events: tuple[str, ...] | None
+
+
+def _kept(path: Path) -> _Kept | None:
+    """What a damaged store can say of the journal yet; None where it says nothing."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)
+    except sqlite3.DatabaseError:
+        return None
+    try:
+        known = dict(connection.execute("SELECT key, value FROM meta WHERE key IN (?, ?)", [APPLIED, KEPT]).fetchall())
+        applied, there = int(known[APPLIED]), int(known.get(KEPT, 0))
+    except (sqlite3.DatabaseError, KeyError, ValueError):
+        connection.close()
+        return None
+    events = None
+    with contextlib.closing(connection), contextlib.suppress(sqlite3.DatabaseError):
+        sound = connection.execute("PRAGMA quick_check(events)").fetchone()[0] == "ok"
+        lines = [row[0] for row in connection.execute(EVENTS)]
+        if sound and there >= applied and all(_sound(line.encode()) for line in lines):
+            events = tuple(lines)
+    return _Kept(max(applied, there), events)
+
+
+def _is_database(path: Path) -> bool:
+    """Whether a file begins as SQLite's do."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(16) == b"SQLite format 3\0"
+    except OSError as error:
+        raise files.refusal(error, path) from None
 
 
 def _move(path: Path, target: Path) -> None:
@@ -75,7 +120,7 @@ def leftovers(project: Project) -> list[Path]:
     for folder in folders:
         if folder.is_dir() and not runs.alive(folder):
             # Beside the file that they replace: `.result.json.x3f9` (state.files), `result.json.tmp` (training).
-            found += [path for path in folder.glob(".*.json.*") if path.is_file()]
+            found += [path for path in folder.glob(".*.json*.*") if path.is_file()]
             found += [path for path in folder.glob(".*.toml.*") if path.is_file()]
             found += [*folder.glob("*.tmp"), *folder.glob("checkpoints/*.tmp")]
     return found

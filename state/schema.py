@@ -60,6 +60,14 @@ def m007_events(database: Database) -> None:
     database.execute("INSERT INTO meta VALUES ('journal_kept', '0')")
 
 
+@migrations(name="m008_reconciled")
+def m008_reconciled(database: Database) -> None:
+    """Whether the trials of a store that is built were made to agree with their folders; a store of before has them."""
+    database.execute(
+        "INSERT INTO meta SELECT 'reconciled', '1' FROM meta WHERE key = 'journal_offset' AND value != '0'"
+    )
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

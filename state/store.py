@@ -27,8 +27,13 @@ def open_store(project: Project) -> Store:
 
     Refuses a store from a newer version, a locked one and a damaged one, and leaves it untouched.
     """
-    missing = not project.store_path.exists()
     store = Store(project, EVENTS)
-    if missing:
-        trials.reconcile(store)
+    try:
+        # Also where that was interrupted when the store was built.
+        if not store.reconciled():
+            trials.reconcile(store)
+            store.note_reconciled()
+    except BaseException:
+        store.close()
+        raise
     return store

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from state import files
+from state import files, repair
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
@@ -83,6 +84,76 @@ def test_a_damaged_store_stays_where_the_journal_cannot_build_another(project: P
     project.journal_path.write_bytes(lines)
     assert doctor.mend(project.root) == ["store"]
     assert not list(project.folder.glob("tunebook.db.*"))
+
+
+@pytest.mark.parametrize("left", [0, 2, 3])
+def test_what_only_a_damaged_store_knows_goes_into_the_journal_before_it_is_built_again(
+    project: Project, left: int
+) -> None:
+    """A power cut may damage both."""
+    for _ in range(3):
+        learn(project)
+    whole = project.journal_path.read_bytes()
+    project.journal_path.write_bytes(b"".join(whole.splitlines(keepends=True)[:left]))
+    if not left:
+        project.journal_path.unlink()
+    damage(project.store_path, "decisions")
+    assert repair.damage(project)
+    assert doctor.mend(project.root) == ["store"]
+    assert project.journal_path.read_bytes() == whole
+    assert not list(project.folder.glob("tunebook.db.*"))
+    with open_store(project) as store:
+        assert learnt(store) == 3
+
+
+@pytest.mark.parametrize("error", [Refusal("the disk is full"), OSError("no room"), KeyboardInterrupt()])
+def test_a_damaged_store_stays_as_it_was_whatever_prevents_another(
+    project: Project, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    learn(project)
+    damage(project.store_path, "decisions")
+    before = project.store_path.read_bytes()
+
+    def prevented(_store: Store) -> None:
+        raise error
+
+    monkeypatch.setattr("state.store.trials.reconcile", prevented)
+    with pytest.raises(type(error)):
+        repair.rebuild(project)
+    assert project.store_path.read_bytes() == before
+    # Nor is there anything of another beside it, which SQLite would take for its own.
+    left = {path.name: path.stat().st_size for path in project.folder.glob("tunebook.db*")}
+    assert left.pop("tunebook.db-wal", 0) == 0
+    assert set(left) <= {"tunebook.db", "tunebook.db-shm"}
+
+
+def test_a_damaged_store_that_knows_more_than_can_be_read_of_it_is_kept(project: Project) -> None:
+    learn(project)
+    learn(project)
+    damage(project.store_path, "events")
+    whole = project.journal_path.read_bytes()
+    project.journal_path.write_bytes(whole.splitlines(keepends=True)[0])
+    with pytest.raises(Refusal, match=r"has lost lines, so that tunebook\.db cannot be built again"):
+        repair.rebuild(project)
+    project.journal_path.write_bytes(whole)
+    # Where it cannot even say what it knows, it is put aside.
+    damage(project.store_path, "meta")
+    repair.rebuild(project)
+    assert (project.folder / "tunebook.db.damaged").exists()
+    with open_store(project) as store:
+        assert learnt(store) == 2
+
+
+def damage(path: Path, table: str) -> None:
+    """Overwrite the page on which a table begins."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
 
 
 def test_torn_lines_between_others_are_set_aside_and_no_event_is_lost_or_counted_twice(project: Project) -> None:

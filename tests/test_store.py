@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import sqlite3
 from pathlib import Path
 
@@ -171,6 +172,39 @@ def test_a_journal_without_its_beginning_is_refused_in_words_and_leaves_no_half_
         assert not list(project.folder.glob("tunebook.db*"))
 
 
+def test_trials_agree_with_their_folders_also_where_building_the_store_was_interrupted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(project) as store:
+        id = f"{fill(store).name}-001"
+    folder = project.trial_folder(id)
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text('{"step": 1, "val/error_rate": 0.5}\n')
+    result = {"status": "complete", "steps_done": 1, "best": {"step": 1, "val/error_rate": 0.5}, "final": {}}
+    (folder / "result.json").write_text(json.dumps(result))
+    delete_store(project)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trials, "index_metrics", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(project)
+    with open_store(project) as store:
+        assert trials.trial(store, id).status == "complete"
+        assert metrics.curve(store, id, "val/error_rate") == [(1, 0.5)]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_journal_that_may_not_be_written_is_refused_in_words(project: Project) -> None:
+    with open_store(project) as store:
+        decide(store)
+        project.journal_path.chmod(0o400)
+        with pytest.raises(Refusal, match=r"journal\.jsonl"):
+            decide(store)
+
+
 def test_a_torn_journal_line_is_passed_over_and_the_next_one_kept(project: Project) -> None:
     with open_store(project) as store:
         decide(store)
@@ -204,7 +238,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(project: Project) 
 
 def test_a_damaged_store_is_refused_with_the_way_out(project: Project) -> None:
     project.store_path.write_bytes(b"not a database at all, " * 100)
-    with pytest.raises(Refusal, match="Delete it"):
+    with pytest.raises(Refusal, match="tunebook doctor --repair"):
         open_store(project)
 
 
