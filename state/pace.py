@@ -6,6 +6,7 @@ size. Standard library only, as the process that measures needs no other.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -16,22 +17,29 @@ from typing import Any, Literal
 from state import printed
 from state.errors import said
 from state.foreign import Reader
+from state.printed import Drawn
 
 RATE, EPOCH = "examples_per_second", "epoch_seconds"
 # Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
 SHORTEST_SECONDS = 1.0
-Reason = Literal["no steps", "too soon"]
+# A bar that moves by no more than so many steps an epoch counts no batches.
+BATCHES_IN_EPOCH = 1.5
+# What is printed without an end of its line is not kept for longer than this many bytes.
+LONGEST_LINE = 2**20
+Reason = Literal["no steps", "mixed", "too soon"]
 
 
 @dataclass(frozen=True)
 class Pace:
     """Examples a second and their spread, and seconds of an epoch with its evaluation: None where nothing says so. By a
-    `column` of the rows, what is `printed`, the steps between `rows` or of a progress `bar`, or `epochs` alone."""
+    `column` of the rows, what is `printed`, the steps between `rows` or of a progress `bar`, which goes to `of`, or
+    `epochs` alone."""
 
     examples_per_second: float | None
     spread: float | None
     epoch_seconds: float | None
     by: Literal["column", "printed", "rows", "bar", "epochs"]
+    of: int | None = None
 
 
 class Watch:
@@ -44,8 +52,7 @@ class Watch:
         self._seen: list[tuple[float, int]] = []
         self._column: list[float] = []
         self._printed: list[float] = []
-        self._counted = printed.Counted()
-        self._bar: list[tuple[float, int]] = []
+        self._bars = printed.Bars()
         self._first: float | None = None
 
     @property
@@ -62,19 +69,20 @@ class Watch:
             self._seen.append((now, int(rows[-1]["step"])))
         text = self._prints()
         self._printed.extend(printed.rates(text))
-        if self._counted.add(printed.bars(text)):
-            self._bar.append((now, self._counted.steps))
-        if self._first is None and (self._seen or self._printed or self._bar):
+        self._bars.add(printed.bars(text), now)
+        if self._first is None and (self._seen or self._printed):
             self._first = now
 
     def enough(self, seconds: float) -> bool:
-        """Whether it has told more than one thing, the first of them so many seconds ago."""
-        told = max(map(len, (self._seen, self._printed, self._bar))) > 1
+        """Whether it has told more than one thing, the first so many seconds ago, or a bar has moved for as long."""
+        bar, told = self._bars.longest(), max(len(self._seen), len(self._printed)) > 1
+        if bar is not None and bar.seconds > seconds:
+            return True
         return told and self._first is not None and time.monotonic() - self._first > seconds
 
     def pace(self, size: int) -> Pace | Reason:
         """The pace at a batch size, or why it cannot be told."""
-        return pace(size, self._seen, self._column, self._printed, self._bar, self._reader.counted_by)
+        return pace(size, self._seen, self._column, self._printed, self._bars.longest(), self._reader.counted_by)
 
     def _prints(self) -> bytes:
         """What it has printed since, up to where a line ends or a bar is drawn anew."""
@@ -85,6 +93,8 @@ class Watch:
         except FileNotFoundError:
             return b""
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if not end and len(data) > LONGEST_LINE:
+            end = len(data)
         self._offset += end
         return data[:end]
 
@@ -94,13 +104,16 @@ def pace(
     seen: Sequence[tuple[float, int]],
     column: Sequence[float],
     prints: Sequence[float],
-    bar: Sequence[tuple[float, int]],
+    bar: Drawn | None,
     counted_by: Collection[str],
 ) -> Pace | Reason:
     """The pace at a batch size. `seen`: time and step of rows, which `counted_by` says the kind of; `column`, `prints`:
-    examples a second as rows have them, and as they are printed; `bar`: time and step of a progress bar."""
+    examples a second as rows have them, and as they are printed; `bar`: the progress bar that is most likely that of
+    training."""
     kind = set(counted_by)
-    between, drawn = _a_second(seen), _a_second(bar)
+    between, drawn = _a_second(seen), None
+    if bar is not None and bar.seconds >= SHORTEST_SECONDS:
+        drawn = bar.steps / bar.seconds
     epoch = 1 / between if between and kind == {"epoch"} else None
     if column:
         return Pace(*_middle(column), epoch, "column")
@@ -108,12 +121,15 @@ def pace(
         return Pace(*_middle(prints), epoch, "printed")
     if between and kind == {"step"}:
         return Pace(between * size, None, None, "rows")
-    if drawn:
-        return Pace(drawn * size, None, epoch, "bar")
+    # A bar that is no faster than the epochs counts them.
+    if bar is not None and drawn and not (epoch and drawn * epoch < BATCHES_IN_EPOCH):
+        return Pace(drawn * size, None, epoch, "bar", bar.of)
     if epoch is not None:
         return Pace(None, None, epoch, "epochs")
     told = seen and seen[-1][1] > 0 and kind in ({"step"}, {"epoch"})
-    return "too soon" if told or bar else "no steps"
+    if told or bar is not None:
+        return "too soon"
+    return "mixed" if len(kind) > 1 else "no steps"
 
 
 def _a_second(seen: Sequence[tuple[float, int]]) -> float | None:
@@ -133,6 +149,13 @@ def _middle(rates: Sequence[float]) -> tuple[float, float | None]:
     return middle, spread
 
 
+def counts_batches(lines: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the bars of sizes count batches, as far as that can be told: the larger these are, the fewer there are of
+    them (by rounding not always in proportion). Files, epochs and the like are as many at every size."""
+    bars = [(line["batch_size"], line["of"]) for line in lines if line.get("of")]
+    return all(of * math.sqrt(size / bars[0][0]) <= bars[0][1] for size, of in bars[1:])
+
+
 def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float]] | None:
     """What is known of all measured sizes, RATE or EPOCH, and by that how much they do in a time, which says how they
     compare: an epoch has the same examples at any size. None where they have nothing in common."""
@@ -148,6 +171,11 @@ def why_unknown(reason: Reason | Literal["silent"], longest: float) -> dict[str,
         return said(
             "It writes neither steps, nor epochs, nor examples_per_second, and prints no progress bar, so its speed "
             "cannot be told."
+        )
+    if reason == "mixed":
+        return said(
+            "Some of its lines have a step, others an epoch alone or nothing that counts, so its speed cannot be told "
+            "by them."
         )
     if reason == "silent":
         return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=longest)

@@ -6,6 +6,8 @@ Transformers' Trainer and Lightning write their files seldom, but show such bars
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 # Updates are counted from 0 in each epoch; behind the time are the examples a second of the last one.
 _LINE = re.compile(rb"Train: \d+ \[ *(\d+)/\d+.*? Time: [\d.]+s, +([\d.]+)/s")
@@ -27,22 +29,35 @@ def bars(text: bytes) -> list[tuple[int, int]]:
     return [(int(bar[1]), int(bar[2])) for bar in drawn if bar]
 
 
-class Counted:
-    """The steps of the first bar that moves, over all epochs; of others with another number of steps nothing."""
+@dataclass(frozen=True)
+class Drawn:
+    """What a progress bar shows: how many steps it made in how many seconds, and how many it goes to."""
+
+    steps: int
+    seconds: float
+    of: int
+
+
+class Bars:
+    """Progress bars as they are drawn, told apart by how many they go to. Each is timed from one drawing to the next
+    within a pass: what lies between two passes, as an evaluation does, is no part of them, nor is the first step."""
 
     def __init__(self) -> None:
-        self.steps = 0
-        self._of: int | None = None
-        self._last = 0
+        self._seen: dict[int, tuple[int, float]] = {}
+        self._made: dict[int, tuple[int, float]] = {}
 
-    def add(self, drawn: list[tuple[int, int]]) -> bool:
-        """Count what was drawn; whether any of it was this bar's."""
-        moved = False
+    def add(self, drawn: Iterable[tuple[int, int]], now: float) -> None:
+        """Count what was drawn by now."""
         for done, of in drawn:
-            if self._of is None and done:
-                self._of, self._last = of, done
-            if of == self._of and (done or self._last):
-                # A bar that is behind where it was has begun another epoch.
-                self.steps += done - self._last if done >= self._last else done
-                self._last, moved = done, True
-        return moved
+            before, at = self._seen.get(of, (0, now))
+            if done > before >= 1:
+                steps, seconds = self._made.get(of, (0, 0.0))
+                self._made[of] = (steps + done - before, seconds + now - at)
+            # A bar that is drawn again where it was tells nothing new.
+            if done != before:
+                self._seen[of] = (done, now)
+
+    def longest(self) -> Drawn | None:
+        """The bar that took the most time, which is that of training; None where none has moved."""
+        moved = [Drawn(*self._made.get(of, (0, 0.0)), of) for of, (done, _at) in self._seen.items() if done]
+        return max(moved, key=lambda bar: bar.seconds, default=None)

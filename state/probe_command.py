@@ -21,7 +21,7 @@ from typing import Any
 
 from state import files, pace
 from state.errors import said
-from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_memory
+from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_memory, tail
 
 ASKED, SIZES = "probe.json", "sizes.jsonl"
 POLL_SECONDS = 0.05
@@ -57,15 +57,24 @@ def main(arguments: list[str] | None = None) -> int:
 def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Run size after size while that pays; the result as other probes give it. One below the command's own that fails
     is passed over: that may be what it is too small for."""
-    began, lines = time.monotonic(), []
-    limit = "cap"
+    began, lines, limit = time.monotonic(), [], "cap"
+
+    def settle(line: dict[str, Any]) -> dict[str, Any]:
+        return line
+
     for size, run in zip(asked["sizes"], asked["runs"], strict=True):
         line = measure(folder, size, run, asked)
+        if not pace.counts_batches([*lines, line]):
+            # What the bars of smaller sizes counted were no batches either.
+            settle, lines = _without_bar, [*map(_without_bar, lines)]
+            for corrected in lines:
+                files.append_line(folder / SIZES, corrected)
+        line = next((one for one in lines if one["outcome"] != "measured"), settle(line))
         if line["outcome"] == "measured" and pace.comparable([*lines, line]) is None:
             words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
             line = _unmeasured(size, "untimed", **words)
         if line["outcome"] == "measured" and _fell([*lines, line]):
-            line = _faster(lines, line, measure(folder, size, run["again"], asked))
+            line = _faster(line, settle(measure(folder, size, run["again"], asked)))
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
         if line["outcome"] == "untimed":
@@ -97,11 +106,26 @@ def _fell(lines: Sequence[Mapping[str, Any]]) -> bool:
     return rates[lines[-1]["batch_size"]] < FALL * max(rates.values())
 
 
-def _faster(lines: Sequence[Mapping[str, Any]], line: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+def _faster(line: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
     """Of two measurements of one size the faster; the first where the second told nothing that compares."""
-    if again["outcome"] != "measured" or pace.comparable([*lines, again]) is None:
+    if line.get(pace.RATE) and again.get(pace.RATE):
+        return max(line, again, key=lambda one: one[pace.RATE])
+    if line.get(pace.EPOCH) and again.get(pace.EPOCH):
+        return min(line, again, key=lambda one: one[pace.EPOCH])
+    return line
+
+
+def _without_bar(line: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a size whose bar counts no batches: its epochs at most."""
+    if not line.get("of"):
         return line
-    return max(line, again, key=lambda one: _rates([*lines, one])[one["batch_size"]])
+    if line[pace.EPOCH]:
+        return {**line, pace.RATE: None, "step_seconds": None, "by": "epochs", "of": None}
+    words = said(
+        "Its progress bar goes to as many at every batch size, so it counts something else than batches, and the speed "
+        "cannot be told."
+    )
+    return _unmeasured(line["batch_size"], "untimed", **words)
 
 
 def _idle(rates: Mapping[int, float]) -> int:
@@ -179,6 +203,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
     """The same for one run of the command, and whether it ended by itself."""
     log = _log(folder, size)
     watch = pace.Watch(Path(run["output"]), log, asked["metric"])
+    printed_before = log.stat().st_size if log.exists() else 0
     began = time.monotonic()
     with open(log, "ab") as output:
         try:
@@ -205,7 +230,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
             _stop(child)
     watch.look(ended=True)
     if child.returncode and not stopped:
-        text = log.read_text(encoding="utf-8", errors="replace")[-16_384:]
+        text = tail(log, printed_before)
         outcome = "out_of_memory" if out_of_memory(text) else "failed"
         message = f"exit code {child.returncode}. It printed last: {last_words(text)}"
         return _unmeasured(size, outcome, message=message), True
@@ -219,6 +244,8 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         "outcome": "measured",
         "message": "",
         **dataclasses.asdict(found),
+        # One that goes to all the steps of the run counts batches, however large they are.
+        "of": found.of if found.of != run["steps"] else None,
         "step_seconds": size / rate if rate else None,
         "peak_memory": None,
     }, not stopped

@@ -246,7 +246,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     code = child.returncode
     if code < 0 and not stopping:
         return code
-    result = outcome(metrics, code, _tail(log, started_at), time.monotonic() - began, asked, stopping=stopping)
+    result = outcome(metrics, code, tail(log, started_at), time.monotonic() - began, asked, stopping=stopping)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if unread := _unread(metrics.reader):
         # Last in the log, where a person looks for what went wrong.
@@ -297,7 +297,7 @@ def last_words(log: str) -> str:
     return " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
 
 
-def _tail(log: Path, start: int) -> str:
+def tail(log: Path, start: int) -> str:
     """The end of what the command printed, not of what an earlier run did."""
     try:
         with open(log, "rb") as file:

@@ -9,10 +9,11 @@ import pytest
 from tqdm import tqdm
 
 from state import printed
-from state.pace import EPOCH, RATE, Pace, Watch, comparable, pace
+from state.pace import EPOCH, RATE, Pace, Watch, comparable, counts_batches, pace
+from state.printed import Drawn
 
 SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
-BAR = [(0.0, 1), (0.5, 3), (1.5, 7)]
+BAR = Drawn(6, 1.5, 50)
 # As timm's script prints them; it writes a log to its standard error.
 TIMM = (
     b"Train: 0 [   0/196 (  0%)]  Loss: 6.93 (6.93)  Time: 2.501s,   51.18/s  (2.501s,   51.18/s)  LR: 1.000e-05  "
@@ -27,21 +28,23 @@ TIMM = (
 @pytest.mark.parametrize(
     ("column", "prints", "bar", "counted_by", "found"),
     [
-        ([10.0, 100.0, 110.0], [70.0], SEEN, {"step"}, Pace(105.0, 5 / 105, None, "column")),
+        ([10.0, 100.0, 110.0], [70.0], BAR, {"step"}, Pace(105.0, 5 / 105, None, "column")),
         # What was timed once has no spread.
-        ([90.0], [], [], {"step"}, Pace(90.0, None, None, "column")),
-        ([], [10.0, 90.0, 100.0, 110.0], [], {"step"}, Pace(100.0, 0.1, None, "printed")),
+        ([90.0], [], None, {"step"}, Pace(90.0, None, None, "column")),
+        ([], [10.0, 90.0, 100.0, 110.0], None, {"step"}, Pace(100.0, 0.1, None, "printed")),
         ([], [], BAR, {"step"}, Pace(80.0, None, None, "rows")),
         # What a bar counts is a step, whatever the rows are by.
-        ([], [], BAR, {"epoch"}, Pace(32.0, None, 0.1, "bar")),
-        ([], [], BAR, {"line"}, Pace(32.0, None, None, "bar")),
-        # An epoch is no step of so many examples, however it is counted.
-        ([], [], BAR[:1], {"epoch"}, Pace(None, None, 0.1, "epochs")),
-        ([90.0], [], [], {"epoch"}, Pace(90.0, None, 0.1, "column")),
+        ([], [], Drawn(60, 1.5, 50), {"epoch"}, Pace(320.0, None, 0.1, "bar", 50)),
+        ([], [], BAR, {"step", "epoch"}, Pace(32.0, None, None, "bar", 50)),
+        ([], [], BAR, {"line"}, Pace(32.0, None, None, "bar", 50)),
+        # An epoch is no step of so many examples, however it is counted, by a bar too.
+        ([], [], Drawn(15, 1.5, 10), {"epoch"}, Pace(None, None, 0.1, "epochs")),
+        ([], [], Drawn(3, 0.5, 50), {"epoch"}, Pace(None, None, 0.1, "epochs")),
+        ([90.0], [], None, {"epoch"}, Pace(90.0, None, 0.1, "column")),
     ],
 )
 def test_the_pace_comes_from_what_there_is(
-    column: list[float], prints: list[float], bar: list[tuple[float, int]], counted_by: set[str], found: Pace
+    column: list[float], prints: list[float], bar: Drawn | None, counted_by: set[str], found: Pace
 ) -> None:
     assert pace(8, SEEN, column, prints, bar, counted_by) == found
 
@@ -52,7 +55,7 @@ def test_the_pace_comes_from_what_there_is(
         ([], set(), "no steps"),
         # How many examples lie between two lines that say nothing of it, nobody knows.
         (SEEN, {"line"}, "no steps"),
-        (SEEN, {"step", "epoch"}, "no steps"),
+        (SEEN, {"step", "epoch"}, "mixed"),
         ([(0.0, 0)], {"step"}, "no steps"),
         # Closer together than can be told apart; the clock would time the start of the command.
         ([(0.0, 10), (0.1, 50)], {"step"}, "too soon"),
@@ -63,7 +66,7 @@ def test_the_pace_comes_from_what_there_is(
 def test_where_nothing_says_the_pace_the_reason_is_given(
     seen: list[tuple[float, int]], counted_by: set[str], reason: str
 ) -> None:
-    assert pace(8, seen, [], [], [], counted_by) == reason
+    assert pace(8, seen, [], [], None, counted_by) == reason
 
 
 def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_pa
     assert watch.silent
 
 
-def test_the_bar_of_training_is_counted_over_its_epochs_and_no_other(tmp_path: Path) -> None:
+def test_bars_without_a_name_or_of_an_epoch_are_read_and_no_others(tmp_path: Path) -> None:
     """As tqdm draws them where there is no terminal."""
     drawn = io.StringIO()
     for name, unit, of in (("Map", "ex", 9), ("Loading weights", "it", 9), (None, "it", 0)):
@@ -96,17 +99,48 @@ def test_the_bar_of_training_is_counted_over_its_epochs_and_no_other(tmp_path: P
         bar.update(5)
     text = drawn.getvalue().encode()
     assert {of for _done, of in printed.bars(text)} == {3, 4, 5}
-    counted = printed.Counted()
-    assert not counted.add([(0, 4)])
-    assert counted.add([(1, 4), (2, 3), (4, 4), (0, 4), (3, 4)])
-    assert counted.steps == 6
-    assert not counted.add([(3, 3), (5, 5)])
     log = tmp_path / "log.txt"
     log.touch()
     watch = Watch(tmp_path, log, "top1")
     log.write_bytes(b"\r 10%|#  | 1/10 [00:01<00:09,  1.01s/it]\r 20%|## | 2/10 [00:02<00:08,  1.00")
     watch.look()
     assert watch.pace(8) == "too soon"
+
+
+def test_bars_are_timed_within_their_passes_and_the_longest_is_that_of_training() -> None:
+    """Files that are read before, steps of 0.2 s in two epochs, and a second of evaluation between them."""
+    bars = printed.Bars()
+    assert bars.longest() is None
+    for file in range(31):
+        bars.add([(file, 30)], file * 0.01)
+    now = 5.0
+    for _epoch in range(2):
+        for step in range(11):
+            bars.add([(step, 10), (step, 10)], now + step * 0.2)
+        now += 2.0
+        bars.add([(evaluated, 4) for evaluated in range(5)], now)
+        now += 1.0
+    longest = bars.longest()
+    assert longest is not None
+    assert (longest.of, longest.steps) == (10, 18)
+    assert longest.seconds == pytest.approx(18 * 0.2)
+
+
+@pytest.mark.parametrize(
+    ("of", "batches"),
+    [
+        # 257 examples, the last batch whole or left out; all epochs in one bar.
+        ({64: 5, 128: 3, 256: 2}, True),
+        ({64: 4, 128: 2, 256: 1}, True),
+        ({8: 330, 16: 170, 32: 90}, True),
+        # Epochs, and files; where nothing is known nothing speaks against it.
+        ({8: 10, 16: 10}, False),
+        ({8: 2000, 16: 2000, 32: 2000}, False),
+        ({8: None, 16: 40}, True),
+    ],
+)
+def test_bars_that_go_to_as_many_at_every_size_count_no_batches(of: dict[int, int | None], batches: bool) -> None:
+    assert counts_batches([{"batch_size": size, "of": count} for size, count in of.items()]) == batches
 
 
 def test_sizes_are_compared_by_what_is_known_of_all_of_them() -> None:

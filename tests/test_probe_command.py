@@ -73,6 +73,26 @@ def test_the_ascent_goes_on_while_sizes_bring_their_share_of_a_doubling(
     assert (found["recommended"], found["limited_by"]) == (size, limit)
 
 
+def test_what_a_bar_counts_that_is_no_batch_is_found_out_by_another_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Epochs in a bar seem the faster the larger the batches are; their own time says what there is to say."""
+    for name, seconds, limit in (("epochs", {8: 2.0, 16: 1.5, 32: 1.45}, "throughput"), ("files", {}, "untimed")):
+
+        def measured(_folder: Path, size: int, *_about: object, seconds: dict[int, float] = seconds) -> dict[str, Any]:
+            about = {"batch_size": size, "outcome": "measured", "by": "bar", "of": 10, "step_seconds": 0.1}
+            return {**about, "examples_per_second": 5.0 * size, "epoch_seconds": seconds.get(size)}
+
+        monkeypatch.setattr(probe_command, "measure", measured)
+        (tmp_path / name).mkdir()
+        asked = {"size": 8, "sizes": [8, 16, 32], "runs": [{"again": {}}] * 3, "device": "cpu"}
+        found = probe_command.ascend(tmp_path / name, asked)
+        assert (found["recommended"], found["limited_by"]) == (16 if seconds else 8, limit)
+        lines = {line["batch_size"]: line for line in read_lines(tmp_path / name / "sizes.jsonl")[0]}
+        assert {line.get("by") for line in lines.values()} == ({"epochs"} if seconds else {None})
+        assert not any(line.get("examples_per_second") for line in lines.values())
+
+
 def test_a_size_that_is_far_slower_than_a_smaller_one_is_run_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

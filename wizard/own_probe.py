@@ -101,7 +101,8 @@ def _planned(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[st
 
 def _filled(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str, Any]:
     output = files.make_folder(place / run_command.OUTPUT)
-    return {"command": pipeline.fill(there, values, output, place / "input"), "output": str(output)}
+    filled = pipeline.fill(there, values, output, place / "input")
+    return {"command": filled, "output": str(output), "steps": values.get(pipeline.STEPS)}
 
 
 def doing(project: Project, id: str) -> Message:
