@@ -157,6 +157,20 @@ def test_a_person_can_insist_on_float32_and_leave_it_to_the_probe_again(
         runs.stop(store.project.measurement_folder("probe-2"))
 
 
+def test_a_size_chosen_in_float32_is_chosen_anew_where_the_probe_keeps_bfloat16(tmp_path: Path) -> None:
+    kept = {"key": "runtime.precision", "value": "bfloat16", "before": 2.0, "seconds": 1.0, "preparation": 0.0}
+    with set_up(tmp_path / "p", "probe") as store:
+        runtime.insist(store, "float32")
+        probed(store, tried=TRIED)
+        flow.answer(store, "batch_size", 64)
+        assert flow.standing(store).step == "initial"
+        runtime.insist(store, "auto")
+        probed(store, tried=[*TRIED, {**kept, "kept": True}])
+        assert flow.standing(store).step == "batch_size"
+        flow.answer(store, "batch_size", 64)
+        assert configuration.current(store)["runtime.precision"] == "bfloat16"
+
+
 def test_bfloat16_is_not_tried_where_float32_was_asked_for(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choices.machine, "has_bfloat16", lambda: True)
     config = training_runs.configuration(digits, runtime__precision="float32")

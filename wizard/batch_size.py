@@ -114,9 +114,9 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
         return False
     size = decision.settings["training.batch_size"]
     same = found.result["recommended"] == decision.recommended and size <= _most(store, found)
-    return found.at <= decision.at or (
-        same and configuration.same(store, decision, "data", "architecture", "weights", "optimizer")
-    )
+    # With what a size was chosen, its runtime choices were; in another precision they are to be made anew.
+    unchanged = ("data", "architecture", "weights", "optimizer", configuration.PRECISION)
+    return found.at <= decision.at or (same and configuration.same(store, decision, *unchanged))
 
 
 def _most(store: Store, found: Measurement) -> int:
