@@ -44,10 +44,13 @@ def oom_kills(root: Path = Path("/")) -> int:
 
 
 class Neighbours:
-    """How busy everybody but this process keeps the cores, from when this object was made. Linux only."""
+    """How busy everybody but this process keeps the cores that it may run on, from when this object was made. What a
+    group's quota grants of their time does not count: where most of the machine idles, others take nothing. Linux
+    only."""
 
     def __init__(self, root: Path = Path("/")):
         self.root = root
+        self.reachable = reachable()
         self.began, self.own, self.all = time.monotonic(), time.process_time(), self._worked()
 
     def cores(self) -> float | None:
@@ -60,16 +63,31 @@ class Neighbours:
 
     def busy(self) -> bool:
         """Whether that is so much that times say little about a quiet machine."""
-        return (self.cores() or 0.0) > BUSY * cores(self.root)
+        return (self.cores() or 0.0) > BUSY * len(self.reachable)
 
     def _worked(self) -> float | None:
         """Core seconds that everybody has worked so far."""
         try:
-            fields = (self.root / "proc/stat").read_text().partition("\n")[0].split()[1:]
+            lines = [line.split() for line in (self.root / "proc/stat").read_text().splitlines()]
         except OSError:
             return None
         # All but idle, waiting for a disk, and what runs for guests, which is counted twice: proc_stat(5).
-        return sum(int(field) for place, field in enumerate(fields) if place not in (3, 4, 8, 9)) / _TICKS
+        return (
+            sum(
+                int(field)
+                for name, *fields in filter(None, lines)
+                if name in self.reachable
+                for place, field in enumerate(fields)
+                if place not in (3, 4, 8, 9)
+            )
+            / _TICKS
+        )
+
+
+def reachable() -> frozenset[str]:
+    """The cores that this process may run on, as /proc/stat calls them."""
+    numbers = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return frozenset(f"cpu{number}" for number in numbers)
 
 
 def waited(root: Path = Path("/")) -> float | None:
@@ -86,7 +104,7 @@ def cores(root: Path = Path("/")) -> int:
 
     More threads than the quota grants are all stopped together when it is used up.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(reachable())
     base = root / "sys/fs/cgroup"
     for version, path in _own_groups(root, "cpu"):
         top, names = (base, ("cpu.max",))
