@@ -29,7 +29,7 @@ from training import device as devices
 from training import model as models
 from training import optimizer as optimizers
 from training import timing
-from training.bench import Bench
+from training.bench import Bench, budget
 from training.config import Config, load
 from training.data import open_dataset
 from training.dataset import Dataset
@@ -116,7 +116,7 @@ def data_size() -> int:
 def rates(work: Work, sizes: list[int]) -> dict[int, float]:
     """Examples a second at each size, without a cap: steps in turn, three times for as long as the probe would at most;
     the medians."""
-    bench = Bench(work.config, work.dataset, CPU)
+    bench = Bench(work.config, work.dataset, CPU, budget(CPU))
     first = [bench.measure(size) for size in sizes]
     # An answer that is always another is never sure.
     found = [bench.side_by_side(first, lambda _: object()) for _ in range(timing.BLOCKS)]

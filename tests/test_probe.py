@@ -378,9 +378,9 @@ def test_a_size_that_was_disturbed_has_its_later_figures_in_the_table(tmp_path: 
     def work(report: probe.Report, found: relay.Found) -> None:
         report({"facts": {"memory_budget": MIB}})
         fake: Any = SimpleNamespace(
-            device=CPU, measure=measure, side_by_side=unchanged, check=lambda size, folder: None
+            device=CPU, budget=MIB, measure=measure, side_by_side=unchanged, check=lambda size, folder: None
         )
-        report({"ending": probe.probe(relay.Fresh(fake, MIB, found), Cap(16, "cap"), report, tmp_path / "check")})
+        report({"ending": probe.probe(relay.Fresh(fake, found), Cap(16, "cap"), report, tmp_path / "check")})
 
     probe.run(tmp_path, probe.forked(work))
     assert [line["step_seconds"] for line in lines(tmp_path)] == [5.0, 2.5]
@@ -435,12 +435,13 @@ def test_a_process_that_memory_ran_out_in_measures_nothing_more(
 
         fake: Any = SimpleNamespace(
             device=CPU,
+            budget=card * MIB,
             measure=lambda size: dataclasses.replace(measure(note(size)), end_to_end_seconds=1.0),
             side_by_side=unchanged,
             check=check,
         )
         try:
-            ending = probe.probe(relay.Fresh(fake, card * MIB, found), Cap(64, "data"), report, tmp_path / "check")
+            ending = probe.probe(relay.Fresh(fake, found), Cap(64, "data"), report, tmp_path / "check")
         except relay.Spent:
             ending = {"status": probe.SPENT, "reason": ""}
         report({"ending": ending})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 from tests.known_device import MIB, unchanged
-from training import ascent, probe, relay
+from training import ascent, cut_short, probe, relay
 from training.ascent import Cap, Size
 from training.bench import Failure
 
@@ -35,7 +37,7 @@ def by_processes(folder: Path, make: Callable[[], Any], highest: int) -> tuple[r
             told.append(json.dumps(part) + "\n")
 
         try:
-            ending = probe.probe(relay.Fresh(make(), MIB, known), Cap(highest, "cap"), report, folder / "check")
+            ending = probe.probe(relay.Fresh(make(), known), Cap(highest, "cap"), report, folder / "check")
             endings.append(ending["status"])
         except relay.Spent:
             endings.append(probe.SPENT)
@@ -46,7 +48,7 @@ def by_processes(folder: Path, make: Callable[[], Any], highest: int) -> tuple[r
 def cpu(**does: Any) -> Any:
     """A bench of the CPU on which the check succeeds and comparing changes nothing, unless told otherwise."""
     usual = {"side_by_side": unchanged, "check": lambda size, folder: None}
-    return SimpleNamespace(device=torch.device("cpu"), **usual | does)
+    return SimpleNamespace(device=torch.device("cpu"), budget=MIB, **usual | does)
 
 
 def test_a_size_that_has_no_memory_to_be_measured_anew_is_not_tried_for_ever(tmp_path: Path) -> None:
@@ -106,3 +108,25 @@ def test_a_size_is_measured_anew_once_however_often_sizes_are_compared(tmp_path:
     assert measured.count(8) == 2
     assert found.anew == {8}
     assert len(found.sizes) > 2
+
+
+def test_what_is_left_of_a_process_that_was_killed_is_judged_as_loud_as_it_was_there(tmp_path: Path) -> None:
+    """The rates beside busy neighbours, by which alone the earlier answer is no reason to choose another."""
+    rates = {8: 37.3, 16: 82.0, 32: 100.1, 64: 129.8, 128: 145.7}
+    for noise, recommended in ((ascent.NOISE, 128), (ascent.LOUD_NOISE, 64)):
+        told: list[str] = [json.dumps({"facts": {"memory_budget": MIB, "earlier": 64}}) + "\n"]
+
+        def measure(size: int) -> Size:
+            if size > max(rates):
+                raise KeyboardInterrupt  # as far as a process comes that is killed
+            return sized(size, size / rates[size])
+
+        def report(part: dict[str, Any], told: list[str] = told) -> None:
+            told.append(json.dumps(part) + "\n")
+
+        found = relay.Found()
+        fresh = relay.Fresh(cpu(measure=measure), found)
+        with pytest.raises(KeyboardInterrupt):
+            probe.probe(fresh, Cap(4096, "data"), report, tmp_path / "check", 64, lambda noise=noise: noise)
+        probe.follow(io.StringIO("".join(told)), found, tmp_path)
+        assert cut_short.died(found, -signal.SIGKILL)["recommended"] == recommended

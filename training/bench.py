@@ -54,15 +54,15 @@ class Failure:
 
 
 class Bench:
-    """What is measured. `budget`: the bytes that a run may take on the device, model included, and no more than the
-    user's `cap`."""
+    """What is measured. `budget`: the bytes that a run may take on the device, model included, by `budget` or as
+    another process found it; `cap`: the user's."""
 
-    def __init__(self, config: Config, dataset: Dataset, device: torch.device, cap: int | None = None):
+    def __init__(self, config: Config, dataset: Dataset, device: torch.device, budget: int, cap: int | None = None):
         self.config, self.dataset, self.device = config, dataset, device
         self.precision = devices.precision(config, device)
         load_libraries(config)
         self.watch = memory.Watch()
-        self.budget = budget(device, cap)
+        self.budget = budget
         if device.type == "cpu":
             # What is over a cap of the user's, but not much, is measured; what is far over it need not be tried.
             self.watch.limit(min(memory.available(), cap + cap // 4 if cap else sys.maxsize))

@@ -55,7 +55,8 @@ def died(found: Found, code: int, oom_killer: bool = False) -> dict[str, Any]:
 def rescued(found: Found, ended_by: Limit, reason: str, words: Mapping[str, Any]) -> dict[str, Any]:
     """The ending of a measurement that was cut short: the sizes that it measured before still hold."""
     budget = found.facts.get("memory_budget", 0)
-    best = ascent.recommend([*found.sizes.values()], budget, ended_by, found.facts.get("earlier"))
+    noise = found.facts.get("noise", ascent.NOISE)
+    best = ascent.recommend([*found.sizes.values()], budget, ended_by, found.facts.get("earlier"), noise)
     if best is not None:
         return ending("complete", reason, words) | dataclasses.asdict(best)
     if reason == "killed":

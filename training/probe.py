@@ -250,24 +250,26 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         threads = torch.get_num_threads()
         facts = {"device": devices.name(device), "device_type": device.type, "precision": precision, "threads": threads}
         load_libraries(config)
-        budget = found.facts.get("memory_budget", budget_of(device, options.memory_cap))
+        free = budget_of(device, options.memory_cap)
+        # What an earlier process found is what its sizes were held against.
+        budget = found.facts.get("memory_budget", free)
         # Before the network is built: where it has no room, the budget is what is said.
         report({"facts": facts | {"memory_budget": budget}})
-        bench = Bench(config, dataset, device, options.memory_cap)
+        bench = Bench(config, dataset, device, budget, options.memory_cap)
         highest = ascent.cap(len(dataset.train), options.largest)
 
         def noise() -> float:
             return ascent.LOUD_NOISE if neighbours.busy() else ascent.NOISE
 
         try:
-            fresh = Fresh(bench, budget, found)
-            ending = probe(fresh, highest, report, options.output / "check", options.earlier, noise)
+            ending = probe(Fresh(bench, found), highest, report, options.output / "check", options.earlier, noise)
         except Spent:
             ending = cut_short.ending(SPENT, SPENT, {})
         taken = found.facts.get("measuring_seconds", 0.0) + time.monotonic() - opened
         # None where the system does not say.
         busy = [each for each in (found.facts.get("busy_cores"), neighbours.cores()) if each is not None]
-        report({"facts": {"busy_cores": max(busy, default=None), "measuring_seconds": taken}})
+        facts = {"busy_cores": max(busy, default=None), "reachable_cores": len(neighbours.reachable)}
+        report({"facts": facts | {"measuring_seconds": taken}})
     except Stopped:
         ending = cut_short.stopped()
     except ConfigError as error:
@@ -301,6 +303,8 @@ def probe(
         report({"phase": "size", "attempt": size})
         found = bench.measure(size)
         report({"size": dataclasses.asdict(found)})
+        # Where this process is killed, what it reported is all there is to judge by.
+        report({"facts": {"noise": noise()}})
         return found
 
     def anew(size: Size) -> Size:

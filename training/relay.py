@@ -57,8 +57,8 @@ class Fresh:
     process: raises Spent instead. Nor does it believe a check for which memory was short where it had measured before.
     A device gives back what it took, and is never spent. What it times once more, it notes as found."""
 
-    def __init__(self, bench: Bench, budget: int, found: Found):
-        self.device, self.budget = bench.device, budget
+    def __init__(self, bench: Bench, found: Found):
+        self.device, self.budget = bench.device, bench.budget
         self._bench, self._found = bench, found
         self._used = self._spent = False
 

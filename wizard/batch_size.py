@@ -267,6 +267,8 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
 def _business(found: Measurement) -> Iterator[Message]:
     """What others did to the processor meanwhile."""
     load, cores = found.result.get("load_average"), found.subject["cores"] or os.cpu_count() or 1
+    # A group may have a quota of less than the cores that it shares with others.
+    cores = found.result.get("reachable_cores") or cores
     others = found.result.get("busy_cores")
     if isinstance(others, int | float):
         words = say(
