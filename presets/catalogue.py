@@ -133,12 +133,20 @@ class Optimizer:
 _teams: list[Presets] = []
 
 
-def use(root: Path | None, check: Callable[[Presets], None] = lambda presets: None) -> None:
-    """Take in the presets of the user, and of the project in `root`; `check` knows what the catalogue cannot. Raises
+def use(
+    root: Path | None,
+    check_names: Callable[[Presets], None] = lambda presets: None,
+    check: Callable[[Presets], None] = lambda presets: None,
+) -> None:
+    """Take in the presets of the user, and of the project in `root`. What the catalogue cannot know, others check:
+    which models there are, before the figures of these are asked for; the rest where all is taken in. Raises
     CatalogueError for a mistake in them, and then leaves the catalogue as it comes."""
     found = [presets for path in team.places(root) if (presets := team.load(path)) is not None]
     if found == _teams:
         return
+    _set([])
+    for presets in found:
+        check_names(presets)
     _set(found)
     try:
         _architectures()

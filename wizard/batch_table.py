@@ -10,6 +10,7 @@ from typing import Any
 from presets.language import Message, _, say
 from state.database import Store
 from state.measurements import Measurement
+from state.project import Settings
 from wizard import inspection, loading, probe, quantity
 from wizard.question import Table
 
@@ -36,8 +37,7 @@ def table(store: Store, planned: int) -> Table:
         say("{n} steps", n=quantity.large(count)),
         say("device seconds"),
     ]
-    columns += [say("price")] if settings.price_per_hour else []
-    columns += [say("energy")] if settings.power_watts else []
+    columns += resources(settings)
     rows = []
     for line, gain in zip(lines, _gains(found), strict=True):
         rate = line["batch_size"] / line["seconds"]
@@ -55,10 +55,22 @@ def table(store: Store, planned: int) -> Table:
             quantity.duration(count * line["seconds"]).text(),
             quantity.digits(total),
         ]
-        row += [f"{total / 3600 * settings.price_per_hour:.2f}"] if settings.price_per_hour else []
-        row += [f"{quantity.digits(total / 3600 * settings.power_watts / 1000)} kWh"] if settings.power_watts else []
-        rows.append(tuple(row))
+        rows.append((*row, *taken(settings, total)))
     return Table(tuple(columns), tuple(rows))
+
+
+def resources(settings: Settings) -> list[Message]:
+    """The columns of `taken`, behind that of the device seconds."""
+    return [*([say("price")] if settings.price_per_hour else []), *([say("energy")] if settings.power_watts else [])]
+
+
+def taken(settings: Settings, seconds: float) -> Iterator[str]:
+    """What so many seconds of the device cost, and the energy they take, where an hour's is known."""
+    hours = seconds / 3600
+    if settings.price_per_hour:
+        yield f"{hours * settings.price_per_hour:.2f}"
+    if settings.power_watts:
+        yield f"{quantity.digits(hours * settings.power_watts / 1000)} kWh"
 
 
 def bottlenecks(found: Measurement) -> Iterator[Message]:

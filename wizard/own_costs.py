@@ -6,7 +6,8 @@ from presets.language import Message, say
 from state import pipeline
 from state.database import Store
 from state.measurements import Measurement
-from wizard import configuration, quantity
+from state.project import Settings
+from wizard import batch_table, configuration, quantity
 from wizard.question import Table
 
 
@@ -25,19 +26,16 @@ def table(store: Store, found: Measurement, steps: int | None) -> Table | Messag
         )
     settings = store.project.settings
     columns = [say("batch size"), say("per step"), say("{n} steps", n=quantity.large(count)), say("device seconds")]
-    columns += [say("price")] if settings.price_per_hour else []
-    columns += [say("energy")] if settings.power_watts else []
-    return Table(tuple(columns), tuple(_row(store, line["batch_size"], line["step_seconds"], count) for line in lines))
+    rows = [_row(settings, line["batch_size"], line["step_seconds"], count) for line in lines]
+    return Table((*columns, *batch_table.resources(settings)), tuple(rows))
 
 
-def _row(store: Store, size: int, step_seconds: float, count: int) -> tuple[str, ...]:
-    settings, total = store.project.settings, count * step_seconds
-    row = [
+def _row(settings: Settings, size: int, step_seconds: float, count: int) -> tuple[str, ...]:
+    total = count * step_seconds
+    return (
         str(size),
         quantity.duration(step_seconds).text(),
         quantity.duration(total).text(),
         quantity.digits(total),
-    ]
-    row += [f"{total / 3600 * settings.price_per_hour:.2f}"] if settings.price_per_hour else []
-    row += [f"{quantity.digits(total / 3600 * settings.power_watts / 1000)} kWh"] if settings.power_watts else []
-    return tuple(row)
+        *batch_table.taken(settings, total),
+    )

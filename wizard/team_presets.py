@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from presets import catalogue, team
+from presets import catalogue
 from presets.language import say, told
 from presets.team import Presets
 from training import config
@@ -17,13 +17,7 @@ LIBRARIES = ("timm", "transformers")
 
 def use(root: Path | None) -> None:
     """Take in the presets of the user, and of the project in `root`. Raises CatalogueError for a mistake in them."""
-    try:
-        catalogue.use(root, _check)
-    except catalogue.CatalogueError:
-        # The catalogue asks for the figures of a model before it is known whether there is such a model.
-        for presets in filter(None, map(team.load, team.places(root))):
-            _check_names(presets)
-        raise
+    catalogue.use(root, _check_names, _check)
 
 
 def _check_names(presets: Presets) -> None:
