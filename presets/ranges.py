@@ -31,9 +31,11 @@ def mistake(values: Mapping[str, Any]) -> tuple[str, Message] | None:
                 "choices = {choices}; wanted: two or more, the default among them", choices=repr(values["choices"])
             )
         return None
-    if not (isinstance(low, int | float) and isinstance(high, int | float) and low < high and math.isfinite(high)):
+    if not (
+        isinstance(low, int | float) and isinstance(high, int | float) and low < high and math.isfinite(high - low)
+    ):
         return "high", say(
-            "low = {low}, high = {high}; wanted: numbers, low below high", low=repr(low), high=repr(high)
+            "low = {low}, high = {high}; wanted: finite numbers, low below high", low=repr(low), high=repr(high)
         )
     if values["scale"] == "log" and low <= 0:
         return "low", say("low = {low}; wanted: more than 0 on a log scale", low=repr(low))

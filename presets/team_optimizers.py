@@ -29,10 +29,17 @@ def change(tables: dict[str, Any], name: str, own: Mapping[str, Any], presets: P
             tables[name]["popular_for"] += value
         elif key in known and isinstance(value, dict):
             _check_fields(presets, f"{where}.{key}", value, known[key])
-            known[key] |= {"source": str(presets.path), **value}
+            known[key] |= {"source": str(presets.path), **value, **_fine_tuning(known[key], value, presets)}
             _check_ranges(presets, f"{where}.{key}", value, {**ranges.PLAIN, **known[key]})
         else:
             raise presets.wrong(f"{where}.{key}", value, ", ".join(("popular_for = [...]", *known)))
+
+
+def _fine_tuning(known: Mapping[str, Any], value: Mapping[str, Any], presets: Presets) -> dict[str, Any]:
+    """The table of fine-tuning, where the team changes some of it: the rest is as in the catalogue."""
+    if FINE_TUNING not in value:
+        return {}
+    return {FINE_TUNING: {**known.get(FINE_TUNING, {}), "source": str(presets.path), **value[FINE_TUNING]}}
 
 
 def _check_fields(presets: Presets, where: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
@@ -62,18 +69,18 @@ def _check_ranges(presets: Presets, where: str, given: Mapping[str, Any], whole:
     _check_range(presets, where, given, whole)
     if FINE_TUNING in given:
         tuned = given[FINE_TUNING]
-        _check_range(presets, f"{where}.{FINE_TUNING}", tuned, {**whole, **tuned})
+        _check_range(presets, f"{where}.{FINE_TUNING}", tuned, {**whole, **whole[FINE_TUNING]})
 
 
 def _check_range(presets: Presets, where: str, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
     """Said at the line of the field that is wrong, or of another that the file has, on which it depends."""
     if (found := ranges.mistake(whole)) is not None:
         wrong, words = found
-        place = next((name for name in (wrong, "low", "high", "default", "scale", "kind") if name in given), "")
+        place = next((name for name in (wrong, *NUMBERS, "scale") if name in given), "")
         raise presets.wrong_entry(f"{where}.{place}" if place else where, words)
     if ranges.outside(whole):
         default, low, high = whole["default"], whole["low"], whole["high"]
-        place = next((name for name in ("default", "low", "high") if name in given), "default")
+        place = next((name for name in NUMBERS if name in given), "default")
         if place == "default":
             allowed = say("from {low:g} to {high:g}, its search range", low=low, high=high)
         else:

@@ -71,6 +71,16 @@ def test_a_new_entry_takes_from_another_what_it_does_not_say(tmp_path: Path) -> 
     assert catalogue.architecture("resnet34").source == ""
 
 
+def test_what_a_team_leaves_out_of_the_fine_tuning_table_is_as_it_comes(tmp_path: Path) -> None:
+    """Not as from scratch, whose steps would destroy what was learnt before."""
+    comes = catalogue.hyperparameter("optimizer.learning_rate", "adamw", fine_tuning=True)
+    text = "[optimizers.adamw.learning_rate]\nfine_tuning = { default = 1e-4 }\n"
+    catalogue.use(written(tmp_path / "p", text))
+    ours = catalogue.hyperparameter("optimizer.learning_rate", "adamw", fine_tuning=True)
+    assert (ours.default, ours.low, ours.high) == (1e-4, comes.low, comes.high)
+    assert ours.source == str(tmp_path / "p" / "presets.toml")
+
+
 def test_what_the_readme_shows_is_right(tmp_path: Path) -> None:
     """Its example is read, and its figures are those of the model that it names."""
     readme = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
@@ -144,7 +154,7 @@ MISTAKES = [
     ),
     (
         "[optimizers.sgd.learning_rate]\nlow = 1.0\nhigh = 0.1\n",
-        "line 3: optimizers.sgd.learning_rate.high: low = 1.0, high = 0.1; wanted: numbers, low below high",
+        "line 3: optimizers.sgd.learning_rate.high: low = 1.0, high = 0.1; wanted: finite numbers, low below high",
     ),
     (
         "[optimizers.sgd.momentum]\nscale = 'cubic'\n",
@@ -168,6 +178,14 @@ MISTAKES = [
             ("default = true", "default = True; allowed: a number"),
             ("source = 5", "source = 5; allowed: text"),
         )
+    ),
+    (
+        "[optimizers.sgd.momentum]\nlow = -inf\nscale = 'linear'\n",
+        "line 2: optimizers.sgd.momentum.low: low = -inf, high = 0.995; wanted: finite numbers",
+    ),
+    (
+        "[optimizers.adamw.learning_rate]\nfine_tuning = { default = 5e-3 }\n",
+        "line 2: optimizers.adamw.learning_rate.fine_tuning.default = 0.005; allowed: from 1e-06 to 0.001",
     ),
     ("[optimizers.sgd.momentum]\nchoices = 3\n", "line 2: optimizers.sgd.momentum.choices = 3; allowed: a list"),
     ("[optimizers.sgd.momentum]\nfine_tuning = 3\n", "line 2: optimizers.sgd.momentum.fine_tuning = 3; allowed: a tab"),
