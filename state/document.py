@@ -34,13 +34,17 @@ def compose(
 
 
 def put(document: tomlkit.TOMLDocument, dotted: str, value: Any, reason: str = "") -> None:
-    """Set one value; a new one gets its reason as a comment, an existing one keeps the comments around it."""
+    """Set one value; a new one gets its reason as a comment, an existing one keeps the comments around it. None takes
+    it out."""
     *sections, key = dotted.split(".")
     table: Any = document
     for section in sections:
         if section not in table:
             table[section] = tomlkit.table()
         table = table[section]
+    if value is None:
+        table.pop(key, None)
+        return
     if key not in table:
         for line in reason.splitlines():
             table.add(tomlkit.comment(line))

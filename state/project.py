@@ -191,7 +191,8 @@ def open_project(root: Path) -> Project:
 
 
 def change(project: Project, **changes: Any) -> Project:
-    """Write changed settings into tunebook.toml, comments and order kept, and return the changed project."""
+    """Write changed settings into tunebook.toml, comments and order kept, and return the changed project. None takes
+    one out."""
     path = project.root / FILE
     edited = document.parse(path.read_text(encoding="utf-8"), str(path))
     for name, value in changes.items():

@@ -380,11 +380,16 @@ def test_a_metric_that_the_script_calls_otherwise_is_taken_from_what_it_wrote(tm
 
 def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> None:
     with open_store(own_pipelines.project(tmp_path / "p", code, "style=timm", metric="acc")) as store:
+        store.project = change(store.project, chance=0.1)
         run_baseline(store)
         offered = flow.ask(store, "baseline").options
         assert [option.label for option in offered] == ["accuracy", "train_loss", "eval_loss", "again"]
         flow.answer(store, "baseline", "metric=eval_loss")
-        assert store.project.settings.direction == "min"
+        # What guessing reaches in the one says nothing of the other.
+        for settings in (store.project.settings, open_project(store.project.root).settings):
+            assert (settings.direction, settings.chance) == ("min", None)
+        text = (store.project.root / "tunebook.toml").read_text(encoding="utf-8")
+        assert "chance" not in text
 
 
 def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(

@@ -57,8 +57,11 @@ def other_metrics(settings: Settings, first: Trial) -> tuple[Option, ...]:
 
 
 def take_metric(project: Project, name: str) -> Project:
-    """The project tuned by another value that its script writes."""
-    return change(project, metric=name, direction=_direction(project.settings, name))
+    """The project tuned by another value that its script writes. Where less of it is better and of the former was
+    more, or the other way round, the level to beat was one of something else."""
+    direction = _direction(project.settings, name)
+    level = project.settings.chance if direction == project.settings.direction else None
+    return change(project, metric=name, direction=direction, chance=level)
 
 
 def _direction(settings: Settings, name: str) -> str:
