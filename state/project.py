@@ -245,7 +245,10 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
                 value=value,
                 wanted=wanted,
             )
-        if type(value) is float and not 0 <= value < math.inf:
+        if name == "chance" and isinstance(value, float) and not math.isfinite(value):
+            raise Refusal("{path}: {key} = {value!r}; allowed: a finite number", path=str(path), key=place, value=value)
+        # A level of what is measured, a log-likelihood for instance, may be below 0.
+        if type(value) is float and name != "chance" and not 0 <= value < math.inf:
             raise Refusal("{path}: {key} = {value!r}; allowed: 0 or more", path=str(path), key=place, value=value)
         found[name] = value
     if found.get("direction", "min") not in ("min", "max"):

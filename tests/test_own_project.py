@@ -378,6 +378,23 @@ def test_a_metric_that_the_script_calls_otherwise_is_taken_from_what_it_wrote(tm
         assert flow.ask(store, "baseline").recommended == "accept"
 
 
+def test_a_level_to_beat_may_be_below_0_and_is_finite(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log-likelihood, or R² where guessing is worse than the mean."""
+    made = own_pipelines.project(tmp_path / "p", code, chance=-0.5)
+    assert open_project(made.root).settings.chance == -0.5
+    command = ["--command", own_pipelines.command(), "--directory", str(code), "--metric", "accuracy"]
+    for level in ("nan", "inf"):
+        assert tunebook("new", tmp_path / "q", *command, "--chance", level) == 2
+        assert f"--chance {level}: the level to beat is a finite number." in capsys.readouterr().err
+        assert not (tmp_path / "q").exists()
+    file = made.root / "tunebook.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("-0.5", "nan"), encoding="utf-8")
+    with pytest.raises(Refusal, match=r"metric\.chance = nan; allowed: a finite number"):
+        open_project(made.root)
+
+
 def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> None:
     with open_store(own_pipelines.project(tmp_path / "p", code, "style=timm", metric="acc")) as store:
         store.project = change(store.project, chance=0.1)

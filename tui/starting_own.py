@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Asked:
 def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, anew: bool = False) -> Project | None:
     """The project on the user's own pipeline in the folder, a new one or one whose set-up is to go on; None where the
     built-in pipeline is meant. `anew`: something decided is to change. Refuses what does not go together."""
+    if asked.chance is not None and not math.isfinite(asked.chance):
+        raise Refusal("--chance {value}: the level to beat is a finite number.", value=asked.chance)
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if existing is None and asked.command is None:
