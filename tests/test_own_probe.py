@@ -280,6 +280,9 @@ def test_a_probe_shows_each_size_once(tmp_path: Path, code: Path, capsys: pytest
         said = capsys.readouterr().out
         assert said.count("batch 1: 100 examples/s, 10 ms a step\n") == 1
     # How many steps a run takes is known to the script alone, and what they cost not to be counted without.
+    assert tunebook("--project", tmp_path / "p", "probe", "--price", "3", "--memory-cap", "2") == 2
+    assert "--memory-cap: how much memory a run takes is decided by your own script." in capsys.readouterr().err
+    assert open_project(tmp_path / "p").settings.price_per_hour == 0.0
     assert tunebook("--project", tmp_path / "p", "probe", "--price", "2", "--power", "300") == 0
     assert "give it with --steps N" in capsys.readouterr().out
     assert tunebook("--project", tmp_path / "p", "probe", "--steps", "360000") == 0

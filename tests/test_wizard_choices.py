@@ -14,6 +14,7 @@ from presets import catalogue, sampling
 from presets.language import restored
 from state import configurations, decisions, measurements, project
 from state.errors import Refusal
+from state.project import change
 from tests.set_up import DIGITS, SPAM, advance, changed, make, probed, set_up, size
 from training.config import SECTIONS
 from wizard import (
@@ -438,6 +439,14 @@ def test_what_others_did_meanwhile_and_what_cut_the_measurement_short_is_said(tm
         probed(store, busy_cores=40.0, reason="oom_killer")
         assert "Measure again when the machine is quiet" in said(flow.ask(store, "batch_size"))
         assert "The kernel ended the measurement because memory ran out" in said(flow.ask(store, "batch_size"))
+
+
+def test_a_memory_cap_above_what_the_device_has_is_said_to_limit_nothing(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "probe") as store:
+        for gibibytes, nothing in ((1000.0, True), (0.5, False), (0.0, False)):
+            store.project = change(store.project, memory_gib=gibibytes)
+            probed(store)
+            assert ("The memory cap of 1,000 GiB limits nothing" in said(flow.ask(store, "batch_size"))) == nothing
 
 
 def test_measuring_again_keeps_the_decision_where_it_says_the_same(tmp_path: Path) -> None:

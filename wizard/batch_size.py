@@ -220,6 +220,13 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
     )
     yield from runtime.evidence(found)
     yield from _business(found)
+    cap, there = found.subject["memory_cap"], found.subject["device_memory"]
+    if cap > there > 0:
+        yield say(
+            "The memory cap of {cap} limits nothing: the device has {memory} in all.",
+            cap=quantity.memory(cap),
+            memory=quantity.memory(there),
+        )
     yield from _interruption(store, result)
     if (spread := max((line["spread"] for line in lines), default=0.0)) > UNSTEADY:
         yield say("Step times vary by up to {spread:.0%}: the order of near sizes may be chance.", spread=spread)

@@ -285,6 +285,8 @@ def probe(
 
     given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
     with session.store() as store:
+        if memory_cap is not None and store.project.settings.command:
+            raise Refusal("--memory-cap: how much memory a run takes is decided by your own script.")
         if changes := {name: value for name, value in given.items() if value is not None}:
             store.project = projects.change(store.project, **changes)
         if decode_once or workers is not None:
