@@ -71,7 +71,7 @@ def test_the_help_has_every_key_that_is_bound() -> None:
     for group in GROUPS:
         bound = {one.key for one in Binding.make_bindings(bindings(group))}
         [(_title, rows)] = help_rows([group])
-        named = {name for keys, _label in rows for name in keys.split(", ")}
+        named = {name for key in rows for name in key.names}
         assert named == {NAMES.get(key, key) for key in bound}
 
 

@@ -198,6 +198,10 @@ async def test_the_keys_of_a_page_are_listed_and_left_again(tmp_path: Path) -> N
             await wait_for_text(pilot, "By what should tuning judge")
             await pilot.press("question_mark")
             await wait_for_text(pilot, "choose the marked option with a reason of your own")
+            # A metric can only be chosen, and nothing runs that could be stopped.
+            assert "type another answer than the options (not now)" in shown(app)
+            assert "stop the work under way (not now)" in shown(app)
+            assert "choose the marked option with a reason of your own (not now)" not in shown(app)
             page = app.screen
             await pilot.press("question_mark")
             assert app.screen is page

@@ -385,9 +385,6 @@ def hints(active: Mapping[str, Collection[str]]) -> list[Hinted]:
     return found
 
 
-def help_rows(groups: Iterable[str]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The title of each group, and the keys and the label of each of its actions."""
-    return [
-        (GROUPS[group].text(), [(", ".join(key.names), key.label.text()) for key in KEYS if key.group == group])
-        for group in groups
-    ]
+def help_rows(groups: Iterable[str]) -> list[tuple[str, list[Key]]]:
+    """The title of each group, and its keys."""
+    return [(GROUPS[group].text(), [key for key in KEYS if key.group == group]) for group in groups]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from presets.language import Message, say
+from presets.language import Message, _, say
 from tui.keys import help_rows
 from tui.pages.page import Page
 from tui.terminal import fit
@@ -28,6 +29,7 @@ class Help(Page):
 
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
+        self._about = about
         self._groups = about.GROUPS if isinstance(about, Page) else ("everywhere",)
 
     def heading(self) -> Message:
@@ -40,6 +42,15 @@ class Help(Page):
     def _lines(self) -> Iterator[Content]:
         for title, rows in help_rows(self._groups):
             yield Content.styled(title, "bold")
-            for keys, label in rows:
-                yield Content(f"  {fit(keys, KEYS_WIDTH)}{label}")
+            for key in rows:
+                words = f"  {fit(', '.join(key.names), KEYS_WIDTH)}{key.label.text()}"
+                if self._possible(key.action):
+                    yield Content(words)
+                else:
+                    yield Content.styled(_("{what} (not now)").format(what=words), "dim")
             yield Content("")
+
+    def _possible(self, action: str) -> bool:
+        """Whether the page that was left, as it stands, admits the action."""
+        _place, name, parameters = parse(action)
+        return all(node.check_action(name, parameters) for node in (self._about, self._about.app))
