@@ -22,6 +22,10 @@ from state.printed import Drawn
 RATE, EPOCH = "examples_per_second", "epoch_seconds"
 # Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
 SHORTEST_SECONDS = 1.0
+# What tells nothing in so long cannot be measured; libraries and data take their time to load.
+START_SECONDS = 180.0
+# So long at most it runs; an epoch that is the first thing told may be followed by another one, with its evaluation.
+LONGEST_SECONDS, AGAIN = 60.0, 2.5
 # A bar that moves by no more than so many steps an epoch counts no batches.
 BATCHES_IN_EPOCH = 1.5
 # What is printed without an end of its line is not kept for longer than this many bytes.
@@ -54,6 +58,8 @@ class Watch:
         self._printed: list[float] = []
         self._bars = printed.Bars()
         self._first: float | None = None
+        self._began = time.monotonic()
+        self._told: float | None = None
 
     @property
     def silent(self) -> bool:
@@ -72,6 +78,8 @@ class Watch:
         self._bars.add(printed.bars(text), now)
         if self._first is None and (self._seen or self._printed):
             self._first = now
+        if self._told is None and (self._first is not None or self._bars.longest() is not None):
+            self._told = now
 
     def enough(self, seconds: float) -> bool:
         """Whether it has told more than one thing, the first so many seconds ago, or a bar has moved for as long."""
@@ -79,6 +87,13 @@ class Watch:
         if bar is not None and bar.seconds > seconds:
             return True
         return told and self._first is not None and time.monotonic() - self._first > seconds
+
+    def too_long(self) -> bool:
+        """Whether nothing more is to be expected that would tell its pace: by what it took to tell anything at all."""
+        took = time.monotonic() - self._began
+        if self._told is None:
+            return took > START_SECONDS
+        return took > max(LONGEST_SECONDS, AGAIN * (self._told - self._began))
 
     def pace(self, size: int) -> Pace | Reason:
         """The pace at a batch size, or why it cannot be told."""
@@ -165,8 +180,8 @@ def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float
     return None
 
 
-def why_unknown(reason: Reason | Literal["silent"], longest: float) -> dict[str, Any]:
-    """The reason of `pace` for people; `longest`: the seconds that a run is watched."""
+def why_unknown(reason: Reason | Literal["silent"]) -> dict[str, Any]:
+    """The reason of `pace` for people."""
     if reason == "no steps":
         return said(
             "It writes neither steps, nor epochs, nor examples_per_second, and prints no progress bar, so its speed "
@@ -178,7 +193,7 @@ def why_unknown(reason: Reason | Literal["silent"], longest: float) -> dict[str,
             "by them."
         )
     if reason == "silent":
-        return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=longest)
+        return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=START_SECONDS)
     return said(
         "Its lines came less than {seconds:g} s apart, or there was one only: how much of its time were steps, and how "
         "much its start, cannot be told.",

@@ -25,8 +25,8 @@ from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_me
 
 ASKED, SIZES = "probe.json", "sizes.jsonl"
 POLL_SECONDS = 0.05
-# So long its rows are watched, and so long at most it runs; what says nothing in that time cannot be measured.
-WATCHED_SECONDS, LONGEST_SECONDS = 5.0, 60.0
+# So long it is watched from where it tells something.
+WATCHED_SECONDS = 5.0
 GRACE_SECONDS = 5.0
 # A doubling that gains less is no faster (DeepSpeed's autotuner has the same), and half a doubling is to bring its
 # share of that; two such sizes in a row end the ascent.
@@ -204,7 +204,6 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
     log = _log(folder, size)
     watch = pace.Watch(Path(run["output"]), log, asked["metric"])
     printed_before = log.stat().st_size if log.exists() else 0
-    began = time.monotonic()
     with open(log, "ab") as output:
         try:
             child = subprocess.Popen(
@@ -224,7 +223,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(POLL_SECONDS)
             watch.look()
-            stopped = watch.enough(WATCHED_SECONDS) or time.monotonic() - began > LONGEST_SECONDS
+            stopped = watch.enough(WATCHED_SECONDS) or watch.too_long()
     finally:
         if child.poll() is None:
             _stop(child)
@@ -236,7 +235,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         return _unmeasured(size, outcome, message=message), True
     found = watch.pace(size)
     if not isinstance(found, pace.Pace):
-        reason = pace.why_unknown("silent" if stopped and watch.silent else found, LONGEST_SECONDS)
+        reason = pace.why_unknown("silent" if stopped and watch.silent else found)
         return _unmeasured(size, "untimed", **reason), not stopped
     rate = found.examples_per_second
     return {

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
+from state import pace as pace_module
 from state import printed
-from state.pace import EPOCH, RATE, Pace, Watch, comparable, counts_batches, pace
+from state.pace import AGAIN, EPOCH, LONGEST_SECONDS, RATE, START_SECONDS, Pace, Watch, comparable, counts_batches, pace
 from state.printed import Drawn
 
 SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
@@ -149,3 +150,21 @@ def test_sizes_are_compared_by_what_is_known_of_all_of_them() -> None:
     assert comparable([one, other]) == (EPOCH, {8: 0.1, 16: 0.2})
     assert comparable([{"batch_size": 4, RATE: 50.0}, other]) is None
     assert comparable([]) is None
+
+
+@pytest.mark.parametrize(("first", "ends"), [(None, START_SECONDS), (5.0, LONGEST_SECONDS), (100.0, AGAIN * 100.0)])
+def test_a_run_is_given_the_time_that_its_first_word_took_and_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float | None, ends: float
+) -> None:
+    """Epochs of minutes come to a second one; what says nothing ends sooner."""
+    now = 1000.0
+    monkeypatch.setattr(pace_module.time, "monotonic", lambda: now)
+    log = tmp_path / "log.txt"
+    log.touch()
+    watch = Watch(tmp_path, log, "top1")
+    for second in range(int(ends) + 2):
+        now = 1000.0 + second
+        if second == first:
+            log.write_bytes(TIMM)
+        watch.look()
+        assert watch.too_long() == (second > ends)
