@@ -23,3 +23,23 @@ class Refusal(Exception):
         self.message = message
         self.values = values
         super().__init__(message.format(**values))
+
+
+def mistyped(path: str, key: str, value: object, wanted: type) -> Refusal:
+    """That a key of a TOML file has a value of another type than a bool, int, float, str, list or dict."""
+    place = {"path": path, "key": key, "value": _as_toml(value)}
+    if wanted is bool:
+        return Refusal("{path}: {key} = {value}; wanted: true or false", **place)
+    if wanted is int:
+        return Refusal("{path}: {key} = {value}; wanted: a whole number", **place)
+    if wanted is float:
+        return Refusal("{path}: {key} = {value}; wanted: a number", **place)
+    if wanted is str:
+        return Refusal("{path}: {key} = {value}; wanted: text in quotes", **place)
+    if wanted is list:
+        return Refusal("{path}: {key} = {value}; wanted: a list in square brackets", **place)
+    return Refusal("{path}: {key} = {value}; wanted: a table, as [{key}]", **place)
+
+
+def _as_toml(value: object) -> str:
+    return repr(value).lower() if isinstance(value, bool) else repr(value)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
-from state.errors import Refusal
+from state.errors import Refusal, mistyped
 
-Value: TypeAlias = "str | bool | int | float"
+Value: TypeAlias = str | bool | int | float
 Kind = Literal["float", "int", "categorical"]
 Scale = Literal["linear", "log", "one-minus-log"]
 
@@ -46,31 +46,33 @@ class OwnHyperparameter:
         return {key: value for key, value in plain.items() if key != "name" and value != left[key]}
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a table stands: the file, and the table's dotted name."""
+
+    path: str
+    key: str
+
+
 def read(name: str, table: Any, path: Path) -> OwnHyperparameter:
     """One table of tunebook.toml. Refuses unknown keys, wrong types and ranges that make no sense, with the key."""
-    place = f'hyperparameters."{name}"'
+    place = Place(str(path), f'hyperparameters."{name}"')
     if not isinstance(table, Mapping):
-        raise Refusal("{path}: {key} = {value!r} is not a table.", path=str(path), key=place, value=table)
+        raise mistyped(place.path, place.key, table, dict)
     known = {field.name for field in dataclasses.fields(OwnHyperparameter)} - {"name"}
     for key, value in table.items():
         if key not in known:
             raise Refusal(
                 "{path}: unknown key {key}; known: {known}",
-                path=str(path),
-                key=f"{place}.{key}",
+                path=place.path,
+                key=f"{place.key}.{key}",
                 known=", ".join(sorted(known)),
             )
-        if wanted := _wrong(key, value):
-            raise Refusal(
-                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
-                path=str(path),
-                key=f"{place}.{key}",
-                value=value,
-                wanted=wanted,
-            )
+        if (refusal := _mistyped(place, key, value)) is not None:
+            raise refusal
     found = OwnHyperparameter(name, **{**table, "choices": tuple(table.get("choices", ()))})
-    if problem := _senseless(found):
-        raise Refusal("{path}: {key}: {problem}", path=str(path), key=place, problem=problem)
+    if (refusal := _senseless(place, found)) is not None:
+        raise refusal
     return found
 
 
@@ -92,41 +94,61 @@ def same(one: Value | None, other: Value | None) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def _wrong(key: str, value: Any) -> str:
-    """What the key's value should be; empty where it is that."""
+def _mistyped(place: Place, key: str, value: Any) -> Refusal | None:
+    """What is wrong with the value of a key; None where it is what it should be."""
+    path, key = place.path, f"{place.key}.{key}"
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    match key:
-        case "kind":
-            return "" if value in get_args(Kind) else ", ".join(get_args(Kind))
-        case "scale":
-            return "" if value in get_args(Scale) else ", ".join(get_args(Scale))
-        case "low" | "high":
-            return "" if number else "number"
-        case "choices":
-            listed = isinstance(value, list) and all(isinstance(item, str | bool | int | float) for item in value)
-            return "" if listed else "list"
-        case "searched":
-            return "" if isinstance(value, bool) else "true, false"
-        case "about":
-            return "" if isinstance(value, str) else "str"
+    match key.rpartition(".")[2]:
+        case "kind" if value not in get_args(Kind):
+            return _unlisted(path, key, value, get_args(Kind))
+        case "scale" if value not in get_args(Scale):
+            return _unlisted(path, key, value, get_args(Scale))
+        case "low" | "high" if not number:
+            return mistyped(path, key, value, float)
+        case "choices" if not (isinstance(value, list) and all(isinstance(item, Value) for item in value)):
+            return mistyped(path, key, value, list)
+        case "searched" if not isinstance(value, bool):
+            return mistyped(path, key, value, bool)
+        case "about" if not isinstance(value, str):
+            return mistyped(path, key, value, str)
+        case "default" if not (isinstance(value, str | bool) or number):
+            return Refusal(
+                "{path}: {key} = {value}; wanted: a number, text in quotes, or true or false",
+                path=path,
+                key=key,
+                value=repr(value),
+            )
         case _:
-            return "" if isinstance(value, str | bool) or number else "str, bool, number"
+            return None
 
 
-def _senseless(entry: OwnHyperparameter) -> str:
+def _unlisted(path: str, key: str, value: Any, known: Sequence[str]) -> Refusal:
+    return Refusal(
+        "{path}: {key} = {value}; allowed: {known}", path=path, key=key, value=repr(value), known=", ".join(known)
+    )
+
+
+def _senseless(place: Place, entry: OwnHyperparameter) -> Refusal | None:
+    """What does not go together in a table; None where all does."""
+    about = {"path": place.path, "key": place.key}
     if entry.default is not None and fitting(entry, entry.default) is None:
-        return f"default = {entry.default!r} is not of the kind {entry.kind}"
+        return Refusal(
+            "{path}: {key}: default = {value} is not of the kind {kind}",
+            value=repr(entry.default),
+            kind=entry.kind,
+            **about,
+        )
     if (entry.low is None) != (entry.high is None):
-        return "low and high belong together"
+        return Refusal("{path}: {key}: low and high belong together", **about)
     if entry.searched and not entry.ranged:
-        return "searched needs low and high, or choices"
+        return Refusal("{path}: {key}: searched needs low and high, or choices", **about)
     if entry.low is None or entry.kind == "categorical":
-        return ""
+        return None
     low, high = entry.low, cast("float", entry.high)
     if low >= high:
-        return f"low = {low:g} is not below high = {high:g}"
+        return Refusal("{path}: {key}: low = {low:g} is not below high = {high:g}", low=low, high=high, **about)
     if entry.scale == "log" and low <= 0:
-        return f"low = {low:g} has no logarithm"
+        return Refusal("{path}: {key}: low = {low:g} has no logarithm", low=low, **about)
     if entry.scale == "one-minus-log" and (high >= 1 or entry.kind == "int"):
-        return "one-minus-log is for numbers below 1"
-    return ""
+        return Refusal("{path}: {key}: one-minus-log is for numbers below 1", **about)
+    return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from state import files
-from state.errors import Refusal
+from state.errors import Refusal, mistyped
 
 TYPES: dict[str, type] = {"display.language": str, "display.mouse": bool, "display.ascii": bool}
 
@@ -64,13 +64,7 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
             known = ", ".join([*TYPES, "keys.ACTION"])
             raise Refusal("{path}: unknown key {key}; known: {known}", path=str(path), key=name, known=known)
         if type(value) is not TYPES[name]:
-            raise Refusal(
-                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
-                path=str(path),
-                key=name,
-                value=str(value),
-                wanted=TYPES[name].__name__,
-            )
+            raise mistyped(str(path), name, value, TYPES[name])
     return Preferences(path, keys=keys, **{name.partition(".")[2]: value for name, value in found.items()})
 
 
@@ -85,13 +79,7 @@ def _keys(raw: Any, path: Path) -> dict[str, str]:
         elif isinstance(part, str) and name:
             found[name] = part
         else:
-            raise Refusal(
-                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
-                path=str(path),
-                key=f"keys.{name}".rstrip("."),
-                value=str(part),
-                wanted="str",
-            )
+            raise mistyped(str(path), f"keys.{name}".rstrip("."), part, str if name else dict)
 
     gather(raw, "")
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from state import document, files, hyperparameters
-from state.errors import Refusal
+from state.errors import Refusal, mistyped
 from state.hyperparameters import OwnHyperparameter
 
 FILE = "tunebook.toml"
@@ -222,7 +222,7 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
     found: dict[str, Any] = {}
     if listed := raw.get(_LISTED):
         if not isinstance(listed, Mapping):
-            raise Refusal("{path}: {key} = {value!r} is not a table.", path=str(path), key=_LISTED, value=listed)
+            raise mistyped(str(path), _LISTED, listed, dict)
         found[_LISTED] = tuple(hyperparameters.read(name, table, path) for name, table in listed.items())
     for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
@@ -237,14 +237,7 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
         if types[name] is float and type(value) is int:
             value = float(value)
         if type(value) is not types[name]:
-            wanted = types[name].__name__
-            raise Refusal(
-                "{path}: {key} = {value!r} has the wrong type; wanted: {wanted}",
-                path=str(path),
-                key=place,
-                value=value,
-                wanted=wanted,
-            )
+            raise mistyped(str(path), place, value, types[name])
         if name == "chance" and isinstance(value, float) and not math.isfinite(value):
             raise Refusal("{path}: {key} = {value!r}; allowed: a finite number", path=str(path), key=place, value=value)
         # A level of what is measured, a log-likelihood for instance, may be below 0.

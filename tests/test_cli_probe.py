@@ -53,7 +53,7 @@ def test_an_amount_in_the_project_s_file_that_makes_no_sense_is_refused(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = root / "tunebook.toml"
-    for value, part in (('"abc"', "wrong type"), ("-1.0", "0 or more"), ("nan", "0 or more")):
+    for value, part in (('"abc"', "wanted: a number"), ("-1.0", "0 or more"), ("nan", "0 or more")):
         text = place.read_text(encoding="utf-8")
         place.write_text(text.replace("price_per_hour = 0.0", f"price_per_hour = {value}"), encoding="utf-8")
         assert tunebook("probe", "--project", root) == 2

@@ -258,9 +258,9 @@ def test_nothing_is_made_where_the_command_cannot_be_used(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("lr = 1", "is not a table"),
+        ("lr = 1", "= 1; wanted: a table"),
         ("lr = {low = 1}", "belong together"),
-        ("lr = {default = 1, kind = 'number'}", "wrong type; wanted: float, int, categorical"),
+        ("lr = {default = 1, kind = 'number'}", "kind = 'number'; allowed: float, int, categorical"),
         ("lr = {defualt = 1}", "unknown key"),
         ("lr = {kind = 'float', low = 2, high = 1}", "is not below"),
         ("lr = {kind = 'float', low = 0, high = 1, scale = 'log'}", "no logarithm"),
