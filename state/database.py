@@ -28,6 +28,8 @@ NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs
 APPLIED, KEPT = "journal_offset", "journal_kept"
 # And whether trials were made to agree with their folders.
 RECONCILED = "reconciled"
+# What SQLite says where a name or a number that is to be new is there already.
+_TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 EVENTS = "SELECT event FROM events ORDER BY number"
 # A store's own file, and those that SQLite keeps beside it.
 SUFFIXES = ("", "-wal", "-shm", "-journal")
@@ -110,7 +112,16 @@ class Store:
                 raise self.loss()
             self._apply_tail()
             # Applied first: what the tables refuse never reaches the journal.
-            self._apply[kind](self, event)
+            try:
+                self._apply[kind](self, event)
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorname not in _TAKEN:
+                    raise
+                # Its name was chosen by what there was before another session took it.
+                raise Refusal(
+                    "Another session did the same at this moment. Look at how things stand now, and ask again where "
+                    "that is still wanted."
+                ) from None
             before = journal_size(self.project)
             try:
                 files.append_line(path, event)

@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import os
 import sqlite3
+from collections import UserDict
+from collections.abc import KeysView
 from pathlib import Path
 
 import pytest
@@ -225,6 +227,25 @@ def test_what_the_tables_refuse_does_not_reach_the_journal(project: Project) -> 
                 store, batch="round-9", candidate="none", previous=None, decision="adopt", reason={}, evidence={}
             )
         assert not project.journal_path.exists()
+
+
+def test_a_batch_that_another_session_has_just_begun_is_refused_in_words(project: Project) -> None:
+    """Its name was chosen before, by what there was then."""
+    with open_store(project) as one, open_store(project) as other:
+        name = configurations.save(one, {"training.steps": 3}, {})
+        new = trials.NewTrial("", 0, {}, {}, {})
+
+        class Plan(UserDict[str, int]):
+            """A plan that is read after the name was chosen, and just then another session is quicker."""
+
+            def keys(self) -> KeysView[str]:
+                trials.add_batch(other, "round", goal="", configuration=name, plan={}, trials=[new])
+                return super().keys()
+
+        with pytest.raises(Refusal, match="Another session did the same at this moment"):
+            trials.add_batch(one, "round", goal="", configuration=name, plan=Plan(seed=1), trials=[new])
+        assert [entry.name for entry in trials.batches(one)] == ["round-1"]
+        assert trials.add_batch(one, "round", goal="", configuration=name, plan={}, trials=[new]).name == "round-2"
 
 
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(project: Project) -> None:
