@@ -151,12 +151,13 @@ def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: s
 
 def undecided(store: Store) -> Batch | None:
     """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
-    best = launches.best(store)
-    decided = {entry.batch: entry.decision for entry in launches.launches(store)}
+    best, last = launches.best(store), launches.last(store)
     waiting = [
         batch
         for batch in trials.batches(store, KIND)
-        if best is not None and batch.plan["best"] == best.hash and decided.get(batch.name, "repeat") == "repeat"
+        if best is not None
+        and batch.plan["best"] == best.hash
+        and (batch.name not in last or last[batch.name].decision == "repeat")
     ]
     return waiting[-1] if waiting else None
 
@@ -222,7 +223,7 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     if best is None or best.hash != batch.plan["best"]:
         raise Refusal("The best configuration has changed since {name} began: launch the candidate anew.", name=name)
     verdict = judge(store, name)
-    if settled.last_of(store, name) is not None and not words.strip():
+    if launches.decided(store, name) is not None and not words.strip():
         raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
     if chosen != verdict.decision and not words.strip():
         raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())

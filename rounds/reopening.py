@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rounds import launching, settled
-from state import trials
+from rounds import launching
+from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
@@ -14,7 +14,7 @@ def reopen(store: Store, name: str, words: str) -> Batch:
     batch = trials.batch(store, name)
     if batch.kind != launching.KIND:
         raise Refusal("{name} is no launch.", name=name)
-    last = settled.last_of(store, name)
+    last = launches.decided(store, name)
     if last is None:
         raise Refusal("{name} waits for its decision as it is. Go on with: tunebook launch", name=name)
     if not last.evidence.get("sides"):

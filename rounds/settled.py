@@ -26,7 +26,7 @@ def decided(store: Store, entry: Trial, candidate: Mapping[str, Any], best: Conf
     """The launch that decided last, by fresh runs, between the candidate that `entry` made known and the best
     configuration, whichever was which then; None where none did, or where code or machine are others since."""
     pair = {reviewing.identity_of(candidate), reviewing.identity_of(best.settings)}
-    for last in reversed(_last(store)):
+    for last in reversed(launches.last(store).values()):
         if last.previous is None or last.decision == "repeat" or not _rested(last):
             continue
         sides = (configurations.configuration(store, name).settings for name in (last.candidate, last.previous))
@@ -70,24 +70,12 @@ def require_open(store: Store, entry: Trial, candidate: Mapping[str, Any], best:
     )
 
 
-def last_of(store: Store, name: str) -> Launch | None:
-    """The decision in force about a launch; None where there is none yet, or it was to run more."""
-    found = [entry for entry in _last(store) if entry.batch == name]
-    return found[0] if found and found[0].decision != "repeat" else None
-
-
 def late_looks(store: Store, batch: Batch, runs: int) -> int:
     """How often a launch was decided upon with at least as many runs of each side as the last planned look has, and
     fewer than `runs`."""
     seen = (entry.evidence for entry in launches.launches(store) if entry.batch == batch.name and _rested(entry))
     counts = {_fewest(evidence["sides"], str(evidence.get("survivor", "candidate"))) for evidence in seen}
     return sum(RUNS[-1] <= count < runs for count in counts)
-
-
-def _last(store: Store) -> list[Launch]:
-    """The last decision about each launch, in the order of these; the way back to an earlier best is none."""
-    last = {entry.batch: entry for entry in launches.launches(store) if not entry.evidence.get("back")}
-    return sorted(last.values(), key=lambda entry: entry.number)
 
 
 def _rested(entry: Launch) -> bool:

@@ -106,11 +106,11 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
                 now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))
             return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
-    decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
-    if not decided or decided[-1].decision == "repeat":
+    decided = launches.decided(store, batch.name)
+    if decided is None:
         return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
     now = {"adopt": say("{name} was adopted.", name=batch.name)}.get(
-        decided[-1].decision, say("{name} was rejected.", name=batch.name)
+        decided.decision, say("{name} was rejected.", name=batch.name)
     )
     return "goal", now, say("Choose the goal of the next round.")
 

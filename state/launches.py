@@ -78,6 +78,19 @@ def launches(store: Store) -> list[Launch]:
     ]
 
 
+def last(store: Store) -> dict[str, Launch]:
+    """The last decision about each baseline and launch, by its name, the earliest first; the way back to an earlier
+    best configuration is a decision about none of them."""
+    found = {entry.batch: entry for entry in launches(store) if not entry.evidence.get("back")}
+    return {entry.batch: entry for entry in sorted(found.values(), key=lambda entry: entry.number)}
+
+
+def decided(store: Store, name: str) -> Launch | None:
+    """The decision in force about a launch; None where there is none yet, or it was to run more."""
+    found = last(store).get(name)
+    return found if found is not None and found.decision != "repeat" else None
+
+
 def best(store: Store) -> Configuration | None:
     """The best configuration: that of the last adopted launch; None before the baseline was found reasonable."""
     adopted = [entry for entry in launches(store) if entry.decision == "adopt"]

@@ -272,6 +272,23 @@ def test_what_was_adopted_and_taken_back_is_not_compared_again(store: Store) -> 
         launching.propose(store, "round-1")
 
 
+def test_the_way_back_is_no_decision_about_the_launch_that_it_leads_to(store: Store) -> None:
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    assert launches.decided(store, name) is None
+    launching.decide(store, name, "adopt")
+    first, second = (entry.candidate for entry in launches.launches(store))
+    lineage.back(store, first, "it broke in use")
+    launching.decide(store, name, "repeat", "was it better at all?")
+    assert launches.decided(store, name) is None
+    finish(store, name, [0.60, 0.61], [0.40, 0.41])
+    launching.decide(store, name, "reject", "it breaks")
+    lineage.back(store, second, "it breaks no more")
+    last = launches.decided(store, name)
+    assert last is not None
+    assert last.decision == "reject"
+    assert list(launches.last(store)) == ["baseline-1", name]
+
+
 def test_a_rejection_taken_back_goes_on_with_all_runs_at_a_further_look(store: Store) -> None:
     candidate, best = [0.37, 0.42, 0.33, 0.44, 0.36, 0.41, 0.37, 0.42], [0.40, 0.43, 0.37, 0.42, 0.39, 0.44, 0.36, 0.41]
     name = launch(store, "round-1", candidate, best, runs=8)

@@ -169,7 +169,7 @@ def _round(session: Session, store: Store) -> Batch:
 
 def _launch(session: Session, store: Store, batch: Batch) -> dict[str, Any]:
     """The launch of the round's best trial, decided as its runs suggest."""
-    decided = [entry for entry in launches.launches(store) if trials.batch(store, entry.batch).kind == launching.KIND]
+    decided = [e for e in launches.last(store).values() if trials.batch(store, e.batch).kind == launching.KIND]
     if decided and decided[-1].decision != "repeat":
         last = decided[-1]
         session.progress(f"{last.batch}: {last.decision}: {stored(last.reason)}")

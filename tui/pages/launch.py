@@ -235,8 +235,7 @@ class LaunchPage(Page):
 
     def _decided(self) -> Launch | None:
         """The decision about this launch, unless that was to run more."""
-        found = [entry for entry in launches.launches(self.book.store) if entry.batch == self.of]
-        return found[-1] if found and found[-1].decision != "repeat" else None
+        return launches.decided(self.book.store, self.of)
 
     def _may_reopen(self) -> bool:
         """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
