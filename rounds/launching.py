@@ -43,8 +43,8 @@ class Proposal:
 def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     """The launch of a round's best trial, or of the named one.
 
-    Refuses where none is feasible, where the trial is the best configuration itself, and where fresh runs have decided
-    between the two already.
+    Refuses where none is feasible, where the trial is the best configuration itself, and where a launch has decided
+    between the two by fresh runs, or is about to.
     """
     if trials.batch(store, name).plan.get("check"):
         raise Refusal("{name} is a stability check: its short runs are no candidates.", name=name)

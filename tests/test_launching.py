@@ -248,6 +248,32 @@ def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store
     assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
 
 
+def test_a_comparison_that_has_begun_is_not_begun_again_beside_it(store: Store) -> None:
+    """It was, for whoever named the trial: of two launches of the same two, the luckier one could be kept."""
+    batch = launching.start(store, launching.propose(store, "round-1"))
+    why = "launch-1 compares round-1-004 .*not been decided.*Go on with it: tunebook launch"
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1", "round-1-004")
+    # Nothing can be chosen from what was stopped before any run ended.
+    trials.ask(store, batch.name, "stop")
+    assert launching.propose(store, "round-1").trial == "round-1-004"
+    small_project.end(store, "launch-1-001", 0.36)
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    finish(store, batch.name, [0.42, 0.30], [0.40, 0.43, 0.37])
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    launching.decide(store, batch.name, "repeat")
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    # Nor is it chosen beside another one.
+    other = launching.propose(store, "round-1", "round-1-001")
+    assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
+    # Against another best configuration it is another comparison.
+    small_project.adopt(store, launches_best(store) | {"optimizer.momentum": 0.5})
+    assert launching.propose(store, "round-1").trial == "round-1-004"
+
+
 def launches_best(store: Store) -> dict[str, Any]:
     best = launches.best(store)
     assert best is not None

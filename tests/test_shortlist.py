@@ -62,9 +62,8 @@ def test_the_next_best_are_listed_while_nothing_says_that_they_are_worse(store: 
 
 
 def test_what_is_clearly_worse_than_the_noise_from_run_to_run_is_not_listed(store: Store) -> None:
-    name = begin(store)
-    some = {"candidate_2": [0.3, 0.3, 0.3], "candidate_3": [0.3, 0.3, 0.3], "best": [0.4, 0.402, 0.398]}
-    finish(store, name, candidate=[0.2, 0.21, 0.19], **some)
+    other = launching.start(store, launching.propose(store, "round-1", "round-1-001"))
+    finish(store, other.name, candidate=[0.3, 0.3, 0.3], best=[0.4, 0.407, 0.393])
     # Pooled it is 0.005: two standard errors of the difference of two runs are 0.014.
     assert rivals(store) == ["round-1-012"]
 
