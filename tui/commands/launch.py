@@ -64,6 +64,19 @@ def launch(
     back: str | None,
     reopen: str | None,
 ) -> None:
+    if reopen is not None:
+        options = {
+            "ROUND": round_,
+            "--trial": trial,
+            "--shortlist": length,
+            "--runs": runs,
+            "--too-costly": too_costly,
+            "--history": history,
+            "--back": back,
+        }
+        if given := [option for option, value in options.items() if value]:
+            words = _("--reopen goes on with the runs that a launch has: leave {options} out.")
+            raise click.UsageError(words.format(options=", ".join(given)))
     if history or back:
         with session.store() as store:
             if back:
@@ -81,11 +94,12 @@ def launch(
         session.answer({"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial})
         return
     with session.store() as store:
-        if reopen:
-            reopening.reopen(store, reopen, reason)
+        if reopen is not None:
+            batch = reopening.reopen(store, reopen, reason)
             # That was why it goes on, and not why anything is decided.
             reason = ""
-        batch = launching.undecided(store)
+        else:
+            batch = launching.undecided(store)
         if batch is None or trial is not None:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
             # Whoever names a trial means that one.
