@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,21 @@ class Verdict:
     cut: bool = False
     rests: Message | None = None
     limits: Message | None = None
+
+
+def figures(verdict: Verdict) -> dict[str, Any]:
+    """What of a verdict is no text, as plain data; infinite ends of intervals as None, since the journal is standard
+    JSON."""
+    texts = ("message", "limits", "rests", "decision")
+    return {key: _plain(value) for key, value in dataclasses.asdict(verdict).items() if key not in texts}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and math.isinf(value) else value
 
 
 def judge(

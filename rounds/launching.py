@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored, told
-from rounds import decision, planning, reviewing, seeds, settled, tunables, validation
+from rounds import alike, decision, planning, reviewing, seeds, settled, tunables, validation
 from rounds.decision import Complexity, Verdict
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
@@ -58,8 +58,8 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
     settled.require_open(store, entry, candidate, best)
-    alike = settled.pipeline(entry)
-    reused = tuple(run.id for run in runs_of(store, best.settings) if settled.pipeline(run) == alike)
+    same = alike.conditions(entry)
+    reused = tuple(run.id for run in runs_of(store, best.settings) if alike.conditions(run) == same)
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
 
@@ -191,7 +191,27 @@ def judge(store: Store, name: str) -> Verdict:
         late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[BEST]))),
     )
     reached = verdict.candidate and verdict.candidate[0]
-    return dataclasses.replace(verdict, limits=validation.limits(store, sides[found.study], verdict.gain, reached))
+    limits = validation.limits(store, sides[found.study], verdict.gain, reached)
+    return dataclasses.replace(_as_made(store, batch, verdict, sides[found.study], sides[BEST]), limits=limits)
+
+
+def _as_made(store: Store, batch: Batch, verdict: Verdict, tried: Sequence[Trial], kept: Sequence[Trial]) -> Verdict:
+    """The verdict with what to know where not all runs were made alike; without one where the sides were not."""
+    message = verdict.message
+    if gone := [id for id in batch.plan["reused"] if id not in {run.id for run in kept}]:
+        kinds = (alike.conditions(trials.trial(store, gone[0])), *alike.known(trials.trials(store, batch.name)))
+        message = say(
+            "{verdict} Earlier runs of the best configuration no longer count: {n}. What has changed since: {parts}.",
+            verdict=message,
+            n=len(gone),
+            parts=alike.changed(kinds),
+        )
+    if alike.apart(tried, kept):
+        message = say("Cannot tell: the runs of the two sides were not made alike. Run more of both.")
+        verdict = dataclasses.replace(verdict, decision="cannot tell", runs=0)
+    if difference := alike.unlike(tried, kept):
+        message = say("{first} {second}", first=message, second=difference)
+    return dataclasses.replace(verdict, message=message)
 
 
 def survivor(store: Store, batch: Batch) -> Entrant:
@@ -335,10 +355,18 @@ def _used_seeds(store: Store) -> set[int]:
 def sides_of(store: Store, batch: Batch) -> dict[str, list[Trial]]:
     """The runs that count, of each side: the candidates' studies, and BEST."""
     sides: dict[str, list[Trial]] = {entrant.study: [] for entrant in entrants(batch.plan)}
-    sides[BEST] = [trials.trial(store, id) for id in batch.plan["reused"]]
+    sides[BEST] = reused(store, batch)
     for entry in trials.trials(store, batch.name):
         sides[entry.study].append(entry)
     return sides
+
+
+def reused(store: Store, batch: Batch) -> list[Trial]:
+    """The earlier runs of the best configuration that count in a launch: those that were made as its own are, as far as
+    these show that yet."""
+    kinds = alike.known(trials.trials(store, batch.name))
+    earlier = (trials.trial(store, id) for id in batch.plan["reused"])
+    return [run for run in earlier if not kinds or alike.conditions(run) in kinds]
 
 
 def runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
@@ -360,11 +388,6 @@ def score(entry: Trial, direction: Direction) -> float:
 
 def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
     """The verdict's figures, and for each run its seed and result."""
-    figures = {
-        key: value
-        for key, value in dataclasses.asdict(verdict).items()
-        if key not in ("message", "limits", "rests", "decision")
-    }
     runs = {
         side: [
             {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
@@ -379,19 +402,6 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
         "message": stored(verdict.message),
         "limits": verdict.limits and stored(verdict.limits),
         "rests": verdict.rests and stored(verdict.rests),
-        **_finite(figures),
+        **decision.figures(verdict),
         "sides": runs,
     }
-
-
-def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Infinite ends of intervals as None: the journal is standard JSON."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return _finite(value)
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            return [plain(item) for item in value]
-        return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
-
-    return {key: plain(value) for key, value in figures.items()}

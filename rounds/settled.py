@@ -8,7 +8,8 @@ from operator import itemgetter
 from typing import Any
 
 from presets.language import restored
-from rounds import reviewing
+from rounds import alike, reviewing
+from rounds.alike import Conditions
 from rounds.decision import RUNS
 from state import configurations, launches, trials
 from state.configurations import Configuration
@@ -18,24 +19,18 @@ from state.launches import Launch
 from state.trials import Batch, Trial
 
 
-def pipeline(entry: Trial) -> tuple[Any, ...]:
-    """What besides the configuration a result depends on: runs that differ in it cannot be compared."""
-    result = entry.result or {}
-    return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
-
-
 @dataclass(frozen=True)
 class Comparison:
     """Two configurations that a launch has compared by fresh runs, or is comparing (`decision` is None): `pair` has the
     identity of each, `best` the hash of the one that was to be replaced. `candidates`: the trials that it launched;
-    `pipelines`: what those of its runs depended on that have ended."""
+    `conditions`: those of its runs (`alike`)."""
 
     launch: str
     decision: Launch | None
     pair: frozenset[str]
     best: str
     candidates: tuple[str, ...]
-    pipelines: frozenset[tuple[Any, ...]]
+    conditions: frozenset[Conditions]
 
 
 def comparisons(store: Store) -> tuple[Comparison, ...]:
@@ -44,11 +39,11 @@ def comparisons(store: Store) -> tuple[Comparison, ...]:
     last, going, over = launches.last(store), [], []
     for batch in trials.batches(store, "launch"):
         decision = last.get(batch.name)
-        ended = [run for run in trials.trials(store, batch.name) if run.status in trials.ENDED]
+        runs = trials.trials(store, batch.name)
         entered = (batch.plan, *batch.plan.get("rivals", ()))
-        about = tuple(entry["trial"] for entry in entered), frozenset(map(pipeline, ended))
+        about = tuple(entry["trial"] for entry in entered), alike.known(runs)
         if decision is None or decision.decision == "repeat":
-            if ended or batch.wanted != "stop":
+            if batch.wanted != "stop" or any(run.status in trials.ENDED for run in runs):
                 best = batch.plan["best"]
                 pairs = (_pair(store, entry["candidate"], best) for entry in entered)
                 going += [Comparison(batch.name, None, pair, best, *about) for pair in pairs]
@@ -71,7 +66,7 @@ def met(
             for found in known
             if found.pair == pair
             and (found.decision is not None or found.best == best.hash)
-            and _same_pipeline(found, entry)
+            and _same_conditions(found, entry)
         ),
         None,
     )
@@ -141,7 +136,7 @@ def _fewest(sides: Mapping[str, Any], survivor: str) -> int:
     return min(len(sides.get(survivor, ())), len(sides.get("best", ())))
 
 
-def _same_pipeline(found: Comparison, entry: Trial) -> bool:
+def _same_conditions(found: Comparison, entry: Trial) -> bool:
     """Whether what was launched then would run alike now; a trial that was a candidate of it is no news in any case,
     and what has no result yet runs now."""
-    return entry.id in found.candidates or not found.pipelines or pipeline(entry) in found.pipelines
+    return entry.id in found.candidates or not found.conditions or alike.conditions(entry) in found.conditions

@@ -226,6 +226,46 @@ def test_runs_under_other_code_do_not_count_again(store: Store) -> None:
     assert launching.propose(store, batch.name).reused == ()
 
 
+def made(store: Store, name: str, **conditions: Any) -> None:
+    """The runs of a launch that have not been made otherwise were made so."""
+    for entry in trials.trials(store, name):
+        if entry.result and entry.result["code"] == "c":
+            small_project.end(store, entry.id, entry.best, **conditions)
+
+
+def test_earlier_runs_that_were_made_otherwise_than_those_of_the_launch_do_not_count(store: Store) -> None:
+    """They were pooled with the new runs of the other side: the code may have been changed after the round."""
+    first = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    launching.decide(store, first, "adopt")
+    name = launch(store, a_round(store, [0.1, 0.3]), [0.1, 0.11, 0.09], [])
+    assert launching.judge(store, name).decision == "adopt"
+    made(store, name, code="newer", versions={"torch": "9"})
+    verdict = launching.judge(store, name)
+    assert (verdict.decision, verdict.best) == ("repeat", None)
+    told = "Earlier runs of the best configuration no longer count: 3. What has changed since: code, versions of"
+    assert told in verdict.message.text()
+    launching.decide(store, name, "repeat")
+    assert [entry.study for entry in trials.trials(store, name)] == ["candidate"] * 3 + ["best"] * 3
+    finish(store, name, [], [0.2, 0.21, 0.19])
+    # These were made as the earlier ones were, and not as those of the candidate.
+    assert "Cannot tell: the runs of the two sides were not made alike." in launching.judge(store, name).message.text()
+    made(store, name, code="newer", versions={"torch": "9"})
+    assert launching.judge(store, name).decision == "adopt"
+
+
+def test_a_verdict_says_where_its_runs_were_not_made_alike(store: Store) -> None:
+    name = launch(store, "round-1", [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
+    made(store, name, code="before")
+    launching.decide(store, name, "repeat")
+    finish(store, name, [0.33, 0.35], [0.41, 0.40])
+    verdict = launching.judge(store, name)
+    assert verdict.decision == "adopt"
+    told = "what differs: code. Runs of each kind: 3, 2 of the candidate, 3, 2 of the best configuration."
+    assert told in verdict.message.text()
+    launching.decide(store, name, "adopt")
+    assert told in restored(launches.launches(store)[-1].reason).text()
+
+
 def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store) -> None:
     """It was: with fresh runs of the candidate, those that had rejected it forgotten, until chance adopted it."""
     name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])

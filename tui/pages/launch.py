@@ -299,7 +299,6 @@ def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
 def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     store = page.book.store
     batch = trials.batch(store, name)
-    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
     rows = [
         [
             sides.side(batch.plan, entry, name, page.best_side),
@@ -309,7 +308,7 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
             "-" if entry.best is None else figure(entry.best),
             told(entry.message, entry.said).text(),
         ]
-        for entry in [*reused, *trials.trials(store, name)]
+        for entry in [*launching.reused(store, batch), *trials.trials(store, name)]
     ]
     if (left := standing.seconds_left(store, name)) is not None:
         yield Content(_("about {time} left").format(time=duration(left).text()))

@@ -54,8 +54,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
     metric = f"val/{store.project.settings.metric}"
     names = sides.names(batch.plan, _("best configuration"))
     runs = {side: [entry for entry in listed if entry.study == side] for side in names}
-    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
-    runs["best"] = [*reused, *runs["best"]]
+    runs["best"] = [*launching.reused(store, batch), *runs["best"]]
     if standings := shortlist.standings(store, batch):
         yield Words(_("The shortlist, by the first fresh runs of each:"))
         yield from (Words(sides.standing(standing)) for standing in standings)
