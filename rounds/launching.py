@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored, told
-from rounds import alike, decision, planning, reviewing, seeds, settled, tunables, validation
+from rounds import alike, decision, foremost, planning, reviewing, seeds, settled, tunables, validation
 from rounds.decision import Complexity, Verdict
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
@@ -150,15 +150,8 @@ def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: s
 
 
 def undecided(store: Store) -> Batch | None:
-    """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
-    best, last = launches.best(store), launches.last(store)
-    waiting = [
-        batch
-        for batch in trials.batches(store, KIND)
-        if best is not None
-        and batch.plan["best"] == best.hash
-        and (batch.name not in last or last[batch.name].decision == "repeat")
-    ]
+    """The launch that waits for its runs or for a decision, of several the one that was begun, or reopened, last."""
+    waiting = foremost.in_turn(store, launches.waiting(store))
     return waiting[-1] if waiting else None
 
 

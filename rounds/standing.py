@@ -43,7 +43,7 @@ def standing(store: Store) -> Standing:
     """Where the project stands."""
     everything = trials.trials(store)
     batches = trials.batches(store)
-    batch = foremost(batches, everything)
+    batch = foremost(store, batches, everything)
     entries = [entry for entry in everything if batch is not None and entry.batch == batch.name]
     if launches.best(store) is None:
         step: Step = "set-up"

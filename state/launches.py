@@ -8,6 +8,7 @@ from typing import Any
 
 from state.configurations import Configuration, configuration
 from state.database import Event, Store
+from state.trials import Batch, batches
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,20 @@ def decided(store: Store, name: str) -> Launch | None:
     """The decision in force about a launch; None where there is none yet, or it was to run more."""
     found = last(store).get(name)
     return found if found is not None and found.decision != "repeat" else None
+
+
+def undecided(store: Store) -> list[Batch]:
+    """The launches without a decision in force, oldest first."""
+    found = last(store)
+    return [
+        batch for batch in batches(store, "launch") if batch.name not in found or found[batch.name].decision == "repeat"
+    ]
+
+
+def waiting(store: Store) -> list[Batch]:
+    """Those of the undecided launches that can be decided: against what is the best configuration now."""
+    now = best(store)
+    return [batch for batch in undecided(store) if now is not None and batch.plan["best"] == now.hash]
 
 
 def best(store: Store) -> Configuration | None:
