@@ -92,6 +92,19 @@ def decided(store: Store, name: str) -> Launch | None:
     return found if found is not None and found.decision != "repeat" else None
 
 
+def in_force(store: Store) -> list[Launch]:
+    """The adoptions that led to the best configuration, oldest first: without what was taken back, by the way back to
+    an earlier one or by a later decision about the same launch."""
+    line: list[Launch] = []
+    lines: dict[str, list[Launch]] = {}
+    for entry in launches(store):
+        if entry.decision == "adopt":
+            back = entry.evidence.get("back")
+            line = lines[entry.candidate] = lines.get(entry.candidate, []) if back else [*line, entry]
+    found = last(store)
+    return [entry for entry in line if found[entry.batch].number == entry.number]
+
+
 def undecided(store: Store) -> list[Batch]:
     """The launches without a decision in force, oldest first."""
     found = last(store)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rounds import conditions, insights, launching, planning, reviewing
+from rounds import conditions, insights, launching, lineage, planning, reviewing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -161,6 +161,8 @@ def test_no_gain_is_not_said_of_too_few_trials_nor_against_a_launch(store: Store
         assert key in keys(store)
         launching.decide_unrepeated(store, launching.propose(store, name), "adopt", "for the test")
         assert key not in keys(store)
+        lineage.back(store, launches.launches(store)[0].candidate, "it was luck")
+        assert key in keys(store)
 
 
 def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
@@ -233,6 +235,37 @@ def test_what_a_launch_showed_is_an_insight_also_of_a_small_round(store: Store) 
     assert "optimizer.learning_rate changes from 0.05 to" in proposed.text.text()
     insights.confirm(store, proposed.key)
     assert insights.proposals(store) == []
+
+
+def test_what_was_taken_back_shows_nothing_any_more(store: Store) -> None:
+    """By the way back, or by a later decision about the same launch; and it counts again when it is the best again."""
+    a_round(store, bowl, 4)
+    launch = launching.start(store, launching.propose(store, "round-1")).name
+
+    def end(candidate: float) -> None:
+        for entry in trials.trials(store, launch):
+            if entry.status not in trials.ENDED:
+                level = candidate if entry.study == "candidate" else 0.4
+                small_project.end(store, entry.id, level + 0.01 * (entry.position % 3))
+
+    end(0.1)
+    launching.decide(store, launch, "adopt")
+    first, second = (entry.candidate for entry in launches.launches(store))
+    assert keys(store) == ["adopted/launch-1"]
+    assert insights.schedule_is_next(store)
+    lineage.back(store, first, "it broke in use")
+    assert keys(store) == []
+    assert not insights.schedule_is_next(store)
+    assert "A launch that is adopted" in conditions.waits_for(store)[-1].text()
+    lineage.back(store, second, "it was the data")
+    assert keys(store) == ["adopted/launch-1"]
+    assert [entry.batch for entry in launches.in_force(store)] == ["baseline-1", "launch-1"]
+    lineage.back(store, first, "it breaks")
+    launching.decide(store, launch, "repeat", "was it better at all?")
+    end(0.9)
+    launching.decide(store, launch, "reject", "it is not")
+    lineage.back(store, second, "it is faster")
+    assert keys(store) == []
 
 
 def test_what_insights_wait_for_is_named_as_long_as_it_is_not_there(store: Store) -> None:
