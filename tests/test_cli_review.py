@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rounds import launching, planning
+from rounds import judging, launching, planning
 from state import launches, trials
 from state.database import Store
 from state.store import open_store
@@ -228,7 +228,7 @@ def test_a_rejected_launch_is_told_of_and_not_started_again(
     started = launching.start(store, launching.propose(store, "round-1"), runs=8)
     for entry in trials.trials(store, started.name):
         small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
-    launching.decide(store, started.name, "reject")
+    judging.decide(store, started.name, "reject")
     assert "launch-1 is a launch and no round" in answer("round", "status", "launch-1", code=2)["error"]
     assert "launch-1 has compared" in answer("launch", "--yes", code=2)["error"]
     assert (
@@ -266,7 +266,7 @@ def test_the_launch_that_is_reopened_is_the_one_that_goes_on(store: Store, answe
     for trial in ("round-1-001", "round-1-002"):
         finish(store, launching.start(store, launching.propose(store, "round-1", trial)).name)
         if trial == "round-1-001":
-            launching.decide(store, "launch-1", "reject", "it takes too long")
+            judging.decide(store, "launch-1", "reject", "it takes too long")
     for options in (["round-1"], ["--trial", "round-1-003"], ["--shortlist", "2"], ["--runs", "4"], ["--too-costly"]):
         error = answer("launch", "--reopen", "launch-1", "--reason", "x", *options, code=2)["error"]
         assert f"leave {options[0] if options[0].startswith('-') else 'ROUND'} out" in error

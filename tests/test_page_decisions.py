@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from presets.language import say, stored
-from rounds import launching, lineage, planning
+from rounds import judging, launching, lineage, planning
 from state import decisions, launches, trials
 from state.project import Settings, create
 from state.store import open_store
@@ -150,7 +150,7 @@ async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: 
         for entry in trials.trials(store, launch):
             level = 0.1 if entry.study == "candidate" else 0.4
             small_project.end(store, entry.id, level + 0.01 * (entry.position % 3))
-        launching.decide(store, launch, "adopt")
+        judging.decide(store, launch, "adopt")
         lineage.back(store, launches.launches(store)[0].candidate, "it broke in use")
         app = Tunebook(store.project.root)
         async with app.run_test(size=WIDE) as pilot:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import dismissing, launching, next_step, planning, reviewing
+from rounds import dismissing, judging, launching, next_step, planning, reviewing
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
 from rounds.standing import Standing, launched, standing
@@ -57,7 +57,7 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     for entry in trials.trials(store, "launch-1"):
         small_project.end(store, entry.id, 0.3)
     assert told(store)[2:] == ("The runs of launch-1 have ended.", "Decide: adopt, reject or repeat.")
-    launching.decide(store, "launch-1", "reject")
+    judging.decide(store, "launch-1", "reject")
     assert told(store) == ("goal", "launch-1", "launch-1 was rejected.", "Choose the goal of the next round.")
     assert launched(store, "round-1")
     # What a launch has decided about is not proposed for one again.
@@ -87,11 +87,11 @@ def test_a_reopened_launch_is_what_the_project_is_about(store: Store, tmp_path: 
                 small_project.end(store, entry.id, 0.3 + 0.01 * entry.position)
 
     launch("round-1-001")
-    launching.decide(store, "launch-1", "reject", "no time")
+    judging.decide(store, "launch-1", "reject", "no time")
     launch("round-1-002")
     planning.save(store, planning.propose(store, trials=2))
     assert told(store)[1] == "round-2"
-    launching.decide(store, "launch-1", "repeat", "there is time")
+    judging.decide(store, "launch-1", "repeat", "there is time")
     end("launch-1")
     assert told(store)[1:3] == ("launch-1", "The runs of launch-1 have ended.")
     going = launching.undecided(store)
@@ -100,7 +100,7 @@ def test_a_reopened_launch_is_what_the_project_is_about(store: Store, tmp_path: 
     # Whatever is begun after that is newer.
     planning.save(store, planning.propose(store, trials=2))
     assert told(store)[1] == "round-3"
-    launching.decide(store, "launch-1", "reject", "no gain")
+    judging.decide(store, "launch-1", "reject", "no gain")
     launch("round-1-003")
     assert told(store)[1] == "launch-3"
     # What can no longer be decided is nobody's concern.

@@ -10,9 +10,10 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
-from rounds import launching, looking, shortlist, slots, standing, supervisor
+from rounds import judging, launching, looking, shortlist, slots, standing, supervisor
 from rounds.decision import CUT, Verdict, bars
-from rounds.launching import Choice, Proposal
+from rounds.judging import Choice
+from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
 from rounds.slots import Machine
 from state import launches, trials
@@ -90,7 +91,7 @@ class LaunchPage(Page):
             self._verdict, self._refused, self._judged = None, "", results
             self._judging = bool(results) and all(status in trials.ENDED for status, _best in results)
             if self._judging:
-                judge = partial(launching.judge, name=self.of)
+                judge = partial(judging.judge, name=self.of)
                 self.behind(judge, self._judge, partial(self._judge, None), group="launch")
         self._show_verdict()
         self.refresh_bindings()
@@ -203,10 +204,13 @@ class LaunchPage(Page):
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
             if self._proposal is not None:
-                self.of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
+                self.of = judging.decide_unrepeated(self.book.store, self._proposal, choice, words).name
                 self._proposal = self._listed = None
                 return
-            launching.decide(self.book.store, self.of, choice, words)
+            if choice == "repeat" and self._decided() is not None:
+                judging.reopen(self.book.store, self.of, words)
+            else:
+                judging.decide(self.book.store, self.of, choice, words)
             supervisor.ensure(self.book.project)
 
         if done := self.book.attempt(record):
