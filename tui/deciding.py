@@ -38,14 +38,6 @@ class Outcome:
     shortlist: tuple[Standing, ...] = ()
 
 
-def begin(
-    session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
-) -> Batch:
-    """Say what the launch would change and take, and start its runs; without a shortlist it has one candidate."""
-    announce(session, store, proposal, runs, listed)
-    return launching.start(store, proposal, listed.rivals if listed else (), runs=runs or RUNS[0])
-
-
 def announce(
     session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
 ) -> None:
