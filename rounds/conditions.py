@@ -28,9 +28,7 @@ def waits_for(store: Store) -> tuple[Message, ...]:
         )
     elif all(batch.reviewed is None for batch in large):
         waiting.append(say("{name} shows something only when it has been reviewed.", name=large[-1].name))
-    if not any(
-        entry.decision == "adopt" and entry.evidence.get("p_value") is not None for entry in launches.launches(store)
-    ):
+    if not any(entry.evidence.get("p_value") is not None for entry in launches.in_force(store)):
         waiting.append(say("A launch that is adopted by runs with fresh seeds shows what its changes gained."))
     if large and not waiting:
         if any(entry.status == "confirmed" for entry in launches.insights(store)):

@@ -16,9 +16,10 @@ from state.trials import Trial
 
 @dataclass(frozen=True)
 class Cost:
-    """What a round will take: seconds of one trial, of the round with so many `at_once`, and its device hours; None
-    before any trial has been measured. `hours_left`: of the budget; `seconds_left`: until the deadline (None: there is
-    none). `until`: when it would end, begun now (ISO 8601); `price`: of its device hours (None: no price is known)."""
+    """What the trials of a round or a launch will take: seconds of one, of all with so many `at_once`, and device
+    hours; None before any trial has been measured. `hours_left`: of the budget; `seconds_left`: until the deadline
+    (None: there is none). `until`: when they would end, begun now (ISO 8601); `price`: of the device hours (None: no
+    price is known)."""
 
     at_once: int
     hours_left: float | None
@@ -31,8 +32,13 @@ class Cost:
 
     @property
     def over(self) -> bool:
-        """Whether it takes more than is left of the budget."""
+        """Whether they take more than is left of the budget."""
         return self.hours is not None and self.hours_left is not None and self.hours > self.hours_left
+
+    @property
+    def late(self) -> bool:
+        """Whether they end after the deadline."""
+        return self.seconds is not None and self.seconds_left is not None and self.seconds > self.seconds_left
 
 
 def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:

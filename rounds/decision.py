@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,21 @@ class Verdict:
     limits: Message | None = None
 
 
+def figures(verdict: Verdict) -> dict[str, Any]:
+    """What of a verdict is no text, as plain data; infinite ends of intervals as None, since the journal is standard
+    JSON."""
+    texts = ("message", "limits", "rests", "decision")
+    return {key: _plain(value) for key, value in dataclasses.asdict(verdict).items() if key not in texts}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and math.isinf(value) else value
+
+
 def judge(
     candidate_scores: Sequence[float],
     best_scores: Sequence[float],
@@ -86,8 +102,16 @@ def judge(
         p_value = None if math.isnan(p) else p
         sd = max(math.hypot(deviation(good), deviation(base)) / math.sqrt(2), floor)
         effect = gain / sd if sd else None
-    bar = _bar(min(len(good), len(base)), adds_complexity, entrants, late)
+    # A run that diverged was looked at like any other.
+    bar = _bar(min(len(tried), len(kept)), adds_complexity, entrants, late)
     decision, runs, message = _decide((len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, bar)
+    if diverged[1] and p_value is not None:
+        message = say(
+            "{verdict} The average is without the runs of the best configuration that diverged: {n} of {total}.",
+            verdict=message,
+            n=diverged[1],
+            total=len(kept),
+        )
     ours, theirs = (_summary(costs, direction, floor, within) for costs in (good, base))
     return Verdict(
         decision,
@@ -109,8 +133,10 @@ def judge(
 
 @dataclass(frozen=True)
 class _Bar:
-    """What p is held against at a look, counted from 1; `place`: that of its threshold; `why`: what that depends on."""
+    """What p is held against at a look, counted from 1, after so many runs of each; `place`: that of its threshold;
+    `why`: what that depends on."""
 
+    runs: int
     threshold: float
     look: int
     place: int
@@ -128,13 +154,13 @@ class _Bar:
 
 def _bar(runs: int, adds_complexity: bool, entrants: int, late: int) -> _Bar:
     place = sum(runs >= needed for needed in RUNS[1:])
-    look = say("look {look} of {looks}", look=place + 1, looks=len(RUNS))
+    which = say("look {look} of {looks}", look=place + 1, looks=len(RUNS))
     if late:
-        look = say("look {look}, {looks} are planned", look=len(RUNS) + late, looks=len(RUNS))
+        which = say("look {look}, {looks} are planned", look=len(RUNS) + late, looks=len(RUNS))
     several = (say("candidates: {n}", n=entrants),) if entrants > 1 else ()
     added = (say("adds complexity"),) if adds_complexity else ()
     threshold = (COMPLEX if adds_complexity else SIMPLE)[entrants][place] / LATER**late
-    return _Bar(threshold, place + 1 + late, place, (look, *several, *added))
+    return _Bar(runs, threshold, place + 1 + late, place, (which, *several, *added))
 
 
 def bars(entrants: int, adds_complexity: bool) -> Message:
@@ -195,14 +221,13 @@ def _decide(
     adds_complexity: bool,
     bar: _Bar,
 ) -> tuple[Decision, int, Message]:
-    runs = min(finite)
     if diverged[0]:
         total = finite[0] + diverged[0]
         message = say("Reject: {n} of {total} runs of the candidate diverged.", n=diverged[0], total=total)
         return "reject", 0, message
     if diverged[1] and finite[1] < 2:
         return "cannot tell", 0, say("The runs of the best configuration diverged: there is nothing to compare with.")
-    if runs < 2:
+    if bar.runs < 2:
         message = say("One run can be luck: train both {runs} times, each with another seed.", runs=RUNS[0])
         return "repeat", RUNS[0], message
     if p_value is None or gain is None:
@@ -216,7 +241,7 @@ def _decide(
                 ),
             )
         return "reject", 0, say("Reject: the candidate and the best configuration give exactly the same results.")
-    look, threshold = bar.place, bar.threshold
+    place, threshold, runs = bar.place, bar.threshold, bar.runs
     figures = {"gain": gain, "p_value": p_value, "runs": runs}
     if p_value < threshold and not (adds_complexity and (effect or 0.0) < EFFECT):
         return (
@@ -229,25 +254,25 @@ def _decide(
                 )
             ),
         )
-    if look < len(HOPELESS) and p_value <= HOPELESS[look]:
+    if place < len(HOPELESS) and p_value <= HOPELESS[place]:
         if gain < 0:
             message = say(
                 "Undecided after {runs} runs each: worse by {loss:.3g} on average, which may be chance. Train both "
                 "{more} times in all.",
                 runs=runs,
                 loss=-gain,
-                more=RUNS[look + 1],
+                more=RUNS[place + 1],
             )
-            return "repeat", RUNS[look + 1], message
+            return "repeat", RUNS[place + 1], message
         return (
             "repeat",
-            RUNS[look + 1],
+            RUNS[place + 1],
             bar.said(
                 say(
                     "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
                     "{more} times in all.",
                     **figures,
-                    more=RUNS[look + 1],
+                    more=RUNS[place + 1],
                 )
             ),
         )

@@ -6,19 +6,32 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from rounds import planning, queue
-from state import trials
+from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
 
 
-def foremost(batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch | None:
-    """The round or launch that the project is about: what is at work, else the newest; one that was stopped before any
-    of its trials ended is nobody's concern."""
-    listed = [batch for batch in batches if batch.kind != "baseline"]
+def foremost(store: Store, batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch | None:
+    """The round or launch that the project is about: what is at work, else the newest, as which a launch counts that
+    was reopened since. One that was stopped before any of its trials ended is nobody's concern, nor is a launch that
+    can no longer be decided, since the best configuration is another."""
+    listed = in_turn(store, [batch for batch in batches if batch.kind != "baseline"])
     at_work = [batch for batch in listed if queue.under_way(batch, entries)]
-    concern = [batch for batch in listed if not _abandoned(batch, entries)]
+    moot = {batch.name for batch in launches.undecided(store)} - {batch.name for batch in launches.waiting(store)}
+    concern = [batch for batch in listed if batch.name not in moot and not _abandoned(batch, entries)]
     return next(reversed(at_work or concern), None)
+
+
+def in_turn(store: Store, batches: Sequence[Batch]) -> list[Batch]:
+    """In the order in which they were begun, where a launch stands that was to run more: when that was decided."""
+    again = {name: entry.at for name, entry in launches.last(store).items() if entry.decision == "repeat"}
+
+    def turn(batch: Batch) -> int:
+        moment = again.get(batch.name, "")
+        return max(place for place, other in enumerate(batches) if other is batch or other.at <= moment)
+
+    return sorted(batches, key=lambda batch: (turn(batch), batch.name in again))
 
 
 def meant(store: Store) -> Batch:

@@ -246,9 +246,12 @@ def _may_say_no_gain(store: Store, name: str, plan: RoundPlan, key: str, records
     conclude anything, nor against a launch that adopted another value from it."""
     if any(share.empty for share in budget.density(plan.studies, len(ended(records)))):
         return False
-    for entry in launches.launches(store):
+    in_force = {entry.number for entry in launches.in_force(store)}
+    for entry in launches.last(store).values():
         launch = trials.batch(store, entry.batch)
-        if entry.decision != "adopt" or entry.evidence.get("back") or launch.plan.get("round") != name:
+        # What fresh runs showed stays true where the best configuration went back for another reason.
+        shown = entry.decision == "adopt" and (entry.number in in_force or entry.evidence.get("sides"))
+        if launch.plan.get("round") != name or not shown:
             continue
         changed = {str(change.values["key"]) for change in launching.survivor(store, launch).changes}
         if changed & set(key.split(", ")):
@@ -258,9 +261,9 @@ def _may_say_no_gain(store: Store, name: str, plan: RoundPlan, key: str, records
 
 def _launched(store: Store) -> Iterator[Proposed]:
     """What was adopted on runs with fresh seeds: the surest that there is."""
-    for entry in launches.launches(store):
+    for entry in launches.in_force(store):
         p_value, gain = entry.evidence.get("p_value"), entry.evidence.get("gain")
-        if entry.decision != "adopt" or p_value is None or gain is None or gain <= 0:
+        if p_value is None or gain is None or gain <= 0:
             continue
         batch = trials.batch(store, entry.batch)
         found = launching.survivor(store, batch)
@@ -351,7 +354,7 @@ def schedule_is_next(store: Store) -> bool:
     if _finals(store) or saturated(store):
         return False
     best = launches.best(store)
-    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    adopted = launches.in_force(store)
     asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
     constant = best is not None and best.settings.get(SCHEDULE) == "constant"
     return constant and len(adopted) > 1 and SCHEDULE not in asked

@@ -49,12 +49,8 @@ def _short(cheapest: Cost, dearest: Cost) -> list[Message]:
         )
     elif dearest.over:
         found.append(say("With the most runs it takes more device hours than the budget has left."))
-    if _too_late(cheapest):
+    if cheapest.late:
         found.append(say("Even the fewest runs end after the deadline: launch fewer candidates, or move the deadline."))
-    elif _too_late(dearest):
+    elif dearest.late:
         found.append(say("With the most runs it ends after the deadline."))
     return found
-
-
-def _too_late(found: Cost) -> bool:
-    return found.seconds is not None and found.seconds_left is not None and found.seconds > found.seconds_left

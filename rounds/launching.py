@@ -1,19 +1,18 @@
-"""A launch: candidates and best configuration run again with fresh seeds; a person decides (G16, P13).
+"""A launch: candidates and best configuration run again with fresh seeds; then a person decides (`judging`; G16, P13).
 
 Of several candidates (`shortlist`) the one whose fresh runs are the best on average goes on alone; the verdict's
 thresholds make up for that choice (`decision`)."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from presets.language import Message, restored, say, stored, told
-from rounds import decision, planning, reviewing, seeds, settled, tunables, validation
-from rounds.decision import Complexity, Verdict
+from presets.language import Message, restored, say, stored
+from rounds import alike, decision, foremost, planning, reviewing, seeds, settled, tunables
+from rounds.decision import Complexity
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
 from state import configurations, launches, trials
@@ -23,7 +22,6 @@ from state.trials import Batch, NewTrial, Trial
 
 KIND = "launch"
 CANDIDATE, BEST = "candidate", "best"
-Choice = Literal["adopt", "reject", "repeat"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class Proposal:
 def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     """The launch of a round's best trial, or of the named one.
 
-    Refuses where none is feasible, where the trial is the best configuration itself, and where fresh runs have decided
-    between the two already.
+    Refuses where none is feasible, where the trial is the best configuration itself, and where a launch has decided
+    between the two by fresh runs, or is about to.
     """
     if trials.batch(store, name).plan.get("check"):
         raise Refusal("{name} is a stability check: its short runs are no candidates.", name=name)
@@ -58,8 +56,8 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
     settled.require_open(store, entry, candidate, best)
-    alike = settled.pipeline(entry)
-    reused = tuple(run.id for run in runs_of(store, best.settings) if settled.pipeline(run) == alike)
+    same = alike.conditions(entry)
+    reused = tuple(run.id for run in runs_of(store, best.settings) if alike.conditions(run) == same)
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
 
@@ -122,75 +120,10 @@ def start(
     return trials.add_batch(store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=new, wanted=wanted)
 
 
-def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: str) -> Batch:
-    """Record a decision without fresh runs, because they cost too much, as resting on one run that was chosen for its
-    result; returns the launch, which has no runs. Refuses without a reason, and anything but to adopt or to reject."""
-    if chosen not in ("adopt", "reject"):
-        raise Refusal("Without repeated runs there is only to adopt or to reject.")
-    if not words.strip():
-        raise Refusal("Say why it is too costly to repeat: the reason is kept with the decision.")
-    plan = _plan(store, proposal)
-    batch = trials.add_batch(store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=[], wanted="stop")
-    entry = trials.trial(store, proposal.trial)
-    reason = say(
-        "Too costly to repeat, decided on one run that was chosen for its result ({trial}): {words}",
-        trial=proposal.trial,
-        words=words.strip(),
-    )
-    launches.launch(
-        store,
-        batch=batch.name,
-        candidate=plan["candidate"],
-        previous=proposal.best,
-        decision=chosen,
-        reason=stored(reason),
-        evidence={"repeated": False, "selection": {"trial": entry.id, "best": entry.best}},
-    )
-    return batch
-
-
 def undecided(store: Store) -> Batch | None:
-    """The launch that waits for its runs or for a decision; one against a former best configuration does not count."""
-    best = launches.best(store)
-    decided = {entry.batch: entry.decision for entry in launches.launches(store)}
-    waiting = [
-        batch
-        for batch in trials.batches(store, KIND)
-        if best is not None and batch.plan["best"] == best.hash and decided.get(batch.name, "repeat") == "repeat"
-    ]
+    """The launch that waits for its runs or for a decision, of several the one that was begun, or reopened, last."""
+    waiting = foremost.in_turn(store, launches.waiting(store))
     return waiting[-1] if waiting else None
-
-
-def judge(store: Store, name: str) -> Verdict:
-    """What the runs of a launch say. Refuses while any is at work, and where one failed for no fault of its own."""
-    batch = _launch(store, name)
-    sides = sides_of(store, batch)
-    for entry in (entry for side in sides.values() for entry in side):
-        if entry.status == "failed":
-            raise Refusal(
-                "{trial} failed, which says nothing about its configuration: {what} Try it again first.",
-                trial=entry.id,
-                what=told(entry.message, entry.said).text(),
-            )
-        if trials.stopped_alone(entry):
-            raise Refusal("{trial} was stopped alone: {name} is judged once it has run on.", trial=entry.id, name=name)
-        if entry.status not in trials.ENDED:
-            raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
-    direction = reviewing.direction(store)
-    scores = {side: [score(entry, direction) for entry in runs] for side, runs in sides.items()}
-    found = survivor(store, batch)
-    verdict = decision.judge(
-        scores[found.study],
-        scores[BEST],
-        direction,
-        bool(found.added),
-        reviewing.noise(store),
-        reviewing.values(store),
-        entrants=len(entrants(batch.plan)),
-        late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[BEST]))),
-    )
-    reached = verdict.candidate and verdict.candidate[0]
-    return dataclasses.replace(verdict, limits=validation.limits(store, sides[found.study], verdict.gain, reached))
 
 
 def survivor(store: Store, batch: Batch) -> Entrant:
@@ -210,40 +143,9 @@ def survivor(store: Store, batch: Batch) -> Entrant:
     return min(steady or found[:1], key=lambda entrant: mean(costs[entrant.study]))
 
 
-def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
-    """Record what a person decides, with the verdict as evidence; an adopted candidate is the best configuration then,
-    "repeat" queues as many more runs as the next look needs, also where it was decided otherwise before.
-
-    Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
-    configuration has changed since.
-    """
-    batch = _launch(store, name)
-    best = launches.best(store)
-    if best is None or best.hash != batch.plan["best"]:
-        raise Refusal("The best configuration has changed since {name} began: launch the candidate anew.", name=name)
-    verdict = judge(store, name)
-    if settled.last_of(store, name) is not None and not words.strip():
-        raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
-    if chosen != verdict.decision and not words.strip():
-        raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
-    reason: Message = verdict.message
-    if words.strip():
-        reason = say("{why} (added by hand: {words})", why=verdict.message, words=words.strip())
-    launches.launch(
-        store,
-        batch=name,
-        candidate=survivor(store, batch).candidate,
-        previous=best.hash,
-        decision=chosen,
-        reason=stored(reason),
-        evidence=_evidence(store, batch, verdict),
-    )
-    if chosen == "repeat":
-        _run_more(store, batch, verdict.runs)
-
-
-def _run_more(store: Store, batch: Batch, runs: int) -> None:
-    """Bring each side to so many runs; where the verdict asks for no more, to those of the next look."""
+def run_more(store: Store, batch: Batch, runs: int) -> None:
+    """Bring the candidate that goes on and the best configuration to so many runs each; where they have those, to as
+    many as the next look takes."""
     going = (survivor(store, batch).study, BEST)
     have = {side: len(entries) for side, entries in sides_of(store, batch).items() if side in going}
     runs = runs if runs > min(have.values()) else decision.next_look(min(have.values()))
@@ -290,13 +192,6 @@ def _entered(store: Store, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _launch(store: Store, name: str) -> Batch:
-    batch = trials.batch(store, name)
-    if batch.kind != KIND:
-        raise Refusal("{name} is no launch.", name=name)
-    return batch
-
-
 def _new_runs(
     store: Store, plan: Mapping[str, Any], number: int, runs: Mapping[str, int], have: Mapping[str, int]
 ) -> list[NewTrial]:
@@ -334,10 +229,18 @@ def _used_seeds(store: Store) -> set[int]:
 def sides_of(store: Store, batch: Batch) -> dict[str, list[Trial]]:
     """The runs that count, of each side: the candidates' studies, and BEST."""
     sides: dict[str, list[Trial]] = {entrant.study: [] for entrant in entrants(batch.plan)}
-    sides[BEST] = [trials.trial(store, id) for id in batch.plan["reused"]]
+    sides[BEST] = reused(store, batch)
     for entry in trials.trials(store, batch.name):
         sides[entry.study].append(entry)
     return sides
+
+
+def reused(store: Store, batch: Batch) -> list[Trial]:
+    """The earlier runs of the best configuration that count in a launch: those that were made as its own are, as far as
+    these show that yet."""
+    kinds = alike.known(trials.trials(store, batch.name))
+    earlier = (trials.trial(store, id) for id in batch.plan["reused"])
+    return [run for run in earlier if not kinds or alike.conditions(run) in kinds]
 
 
 def runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
@@ -355,42 +258,3 @@ def score(entry: Trial, direction: Direction) -> float:
     """The result of a run; of one without a usable one the worst there is."""
     usable = entry.status == "complete" and entry.best is not None
     return entry.best if usable and entry.best is not None else turned(math.inf, direction)
-
-
-def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
-    """The verdict's figures, and for each run its seed and result."""
-    figures = {
-        key: value
-        for key, value in dataclasses.asdict(verdict).items()
-        if key not in ("message", "limits", "rests", "decision")
-    }
-    runs = {
-        side: [
-            {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
-            for entry in entries
-        ]
-        for side, entries in sides_of(store, batch).items()
-    }
-    chosen = survivor(store, batch)
-    return {
-        "suggested": verdict.decision,
-        "survivor": chosen.study,
-        "message": stored(verdict.message),
-        "limits": verdict.limits and stored(verdict.limits),
-        "rests": verdict.rests and stored(verdict.rests),
-        **_finite(figures),
-        "sides": runs,
-    }
-
-
-def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Infinite ends of intervals as None: the journal is standard JSON."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return _finite(value)
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            return [plain(item) for item in value]
-        return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
-
-    return {key: plain(value) for key, value in figures.items()}

@@ -117,8 +117,8 @@ def _grain(store: Store, result: Mapping[str, Any]) -> float:
 
 def launched(store: Store) -> dict[str, str]:
     """The trials that were candidates of a decided launch, and its name."""
-    last = {entry.batch: entry.decision for entry in launches.launches(store)}
-    plans = {name: trials.batch(store, name).plan for name, decision in last.items() if decision != "repeat"}
+    last = launches.last(store)
+    plans = {name: trials.batch(store, name).plan for name, entry in last.items() if entry.decision != "repeat"}
     return {
         str(entry["trial"]): name
         for name, plan in plans.items()

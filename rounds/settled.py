@@ -1,12 +1,15 @@
-"""Which comparisons a launch has decided already: started again with new runs, each would pass by chance some time."""
+"""Which comparisons a launch has decided or begun: started again with new runs, each would pass by chance some time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from presets.language import restored
-from rounds import reviewing
+from rounds import alike, reviewing
+from rounds.alike import Conditions
 from rounds.decision import RUNS
 from state import configurations, launches, trials
 from state.configurations import Configuration
@@ -16,34 +19,76 @@ from state.launches import Launch
 from state.trials import Batch, Trial
 
 
-def pipeline(entry: Trial) -> tuple[Any, ...]:
-    """What besides the configuration a result depends on: runs that differ in it cannot be compared."""
-    result = entry.result or {}
-    return tuple(repr(result.get(part)) for part in ("code", "versions", "device", "precision"))
+@dataclass(frozen=True)
+class Comparison:
+    """Two configurations that a launch has compared by fresh runs, or is comparing (`decision` is None): `pair` has the
+    identity of each, `best` the hash of the one that was to be replaced. `candidates`: the trials that it launched;
+    `conditions`: those of its runs (`alike`)."""
+
+    launch: str
+    decision: Launch | None
+    pair: frozenset[str]
+    best: str
+    candidates: tuple[str, ...]
+    conditions: frozenset[Conditions]
 
 
-def decided(store: Store, entry: Trial, candidate: Mapping[str, Any], best: Configuration) -> Launch | None:
-    """The launch that decided last, by fresh runs, between the candidate that `entry` made known and the best
-    configuration, whichever was which then; None where none did, or where code or machine are others since."""
+def comparisons(store: Store) -> tuple[Comparison, ...]:
+    """What launches are comparing, then what they have decided, the last first. One that was stopped before any of its
+    runs ended shows nothing, and one that was decided without fresh runs decided nothing for good."""
+    last, going, over = launches.last(store), [], []
+    for batch in trials.batches(store, "launch"):
+        decision = last.get(batch.name)
+        runs = trials.trials(store, batch.name)
+        entered = (batch.plan, *batch.plan.get("rivals", ()))
+        about = tuple(entry["trial"] for entry in entered), alike.known(runs)
+        if decision is None or decision.decision == "repeat":
+            if batch.wanted != "stop" or any(run.status in trials.ENDED for run in runs):
+                best = batch.plan["best"]
+                pairs = (_pair(store, entry["candidate"], best) for entry in entered)
+                going += [Comparison(batch.name, None, pair, best, *about) for pair in pairs]
+        elif decision.previous is not None and _rested(decision):
+            pair = _pair(store, decision.candidate, decision.previous)
+            over.append((decision.number, Comparison(batch.name, decision, pair, decision.previous, *about)))
+    return (*reversed(going), *(entry for _number, entry in sorted(over, key=itemgetter(0), reverse=True)))
+
+
+def met(
+    known: Iterable[Comparison], entry: Trial, candidate: Mapping[str, Any], best: Configuration
+) -> Comparison | None:
+    """The comparison of the candidate that `entry` made known with the best configuration: one that is open against
+    this very one, or one that was decided, whichever was the best then; None where there is none, or where code or
+    machine are others since."""
     pair = {reviewing.identity_of(candidate), reviewing.identity_of(best.settings)}
-    for last in reversed(_last(store)):
-        if last.previous is None or last.decision == "repeat" or not _rested(last):
-            continue
-        sides = (configurations.configuration(store, name).settings for name in (last.candidate, last.previous))
-        if {reviewing.identity_of(settings) for settings in sides} == pair and _same_pipeline(store, last, entry):
-            return last
-    return None
+    return next(
+        (
+            found
+            for found in known
+            if found.pair == pair
+            and (found.decision is not None or found.best == best.hash)
+            and _same_conditions(found, entry)
+        ),
+        None,
+    )
 
 
 def require_open(store: Store, entry: Trial, candidate: Mapping[str, Any], best: Configuration) -> None:
-    """Refuse a comparison that a launch has decided, with what can be done instead."""
-    last = decided(store, entry, candidate, best)
-    if last is None:
+    """Refuse a comparison that a launch has decided or has begun, with what can be done instead."""
+    found = met(comparisons(store), entry, candidate, best)
+    if found is None:
         return
-    why, figures = restored(last.reason), {"trial": entry.id, "launch": last.batch}
+    last, figures = found.decision, {"trial": entry.id, "launch": found.launch}
+    if last is None:
+        raise Refusal(
+            "{launch} compares {trial} with the best configuration, and has not been decided. Begun once more beside "
+            "it, chance would have a second try. Go on with it: tunebook launch",
+            **figures,
+        )
+    why = restored(last.reason)
     if last.decision == "adopt":
         by_hash = {
-            reviewing.identity_of(configurations.configuration(store, name).settings): name for name in _two(last)
+            reviewing.identity_of(configurations.configuration(store, name).settings): name
+            for name in (last.candidate, found.best)
         }
         raise Refusal(
             "{launch} has compared {trial} with the best configuration already and adopted one of them: {why} To take "
@@ -70,12 +115,6 @@ def require_open(store: Store, entry: Trial, candidate: Mapping[str, Any], best:
     )
 
 
-def last_of(store: Store, name: str) -> Launch | None:
-    """The decision in force about a launch; None where there is none yet, or it was to run more."""
-    found = [entry for entry in _last(store) if entry.batch == name]
-    return found[0] if found and found[0].decision != "repeat" else None
-
-
 def late_looks(store: Store, batch: Batch, runs: int) -> int:
     """How often a launch was decided upon with at least as many runs of each side as the last planned look has, and
     fewer than `runs`."""
@@ -84,29 +123,20 @@ def late_looks(store: Store, batch: Batch, runs: int) -> int:
     return sum(RUNS[-1] <= count < runs for count in counts)
 
 
-def _last(store: Store) -> list[Launch]:
-    """The last decision about each launch, in the order of these; the way back to an earlier best is none."""
-    last = {entry.batch: entry for entry in launches.launches(store) if not entry.evidence.get("back")}
-    return sorted(last.values(), key=lambda entry: entry.number)
-
-
 def _rested(entry: Launch) -> bool:
     """Whether fresh runs were behind a decision."""
     return bool(entry.evidence.get("sides"))
 
 
-def _two(entry: Launch) -> tuple[str, ...]:
-    return tuple(name for name in (entry.candidate, entry.previous) if name is not None)
+def _pair(store: Store, *names: str) -> frozenset[str]:
+    return frozenset(reviewing.identity_of(configurations.configuration(store, name).settings) for name in names)
 
 
 def _fewest(sides: Mapping[str, Any], survivor: str) -> int:
     return min(len(sides.get(survivor, ())), len(sides.get("best", ())))
 
 
-def _same_pipeline(store: Store, last: Launch, entry: Trial) -> bool:
-    """Whether what was launched then would run alike now; a trial that was a candidate of it is no news in any case."""
-    plan = trials.batch(store, last.batch).plan
-    if entry.id in (found["trial"] for found in (plan, *plan.get("rivals", ()))):
-        return True
-    runs = [trials.trial(store, run["trial"]) for side in last.evidence["sides"].values() for run in side]
-    return any(pipeline(run) == pipeline(entry) for run in runs)
+def _same_conditions(found: Comparison, entry: Trial) -> bool:
+    """Whether what was launched then would run alike now; a trial that was a candidate of it is no news in any case,
+    and what has no result yet runs now."""
+    return entry.id in found.candidates or not found.conditions or alike.conditions(entry) in found.conditions

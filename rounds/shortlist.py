@@ -61,9 +61,9 @@ def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortli
 
 
 def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
-    """The usable trials of the round that try something else than the leader, the best configuration and what fresh
-    runs have rejected in its favour, best first."""
-    best = configurations.configuration(store, leader.best)
+    """The usable trials of the round that try something else than the leader, the best configuration and what a launch
+    has compared with it, best first."""
+    best, known = configurations.configuration(store, leader.best), settled.comparisons(store)
     seen = {reviewing.identity_of(best.settings), reviewing.identity_of(leader.candidate)}
     others = []
     for record in ranked(reviewing.records(store, leader.round), reviewing.direction(store)):
@@ -71,7 +71,7 @@ def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
         settings = trials.trial_settings(store, entry)
         if (identity := reviewing.identity_of(settings)) not in seen:
             seen.add(identity)
-            if settled.decided(store, entry, settings, best) is None:
+            if settled.met(known, entry, settings, best) is None:
                 others.append(record)
     return others
 

@@ -43,7 +43,7 @@ def standing(store: Store) -> Standing:
     """Where the project stands."""
     everything = trials.trials(store)
     batches = trials.batches(store)
-    batch = foremost(batches, everything)
+    batch = foremost(store, batches, everything)
     entries = [entry for entry in everything if batch is not None and entry.batch == batch.name]
     if launches.best(store) is None:
         step: Step = "set-up"
@@ -106,11 +106,11 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
                 now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))
             return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
-    decided = [entry for entry in launches.launches(store) if entry.batch == batch.name]
-    if not decided or decided[-1].decision == "repeat":
+    decided = launches.decided(store, batch.name)
+    if decided is None:
         return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
     now = {"adopt": say("{name} was adopted.", name=batch.name)}.get(
-        decided[-1].decision, say("{name} was rejected.", name=batch.name)
+        decided.decision, say("{name} was rejected.", name=batch.name)
     )
     return "goal", now, say("Choose the goal of the next round.")
 

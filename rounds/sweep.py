@@ -68,13 +68,8 @@ def _over(store: Store, batch: Batch, listed: list[Trial]) -> bool:
         return False
     names = [entry.name for entry in trials.batches(store)]
     later = names[names.index(batch.name) + 1 :]
-    open_launches = [name for name in later if name.startswith("launch") and not _decided(store, name)]
+    open_launches = [name for name in later if name.startswith("launch") and launches.decided(store, name) is None]
     return bool(later) and not open_launches
-
-
-def _decided(store: Store, name: str) -> bool:
-    decided = [entry for entry in launches.launches(store) if entry.batch == name]
-    return bool(decided) and decided[-1].decision != "repeat"
 
 
 def _adopted(store: Store) -> set[str]:

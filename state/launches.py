@@ -8,6 +8,7 @@ from typing import Any
 
 from state.configurations import Configuration, configuration
 from state.database import Event, Store
+from state.trials import Batch, batches
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,46 @@ def launches(store: Store) -> list[Launch]:
     return [
         Launch(**{**row, "reason": json.loads(row["reason"]), "evidence": json.loads(row["evidence"])}) for row in rows
     ]
+
+
+def last(store: Store) -> dict[str, Launch]:
+    """The last decision about each baseline and launch, by its name, the earliest first; the way back to an earlier
+    best configuration is a decision about none of them."""
+    found = {entry.batch: entry for entry in launches(store) if not entry.evidence.get("back")}
+    return {entry.batch: entry for entry in sorted(found.values(), key=lambda entry: entry.number)}
+
+
+def decided(store: Store, name: str) -> Launch | None:
+    """The decision in force about a launch; None where there is none yet, or it was to run more."""
+    found = last(store).get(name)
+    return found if found is not None and found.decision != "repeat" else None
+
+
+def in_force(store: Store) -> list[Launch]:
+    """The adoptions that led to the best configuration, oldest first: without what was taken back, by the way back to
+    an earlier one or by a later decision about the same launch."""
+    line: list[Launch] = []
+    lines: dict[str, list[Launch]] = {}
+    for entry in launches(store):
+        if entry.decision == "adopt":
+            back = entry.evidence.get("back")
+            line = lines[entry.candidate] = lines.get(entry.candidate, []) if back else [*line, entry]
+    found = last(store)
+    return [entry for entry in line if found[entry.batch].number == entry.number]
+
+
+def undecided(store: Store) -> list[Batch]:
+    """The launches without a decision in force, oldest first."""
+    found = last(store)
+    return [
+        batch for batch in batches(store, "launch") if batch.name not in found or found[batch.name].decision == "repeat"
+    ]
+
+
+def waiting(store: Store) -> list[Batch]:
+    """Those of the undecided launches that can be decided: against what is the best configuration now."""
+    now = best(store)
+    return [batch for batch in undecided(store) if now is not None and batch.plan["best"] == now.hash]
 
 
 def best(store: Store) -> Configuration | None:

@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from presets.language import say, stored
-from rounds import launching, planning, reviewing
+from rounds import judging, launching, planning, reviewing
 from rounds.slots import Machine
 from state import files, launches, trials
 from state.database import Store
@@ -164,7 +164,7 @@ def _launch(store: Store, hostile: bool, _count: int) -> None:
 
 
 def _second_round(store: Store, hostile: bool, count: int) -> None:
-    launching.decide(store, "launch-1", "adopt", HOSTILE[5] if hostile else "")
+    judging.decide(store, "launch-1", "adopt", HOSTILE[5] if hostile else "")
     batch = planning.save(store, planning.propose(store, "minimise", trials=count, seed=5), wanted="run")
     for entry in trials.trials(store, batch.name)[: count // 3]:
         _finish(store, entry, hostile)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rounds import launching, planning
+from rounds import judging, launching, planning
 from state import launches, trials
 from state.database import Store
 from state.store import open_store
-from tests import small_project
+from tests import small_project, watched_round
 from tests.test_cli import tunebook
 
 LR = "sgd.learning_rate"
@@ -226,7 +228,7 @@ def test_a_rejected_launch_is_told_of_and_not_started_again(
     started = launching.start(store, launching.propose(store, "round-1"), runs=8)
     for entry in trials.trials(store, started.name):
         small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
-    launching.decide(store, started.name, "reject")
+    judging.decide(store, started.name, "reject")
     assert "launch-1 is a launch and no round" in answer("round", "status", "launch-1", code=2)["error"]
     assert "launch-1 has compared" in answer("launch", "--yes", code=2)["error"]
     assert (
@@ -251,6 +253,37 @@ def test_a_rejected_launch_is_told_of_and_not_started_again(
     assert "launch-1-001 0.2" in printed
     assert "Say why" in answer("launch", "--reopen", "launch-1", code=2)["error"]
     assert launching.undecided(store) is None
+
+
+def test_the_launch_that_is_reopened_is_the_one_that_goes_on(store: Store, answer: Any) -> None:
+    """It was whatever launch was undecided: the newest. Options that say what to launch have no place beside it."""
+
+    def finish(store: Store, name: str) -> None:
+        for entry in trials.trials(store, name):
+            if entry.status not in trials.ENDED:
+                small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
+
+    for trial in ("round-1-001", "round-1-002"):
+        finish(store, launching.start(store, launching.propose(store, "round-1", trial)).name)
+        if trial == "round-1-001":
+            judging.decide(store, "launch-1", "reject", "it takes too long")
+    for options in (["round-1"], ["--trial", "round-1-003"], ["--shortlist", "2"], ["--runs", "4"], ["--too-costly"]):
+        error = answer("launch", "--reopen", "launch-1", "--reason", "x", *options, code=2)["error"]
+        assert f"leave {options[0] if options[0].startswith('-') else 'ROUND'} out" in error
+    assert "There is no launch-9" in answer("launch", "--reopen", "launch-9", "--reason", "x", code=2)["error"]
+
+    def carry_out() -> None:
+        with open_store(store.project) as own:
+            while trials.batch(own, "launch-1").wanted != "run":
+                time.sleep(0.02)
+            finish(own, "launch-1")
+
+    with watched_round.supervised(store.project), ThreadPoolExecutor(1) as pool:
+        trials.ask(store, "launch-1", "stop")
+        carried = pool.submit(carry_out)
+        assert answer("launch", "--reopen", "launch-1", "--reason", "there is time")["launch"] == "launch-1"
+        carried.result()
+    assert len(trials.trials(store, "launch-1")) == 10
 
 
 def test_the_look_at_the_test_split_refuses_in_a_sentence(answer: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,9 @@ def test_a_launch_has_its_runs_and_their_cost_before_it_starts(tmp_path: Path) -
         three = launch_outlook.outlook(store, [leader, *shortlist.choose(store, leader, 3).rivals], Machine(4))
         assert (three.least, three.most) == (12, 22)
         assert "launch fewer candidates" in three.short[0].text()
+        soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=5)
+        store.project = change(store.project, budget_hours=0.0, deadline=soon.isoformat())
+        hurried = launch_outlook.outlook(store, [leader], Machine(4))
+        assert hurried.cheapest.late
+        assert not hurried.cheapest.over
+        assert "Even the fewest runs end after the deadline" in hurried.short[0].text()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from presets.language import Message
-from rounds.decision import RUNS, bars, complexity, judge
+from rounds.decision import RUNS, SIMPLE, bars, complexity, judge
 from rounds.record import Direction
 from rounds.statistics import ANY
 
@@ -134,6 +134,16 @@ def test_runs_that_diverged_or_do_not_differ(
     verdict = judge(candidate, best, "min", False)
     assert verdict.decision == decision
     assert words in verdict.message.text()
+
+
+def test_a_look_is_counted_by_the_runs_that_were_made_diverged_ones_among_them() -> None:
+    """By those with a result alone, the last look was held to the threshold of the one before, and asked for eight."""
+    best = [1.0, 2.0, 3.0, 4.0] * 2
+    candidate = [score - 0.2 for score in best]
+    verdict = judge(candidate, [*best[:-1], math.nan], "min", False)
+    assert (verdict.decision, verdict.runs, verdict.look) == ("reject", 0, 3)
+    assert verdict.threshold == SIMPLE[1][2]
+    assert "without the runs of the best configuration that diverged: 1 of 8." in verdict.message.text()
 
 
 def test_a_run_of_the_best_that_diverged_is_counted_and_the_others_are_compared() -> None:

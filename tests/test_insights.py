@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rounds import conditions, insights, launching, planning, reviewing
+from rounds import conditions, insights, judging, launching, lineage, planning, reviewing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -159,8 +159,10 @@ def test_no_gain_is_not_said_of_too_few_trials_nor_against_a_launch(store: Store
         name = a_round(store, nearly_even, 12, goal="compare", scientific=smoothing, roles={})
         key = f"no gain/{name}/regularization.label_smoothing"
         assert key in keys(store)
-        launching.decide_unrepeated(store, launching.propose(store, name), "adopt", "for the test")
+        judging.decide_unrepeated(store, launching.propose(store, name), "adopt", "for the test")
         assert key not in keys(store)
+        lineage.back(store, launches.launches(store)[0].candidate, "it was luck")
+        assert key in keys(store)
 
 
 def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
@@ -207,7 +209,7 @@ def test_a_schedule_is_proposed_only_after_a_constant_rate_has_worked(store: Sto
     """Not beside the baseline alone; once a round has been adopted, and until a round has asked."""
     a_round(store, bowl, 4)
     assert insights.next_phase(store) is None
-    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "for the test")
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "for the test")
     phase = insights.next_phase(store)
     assert phase is not None
     assert "schedule.name=constant,linear,cosine" in phase.text()
@@ -226,13 +228,44 @@ def test_what_a_launch_showed_is_an_insight_also_of_a_small_round(store: Store) 
     for entry in trials.trials(store, launch.name):
         small_project.end(store, entry.id, (0.1 if entry.study == "candidate" else 0.4) + 0.01 * (entry.position % 3))
     assert insights.proposals(store) == []
-    launching.decide(store, launch.name, "adopt")
+    judging.decide(store, launch.name, "adopt")
     (proposed,) = insights.proposals(store)
     assert proposed.key == "adopted/launch-1"
     assert "Adopted in launch-1, better by 0.3 on average over 3 runs each (one-sided p = " in proposed.text.text()
     assert "optimizer.learning_rate changes from 0.05 to" in proposed.text.text()
     insights.confirm(store, proposed.key)
     assert insights.proposals(store) == []
+
+
+def test_what_was_taken_back_shows_nothing_any_more(store: Store) -> None:
+    """By the way back, or by a later decision about the same launch; and it counts again when it is the best again."""
+    a_round(store, bowl, 4)
+    launch = launching.start(store, launching.propose(store, "round-1")).name
+
+    def end(candidate: float) -> None:
+        for entry in trials.trials(store, launch):
+            if entry.status not in trials.ENDED:
+                level = candidate if entry.study == "candidate" else 0.4
+                small_project.end(store, entry.id, level + 0.01 * (entry.position % 3))
+
+    end(0.1)
+    judging.decide(store, launch, "adopt")
+    first, second = (entry.candidate for entry in launches.launches(store))
+    assert keys(store) == ["adopted/launch-1"]
+    assert insights.schedule_is_next(store)
+    lineage.back(store, first, "it broke in use")
+    assert keys(store) == []
+    assert not insights.schedule_is_next(store)
+    assert "A launch that is adopted" in conditions.waits_for(store)[-1].text()
+    lineage.back(store, second, "it was the data")
+    assert keys(store) == ["adopted/launch-1"]
+    assert [entry.batch for entry in launches.in_force(store)] == ["baseline-1", "launch-1"]
+    lineage.back(store, first, "it breaks")
+    judging.decide(store, launch, "repeat", "was it better at all?")
+    end(0.9)
+    judging.decide(store, launch, "reject", "it is not")
+    lineage.back(store, second, "it is faster")
+    assert keys(store) == []
 
 
 def test_what_insights_wait_for_is_named_as_long_as_it_is_not_there(store: Store) -> None:
@@ -254,7 +287,7 @@ def test_what_insights_wait_for_is_named_as_long_as_it_is_not_there(store: Store
     started = launching.start(store, launching.propose(store, "round-2"))
     for entry in trials.trials(store, started.name):
         small_project.end(store, entry.id, (0.1 if entry.study == "candidate" else 0.4) + 0.01 * (entry.position % 3))
-    launching.decide(store, started.name, "adopt")
+    judging.decide(store, started.name, "adopt")
     for key in keys(store):
         insights.refuse(store, key, "for the test")
     assert waiting() == "What rounds and launches show was refused, or is no more than chance."

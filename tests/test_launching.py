@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presets.language import restored
-from rounds import decision, launching, lineage, planning, reopening, reviewing, shortlist
+from rounds import decision, judging, launching, lineage, planning, reviewing, shortlist
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -105,10 +105,10 @@ def test_another_optimizer_brings_its_own_hyperparameters_and_takes_the_others_a
 
 def test_a_clear_gain_is_adopted_and_becomes_the_best_configuration(store: Store) -> None:
     name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
-    verdict = launching.judge(store, name)
+    verdict = judging.judge(store, name)
     assert verdict.decision == "adopt"
     assert verdict.gain == pytest.approx(0.2)
-    launching.decide(store, name, "adopt")
+    judging.decide(store, name, "adopt")
     best = launches.best(store)
     assert best is not None
     found = trials.trial(store, "round-1-004").overrides["optimizer.learning_rate"]
@@ -121,7 +121,7 @@ def test_a_clear_gain_is_adopted_and_becomes_the_best_configuration(store: Store
     json.dumps(last.evidence, allow_nan=False)
     # What was adopted cannot be decided again, and launched again only as the best configuration itself.
     with pytest.raises(Refusal, match="has changed since"):
-        launching.decide(store, name, "reject")
+        judging.decide(store, name, "reject")
     with pytest.raises(Refusal, match="nothing to launch"):
         launching.propose(store, "round-1")
 
@@ -137,16 +137,16 @@ def test_a_gain_that_may_be_a_single_validation_example_is_said_to_be(tmp_path: 
         small_project.adopt(store, small_project.settings(tmp_path / "data", training__metric="balanced_error"))
         a_round(store, [0.05, 0.003])
         name = launch(store, "round-1", [0.004, 0.003, 0.005], [0.050, 0.051, 0.049])
-        assert launching.judge(store, name).limits is None
+        assert judging.judge(store, name).limits is None
         for entry in trials.trials(store, name):
             small_project.end(store, entry.id, entry.best, **data)
-        verdict = launching.judge(store, name)
+        verdict = judging.judge(store, name)
         assert verdict.decision == "adopt"
         assert verdict.limits is not None
         told = verdict.limits.text()
         assert "same 322 validation examples, and one answer can be worth 0.05 of balanced_error" in told
         assert "there are 2 of a. The gain of 0.046 may be a single example" in told
-        launching.decide(store, name, "adopt")
+        judging.decide(store, name, "adopt")
         assert restored(launches.launches(store)[-1].evidence["limits"]) == verdict.limits
 
 
@@ -175,61 +175,101 @@ def test_the_intervals_are_said_to_be_about_seeds_alone(store: Store) -> None:
     for entry in trials.trials(store, name):
         validation = {"examples": 400, "correct": 320, "per_class": [200, 200]}
         small_project.end(store, entry.id, entry.best, validation=validation, classes=["a", "b"])
-    limits = launching.judge(store, name).limits
+    limits = judging.judge(store, name).limits
     assert limits is not None
     assert "error_rate would differ by about 0.02 (standard error)" in limits.text()
 
 
 def test_going_against_the_runs_takes_a_reason(store: Store) -> None:
     name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
-    assert launching.judge(store, name).decision == "reject"
+    assert judging.judge(store, name).decision == "reject"
     with pytest.raises(Refusal, match="Say why"):
-        launching.decide(store, name, "adopt")
-    launching.decide(store, name, "adopt", "it trains on half the memory")
+        judging.decide(store, name, "adopt")
+    judging.decide(store, name, "adopt", "it trains on half the memory")
     reason = launches.launches(store)[-1].reason
     assert reason["values"]["words"] == "it trains on half the memory"
 
 
 def test_undecided_runs_are_repeated_with_more_seeds(store: Store) -> None:
     name = launch(store, "round-1", [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
-    assert launching.judge(store, name).runs == 5
-    launching.decide(store, name, "repeat")
+    assert judging.judge(store, name).runs == 5
+    judging.decide(store, name, "repeat")
     assert trials.batch(store, name).wanted == "run"
     assert [entry.study for entry in trials.trials(store, name)] == ["candidate", "best"] * 5
     assert len(set(all_seeds(store))) == len(trials.trials(store))
     with pytest.raises(Refusal, match="has not ended"):
-        launching.judge(store, name)
+        judging.judge(store, name)
     finish(store, name, [0.33, 0.35], [0.41, 0.40])
-    assert launching.judge(store, name).decision == "adopt"
+    assert judging.judge(store, name).decision == "adopt"
 
 
 def test_runs_of_the_best_configuration_count_again_while_the_pipeline_is_the_same(store: Store) -> None:
     first = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
-    launching.decide(store, first, "adopt")
+    judging.decide(store, first, "adopt")
     name = a_round(store, [0.1, 0.3], goal="minimise")
     proposal = launching.propose(store, name)
     assert [trials.trial(store, id).study for id in proposal.reused] == ["candidate"] * 3
     batch = launching.start(store, proposal)
     assert [entry.study for entry in trials.trials(store, batch.name)] == ["candidate"] * 3
     finish(store, batch.name, [0.1, 0.11, 0.09], [])
-    assert launching.judge(store, batch.name).best == pytest.approx((0.2, 0.175, 0.225), abs=0.001)
+    assert judging.judge(store, batch.name).best == pytest.approx((0.2, 0.175, 0.225), abs=0.001)
     # Noise is what runs of one configuration differ by, over all that were repeated.
     assert reviewing.noise(store) == pytest.approx(0.01)
 
 
 def test_runs_under_other_code_do_not_count_again(store: Store) -> None:
     first = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
-    launching.decide(store, first, "reject")
+    judging.decide(store, first, "reject")
     batch = planning.save(store, planning.propose(store, trials=1))
     (entry,) = trials.trials(store, batch.name)
     small_project.end(store, entry.id, 0.1, code="newer")
     assert launching.propose(store, batch.name).reused == ()
 
 
+def made(store: Store, name: str, **conditions: Any) -> None:
+    """The runs of a launch that have not been made otherwise were made so."""
+    for entry in trials.trials(store, name):
+        if entry.result and entry.result["code"] == "c":
+            small_project.end(store, entry.id, entry.best, **conditions)
+
+
+def test_earlier_runs_that_were_made_otherwise_than_those_of_the_launch_do_not_count(store: Store) -> None:
+    """They were pooled with the new runs of the other side: the code may have been changed after the round."""
+    first = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    judging.decide(store, first, "adopt")
+    name = launch(store, a_round(store, [0.1, 0.3]), [0.1, 0.11, 0.09], [])
+    assert judging.judge(store, name).decision == "adopt"
+    made(store, name, code="newer", versions={"torch": "9"})
+    verdict = judging.judge(store, name)
+    assert (verdict.decision, verdict.best) == ("repeat", None)
+    told = "Earlier runs of the best configuration no longer count: 3. What has changed since: code, versions of"
+    assert told in verdict.message.text()
+    judging.decide(store, name, "repeat")
+    assert [entry.study for entry in trials.trials(store, name)] == ["candidate"] * 3 + ["best"] * 3
+    finish(store, name, [], [0.2, 0.21, 0.19])
+    # These were made as the earlier ones were, and not as those of the candidate.
+    assert "Cannot tell: the runs of the two sides were not made alike." in judging.judge(store, name).message.text()
+    made(store, name, code="newer", versions={"torch": "9"})
+    assert judging.judge(store, name).decision == "adopt"
+
+
+def test_a_verdict_says_where_its_runs_were_not_made_alike(store: Store) -> None:
+    name = launch(store, "round-1", [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
+    made(store, name, code="before")
+    judging.decide(store, name, "repeat")
+    finish(store, name, [0.33, 0.35], [0.41, 0.40])
+    verdict = judging.judge(store, name)
+    assert verdict.decision == "adopt"
+    told = "what differs: code. Runs of each kind: 3, 2 of the candidate, 3, 2 of the best configuration."
+    assert told in verdict.message.text()
+    judging.decide(store, name, "adopt")
+    assert told in restored(launches.launches(store)[-1].reason).text()
+
+
 def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store) -> None:
     """It was: with fresh runs of the candidate, those that had rejected it forgotten, until chance adopted it."""
     name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
-    launching.decide(store, name, "reject")
+    judging.decide(store, name, "reject")
     why = "launch-1 has compared round-1-004 .*no better.*Launch another candidate.*--reopen launch-1 --reason"
     with pytest.raises(Refusal, match=why):
         launching.propose(store, "round-1")
@@ -248,6 +288,32 @@ def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store
     assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
 
 
+def test_a_comparison_that_has_begun_is_not_begun_again_beside_it(store: Store) -> None:
+    """It was, for whoever named the trial: of two launches of the same two, the luckier one could be kept."""
+    batch = launching.start(store, launching.propose(store, "round-1"))
+    why = "launch-1 compares round-1-004 .*not been decided.*Go on with it: tunebook launch"
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1", "round-1-004")
+    # Nothing can be chosen from what was stopped before any run ended.
+    trials.ask(store, batch.name, "stop")
+    assert launching.propose(store, "round-1").trial == "round-1-004"
+    small_project.end(store, "launch-1-001", 0.36)
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    finish(store, batch.name, [0.42, 0.30], [0.40, 0.43, 0.37])
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    judging.decide(store, batch.name, "repeat")
+    with pytest.raises(Refusal, match=why):
+        launching.propose(store, "round-1")
+    # Nor is it chosen beside another one.
+    other = launching.propose(store, "round-1", "round-1-001")
+    assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
+    # Against another best configuration it is another comparison.
+    small_project.adopt(store, launches_best(store) | {"optimizer.momentum": 0.5})
+    assert launching.propose(store, "round-1").trial == "round-1-004"
+
+
 def launches_best(store: Store) -> dict[str, Any]:
     best = launches.best(store)
     assert best is not None
@@ -255,16 +321,16 @@ def launches_best(store: Store) -> dict[str, Any]:
 
 
 def test_without_fresh_runs_nothing_is_decided_for_good(store: Store) -> None:
-    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "reject", "it seemed too large")
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "reject", "it seemed too large")
     assert launching.propose(store, "round-1").trial == "round-1-004"
     with pytest.raises(Refusal, match="launch-1 has no runs to go on with"):
-        reopening.reopen(store, "launch-1", "why not")
+        judging.reopen(store, "launch-1", "why not")
 
 
 def test_what_was_adopted_and_taken_back_is_not_compared_again(store: Store) -> None:
     baseline = launches_best(store)
     name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
-    launching.decide(store, name, "adopt")
+    judging.decide(store, name, "adopt")
     first = launches.launches(store)[0].candidate
     lineage.back(store, first, "it broke in use")
     assert launches_best(store) == baseline
@@ -272,25 +338,42 @@ def test_what_was_adopted_and_taken_back_is_not_compared_again(store: Store) -> 
         launching.propose(store, "round-1")
 
 
+def test_the_way_back_is_no_decision_about_the_launch_that_it_leads_to(store: Store) -> None:
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    assert launches.decided(store, name) is None
+    judging.decide(store, name, "adopt")
+    first, second = (entry.candidate for entry in launches.launches(store))
+    lineage.back(store, first, "it broke in use")
+    judging.decide(store, name, "repeat", "was it better at all?")
+    assert launches.decided(store, name) is None
+    finish(store, name, [0.60, 0.61], [0.40, 0.41])
+    judging.decide(store, name, "reject", "it breaks")
+    lineage.back(store, second, "it breaks no more")
+    last = launches.decided(store, name)
+    assert last is not None
+    assert last.decision == "reject"
+    assert list(launches.last(store)) == ["baseline-1", name]
+
+
 def test_a_rejection_taken_back_goes_on_with_all_runs_at_a_further_look(store: Store) -> None:
     candidate, best = [0.37, 0.42, 0.33, 0.44, 0.36, 0.41, 0.37, 0.42], [0.40, 0.43, 0.37, 0.42, 0.39, 0.44, 0.36, 0.41]
     name = launch(store, "round-1", candidate, best, runs=8)
     with pytest.raises(Refusal, match="waits for its decision as it is"):
-        reopening.reopen(store, name, "to be sure")
-    assert launching.judge(store, name).decision == "reject"
-    launching.decide(store, name, "reject")
+        judging.reopen(store, name, "to be sure")
+    assert judging.judge(store, name).decision == "reject"
+    judging.decide(store, name, "reject")
     with pytest.raises(Refusal, match="Say why it is to be decided anew"):
-        launching.decide(store, name, "repeat", " ")
-    batch = reopening.reopen(store, name, "the gain matters to us")
+        judging.decide(store, name, "repeat", " ")
+    batch = judging.reopen(store, name, "the gain matters to us")
     assert launching.undecided(store) == batch
     assert [entry.study for entry in trials.trials(store, name)] == ["candidate", "best"] * 12
     finish(store, name, [0.36, 0.37, 0.38, 0.35], [0.40, 0.41, 0.42, 0.39])
-    verdict = launching.judge(store, name)
+    verdict = judging.judge(store, name)
     # One look at twelve runs would have been enough at the last planned threshold.
     assert verdict.p_value is not None
     assert decision.SIMPLE[1][2] / 4 < verdict.p_value < decision.SIMPLE[1][2]
     assert verdict.decision == "reject"
-    launching.decide(store, name, "reject")
+    judging.decide(store, name, "reject")
     assert [link.rejected for link in lineage.history(store)] == [False, True, True]
     assert [link.batch for link in lineage.line(store)] == ["baseline-1"]
 
@@ -302,15 +385,15 @@ def test_a_failed_run_is_no_evidence_but_a_diverged_one_is(store: Store) -> None
         small_project.end(store, entry.id, 0.3)
     small_project.end(store, listed[0].id, None, "failed", message="The process was killed by SIGKILL.")
     with pytest.raises(Refusal, match=r"says nothing about its configuration: The process was killed by SIGKILL\."):
-        launching.judge(store, batch.name)
+        judging.judge(store, batch.name)
     small_project.end(store, listed[0].id, None, "infeasible", reason="diverged")
-    verdict = launching.judge(store, batch.name)
+    verdict = judging.judge(store, batch.name)
     assert (verdict.decision, verdict.diverged) == ("reject", (1, 0))
 
 
 def test_only_a_launch_is_judged(store: Store) -> None:
     with pytest.raises(Refusal, match="round-1 is no launch"):
-        launching.judge(store, "round-1")
+        judging.judge(store, "round-1")
 
 
 def test_the_whole_way_on_real_trials(tmp_path: Path, digits: Path, fork_server: ForkServer) -> None:
@@ -339,11 +422,11 @@ def test_the_whole_way_on_real_trials(tmp_path: Path, digits: Path, fork_server:
         batch = launching.start(opened, launching.propose(opened, "round-1"))
         small_project.wait_for(finished, "the launch did not end")
         # After so few steps three seeds may leave it open; how many it takes depends on the machine's last digits.
-        while (verdict := launching.judge(opened, batch.name)).decision == "repeat":
-            launching.decide(opened, batch.name, "repeat")
+        while (verdict := judging.judge(opened, batch.name)).decision == "repeat":
+            judging.decide(opened, batch.name, "repeat")
             small_project.wait_for(finished, "the repeated runs did not end")
         assert verdict.decision == "adopt"
-        launching.decide(opened, batch.name, "adopt")
+        judging.decide(opened, batch.name, "adopt")
         now = launches.best(opened)
         assert now is not None
         assert now.parent == best

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, lineage, planning, standing
+from rounds import judging, launching, lineage, planning, standing
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -38,10 +38,10 @@ def test_too_costly_to_repeat_is_on_record_as_such(store: Store) -> None:
     """The launch has no runs, the reason says on what it rests, and the next round starts from the candidate."""
     proposal = launching.propose(store, "round-1")
     with pytest.raises(Refusal, match="too costly"):
-        launching.decide_unrepeated(store, proposal, "adopt", " ")
+        judging.decide_unrepeated(store, proposal, "adopt", " ")
     with pytest.raises(Refusal, match="only to adopt or to reject"):
-        launching.decide_unrepeated(store, proposal, "repeat", "why not")
-    batch = launching.decide_unrepeated(store, proposal, "adopt", "a week on eight GPUs")
+        judging.decide_unrepeated(store, proposal, "repeat", "why not")
+    batch = judging.decide_unrepeated(store, proposal, "adopt", "a week on eight GPUs")
     assert trials.trials(store, batch.name) == []
     (baseline, link) = lineage.line(store)
     assert link.current
@@ -58,7 +58,7 @@ def test_too_costly_to_repeat_is_on_record_as_such(store: Store) -> None:
 
 def test_the_line_is_walked_back_with_a_reason(store: Store) -> None:
     """The earlier configuration is the best again, and the way back is a decision like any other."""
-    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
     first, second = (link.configuration for link in lineage.line(store))
     with pytest.raises(Refusal, match="is the best configuration"):
         lineage.back(store, second, "why")

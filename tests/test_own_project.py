@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rounds import launching, planning, reviewing, tunables
+from rounds import judging, launching, planning, reviewing, tunables
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -449,7 +449,7 @@ def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path:
         assert all("training.seed" not in entry.overrides for entry in drive(store, name))
         launch = launching.start(store, launching.propose(store, name))
         drive(store, launch.name)
-        verdict = launching.judge(store, launch.name)
+        verdict = judging.judge(store, launch.name)
         assert verdict.decision == "cannot tell"
         assert "check that the seed is used" in verdict.message.text()
 
@@ -466,7 +466,7 @@ def test_a_candidate_that_diverges_is_the_worst_also_where_more_is_better(store:
         if entry.study == launching.CANDIDATE and entry.position == 0:
             result = {"status": "infeasible", "reason": "diverged"}
         trials.mark_ended(store, entry.id, result)
-    verdict = launching.judge(store, launch.name)
+    verdict = judging.judge(store, launch.name)
     assert verdict.decision == "reject"
     assert verdict.improvement is not None
     assert verdict.improvement.probability < 0.5

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from presets.language import say, stored
-from state import decisions, launches
+from rounds import judging, launching, lineage, planning
+from state import decisions, launches, trials
 from state.project import Settings, create
+from state.store import open_store
 from tests import set_up, small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
@@ -137,6 +139,26 @@ async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:
             assert "Clearly better than chance" in shown(app)
             await pilot.press("c")
             await wait_for_text(pilot, "Only decisions of the set-up can be made anew")
+
+
+async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: Path) -> None:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        planning.save(store, planning.propose(store, trials=1))
+        small_project.end(store, "round-1-001", 0.1)
+        launch = launching.start(store, launching.propose(store, "round-1")).name
+        for entry in trials.trials(store, launch):
+            level = 0.1 if entry.study == "candidate" else 0.4
+            small_project.end(store, entry.id, level + 0.01 * (entry.position % 3))
+        judging.decide(store, launch, "adopt")
+        lineage.back(store, launches.launches(store)[0].candidate, "it broke in use")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=WIDE) as pilot:
+            await wait_for_text(pilot, "Plan a round")
+            await app.push_screen(DecisionsPage())
+            await wait_for_text(pilot, "baseline-1: back to an earlier best configuration")
+            await pilot.press("k")
+            await wait_for_text(pilot, "candidate: launch-1-001 0.1  launch-1-003 0.11")
 
 
 async def test_before_the_first_decision_the_page_says_that_there_is_none(tmp_path: Path) -> None:

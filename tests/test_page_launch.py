@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from rounds import launching, looking, planning
+from rounds import judging, launching, looking, planning
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -159,7 +159,7 @@ async def test_a_launch_begun_elsewhere_is_shown_where_it_stands(store: Store) -
         await wait_for_text(pilot, "Launch: launch-1")
         await pilot.press("enter")
         await wait_for_text(pilot, "a adopt")
-        launching.decide(store, "launch-1", "adopt")
+        judging.decide(store, "launch-1", "adopt")
         await wait_for(pilot, lambda: "a adopt" not in lines(app)[-1])
 
 
@@ -246,7 +246,7 @@ async def test_where_the_data_have_no_test_split_no_look_is_offered(store: Store
 async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_on(store: Store) -> None:
     launching.start(store, launching.propose(store, "round-1"))
     finish(store, [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
-    launching.decide(store, "launch-1", "reject", "no time")
+    judging.decide(store, "launch-1", "reject", "no time")
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
         await wait_for_text(pilot, "Plan a round")

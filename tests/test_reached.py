@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, listed, planning
+from rounds import judging, launching, listed, planning
 from rounds.reached import Reached, reached
 from state import configurations, launches, trials
 from state.database import Store
@@ -36,7 +36,7 @@ def test_fresh_runs_take_the_place_of_the_score_that_selected(store: Store) -> N
     launch = launching.start(store, launching.propose(store, "round-1"))
     for entry in trials.trials(store, launch.name):
         small_project.end(store, entry.id, 0.1 if entry.study == "candidate" else 0.25)
-    launching.decide(store, launch.name, "adopt", "it is better")
+    judging.decide(store, launch.name, "adopt", "it is better")
     first, last = (reached(store, entry) for entry in launches.launches(store))
     assert (first.value, first.runs, first.selected) == (pytest.approx(0.25), 3, False)
     assert (last.value, last.runs, last.selected) == (pytest.approx(0.1), 3, False)
@@ -46,12 +46,12 @@ def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
     launch = launching.start(store, launching.propose(store, "round-1"))
     for place, entry in enumerate(trials.trials(store, launch.name)):
         small_project.end(store, entry.id, float("nan") if place < 2 else 0.1)
-    launching.decide(store, launch.name, "adopt", "as good as can be told")
+    judging.decide(store, launch.name, "adopt", "as good as can be told")
     assert [reached(store, entry).runs for entry in launches.launches(store)] == [2, 2]
 
 
 def test_one_that_was_not_repeated_has_the_run_that_selected_it(store: Store) -> None:
-    launching.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
     assert reached(store, launches.launches(store)[-1]) == Reached(0.04, 1, selected=True)
 
 
@@ -66,7 +66,7 @@ def test_a_value_typed_without_a_fraction_is_the_same_configuration(store: Store
     launch = launching.start(store, launching.propose(store, trial.name))
     for run in trials.trials(store, launch.name):
         small_project.end(store, run.id, 0.1 if run.study == "candidate" else 0.25)
-    launching.decide(store, launch.name, "adopt", "it is better")
+    judging.decide(store, launch.name, "adopt", "it is better")
     came_to = reached(store, launches.launches(store)[-1])
     assert (came_to.value, came_to.runs) == (pytest.approx(0.1), 3)
 

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from presets import language
 from presets.language import say, stored
-from rounds import dismissing, launching, planning, reviewing
+from rounds import dismissing, judging, launching, planning, reviewing
 from rounds.finding import Finding
 from state import decisions, launches, looks, measurements, trials
 from state.database import Store
@@ -95,7 +95,7 @@ def launched(store: Store) -> None:
     launching.start(store, launching.propose(store, "round-1"))
     for entry in trials.trials(store, "launch-1"):
         small_project.end(store, entry.id, (0.2 if entry.study == "candidate" else 0.5) + entry.number / 1000)
-    launching.decide(store, "launch-1", deciding.suggested(launching.judge(store, "launch-1")))
+    judging.decide(store, "launch-1", deciding.suggested(judging.judge(store, "launch-1")))
 
 
 class Page(HTMLParser):
@@ -207,7 +207,7 @@ def test_what_was_found_before_and_between_the_rounds_is_told(store: Store) -> N
     assert any(
         "fits the training split in 120 steps" in part.text for part in sections["checks"] if isinstance(part, Words)
     )
-    verdict = launching.judge(store, "launch-1")
+    verdict = judging.judge(store, "launch-1")
     assert verdict.candidate is not None
     grids = [part for part in sections["launch-1"] if isinstance(part, Grid)]
     assert ("candidate", *(f"{value:.4g}" for value in verdict.candidate)) in [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, logout, planning, reviewing, room, sharing, sweep
+from rounds import judging, launching, logout, planning, reviewing, room, sharing, sweep
 from rounds.outlook import outlook
 from rounds.room import Disk, Room
 from rounds.slots import Machine, Share, Slot
@@ -66,7 +66,7 @@ def test_of_a_round_that_is_over_the_best_few_keep_theirs_and_baseline_and_launc
     launching.start(store, launching.propose(store, "round-1"))
     for entry in trials.trials(store, "launch-1"):
         ended(store, entry.id, 0.2 + entry.number / 1000)
-    launching.decide(store, "launch-1", "adopt", "for the test")
+    judging.decide(store, "launch-1", "adopt", "for the test")
     assert sweep.sweep(store) == 5 * CHECKPOINT
     runs = [f"launch-1-00{number}" for number in range(1, 7)]
     assert left(store) == sorted(["baseline-1-001", *runs, "round-1-004", "round-1-005", "round-1-008"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rounds import decision, launching, planning, shortlist
+from rounds import decision, judging, launching, planning, shortlist
 from state import configurations, launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -62,9 +62,8 @@ def test_the_next_best_are_listed_while_nothing_says_that_they_are_worse(store: 
 
 
 def test_what_is_clearly_worse_than_the_noise_from_run_to_run_is_not_listed(store: Store) -> None:
-    name = begin(store)
-    some = {"candidate_2": [0.3, 0.3, 0.3], "candidate_3": [0.3, 0.3, 0.3], "best": [0.4, 0.402, 0.398]}
-    finish(store, name, candidate=[0.2, 0.21, 0.19], **some)
+    other = launching.start(store, launching.propose(store, "round-1", "round-1-001"))
+    finish(store, other.name, candidate=[0.3, 0.3, 0.3], best=[0.4, 0.407, 0.393])
     # Pooled it is 0.005: two standard errors of the difference of two runs are 0.014.
     assert rivals(store) == ["round-1-012"]
 
@@ -97,13 +96,13 @@ def test_fresh_runs_choose_who_goes_on_alone(store: Store) -> None:
     assert told["candidate"].clearly_worse
     assert not told["candidate-3"].clearly_worse
     assert told["candidate"].mean == pytest.approx(0.51)
-    assert launching.judge(store, name).decision == "repeat"
-    launching.decide(store, name, "repeat")
+    assert judging.judge(store, name).decision == "repeat"
+    judging.decide(store, name, "repeat")
     assert [entry.study for entry in trials.trials(store, name)[12:]] == ["candidate-2", "best"] * 2
     finish(store, name, candidate_2=[0.35, 0.36], best=[0.41, 0.40])
     assert launching.survivor(store, batch) == found
-    assert launching.judge(store, name).decision == "adopt"
-    launching.decide(store, name, "adopt")
+    assert judging.judge(store, name).decision == "adopt"
+    judging.decide(store, name, "adopt")
     best = launches.best(store)
     assert best is not None
     rate = trials.trial(store, "round-1-012").overrides["optimizer.learning_rate"]
@@ -120,14 +119,14 @@ def test_a_candidate_that_diverged_does_not_go_on(store: Store) -> None:
     batch = trials.batch(store, name)
     assert launching.survivor(store, batch).study == "candidate-2"
     assert [standing.mean is None for standing in shortlist.standings(store, batch)] == [True, False, False]
-    assert launching.judge(store, name).diverged == (0, 0)
+    assert judging.judge(store, name).diverged == (0, 0)
 
 
 def test_all_diverged_is_no_reason_to_adopt(store: Store) -> None:
     name = begin(store)
     none = (None, None, None)
     finish(store, name, candidate=none, candidate_2=none, candidate_3=none, best=[0.4, 0.41, 0.39])
-    assert launching.judge(store, name).decision == "reject"
+    assert judging.judge(store, name).decision == "reject"
 
 
 def test_a_failed_run_of_any_candidate_is_tried_again_first(store: Store) -> None:
@@ -137,7 +136,7 @@ def test_a_failed_run_of_any_candidate_is_tried_again_first(store: Store) -> Non
     failed = trials.trials(store, name)[2]
     small_project.end(store, failed.id, None, "failed", message="killed")
     with pytest.raises(Refusal, match="says nothing about its configuration"):
-        launching.judge(store, name)
+        judging.judge(store, name)
 
 
 def test_no_more_candidates_than_there_are_thresholds_for(store: Store) -> None:

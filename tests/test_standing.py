@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import dismissing, launching, next_step, planning, reviewing
+from rounds import dismissing, judging, launching, next_step, planning, reviewing
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
 from rounds.standing import Standing, launched, standing
@@ -57,7 +57,7 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     for entry in trials.trials(store, "launch-1"):
         small_project.end(store, entry.id, 0.3)
     assert told(store)[2:] == ("The runs of launch-1 have ended.", "Decide: adopt, reject or repeat.")
-    launching.decide(store, "launch-1", "reject")
+    judging.decide(store, "launch-1", "reject")
     assert told(store) == ("goal", "launch-1", "launch-1 was rejected.", "Choose the goal of the next round.")
     assert launched(store, "round-1")
     # What a launch has decided about is not proposed for one again.
@@ -67,6 +67,46 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     # A round that has grown since is to be reviewed anew.
     planning.extend(store, "round-1", 1)
     assert trials.batch(store, "round-1").reviewed is None
+
+
+def test_a_reopened_launch_is_what_the_project_is_about(store: Store, tmp_path: Path) -> None:
+    """It went by creation: once its runs had ended, nobody was told that it waits for its decision."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=3))
+    for number, result in enumerate((0.2, 0.3, 0.4), 1):
+        small_project.end(store, f"round-1-00{number}", result)
+
+    def launch(trial: str) -> str:
+        name = launching.start(store, launching.propose(store, "round-1", trial), runs=2).name
+        end(name)
+        return name
+
+    def end(name: str) -> None:
+        for entry in trials.trials(store, name):
+            if entry.status not in trials.ENDED:
+                small_project.end(store, entry.id, 0.3 + 0.01 * entry.position)
+
+    launch("round-1-001")
+    judging.decide(store, "launch-1", "reject", "no time")
+    launch("round-1-002")
+    planning.save(store, planning.propose(store, trials=2))
+    assert told(store)[1] == "round-2"
+    judging.decide(store, "launch-1", "repeat", "there is time")
+    end("launch-1")
+    assert told(store)[1:3] == ("launch-1", "The runs of launch-1 have ended.")
+    going = launching.undecided(store)
+    assert going is not None
+    assert going.name == "launch-1"
+    # Whatever is begun after that is newer.
+    planning.save(store, planning.propose(store, trials=2))
+    assert told(store)[1] == "round-3"
+    judging.decide(store, "launch-1", "reject", "no gain")
+    launch("round-1-003")
+    assert told(store)[1] == "launch-3"
+    # What can no longer be decided is nobody's concern.
+    small_project.adopt(store, small_project.settings(tmp_path / "data", optimizer__momentum=0.5))
+    assert told(store)[1] == "round-3"
+    assert launching.undecided(store) is None
 
 
 def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from presets.language import _, restored
 from rounds.decision import complexity
-from state import configurations
+from state import configurations, trials
 from state.database import Store
 from state.decisions import Decision
 from state.launches import Launch
+from tui import sides
 from tui.say import figure, stored
 
 STEP = "launch"
@@ -26,31 +27,47 @@ def word(entry: Launch) -> str:
     return "back" if entry.evidence.get("back") else entry.decision
 
 
-def lines(store: Store, entry: Launch, *, whole: bool) -> Iterator[str]:
-    """A decision with its reason; `whole`: with what it rests on and what it changes, too."""
+def said(entry: Launch) -> str:
+    """The same in the language of the moment."""
     words = {
         "adopt": _("adopted"),
         "reject": _("rejected"),
         "repeat": _("to be repeated"),
         "back": _("back to an earlier best configuration"),
     }
-    yield f"{entry.batch}: {words[word(entry)]}"
+    return words[word(entry)]
+
+
+def title(entry: Launch) -> str:
+    """The launch, or the baseline, and what was decided about it."""
+    return f"{entry.batch}: {said(entry)}"
+
+
+def lines(store: Store, entry: Launch, *, whole: bool) -> Iterator[str]:
+    """A decision with its reason; `whole`: with what it rests on and what it changes, too."""
+    yield title(entry)
     yield "  " + _("because: {reason}").format(reason=stored(entry.reason))
     yield "  " + _("by {author} at {time}").format(author=entry.by, time=entry.at)
-    if not whole:
-        return
+    if whole:
+        yield from (f"  {line}" for line in details(store, entry))
+
+
+def details(store: Store, entry: Launch) -> Iterator[str]:
+    """What a decision changes, and what it rests on: its limits, and the runs of each side."""
     if entry.previous:
         told = _("Configuration {name}, in place of {previous}")
-        yield "  " + told.format(name=entry.candidate, previous=entry.previous)
+        yield told.format(name=entry.candidate, previous=entry.previous)
         old, new = (configurations.configuration(store, name).settings for name in (entry.previous, entry.candidate))
-        yield from (f"  - {message.text()}" for message in complexity(old, new).changes)
+        yield from (f"- {message.text()}" for message in complexity(old, new).changes)
     else:
-        yield "  " + _("Configuration {name}").format(name=entry.candidate)
+        yield _("Configuration {name}").format(name=entry.candidate)
+    rested = entry.evidence.get("sides", {})
     for name in ("rests", "limits"):
         if message := entry.evidence.get(name):
-            yield f"  - {restored(message).text()}"
-    for side, runs in entry.evidence.get("sides", {}).items():
-        yield f"  {side}: " + "  ".join(f"{run['trial']} {figure(run['best'])}" for run in runs)
+            yield f"- {restored(message).text()}"
+    names = sides.names(trials.batch(store, entry.batch).plan, _("best configuration")) if rested else {}
+    for side, runs in rested.items():
+        yield f"{names[side]}: " + "  ".join(f"{run['trial']} {figure(run['best'])}" for run in runs)
 
 
 def document(entry: Launch) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import _, say
-from rounds import launch_outlook, launching, shortlist
+from rounds import judging, launch_outlook, launching, shortlist
 from rounds.decision import CUT, RUNS, Verdict
+from rounds.judging import Choice
 from rounds.launch_outlook import LaunchOutlook
-from rounds.launching import Choice, Proposal
+from rounds.launching import Proposal
 from rounds.lineage import Link
 from rounds.shortlist import Shortlist, Standing
 from rounds.slots import machine
@@ -35,14 +36,6 @@ class Outcome:
     verdict: Verdict
     decided: Choice | None
     shortlist: tuple[Standing, ...] = ()
-
-
-def begin(
-    session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
-) -> Batch:
-    """Say what the launch would change and take, and start its runs; without a shortlist it has one candidate."""
-    announce(session, store, proposal, runs, listed)
-    return launching.start(store, proposal, listed.rivals if listed else (), runs=runs or RUNS[0])
 
 
 def announce(
@@ -88,7 +81,7 @@ def run(session: Session, store: Store, batch: Batch) -> Verdict:
     listed = watch(session, store, batch.name)
     if any(entry.status not in trials.ENDED for entry in listed):
         raise Refusal("{name} was stopped before its end. Go on with: tunebook launch", name=batch.name)
-    verdict = launching.judge(store, batch.name)
+    verdict = judging.judge(store, batch.name)
     for standing in shortlist.standings(store, batch):
         session.progress("  " + sides.standing(standing))
     show(session, store, verdict)
@@ -120,7 +113,7 @@ def show(session: Session, store: Store, verdict: Verdict) -> None:
 
 def decide(session: Session, store: Store, name: str, chosen: Choice, words: str = "") -> None:
     """Record a decision and say what it means."""
-    launching.decide(store, name, chosen, words)
+    judging.decide(store, name, chosen, words)
     meaning = {
         "adopt": say("Adopted: the candidate is the best configuration now."),
         "reject": say("Rejected: the best configuration stays."),

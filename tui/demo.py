@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import _, say
-from rounds import decision, launching, planning, reviewing
+from rounds import launching, planning, reviewing
 from rounds.outlook import outlook
 from rounds.slots import machine
 from state import decisions, launches, project, trials
@@ -169,14 +169,16 @@ def _round(session: Session, store: Store) -> Batch:
 
 def _launch(session: Session, store: Store, batch: Batch) -> dict[str, Any]:
     """The launch of the round's best trial, decided as its runs suggest."""
-    decided = [entry for entry in launches.launches(store) if trials.batch(store, entry.batch).kind == launching.KIND]
+    decided = [e for e in launches.last(store).values() if trials.batch(store, e.batch).kind == launching.KIND]
     if decided and decided[-1].decision != "repeat":
         last = decided[-1]
         session.progress(f"{last.batch}: {last.decision}: {stored(last.reason)}")
         return {"launch": last.batch, "decided": last.decision, "message": stored(last.reason)}
     launch = launching.undecided(store)
     if launch is None:
-        launch = deciding.begin(session, store, launching.propose(store, batch.name), decision.RUNS[0])
+        proposal = launching.propose(store, batch.name)
+        deciding.announce(session, store, proposal, None)
+        launch = launching.start(store, proposal)
     while True:
         verdict = deciding.run(session, store, launch)
         chosen = deciding.suggested(verdict)

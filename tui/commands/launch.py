@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import foremost, launching, lineage, planning, reopening, shortlist
+from rounds import foremost, judging, launching, lineage, planning, shortlist
 from rounds.decision import RUNS, Verdict
 from state import trials
 from state.database import Store
@@ -56,7 +56,7 @@ def launch(
     trial: str | None,
     length: int | None,
     runs: int | None,
-    chosen: launching.Choice | None,
+    chosen: judging.Choice | None,
     reason: str,
     yes: bool,
     too_costly: bool,
@@ -64,6 +64,19 @@ def launch(
     back: str | None,
     reopen: str | None,
 ) -> None:
+    if reopen is not None:
+        options = {
+            "ROUND": round_,
+            "--trial": trial,
+            "--shortlist": length,
+            "--runs": runs,
+            "--too-costly": too_costly,
+            "--history": history,
+            "--back": back,
+        }
+        if given := [option for option, value in options.items() if value]:
+            words = _("--reopen goes on with the runs that a launch has: leave {options} out.")
+            raise click.UsageError(words.format(options=", ".join(given)))
     if history or back:
         with session.store() as store:
             if back:
@@ -75,17 +88,18 @@ def launch(
             raise click.UsageError(_("--too-costly goes with --decide and --reason."))
         with session.store() as store:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
-            name = launching.decide_unrepeated(store, proposal, chosen, reason).name
+            name = judging.decide_unrepeated(store, proposal, chosen, reason).name
         words = _("{name}: {decision} on one run, {trial}; on record as not repeated.")
         session.text(words.format(name=name, decision=chosen, trial=proposal.trial))
         session.answer({"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial})
         return
     with session.store() as store:
-        if reopen:
-            reopening.reopen(store, reopen, reason)
+        if reopen is not None:
+            batch = judging.reopen(store, reopen, reason)
             # That was why it goes on, and not why anything is decided.
             reason = ""
-        batch = launching.undecided(store)
+        else:
+            batch = launching.undecided(store)
         if batch is None or trial is not None:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
             # Whoever names a trial means that one.
@@ -130,7 +144,7 @@ def _can_ask(session: Session) -> bool:
     return not session.json and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _asked(verdict: Verdict) -> tuple[launching.Choice, str]:
+def _asked(verdict: Verdict) -> tuple[judging.Choice, str]:
     """What the person decides, and why where it is not what the runs suggest."""
     suggested = deciding.suggested(verdict)
     decided = click.prompt(_("Decision"), type=click.Choice(deciding.CHOICES), default=suggested)

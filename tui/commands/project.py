@@ -36,15 +36,15 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
     with session.store() as store:
         recorded_ones = recorded(store, all=superseded)
         entries = sorted((*recorded_ones, *launches.launches(store)), key=lambda entry: entry.at)
+        steps = dict.fromkeys(decided.step(entry) for entry in entries)
+        if step is not None and step not in steps:
+            raise Refusal("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
+        chosen = [entry for entry in entries if step in (None, decided.step(entry))]
         told = {
             entry.number: [*decided.lines(store, entry, whole=step is not None)]
-            for entry in entries
+            for entry in chosen
             if isinstance(entry, Launch)
         }
-    steps = dict.fromkeys(decided.step(entry) for entry in entries)
-    if step is not None and step not in steps:
-        raise Refusal("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
-    chosen = [entry for entry in entries if step in (None, decided.step(entry))]
     for entry in chosen:
         if isinstance(entry, Launch):
             for line in told[entry.number]:

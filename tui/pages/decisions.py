@@ -18,6 +18,7 @@ from state import decisions, launches
 from state.database import Store
 from state.decisions import Decision
 from state.launches import Launch
+from tui import decided
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import answer
@@ -158,7 +159,7 @@ def entries(store: Store) -> list[Entry]:
     """All decisions, oldest first."""
     found = [_of_step(store, entry) for entry in decisions.decisions(store, all=True)]
     links = {link.number: link for link in lineage.line(store)}
-    found += [_of_launch(entry, links.get(entry.number)) for entry in launches.launches(store)]
+    found += [_of_launch(store, entry, links.get(entry.number)) for entry in launches.launches(store)]
     return sorted(found, key=lambda entry: entry.at)
 
 
@@ -201,25 +202,18 @@ def _fixed(step: str) -> str:
     return _("Only decisions of the set-up can be made anew; the others are followed by later ones.")
 
 
-def _of_launch(entry: Launch, link: Link | None) -> Entry:
-    word = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}[entry.decision]
-    line = f"{entry.batch}: {word}"
-    details = [_("Why: {reason}").format(reason=_text(entry.reason)), *_signed(entry.by, entry.at)]
-    if entry.previous:
-        words = _("Configuration {name}, in place of {previous}")
-        details.append(words.format(name=entry.candidate, previous=entry.previous))
-    else:
-        details.append(_("Configuration {name}").format(name=entry.candidate))
+def _of_launch(store: Store, entry: Launch, link: Link | None) -> Entry:
+    why = _("Why: {reason}").format(reason=_text(entry.reason))
+    details = [why, *_signed(entry.by, entry.at)]
     back = ""
-    if link is not None:
-        details += [f"- {message.text()}" for message in link.changes.changes]
-        if link.current:
-            details.append(_("It is the best configuration now."))
-        else:
-            back = entry.candidate
-            details.append(_("c: make it the best configuration again"))
-    told = tuple(printable(text) for text in details)
-    return Entry(f"launch {entry.number}", entry.at, printable(line), told, "", back, fixed=_fixed(""))
+    if link is not None and link.current:
+        details.append(_("It is the best configuration now."))
+    elif link is not None:
+        back = entry.candidate
+        details.append(_("c: make it the best configuration again"))
+    told = tuple(printable(text) for text in (*details, *decided.details(store, entry)))
+    line = printable(decided.title(entry))
+    return Entry(f"launch {entry.number}", entry.at, line, told, "", back, fixed=_fixed(""))
 
 
 def _signed(by: str, at: str) -> Iterator[str]:

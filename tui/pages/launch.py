@@ -10,9 +10,10 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say, sentences, told
-from rounds import launching, looking, shortlist, slots, standing, supervisor
+from rounds import judging, launching, looking, shortlist, slots, standing, supervisor
 from rounds.decision import CUT, Verdict, bars
-from rounds.launching import Choice, Proposal
+from rounds.judging import Choice
+from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
 from rounds.slots import Machine
 from state import launches, trials
@@ -90,7 +91,7 @@ class LaunchPage(Page):
             self._verdict, self._refused, self._judged = None, "", results
             self._judging = bool(results) and all(status in trials.ENDED for status, _best in results)
             if self._judging:
-                judge = partial(launching.judge, name=self.of)
+                judge = partial(judging.judge, name=self.of)
                 self.behind(judge, self._judge, partial(self._judge, None), group="launch")
         self._show_verdict()
         self.refresh_bindings()
@@ -203,10 +204,13 @@ class LaunchPage(Page):
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
             if self._proposal is not None:
-                self.of = launching.decide_unrepeated(self.book.store, self._proposal, choice, words).name
+                self.of = judging.decide_unrepeated(self.book.store, self._proposal, choice, words).name
                 self._proposal = self._listed = None
                 return
-            launching.decide(self.book.store, self.of, choice, words)
+            if choice == "repeat" and self._decided() is not None:
+                judging.reopen(self.book.store, self.of, words)
+            else:
+                judging.decide(self.book.store, self.of, choice, words)
             supervisor.ensure(self.book.project)
 
         if done := self.book.attempt(record):
@@ -235,8 +239,7 @@ class LaunchPage(Page):
 
     def _decided(self) -> Launch | None:
         """The decision about this launch, unless that was to run more."""
-        found = [entry for entry in launches.launches(self.book.store) if entry.batch == self.of]
-        return found[-1] if found and found[-1].decision != "repeat" else None
+        return launches.decided(self.book.store, self.of)
 
     def _may_reopen(self) -> bool:
         """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
@@ -300,7 +303,6 @@ def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
 def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     store = page.book.store
     batch = trials.batch(store, name)
-    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
     rows = [
         [
             sides.side(batch.plan, entry, name, page.best_side),
@@ -310,7 +312,7 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
             "-" if entry.best is None else figure(entry.best),
             told(entry.message, entry.said).text(),
         ]
-        for entry in [*reused, *trials.trials(store, name)]
+        for entry in [*launching.reused(store, batch), *trials.trials(store, name)]
     ]
     if (left := standing.seconds_left(store, name)) is not None:
         yield Content(_("about {time} left").format(time=duration(left).text()))

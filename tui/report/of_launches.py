@@ -14,7 +14,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.launches import Launch
 from state.trials import Batch
-from tui import sides
+from tui import decided, sides
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Part, Picture, Section, Words
@@ -31,31 +31,26 @@ def launch_section(store: Store, batch: Batch) -> Section:
 
 
 def _launch(store: Store, batch: Batch) -> Iterator[Part]:
-    decided = [e for e in launches.launches(store) if e.batch == batch.name and not e.evidence.get("back")]
-    words = {"adopt": _("adopted"), "reject": _("rejected"), "repeat": _("to be repeated")}
+    taken = [e for e in launches.launches(store) if e.batch == batch.name and not e.evidence.get("back")]
     found = launching.survivor(store, batch)
     yield Facts(
         (
             (_("candidate"), f"{found.candidate} ({found.trial})"),
             (_("in place of"), str(batch.plan["best"])),
-            *(
-                (_("decided"), f"{words.get(entry.decision, entry.decision)}, {entry.by}, {entry.at[:10]}")
-                for entry in decided
-            ),
+            *((_("decided"), f"{decided.said(entry)}, {entry.by}, {entry.at[:10]}") for entry in taken),
         )
     )
-    yield from (Words(restored(entry.reason).text(), strong=entry is decided[-1]) for entry in decided)
-    if decided and (limits := decided[-1].evidence.get("limits")):
+    yield from (Words(restored(entry.reason).text(), strong=entry is taken[-1]) for entry in taken)
+    if taken and (limits := taken[-1].evidence.get("limits")):
         yield Words(restored(limits).text())
-    if not decided:
+    if not taken:
         yield Words(_("Nothing has been decided yet."))
     yield from _changes(store, batch)
     listed = trials.trials(store, batch.name)
     metric = f"val/{store.project.settings.metric}"
     names = sides.names(batch.plan, _("best configuration"))
     runs = {side: [entry for entry in listed if entry.study == side] for side in names}
-    reused = [trials.trial(store, id) for id in batch.plan["reused"]]
-    runs["best"] = [*reused, *runs["best"]]
+    runs["best"] = [*launching.reused(store, batch), *runs["best"]]
     if standings := shortlist.standings(store, batch):
         yield Words(_("The shortlist, by the first fresh runs of each:"))
         yield from (Words(sides.standing(standing)) for standing in standings)
@@ -74,7 +69,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
         ],
         right=(2, 4),
     )
-    yield from _judged(decided, names[launching.BEST])
+    yield from _judged(taken, names[launching.BEST])
     marks: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
     series = [
         Series(
@@ -95,9 +90,9 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
         yield Picture(_("Each run with a seed of its own"), series, axes)
 
 
-def _judged(decided: Sequence[Launch], best: str) -> Iterator[Part]:
+def _judged(taken: Sequence[Launch], best: str) -> Iterator[Part]:
     """What the last decision rested on: the mean of each side with its interval, and how likely a gain is."""
-    found: Mapping[str, Any] = decided[-1].evidence if decided else {}
+    found: Mapping[str, Any] = taken[-1].evidence if taken else {}
     sides = [(_("candidate"), found.get("candidate")), (best, found.get("best"))]
     rows = [(name, *map(figure, figures)) for name, figures in sides if isinstance(figures, list)]
     if not rows:

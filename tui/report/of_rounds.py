@@ -35,8 +35,7 @@ AXES = 12
 
 def baselines(store: Store) -> Iterator[Part]:
     """Each baseline that was run, what it came to, and what was decided about it (G11, G12)."""
-    # A way back stands in the line of the best configurations: it says nothing of what it leads to.
-    decided = {entry.batch: entry for entry in launches.launches(store) if not entry.evidence.get("back")}
+    decided = launches.last(store)
     for batch in trials.batches(store, "baseline"):
         listed = trials.trials(store, batch.name)
         yield Title(batch.name)

@@ -1,0 +1,174 @@
+"""What the runs of a launch say, and what a person decides by them, also when it was decided before (G16, P13)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from presets.language import Message, say, stored, told
+from rounds import alike, decision, launching, reviewing, seeds, settled, validation
+from rounds.decision import Verdict
+from rounds.launching import Proposal
+from state import launches, trials
+from state.database import Store
+from state.errors import Refusal
+from state.trials import Batch, Trial
+
+Choice = Literal["adopt", "reject", "repeat"]
+
+
+def judge(store: Store, name: str) -> Verdict:
+    """What the runs of a launch say. Refuses while any is at work, and where one failed for no fault of its own."""
+    batch = _launch(store, name)
+    sides = launching.sides_of(store, batch)
+    for entry in (entry for side in sides.values() for entry in side):
+        if entry.status == "failed":
+            raise Refusal(
+                "{trial} failed, which says nothing about its configuration: {what} Try it again first.",
+                trial=entry.id,
+                what=told(entry.message, entry.said).text(),
+            )
+        if trials.stopped_alone(entry):
+            raise Refusal("{trial} was stopped alone: {name} is judged once it has run on.", trial=entry.id, name=name)
+        if entry.status not in trials.ENDED:
+            raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
+    direction = reviewing.direction(store)
+    scores = {side: [launching.score(entry, direction) for entry in runs] for side, runs in sides.items()}
+    found = launching.survivor(store, batch)
+    verdict = decision.judge(
+        scores[found.study],
+        scores[launching.BEST],
+        direction,
+        bool(found.added),
+        reviewing.noise(store),
+        reviewing.values(store),
+        entrants=len(launching.entrants(batch.plan)),
+        late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[launching.BEST]))),
+    )
+    reached = verdict.candidate and verdict.candidate[0]
+    limits = validation.limits(store, sides[found.study], verdict.gain, reached)
+    verdict = _as_made(store, batch, verdict, sides[found.study], sides[launching.BEST])
+    return dataclasses.replace(verdict, limits=limits)
+
+
+def _as_made(store: Store, batch: Batch, verdict: Verdict, tried: Sequence[Trial], kept: Sequence[Trial]) -> Verdict:
+    """The verdict with what to know where not all runs were made alike; without one where the sides were not."""
+    message = verdict.message
+    if gone := [id for id in batch.plan["reused"] if id not in {run.id for run in kept}]:
+        kinds = (alike.conditions(trials.trial(store, gone[0])), *alike.known(trials.trials(store, batch.name)))
+        message = say(
+            "{verdict} Earlier runs of the best configuration no longer count: {n}. What has changed since: {parts}.",
+            verdict=message,
+            n=len(gone),
+            parts=alike.changed(kinds),
+        )
+    if alike.apart(tried, kept):
+        message = say("Cannot tell: the runs of the two sides were not made alike. Run more of both.")
+        verdict = dataclasses.replace(verdict, decision="cannot tell", runs=0)
+    if difference := alike.unlike(tried, kept):
+        message = say("{first} {second}", first=message, second=difference)
+    return dataclasses.replace(verdict, message=message)
+
+
+def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: str) -> Batch:
+    """Record a decision without fresh runs, because they cost too much, as resting on one run that was chosen for its
+    result; returns the launch, which has no runs. Refuses without a reason, and anything but to adopt or to reject."""
+    if chosen not in ("adopt", "reject"):
+        raise Refusal("Without repeated runs there is only to adopt or to reject.")
+    if not words.strip():
+        raise Refusal("Say why it is too costly to repeat: the reason is kept with the decision.")
+    batch = launching.start(store, proposal, runs=0, wanted="stop")
+    entry = trials.trial(store, proposal.trial)
+    reason = say(
+        "Too costly to repeat, decided on one run that was chosen for its result ({trial}): {words}",
+        trial=proposal.trial,
+        words=words.strip(),
+    )
+    launches.launch(
+        store,
+        batch=batch.name,
+        candidate=batch.plan["candidate"],
+        previous=proposal.best,
+        decision=chosen,
+        reason=stored(reason),
+        evidence={"repeated": False, "selection": {"trial": entry.id, "best": entry.best}},
+    )
+    return batch
+
+
+def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
+    """Record what a person decides, with the verdict as evidence; an adopted candidate is the best configuration then,
+    "repeat" queues as many more runs as the next look needs, also where it was decided otherwise before.
+
+    Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
+    configuration has changed since.
+    """
+    batch = _launch(store, name)
+    best = launches.best(store)
+    if best is None or best.hash != batch.plan["best"]:
+        raise Refusal("The best configuration has changed since {name} began: launch the candidate anew.", name=name)
+    verdict = judge(store, name)
+    if launches.decided(store, name) is not None and not words.strip():
+        raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
+    if chosen != verdict.decision and not words.strip():
+        raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
+    reason: Message = verdict.message
+    if words.strip():
+        reason = say("{why} (added by hand: {words})", why=verdict.message, words=words.strip())
+    launches.launch(
+        store,
+        batch=name,
+        candidate=launching.survivor(store, batch).candidate,
+        previous=best.hash,
+        decision=chosen,
+        reason=stored(reason),
+        evidence=_evidence(store, batch, verdict),
+    )
+    if chosen == "repeat":
+        launching.run_more(store, batch, verdict.runs)
+
+
+def reopen(store: Store, name: str, words: str) -> Batch:
+    """Have a launch that was decided run more, to be decided anew by all of its runs. Refuses without a reason, and
+    where there is nothing to take back."""
+    batch = _launch(store, name)
+    last = launches.decided(store, name)
+    if last is None:
+        raise Refusal("{name} waits for its decision as it is. Go on with: tunebook launch", name=name)
+    if not last.evidence.get("sides"):
+        raise Refusal(
+            "{name} has no runs to go on with. Launch its trial: tunebook launch --trial {trial}",
+            name=name,
+            trial=batch.plan["trial"],
+        )
+    decide(store, name, "repeat", words)
+    return trials.batch(store, name)
+
+
+def _launch(store: Store, name: str) -> Batch:
+    batch = trials.batch(store, name)
+    if batch.kind != launching.KIND:
+        raise Refusal("{name} is no launch.", name=name)
+    return batch
+
+
+def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
+    """The verdict's figures, and for each run its seed and result."""
+    runs = {
+        side: [
+            {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
+            for entry in entries
+        ]
+        for side, entries in launching.sides_of(store, batch).items()
+    }
+    chosen = launching.survivor(store, batch)
+    return {
+        "suggested": verdict.decision,
+        "survivor": chosen.study,
+        "message": stored(verdict.message),
+        "limits": verdict.limits and stored(verdict.limits),
+        "rests": verdict.rests and stored(verdict.rests),
+        **decision.figures(verdict),
+        "sides": runs,
+    }
