@@ -132,7 +132,9 @@ def run(store: Store, name: str, slots: int | None = None) -> None:
 
 
 def lost(store: Store, entries: Sequence[Trial]) -> list[Trial]:
-    """The trials that are said to run while nobody is at work on them: killed, and no supervisor has seen it yet."""
+    """The trials that are said to run while nobody is at work on them: killed, and no supervisor is there to see it."""
+    if supervisor.alive(store.project):
+        return []
     folders = ((entry, store.project.trial_folder(entry.id)) for entry in entries if entry.status == "running")
     return [entry for entry, folder in folders if not runs.alive(folder) and runs.result(folder) is None]
 

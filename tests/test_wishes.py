@@ -199,15 +199,6 @@ def test_a_wish_is_answered_with_what_comes_of_it(store: Store, capsys: pytest.C
     assert "It is paused. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
 
 
-def test_a_trial_whose_process_is_gone_is_not_said_to_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    (store.project.trial_folder("round-1-003") / runs.PROCESS).unlink()
-    told = said(store, capsys, "round", "pause")
-    assert "1 lost" in told
-    assert "1 running" not in told
-    assert "round-1-003 does not run: its process is gone. It goes on when the round does." in told
-    assert "It is paused." in told
-
-
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Store]:
     """A round of six trials, stopped after two had ended and one had begun; no supervisor is at work."""
@@ -220,6 +211,21 @@ def alone(tmp_path: Path) -> Iterator[Store]:
         trials.mark_running(opened, "round-1-003", restart=False)
         trials.mark_ended(opened, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
         yield opened
+
+
+def test_a_trial_whose_process_is_gone_is_not_said_to_run(alone: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """A supervisor that is at work sees to it by itself."""
+    trials.ask(alone, "round-1", "pause")
+    trials.mark_running(alone, "round-1-003", restart=False)
+    told = said(alone, capsys, "round", "status")
+    assert "1 lost" in told
+    assert "1 running" not in told
+    assert "round-1-003 does not run: its process is gone. It goes on when the round does." in told
+    assert "It is paused." in told
+    with watched_round.supervised(alone.project):
+        told = said(alone, capsys, "round", "status")
+    assert "1 running" in told
+    assert "lost" not in told
 
 
 def states(store: Store) -> list[str]:
