@@ -228,6 +228,22 @@ def test_a_trial_whose_process_is_gone_is_not_said_to_run(alone: Store, capsys: 
     assert "lost" not in told
 
 
+def test_what_goes_on_with_a_launch_or_a_baseline_is_said_by_its_own_command(
+    alone: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("launch", "baseline"):
+        batch = small_project.batch(alone, small_project.settings(Path("data")), [{}] * 2, kind=kind, wanted="stop")
+        first, second = (entry.id for entry in trials.trials(alone, batch.name))
+        assert f"It is stopped. Go on: tunebook {kind}" in said(alone, capsys, "round", "stop", second)
+        small_project.end(alone, first, 0.5)
+        assert "It has ended. See: tunebook status" in said(alone, capsys, "round", "stop", second)
+        with watched_round.supervised(alone.project):
+            trials.ask(alone, batch.name, "run")
+            told = said(alone, capsys, "round", "retry", second)
+            trials.ask(alone, batch.name, "stop")
+        assert "It goes on in the background. Look again: tunebook status" in told
+
+
 def states(store: Store) -> list[str]:
     return [entry.status for entry in trials.trials(store, "round-1")]
 
