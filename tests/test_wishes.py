@@ -81,6 +81,42 @@ def test_every_command_without_a_name_takes_the_same_round_and_says_which(
     assert "Planned and not run: round-2. Run one by its name." in printed.out
 
 
+def test_the_planned_round_is_run_where_the_one_that_is_meant_is_over(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was looked at last, but has nothing to run."""
+    settings = small_project.settings(Path("data"))
+    for number in (3, 4):
+        small_project.end(store, f"round-1-00{number}", 0.4)
+    code, answer = tunebook(store, capsys, "round", "run")
+    assert (code, answer["error"][:22]) == (2, "round-1 has ended. Rev")
+    for _ in range(2):
+        small_project.batch(store, settings, [{}], wanted="")
+    trials.review(store, "round-1", [])
+    code, answer = tunebook(store, capsys, "round", "run")
+    assert (code, answer["error"]) == (
+        2,
+        "round-1 has ended. Planned and not run: round-2, round-3. Run one by its name: tunebook round run round-2",
+    )
+    tunebook(store, capsys, "round", "drop", "round-2")
+    trials.review(store, "round-1", [])
+    told = said(store, capsys, "round", "run")
+    assert "No round is named: round-3 is meant." in told
+    assert trials.batch(store, "round-3").wanted == "run"
+
+
+def test_a_round_that_is_stopping_is_at_work(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "It is stopping" in said(store, capsys, "round", "stop")
+    assert "It is stopping" in said(store, capsys, "round", "stop")
+    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    code, answer = tunebook(store, capsys, "round", "stop")
+    assert (code, answer["error"]) == (2, "No round is running.")
+    small_project.batch(store, small_project.settings(Path("data")), [{}], kind="launch")
+    code, answer = tunebook(store, capsys, "round", "pause")
+    words = "No round is running, but launch-1 is. Stop it: tunebook round stop launch-1"
+    assert (code, answer["error"]) == (2, words)
+
+
 def test_rounds_at_another_batch_size_are_marked_once_that_is_the_best(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
