@@ -12,7 +12,7 @@ import pytest
 
 from rounds import cost, planning, slots, standing, wishes
 from state import decisions, files, runs, trials
-from state.database import Store
+from state.database import Store, now
 from state.project import change
 from state.store import open_store
 from tests import small_project, watched_round
@@ -92,6 +92,7 @@ def test_the_planned_round_is_run_where_the_one_that_is_meant_is_over(
     assert (code, answer["error"][:22]) == (2, "round-1 has ended. Rev")
     for _ in range(2):
         small_project.batch(store, settings, [{}], wanted="")
+    small_project.wait_for(lambda: now() > trials.batch(store, "round-3").at, "the clock stands")
     trials.review(store, "round-1", [])
     code, answer = tunebook(store, capsys, "round", "run")
     assert (code, answer["error"]) == (
