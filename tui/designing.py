@@ -133,10 +133,12 @@ def _clock(moment: str, seconds: float) -> str:
     return f"{local:%H:%M}" if seconds < PLAIN_SECONDS else f"{local:%Y-%m-%d %H:%M}"
 
 
-def spread(plan: RoundPlan) -> Iterator[str]:
-    """What each study gets of the trials, and how densely they cover its space."""
+def spread(plan: RoundPlan, *, as_given: bool = False) -> Iterator[str]:
+    """What each study gets of the trials, and how densely they cover its space, unless they are `as_given`."""
     for share in budget.density(plan.studies, len(plan.trials)):
-        if share.dimensions == 1:
+        if as_given or not share.dimensions:
+            words = _("Study {study}: {trials} trials")
+        elif share.dimensions == 1:
             words = _("Study {study}: {trials} trials over one hyperparameter")
         else:
             words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
@@ -159,18 +161,17 @@ def checkpoints(disk: Disk) -> str:
     return words.format(need=memory(disk.need).text(), free=memory(disk.free).text())
 
 
-def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook) -> None:
-    """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it."""
+def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_given: bool = False) -> None:
+    """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it.
+    `as_given`: its trials were listed one by one."""
     session.progress(
         _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
     )
     for key, values in plan.scientific.items():
         words = _("scientific: {key} in {values}").format(key=key, values=values)
         session.progress(f"  {words}{_unit(plan, name_of(key, str(plan.base.get(OPTIMIZER, ''))))}")
-    shares = {share.study: share for share in budget.density(plan.studies, len(plan.trials))}
-    for study in plan.studies:
-        share = shares[study.name]
-        session.progress("  " + _("study {study}: {trials} trials").format(study=study.name, trials=share.trials))
+    for study, words in zip(plan.studies, spread(plan, as_given=as_given), strict=True):
+        session.progress(f"  {words}")
         for dimension in study.dimensions:
             session.progress(f"    {dimension.name}: {dimension.domain}{_unit(plan, dimension.name)}")
     if plan.origins:

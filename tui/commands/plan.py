@@ -123,7 +123,7 @@ def plan(
             honoured.refuse_unused(proposed, own, wished)
         batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
-        designing.show(session, proposed, batch.name, ahead)
+        designing.show(session, proposed, batch.name, ahead, as_given=bool(warm or listed))
         if (step := flow.standing(store).step) is not None:
             session.progress("  " + _("warning: {warning}").format(warning=flow.reopened(step).text()))
         session.text(_("Next: tunebook round run {name}").format(name=batch.name))
