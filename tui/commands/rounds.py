@@ -9,7 +9,6 @@ from rounds import (
     cost,
     dismissing,
     final,
-    honoured,
     instability,
     launching,
     next_step,
@@ -292,10 +291,8 @@ def final_study(
             if all(map(trials.over, trials.trials(store, batch.name))):
                 final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
         else:
-            current, full = designing.optimizer_of(store), designing.names(store)
-            own, wished = designing.roles(roles, full), designing.ranges(ranges, full, current, store.project)
-            honoured.refuse_foreign(store.project, planning.basis(store).settings, [*own, *wished])
-            batch = final.start(store, min(lot, count), wanted="", roles=own, ranges=wished)
+            given = designing.given(store, roles=roles, ranges=ranges)
+            batch = final.start(store, min(lot, count), wanted="", roles=given.roles, ranges=given.ranges)
             for note in planning.plan_of(store, batch.name).notes:
                 session.progress(note.text())
         while wait:
