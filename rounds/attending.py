@@ -151,8 +151,8 @@ class Supervisor:
                 break
             # Somebody else may have filled this one, and not the next.
             avoided |= {slot.gpu}
-        # The first that waits says so; its figures would change with every look.
-        if lacking is not None and not entry.message:
+        # The first that waits says so, in place of how it was lost before; its figures would change with every look.
+        if lacking is not None and (entry.said or {}).get("id") != lacking.id:
             trials.note(self.store, entry.id, lacking.text(), stored(lacking))
         return None
 

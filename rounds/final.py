@@ -8,7 +8,7 @@ time, each lot from all comparable trials of the project so far.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -99,26 +99,37 @@ def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[
     def propose(**asked: Any) -> RoundPlan:
         return planning.propose(store, "minimise", trials=count, **asked)
 
-    opened = propose(roles=roles, ranges=ranges)
-    base, offers, given = opened.base, tunables.offers(store.project, opened.base), {*roles, *ranges}
+    def fixed(names: Iterable[str]) -> dict[str, Role]:
+        return dict.fromkeys(names, "fixed")
+
+    base = planning.basis(store).settings
     varied = _varied(store, base)
     if not varied:
-        return opened
-
-    def fixed(plan: RoundPlan, keep: Callable[[Dimension], bool]) -> dict[str, Role]:
-        dimensions = [d for d in plan.studies[0].dimensions if not {d.name, d.key} & given]
-        return {d.name: "fixed" for d in dimensions if not keep(d)}
-
-    roles = {**fixed(opened, lambda d: d.name in varied), **roles}
+        return propose(roles=roles, ranges=ranges)
+    offers, given = tunables.offers(store.project, base), {*roles, *ranges}
     # What only a person gave a range has no other than what the rounds left.
     left = {name: own for name, own in origin.left(store, planning.rounds(store), offers).items() if name not in offers}
+    others = [name for name, entry in offers.items() if name not in varied and not {name, entry.key} & given]
+    # A range that was taken out of the project's file since is missing in both.
+    ranged = {d.key for name, d in varied.items() if name in offers or name in left}
+    if not ranged and not given:
+        raise Refusal(
+            "The final study varies nothing, since what the rounds varied has no range any more ({names}): give a "
+            "hyperparameter a range (--range KEY=LOW..HIGH).",
+            names=sorted(varied),
+        )
+    roles = {**fixed(others), **roles}
+    defaults: dict[str, Role] = dict.fromkeys(ranged, "nuisance")
     ranges = {**{name: own.domain for name, own in left.items() if name in varied}, **ranges}
-    defaults = dict.fromkeys((d.key for d in varied.values()), "nuisance")
     found = propose(roles=roles, ranges=ranges, defaults=defaults)
-    outside = fixed(found, lambda d: base.get(d.key) is None or d.domain.contains(base[d.key]))
+    outside = [
+        d.name
+        for d in found.studies[0].dimensions
+        if not {d.name, d.key} & given and base.get(d.key) is not None and not d.domain.contains(base[d.key])
+    ]
     if outside:
-        searched, as_many = _searched(store, found, outside.keys())
-        roles = {**{name: "fixed" for name in outside if name not in searched}, **roles}
+        searched, as_many = _searched(store, found, outside)
+        roles = {**fixed(name for name in outside if name not in searched), **roles}
         found = propose(roles=roles, ranges=ranges, defaults=defaults)
         notes = [_beside(d, base[d.key], as_many) for d in found.studies[0].dimensions if d.name in searched]
         found = replace(found, notes=(*found.notes, *notes))
@@ -200,8 +211,6 @@ def _rest(settings: Mapping[str, Any], varied: set[str]) -> dict[str, Any]:
 
 
 def _choices(study: Study) -> dict[str, int]:
-    if not study.dimensions:
-        raise Refusal("The final study varies nothing: give at least one hyperparameter a range.")
     return {d.name: 0 if d.domain.ordered else len(d.domain.choices) for d in study.dimensions}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from presets.language import Message, say, stored
 from rounds import attending, planning, queue, sharing, slots, supervisor, trial_folder
@@ -42,9 +43,7 @@ def end(store: Store, name: str, words: str = "", *, count: int | None = None) -
 
     Refuses what is no round, and where so many do not wait.
     """
-    batch, entries = trials.batch(store, name), trials.trials(store, name)
-    if batch.kind != planning.KIND:
-        raise Refusal("{name} is no round.", name=name)
+    entries = _round(store, name)[1]
     waiting = [entry for entry in entries if queue.waits(entry)]
     begun = any(entry.status in (*trials.ENDED, "running") for entry in entries)
     if not begun and (count is None or count >= len(waiting)):
@@ -56,17 +55,8 @@ def end(store: Store, name: str, words: str = "", *, count: int | None = None) -
         if count > len(fresh):
             raise Refusal("Of {name}, {n} trials have not begun.", name=name, n=len(fresh))
         waiting = fresh[len(fresh) - count :]
-    decisions.decide(
-        store,
-        name,
-        question=stored(say("End {name} early?", name=name)),
-        options=["keep", "end"],
-        recommended=None,
-        chosen="end",
-        reason=stored(say("{words}", words=words.strip()) if words.strip() else say("No reason was given.")),
-        evidence=[stored(say("Trials that are no longer to be run: {n}.", n=len(waiting)))],
-        settings={},
-    )
+    evidence = say("Trials that are no longer to be run: {n}.", n=len(waiting))
+    _decide(store, name, "end", _why(words), evidence)
     for entry in waiting:
         trials.ask(store, entry.id, "stop")
     _see_to(store)
@@ -110,16 +100,14 @@ def drop(store: Store, name: str, words: str = "") -> Batch:
 
     Refuses what is no round, what is at work, and what has results, which are evidence whatever they say.
     """
-    batch, entries = trials.batch(store, name), trials.trials(store, name)
-    if batch.kind != planning.KIND:
-        raise Refusal("{name} is no round.", name=name)
+    batch, entries = _round(store, name)
     if any(entry.status in trials.ENDED for entry in entries):
         raise Refusal("{name} has results, and results are kept. To have no more of it: tunebook round stop", name=name)
     if queue.under_way(batch, entries):
         raise Refusal("{name} is at work. Stop it first: tunebook round stop", name=name)
     if batch.wanted == "drop":
         raise Refusal("{name} was dropped before.", name=name)
-    _decide(store, name, "drop", say("{words}", words=words.strip()) if words.strip() else say("No reason was given."))
+    _decide(store, name, "drop", _why(words))
     trials.ask(store, name, "drop")
     return trials.batch(store, name)
 
@@ -127,12 +115,14 @@ def drop(store: Store, name: str, words: str = "") -> Batch:
 def run(store: Store, name: str, slots: int | None = None) -> None:
     """Wish that a batch runs; one that was dropped is taken back."""
     if trials.batch(store, name).wanted == "drop":
-        _decide(store, name, "keep", say("It is run after all."))
+        _decide(store, name, "drop", say("It is run after all."), kept=True)
     trials.ask(store, name, "run", slots)
 
 
 def lost(store: Store, entries: Sequence[Trial]) -> list[Trial]:
-    """The trials that are said to run while nobody is at work on them: killed, and no supervisor has seen it yet."""
+    """The trials that are said to run while nobody is at work on them: killed, and no supervisor is there to see it."""
+    if supervisor.alive(store.project):
+        return []
     folders = ((entry, store.project.trial_folder(entry.id)) for entry in entries if entry.status == "running")
     return [entry for entry, folder in folders if not runs.alive(folder) and runs.result(folder) is None]
 
@@ -170,16 +160,31 @@ def _see_to(store: Store) -> None:
             trial_folder.drop(store, entry)
 
 
-def _decide(store: Store, name: str, chosen: str, reason: Message) -> None:
+def _round(store: Store, name: str) -> tuple[Batch, list[Trial]]:
+    """A round with its trials. Refuses what is none."""
+    batch = trials.batch(store, name)
+    if batch.kind != planning.KIND:
+        raise Refusal("{name} is no round.", name=name)
+    return batch, trials.trials(store, name)
+
+
+def _why(words: str) -> Message:
+    return say("{words}", words=words.strip()) if words.strip() else say("No reason was given.")
+
+
+def _decide(
+    store: Store, name: str, wish: Literal["drop", "end"], reason: Message, *evidence: Message, kept: bool = False
+) -> None:
+    """Record that a round is dropped or ended; `kept`: that it is not, after all."""
     decisions.decide(
         store,
         name,
-        question=stored(say("Drop {name}?", name=name)),
-        options=["keep", "drop"],
+        question=stored(say("Drop {name}?", name=name) if wish == "drop" else say("End {name} early?", name=name)),
+        options=["keep", wish],
         recommended=None,
-        chosen=chosen,
+        chosen="keep" if kept else wish,
         reason=stored(reason),
-        evidence=[],
+        evidence=list(map(stored, evidence)),
         settings={},
     )
 

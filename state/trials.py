@@ -234,9 +234,9 @@ def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) ->
 
 
 def mark_queued(store: Store, id: str) -> None:
-    """The trial waits again, to be continued from its last checkpoint."""
+    """The trial waits again, to be continued from its last checkpoint; what was said of its process is past."""
     with store.transaction():
-        store.database.conn.execute("UPDATE trials SET status = 'queued' WHERE id = ?", [id])
+        store.database.conn.execute("UPDATE trials SET status = 'queued', message = '', said = '' WHERE id = ?", [id])
 
 
 def note(store: Store, id: str, message: str, said: Mapping[str, Any] | None = None) -> None:

@@ -117,6 +117,23 @@ def test_a_round_is_planned_by_the_short_names_of_hyperparameters(answer: Any) -
     assert "is no setting of the best configuration" in answer("round", "plan", "--range", "name=1..2", code=2)["error"]
 
 
+def test_a_plan_says_how_densely_its_trials_cover_what_they_search(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the page of design does; of trials that were listed, or of a single one, there is no density."""
+
+    def said(*words: str) -> str:
+        assert tunebook("round", "plan", *words, "--project", store.project.root) == 0
+        return capsys.readouterr().out
+
+    momentum = ("--role", "momentum=nuisance", "--role", "wd=fixed")
+    dense = "trials over 2 hyperparameters, as dense as a grid of 4.0 each\n    "
+    assert f"  Study joint: 16 {dense}" in said("--trials", "16", *momentum)
+    alone = said("--trials", "3", "--goal", "compare", "--about", "lr=0.1,0.2", "--role", "momentum=fixed")
+    assert "  Study learning_rate=0.1: 1 trials\n  Study learning_rate=0.2: 1 trials\n" in alone
+    assert ": 1 trials\n" in said("--trial", "lr=0.1,momentum=0.5")
+
+
 @pytest.mark.parametrize("name", ["learning_rate", "lr", "optimizer.learning_rate", LR])
 def test_a_range_of_what_the_round_asks_about_is_what_it_asks(answer: Any, name: str) -> None:
     """Be it asked by default or with --about; values from both are refused."""

@@ -15,8 +15,10 @@ from rounds.space import Domain
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
+from state.hyperparameters import OwnHyperparameter
+from state.project import change
 from state.store import open_store
-from tests import small_project
+from tests import own_pipelines, small_project
 from tests.test_cli import tunebook
 
 LR = "sgd.learning_rate"
@@ -217,3 +219,55 @@ def test_momentum_down_to_zero_can_be_trained_with_nesterov(store: Store, monkey
     assert overrides(compared.name)["optimizer.nesterov"] is False
     # Another optimizer has a momentum, but no such variant.
     assert pairs.idle({"optimizer.momentum": 0.0, "optimizer.nesterov": None}) == {}
+
+
+BASE = {"lr": 0.5, "l2": 0.1, "style": "jsonl", "training.batch_size": 32, "training.steps": 50}
+
+
+def own_store(folder: Path, *assignments: str) -> Store:
+    """A project on a command, whose best configuration is BASE."""
+    own_pipelines.write_script(folder / "code")
+    store = open_store(own_pipelines.project(folder / "p", folder / "code", *assignments))
+    small_project.adopt(store, BASE)
+    return store
+
+
+def run_round(store: Store, count: int, **asked: Any) -> str:
+    """A round that has run and is reviewed; its best trial is in the middle of what it searched."""
+    name = planning.save(store, planning.propose(store, "minimise", trials=count, **asked)).name
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, 0.9 - sum((u - 0.5) ** 2 for u in entry.u.values()))
+    reviewing.review_batch(store, name)
+    return name
+
+
+def without_range(store: Store, *names: str) -> None:
+    """Take ranges out of tunebook.toml."""
+    listed = store.project.settings.hyperparameters
+    changed = (OwnHyperparameter(entry.name, entry.default) if entry.name in names else entry for entry in listed)
+    store.project = change(store.project, hyperparameters=tuple(changed))
+
+
+def test_what_has_no_range_any_more_stays_as_it_is(tmp_path: Path) -> None:
+    """A range that a person takes out of tunebook.toml is not searched, whatever the rounds searched before."""
+    kept: Any = {"l2": "fixed"}
+    with own_store(tmp_path, "lr=0.05..5", "l2=0.001..1") as opened:
+        run_round(opened, 12)
+        run_round(opened, 16, roles=kept)
+        assert [d.name for d in final.plan(opened, 1).studies[0].dimensions] == ["lr", "l2"]
+        without_range(opened, "l2")
+        assert [d.name for d in final.plan(opened, 1).studies[0].dimensions] == ["lr"]
+        without_range(opened, "lr", "l2")
+        with pytest.raises(Refusal, match="what the rounds varied has no range any more"):
+            final.plan(opened, 1)
+
+
+def test_ranges_that_only_the_rounds_have_are_those_of_the_final_study(tmp_path: Path) -> None:
+    """tunebook.toml has none: they were given with --range, and need not be given again."""
+    given = {"lr": Domain("float", 0.05, 5.0, "log")}
+    with own_store(tmp_path) as opened:
+        without_range(opened, *(entry.name for entry in opened.project.settings.hyperparameters))
+        run_round(opened, 20, ranges=given)
+        plan = final.plan(opened, 1)
+        assert {d.name: d.domain for d in plan.studies[0].dimensions} == given
+        assert plan.origins["lr"].source.text() == "carried from round-1"

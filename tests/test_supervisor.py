@@ -433,6 +433,37 @@ def test_while_the_disk_is_full_trials_wait_and_say_so(
     assert trials.trial(store, "round-1-001").message == ""
 
 
+def test_why_a_lost_trial_waits_is_said_once_it_could_go_on(
+    store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is started: a trial that was said to hang is found dead, and the disk has no room for it to go on."""
+    fill(store, digits, seeds=(1,))
+    name = "round-1-001"
+    trials.mark_running(store, name, restart=False)
+    trials.note(store, name, "No new step for 5 minutes.")
+    monkeypatch.setattr(room, "LEAST_DISK", 2**62)
+    monkeypatch.setattr(attending, "ENDING_SECONDS", 0.0)
+    said: list[str] = []
+
+    def waits() -> bool:
+        said.append(trials.trial(store, name).message.partition(":")[0])
+        return said[-1] == "Waiting"
+
+    driven = Supervisor(store, Machine(2), fork_server)
+    drive(driven, waits)
+    assert trials.trial(store, name).status == "queued"
+    assert set(said[:-1]) <= {"No new step for 5 minutes.", "It was lost"}
+    # Said once: the figures change with every look.
+    before = trials.trial(store, name).message
+    monkeypatch.setattr(room, "LEAST_DISK", 2**61)
+    driven.tick()
+    assert trials.trial(store, name).message == before
+    # What it had to say while it ran is past where nobody has to say why it waits.
+    trials.note(store, name, "No new step for 5 minutes.")
+    trials.mark_queued(store, name)
+    assert (trials.trial(store, name).message, trials.trial(store, name).said) == ("", None)
+
+
 def test_trials_are_started_in_the_order_that_people_wish(store: Store, digits: Path, fork_server: ForkServer) -> None:
     fill(store, digits, seeds=(1, 2, 3), slots=1, wanted="")
     wishes.put_first(store, ["round-1-003"])

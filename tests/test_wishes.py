@@ -12,7 +12,7 @@ import pytest
 
 from rounds import cost, planning, slots, standing, wishes
 from state import decisions, files, runs, trials
-from state.database import Store
+from state.database import Store, now
 from state.project import change
 from state.store import open_store
 from tests import small_project, watched_round
@@ -79,6 +79,43 @@ def test_every_command_without_a_name_takes_the_same_round_and_says_which(
         printed = capsys.readouterr()
         assert "No round is named: round-1 is meant." in printed.out, (words, code)
     assert "Planned and not run: round-2. Run one by its name." in printed.out
+
+
+def test_the_planned_round_is_run_where_the_one_that_is_meant_is_over(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was looked at last, but has nothing to run."""
+    settings = small_project.settings(Path("data"))
+    for number in (3, 4):
+        small_project.end(store, f"round-1-00{number}", 0.4)
+    code, answer = tunebook(store, capsys, "round", "run")
+    assert (code, answer["error"][:22]) == (2, "round-1 has ended. Rev")
+    for _ in range(2):
+        small_project.batch(store, settings, [{}], wanted="")
+    small_project.wait_for(lambda: now() > trials.batch(store, "round-3").at, "the clock stands")
+    trials.review(store, "round-1", [])
+    code, answer = tunebook(store, capsys, "round", "run")
+    assert (code, answer["error"]) == (
+        2,
+        "round-1 has ended. Planned and not run: round-2, round-3. Run one by its name: tunebook round run round-2",
+    )
+    tunebook(store, capsys, "round", "drop", "round-2")
+    trials.review(store, "round-1", [])
+    told = said(store, capsys, "round", "run")
+    assert "No round is named: round-3 is meant." in told
+    assert trials.batch(store, "round-3").wanted == "run"
+
+
+def test_a_round_that_is_stopping_is_at_work(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "It is stopping" in said(store, capsys, "round", "stop")
+    assert "It is stopping" in said(store, capsys, "round", "stop")
+    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    code, answer = tunebook(store, capsys, "round", "stop")
+    assert (code, answer["error"]) == (2, "No round is running.")
+    small_project.batch(store, small_project.settings(Path("data")), [{}], kind="launch")
+    code, answer = tunebook(store, capsys, "round", "pause")
+    words = "No round is running, but launch-1 is. Stop it: tunebook round stop launch-1"
+    assert (code, answer["error"]) == (2, words)
 
 
 def test_rounds_at_another_batch_size_are_marked_once_that_is_the_best(
@@ -199,15 +236,6 @@ def test_a_wish_is_answered_with_what_comes_of_it(store: Store, capsys: pytest.C
     assert "It is paused. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
 
 
-def test_a_trial_whose_process_is_gone_is_not_said_to_run(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    (store.project.trial_folder("round-1-003") / runs.PROCESS).unlink()
-    told = said(store, capsys, "round", "pause")
-    assert "1 lost" in told
-    assert "1 running" not in told
-    assert "round-1-003 does not run: its process is gone. It goes on when the round does." in told
-    assert "It is paused." in told
-
-
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Store]:
     """A round of six trials, stopped after two had ended and one had begun; no supervisor is at work."""
@@ -220,6 +248,37 @@ def alone(tmp_path: Path) -> Iterator[Store]:
         trials.mark_running(opened, "round-1-003", restart=False)
         trials.mark_ended(opened, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
         yield opened
+
+
+def test_a_trial_whose_process_is_gone_is_not_said_to_run(alone: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """A supervisor that is at work sees to it by itself."""
+    trials.ask(alone, "round-1", "pause")
+    trials.mark_running(alone, "round-1-003", restart=False)
+    told = said(alone, capsys, "round", "status")
+    assert "1 lost" in told
+    assert "1 running" not in told
+    assert "round-1-003 does not run: its process is gone. It goes on when the round does." in told
+    assert "It is paused." in told
+    with watched_round.supervised(alone.project):
+        told = said(alone, capsys, "round", "status")
+    assert "1 running" in told
+    assert "lost" not in told
+
+
+def test_what_goes_on_with_a_launch_or_a_baseline_is_said_by_its_own_command(
+    alone: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("launch", "baseline"):
+        batch = small_project.batch(alone, small_project.settings(Path("data")), [{}] * 2, kind=kind, wanted="stop")
+        first, second = (entry.id for entry in trials.trials(alone, batch.name))
+        assert f"It is stopped. Go on: tunebook {kind}" in said(alone, capsys, "round", "stop", second)
+        small_project.end(alone, first, 0.5)
+        assert "It has ended. See: tunebook status" in said(alone, capsys, "round", "stop", second)
+        with watched_round.supervised(alone.project):
+            trials.ask(alone, batch.name, "run")
+            told = said(alone, capsys, "round", "retry", second)
+            trials.ask(alone, batch.name, "stop")
+        assert "It goes on in the background. Look again: tunebook status" in told
 
 
 def states(store: Store) -> list[str]:

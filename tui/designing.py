@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
 from presets.language import _, error_message
-from rounds import budget, planning, tunables
+from rounds import budget, honoured, planning, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
 from rounds.plan import Goal, Role, RoundPlan
@@ -27,9 +27,16 @@ from wizard.quantity import digits, duration, memory
 
 # From here on a time of the clock needs its date.
 PLAIN_SECONDS = 12 * 3600
-# The key of a hyperparameter, by a name of it.
-Names = Callable[[str], str]
 GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a person gives a round by options, by key: what it asks, with its values, roles and ranges."""
+
+    asked: dict[str, Domain | None]
+    roles: dict[str, Role]
+    ranges: dict[str, Domain]
 
 
 def domain(key: str, words: str, optimizer: str, project: Project | None = None) -> Domain:
@@ -80,22 +87,36 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
     return found
 
 
-def names(store: Store, override: str = "") -> Names:
-    """What makes the key of a hyperparameter of the name that a person gives it; `override` as in `planning.basis`."""
-    base = planning.basis(store, override).settings
-    return lambda name: tunables.key_of(store.project, base, name)
+def given(
+    store: Store,
+    *,
+    about: Iterable[str] = (),
+    roles: Iterable[str] = (),
+    ranges: Iterable[str] = (),
+    compared: Collection[str] = (),
+    override: str = "",
+) -> Given:
+    """What `KEY[=VALUES]`, `KEY=ROLE` and `KEY=LOW..HIGH` options give; what is no role is refused where the round is
+    planned. `override` as in `planning.basis`. Refuses what only other optimizers have than the configuration, or
+    those that are `compared`."""
+    project, base = store.project, planning.basis(store, override).settings
+    optimizer = str(base.get(OPTIMIZER, ""))
 
+    def full(name: str) -> str:
+        return tunables.key_of(project, base, name)
 
-def roles(options: Iterable[str], full: Names) -> dict[str, Role]:
-    """`KEY=ROLE` options as a mapping; what is no role is refused where the round is planned."""
-    found = pairs(options, "KEY=nuisance")
-    return cast("dict[str, Role]", {full(name): role for name, role in found.items()})
+    def values(name: str, words: str) -> Domain:
+        return domain(full(name), words, optimizer, project)
 
-
-def ranges(options: Iterable[str], full: Names, optimizer: str, project: Project) -> dict[str, Domain]:
-    """`KEY=LOW..HIGH` options as ranges, or as values; see `domain`."""
-    found = pairs(options, "KEY=LOW..HIGH")
-    return {full(name): domain(full(name), words, optimizer, project) for name, words in found.items()}
+    asked = (entry.partition("=") for entry in about)
+    own = {full(name): role for name, role in pairs(roles, "KEY=nuisance").items()}
+    found = Given(
+        {full(name): values(name, words) if words else None for name, _equals, words in asked},
+        cast("dict[str, Role]", own),
+        {full(name): values(name, words) for name, words in pairs(ranges, "KEY=LOW..HIGH").items()},
+    )
+    honoured.refuse_foreign(project, base, [*found.asked, *found.roles, *found.ranges], compared)
+    return found
 
 
 def listed_trial(words: str) -> dict[str, Choice]:
@@ -133,10 +154,12 @@ def _clock(moment: str, seconds: float) -> str:
     return f"{local:%H:%M}" if seconds < PLAIN_SECONDS else f"{local:%Y-%m-%d %H:%M}"
 
 
-def spread(plan: RoundPlan) -> Iterator[str]:
-    """What each study gets of the trials, and how densely they cover its space."""
+def spread(plan: RoundPlan, *, as_given: bool = False) -> Iterator[str]:
+    """What each study gets of the trials, and how densely they cover its space, unless they are `as_given`."""
     for share in budget.density(plan.studies, len(plan.trials)):
-        if share.dimensions == 1:
+        if as_given or not share.dimensions:
+            words = _("Study {study}: {trials} trials")
+        elif share.dimensions == 1:
             words = _("Study {study}: {trials} trials over one hyperparameter")
         else:
             words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
@@ -159,18 +182,17 @@ def checkpoints(disk: Disk) -> str:
     return words.format(need=memory(disk.need).text(), free=memory(disk.free).text())
 
 
-def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook) -> None:
-    """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it."""
+def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_given: bool = False) -> None:
+    """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it.
+    `as_given`: its trials were listed one by one."""
     session.progress(
         _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
     )
     for key, values in plan.scientific.items():
         words = _("scientific: {key} in {values}").format(key=key, values=values)
         session.progress(f"  {words}{_unit(plan, name_of(key, str(plan.base.get(OPTIMIZER, ''))))}")
-    shares = {share.study: share for share in budget.density(plan.studies, len(plan.trials))}
-    for study in plan.studies:
-        share = shares[study.name]
-        session.progress("  " + _("study {study}: {trials} trials").format(study=study.name, trials=share.trials))
+    for study, words in zip(plan.studies, spread(plan, as_given=as_given), strict=True):
+        session.progress(f"  {words}")
         for dimension in study.dimensions:
             session.progress(f"    {dimension.name}: {dimension.domain}{_unit(plan, dimension.name)}")
     if plan.origins:
@@ -198,11 +220,6 @@ def document(plan: RoundPlan, ahead: Outlook | None = None) -> dict[str, Any]:
         return plan.to_dict() | said
     said["warnings"] = (*plan.warnings, *ahead.short)
     return plan.to_dict() | said | {"cost": asdict(ahead.cost), "disk": ahead.disk and asdict(ahead.disk)}
-
-
-def optimizer_of(store: Store, override: str = "") -> str:
-    """The optimizer of what a round starts from, by which its hyperparameters' scales are looked up."""
-    return str(planning.basis(store, override).settings.get("optimizer.name", ""))
 
 
 def _unit(plan: RoundPlan, name: str) -> str:

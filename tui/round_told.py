@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import logout, queue, supervisor, wishes
+from rounds import logout, planning, queue, supervisor, wishes
 from state import trials
 from state.database import Store
 from state.trials import Batch, Trial
 from tui.session import Session
-from tui.watch import come_up, status_word, trial_document
+from tui.watch import come_up, status_word, to_go_on, to_look, trial_document
 
 
 def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, started: bool = False) -> None:
@@ -51,16 +51,16 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
 def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: bool) -> str:
     """What a round does now, and what goes on with it; those that are `gone` do not run, whatever is known of them."""
     running = any(entry.status == "running" and entry not in gone for entry in listed)
-    go_on = _("Go on: tunebook round run {name}").format(name=batch.name)
-    if batch.kind == "baseline":
-        go_on = _("Go on: tunebook baseline")
+    go_on = _("Go on: {command}").format(command=to_go_on(batch))
     if all(map(trials.over, listed)):
+        if batch.kind != planning.KIND:
+            return _("It has ended. See: {command}").format(command=to_look(batch))
         return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
     if running and not at_work:
         return sentences(_("No supervisor is at work."), go_on)
     match batch.wanted:
         case "run" if at_work:
-            return _("It goes on in the background. Look again: tunebook round status {name}").format(name=batch.name)
+            return _("It goes on in the background. Look again: {command}").format(command=to_look(batch))
         case "run":
             return sentences(_("No supervisor is at work."), go_on)
         case "pause" if running:
@@ -74,4 +74,4 @@ def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: boo
         case "drop":
             return sentences(_("It was dropped."), go_on)
         case _:
-            return _("It is planned. Run it: tunebook round run {name}").format(name=batch.name)
+            return _("It is planned. Run it: {command}").format(command=to_go_on(batch))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from presets.language import _, say, told
-from rounds import queue, supervisor
+from rounds import planning, queue, supervisor
 from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
-from state.trials import Trial
+from state.trials import Batch, Trial
 from tui.say import figure
 from tui.session import Session, goes_on
 
@@ -34,11 +34,10 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
     listed = trials.trials(store, name)
     known = {entry.id for entry in listed if entry.status in trials.ENDED}
     several = len({entry.study for entry in listed}) > 1
-    command = f"tunebook round status {name}" if batch.kind == "round" else "tunebook status"
     message = say(
         "{name} goes on in the background. See: {command}. Stop it: tunebook round stop {name}",
         name=name,
-        command=command,
+        command=to_look(batch),
     )
     with goes_on(message):
         # First of all, so that the words about the background are true from the beginning.
@@ -52,6 +51,16 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
         for place, entry in enumerate(ending, len(known) + 1):
             session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric, several)}")
     return trials.trials(store, name)
+
+
+def to_go_on(batch: Batch) -> str:
+    """The command that runs a batch, or runs it on. Baseline and launch have one of their own, of the same name."""
+    return f"tunebook round run {batch.name}" if batch.kind == planning.KIND else f"tunebook {batch.kind}"
+
+
+def to_look(batch: Batch) -> str:
+    """The command that says where a batch is."""
+    return f"tunebook round status {batch.name}" if batch.kind == planning.KIND else "tunebook status"
 
 
 def come_up(project: Project) -> bool:

@@ -12,7 +12,6 @@ from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
 from rounds.slots import machine
-from rounds.space import Domain
 from state.errors import Refusal
 from tui import designing
 from tui.session import Session, answering
@@ -99,14 +98,10 @@ def plan(
             proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
             save = by_hand.save
         else:
-            current, full = designing.optimizer_of(store, override), designing.names(store, override)
-            own, wished = designing.roles(roles, full), designing.ranges(ranges, full, current, store.project)
-            asked: dict[str, Domain | None] = {
-                full(key): designing.domain(full(key), words, current, store.project) if words else None
-                for key, _equals, words in (entry.partition("=") for entry in about)
-            }
-            base = planning.basis(store, override).settings
-            honoured.refuse_foreign(store.project, base, [*asked, *own, *wished], optimizers)
+            given = designing.given(
+                store, about=about, roles=roles, ranges=ranges, compared=optimizers, override=override
+            )
+            asked = given.asked
             if not changing and insights.schedule_is_next(store):
                 goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
             proposed = planning.propose(
@@ -114,16 +109,16 @@ def plan(
                 goal or "understand",
                 scientific=asked,
                 optimizers=optimizers,
-                roles=own,
-                ranges=wished,
+                roles=given.roles,
+                ranges=given.ranges,
                 seed=seed,
                 override=override,
                 trials=count,
             )
-            honoured.refuse_unused(proposed, own, wished)
+            honoured.refuse_unused(proposed, given.roles, given.ranges)
         batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
-        designing.show(session, proposed, batch.name, ahead)
+        designing.show(session, proposed, batch.name, ahead, as_given=bool(warm or listed))
         if (step := flow.standing(store).step) is not None:
             session.progress("  " + _("warning: {warning}").format(warning=flow.reopened(step).text()))
         session.text(_("Next: tunebook round run {name}").format(name=batch.name))

@@ -9,7 +9,6 @@ from rounds import (
     cost,
     dismissing,
     final,
-    honoured,
     instability,
     launching,
     next_step,
@@ -65,7 +64,7 @@ round_group.add_command(plan)
 @click.pass_obj
 def run(session: Session, name: str | None, slots: int | None, wait: bool) -> None:
     with session.store() as store:
-        batch = _meant(session, store, name)
+        batch = _to_run(session, store, name)
         if all(map(trials.over, listed := trials.trials(store, batch.name))):
             if stopped := [entry.id for entry in listed if trials.stopped_alone(entry)]:
                 raise Refusal(
@@ -292,10 +291,8 @@ def final_study(
             if all(map(trials.over, trials.trials(store, batch.name))):
                 final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
         else:
-            current, full = designing.optimizer_of(store), designing.names(store)
-            own, wished = designing.roles(roles, full), designing.ranges(ranges, full, current, store.project)
-            honoured.refuse_foreign(store.project, planning.basis(store).settings, [*own, *wished])
-            batch = final.start(store, min(lot, count), wanted="", roles=own, ranges=wished)
+            given = designing.given(store, roles=roles, ranges=ranges)
+            batch = final.start(store, min(lot, count), wanted="", roles=given.roles, ranges=given.ranges)
             for note in planning.plan_of(store, batch.name).notes:
                 session.progress(note.text())
         while wait:
@@ -349,9 +346,29 @@ def _named(store: Store, name: str) -> Batch:
 
 def _meant(session: Session, store: Store, name: str | None) -> Batch:
     """The round of a name; without one, that which is meant then, which is said where there are others."""
+    return _named(store, name) if name else _say_which(session, store, meant(store))
+
+
+def _to_run(session: Session, store: Store, name: str | None) -> Batch:
+    """The round that is to run: where none is named and the one that is meant is over, the planned one."""
     if name:
         return _named(store, name)
     batch = meant(store)
+    if all(map(trials.over, trials.trials(store, batch.name))):
+        waiting = [other for other in planned(store) if other.name != batch.name]
+        if len(waiting) > 1:
+            raise Refusal(
+                "{name} has ended. Planned and not run: {names}. Run one by its name: tunebook round run {first}",
+                name=batch.name,
+                names=[other.name for other in waiting],
+                first=waiting[0].name,
+            )
+        batch = waiting[0] if waiting else batch
+    return _say_which(session, store, batch)
+
+
+def _say_which(session: Session, store: Store, batch: Batch) -> Batch:
+    """The round that is meant, which is said where there are others."""
     if len(trials.batches(store, planning.KIND)) > 1:
         session.progress(_("No round is named: {name} is meant.").format(name=batch.name))
     return batch
@@ -360,9 +377,12 @@ def _meant(session: Session, store: Store, name: str | None) -> Batch:
 def _at_work(session: Session, store: Store) -> Batch:
     """The round that is meant where none is named and something is to be stopped."""
     if trials.batches(store, planning.KIND):
-        batch = _meant(session, store, None)
-        if batch.wanted in ("run", "pause") and not all(map(trials.over, trials.trials(store, batch.name))):
-            return batch
+        batch = meant(store)
+        listed = trials.trials(store, batch.name)
+        # What is stopping is at work until what runs has saved itself.
+        wanted = batch.wanted in ("run", "pause") and not all(map(trials.over, listed))
+        if wanted or queue.under_way(batch, listed):
+            return _say_which(session, store, batch)
     for other in trials.batches(store):
         if queue.under_way(other, trials.trials(store, other.name)):
             raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=other.name)

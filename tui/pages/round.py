@@ -268,8 +268,7 @@ class RoundPage(Page):
     def _show_state(self, batch: Batch, listed: Sequence[Trial], where: Standing) -> None:
         counts = Counter(entry.status for entry in listed)
         ended = sum(counts[status] for status in ENDED)
-        # A supervisor that is at work sees it by itself.
-        gone = [] if self._supervised else wishes.lost(self.book.store, listed)
+        gone = wishes.lost(self.book.store, listed)
         parts = [self._state(batch, all(map(trials.over, listed)), counts["running"] - len(gone))]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
         parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]

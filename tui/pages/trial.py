@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import cost, supervisor, trial_folder, wishes
+from rounds import cost, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
 from state.trials import ENDED, Trial
@@ -131,11 +131,11 @@ class TrialPage(Page):
 
 def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:
     """What became of the trial, a line each: message, result, device with time and seed."""
-    waits = "" if entry.status != "queued" else _("It waits for its turn.")
-    # A supervisor that is at work sees it by itself.
-    if not supervisor.alive(store.project) and wishes.lost(store, [entry]):
-        waits = _("{trial} does not run: its process is gone. It goes on when the round does.").format(trial=entry.id)
-    yield told(entry.message, entry.said).text() or waits
+    if wishes.lost(store, [entry]):
+        yield _("{trial} does not run: its process is gone. It goes on when the round does.").format(trial=entry.id)
+    else:
+        waits = "" if entry.status != "queued" else _("It waits for its turn.")
+        yield told(entry.message, entry.said).text() or waits
     metric = f"val/{store.project.settings.metric}"
     steps = settings.get("training.steps")
     progress = (
