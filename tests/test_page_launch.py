@@ -44,10 +44,16 @@ def finish(store: Store, candidate: list[float], best: list[float]) -> None:
             small_project.end(store, entry.id, left[entry.study].pop(0))
 
 
-async def propose(pilot: Pilot[Any]) -> LaunchPage:
+async def open_page(pilot: Pilot[Any], name: str) -> LaunchPage:
+    """The page about a launch, or about what a round could launch, once the screens have come up."""
     await wait_for_text(pilot, "Plan a round")
-    page = LaunchPage("round-1")
+    page = LaunchPage(name)
     await pilot.app.push_screen(page)
+    return page
+
+
+async def propose(pilot: Pilot[Any]) -> LaunchPage:
+    page = await open_page(pilot, "round-1")
     await wait_for_text(pilot, "round-1-004 could become the best configuration.")
     return page
 
@@ -183,9 +189,7 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         small_project.end(store, entry.id, 0.3 + 0.01 * place)
     app = Tunebook(store.project.root)
     async with app.run_test(size=WIDE) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        page = LaunchPage(batch.name)
-        await pilot.app.push_screen(page)
+        page = await open_page(pilot, batch.name)
         await wait_for_text(pilot, "On the shortlist beside it")
         assert "round-2-003 (0.32)" in shown(app)
         await pilot.press("o")
@@ -214,8 +218,7 @@ async def test_another_launch_waits_for_the_decision_about_the_one_before(store:
     finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        await app.push_screen(LaunchPage("round-1"))
+        await open_page(pilot, "round-1")
         await wait_for_text(pilot, "launch-1 waits for its decision first.")
         await wait_for_text(pilot, "a adopt")
         assert "best so far" in shown(app)
@@ -233,8 +236,7 @@ async def test_where_the_data_have_no_test_split_no_look_is_offered(store: Store
     finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        await app.push_screen(LaunchPage("launch-1"))
+        await open_page(pilot, "launch-1")
         await wait_for_text(pilot, "a adopt")
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
@@ -249,8 +251,7 @@ async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_o
     judging.decide(store, "launch-1", "reject", "no time")
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        await app.push_screen(LaunchPage("round-1"))
+        await open_page(pilot, "round-1")
         await wait_for_text(pilot, "There is nothing to launch here.")
         await wait_for_text(pilot, "launch-1 has compared round-1-004")
         assert "s start" not in lines(app)[-1]
