@@ -3,6 +3,7 @@ notices how each ends, goes on with what was killed, and keeps the store's index
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -153,7 +154,9 @@ class Supervisor:
             avoided |= {slot.gpu}
         # The first that waits says so, in place of how it was lost before; its figures would change with every look.
         if lacking is not None and (entry.said or {}).get("id") != lacking.id:
-            trials.note(self.store, entry.id, lacking.text(), stored(lacking))
+            # On a disk that is full to its last byte, not even that can be noted; it waits all the same.
+            with contextlib.suppress(Refusal):
+                trials.note(self.store, entry.id, lacking.text(), stored(lacking))
         return None
 
     def _start(self, entry: Trial, slot: Slot) -> None:
