@@ -13,8 +13,7 @@ from presets.language import Message, _, say
 from state.project import Settings, create
 from state.store import open_store
 from training.config import TASKS
-from tui.keys import bindings
-from tui.pages.page import Page
+from tui.pages.form import Form
 from tui.starting import data_place, guess_task, refuse_other_task, typed_path
 from tui.widgets.controls import Choices, Field
 from wizard import pipeline
@@ -26,12 +25,9 @@ NAMES = {
 }
 
 
-class NewProject(Page):
+class NewProject(Form):
     """Short fields and the task; enter goes to the next one, and on the task starts the project."""
 
-    GROUPS = ("form", "field", "choices", "everywhere")
-    PLACE = "set-up"
-    BINDINGS = bindings("form")
     DEFAULT_CSS = "NewProject > .asked { margin: 1 0 0 0; }"
 
     def heading(self) -> Message:
