@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import configurations, decisions, launches, metrics, runs, trials
+from state import configurations, decisions, files, launches, metrics, runs, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -198,6 +199,44 @@ def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) ->
     assert (entry.status, entry.restarts, entry.steps_done) == ("complete", 1, 50)
     assert len(metrics.curve(store, id, "val/accuracy")) == 25
     assert (folder / "output.1").is_dir()
+
+
+def test_a_result_whose_record_was_lost_is_no_new_trials(tmp_path: Path, code: Path) -> None:
+    """Journal and store are gone, the folders are not: the same name comes up again, with other values."""
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
+        first = run_baseline(store)
+        project = store.project
+    for path in (project.journal_path, *project.folder.glob("tunebook.db*")):
+        path.unlink()
+    change(project, **own.changed(project, ["lr=0.001"]))
+    with open_store(open_project(project.root)) as store:
+        set_up(store)
+        again = baseline.plan(store)
+        folder = project.trial_folder(first.id)
+        assert [entry.id for entry in trials.trials(store)] == [first.id]
+        assert not folder.exists()
+        assert runs.result(folder.with_name("baseline-1-001.other-1")) == first.result
+        # Of what is recorded the folder is its own, whatever kills whom on the way.
+        (entry,) = drive(store, again.name)
+        assert entry.best != first.best
+        assert "0.001" in json.loads((folder / "command.json").read_text())["command"]
+    for path in project.folder.glob("tunebook.db*"):
+        path.unlink()
+    with open_store(open_project(project.root)) as store:
+        assert trials.trial(store, first.id).best == entry.best
+
+
+def test_a_name_whose_folder_another_process_works_in_is_not_given_anew(store: Store) -> None:
+    set_up(store)
+    for id in ("baseline-1-001", "baseline-1-002"):
+        files.make_folder(store.project.trial_folder(id))
+    at_work = store.project.trial_folder("baseline-1-002")
+    runs.start([sys.executable, "-c", "import time; time.sleep(100)"], at_work)
+    with pytest.raises(Refusal, match=r"baseline-1-002: a process is at work here, .*run\.lock has its number"):
+        baseline.sweep(store)
+    runs.stop(at_work, hard=True)
+    assert store.project.trial_folder("baseline-1-001").exists()
+    assert not trials.batches(store)
 
 
 def test_a_trial_that_was_stopped_begins_anew_and_nothing_of_its_first_try_is_left(store: Store) -> None:

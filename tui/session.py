@@ -76,12 +76,12 @@ class Session:
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:
         """The open store of the project."""
-        from presets.language import error_text
         from state.store import open_store
+        from tui.losses import lost
 
         with open_store(self.project()) as store:
-            if store.journal_lost():
-                say.note(_("warning: {warning}").format(warning=error_text(store.loss())))
+            if (words := lost(store)) is not None:
+                say.note(_("warning: {warning}").format(warning=words.text()))
             yield store
 
     def text(self, line: str = "") -> None:

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from presets.language import Message, _, error_text, say, sentences
+from presets.language import Message, _, say, sentences
 from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
@@ -21,6 +21,7 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.horizon import lines
+from tui.losses import lost
 from tui.pages.page import Page
 from tui.say import result
 from tui.terminal import printable
@@ -67,8 +68,8 @@ class Home(Page):
     def on_mount(self) -> None:
         # Work that was wanted when the machine went down goes on when somebody looks in again.
         self.book.attempt(lambda: supervisor.ensure(self.book.project))
-        if self.book.store.journal_lost():
-            self.say(error_text(self.book.store.loss()))
+        if (words := lost(self.book.store)) is not None:
+            self.say(words.text())
 
     def toured(self) -> str:
         return f"home {self.PLACE}"
