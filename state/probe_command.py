@@ -122,8 +122,9 @@ def _without_bar(line: dict[str, Any]) -> dict[str, Any]:
     if line[pace.EPOCH]:
         return {**line, pace.RATE: None, "step_seconds": None, "by": "epochs", "of": None}
     words = said(
-        "Its progress bar goes to as many at every batch size, so it counts something else than batches, and the speed "
-        "cannot be told."
+        "Its progress bar ({bar}) goes to as many at every batch size, so it counts something else than batches, and "
+        "the speed cannot be told.",
+        bar=f"{line['name']} 0/{line['of']}".strip(),
     )
     return _unmeasured(line["batch_size"], "untimed", **words)
 
@@ -235,7 +236,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         return _unmeasured(size, outcome, message=message), True
     found = watch.pace(size)
     if not isinstance(found, pace.Pace):
-        reason = pace.why_unknown("silent" if stopped and watch.silent else found)
+        reason = pace.why_unknown("silent" if stopped and watch.silent and found == "no steps" else found, watch.bars)
         return _unmeasured(size, "untimed", **reason), not stopped
     rate = found.examples_per_second
     return {
