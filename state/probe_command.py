@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         print(json.dumps(line), flush=True)
         if line["outcome"] == "untimed":
             # Larger ones leave less to time; and without them all, none can be called the best.
-            return {**_kept(asked, size), **_about(asked, began)}
+            return _kept(folder, asked, size, settle, began)
         if line["outcome"] != "measured":
             if size < asked["size"]:
                 continue
@@ -164,10 +164,33 @@ def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
     }
 
 
-def _kept(asked: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """The command's own size, where one that ran could not be timed."""
+def _kept(
+    folder: Path,
+    asked: Mapping[str, Any],
+    size: int,
+    settle: Callable[[dict[str, Any]], dict[str, Any]],
+    began: float,
+) -> dict[str, Any]:
+    """The command's own size, where `size` runs and could not be timed. One above that is tried, since nothing tells
+    yet that it runs at all. Which is the largest that fits, and from which on throughput does not rise, is not known.
+    """
     own = asked["size"]
-    return {"recommended": own, "largest_feasible": size, "saturation": own, "limited_by": UNTIMED}
+    if size < own:
+        line = settle(measure(folder, own, asked["runs"][asked["sizes"].index(own)], asked))
+        files.append_line(folder / SIZES, line)
+        print(json.dumps(line), flush=True)
+        if line["outcome"] not in ("measured", "untimed"):
+            words = said(
+                "The command runs with a batch of {smaller} and fails at its own batch size, {size}; what it printed "
+                "is in {log}. The last of it: {message}",
+                smaller=size,
+                size=own,
+                log=str(_log(folder, own)),
+                message=line["message"],
+            )
+            return {"status": "failed", **words}
+    known = {"recommended": own, "largest_feasible": None, "saturation": None, "limited_by": UNTIMED}
+    return {**known, **_about(asked, began)}
 
 
 def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | None = None) -> dict[str, Any]:

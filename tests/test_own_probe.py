@@ -178,20 +178,23 @@ with open(out + '/metrics.jsonl', 'w') as file:
 def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why(tmp_path: Path, code: Path) -> None:
     (code / "train.py").write_text(SLOW_START, encoding="utf-8")
     arguments = "{folder} 20 {bs}"
-    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments=arguments)) as store:
-        (line,) = probed(store)
-        assert (line["batch_size"], line["outcome"]) == (4, "untimed")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=8", arguments=arguments)) as store:
+        # Its own size is tried as well: that it runs is known then, and no more than that.
+        assert [(line["batch_size"], line["outcome"]) for line in probed(store)] == [(1, "untimed"), (8, "untimed")]
+        result = probe.known(store).result
+        assert (result["recommended"], result["largest_feasible"], result["saturation"]) == (8, None, None)
         question = flow.ask(store, "batch_size")
-        assert question.recommended == 32
-        assert [option.value for option in question.options] == [32]
+        assert question.recommended == 8
+        assert [option.value for option in question.options] == [8]
         said = " ".join(message.text() for message in question.warnings)
-        assert "How fast a batch of 4 is, cannot be told. Its lines came less than 1 s apart" in said
+        assert "How fast a batch of 1 is, cannot be told. Its lines came less than 1 s apart" in said
+        assert "A batch of 8 runs; how fast, cannot be told either." in said
         assert "as examples_per_second; or lines with their step" in said
-        flow.answer(store, "batch_size", 32)
+        flow.answer(store, "batch_size", 8)
         assert flow.standing(store).step == "baseline"
         parts = [part for section in document.report(store).sections if section.id == "probe" for part in section.parts]
         assert isinstance(parts[0], Words)
-        assert parts[0].text.startswith("Kept: 32, as the command has it. Measured on ")
+        assert parts[0].text.startswith("Kept: 8, as the command has it. Measured on ")
         assert " in ." not in parts[0].text
         # What the script says of its speed afterwards is read: another script, another question (G6).
         told = SLOW_START.replace("'accuracy': 0.5", "'accuracy': 0.5, 'examples_per_second': 90.0")
@@ -199,6 +202,20 @@ def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why
         probe.start(store)
         wait_for_probe(store)
         assert probe.known(store).result["limited_by"] != "untimed"
+
+
+def test_a_size_of_its_own_that_fails_where_a_smaller_one_cannot_be_timed_is_not_kept(
+    tmp_path: Path, code: Path
+) -> None:
+    script = SLOW_START.replace("time.sleep(0.5)\n", "if sys.argv[3] == '32':\n    sys.exit('no room for 32')\n")
+    (code / "train.py").write_text(script, encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{folder} 20 {bs}")) as store:
+        id = probe.start(store)
+        wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+        with pytest.raises(
+            Refusal, match=r"runs with a batch of 4 and fails at its own batch size, 32;.*no room for 32"
+        ):
+            probe.finish(store, id)
 
 
 def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp_path: Path, code: Path) -> None:

@@ -108,8 +108,12 @@ def _filled(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str
 def doing(project: Project, id: str) -> Message:
     """What a probe is at, in a sentence."""
     folder = project.measurement_folder(id)
-    sizes = (files.read_json(folder / probe_command.ASKED) or {}).get("sizes", [])
+    asked = files.read_json(folder / probe_command.ASKED) or {}
+    sizes = asked.get("sizes", [])
     measured, _offset = files.read_lines(folder / probe_command.SIZES)
+    if measured and measured[-1]["outcome"] == "untimed":
+        # What cannot be timed ends the ascent, but for the command's own size.
+        return say("The command is run for a while with a batch of {size}.", size=asked["size"])
     if len(measured) < len(sizes):
         return say("The command is run for a while with a batch of {size}.", size=sizes[len(measured)])
     return say("The command is run for a while at each size.")
@@ -273,19 +277,22 @@ def _evidence(found: Measurement) -> Iterator[Message]:
 
 def _untimed(found: Measurement) -> Iterator[Message]:
     """Which size could not be timed and why, and what the script could write."""
-    for line in found.result["sizes"]:
-        if line["outcome"] == "untimed":
-            yield say(
-                "How fast a batch of {size} is, cannot be told. {why}",
-                size=line["batch_size"],
-                why=told(line["message"], line["said"]),
-            )
-            yield say(
-                "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with "
-                "their step or epoch while it trains, the first and the last at least a second apart; or print a bar "
-                "of tqdm over its batches.",
-                column=pace.RATE,
-            )
+    first, *others = [line for line in found.result["sizes"] if line["outcome"] == "untimed"] or [None]
+    if first is None:
+        return
+    yield say(
+        "How fast a batch of {size} is, cannot be told. {why}",
+        size=first["batch_size"],
+        why=told(first["message"], first["said"]),
+    )
+    for line in others:
+        yield say("A batch of {size} runs; how fast, cannot be told either.", size=line["batch_size"])
+    yield say(
+        "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with their "
+        "step or epoch while it trains, the first and the last at least a second apart; or print a bar of tqdm over "
+        "its batches.",
+        column=pace.RATE,
+    )
 
 
 def _reason(result: dict[str, Any], speed: Message) -> Message:
