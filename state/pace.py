@@ -65,6 +65,11 @@ class Watch:
         """Whether it has written no file that could be read."""
         return not self._reader.found
 
+    @property
+    def names(self) -> list[str]:
+        """What it has written of results, by the names that the script has for them."""
+        return self._reader.measured()
+
     def look(self, *, ended: bool = False) -> None:
         """Read what is new; `ended`: nothing more comes."""
         rows, now = self._reader.read(ended=ended), time.monotonic()

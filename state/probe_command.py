@@ -126,7 +126,7 @@ def _without_bar(line: dict[str, Any]) -> dict[str, Any]:
         "the speed cannot be told.",
         bar=f"{line['name']} 0/{line['of']}".strip(),
     )
-    return _unmeasured(line["batch_size"], "untimed", **words)
+    return _unmeasured(line["batch_size"], "untimed", **words, wrote=line.get("wrote"))
 
 
 def _idle(rates: Mapping[int, float]) -> int:
@@ -257,10 +257,10 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         outcome = "out_of_memory" if out_of_memory(text) else "failed"
         message = f"exit code {child.returncode}. It printed last: {last_words(text)}"
         return _unmeasured(size, outcome, message=message), True
-    found = watch.pace(size)
+    found, wrote = watch.pace(size), {"names": watch.names, "ended": not stopped}
     if not isinstance(found, pace.Pace):
         reason = pace.why_unknown("silent" if stopped and watch.silent and found == "no steps" else found, watch.bars)
-        return _unmeasured(size, "untimed", **reason), not stopped
+        return _unmeasured(size, "untimed", **reason, wrote=wrote), not stopped
     rate = found.examples_per_second
     return {
         "batch_size": size,
@@ -271,6 +271,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         "of": found.of if found.of != run["steps"] else None,
         "step_seconds": size / rate if rate else None,
         "peak_memory": None,
+        "wrote": wrote,
     }, not stopped
 
 

@@ -10,7 +10,7 @@ import pytest
 from state import configurations, decisions
 from state.database import Store
 from state.errors import Refusal
-from state.project import open_project
+from state.project import change, open_project
 from state.store import open_store
 from tests import own_pipelines
 from tests.own_pipelines import command
@@ -202,6 +202,34 @@ def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why
         probe.start(store)
         wait_for_probe(store)
         assert probe.known(store).result["limited_by"] != "untimed"
+
+
+@pytest.mark.parametrize("seconds", [0, 600])
+def test_a_metric_that_the_script_calls_otherwise_is_told_before_a_baseline_is_run(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str], seconds: int
+) -> None:
+    """Of a run that was stopped, only so far: it may be written at the end of an epoch."""
+    (code / "train.py").write_text(
+        "import json, sys, time\n"
+        "for step in (5, 10):\n"
+        "    with open(sys.argv[2] + '/metrics.jsonl', 'a') as file:\n"
+        "        row = {'step': step, 'train_loss': 1.0, 'valid_acc': 0.5, 'samples_per_second': 100.0}\n"
+        "        file.write(json.dumps(row) + '\\n')\n"
+        "    time.sleep(0.2)\n"
+        f"time.sleep({seconds})\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=1", arguments="{bs} {folder}")) as store:
+        probed(store)
+        (words,) = (message.text() for message in flow.ask(store, "batch_size").warnings)
+        assert ("As far as it was run, it wrote" if seconds else "It ran to its end and wrote") in words
+        assert "no accuracy; there is: valid_acc, train_loss." in words
+        assert words.endswith("--metric valid_acc")
+        assert tunebook("--project", store.project.root, "probe") == 0
+        assert words in capsys.readouterr().out
+        store.project = change(store.project, metric="valid_acc")
+        flow.answer(store, "metric", "held-out")
+        assert not flow.ask(store, "batch_size").warnings
 
 
 def test_a_size_of_its_own_that_fails_where_a_smaller_one_cannot_be_timed_is_not_kept(

@@ -453,15 +453,26 @@ def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
 ) -> None:
     set_up(store)
     name = baseline.plan(store).name
-    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    id = trials.trials(store, name)[0].id
+    trials.mark_running(store, id, restart=False)
     root = store.project.root
     assert tunebook("--project", root, "status") == 0
     told = capsys.readouterr().out
-    assert "baseline-1 is running: 0 steps done in" in told
+    assert "baseline-1 is running: 0 of 50 steps done in" in told
     assert "Watch it: tunebook baseline. Stop it: tunebook round stop baseline-1" in told
     # Whoever looks for it among the rounds is told its name.
     assert tunebook("--project", root, "round", "stop") == 2
     assert "Stop it: tunebook round stop baseline-1" in capsys.readouterr().err
+    # What is called otherwise than the metric is told while it runs, and what else there is to see of it.
+    folder = files.make_folder(store.project.trial_folder(id))
+    files.append_line(folder / "metrics.jsonl", {"step": 10, "train/loss": 0.3, "valid_acc": 0.5})
+    (folder / "log.txt").write_bytes(b"loading\nEpoch 2/10\r train 2:  40%|####\r train 2:  50%|#####\n\n")
+    metrics.index_metrics(store, [id])
+    assert tunebook("--project", root, "status") == 0
+    told = capsys.readouterr().out
+    assert "10 of 50 steps done in" in told
+    assert "to go. It has written no accuracy so far; there is: valid_acc, train/loss." in told
+    assert "It printed last: train 2:  50%|#####" in told
 
 
 def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_tune(tmp_path: Path, code: Path) -> None:

@@ -120,7 +120,7 @@ async def test_a_baseline_that_runs_is_told_and_leads_to_where_it_is_watched_and
         with watched_round.supervised(store.project):
             app = Tunebook(store.project.root)
             async with app.run_test(size=NARROW) as pilot:
-                await wait_for_text(pilot, "baseline-1 is running: 0 steps done in")
+                await wait_for_text(pilot, "baseline-1 is running: 0 of ")
                 await wait_for_text(pilot, "Watch baseline-1")
                 await pilot.press("enter")
                 await wait_for_text(pilot, "The first configuration runs")

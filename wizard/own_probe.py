@@ -16,7 +16,7 @@ from state.errors import Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
-from wizard import configuration, machine, measuring, own, quantity
+from wizard import configuration, machine, measuring, own, own_metric, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP, KIND = "batch_size", "probe"
@@ -138,7 +138,7 @@ def ask(store: Store) -> Question:
         return _ask_unmeasured(store, size)
     lines = [line for line in found.result["sizes"] if line["outcome"] == "measured"]
     if found.result["limited_by"] == probe_command.UNTIMED:
-        return _ask_untimed(found, lines, size)
+        return _ask_untimed(store, found, lines, size)
     best = int(found.result["recommended"])
     reason = _reason(found.result, _speed(lines, best))
     kept, fewer = advised(store, found)
@@ -148,8 +148,10 @@ def ask(store: Store) -> Question:
         text=say("How many examples should a training step take? (Another number can be typed.)"),
         evidence=(
             *_evidence(found),
+            *own_metric.unwritten(store.project, found),
             *([] if fewer is None else [fewer]),
         ),
+        warnings=tuple(own_metric.unwritten(store.project, found)),
         options=tuple(
             Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
         ),
@@ -222,14 +224,14 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
     )
 
 
-def _ask_untimed(found: Measurement, lines: list[dict[str, Any]], size: int) -> Question:
+def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], size: int) -> Question:
     """After a probe that could not tell how fast every size is: a guess is no reason for another one."""
     return Question(
         step=STEP,
         rows=("G3", "G9"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
-        evidence=tuple(_evidence(found)),
-        warnings=tuple(_untimed(found)),
+        evidence=(*_evidence(found), *own_metric.unwritten(store.project, found)),
+        warnings=(*_untimed(found), *own_metric.unwritten(store.project, found)),
         options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
         recommended=size,
         reason=say("As the command has it: which size is the fastest cannot be told."),

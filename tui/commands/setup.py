@@ -278,7 +278,7 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_table, configuration, loading, own_costs, own_probe, runtime
+    from wizard import batch_table, configuration, loading, own_costs, own_metric, own_probe, runtime
     from wizard import probe as probing
     from wizard.question import Table
     from wizard.steps import planned_examples
@@ -332,6 +332,9 @@ def probe(
     else:
         words = _("recommended: batch {size}, limited by {limit}")
         session.text(words.format(size=size, limit=LIMITS[result["limited_by"]].text()))
+    for message in own_metric.unwritten(store.project, measured):
+        session.text(message.text())
+        answer |= {"metric_unwritten": message}
     if in_force not in (None, advised):
         words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
         session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=advised))

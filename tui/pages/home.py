@@ -29,7 +29,7 @@ from tui.theme import STATUSES
 from tui.widgets.controls import Choices
 from tui.widgets.progress import progress
 from tui.widgets.text import show
-from wizard import baseline, flow, measuring
+from wizard import baseline, baseline_running, flow, measuring
 from wizard.quantity import duration
 
 # An entry that is no page.
@@ -82,7 +82,7 @@ class Home(Page):
         store = self.book.store
         measured = measuring.at_work(store)
         self._measured = measured is not None
-        self._baseline_runs = baseline.at_work(store) is not None
+        self._baseline_runs = baseline_running.at_work(store) is not None
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
@@ -144,8 +144,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         yield Content(printable(where.waits.text()))
     if measured is not None:
         yield Content(measured.text())
-    if (first := baseline.at_work(store)) is not None:
-        yield Content(printable(baseline.doing(store, first).text()))
+    if (first := baseline_running.at_work(store)) is not None:
+        yield Content(printable(baseline_running.doing(store, first).text()))
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
@@ -188,7 +188,7 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         if where.step != "set-up":
             label = say("Look at the set-up again: what it rests on has changed")
         note = say("next: {step}", step=flow.title(setup.step))
-        if setup.step == baseline.STEP and (first := baseline.at_work(store)) is not None:
+        if setup.step == baseline.STEP and (first := baseline_running.at_work(store)) is not None:
             label = say("Watch {name}", name=first.name)
             note = say("its figures and curve, as they come; it is stopped there, too")
         yield "setup", label, note
