@@ -118,6 +118,26 @@ def test_a_range_without_its_scale_has_the_usual_one_where_that_is_possible(
     assert entry(made(tmp_path, assignment), assignment.partition("=")[0]).scale == scale
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "scale"),
+    [
+        # A slip that is mended leaves nothing behind.
+        ("momentum=0.5..1.2", "momentum=0.5..0.99", "one-minus-log"),
+        ("lr=-1..1", "lr=0.001..1", "log"),
+        ("lr=0.001..1", "lr=0..1", "linear"),
+        ("hidden=32..256:linear", "hidden=32..512", "linear"),
+        ("momentum=0.5..0.9:linear", "momentum=0.5..0.99", "linear"),
+        ("momentum=0.5..0.9:log", "momentum=0..0.99", "one-minus-log"),
+    ],
+)
+def test_a_scale_holds_for_the_next_range_only_where_somebody_said_it(
+    tmp_path: Path, before: str, after: str, scale: str
+) -> None:
+    project = made(tmp_path, before)
+    project = change(project, **own.changed(project, [after]))
+    assert entry(project, after.partition("=")[0]).scale == scale
+
+
 def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path: Path) -> None:
     config = {"train": {"amp": False, "width": 1}, "out": "{folder}"}
     command = "python -m elsewhere {config}"

@@ -109,8 +109,8 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     """The settings that change by `name=value` (a value to start with), `name=0.001..0.1:log` (a range to search) or
     `name=a,b` (values to try). What the command does not take yet, but its script declares, is added to the command.
 
-    A range without its scale has that of the one before it, or that which the name and the numbers suggest. Refuses an
-    unknown name, what is neither, and a value of another type than the script or the file has.
+    A range without its scale has that which somebody said of the one before it, or which the name and the numbers
+    suggest. Refuses an unknown name, what is neither, and a value of another type than the script or the file has.
     """
     settings = project.settings
     for assignment in assignments:
@@ -292,12 +292,20 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
 
 
 def _usual_scale(entry: OwnHyperparameter, low: float, high: float, *, whole: bool) -> Scale:
-    """The scale of a range that was given without one: as the range before it had, or as its name and its numbers
-    suggest; linear where it holds what has no logarithm."""
-    name = leaf(entry.name)
-    usual = entry.scale if entry.low is not None else _range(name, high)[2]
+    """The scale of a range that was given without one: as somebody said it of the range before, where that is possible
+    now, or as its name and its numbers suggest."""
     possible = {"log": low > 0, "one-minus-log": high < 1 and not whole, "linear": True}
-    return usual if possible[usual] else "linear"
+    if entry.low is not None and entry.high is not None and possible[entry.scale]:
+        before = _suggested(leaf(entry.name), entry.low, entry.high, whole=entry.kind == "int")
+        if entry.scale != before:
+            return entry.scale
+    return _suggested(leaf(entry.name), low, high, whole=whole)
+
+
+def _suggested(name: str, low: float, high: float, *, whole: bool) -> Scale:
+    if name in MOMENTA:
+        return "one-minus-log" if high < 1 and not whole else "linear"
+    return "log" if low > 0 and name not in SHARES else "linear"
 
 
 def _range(name: str, value: float) -> tuple[float | None, float | None, Scale]:
