@@ -439,7 +439,7 @@ def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> Non
         store.project = change(store.project, chance=0.1)
         run_baseline(store)
         offered = flow.ask(store, "baseline").options
-        assert [option.label for option in offered] == ["accuracy", "train_loss", "eval_loss", "again"]
+        assert [option.label for option in offered] == ["accuracy", "eval_loss", "train_loss", "again"]
         flow.answer(store, "baseline", "metric=eval_loss")
         # What guessing reaches in the one says nothing of the other.
         for settings in (store.project.settings, open_project(store.project.root).settings):
