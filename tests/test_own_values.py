@@ -158,6 +158,33 @@ def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path
         assert {len(question.table.columns), *map(len, question.table.rows)} == {4}
 
 
+@pytest.mark.parametrize(
+    ("assignments", "told"),
+    [
+        (["lr=-1"], "lr: -1. A learning rate lies above 0"),
+        (["lr=-1..1"], "lr: -1. A learning rate lies above 0"),
+        (["dropout=1.5"], "dropout: 1.5. By its name it is no less than 0 and less than 1"),
+        (["momentum=0.5..1.2"], "momentum: 1.2. By its name"),
+        (["momentum=0.9,1.5"], "momentum: 1.5. By its name"),
+        (
+            ["lr=0.00001"],
+            "lr starts with 1e-05, outside of the range that rounds search, 0.0033 .. 3; another",
+        ),
+        (["lr=1e-5..1e5"], "lr: 1e-05 .. 100000 spans 10 powers of ten"),
+        (["lr=0.001..1", "dropout=0.5", "momentum=0.5..0.99", "hidden=1..4096", "temperature=-1..1"], ""),
+    ],
+)
+def test_what_can_hardly_be_meant_by_a_name_is_told_and_not_refused(
+    tmp_path: Path, assignments: list[str], told: str
+) -> None:
+    with open_store(made(tmp_path, *assignments)) as store:
+        if "temperature" in assignments[-1]:
+            store.project = change(store.project, **own.changed(store.project, ["temperature=0.5"]))
+        flow.answer(store, "metric", "held-out")
+        warnings = flow.ask(store, "initial").warnings
+        assert [message.text().startswith(told) for message in warnings] == ([True] if told else [])
+
+
 def test_another_list_may_have_other_values(tmp_path: Path) -> None:
     project = made(tmp_path, "lr=0.1,0.2")
     assert own.values(project)["lr"] == 0.1
