@@ -578,6 +578,8 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
         (["--command", "python train.py", "--metric", "acc"], "Nothing says where a trial is to write"),
         (["--command", "python train.py {folder}", "--metric", "acc", "--data", "."], "either --data"),
         (["--set", "lr=0.1"], "belong to a --command"),
+        (["--command", "python {folder}", "--metric", "acc", "--steps", "1"], "--steps: only for the built-in"),
+        (["--command", "python {folder}", "--metric", "acc", "--batch-size", "8"], "takes no batch size"),
         ([], "--command"),
     ],
 )
@@ -585,7 +587,9 @@ def test_what_does_not_go_together_is_refused_and_makes_nothing(
     tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tunebook("new", tmp_path / "p", *words) == 2
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert said in told.err
+    assert not told.out
     assert not (tmp_path / "p").exists()
 
 

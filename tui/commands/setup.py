@@ -123,15 +123,14 @@ def new(
     from tui import setup, starting_own
     from wizard import initial, pipeline
 
-    asked_own = starting_own.Asked(command, config_file, directory, options["metric"], direction, chance, assignments)
     size = options["batch_size"]
+    refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
+    refused |= {"held_out": held_out, "ghost_batch_norm": "yes" if ghost_batch_norm else None}
+    asked_own = starting_own.Asked(
+        command, config_file, directory, options["metric"], direction, chance, assignments, size is not None, refused
+    )
     answered.check({"batch_size": size} if size is not None else {})
     if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
-        refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
-        ghost = "yes" if ghost_batch_norm else None
-        starting_own.refuse_built_in({**refused, "held_out": held_out, "ghost_batch_norm": ghost})
-        if size is not None and not own.settings.batch_size:
-            raise Refusal("--batch-size: the command takes no batch size.")
         if size is None and yes:
             # What the person has typed goes before what would be recommended.
             size = starting_own.typed(own, assignments, own.settings.batch_size)
