@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +70,20 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             for corrected in lines:
                 files.append_line(folder / SIZES, corrected)
         line = next((one for one in lines if one["outcome"] != "measured"), settle(line))
-        if line["outcome"] == "measured" and pace.comparable([*lines, line]) is None:
-            words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
-            line = _unmeasured(size, "untimed", **words)
+        line = _compared(lines, line)
         if line["outcome"] == "measured" and _fell([*lines, line]):
             line = _faster(line, settle(measure(folder, size, run["again"], asked)))
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
         if line["outcome"] == "untimed":
-            # Larger ones leave less to time; and without them all, none can be called the best.
-            return _kept(folder, asked, size, settle, began)
+            # Larger ones leave less to time; and without them all, none can be called the best. That the command's own
+            # runs at all, nothing tells yet.
+            if size < asked["size"]:
+                line = settle(measure(folder, asked["size"], asked["runs"][asked["sizes"].index(asked["size"])], asked))
+                line = _compared(lines, line)
+                files.append_line(folder / SIZES, line)
+                print(json.dumps(line), flush=True)
+            return {**_kept(folder, asked, size, line), **_about(asked, began)}
         if line["outcome"] != "measured":
             if size < asked["size"]:
                 continue
@@ -91,7 +95,15 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         if _idle(_rates(lines)) >= PATIENCE:
             limit = "throughput"
             break
-    return {**recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+    return {"status": "complete", **recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+
+
+def _compared(lines: Sequence[Mapping[str, Any]], line: dict[str, Any]) -> dict[str, Any]:
+    """The line, without its time where that is told of nothing that the lines before it tell."""
+    if line["outcome"] != "measured" or pace.comparable([*lines, line]) is not None:
+        return line
+    words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
+    return _unmeasured(line["batch_size"], "untimed", **words, wrote=line.get("wrote"))
 
 
 def _rates(lines: Sequence[Mapping[str, Any]]) -> dict[int, float]:
@@ -156,7 +168,6 @@ def _log(folder: Path, size: int) -> Path:
 
 def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
     return {
-        "status": "complete",
         "earlier": asked.get("earlier"),
         "device": asked["device"],
         "precision": "",
@@ -164,33 +175,23 @@ def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
     }
 
 
-def _kept(
-    folder: Path,
-    asked: Mapping[str, Any],
-    size: int,
-    settle: Callable[[dict[str, Any]], dict[str, Any]],
-    began: float,
-) -> dict[str, Any]:
-    """The command's own size, where `size` runs and could not be timed. One above that is tried, since nothing tells
-    yet that it runs at all. Which is the largest that fits, and from which on throughput does not rise, is not known.
+def _kept(folder: Path, asked: Mapping[str, Any], size: int, line: Mapping[str, Any]) -> dict[str, Any]:
+    """The command's own size, where `size` runs and could not be timed. Which is the largest that fits, and from which
+    on throughput does not rise, is not known. `line`: the last that was tried, which is its own where that is larger.
     """
     own = asked["size"]
-    if size < own:
-        line = settle(measure(folder, own, asked["runs"][asked["sizes"].index(own)], asked))
-        files.append_line(folder / SIZES, line)
-        print(json.dumps(line), flush=True)
-        if line["outcome"] not in ("measured", "untimed"):
-            words = said(
-                "The command runs with a batch of {smaller} and fails at its own batch size, {size}; what it printed "
-                "is in {log}. The last of it: {message}",
-                smaller=size,
-                size=own,
-                log=str(_log(folder, own)),
-                message=line["message"],
-            )
-            return {"status": "failed", **words}
-    known = {"recommended": own, "largest_feasible": None, "saturation": None, "limited_by": UNTIMED}
-    return {**known, **_about(asked, began)}
+    if line["outcome"] in ("measured", "untimed"):
+        known = {"recommended": own, "largest_feasible": None, "saturation": None}
+        return {"status": "complete", **known, "limited_by": UNTIMED}
+    words = said(
+        "The command runs with a batch of {smaller} and fails at its own batch size, {size}; what it printed is in "
+        "{log}. The last of it: {message}",
+        smaller=size,
+        size=own,
+        log=str(_log(folder, own)),
+        message=line["message"],
+    )
+    return {"status": "failed", **words}
 
 
 def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.own_pipelines import command
 from tests.small_project import wait_for
 from tui import main
 from tui.report import document
-from tui.report.parts import Words
+from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
 from wizard import baseline, flow, probe
@@ -257,6 +257,27 @@ def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp
         assert all(1.5 < 1000 / line["examples_per_second"] < 10 for line in lines)
 
 
+def test_the_size_that_is_kept_has_its_row_also_where_it_was_not_timed(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 8 it says how fast it is, at 16 no more, nor at its own 64."""
+    script = (
+        "import json, sys\n"
+        "row = {'step': 1, 'accuracy': 0.5, **({'samples_per_second': 80.0} if sys.argv[1] == '8' else {})}\n"
+        "open(sys.argv[2] + '/metrics.jsonl', 'w').write(json.dumps(row))\n"
+    )
+    (code / "train.py").write_text(script, encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=64", arguments="{bs} {folder}")) as store:
+        assert [line["batch_size"] for line in probed(store)] == [8, 16, 64]
+        table = flow.ask(store, "batch_size").table
+        assert table is not None
+        assert [row[-1] for row in table.rows] == ["what it writes", "not timed"]
+        flow.answer(store, "batch_size", 64)
+    assert tunebook("--project", tmp_path / "p", "probe", "--steps", "100") == 0
+    rows = capsys.readouterr().out.splitlines()[-2:]
+    assert [row.split()[:3] for row in rows] == [["8", "100", "ms"], ["64", "not", "timed"]]
+
+
 @pytest.mark.parametrize("prints", [False, True])
 def test_a_script_that_writes_epochs_alone_is_timed_by_them_or_by_what_it_prints(
     tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str], prints: bool
@@ -276,6 +297,9 @@ def test_a_script_that_writes_epochs_alone_is_timed_by_them_or_by_what_it_prints
         assert question.table is not None
         assert [column.text() for column in question.table.columns][1] == ("examples/s" if prints else "an epoch")
         assert question.table.rows[0][-1] == ("what it prints" if prints else "its epochs")
+        parts = [part for section in document.report(store).sections if section.id == "probe" for part in section.parts]
+        (grid,) = (part for part in parts if isinstance(part, Grid))
+        assert list(grid.columns)[1] == ("examples/s" if prints else "an epoch")
     assert tunebook("--project", tmp_path / "p", "probe") == 0
     said = capsys.readouterr().out
     assert ("examples/s, " if prints else "ms an epoch\n") in said

@@ -235,7 +235,7 @@ def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], 
         options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
         recommended=size,
         reason=say("As the command has it: which size is the fastest cannot be told."),
-        table=_table(lines) if lines else None,
+        table=_with(_table(lines), size) if lines else None,
         free="integer",
     )
 
@@ -378,3 +378,11 @@ def _table(lines: list[dict[str, Any]]) -> Table:
         for line in lines
     )
     return Table((say("batch size"), say("examples/s"), say("per step"), say("known by")), rows)
+
+
+def _with(table: Table, size: int) -> Table:
+    """The table with a row of a size that it has none of, since that was not timed."""
+    if any(row[0] == str(size) for row in table.rows):
+        return table
+    row = (str(size), *["-"] * (len(table.columns) - 2), _("not timed"))
+    return Table(table.columns, tuple(sorted((*table.rows, row), key=lambda one: int(one[0]))))
