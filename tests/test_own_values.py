@@ -79,6 +79,8 @@ def test_a_switch_can_be_searched_also_where_the_script_cannot_be_read(tmp_path:
         ("batch_size=0", "a whole number from 1 on"),
         ("batch_size=1.5", "a whole number from 1 on"),
         ("batch_size=32,64", "is decided, not searched"),
+        ("lr=0.1..0.1", r"both ends are the same; a single value is written lr=0\.1\."),
+        ("=3", r"'=3': write it as name=value"),
         ("warmup_ratio=0..0.3:log", r"must lie above 0; linear: warmup_ratio=0..0.3:linear"),
         ("amp=1", "'1' does not fit; wanted: False, True"),
         ("nothing=1", r"declares: .*amp.*as --lr \{lr\}, or \{--amp\} for a switch"),
@@ -183,6 +185,13 @@ def test_what_can_hardly_be_meant_by_a_name_is_told_and_not_refused(
         flow.answer(store, "metric", "held-out")
         warnings = flow.ask(store, "initial").warnings
         assert [message.text().startswith(told) for message in warnings] == ([True] if told else [])
+
+
+@pytest.mark.parametrize("assignment", ["warmup-ratio=0.1", "warmup_ratio=0.1", "batch-size=64", "batch_size=64"])
+def test_a_name_may_have_the_hyphens_of_its_flag(tmp_path: Path, assignment: str) -> None:
+    words = filled(made(tmp_path, assignment), tmp_path)
+    flag = "--" + assignment.partition("=")[0].replace("_", "-")
+    assert words[words.index(flag) + 1] == assignment.partition("=")[2]
 
 
 def test_another_list_may_have_other_values(tmp_path: Path) -> None:

@@ -91,7 +91,11 @@ def typed(project: Project, assignments: tuple[str, ...], name: str) -> str | No
     """The value that the last of the assignments gives what the command calls `name`; None where none does."""
     there = pipeline_of(project)
     given = [assignment.partition("=") for assignment in assignments]
-    found = [words.strip() for key, _equals, words in given if name and there.key(key.strip()) == there.key(name)]
+    found = [
+        words.strip()
+        for key, _equals, words in given
+        if name and there.key(own.meant(there, key.strip())) == there.key(name)
+    ]
     return found[-1] if found else None
 
 

@@ -14,7 +14,7 @@ from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
-from wizard import declared
+from wizard import declared, quantity
 from wizard.declared import Argument
 
 # Three decades around a rate that somebody chose; the review widens what is too narrow.
@@ -115,14 +115,14 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     settings = project.settings
     for assignment in assignments:
         name, equals, words = assignment.partition("=")
-        if not equals or not words.strip():
+        if not equals or not name.strip() or not words.strip():
             raise Refusal("{assignment!r}: write it as name=value or name=low..high.", assignment=assignment)
         there = pipeline.own(Project(project.root, settings))
-        key = there.key(name.strip())
-        if key not in there.hyperparameters():
-            settings = _taken_in(there, settings, name.strip())
+        name = meant(there, name.strip())
+        if there.key(name) not in there.hyperparameters():
+            settings = _taken_in(there, settings, name)
             there = pipeline.own(Project(project.root, settings))
-            key = there.key(name.strip())
+        key = there.key(name)
         entries = {entry.name: entry for entry in settings.hyperparameters}
         written = there.defaults().get(key)
         entry = entries.get(key) or guess(key, written)
@@ -133,6 +133,16 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
         settings = dataclasses.replace(settings, hyperparameters=ordered)
     now = {name: getattr(settings, name) for name in ("command", "seed", "batch_size", "steps", "hyperparameters")}
     return {name: value for name, value in now.items() if value != getattr(project.settings, name)}
+
+
+def meant(there: Pipeline, name: str) -> str:
+    """What the command or its script calls the hyperparameter that somebody names: a flag has hyphens where argparse's
+    name has underscores. The name itself where nothing is called so."""
+    keys = there.hyperparameters()
+    known = dict.fromkeys((*keys, *map(there.theirs, keys), *(argument.name for argument in declared.arguments(there))))
+    if name in known:
+        return name
+    return next((one for one in known if one.replace("-", "_") == name.replace("-", "_")), name)
 
 
 def roles(settings: Settings, there: Pipeline) -> Settings:
@@ -263,7 +273,13 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
     if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)):
         raise Refusal("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
-    if numbers[0] >= numbers[1]:
+    if numbers[0] == numbers[1]:
+        raise Refusal(
+            "{words!r}: both ends are the same; a single value is written {assignment}.",
+            words=words,
+            assignment=f"{entry.name}={quantity.setting(numbers[0])}",
+        )
+    if numbers[0] > numbers[1]:
         raise Refusal(
             "{words!r}: the low end of a range must be below the high end; write it as {low}..{high}, say.",
             words=words,

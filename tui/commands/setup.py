@@ -21,7 +21,7 @@ from state.store import open_store
 from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
-from tui.starting import data_place, decided_already, guess_task, refuse_other_task
+from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
 
 if TYPE_CHECKING:
     from wizard.question import Question
@@ -130,6 +130,7 @@ def new(
         command, config_file, directory, options["metric"], direction, chance, assignments, size is not None, refused
     )
     answered.check({"batch_size": size} if size is not None else {})
+    refuse_file(folder.expanduser().resolve())
     if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
         if size is None and yes:
             # What the person has typed goes before what would be recommended.
@@ -213,6 +214,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
                 "tunebook new {path} --command '...'",
                 path=str(folder),
             )
+        refuse_inside(data, root, given["task"])
         return projects.create(root, Settings(name=root.name, **given))
     session.speak(existing.settings.language)
     changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
