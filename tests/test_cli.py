@@ -207,7 +207,7 @@ def test_the_language_of_the_project_counts_unless_another_is_asked_for(
     ("text", "parts"),
     [
         ("[project]\nnmae = 'x'\n", ["tunebook.toml", "project.nmae"]),
-        ("[project]\nname = 3\n", ["tunebook.toml", "project.name", "str"]),
+        ("[project]\nname = 3\n", ["tunebook.toml", "project.name", "text in quotes"]),
         ("not toml", ["tunebook.toml", "TOML"]),
     ],
 )
