@@ -134,7 +134,9 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     if where.step == "set-up" and setup.step:
-        done = len({entry.step for entry in decisions.decisions(store)} & set(flow.steps_of(store)))
+        # What is to be decided now may have been decided before, for something else.
+        decided = {entry.step for entry in decisions.decisions(store)} - {setup.step}
+        done = len(decided & set(flow.steps_of(store)))
         words = _("Set-up: {done} of {total} decided; now: {step}.")
         yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
