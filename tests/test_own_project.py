@@ -201,16 +201,18 @@ def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) ->
     assert (folder / "output.1").is_dir()
 
 
-def test_a_result_whose_record_was_lost_is_no_new_trials(tmp_path: Path, code: Path) -> None:
+def test_a_result_whose_record_was_lost_is_no_new_trials(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Journal and store are gone, the folders are not: the same name comes up again, with other values."""
     with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
         first = run_baseline(store)
         project = store.project
     for path in (project.journal_path, *project.folder.glob("tunebook.db*")):
         path.unlink()
-    change(project, **own.changed(project, ["lr=0.001"]))
+    assert tunebook("new", project.root, "--set", "lr=0.001", "--batch-size", "32", "--yes") == 0
+    assert "no record of: 1, such as " in " ".join(capsys.readouterr().err.split())
     with open_store(open_project(project.root)) as store:
-        set_up(store)
         again = baseline.plan(store)
         folder = project.trial_folder(first.id)
         assert [entry.id for entry in trials.trials(store)] == [first.id]

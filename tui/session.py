@@ -77,12 +77,17 @@ class Session:
     def store(self) -> Iterator[Store]:
         """The open store of the project."""
         from state.store import open_store
-        from tui.losses import lost
 
         with open_store(self.project()) as store:
-            if (words := lost(store)) is not None:
-                say.note(_("warning: {warning}").format(warning=words.text()))
+            self.warn(store)
             yield store
+
+    def warn(self, store: Store) -> None:
+        """Say what a project has lost of its records, where it has."""
+        from tui.losses import lost
+
+        if (words := lost(store)) is not None:
+            say.note(_("warning: {warning}").format(warning=words.text()))
 
     def text(self, line: str = "") -> None:
         """A line of the answer; nothing with `--json`, where `answer` says it."""

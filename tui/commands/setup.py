@@ -137,6 +137,7 @@ def new(
             size = starting_own.typed(own, assignments, own.settings.batch_size)
         given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
         with open_store(own) as store:
+            session.warn(store)
             pipeline.decide(store)
             asked = setup.walk(session, store, given_size, recommended=yes)
         _ready(session, own, asked)
@@ -150,6 +151,7 @@ def new(
         new = begun.enter_context(setup.unless_unreadable(folder, _again))
         project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
         store = begun.enter_context(open_store(project))
+        session.warn(store)
         if new:
             # Only then is it known that the project stays.
             setup.inspect(session, store)
