@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from presets.language import Message, _, error_text, say, sentences
+from presets.language import Message, _, say, sentences
 from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
@@ -21,6 +21,7 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.horizon import lines
+from tui.losses import lost
 from tui.pages.page import Page
 from tui.say import result
 from tui.terminal import printable
@@ -28,7 +29,7 @@ from tui.theme import STATUSES
 from tui.widgets.controls import Choices
 from tui.widgets.progress import progress
 from tui.widgets.text import show
-from wizard import baseline, flow, measuring
+from wizard import baseline, baseline_running, flow, measuring
 from wizard.quantity import duration
 
 # An entry that is no page.
@@ -67,8 +68,8 @@ class Home(Page):
     def on_mount(self) -> None:
         # Work that was wanted when the machine went down goes on when somebody looks in again.
         self.book.attempt(lambda: supervisor.ensure(self.book.project))
-        if self.book.store.journal_lost():
-            self.say(error_text(self.book.store.loss()))
+        if (words := lost(self.book.store)) is not None:
+            self.say(words.text())
 
     def toured(self) -> str:
         return f"home {self.PLACE}"
@@ -81,7 +82,7 @@ class Home(Page):
         store = self.book.store
         measured = measuring.at_work(store)
         self._measured = measured is not None
-        self._baseline_runs = baseline.at_work(store) is not None
+        self._baseline_runs = baseline_running.at_work(store) is not None
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
@@ -133,7 +134,9 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     if where.step == "set-up" and setup.step:
-        done = len({entry.step for entry in decisions.decisions(store)} & set(flow.steps_of(store)))
+        # What is to be decided now may have been decided before, for something else.
+        decided = {entry.step for entry in decisions.decisions(store)} - {setup.step}
+        done = len(decided & set(flow.steps_of(store)))
         words = _("Set-up: {done} of {total} decided; now: {step}.")
         yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
@@ -143,8 +146,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         yield Content(printable(where.waits.text()))
     if measured is not None:
         yield Content(measured.text())
-    if (first := baseline.at_work(store)) is not None:
-        yield Content(printable(baseline.doing(store, first).text()))
+    if (first := baseline_running.at_work(store)) is not None:
+        yield Content(printable(baseline_running.doing(store, first).text()))
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
@@ -187,7 +190,7 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         if where.step != "set-up":
             label = say("Look at the set-up again: what it rests on has changed")
         note = say("next: {step}", step=flow.title(setup.step))
-        if setup.step == baseline.STEP and (first := baseline.at_work(store)) is not None:
+        if setup.step == baseline.STEP and (first := baseline_running.at_work(store)) is not None:
             label = say("Watch {name}", name=first.name)
             note = say("its figures and curve, as they come; it is stopped there, too")
         yield "setup", label, note

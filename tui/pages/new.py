@@ -14,7 +14,7 @@ from state.project import Settings, create
 from state.store import open_store
 from training.config import TASKS
 from tui.pages.form import Form
-from tui.starting import data_place, guess_task, refuse_other_task, typed_path
+from tui.starting import data_place, guess_task, refuse_inside, refuse_other_task, typed_path
 from tui.widgets.controls import Choices, Field
 from wizard import pipeline
 
@@ -84,6 +84,7 @@ class NewProject(Form):
         data = self._typed("#data")
         settings = Settings(name=root.name, task=task, data=data_place(data, root))
         refuse_other_task(data, task)
+        refuse_inside(data, root, task)
         if task == TEXTS:
             settings = replace(settings, text_column=text or "text", label_column=label or "label", encoding=encoding)
         with open_store(create(root, settings)) as store:
