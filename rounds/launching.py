@@ -105,11 +105,18 @@ def start(
 ) -> Batch:
     """Queue `runs` runs of each side with fresh seeds, less those of the best configuration that count again.
 
-    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs. Raises
-    ValueError for more rivals than there are thresholds for.
+    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs. Refuses what
+    has been begun or decided since it was proposed. Raises ValueError for more rivals than there are thresholds for.
     """
     if 1 + len(rivals) not in decision.SIMPLE:
         raise ValueError(f"a launch has at most {max(decision.SIMPLE)} candidates, not {1 + len(rivals)}")
+    best = planning.basis(store)
+    if best.hash != proposal.best:
+        raise Refusal(
+            "The best configuration has changed since {trial} was proposed: launch it anew.", trial=proposal.trial
+        )
+    for entered in (proposal, *rivals):
+        settled.require_open(store, trials.trial(store, entered.trial), entered.candidate, best)
     plan = _plan(store, proposal)
     if rivals:
         plan["rivals"] = [_entered(store, rival) for rival in rivals]

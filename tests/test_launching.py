@@ -430,3 +430,18 @@ def test_the_whole_way_on_real_trials(tmp_path: Path, digits: Path, fork_server:
         now = launches.best(opened)
         assert now is not None
         assert now.parent == best
+
+
+def test_what_was_proposed_before_another_launch_began_is_not_started_beside_it(store: Store) -> None:
+    stale, other = launching.propose(store, "round-1"), launching.propose(store, "round-1", "round-1-001")
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    with pytest.raises(Refusal, match="launch-1 compares round-1-004 with the best configuration"):
+        launching.start(store, stale)
+    with pytest.raises(Refusal, match="launch-1 compares round-1-004"):
+        launching.start(store, other, [stale])
+    with pytest.raises(Refusal, match="launch-1 compares round-1-004"):
+        judging.decide_unrepeated(store, stale, "adopt", "too dear")
+    judging.decide(store, name, "adopt")
+    with pytest.raises(Refusal, match="The best configuration has changed since"):
+        launching.start(store, other)
+    assert len(trials.batches(store, "launch")) == 1

@@ -265,3 +265,28 @@ async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_o
         await wait_for(pilot, lambda: trials.batch(store, "launch-1").wanted == "run")
     assert len(trials.trials(store, "launch-1")) == 10
     assert len(trials.batches(store, "launch")) == 1
+
+
+async def test_a_launch_that_was_begun_elsewhere_takes_the_place_of_its_proposal(store: Store) -> None:
+    """The page went on to offer the same launch, and started it once more."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        page = await propose(pilot)
+        await pilot.press("t")
+        await wait_for_text(pilot, "Say why repeating costs too much")
+        launching.start(store, launching.propose(store, "round-1"))
+        await wait_for_text(pilot, "launch-1-006")
+        await wait_for_text(pilot, "launch-1 waits for its decision first.")
+        assert isinstance(app.focused, Reading)
+        await pilot.press("s", "t")
+        await wait_for(pilot, lambda: page.of == "launch-1")
+    assert len(trials.batches(store, "launch")) == 1
+
+
+async def test_what_was_decided_elsewhere_is_proposed_no_more(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await propose(pilot)
+        judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
+        await wait_for_text(pilot, "round-1-004 is the best configuration itself")
+        assert "s start" not in lines(app)[-1]
