@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from presets.language import restored
+from presets.language import error_text, restored
 from rounds import decision, judging, launching, lineage, planning, reviewing, shortlist
 from rounds.attending import Supervisor
 from rounds.slots import Machine
@@ -445,3 +445,25 @@ def test_what_was_proposed_before_another_launch_began_is_not_started_beside_it(
     with pytest.raises(Refusal, match="The best configuration has changed since"):
         launching.start(store, other)
     assert len(trials.batches(store, "launch")) == 1
+
+
+def test_a_launch_that_was_overtaken_says_how_its_runs_can_still_decide(store: Store) -> None:
+    former = launching.propose(store, "round-1").best
+    # Of one that was stopped before any of its runs ended, the candidate may be proposed again.
+    name = launching.start(store, launching.propose(store, "round-1"), wanted="stop").name
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
+    finish(store, name, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    for ask in (
+        lambda: launching.propose(store, "round-1"),
+        lambda: judging.decide(store, name, "reject", "worse"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            ask()
+        told = error_text(refused.value)
+        assert f"tunebook launch --back {former}" in told
+        assert "--trial" not in told
+    lineage.back(store, former, "launch-1 is to decide")
+    judging.decide(store, name, "reject")
+    decided = launches.decided(store, name)
+    assert decided is not None
+    assert decided.decision == "reject"

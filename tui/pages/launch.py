@@ -88,9 +88,9 @@ class LaunchPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the launch admits as it stands."""
         if action == "decide":
-            return self._verdict is not None and (
-                not self._decided() or (parameters[0] == "repeat" and self._may_reopen())
-            )
+            if self._decided() is not None:
+                return self._verdict is not None and parameters[0] == "repeat" and self._may_reopen()
+            return self._verdict is not None and self._overtaken() is None
         if action == "unrepeated":
             return self._proposal is not None
         if action == "alone":
@@ -257,6 +257,11 @@ class LaunchPage(Page):
         """The decision about this launch, unless that was to run more."""
         return launches.decided(self.book.store, self.of)
 
+    def _overtaken(self) -> Message | None:
+        """Why it cannot be decided any more, where it has not been."""
+        store = self.book.store
+        return None if self._decided() else launching.overtaken(store, trials.batch(store, self.of))
+
     def _may_reopen(self) -> bool:
         """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
         decided, best = self._decided(), launches.best(self.book.store)
@@ -276,7 +281,10 @@ class LaunchPage(Page):
         return _("best before") if decided is not None and decided.decision == "adopt" else _("best so far")
 
     def _show_verdict(self) -> None:
-        parts = [Content(_("s: go on with these runs"))] if self._resting() else []
+        why = self._overtaken()
+        parts = [Content.styled(printable(why.text()), "bold")] if why is not None else []
+        if self._resting():
+            parts.append(Content(_("s: go on with these runs")))
         if self._judging:
             parts.append(Content(_("Judging the runs")))
         if self._refused:
@@ -295,7 +303,7 @@ class LaunchPage(Page):
             # Whoever followed it has it as the reason already.
             if verdict.message.text() != reason:
                 parts.append(Content.styled(printable(verdict.message.text()), "bold"))
-            if decided is None:
+            if decided is None and why is None:
                 parts.append(Content(_("a: adopt   r: reject   n: run more")))
             parts += [Content(""), *_figures(self, verdict)]
         self.query_one("#verdict", Static).display = bool(parts)
