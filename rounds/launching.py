@@ -54,7 +54,7 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     settings = trials.trial_settings(store, entry)
     incidental = {key: best.settings[key] for key in reviewing.INCIDENTAL if key in best.settings}
     candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
-    if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
+    if settled.likeness(candidate) == settled.likeness(best.settings):
         if why := _waits_for(store, best):
             raise Refusal(
                 "{trial} is the best configuration itself: there is nothing to launch. {why}", trial=entry.id, why=why

@@ -11,6 +11,7 @@ import pytest
 
 from presets.language import error_text, restored
 from rounds import decision, judging, launching, lineage, planning, reviewing, shortlist
+from rounds import listed as by_hand
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -286,6 +287,32 @@ def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store
     # Others can be launched, and none beside them that was rejected.
     other = launching.propose(store, "round-1", "round-1-001")
     assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
+
+
+def test_a_rejected_candidate_that_is_typed_in_again_is_the_same(store: Store) -> None:
+    """With the digits that are shown it was another configuration, which could be launched again and again."""
+    found = trials.trial(store, "round-1-004").overrides["optimizer.learning_rate"]
+    name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    typed, other = float(f"{found:.4g}"), float(f"{found:.2g}")
+    assert len({found, typed, other}) == 3
+
+    def listed(rate: float) -> str:
+        batch = planning.save(store, by_hand.propose(store, [{"optimizer.learning_rate": rate}]), about=by_hand.MARK)
+        small_project.end(store, f"{batch.name}-001", 0.1)
+        return batch.name
+
+    with pytest.raises(Refusal) as refused:
+        launching.propose(store, listed(typed))
+    assert "launch-1 compares round-2-001" in error_text(refused.value)
+    judging.decide(store, name, "reject")
+    with pytest.raises(Refusal) as refused:
+        launching.propose(store, "round-2")
+    told = error_text(refused.value)
+    assert "round-2-001 differs from a candidate of launch-1 by less than the four digits" in told
+    assert "tunebook launch --reopen launch-1" in told
+    assert launching.propose(store, listed(other)).trial == "round-3-001"
+    with pytest.raises(Refusal, match="round-4-001 is the best configuration itself"):
+        launching.propose(store, listed(0.0500001))
 
 
 def test_a_comparison_that_has_begun_is_not_begun_again_beside_it(store: Store) -> None:
