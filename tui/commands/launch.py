@@ -119,7 +119,9 @@ def launch(
             batch = launching.start(store, proposal, listed.rivals, runs=runs or RUNS[0])
         while True:
             verdict = deciding.run(session, store, batch)
-            decided = chosen or (deciding.suggested(verdict) if yes else None)
+            # Where the runs cannot tell they suggest nothing; that the best configuration stays then takes a reason.
+            told = verdict.decision != "cannot tell" or bool(reason)
+            decided = chosen or (deciding.suggested(verdict) if yes and told else None)
             if decided is None and _can_ask(session):
                 decided, reason = _asked(verdict)
             if decided is None:
