@@ -14,13 +14,26 @@ from state.trials import Batch, Trial
 
 def foremost(store: Store, batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch | None:
     """The round or launch that the project is about: what is at work, else the newest, as which a launch counts that
-    was reopened since. One that was stopped before any of its trials ended is nobody's concern, nor is a launch that
-    can no longer be decided, since the best configuration is another."""
+    was reopened since. Where that is a launch that was decided, an older one that was not comes first; of several that
+    were, the one that was decided last. One that was stopped before any of its trials ended is nobody's concern, nor is
+    a launch that can no longer be decided, since the best configuration is another."""
     listed = in_turn(store, [batch for batch in batches if batch.kind != "baseline"])
     at_work = [batch for batch in listed if queue.under_way(batch, entries)]
     moot = {batch.name for batch in launches.undecided(store)} - {batch.name for batch in launches.waiting(store)}
     concern = [batch for batch in listed if batch.name not in moot and not _abandoned(batch, entries)]
-    return next(reversed(at_work or concern), None)
+    found = next(reversed(at_work or concern), None)
+    if found is None or found.kind != "launch" or launches.decided(store, found.name) is None:
+        return found
+    if undecided := waiting(store, entries):
+        return undecided[-1]
+    last = launches.last(store)
+    return max((batch for batch in concern if batch.name in last), key=lambda batch: last[batch.name].number)
+
+
+def waiting(store: Store, entries: Sequence[Trial]) -> list[Batch]:
+    """The launches that wait for their runs or for a decision, the one that was begun, or reopened, last at the end;
+    without what was stopped before any of its runs ended."""
+    return [batch for batch in in_turn(store, launches.waiting(store)) if not _abandoned(batch, entries)]
 
 
 def in_turn(store: Store, batches: Sequence[Batch]) -> list[Batch]:

@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import budget, cost, importance, launching, planning, reviewing, standing
+from rounds import budget, cost, importance, launching, looking, planning, reviewing, standing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
@@ -333,10 +333,7 @@ def next_phase(store: Store) -> Message | None:
     final study goes on, and when all is over."""
     match ending(store):
         case "test":
-            return say(
-                "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook "
-                "test"
-            )
+            return _after_the_final(store, _finals(store)[-1].name)
         case "final":
             return say(
                 "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
@@ -347,6 +344,21 @@ def next_phase(store: Store) -> Message | None:
             "tunebook round plan --goal compare --about schedule.name=constant,linear,cosine"
         )
     return None
+
+
+def _after_the_final(store: Store, name: str) -> Message:
+    """What comes once the final study has been reviewed: a launch, unless it has been decided or would gain nothing,
+    and the look at the test split where there is one."""
+    over = standing.launched(store, name) or standing.beaten(store, name)
+    if looking.possible(store):
+        if over:
+            return say("The final study is over. What is left is the look at the test split, once: tunebook test")
+        return say(
+            "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook test"
+        )
+    if over:
+        return say("The final study is over. What is left is to take away what was found: tunebook export DIR")
+    return say("The final study has been reviewed. Launch its best trial: tunebook launch {name}", name=name)
 
 
 def schedule_is_next(store: Store) -> bool:

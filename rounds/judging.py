@@ -105,9 +105,8 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     configuration has changed since.
     """
     batch = _launch(store, name)
-    best = launches.best(store)
-    if best is None or best.hash != batch.plan["best"]:
-        raise Refusal("The best configuration has changed since {name} began: launch the candidate anew.", name=name)
+    if why := launching.overtaken(store, batch):
+        raise Refusal(why.id, **why.values)
     verdict = judge(store, name)
     if launches.decided(store, name) is not None and not words.strip():
         raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
@@ -120,7 +119,7 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
         store,
         batch=name,
         candidate=launching.survivor(store, batch).candidate,
-        previous=best.hash,
+        previous=batch.plan["best"],
         decision=chosen,
         reason=stored(reason),
         evidence=_evidence(store, batch, verdict),

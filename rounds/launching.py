@@ -16,6 +16,7 @@ from rounds.decision import Complexity
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
 from state import configurations, launches, trials
+from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, NewTrial, Trial
@@ -53,7 +54,11 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     settings = trials.trial_settings(store, entry)
     incidental = {key: best.settings[key] for key in reviewing.INCIDENTAL if key in best.settings}
     candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
-    if reviewing.identity_of(candidate) == reviewing.identity_of(best.settings):
+    if settled.likeness(candidate) == settled.likeness(best.settings):
+        if why := _waits_for(store, best):
+            raise Refusal(
+                "{trial} is the best configuration itself: there is nothing to launch. {why}", trial=entry.id, why=why
+            )
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
     settled.require_open(store, entry, candidate, best)
     same = alike.conditions(entry)
@@ -105,11 +110,18 @@ def start(
 ) -> Batch:
     """Queue `runs` runs of each side with fresh seeds, less those of the best configuration that count again.
 
-    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs. Raises
-    ValueError for more rivals than there are thresholds for.
+    Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs. Refuses what
+    has been begun or decided since it was proposed. Raises ValueError for more rivals than there are thresholds for.
     """
     if 1 + len(rivals) not in decision.SIMPLE:
         raise ValueError(f"a launch has at most {max(decision.SIMPLE)} candidates, not {1 + len(rivals)}")
+    best = planning.basis(store)
+    if best.hash != proposal.best:
+        raise Refusal(
+            "The best configuration has changed since {trial} was proposed: launch it anew.", trial=proposal.trial
+        )
+    for entered in (proposal, *rivals):
+        settled.require_open(store, trials.trial(store, entered.trial), entered.candidate, best)
     plan = _plan(store, proposal)
     if rivals:
         plan["rivals"] = [_entered(store, rival) for rival in rivals]
@@ -124,6 +136,28 @@ def undecided(store: Store) -> Batch | None:
     """The launch that waits for its runs or for a decision, of several the one that was begun, or reopened, last."""
     waiting = foremost.in_turn(store, launches.waiting(store))
     return waiting[-1] if waiting else None
+
+
+def overtaken(store: Store, batch: Batch) -> Message | None:
+    """Why a launch cannot be decided, or decided anew, as things stand, and what to do: the best configuration has
+    become another since it began. None where it can."""
+    best = planning.basis(store)
+    if best.hash == batch.plan["best"]:
+        return None
+    found = survivor(store, batch)
+    words = say(
+        "The best configuration has changed since {name} began, so it cannot be decided. To decide by its runs, make "
+        "the former one the best again: tunebook launch --back {hash} --reason TEXT, or c in the list of decisions.",
+        name=batch.name,
+        hash=batch.plan["best"],
+    )
+    if found.candidate == best.hash:
+        return words
+    return say(
+        "{words} To compare its candidate with the present one: tunebook launch --trial {trial}",
+        words=words,
+        trial=found.trial,
+    )
 
 
 def survivor(store: Store, batch: Batch) -> Entrant:
@@ -152,6 +186,12 @@ def run_more(store: Store, batch: Batch, runs: int) -> None:
     missing = {side: runs - count for side, count in have.items()}
     trials.add_trials(store, batch.name, _new_runs(store, batch.plan, batch.number, missing, have))
     trials.ask(store, batch.name, "run")
+
+
+def _waits_for(store: Store, best: Configuration) -> Message | None:
+    """Of a launch that compares the best configuration with a former one, why it cannot be decided."""
+    about = [batch for batch in launches.undecided(store) if best.hash in {e.candidate for e in entrants(batch.plan)}]
+    return next(filter(None, (overtaken(store, batch) for batch in about)), None)
 
 
 def _leader(store: Store, name: str) -> Trial:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from presets.language import Message, restored, say, stored
+from rounds import reviewing
 from rounds.decision import Complexity, complexity
 from state import configurations, launches
 from state.database import Store
@@ -60,6 +61,16 @@ def history(store: Store) -> list[Link]:
     return links
 
 
+def rejected(store: Store, name: str) -> str | None:
+    """The launch that rejected a configuration by fresh runs, unless another has adopted it by fresh runs since."""
+    wanted = reviewing.identity_of(configurations.configuration(store, name).settings)
+    for entry in reversed(launches.last(store).values()):
+        candidate = configurations.configuration(store, entry.candidate).settings
+        if entry.evidence.get("sides") and reviewing.identity_of(candidate) == wanted and entry.decision != "repeat":
+            return entry.batch if entry.decision == "reject" else None
+    return None
+
+
 def back(store: Store, wanted: str, words: str) -> None:
     """Make an earlier best configuration the best one again; it is a decision of its own, with its reason.
 
@@ -75,12 +86,19 @@ def back(store: Store, wanted: str, words: str) -> None:
         raise Refusal("{name} is the best configuration.", name=link.configuration)
     if not words.strip():
         raise Refusal("Say why the best configuration goes back: the reason is kept.")
+    reason = say("Back to an earlier best configuration: {words}", words=words.strip())
+    if against := rejected(store, link.configuration):
+        reason = say(
+            "Back to an earlier best configuration, although {launch} has rejected it: {words}",
+            launch=against,
+            words=words.strip(),
+        )
     launches.launch(
         store,
         batch=link.batch,
         candidate=link.configuration,
         previous=links[-1].configuration,
         decision="adopt",
-        reason=stored(say("Back to an earlier best configuration: {words}", words=words.strip())),
+        reason=stored(reason),
         evidence={"back": True, "repeated": False},
     )

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rounds import launching
-from state import configurations, trials
+from state import configurations, launches, trials
 from state.database import Store
 from state.launches import Launch
 
@@ -29,12 +29,24 @@ def reached(store: Store, entry: Launch) -> Reached:
     the run that it was judged by."""
     if repeated := fresh(store, configurations.configuration(store, entry.candidate).settings):
         return repeated
+    if entry.evidence.get("back"):
+        # It came to what it was adopted for.
+        entry = _adopted(store, entry.candidate)
     if selection := entry.evidence.get("selection"):
         # Of a launch that was not repeated.
         return Reached(selection["best"], 1, selected=True)
     listed = _finite([run.best for run in trials.trials(store, entry.batch) if run.status == "complete"])
     best = (max if store.project.settings.direction == "max" else min)(listed, default=None)
     return Reached(best, 0 if best is None else 1, selected=len(listed) > 1)
+
+
+def _adopted(store: Store, candidate: str) -> Launch:
+    """The last decision that made a configuration the best one, other than the way back to it."""
+    return next(
+        entry
+        for entry in reversed(launches.launches(store))
+        if (entry.candidate, entry.decision) == (candidate, "adopt") and not entry.evidence.get("back")
+    )
 
 
 def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from presets.language import restored
+from presets.language import Message, restored, say
 from rounds import alike, reviewing
 from rounds.alike import Conditions
 from rounds.decision import RUNS
@@ -22,15 +22,22 @@ from state.trials import Batch, Trial
 @dataclass(frozen=True)
 class Comparison:
     """Two configurations that a launch has compared by fresh runs, or is comparing (`decision` is None): `pair` has the
-    identity of each, `best` the hash of the one that was to be replaced. `candidates`: the trials that it launched;
-    `conditions`: those of its runs (`alike`)."""
+    `likeness` of each, `best` the hash of the one that was to be replaced; `dropped`: another candidate went on, and
+    was decided about. `candidates`: the trials that it launched; `conditions`: those of its runs (`alike`)."""
 
     launch: str
     decision: Launch | None
     pair: frozenset[str]
     best: str
+    dropped: bool
     candidates: tuple[str, ...]
     conditions: frozenset[Conditions]
+
+
+def likeness(settings: Mapping[str, Any]) -> str:
+    """What a configuration is as far as it is shown, with four digits of each number: typed in again, it is the same
+    one and no other."""
+    return reviewing.identity_of({key: _as_shown(value) for key, value in settings.items()})
 
 
 def comparisons(store: Store) -> tuple[Comparison, ...]:
@@ -46,10 +53,12 @@ def comparisons(store: Store) -> tuple[Comparison, ...]:
             if batch.wanted != "stop" or any(run.status in trials.ENDED for run in runs):
                 best = batch.plan["best"]
                 pairs = (_pair(store, entry["candidate"], best) for entry in entered)
-                going += [Comparison(batch.name, None, pair, best, *about) for pair in pairs]
+                going += [Comparison(batch.name, None, pair, best, False, *about) for pair in pairs]
         elif decision.previous is not None and _rested(decision):
-            pair = _pair(store, decision.candidate, decision.previous)
-            over.append((decision.number, Comparison(batch.name, decision, pair, decision.previous, *about)))
+            best = decision.previous
+            for candidate in dict.fromkeys((decision.candidate, *(entry["candidate"] for entry in entered))):
+                pair, dropped = _pair(store, candidate, best), candidate != decision.candidate
+                over.append((decision.number, Comparison(batch.name, decision, pair, best, dropped, *about)))
     return (*reversed(going), *(entry for _number, entry in sorted(over, key=itemgetter(0), reverse=True)))
 
 
@@ -59,7 +68,7 @@ def met(
     """The comparison of the candidate that `entry` made known with the best configuration: one that is open against
     this very one, or one that was decided, whichever was the best then; None where there is none, or where code or
     machine are others since."""
-    pair = {reviewing.identity_of(candidate), reviewing.identity_of(best.settings)}
+    pair = {likeness(candidate), likeness(best.settings)}
     return next(
         (
             found
@@ -77,35 +86,57 @@ def require_open(store: Store, entry: Trial, candidate: Mapping[str, Any], best:
     found = met(comparisons(store), entry, candidate, best)
     if found is None:
         return
+    words = _against(store, found, entry, candidate, best)
+    known = {reviewing.identity(store, trials.trial(store, name)) for name in found.candidates}
+    if reviewing.identity_of(candidate) in known:
+        raise Refusal(words.id, **words.values)
+    raise Refusal(
+        "{trial} differs from a candidate of {launch} by less than the four digits of a number that are shown. {why}",
+        trial=entry.id,
+        launch=found.launch,
+        why=words,
+    )
+
+
+def _against(
+    store: Store, found: Comparison, entry: Trial, candidate: Mapping[str, Any], best: Configuration
+) -> Message:
+    """Why a comparison that is known is not begun again, and what can be done instead."""
     last, figures = found.decision, {"trial": entry.id, "launch": found.launch}
     if last is None:
-        raise Refusal(
+        return say(
             "{launch} compares {trial} with the best configuration, and has not been decided. Begun once more beside "
             "it, chance would have a second try. Go on with it: tunebook launch",
             **figures,
         )
     why = restored(last.reason)
+    if found.dropped:
+        return say(
+            "{launch} has run {trial} with fresh seeds already, and dropped it, since another candidate did better. "
+            "Begun anew, chance would have a second try. Launch another candidate (tunebook launch --trial ID), or "
+            "plan a larger round (tunebook round plan).",
+            **figures,
+        )
     if last.decision == "adopt":
         by_hash = {
-            reviewing.identity_of(configurations.configuration(store, name).settings): name
-            for name in (last.candidate, found.best)
+            likeness(configurations.configuration(store, name).settings): name for name in (last.candidate, found.best)
         }
-        raise Refusal(
+        return say(
             "{launch} has compared {trial} with the best configuration already and adopted one of them: {why} To take "
             "that back: tunebook launch --back {hash} --reason TEXT",
             why=why,
-            hash=by_hash[reviewing.identity_of(candidate)],
+            hash=by_hash[likeness(candidate)],
             **figures,
         )
     if last.previous != best.hash:
-        raise Refusal(
+        return say(
             "{launch} has compared {trial} with the best configuration already: {why} Repeated until it comes out "
             "otherwise, chance would decide. Launch another candidate (tunebook launch --trial ID), or plan a larger "
             "round (tunebook round plan).",
             why=why,
             **figures,
         )
-    raise Refusal(
+    return say(
         "{launch} has compared {trial} with the best configuration already: {why} Repeated until it is adopted, "
         "chance would adopt it. Launch another candidate (tunebook launch --trial ID), or plan a larger round "
         "(tunebook round plan). To add runs to those of {launch}, all of them judged together: tunebook launch "
@@ -129,7 +160,11 @@ def _rested(entry: Launch) -> bool:
 
 
 def _pair(store: Store, *names: str) -> frozenset[str]:
-    return frozenset(reviewing.identity_of(configurations.configuration(store, name).settings) for name in names)
+    return frozenset(likeness(configurations.configuration(store, name).settings) for name in names)
+
+
+def _as_shown(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _fewest(sides: Mapping[str, Any], survivor: str) -> int:

@@ -64,13 +64,13 @@ def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
     """The usable trials of the round that try something else than the leader, the best configuration and what a launch
     has compared with it, best first."""
     best, known = configurations.configuration(store, leader.best), settled.comparisons(store)
-    seen = {reviewing.identity_of(best.settings), reviewing.identity_of(leader.candidate)}
+    seen = {settled.likeness(best.settings), settled.likeness(leader.candidate)}
     others = []
     for record in ranked(reviewing.records(store, leader.round), reviewing.direction(store)):
         entry = trials.trial(store, record.id)
         settings = trials.trial_settings(store, entry)
-        if (identity := reviewing.identity_of(settings)) not in seen:
-            seen.add(identity)
+        if (likeness := settled.likeness(settings)) not in seen:
+            seen.add(likeness)
             if settled.met(known, entry, settings, best) is None:
                 others.append(record)
     return others

@@ -9,7 +9,7 @@ from typing import Literal
 from presets.language import Message, say
 from rounds import cost, dismissing, gain, queue, reviewing, supervisor
 from rounds.finding import Finding
-from rounds.foremost import foremost
+from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
 from rounds.record import turned, usable
 from state import configurations, launches, trials
@@ -24,8 +24,8 @@ Step = Literal["set-up", "goal", "run", "learn", "launch"]
 class Standing:
     """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
     comes next; why a trial that is due does not start (None: all do); how many of its trials are in which state; the
-    seconds until it ends (None: nothing runs, or it cannot be told yet); the device hours that all trials and
-    measurements took, of the budget (None: no limit); and how far the end is."""
+    seconds until it ends (None: nothing runs, or it cannot be told yet); the launches beside it that are `undecided`;
+    the device hours that all trials and measurements took, of the budget (None: no limit); and how far the end is."""
 
     step: Step
     batch: str | None
@@ -34,6 +34,7 @@ class Standing:
     waits: Message | None
     states: dict[str, int]
     seconds_left: float | None
+    undecided: tuple[str, ...]
     hours_spent: float
     hours_budget: float | None
     horizon: Horizon
@@ -64,6 +65,7 @@ def standing(store: Store) -> Standing:
         waits=queue.waits_for(batches, everything),
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
         seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
+        undecided=tuple(found.name for found in waiting(store, everything) if found != batch),
         hours_spent=cost.hours_used(store, everything),
         hours_budget=store.project.settings.budget_hours or None,
         horizon=ahead,
@@ -106,13 +108,19 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
                 now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))
             return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
-    decided = launches.decided(store, batch.name)
-    if decided is None:
+    if launches.decided(store, batch.name) is None:
         return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
-    now = {"adopt": say("{name} was adopted.", name=batch.name)}.get(
-        decided.decision, say("{name} was rejected.", name=batch.name)
-    )
-    return "goal", now, say("Choose the goal of the next round.")
+    return "goal", _decided_last(store), say("Choose the goal of the next round.")
+
+
+def _decided_last(store: Store) -> Message:
+    """What the last decision about the best configuration was, be it about another launch, or the way back."""
+    last = next(entry for entry in reversed(launches.launches(store)) if entry.decision != "repeat")
+    if last.evidence.get("back"):
+        return say("The best configuration is that of {name} again.", name=last.batch)
+    if last.decision == "adopt":
+        return say("{name} was adopted.", name=last.batch)
+    return say("{name} was rejected.", name=last.batch)
 
 
 def incomparable(store: Store) -> list[str]:

@@ -68,8 +68,9 @@ def _over(store: Store, batch: Batch, listed: list[Trial]) -> bool:
         return False
     names = [entry.name for entry in trials.batches(store)]
     later = names[names.index(batch.name) + 1 :]
-    open_launches = [name for name in later if name.startswith("launch") and launches.decided(store, name) is None]
-    return bool(later) and not open_launches
+    # One against a former best configuration is decided upon no more, or else by its own runs, which stay.
+    waiting = {entry.name for entry in launches.waiting(store)}
+    return bool(later) and waiting.isdisjoint(later)
 
 
 def _adopted(store: Store) -> set[str]:

@@ -239,6 +239,28 @@ def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> No
     assert back[-1]["configuration"] == line[0]["configuration"]
 
 
+def test_nothing_is_adopted_without_runs_beside_a_launch_that_is_at_work(store: Store, answer: Any) -> None:
+    """Of the next round: the runs of the launch could decide nothing any more."""
+    launching.start(store, launching.propose(store, "round-1"))
+    batch = planning.save(store, planning.propose(store, trials=1))
+    small_project.end(store, f"{batch.name}-001", 0.01)
+    asked = ("launch", "--too-costly", "--decide", "adopt", "--reason", "a week each")
+    assert "launch-1 has not been decided" in answer(*asked, code=2)["error"]
+    assert answer(*asked, "--trial", "round-2-001")["launch"] == "launch-2"
+
+
+def test_where_the_runs_cannot_tell_nothing_is_decided_as_they_suggest(store: Store, answer: Any) -> None:
+    """--yes chose to reject, and then asked why."""
+    started = launching.start(store, launching.propose(store, "round-1"))
+    for entry in trials.trials(store, started.name):
+        fine = entry.study == launching.CANDIDATE
+        small_project.end(store, entry.id, 0.2 if fine else None, "complete" if fine else "infeasible")
+    with watched_round.supervised(store.project):
+        left = answer("launch", "--yes")
+        assert (left["suggested"], left["decided"]) == ("cannot tell", None)
+        assert answer("launch", "--yes", "--reason", "it was the data")["decided"] == "reject"
+
+
 def test_a_rejected_launch_is_told_of_and_not_started_again(
     store: Store, answer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rounds import conditions, insights, judging, launching, lineage, planning, reviewing
+from rounds import conditions, insights, judging, launching, lineage, looking, planning, reviewing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -203,6 +203,28 @@ def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
         assert "tunebook test" in phase.text()
         a_round(store, lambda entry: 0.1, 4)
         assert not insights.saturated(store)
+
+
+def test_after_the_final_study_comes_what_is_still_to_be_done(store: Store) -> None:
+    """Its best trial had been rejected, and a command of one's own has no test split that we know of."""
+    a_round(store, bowl, 4)
+
+    def next_one() -> str:
+        phase = insights.next_phase(store)
+        assert phase is not None
+        return phase.text()
+
+    final = planning.save(store, planning.propose(store, "minimise", trials=3), about={"search": "bayesian"})
+    for entry in trials.trials(store, final.name):
+        small_project.end(store, entry.id, 0.05 + 0.01 * entry.position)
+    reviewing.review_batch(store, final.name)
+    assert "Launch its best trial; then look at the test split, once: tunebook test" in next_one()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(looking, "possible", lambda _store: False)
+        assert next_one().endswith("Launch its best trial: tunebook launch round-2")
+        judging.decide_unrepeated(store, launching.propose(store, "round-2"), "reject", "too near to call")
+        assert next_one().endswith("take away what was found: tunebook export DIR")
+    assert next_one() == "The final study is over. What is left is the look at the test split, once: tunebook test"
 
 
 def test_a_schedule_is_proposed_only_after_a_constant_rate_has_worked(store: Store) -> None:

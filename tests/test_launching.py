@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from presets.language import restored
+from presets.language import error_text, restored
 from rounds import decision, judging, launching, lineage, planning, reviewing, shortlist
+from rounds import listed as by_hand
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -288,6 +289,32 @@ def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store
     assert [rival.trial for rival in shortlist.choose(store, other, 3).rivals] == ["round-1-002"]
 
 
+def test_a_rejected_candidate_that_is_typed_in_again_is_the_same(store: Store) -> None:
+    """With the digits that are shown it was another configuration, which could be launched again and again."""
+    found = trials.trial(store, "round-1-004").overrides["optimizer.learning_rate"]
+    name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    typed, other = float(f"{found:.4g}"), float(f"{found:.2g}")
+    assert len({found, typed, other}) == 3
+
+    def listed(rate: float) -> str:
+        batch = planning.save(store, by_hand.propose(store, [{"optimizer.learning_rate": rate}]), about=by_hand.MARK)
+        small_project.end(store, f"{batch.name}-001", 0.1)
+        return batch.name
+
+    with pytest.raises(Refusal) as refused:
+        launching.propose(store, listed(typed))
+    assert "launch-1 compares round-2-001" in error_text(refused.value)
+    judging.decide(store, name, "reject")
+    with pytest.raises(Refusal) as refused:
+        launching.propose(store, "round-2")
+    told = error_text(refused.value)
+    assert "round-2-001 differs from a candidate of launch-1 by less than the four digits" in told
+    assert "tunebook launch --reopen launch-1" in told
+    assert launching.propose(store, listed(other)).trial == "round-3-001"
+    with pytest.raises(Refusal, match="round-4-001 is the best configuration itself"):
+        launching.propose(store, listed(0.0500001))
+
+
 def test_a_comparison_that_has_begun_is_not_begun_again_beside_it(store: Store) -> None:
     """It was, for whoever named the trial: of two launches of the same two, the luckier one could be kept."""
     batch = launching.start(store, launching.propose(store, "round-1"))
@@ -430,3 +457,40 @@ def test_the_whole_way_on_real_trials(tmp_path: Path, digits: Path, fork_server:
         now = launches.best(opened)
         assert now is not None
         assert now.parent == best
+
+
+def test_what_was_proposed_before_another_launch_began_is_not_started_beside_it(store: Store) -> None:
+    stale, other = launching.propose(store, "round-1"), launching.propose(store, "round-1", "round-1-001")
+    name = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    with pytest.raises(Refusal, match="launch-1 compares round-1-004 with the best configuration"):
+        launching.start(store, stale)
+    with pytest.raises(Refusal, match="launch-1 compares round-1-004"):
+        launching.start(store, other, [stale])
+    with pytest.raises(Refusal, match="launch-1 compares round-1-004"):
+        judging.decide_unrepeated(store, stale, "adopt", "too dear")
+    judging.decide(store, name, "adopt")
+    with pytest.raises(Refusal, match="The best configuration has changed since"):
+        launching.start(store, other)
+    assert len(trials.batches(store, "launch")) == 1
+
+
+def test_a_launch_that_was_overtaken_says_how_its_runs_can_still_decide(store: Store) -> None:
+    former = launching.propose(store, "round-1").best
+    # Of one that was stopped before any of its runs ended, the candidate may be proposed again.
+    name = launching.start(store, launching.propose(store, "round-1"), wanted="stop").name
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
+    finish(store, name, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+    for ask in (
+        lambda: launching.propose(store, "round-1"),
+        lambda: judging.decide(store, name, "reject", "worse"),
+    ):
+        with pytest.raises(Refusal) as refused:
+            ask()
+        told = error_text(refused.value)
+        assert f"tunebook launch --back {former}" in told
+        assert "--trial" not in told
+    lineage.back(store, former, "launch-1 is to decide")
+    judging.decide(store, name, "reject")
+    decided = launches.decided(store, name)
+    assert decided is not None
+    assert decided.decision == "reject"

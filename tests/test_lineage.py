@@ -16,7 +16,7 @@ from tests import small_project
 from tests.screens import NARROW, wait_for, wait_for_text
 from tests.watched_round import press, supervised, write
 from tui.app import Tunebook
-from tui.pages.decisions import DecisionsPage
+from tui.pages.decisions import DecisionsPage, entries
 from tui.pages.launch import LaunchPage
 from tui.report.of_rounds import baselines
 from tui.report.parts import Words
@@ -74,6 +74,26 @@ def test_the_line_is_walked_back_with_a_reason(store: Store) -> None:
     assert lineage.line(store)[-1].changes.changes
     # In a report the way back is told with the line, and not as what was thought of the baseline.
     assert not any("it broke in use" in part.text for part in baselines(store) if isinstance(part, Words))
+
+
+def test_the_way_back_to_what_a_launch_has_rejected_says_so(store: Store) -> None:
+    name = launching.start(store, launching.propose(store, "round-1"), wanted="stop").name
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
+    first, second = (link.configuration for link in lineage.line(store))
+    lineage.back(store, first, "by fresh runs")
+    assert lineage.rejected(store, second) is None
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, {"candidate": 0.6, "best": 0.3}[entry.study] + 0.01 * entry.position)
+    judging.decide(store, name, "reject")
+    assert lineage.rejected(store, second) == name
+    lineage.back(store, second, "it is simpler")
+    told = lineage.line(store)[-1].reason.text()
+    assert told == "Back to an earlier best configuration, although launch-1 has rejected it: it is simpler"
+    entry = next(entry for entry in entries(store) if entry.line == "launch-2: adopted")
+    assert "launch-1 has rejected it." not in entry.details
+    lineage.back(store, first, "not after all")
+    entry = next(entry for entry in entries(store) if entry.line == "launch-2: adopted")
+    assert "launch-1 has rejected it." in entry.details
 
 
 @pytest.mark.usefixtures("quick_looks")

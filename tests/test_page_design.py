@@ -416,6 +416,25 @@ async def test_a_new_best_configuration_is_what_the_round_starts_from(store: Sto
         assert line(page, "sgd.momentum").split()[-1] == "0.9"
         small_project.adopt(store, {**values, "optimizer.momentum": 0.75})
         await wait_for(pilot, lambda: line(page, "sgd.momentum").split()[-1] == "0.75")
+        assert "The best configuration has changed, and this design starts from it now." in shown(page.app)
+
+
+async def test_a_round_that_was_planned_elsewhere_is_gone_on_from_and_not_planned_again(
+    store: Store, values: dict[str, Any]
+) -> None:
+    """Both sessions had the same trials in mind."""
+    small_project.adopt(store, values)
+    with supervised(store.project):
+        async with designing(store) as (pilot, page):
+            batch = planning.save(store, planning.propose(store))
+            # Before the page has looked.
+            page.action_start()
+            assert trials.batches(store, "round") == [batch]
+            await wait_for_text(pilot, "Planned meanwhile: round-1. This design goes on from there now.")
+            await press(pilot, "s")
+            await wait_for(pilot, lambda: isinstance(page.app.screen, RoundPage))
+    first, second = ([entry.settings for entry in trials.trials(store, f"round-{n}")] for n in (1, 2))
+    assert not [settings for settings in second if settings in first]
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)

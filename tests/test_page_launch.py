@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from rounds import judging, launching, looking, planning
+from rounds import judging, launching, lineage, looking, planning
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -266,3 +266,52 @@ async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_o
         await wait_for(pilot, lambda: trials.batch(store, "launch-1").wanted == "run")
     assert len(trials.trials(store, "launch-1")) == 10
     assert len(trials.batches(store, "launch")) == 1
+
+
+async def test_a_launch_that_was_begun_elsewhere_takes_the_place_of_its_proposal(store: Store) -> None:
+    """The page went on to offer the same launch, and started it once more."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        page = await propose(pilot)
+        await pilot.press("t")
+        await wait_for_text(pilot, "Say why repeating costs too much")
+        launching.start(store, launching.propose(store, "round-1"))
+        await wait_for_text(pilot, "launch-1-006")
+        await wait_for_text(pilot, "launch-1 waits for its decision first.")
+        assert isinstance(app.focused, Reading)
+        await pilot.press("s", "t")
+        await wait_for(pilot, lambda: page.of == "launch-1")
+    assert len(trials.batches(store, "launch")) == 1
+
+
+async def test_what_was_decided_elsewhere_is_proposed_no_more(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await propose(pilot)
+        judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "too dear")
+        await wait_for_text(pilot, "round-1-004 is the best configuration itself")
+        assert "s start" not in lines(app)[-1]
+
+
+async def test_what_can_no_longer_be_decided_says_so_before_a_reason_is_typed(store: Store) -> None:
+    """The keys were offered, and refused it once the reason had been given."""
+    launching.start(store, launching.propose(store, "round-1"))
+    judging.decide_unrepeated(store, launching.propose(store, "round-1", "round-1-001"), "adopt", "too dear")
+    before, now = (link.configuration for link in lineage.line(store))
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await app.push_screen(LaunchPage("launch-1"))
+        await wait_for_text(pilot, "The best configuration has changed since launch-1 began")
+        finish(store, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+        await wait_for_text(pilot, "Chance of such a gain")
+        assert f"tunebook launch --back {before}" in shown(app)
+        assert "tunebook launch --trial round-1-004" in shown(app)
+        assert "r reject" not in lines(app)[-1]
+        assert "r: reject" not in shown(app)
+        # Back to what it began with, it is decided by its runs.
+        lineage.back(store, before, "launch-1 is to decide")
+        await wait_for_text(pilot, "r: reject")
+        await pilot.press("r")
+        await wait_for_text(pilot, "Rejected.")
+    assert now != before

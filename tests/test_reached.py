@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import judging, launching, listed, planning
+from rounds import judging, launching, lineage, listed, planning
 from rounds.reached import Reached, reached
 from state import configurations, launches, trials
 from state.database import Store
@@ -53,6 +53,15 @@ def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
 def test_one_that_was_not_repeated_has_the_run_that_selected_it(store: Store) -> None:
     judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
     assert reached(store, launches.launches(store)[-1]) == Reached(0.04, 1, selected=True)
+
+
+def test_the_way_back_comes_to_what_was_adopted_once(store: Store) -> None:
+    """Without fresh runs it had no result at all."""
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
+    first, second = (link.configuration for link in lineage.line(store))
+    for wanted, came_to in ((first, Reached(0.05, 1, selected=False)), (second, Reached(0.04, 1, selected=True))):
+        lineage.back(store, wanted, "for the test")
+        assert reached(store, launches.launches(store)[-1]) == came_to
 
 
 def test_a_value_typed_without_a_fraction_is_the_same_configuration(store: Store) -> None:

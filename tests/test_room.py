@@ -61,6 +61,15 @@ def test_nothing_is_superfluous_before_a_round_is_over(store: Store) -> None:
     assert len(left(store)) == 9
 
 
+def test_a_launch_that_was_overtaken_keeps_no_checkpoints_of_its_round(store: Store) -> None:
+    """It counted as open for ever."""
+    reviewing.review_batch(store, "round-1")
+    launching.start(store, launching.propose(store, "round-1"))
+    other = launching.propose(store, "round-1", "round-1-005")
+    judging.decide_unrepeated(store, other, "adopt", "for the test")
+    assert sweep.sweep(store) == 5 * CHECKPOINT
+
+
 def test_of_a_round_that_is_over_the_best_few_keep_theirs_and_baseline_and_launch_all(store: Store) -> None:
     reviewing.review_batch(store, "round-1")
     launching.start(store, launching.propose(store, "round-1"))

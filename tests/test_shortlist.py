@@ -112,6 +112,30 @@ def test_fresh_runs_choose_who_goes_on_alone(store: Store) -> None:
     assert set(launches.launches(store)[-1].evidence["sides"]) == {"candidate", "candidate-2", "candidate-3", "best"}
 
 
+def test_what_was_dropped_is_not_launched_again_against_the_same_best_configuration(store: Store) -> None:
+    """Whoever named it got new runs, and for it alone looser limits than those of its shortlist."""
+    name = begin(store)
+    finish(store, name, candidate=[0.42] * 3, candidate_2=[0.40, 0.41, 0.40], candidate_3=[0.43] * 3, best=[0.39] * 3)
+    assert judging.judge(store, name).decision != "adopt"
+    judging.decide(store, name, "reject", "no gain")
+    last = launches.decided(store, name)
+    assert last is not None
+    assert last.evidence["survivor"] == "candidate-2"
+    for trial in ("round-1-004", "round-1-005"):
+        with pytest.raises(Refusal, match=f"launch-1 has run {trial} with fresh seeds already, and dropped it"):
+            launching.propose(store, "round-1", trial)
+    with pytest.raises(Refusal, match="launch-1 has compared round-1-012"):
+        launching.propose(store, "round-1", "round-1-012")
+    assert launching.propose(store, "round-1", "round-1-001").trial == "round-1-001"
+
+
+def test_what_was_dropped_can_be_compared_with_what_was_adopted(store: Store) -> None:
+    name = begin(store)
+    finish(store, name, candidate=[0.21] * 3, candidate_2=[0.20, 0.19, 0.2], candidate_3=[0.3] * 3, best=[0.40] * 3)
+    judging.decide(store, name, "adopt")
+    assert launching.propose(store, "round-1").trial == "round-1-004"
+
+
 def test_a_candidate_that_diverged_does_not_go_on(store: Store) -> None:
     name = begin(store)
     rest = {"candidate_2": [0.3, 0.3, 0.3], "candidate_3": [0.31, 0.3, 0.3], "best": [0.4, 0.41, 0.39]}

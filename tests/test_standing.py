@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import dismissing, judging, launching, next_step, planning, reviewing
+from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
 from rounds.standing import Standing, launched, standing
@@ -107,6 +107,31 @@ def test_a_reopened_launch_is_what_the_project_is_about(store: Store, tmp_path: 
     small_project.adopt(store, small_project.settings(tmp_path / "data", optimizer__momentum=0.5))
     assert told(store)[1] == "round-3"
     assert launching.undecided(store) is None
+
+
+def test_the_last_decision_is_told_and_what_waits_for_one(store: Store, tmp_path: Path) -> None:
+    """It was the decision about the newest launch, whatever had been decided since, and an older one was forgotten."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=3))
+    for number, result in enumerate((0.2, 0.3, 0.4), 1):
+        small_project.end(store, f"round-1-00{number}", result)
+    for number in (1, 2):
+        launching.start(store, launching.propose(store, "round-1", f"round-1-00{number}"), runs=2)
+        for entry in trials.trials(store, f"launch-{number}"):
+            small_project.end(store, entry.id, 0.3 + 0.01 * entry.position)
+    assert standing(store).undecided == ("launch-1",)
+    judging.decide(store, "launch-2", "reject", "no gain")
+    assert told(store)[1:3] == ("launch-1", "The runs of launch-1 have ended.")
+    assert standing(store).undecided == ()
+    planning.save(store, planning.propose(store, trials=1))
+    assert (told(store)[1], standing(store).undecided) == ("round-2", ("launch-1",))
+    trials.ask(store, "round-2", "drop")
+    judging.decide(store, "launch-1", "adopt", "it is enough")
+    assert told(store)[:3] == ("goal", "launch-1", "launch-1 was adopted.")
+    lineage.back(store, lineage.line(store)[0].configuration, "it broke in use")
+    assert told(store)[2] == "The best configuration is that of baseline-1 again."
+    judging.decide(store, "launch-2", "reject", "looked at again")
+    assert told(store)[1:3] == ("launch-2", "launch-2 was rejected.")
 
 
 def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_path: Path) -> None:

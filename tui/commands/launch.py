@@ -87,6 +87,13 @@ def launch(
         if chosen is None or not reason:
             raise click.UsageError(_("--too-costly goes with --decide and --reason."))
         with session.store() as store:
+            waiting = launching.undecided(store)
+            if waiting is not None and waiting.wanted == "run" and trial is None:
+                raise Refusal(
+                    "{name} has not been decided, and what is adopted beside it takes away what it compares with. Go "
+                    "on with it (tunebook launch), or name what you mean: --trial ID",
+                    name=waiting.name,
+                )
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
             name = judging.decide_unrepeated(store, proposal, chosen, reason).name
         words = _("{name}: {decision} on one run, {trial}; on record as not repeated.")
@@ -112,7 +119,9 @@ def launch(
             batch = launching.start(store, proposal, listed.rivals, runs=runs or RUNS[0])
         while True:
             verdict = deciding.run(session, store, batch)
-            decided = chosen or (deciding.suggested(verdict) if yes else None)
+            # Where the runs cannot tell they suggest nothing; that the best configuration stays then takes a reason.
+            told = verdict.decision != "cannot tell" or bool(reason)
+            decided = chosen or (deciding.suggested(verdict) if yes and told else None)
             if decided is None and _can_ask(session):
                 decided, reason = _asked(verdict)
             if decided is None:

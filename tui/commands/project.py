@@ -105,6 +105,9 @@ def show_status(session: Session) -> None:
             session.text(flow.reopened(setup.step).text())
     session.text(now)
     session.text(" ".join(part for part in (_("Next:"), then, command) if part))
+    if stands.undecided:
+        words = _("Not decided yet: {names}. Go on: tunebook launch")
+        session.text(words.format(names=say.choice(stands.undecided)))
     if stands.waits is not None:
         session.text(stands.waits.text())
     if measured is not None:
@@ -152,6 +155,7 @@ def show_status(session: Session) -> None:
             "next": then,
             "command": command,
             "batch": stands.batch,
+            "undecided": stands.undecided,
             "waits": stands.waits,
             "measuring": measured,
             "baseline": doing,

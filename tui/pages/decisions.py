@@ -13,7 +13,6 @@ from textual.widgets import Input, Static
 
 from presets.language import Message, _, restored, say
 from rounds import lineage
-from rounds.lineage import Link
 from state import decisions, launches
 from state.database import Store
 from state.decisions import Decision
@@ -105,8 +104,11 @@ class DecisionsPage(Page):
         """Decide the marked step of the set-up anew."""
         marked = self._marked()
         if marked is not None and marked.back:
+            asked = say("{name} becomes the best configuration again. Why? It is recorded:", name=marked.back)
+            if against := lineage.rejected(self.book.store, marked.back):
+                asked = say("{launch} has rejected it. {asked}", launch=against, asked=asked)
             self.query_one(Prompt).type(
-                say("{name} becomes the best configuration again. Why? It is recorded:", name=marked.back),
+                asked,
                 lambda words: self.book.attempt(lambda: lineage.back(self.book.store, marked.back, words)),
             )
             return
@@ -161,8 +163,7 @@ class DecisionsPage(Page):
 def entries(store: Store) -> list[Entry]:
     """All decisions, oldest first."""
     found = [_of_step(store, entry) for entry in decisions.decisions(store, all=True)]
-    links = {link.number: link for link in lineage.line(store)}
-    found += [_of_launch(store, entry, links.get(entry.number)) for entry in launches.launches(store)]
+    found += [_of_launch(store, entry) for entry in launches.launches(store)]
     return sorted(found, key=lambda entry: entry.at)
 
 
@@ -205,15 +206,18 @@ def _fixed(step: str) -> str:
     return _("Only decisions of the set-up can be made anew; the others are followed by later ones.")
 
 
-def _of_launch(store: Store, entry: Launch, link: Link | None) -> Entry:
+def _of_launch(store: Store, entry: Launch) -> Entry:
     why = _("Why: {reason}").format(reason=_text(entry.reason))
     details = [why, *_signed(entry.by, entry.at)]
-    back = ""
-    if link is not None and link.current:
+    back, best = "", launches.best(store)
+    if entry.decision == "adopt" and best is not None and entry.candidate == best.hash:
+        # Also where the way led back to it since.
         details.append(_("It is the best configuration now."))
-    elif link is not None:
+    elif entry.decision == "adopt":
         back = entry.candidate
         details.append(_("c: make it the best configuration again"))
+        if against := lineage.rejected(store, entry.candidate):
+            details.append(_("{launch} has rejected it.").format(launch=against))
     told = tuple(printable(text) for text in (*details, *decided.details(store, entry)))
     line = printable(decided.title(entry))
     return Entry(f"launch {entry.number}", entry.at, line, told, "", back, fixed=_fixed(""))

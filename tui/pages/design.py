@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Static
 
-from presets.language import Message, _, error_text, say
+from presets.language import Message, _, error_text, say, sentences
 from rounds import planning, sharing, slots, supervisor
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
@@ -40,6 +40,10 @@ from tui.widgets.text import show
 
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
+
+
+# What a plan starts from (`_starts_from`).
+World = tuple[str | None, dict[str, str | None]]
 
 
 class DesignPage(Page):
@@ -76,7 +80,7 @@ class DesignPage(Page):
         self._plan: RoundPlan | None = None
         self._machine: Machine | None = None
         self._ahead: Outlook | None = None
-        self._world: object = None
+        self._world: World | None = None
 
     def heading(self) -> Message:
         return say("design of a round")
@@ -104,12 +108,13 @@ class DesignPage(Page):
 
     def load(self) -> None:
         store = self.book.store
-        best = launches.best(store)
-        world = (best and best.hash, [(entry.name, entry.reviewed) for entry in trials.batches(store)])
+        world = self._starts_from()
         if world != self._world:
             # What a plan starts from has changed; where it cannot be planned any more, the reason takes its place.
             if self._world is None and not self._proposed:
                 self._draft = self._began = draft.begin(self.book.store)
+            elif self._world is not None:
+                self._say_changed(self._world, world)
             self._world, self._plan = world, None
             self._refresh(None)
             try:
@@ -119,6 +124,22 @@ class DesignPage(Page):
                 return
         if self._plan is not None:
             self._refresh(None)
+
+    def _starts_from(self) -> World:
+        """The best configuration, and which rounds and launches there are, with when each was reviewed."""
+        best = launches.best(self.book.store)
+        return best and best.hash, {entry.name: entry.reviewed for entry in trials.batches(self.book.store)}
+
+    def _say_changed(self, before: World, now: World) -> None:
+        """Say why the plan is another all at once."""
+        changed = []
+        if now[0] != before[0]:
+            changed.append(_("The best configuration has changed, and this design starts from it now."))
+        if new := [name for name in now[1] if name not in before[1] and name.startswith(planning.KIND)]:
+            words = _("Planned meanwhile: {names}. This design goes on from there now.")
+            changed.append(words.format(names=", ".join(new)))
+        if changed:
+            self.say(sentences(*changed))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         changing = ("about", "role", "range", "trials", "number")
@@ -146,6 +167,9 @@ class DesignPage(Page):
             return
 
         def start() -> None:
+            if self._starts_from() != self._world:
+                # It would have the very trials that another session has just planned.
+                raise Refusal("What this round goes on from has just changed. Look at it again, then start it.")
             chosen = self._draft
             batch = planning.save(self.book.store, plan, wanted="run", override=chosen.override, about=chosen.mark)
             supervisor.ensure(self.book.project)

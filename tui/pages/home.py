@@ -185,6 +185,8 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         yield f"{place} {where.batch}", say("Launch: {name}", name=where.batch), where.next
         if place == "propose":
             yield f"review {where.batch}", say("Review of {name}", name=where.batch), say("checks and their plots")
+    for name in where.undecided:
+        yield f"launch {name}", say("Launch: {name}", name=name), say("not decided yet")
     if setup.step:
         label = say("Go on with the set-up")
         if where.step != "set-up":

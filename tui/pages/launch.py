@@ -48,7 +48,7 @@ class LaunchPage(Page):
         self._proposal: Proposal | None = None
         self._listed: Shortlist | None = None
         self._machine: Machine | None = None
-        self._asked = False
+        self._world: object = None
         self._verdict: Verdict | None = None
         self._refused = ""
         self._judged: list[tuple[str, float | None]] = []
@@ -72,18 +72,7 @@ class LaunchPage(Page):
 
     def load(self) -> None:
         store = self.book.store
-        if trials.batch(store, self.of).kind == "round" and not self._asked:
-            # Whoever stopped one may propose another; any other comes first.
-            waiting = launching.undecided(store)
-            if waiting is not None and waiting.wanted == "run":
-                self.of = waiting.name
-                self.show_where()
-                self.say(_("{name} waits for its decision first.").format(name=waiting.name))
-        if trials.batch(store, self.of).kind == "round":
-            if not self._asked:
-                self._asked = True
-                self._show("#runs", iter([Content(_("Looking for the best trial"))]))
-                self.behind(partial(_propose, self.of), self._proposed, self._nothing, group="launch")
+        if trials.batch(store, self.of).kind == "round" and self._propose():
             return
         self._show("#runs", _runs(self, self.of))
         results = [(entry.status, entry.best) for entry in trials.trials(store, self.of)]
@@ -99,9 +88,9 @@ class LaunchPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the launch admits as it stands."""
         if action == "decide":
-            return self._verdict is not None and (
-                not self._decided() or (parameters[0] == "repeat" and self._may_reopen())
-            )
+            if self._decided() is not None:
+                return self._verdict is not None and parameters[0] == "repeat" and self._may_reopen()
+            return self._verdict is not None and self._overtaken() is None
         if action == "unrepeated":
             return self._proposal is not None
         if action == "alone":
@@ -114,12 +103,39 @@ class LaunchPage(Page):
             return self._over()
         return True
 
+    def _propose(self) -> bool:
+        """Propose a launch, anew where one was begun or decided since. One that is to run comes before any other: then
+        that takes this place, and False is returned."""
+        store = self.book.store
+        world = (len(trials.batches(store, launching.KIND)), len(launches.launches(store)))
+        if world == self._world:
+            return True
+        self._world = world
+        # What is being typed was about what was proposed until now.
+        self.leave()
+        self._proposal = self._listed = None
+        waiting = launching.undecided(store)
+        # Whoever stopped one may propose another.
+        if waiting is not None and waiting.wanted == "run":
+            self.of = waiting.name
+            self.show_where()
+            self.say(_("{name} waits for its decision first.").format(name=waiting.name))
+            return False
+        self._show("#runs", iter([Content(_("Looking for the best trial"))]))
+        self.behind(partial(_propose, self.of), self._proposed, self._nothing, group="launch")
+        return True
+
     def _proposed(self, found: tuple[Proposal, Shortlist, Machine]) -> None:
+        if self._launch():
+            # Begun elsewhere while this one was looked for.
+            return
         self._proposal, self._listed, self._machine = found
         self._show("#runs", proposing.lines(self.book.store, *found))
         self.refresh_bindings()
 
     def _nothing(self, why: str) -> None:
+        if self._launch():
+            return
         self._proposal = self._listed = None
         nothing = Content.styled(_("There is nothing to launch here."), "bold")
         self._show("#runs", iter([nothing, Content(printable(why))]))
@@ -241,6 +257,11 @@ class LaunchPage(Page):
         """The decision about this launch, unless that was to run more."""
         return launches.decided(self.book.store, self.of)
 
+    def _overtaken(self) -> Message | None:
+        """Why it cannot be decided any more, where it has not been."""
+        store = self.book.store
+        return None if self._decided() else launching.overtaken(store, trials.batch(store, self.of))
+
     def _may_reopen(self) -> bool:
         """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
         decided, best = self._decided(), launches.best(self.book.store)
@@ -260,7 +281,10 @@ class LaunchPage(Page):
         return _("best before") if decided is not None and decided.decision == "adopt" else _("best so far")
 
     def _show_verdict(self) -> None:
-        parts = [Content(_("s: go on with these runs"))] if self._resting() else []
+        why = self._overtaken()
+        parts = [Content.styled(printable(why.text()), "bold")] if why is not None else []
+        if self._resting():
+            parts.append(Content(_("s: go on with these runs")))
         if self._judging:
             parts.append(Content(_("Judging the runs")))
         if self._refused:
@@ -279,7 +303,7 @@ class LaunchPage(Page):
             # Whoever followed it has it as the reason already.
             if verdict.message.text() != reason:
                 parts.append(Content.styled(printable(verdict.message.text()), "bold"))
-            if decided is None:
+            if decided is None and why is None:
                 parts.append(Content(_("a: adopt   r: reject   n: run more")))
             parts += [Content(""), *_figures(self, verdict)]
         self.query_one("#verdict", Static).display = bool(parts)
