@@ -157,7 +157,7 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
         yield Content("   ".join([*counts, left]).rstrip())
     yield Content(printable(_best(store)))
-    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
+    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
     if where.horizon.phase != "open":
         yield Content(sentences(*lines(where.horizon)))
