@@ -107,6 +107,8 @@ def propose(
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}
         searched = {name: found.domain for name, found in carried.items() if name not in asked}
+        if carried and not typed:
+            notes = (*notes, *origin.passed_over(store, rounds(store)))
         plan = _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **ranges}, **options)
     return origin.recorded(plan, offers, {name: found.source for name, found in carried.items()} | sources)
 

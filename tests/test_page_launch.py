@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from rounds import judging, launching, lineage, looking, planning
+from rounds import judging, launching, lineage, looking, planning, supervisor
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -315,3 +315,30 @@ async def test_what_can_no_longer_be_decided_says_so_before_a_reason_is_typed(st
         await pilot.press("r")
         await wait_for_text(pilot, "Rejected.")
     assert now != before
+
+
+async def test_a_launch_without_a_supervisor_says_so_and_goes_on_when_it_is_wished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went down with the machine is not started by looking."""
+    started = []
+    monkeypatch.setattr(supervisor, "ensure", started.append)
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        batch = planning.save(store, planning.propose(store, trials=2), wanted="run")
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.2)
+        launching.start(store, launching.propose(store, batch.name))
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "launch-1 is to run, but no supervisor is at work: 0 of 6 trials have ended.")
+            await app.push_screen(LaunchPage("launch-1"))
+            await wait_for_text(pilot, "No supervisor is at work.")
+            assert "s: go on with these runs" in shown(app)
+            assert not started
+            await pilot.press("s")
+            assert started
+            with watched_round.supervised(project):
+                await wait_for(pilot, lambda: "No supervisor is at work." not in shown(app))
+                assert "s: go on with these runs" not in shown(app)

@@ -78,7 +78,7 @@ def _summary(store: Store) -> Iterator[Part]:
     else:
         yield Words(where.now.text(), strong=True)
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
-    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
+    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     better = _("higher is better") if settings.direction == "max" else _("lower is better")
     yield Facts(
         (
