@@ -254,7 +254,10 @@ async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_o
         await wait_for_text(pilot, "There is nothing to launch here.")
         await wait_for_text(pilot, "launch-1 has compared round-1-004")
         assert "s start" not in lines(app)[-1]
-        await app.push_screen(LaunchPage("launch-1"))
+        assert "or n on its page" in shown(app)
+        await pilot.press("colon", *"reopen")
+        await wait_for_text(pilot, "go to the launch launch-1, to reopen it")
+        await pilot.press("enter")
         await wait_for_text(pilot, "n: run more of both")
         assert "a adopt" not in lines(app)[-1]
         await pilot.press("n")
