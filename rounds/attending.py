@@ -3,6 +3,7 @@ notices how each ends, goes on with what was killed, and keeps the store's index
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -15,9 +16,9 @@ from typing import Any
 from presets.language import Message, error_message, say, stored
 from rounds import ending, queue, sharing, slots, trial_folder, warm
 from rounds.gpu_faults import GpuFaults
-from rounds.pace import Pace
 from rounds.room import Room
 from rounds.slots import Machine, Slot
+from rounds.stalling import Steps
 from state import runs, trials
 from state.database import Store
 from state.errors import Refusal
@@ -68,7 +69,7 @@ class Supervisor:
     missed: dict[str, float] = field(default_factory=dict)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     indexed: float = 0.0
-    pace: Pace = field(default_factory=Pace)
+    steps: Steps = field(default_factory=Steps)
     faults: GpuFaults = field(default_factory=GpuFaults)
     oom_kills: int = field(default_factory=ending.oom_kills)
 
@@ -153,7 +154,9 @@ class Supervisor:
             avoided |= {slot.gpu}
         # The first that waits says so, in place of how it was lost before; its figures would change with every look.
         if lacking is not None and (entry.said or {}).get("id") != lacking.id:
-            trials.note(self.store, entry.id, lacking.text(), stored(lacking))
+            # On a disk that is full to its last byte, not even that can be noted; it waits all the same.
+            with contextlib.suppress(Refusal):
+                trials.note(self.store, entry.id, lacking.text(), stored(lacking))
         return None
 
     def _start(self, entry: Trial, slot: Slot) -> None:
@@ -236,7 +239,7 @@ class Supervisor:
 
     def _watch(self, entry: Trial, folder: Path) -> None:
         """Say that a trial makes no steps any more, and take it back when it does; what to do about it people know."""
-        silent = self.pace.stalled(entry.id, entry.steps_done, time.monotonic())
+        silent = self.steps.stalled(entry.id, entry.steps_done, time.monotonic())
         if silent is not None and not entry.message:
             message = say(
                 "No new step for {minutes} minutes: it may hang. Look into {log}, or stop it and try it again.",
@@ -289,7 +292,7 @@ class Supervisor:
         self.slots.pop(entry.id, None)
         self.asked.pop(entry.id, None)
         self.missed.pop(entry.id, None)
-        self.pace.forget(entry.id)
+        self.steps.forget(entry.id)
 
     def _guarded(self, entry: Trial, act: Callable[[], object]) -> bool:
         """Do something about one trial; what goes wrong is logged, tried again after a pause, and keeps no other trial

@@ -85,8 +85,8 @@ def over_budget(store: Store, name: str) -> Message | None:
     if need <= hours_left:
         return None
     return say(
-        "What is left of {name} takes about {need:g} device hours, and the budget has {left:g} left. End it early "
-        "(tunebook round end {name}), or raise budget.hours.",
+        "What is left of {name} takes about {need:g} device hours, and the budget has {left:g} left. It runs all the "
+        "same, unless you end it early (tunebook round end {name}); tunebook budget --hours raises the budget.",
         name=name,
         need=_rounded(need),
         left=_rounded(hours_left),

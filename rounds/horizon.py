@@ -81,6 +81,10 @@ def _phase(count: int, rounds: int) -> tuple[Phase, Message]:
             "The final study is to begin now: what is left is enough for {trials} trials, its launch included.",
             trials=count,
         )
+    if not count:
+        return "end", say(
+            "Not one trial more fits: decide what has run, and export. What is started all the same runs past the end."
+        )
     return "end", say(
         "What is left is enough for {trials} trials: launch what is worth it, and export.",
         trials=count,

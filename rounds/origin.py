@@ -58,6 +58,23 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
     return found
 
 
+def passed_over(store: Store, batches: Iterable[Batch]) -> tuple[Message, ...]:
+    """What the review of the last round that was run proposes for all ranges at once: to narrow them is one of two
+    answers to a round that gained nothing, so that only who asks for it gets it."""
+    run = [batch for batch in batches if any(map(_begun, trials.trials(store, batch.name)))]
+    return tuple(
+        say(
+            "The review of {round} also proposes ranges a third as wide around the best configuration. They are not "
+            "used here; to plan a round in them: tunebook round review {round} --act {check}",
+            round=batch.name,
+            check=finding.key,
+        )
+        for batch in run[-1:]
+        for finding in _standing(store, batch.name)
+        if finding.action is not None and finding.action.code == "narrow"
+    )
+
+
 def recorded(plan: RoundPlan, offers: Mapping[str, Hyperparameter], sources: Mapping[str, Message]) -> RoundPlan:
     """The plan with the origin of each range: as `sources` say by name or key, otherwise what is offered."""
     optimizer = str(plan.base.get(OPTIMIZER, ""))
@@ -111,11 +128,16 @@ def _offered(entry: Hyperparameter | None) -> dict[str, Any]:
 
 def _reviewed(store: Store, name: str) -> dict[str, Domain]:
     """The ranges that the review of a round proposes and nobody has dismissed, by dimension name."""
-    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
-    dismissed = dismissing.in_force(store, name, findings)
-    actions = [finding.action for finding in findings if finding.key not in dismissed]
+    actions = [finding.action for finding in _standing(store, name)]
     return {
         str(action.payload["name"]): Domain.from_dict(action.payload["domain"])
         for action in actions
         if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload
     }
+
+
+def _standing(store: Store, name: str) -> list[Finding]:
+    """The findings of a round's review that nobody has dismissed."""
+    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
+    dismissed = dismissing.in_force(store, name, findings)
+    return [finding for finding in findings if finding.key not in dismissed]

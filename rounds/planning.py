@@ -74,12 +74,9 @@ def propose(
                 key=key,
                 value=", ".join(map(str, values.choices)),
             )
-    if goal == "stabilise":
-        remedy = _remedy(store, base, asked)
-        asked, ranges = honoured.with_ranges({remedy.key: asked.get(remedy.key)}, ranges or {}, optimizer)
-        asked = {remedy.key: asked.get(remedy.key) or remedy.values}
-        ranges, notes = {**remedy.ranges, **(ranges or {})}, remedy.notes
-        sources = dict.fromkeys((remedy.key, *remedy.ranges), origin.REMEDY) | sources
+    remedy = _remedy(store, base, asked) if goal == "stabilise" else None
+    if remedy is not None:
+        asked = {remedy.key: asked.get(remedy.key)}
     elif not asked and goal != "minimise":
         if not (first := tunables.first_question(store.project)):
             raise Refusal(
@@ -87,7 +84,11 @@ def propose(
                 "the round is about."
             )
         asked[first] = None
-    asked, ranges = honoured.with_ranges(asked, ranges or {}, optimizer) if goal != "stabilise" else (asked, ranges)
+    asked, ranges = honoured.with_ranges(asked, ranges or {}, optimizer)
+    if remedy is not None:
+        asked = {remedy.key: asked[remedy.key] or remedy.values}
+        ranges, notes = {**remedy.ranges, **ranges}, remedy.notes
+        sources = dict.fromkeys((remedy.key, *remedy.ranges), origin.REMEDY) | sources
     earlier, offers = _earlier(store, seed), tunables.offers(store.project, base)
     options: dict[str, Any] = {
         "optimizers": tunables.optimizers(store.project, base),
@@ -100,13 +101,15 @@ def propose(
     }
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
-    learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *(ranges or {})})
+    learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *ranges})
     carried = _carried(store, plan, offers, sources)
     if carried or learnt:
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}
         searched = {name: found.domain for name, found in carried.items() if name not in asked}
-        plan = _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **(ranges or {})}, **options)
+        if carried and not typed:
+            notes = (*notes, *origin.passed_over(store, rounds(store)))
+        plan = _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **ranges}, **options)
     return origin.recorded(plan, offers, {name: found.source for name, found in carried.items()} | sources)
 
 

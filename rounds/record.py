@@ -20,7 +20,8 @@ GRADIENT_NORM = "grad_norm"
 class TrialRecord:
     """One trial. `u`, `values`: by dimension name. `best`, `final`: of `metric` (None: never evaluated), `best_step`
     the step of the best. `curves`: metric name to (step, value) pairs in the order of the steps. `grain`: what a single
-    validation example can change of the metric (0: not known).
+    validation example can change of the metric (0: not known). `taken_back`: it has not ended, and nobody
+    is going to run it.
 
     `status`: complete, infeasible (diverged, out of memory), failed (a bug), or anything else while it has not ended.
     """
@@ -39,6 +40,7 @@ class TrialRecord:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     metric: str = "val/error_rate"
     grain: float = 0.0
+    taken_back: bool = False
 
     @property
     def ended(self) -> bool:

@@ -33,14 +33,22 @@ def review(
 
 
 def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
-    """Whether all trials of a round have ended."""
-    done, planned = len(ended(records)), len(plan.trials)
-    figures = {"ended": done, "planned": planned}
-    if done < planned:
+    """Whether all trials of a round have ended, but for those that somebody took back."""
+    done, planned, gone = len(ended(records)), len(plan.trials), sum(record.taken_back for record in records)
+    figures = {"ended": done, "planned": planned, "taken_back": gone}
+    if done + gone < planned:
         message = say(
             "{done} of {planned} trials have ended; the rest may change what follows.", done=done, planned=planned
         )
         return Finding(
             "complete", "warn", message, "P7", figures, Action("run", say("Let the others run to their end."))
         )
-    return Finding("complete", "pass", say("All {planned} trials have ended.", planned=planned), "P7", figures)
+    message = say("All {planned} trials have ended.", planned=planned)
+    if gone:
+        message = say(
+            "{done} of {planned} trials have ended; the others were taken back ({gone}).",
+            done=done,
+            planned=planned,
+            gone=gone,
+        )
+    return Finding("complete", "pass", message, "P7", figures)

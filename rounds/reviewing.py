@@ -95,6 +95,7 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
             curves={kind: tuple(found.get(entry.id, ())) for kind, found in curves.items()},
             metric=metric,
             grain=_grain(store, entry.result or {}),
+            taken_back=trials.stopped_alone(entry),
         )
         for entry in trials.trials(store, name)
     )

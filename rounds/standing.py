@@ -25,7 +25,8 @@ class Standing:
     """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
     comes next; why a trial that is due does not start (None: all do); how many of its trials are in which state; the
     seconds until it ends (None: nothing runs, or it cannot be told yet); the launches beside it that are `undecided`;
-    the device hours that all trials and measurements took, of the budget (None: no limit); and how far the end is."""
+    the device hours that all trials and measurements took, of the budget (None: there is none); and how far the end
+    is."""
 
     step: Step
     batch: str | None

@@ -100,11 +100,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def lock_held(path: Path) -> bool:
     """Whether a living process holds the lock on a file. The kernel frees it at the holder's death, however it dies."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        # Shared and read alone: the folder may be on a disk that nobody can write to, and two who ask are no holders.
+        handle = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return True
     finally:

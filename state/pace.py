@@ -17,11 +17,9 @@ from typing import Any, Literal
 from state import printed
 from state.errors import said
 from state.foreign import Reader
-from state.printed import Drawn
+from state.printed import SHORTEST_SECONDS, Bars, Drawn
 
 RATE, EPOCH = "examples_per_second", "epoch_seconds"
-# Rows that come closer together than this say more about how often we look than about the command: 5 % of a second.
-SHORTEST_SECONDS = 1.0
 # What tells nothing in so long cannot be measured; libraries and data take their time to load.
 START_SECONDS = 180.0
 # So long at most it runs; an epoch that is the first thing told may be followed by another one, with its evaluation.
@@ -30,25 +28,26 @@ LONGEST_SECONDS, AGAIN = 60.0, 2.5
 BATCHES_IN_EPOCH = 1.5
 # What is printed without an end of its line is not kept for longer than this many bytes.
 LONGEST_LINE = 2**20
-Reason = Literal["no steps", "mixed", "too soon"]
+Reason = Literal["no steps", "mixed", "too soon", "short bar"]
 
 
 @dataclass(frozen=True)
 class Pace:
     """Examples a second and their spread, and seconds of an epoch with its evaluation: None where nothing says so. By a
-    `column` of the rows, what is `printed`, the steps between `rows` or of a progress `bar`, which goes to `of`, or
-    `epochs` alone."""
+    `column` of the rows, what is `printed`, the steps between `rows` or of a progress `bar`, which goes to `of` and may
+    have a `name`, or `epochs` alone."""
 
     examples_per_second: float | None
     spread: float | None
     epoch_seconds: float | None
     by: Literal["column", "printed", "rows", "bar", "epochs"]
     of: int | None = None
+    name: str = ""
 
 
 class Watch:
     """What a run says of its pace while it goes on. `output`: the folder that it writes to; `log`: what it prints, of
-    which what is there already is another's."""
+    which what is there already is another's. `bars`: the progress bars in it."""
 
     def __init__(self, output: Path, log: Path, metric: str):
         self._reader, self._log = Reader(output, metric), log
@@ -56,7 +55,7 @@ class Watch:
         self._seen: list[tuple[float, int]] = []
         self._column: list[float] = []
         self._printed: list[float] = []
-        self._bars = printed.Bars()
+        self.bars = Bars()
         self._first: float | None = None
         self._began = time.monotonic()
         self._told: float | None = None
@@ -65,6 +64,11 @@ class Watch:
     def silent(self) -> bool:
         """Whether it has written no file that could be read."""
         return not self._reader.found
+
+    @property
+    def names(self) -> list[str]:
+        """What it has written of results, by the names that the script has for them."""
+        return self._reader.measured()
 
     def look(self, *, ended: bool = False) -> None:
         """Read what is new; `ended`: nothing more comes."""
@@ -75,16 +79,18 @@ class Watch:
             self._seen.append((now, int(rows[-1]["step"])))
         text = self._prints()
         self._printed.extend(printed.rates(text))
-        self._bars.add(printed.bars(text), now)
+        self.bars.add(printed.bars(text), now)
         if self._first is None and (self._seen or self._printed):
             self._first = now
-        if self._told is None and (self._first is not None or self._bars.longest() is not None):
+        bar = self.bars.longest()
+        # One of an unknown name may be of data, with the training still to come.
+        if self._told is None and (self._first is not None or (bar is not None and bar.sure)):
             self._told = now
 
     def enough(self, seconds: float) -> bool:
         """Whether it has told more than one thing, the first so many seconds ago, or a bar has moved for as long."""
-        bar, told = self._bars.longest(), max(len(self._seen), len(self._printed)) > 1
-        if bar is not None and bar.seconds > seconds:
+        bar, told = self.bars.longest(), max(len(self._seen), len(self._printed)) > 1
+        if bar is not None and bar.sure and bar.seconds > seconds:
             return True
         return told and self._first is not None and time.monotonic() - self._first > seconds
 
@@ -97,7 +103,7 @@ class Watch:
 
     def pace(self, size: int) -> Pace | Reason:
         """The pace at a batch size, or why it cannot be told."""
-        return pace(size, self._seen, self._column, self._printed, self._bars.longest(), self._reader.counted_by)
+        return pace(size, self._seen, self._column, self._printed, self.bars.longest(), self._reader.counted_by)
 
     def _prints(self) -> bytes:
         """What it has printed since, up to where a line ends or a bar is drawn anew."""
@@ -138,11 +144,12 @@ def pace(
         return Pace(between * size, None, None, "rows")
     # A bar that is no faster than the epochs counts them.
     if bar is not None and drawn and not (epoch and drawn * epoch < BATCHES_IN_EPOCH):
-        return Pace(drawn * size, None, epoch, "bar", bar.of)
+        return Pace(drawn * size, None, epoch, "bar", bar.of, bar.name)
     if epoch is not None:
         return Pace(None, None, epoch, "epochs")
-    told = seen and seen[-1][1] > 0 and kind in ({"step"}, {"epoch"})
-    if told or bar is not None:
+    if bar is not None:
+        return "short bar"
+    if seen and seen[-1][1] > 0 and kind in ({"step"}, {"epoch"}):
         return "too soon"
     return "mixed" if len(kind) > 1 else "no steps"
 
@@ -180,8 +187,14 @@ def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float
     return None
 
 
-def why_unknown(reason: Reason | Literal["silent"]) -> dict[str, Any]:
-    """The reason of `pace` for people."""
+def why_unknown(reason: Reason | Literal["silent"], bars: Bars) -> dict[str, Any]:
+    """The reason of `pace` for people. `bars`: what was seen of progress bars."""
+    if reason in ("no steps", "silent") and bars.others:
+        return said(
+            "It writes neither steps, nor epochs, nor examples_per_second, and by their names the progress bars that "
+            "it prints are of something else than training ({names}), so its speed cannot be told.",
+            names=", ".join(bars.others),
+        )
     if reason == "no steps":
         return said(
             "It writes neither steps, nor epochs, nor examples_per_second, and prints no progress bar, so its speed "
@@ -194,6 +207,13 @@ def why_unknown(reason: Reason | Literal["silent"]) -> dict[str, Any]:
         )
     if reason == "silent":
         return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=START_SECONDS)
+    if reason == "short bar" and (bar := bars.longest()) is not None:
+        return said(
+            "Its progress bar ({bar}) moved for less than {seconds:g} s, or by one step only: how much of its time "
+            "were steps, and how much its start, cannot be told.",
+            bar=f"{bar.name} 0/{bar.of}".strip(),
+            seconds=SHORTEST_SECONDS,
+        )
     return said(
         "Its lines came less than {seconds:g} s apart, or there was one only: how much of its time were steps, and how "
         "much its start, cannot be told.",

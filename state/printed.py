@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # Updates are counted from 0 in each epoch; behind the time are the examples a second of the last one.
 _LINE = re.compile(rb"Train: \d+ \[ *(\d+)/\d+.*? Time: [\d.]+s, +([\d.]+)/s")
-# A bar without a name, as Transformers and `tqdm(loader)` have it, or of an epoch, as Lightning has it; others are of
-# evaluation, of files, of weights. What does not count in tqdm's "it" counts no batches either.
+# What tqdm draws: a name, if it has one, the share, how many of how many, times, and how many of what unit a second.
 _BAR = re.compile(
-    rb"(?:\x1b\[A)*(?:Epoch \d+(?:/\d+)?:)? *\d+%\|[^|]*\| *(\d+)/(\d+) \[[\d:]+<[\d:?]+, +[\d.?]+(?:it/s|s/it)"
+    rb"(?:\x1b\[A)*(?:(?P<name>[^\x1b]*?): )? *\d+%\|[^|]*\| *(?P<done>\d+)/(?P<of>\d+) "
+    rb"\[[\d:]+<[\d:?]+, +[\d.?]+ ?(?:s/[^\]\s,]+|[^\]\s,]+/s)"
 )
+# A name may say where it stands: `train 3`, `loss 0.25`, `lr 1e-05`.
+_NUMBER = re.compile(r"[-+]?\d+(?:[./]\d+)*(?:e[-+]?\d+)?")
+# What bars are called that are of something else than training: of evaluation, of data, of weights.
+_OTHERWISE = re.compile(
+    r"\W*(?:val|eval|test|dev\b|pred|infer|sanity|map\b|filter|load|download|fetch|read|extract|resolv|generat|"
+    r"tokeni|prepar|preproc|cach|creat|build|sav|writ|验证|评估|测试|加载|读取|下载)",
+    re.IGNORECASE,
+)
+_TRAINING = re.compile(r"train|epoch|\bep\b|step|iter|batch|loss|\bfit|训练", re.IGNORECASE)
+# What moves for no longer than this says more about how often we look than about the command: 5 % of a second.
+SHORTEST_SECONDS = 1.0
 
 
 def rates(text: bytes) -> list[float]:
@@ -23,41 +35,84 @@ def rates(text: bytes) -> list[float]:
     return [float(rate) for update, rate in _LINE.findall(text) if int(update) and float(rate) > 0]
 
 
-def bars(text: bytes) -> list[tuple[int, int]]:
-    """How many steps progress bars show as done, and of how many; each time that one was drawn anew."""
+class Bar(NamedTuple):
+    """A progress bar as it was drawn once: its name without numbers, how many are done, and of how many."""
+
+    name: str
+    done: int
+    of: int
+
+
+def bars(text: bytes) -> list[Bar]:
+    """The progress bars in the text, each time that one was drawn anew."""
     drawn = (_BAR.match(piece) for piece in re.split(rb"[\r\n]+", text))
-    return [(int(bar[1]), int(bar[2])) for bar in drawn if bar]
+    return [Bar(_called(bar["name"] or b""), int(bar["done"]), int(bar["of"])) for bar in drawn if bar]
+
+
+def _called(name: bytes) -> str:
+    return " ".join(_NUMBER.sub("", name.decode("utf-8", "replace")).split())
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a progress bar shows: how many steps it made in how many seconds, and how many it goes to."""
+    """What a progress bar shows: how many steps it made in how many seconds, and how many it goes to. `sure`: it has no
+    name, or one of training; another may be of anything."""
 
     steps: int
     seconds: float
     of: int
+    name: str = ""
+    sure: bool = True
 
 
+@dataclass
+class _Seen:
+    """A bar so far: where it stood and since when, the steps that were timed and their seconds, all its steps, and how
+    often it began again."""
+
+    done: int = 0
+    at: float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
+    moved: int = 0
+    again: int = 0
+
+
+@dataclass
 class Bars:
-    """Progress bars as they are drawn, told apart by how many they go to. Each is timed from one drawing to the next
-    within a pass: what lies between two passes, as an evaluation does, is no part of them, nor is the first step."""
+    """Progress bars as they are drawn, told apart by name and by how many they go to. Each is timed from one drawing to
+    the next within a pass: what lies between two passes, as an evaluation does, is no part of them, nor is the first
+    step. `others`: the names of those that are none of training."""
 
-    def __init__(self) -> None:
-        self._seen: dict[int, tuple[int, float]] = {}
-        self._made: dict[int, tuple[int, float]] = {}
+    others: list[str] = field(default_factory=list)
+    _seen: dict[tuple[str, int], _Seen] = field(default_factory=dict)
 
-    def add(self, drawn: Iterable[tuple[int, int]], now: float) -> None:
+    def add(self, drawn: Iterable[Bar], now: float) -> None:
         """Count what was drawn by now."""
-        for done, of in drawn:
-            before, at = self._seen.get(of, (0, now))
-            if done > before >= 1:
-                steps, seconds = self._made.get(of, (0, 0.0))
-                self._made[of] = (steps + done - before, seconds + now - at)
+        for name, done, of in drawn:
+            if _OTHERWISE.match(name):
+                self.others += [name] if name not in self.others else []
+                continue
+            bar = self._seen.setdefault((name, of), _Seen(at=now))
+            if done > bar.done >= 1:
+                bar.steps, bar.seconds = bar.steps + done - bar.done, bar.seconds + now - bar.at
+            bar.moved += max(0, done - bar.done)
+            bar.again += done < bar.done
             # A bar that is drawn again where it was tells nothing new.
-            if done != before:
-                self._seen[of] = (done, now)
+            if done != bar.done:
+                bar.done, bar.at = done, now
 
     def longest(self) -> Drawn | None:
-        """The bar that took the most time, which is that of training; None where none has moved."""
-        moved = [Drawn(*self._made.get(of, (0, 0.0)), of) for of, (done, _at) in self._seen.items() if done]
-        return max(moved, key=lambda bar: bar.seconds, default=None)
+        """The bar that took the most time, which is that of training; None where none has moved. One that counts the
+        passes of another is none of batches, and one whose name says nothing is asked only where there is no other."""
+        moved = {key: bar for key, bar in self._seen.items() if bar.done}
+
+        def passes_of_another(bar: _Seen) -> bool:
+            return any(other is not bar and bar.moved <= other.again + 1 for other in moved.values())
+
+        batches = {key: bar for key, bar in moved.items() if not passes_of_another(bar)} or moved
+        drawn = [
+            Drawn(bar.steps, bar.seconds, of, name, not name or bool(_TRAINING.search(name)))
+            for (name, of), bar in batches.items()
+        ]
+        return max(drawn, key=lambda bar: (bar.sure and bar.seconds >= SHORTEST_SECONDS, bar.seconds), default=None)

@@ -70,16 +70,20 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             for corrected in lines:
                 files.append_line(folder / SIZES, corrected)
         line = next((one for one in lines if one["outcome"] != "measured"), settle(line))
-        if line["outcome"] == "measured" and pace.comparable([*lines, line]) is None:
-            words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
-            line = _unmeasured(size, "untimed", **words)
+        line = _compared(lines, line)
         if line["outcome"] == "measured" and _fell([*lines, line]):
             line = _faster(line, settle(measure(folder, size, run["again"], asked)))
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
         if line["outcome"] == "untimed":
-            # Larger ones leave less to time; and without them all, none can be called the best.
-            return {**_kept(asked, size), **_about(asked, began)}
+            # Larger ones leave less to time; and without them all, none can be called the best. That the command's own
+            # runs at all, nothing tells yet.
+            if size < asked["size"]:
+                line = settle(measure(folder, asked["size"], asked["runs"][asked["sizes"].index(asked["size"])], asked))
+                line = _compared(lines, line)
+                files.append_line(folder / SIZES, line)
+                print(json.dumps(line), flush=True)
+            return {**_kept(folder, asked, size, line), **_about(asked, began)}
         if line["outcome"] != "measured":
             if size < asked["size"]:
                 continue
@@ -91,7 +95,15 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         if _idle(_rates(lines)) >= PATIENCE:
             limit = "throughput"
             break
-    return {**recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+    return {"status": "complete", **recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+
+
+def _compared(lines: Sequence[Mapping[str, Any]], line: dict[str, Any]) -> dict[str, Any]:
+    """The line, without its time where that is told of nothing that the lines before it tell."""
+    if line["outcome"] != "measured" or pace.comparable([*lines, line]) is not None:
+        return line
+    words = said("It tells how fast it is otherwise than a smaller size did, so the two cannot be compared.")
+    return _unmeasured(line["batch_size"], "untimed", **words, wrote=line.get("wrote"))
 
 
 def _rates(lines: Sequence[Mapping[str, Any]]) -> dict[int, float]:
@@ -122,10 +134,11 @@ def _without_bar(line: dict[str, Any]) -> dict[str, Any]:
     if line[pace.EPOCH]:
         return {**line, pace.RATE: None, "step_seconds": None, "by": "epochs", "of": None}
     words = said(
-        "Its progress bar goes to as many at every batch size, so it counts something else than batches, and the speed "
-        "cannot be told."
+        "Its progress bar ({bar}) goes to as many at every batch size, so it counts something else than batches, and "
+        "the speed cannot be told.",
+        bar=f"{line['name']} 0/{line['of']}".strip(),
     )
-    return _unmeasured(line["batch_size"], "untimed", **words)
+    return _unmeasured(line["batch_size"], "untimed", **words, wrote=line.get("wrote"))
 
 
 def _idle(rates: Mapping[int, float]) -> int:
@@ -155,7 +168,6 @@ def _log(folder: Path, size: int) -> Path:
 
 def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
     return {
-        "status": "complete",
         "earlier": asked.get("earlier"),
         "device": asked["device"],
         "precision": "",
@@ -163,10 +175,23 @@ def _about(asked: Mapping[str, Any], began: float) -> dict[str, Any]:
     }
 
 
-def _kept(asked: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """The command's own size, where one that ran could not be timed."""
+def _kept(folder: Path, asked: Mapping[str, Any], size: int, line: Mapping[str, Any]) -> dict[str, Any]:
+    """The command's own size, where `size` runs and could not be timed. Which is the largest that fits, and from which
+    on throughput does not rise, is not known. `line`: the last that was tried, which is its own where that is larger.
+    """
     own = asked["size"]
-    return {"recommended": own, "largest_feasible": size, "saturation": own, "limited_by": UNTIMED}
+    if line["outcome"] in ("measured", "untimed"):
+        known = {"recommended": own, "largest_feasible": None, "saturation": None}
+        return {"status": "complete", **known, "limited_by": UNTIMED}
+    words = said(
+        "The command runs with a batch of {smaller} and fails at its own batch size, {size}; what it printed is in "
+        "{log}. The last of it: {message}",
+        smaller=size,
+        size=own,
+        log=str(_log(folder, own)),
+        message=line["message"],
+    )
+    return {"status": "failed", **words}
 
 
 def recommend(lines: Sequence[Mapping[str, Any]], limit: str, earlier: int | None = None) -> dict[str, Any]:
@@ -233,10 +258,10 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         outcome = "out_of_memory" if out_of_memory(text) else "failed"
         message = f"exit code {child.returncode}. It printed last: {last_words(text)}"
         return _unmeasured(size, outcome, message=message), True
-    found = watch.pace(size)
+    found, wrote = watch.pace(size), {"names": watch.names, "ended": not stopped}
     if not isinstance(found, pace.Pace):
-        reason = pace.why_unknown("silent" if stopped and watch.silent else found)
-        return _unmeasured(size, "untimed", **reason), not stopped
+        reason = pace.why_unknown("silent" if stopped and watch.silent and found == "no steps" else found, watch.bars)
+        return _unmeasured(size, "untimed", **reason, wrote=wrote), not stopped
     rate = found.examples_per_second
     return {
         "batch_size": size,
@@ -247,6 +272,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         "of": found.of if found.of != run["steps"] else None,
         "step_seconds": size / rate if rate else None,
         "peak_memory": None,
+        "wrote": wrote,
     }, not stopped
 
 

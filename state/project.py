@@ -92,7 +92,7 @@ _ABOUT = {
     "seed": "What the pipeline calls the seed.",
     "batch_size": "What the pipeline calls the examples of a step.",
     "steps": "What the pipeline calls the number of steps.",
-    "budget_hours": "Device hours that tuning may take in all; 0: open-ended.",
+    "budget_hours": "Device hours meant for tuning in all: what goes beyond is warned about, and runs; 0: open-ended.",
     "deadline": "When tuning is to end, as 2026-12-24 or 2026-12-24T18:00; empty: open-ended.",
     "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
     "power_watts": "Power drawn by the device while training; 0: not given.",

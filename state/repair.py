@@ -144,16 +144,6 @@ def without_folder(store: Store) -> list[str]:
     return [id for id in ended if not store.project.trial_folder(id).is_dir()]
 
 
-def stray_folders(store: Store) -> list[Path]:
-    """Folders among those of the trials that are of none, nor of an earlier try of one (`round-1-007.1`)."""
-    known = {entry.id for entry in trials.trials(store)}
-    return [
-        path
-        for path in sorted((store.project.folder / "trials").glob("*/"))
-        if path.name not in known and not (path.stem in known and path.suffix[1:].isdecimal())
-    ]
-
-
 @dataclass(frozen=True)
 class TornLine:
     """A line of the journal that is no JSON object: torn by a crash, or edited by hand. `number`: from 1; `start`: the

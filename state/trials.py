@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from state import configurations, runs
+from state import configurations, runs, strays
 from state.database import Event, Store, now
 from state.errors import Refusal
 from state.metrics import index_metrics, number
@@ -88,9 +88,12 @@ def add_batch(
     wanted: str = "",
     slots: int = 0,
 ) -> Batch:
-    """Record a batch with its trials, queued. `slots` 0: as many at once as the machine allows."""
+    """Record a batch with its trials, queued. `slots` 0: as many at once as the machine allows. Refuses where a process
+    is at work in the folder of one, which is of another trial then."""
     number = store.rows("SELECT count(*) AS n FROM batches WHERE kind = ?", kind)[0]["n"] + 1
     name = f"{kind}-{number}"
+    listed = _listed(name, 1, trials)
+    strays.make_way(store.project, (entry["id"] for entry in listed))
     store.record(
         "batch",
         name=name,
@@ -99,7 +102,7 @@ def add_batch(
         goal=goal,
         configuration=configuration,
         plan=dict(plan),
-        trials=_listed(name, 1, trials),
+        trials=listed,
         wanted=wanted,
         slots=slots,
     )
@@ -109,7 +112,9 @@ def add_batch(
 def add_trials(store: Store, name: str, trials: Sequence[NewTrial]) -> None:
     """Add trials to the end of a batch's queue."""
     first = store.rows("SELECT count(*) AS n FROM trials WHERE batch = ?", name)[0]["n"] + 1
-    store.record("trials", batch=name, trials=_listed(name, first, trials))
+    listed = _listed(name, first, trials)
+    strays.make_way(store.project, (entry["id"] for entry in listed))
+    store.record("trials", batch=name, trials=listed)
 
 
 def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> None:

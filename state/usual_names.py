@@ -25,3 +25,16 @@ def alike(key: str) -> tuple[str, ...]:
     """What else a hyperparameter of this name may be called, the name itself first."""
     name = leaf(key)
     return next((tuple(dict.fromkeys((name, *names))) for names in ALIKE if name in names), (name,))
+
+
+def possible(key: str, value: float) -> bool:
+    """Whether a value can be, as far as the name tells what it is of."""
+    name = leaf(key)
+    if name in RATES:
+        return value > 0
+    if name in DECAYS:
+        return value >= 0
+    # Of these two, the number is a parameter of a distribution.
+    if name in (*MOMENTA, *SHARES) and name not in ("mixup", "cutmix"):
+        return 0 <= value < 1
+    return True

@@ -42,7 +42,7 @@ def results(project: Project, digits: Path, blows: int, seed: int) -> dict[int, 
             if left and time.monotonic() > next_blow and strike(project, store, dice.choice(VICTIMS), dice):
                 left -= 1
                 next_blow = time.monotonic() + dice.uniform(0, PAUSE_SECONDS)
-            # As a person does who looks in.
+            # As a person does who runs it on.
             supervisor.ensure(project)
             time.sleep(0.05)
         return {entry.overrides["training.seed"]: outcome(store, entry) for entry in trials.trials(store)}

@@ -270,6 +270,17 @@ def test_beside_busy_neighbours_more_must_speak_against_what_was_recommended_bef
     assert ascent.saturation(loud, None, ascent.LOUD_NOISE) == 112
 
 
+def test_a_size_that_something_else_kept_is_not_where_throughput_stops_rising() -> None:
+    """As it was measured beside three others on two cores: what larger sizes do, side by side, speaks against it."""
+    kept = {8: 118.0, 16: 148.0, 32: 273.0, 64: 276.0, 128: 531.0, 208: 821.0}
+    assert ascent.knee(kept) is None
+    assert ascent.saturation(kept) == 208
+    assert ascent.knee({**kept, 128: 280.0, 208: 285.0}) == 64
+    # Two in a row that fall are no bad moment, unless a larger size goes on as before.
+    assert ascent.knee({8: 100.0, 16: 190.0, 32: 50.0, 64: 40.0}) == 64
+    assert ascent.knee({8: 100.0, 16: 190.0, 32: 50.0, 64: 40.0, 128: 900.0}) is None
+
+
 def test_the_answer_does_not_depend_on_how_far_the_ascent_went() -> None:
     sizes = [Size(n, "measured", "", 3.0 + n, 0.0, n / (3.0 + n), MIB) for n in (8, 16, 32, 64, 128, 256)]
     assert {found.recommended for end in (3, 4, 5, 6) if (found := ascent.recommend(sizes[:end], MIB, "cap"))} == {32}

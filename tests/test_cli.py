@@ -18,6 +18,7 @@ from presets.language import set_language, stored
 from state import decisions, project
 from state.project import Settings
 from state.store import open_store
+from tests import small_project
 from tui import main, say
 from tui.session import Interrupted, Session, goes_on
 
@@ -206,7 +207,7 @@ def test_the_language_of_the_project_counts_unless_another_is_asked_for(
     ("text", "parts"),
     [
         ("[project]\nnmae = 'x'\n", ["tunebook.toml", "project.nmae"]),
-        ("[project]\nname = 3\n", ["tunebook.toml", "project.name", "str"]),
+        ("[project]\nname = 3\n", ["tunebook.toml", "project.name", "text in quotes"]),
         ("not toml", ["tunebook.toml", "TOML"]),
     ],
 )
@@ -325,6 +326,24 @@ def test_what_can_be_no_answer_is_refused_before_anything_runs(
     assert said in error
     assert option in error
     assert not (tmp_path / "p").exists()
+
+
+def test_a_place_that_is_a_file_or_a_class_of_the_data_is_refused_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_project.digits(tmp_path / "data", 20)
+    (tmp_path / "data" / "notes").touch()
+    monkeypatch.chdir(tmp_path / "data")
+    for place, told in (
+        ("notes", "notes is a file, and a project needs a folder of its own"),
+        ("notes/p", "notes is a file, and a project needs a folder of its own"),
+        ("p", "p lies in the folder of the data"),
+        ("3", "3 lies in the folder of the data"),
+    ):
+        assert tunebook("new", place, "--data", ".") == 2
+        assert told in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "data" / "p").exists()
+    assert not (tmp_path / "data" / "3" / "tunebook.toml").exists()
 
 
 def test_new_refuses_a_project_that_has_decided_on_other_data(

@@ -29,7 +29,7 @@ def test_what_was_measured_is_shown_with_time_and_cost_of_so_many_steps(
     assert answer["examples"] == 64_000
     row = answer["table"][0]
     # 64,000 examples at 800 a second: 80 seconds.
-    assert (row["batch size"], row["device seconds"], row["price"], row["energy"]) == ("8", "80", "0.08", "0.011 kWh")
+    assert (row["batch size"], row["device seconds"], row["price"], row["energy"]) == ("8", "80", "0.080", "0.011 kWh")
     settings = open_project(root).settings
     assert (settings.price_per_hour, settings.power_watts) == (3.6, 500.0)
     assert tunebook("probe", "--project", root) == 0

@@ -15,6 +15,7 @@ from state.project import Project
 from state.store import open_store
 from tests import small_project
 from tui import doctor
+from tui.losses import lost
 
 
 @pytest.fixture
@@ -187,6 +188,8 @@ def test_folders_that_are_gone_and_folders_of_no_trial_are_told(project: Project
     # An earlier try, and a file that somebody left there.
     (project.trial_folder("round-1-001.1")).mkdir()
     project.trial_folder("notes.txt").touch()
+    with open_store(project) as store:
+        assert lost(store) is None
     assert check(project, "trials") == ("ok", False, "each that ended has its folder")
 
     shutil.rmtree(project.trial_folder("round-1-002"))
@@ -196,6 +199,11 @@ def test_folders_that_are_gone_and_folders_of_no_trial_are_told(project: Project
     assert (gone.verdict, stray.verdict) == ("warn", "warn")
     assert "gone: 1, such as round-1-002." in gone.message.text()
     assert f"no known trial: 2, such as {project.trial_folder('round-9-001')}." in stray.message.text()
-    # Nothing of it is repaired: somebody's results may be in there.
+    # The project says so wherever it is opened. Nothing of it is repaired: somebody's results may be in there.
+    with open_store(project) as store:
+        told = lost(store)
+    assert told is not None
+    assert "round-9-001. If it was lost" in told.text()
+    assert "kept as round-9-001.other-1 when" in told.text()
     doctor.mend(project.root)
     assert project.trial_folder("round-9-001").is_dir()

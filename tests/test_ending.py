@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rounds import ending
-from rounds.pace import LEAST_SECONDS, Pace
+from rounds.stalling import LEAST_SECONDS, Steps
 from state import files, runs
 
 
@@ -77,22 +77,22 @@ def test_a_process_is_found_again_after_the_clock_was_set(tmp_path: Path, monkey
 
 
 def test_a_trial_without_new_steps_is_stalled_after_long_and_not_before() -> None:
-    pace = Pace()
-    assert pace.stalled("a", 0, 0.0) is None
+    steps = Steps()
+    assert steps.stalled("a", 0, 0.0) is None
     for second in range(1, 11):
-        assert pace.stalled("a", second, float(second)) is None
-    assert pace.stalled("a", 10, 10.0 + LEAST_SECONDS) is None
-    assert pace.stalled("a", 10, 11.0 + LEAST_SECONDS) == LEAST_SECONDS + 1
-    assert pace.stalled("a", 11, 12.0 + LEAST_SECONDS) is None
+        assert steps.stalled("a", second, float(second)) is None
+    assert steps.stalled("a", 10, 10.0 + LEAST_SECONDS) is None
+    assert steps.stalled("a", 10, 11.0 + LEAST_SECONDS) == LEAST_SECONDS + 1
+    assert steps.stalled("a", 11, 12.0 + LEAST_SECONDS) is None
 
 
 def test_a_trial_whose_steps_take_minutes_is_given_time_and_one_that_begins_anew_too() -> None:
-    pace = Pace()
+    steps = Steps()
     for step in range(6):
-        assert pace.stalled("a", step, step * 60.0) is None
+        assert steps.stalled("a", step, step * 60.0) is None
     # Twenty times the minute that its steps take.
-    assert pace.stalled("a", 5, 300.0 + 1199.0) is None
-    assert pace.stalled("a", 5, 300.0 + 1201.0) == 1201.0
-    assert pace.stalled("a", 2, 300.0 + 1202.0) is None
-    pace.forget("a")
-    assert pace.stalled("a", 2, 1e6) is None
+    assert steps.stalled("a", 5, 300.0 + 1199.0) is None
+    assert steps.stalled("a", 5, 300.0 + 1201.0) == 1201.0
+    assert steps.stalled("a", 2, 300.0 + 1202.0) is None
+    steps.forget("a")
+    assert steps.stalled("a", 2, 1e6) is None

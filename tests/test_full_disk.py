@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rounds import room
+from rounds import attending, room
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
@@ -134,3 +134,25 @@ def test_a_line_of_metrics_that_the_disk_cuts_off_is_written_again_when_there_is
         wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never went on")
         assert [step for step, _loss in metrics.curve(store, "round-1-001", "train/loss")] == list(range(1, 401))
         assert path.read_bytes().count(b"\n") == len(path.read_bytes().splitlines())
+
+
+def test_a_trial_that_waits_is_not_given_up_where_not_even_that_can_be_noted(
+    disk: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one byte is left before it begins; with room again it begins."""
+    monkeypatch.setattr(room, "LEAST_DISK", 2 * 2**20)
+    monkeypatch.setattr(attending, "LONGEST_PAUSE", 0.0)
+    with open_store(small_project.project(disk / "p", digits)) as store:
+        queue(store, digits)
+        fill(disk / "ballast", 0)
+        with contextlib.suppress(Refusal):
+            for _ in range(1000):
+                # What the store has of free pages is used up too.
+                trials.note(store, "round-1-001", "x" * 4000)
+                trials.put_first(store, ["round-1-001"] * 500)
+        driven = Supervisor(store, Machine(2), fork_server)
+        for _ in range(2 * attending.ATTEMPTS):
+            tick(driven)
+        assert trials.trial(store, "round-1-001").status == "queued"
+        (disk / "ballast").unlink()
+        wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never began")

@@ -64,6 +64,7 @@ def test_a_budget_is_counted_in_trials_of_the_best_configuration(
     assert standing(store).next.text() == (
         "Choose the goal of the first round." if phase == "explore" else ahead.message.text()
     )
+    assert ahead.message.text().startswith("Not one trial more fits") == (count == 0)
 
 
 def test_a_deadline_counts_as_many_trials_at_once_as_ran_so_far(store: Store) -> None:

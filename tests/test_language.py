@@ -10,12 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-import click
-import click.core
-import click.decorators
-import click.exceptions
-import click.formatting
-import click.types
 import numpy as np
 import pytest
 from hypothesis import given
@@ -217,6 +211,10 @@ def test_every_message_has_a_translation_with_its_placeholders_and_the_compiled_
         (["round", "extend", "--trials", "0"], "'--trials' 的值无效：0 不在范围 x>=1 内。"),
         (["round", "extend"], "缺少选项 '--trials'."),
         (["round", "drop"], "缺少参数 'NAME'."),
+        (["round", "stop", "a", "b"], "多余的参数：b"),
+        (["round", "stop", "a", "b", "c"], "多余的参数：b c"),
+        (["round", "extend", "--trials"], "选项 '--trials' 需要一个值。"),
+        (["round", "run", "--wait=3"], "选项 '--wait' 不接受值。"),
     ],
 )
 def test_what_click_says_of_wrong_words_is_chinese_too(
@@ -239,8 +237,7 @@ def test_the_help_is_chinese_to_its_headings() -> None:
 
 
 def test_the_texts_of_click_are_those_that_it_has() -> None:
-    modules = (click.core, click.decorators, click.exceptions, click.formatting, click.types)
-    sources = "".join(map(inspect.getsource, modules))
+    sources = "".join(map(inspect.getsource, click_texts.MODULES))
     for text in click_texts.TEXTS:
         assert json.dumps(text) in sources
 

@@ -10,14 +10,14 @@ import pytest
 from state import configurations, decisions
 from state.database import Store
 from state.errors import Refusal
-from state.project import open_project
+from state.project import change, open_project
 from state.store import open_store
 from tests import own_pipelines
 from tests.own_pipelines import command
 from tests.small_project import wait_for
 from tui import main
 from tui.report import document
-from tui.report.parts import Words
+from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
 from wizard import baseline, flow, probe
@@ -178,20 +178,23 @@ with open(out + '/metrics.jsonl', 'w') as file:
 def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why(tmp_path: Path, code: Path) -> None:
     (code / "train.py").write_text(SLOW_START, encoding="utf-8")
     arguments = "{folder} 20 {bs}"
-    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments=arguments)) as store:
-        (line,) = probed(store)
-        assert (line["batch_size"], line["outcome"]) == (4, "untimed")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=8", arguments=arguments)) as store:
+        # Its own size is tried as well: that it runs is known then, and no more than that.
+        assert [(line["batch_size"], line["outcome"]) for line in probed(store)] == [(1, "untimed"), (8, "untimed")]
+        result = probe.known(store).result
+        assert (result["recommended"], result["largest_feasible"], result["saturation"]) == (8, None, None)
         question = flow.ask(store, "batch_size")
-        assert question.recommended == 32
-        assert [option.value for option in question.options] == [32]
+        assert question.recommended == 8
+        assert [option.value for option in question.options] == [8]
         said = " ".join(message.text() for message in question.warnings)
-        assert "How fast a batch of 4 is, cannot be told. Its lines came less than 1 s apart" in said
+        assert "How fast a batch of 1 is, cannot be told. Its lines came less than 1 s apart" in said
+        assert "A batch of 8 runs; how fast, cannot be told either." in said
         assert "as examples_per_second; or lines with their step" in said
-        flow.answer(store, "batch_size", 32)
+        flow.answer(store, "batch_size", 8)
         assert flow.standing(store).step == "baseline"
         parts = [part for section in document.report(store).sections if section.id == "probe" for part in section.parts]
         assert isinstance(parts[0], Words)
-        assert parts[0].text.startswith("Kept: 32, as the command has it. Measured on ")
+        assert parts[0].text.startswith("Kept: 8, as the command has it. Measured on ")
         assert " in ." not in parts[0].text
         # What the script says of its speed afterwards is read: another script, another question (G6).
         told = SLOW_START.replace("'accuracy': 0.5", "'accuracy': 0.5, 'examples_per_second': 90.0")
@@ -199,6 +202,48 @@ def test_where_only_the_start_would_be_timed_the_size_is_kept_and_it_is_said_why
         probe.start(store)
         wait_for_probe(store)
         assert probe.known(store).result["limited_by"] != "untimed"
+
+
+@pytest.mark.parametrize("seconds", [0, 600])
+def test_a_metric_that_the_script_calls_otherwise_is_told_before_a_baseline_is_run(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str], seconds: int
+) -> None:
+    """Of a run that was stopped, only so far: it may be written at the end of an epoch."""
+    (code / "train.py").write_text(
+        "import json, sys, time\n"
+        "for step in (5, 10):\n"
+        "    with open(sys.argv[2] + '/metrics.jsonl', 'a') as file:\n"
+        "        row = {'step': step, 'train_loss': 1.0, 'valid_acc': 0.5, 'samples_per_second': 100.0}\n"
+        "        file.write(json.dumps(row) + '\\n')\n"
+        "    time.sleep(0.2)\n"
+        f"time.sleep({seconds})\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=1", arguments="{bs} {folder}")) as store:
+        probed(store)
+        (words,) = (message.text() for message in flow.ask(store, "batch_size").warnings)
+        assert ("As far as it was run, it wrote" if seconds else "It ran to its end and wrote") in words
+        assert "no accuracy; there is: valid_acc, train_loss." in words
+        assert words.endswith("--metric valid_acc")
+        assert tunebook("--project", store.project.root, "probe") == 0
+        assert words in capsys.readouterr().out
+        store.project = change(store.project, metric="valid_acc")
+        flow.answer(store, "metric", "held-out")
+        assert not flow.ask(store, "batch_size").warnings
+
+
+def test_a_size_of_its_own_that_fails_where_a_smaller_one_cannot_be_timed_is_not_kept(
+    tmp_path: Path, code: Path
+) -> None:
+    script = SLOW_START.replace("time.sleep(0.5)\n", "if sys.argv[3] == '32':\n    sys.exit('no room for 32')\n")
+    (code / "train.py").write_text(script, encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{folder} 20 {bs}")) as store:
+        id = probe.start(store)
+        wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+        with pytest.raises(
+            Refusal, match=r"runs with a batch of 4 and fails at its own batch size, 32;.*no room for 32"
+        ):
+            probe.finish(store, id)
 
 
 def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp_path: Path, code: Path) -> None:
@@ -210,6 +255,27 @@ def test_a_command_with_a_number_of_steps_makes_more_until_they_can_be_timed(tmp
         assert {(line["outcome"], line.get("by")) for line in lines} == {("measured", "rows")}
         # With its start, an example would have seemed to take 14 ms of the first size, and less of each larger one.
         assert all(1.5 < 1000 / line["examples_per_second"] < 10 for line in lines)
+
+
+def test_the_size_that_is_kept_has_its_row_also_where_it_was_not_timed(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 8 it says how fast it is, at 16 no more, nor at its own 64."""
+    script = (
+        "import json, sys\n"
+        "row = {'step': 1, 'accuracy': 0.5, **({'samples_per_second': 80.0} if sys.argv[1] == '8' else {})}\n"
+        "open(sys.argv[2] + '/metrics.jsonl', 'w').write(json.dumps(row))\n"
+    )
+    (code / "train.py").write_text(script, encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=64", arguments="{bs} {folder}")) as store:
+        assert [line["batch_size"] for line in probed(store)] == [8, 16, 64]
+        table = flow.ask(store, "batch_size").table
+        assert table is not None
+        assert [row[-1] for row in table.rows] == ["what it writes", "not timed"]
+        flow.answer(store, "batch_size", 64)
+    assert tunebook("--project", tmp_path / "p", "probe", "--steps", "100") == 0
+    rows = capsys.readouterr().out.splitlines()[-2:]
+    assert [row.split()[:3] for row in rows] == [["8", "100", "ms"], ["64", "not", "timed"]]
 
 
 @pytest.mark.parametrize("prints", [False, True])
@@ -231,6 +297,9 @@ def test_a_script_that_writes_epochs_alone_is_timed_by_them_or_by_what_it_prints
         assert question.table is not None
         assert [column.text() for column in question.table.columns][1] == ("examples/s" if prints else "an epoch")
         assert question.table.rows[0][-1] == ("what it prints" if prints else "its epochs")
+        parts = [part for section in document.report(store).sections if section.id == "probe" for part in section.parts]
+        (grid,) = (part for part in parts if isinstance(part, Grid))
+        assert list(grid.columns)[1] == ("examples/s" if prints else "an epoch")
     assert tunebook("--project", tmp_path / "p", "probe") == 0
     said = capsys.readouterr().out
     assert ("examples/s, " if prints else "ms an epoch\n") in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import configurations, decisions, launches, metrics, runs, trials
+from state import configurations, decisions, files, launches, metrics, runs, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -198,6 +199,46 @@ def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) ->
     assert (entry.status, entry.restarts, entry.steps_done) == ("complete", 1, 50)
     assert len(metrics.curve(store, id, "val/accuracy")) == 25
     assert (folder / "output.1").is_dir()
+
+
+def test_a_result_whose_record_was_lost_is_no_new_trials(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Journal and store are gone, the folders are not: the same name comes up again, with other values."""
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
+        first = run_baseline(store)
+        project = store.project
+    for path in (project.journal_path, *project.folder.glob("tunebook.db*")):
+        path.unlink()
+    assert tunebook("new", project.root, "--set", "lr=0.001", "--batch-size", "32", "--yes") == 0
+    assert "no record of: 1, such as " in " ".join(capsys.readouterr().err.split())
+    with open_store(open_project(project.root)) as store:
+        again = baseline.plan(store)
+        folder = project.trial_folder(first.id)
+        assert [entry.id for entry in trials.trials(store)] == [first.id]
+        assert not folder.exists()
+        assert runs.result(folder.with_name("baseline-1-001.other-1")) == first.result
+        # Of what is recorded the folder is its own, whatever kills whom on the way.
+        (entry,) = drive(store, again.name)
+        assert entry.best != first.best
+        assert "0.001" in json.loads((folder / "command.json").read_text())["command"]
+    for path in project.folder.glob("tunebook.db*"):
+        path.unlink()
+    with open_store(open_project(project.root)) as store:
+        assert trials.trial(store, first.id).best == entry.best
+
+
+def test_a_name_whose_folder_another_process_works_in_is_not_given_anew(store: Store) -> None:
+    set_up(store)
+    for id in ("baseline-1-001", "baseline-1-002"):
+        files.make_folder(store.project.trial_folder(id))
+    at_work = store.project.trial_folder("baseline-1-002")
+    runs.start([sys.executable, "-c", "import time; time.sleep(100)"], at_work)
+    with pytest.raises(Refusal, match=r"baseline-1-002: a process is at work here, .*run\.lock has its number"):
+        baseline.sweep(store)
+    runs.stop(at_work, hard=True)
+    assert store.project.trial_folder("baseline-1-001").exists()
+    assert not trials.batches(store)
 
 
 def test_a_trial_that_was_stopped_begins_anew_and_nothing_of_its_first_try_is_left(store: Store) -> None:
@@ -400,7 +441,7 @@ def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> Non
         store.project = change(store.project, chance=0.1)
         run_baseline(store)
         offered = flow.ask(store, "baseline").options
-        assert [option.label for option in offered] == ["accuracy", "train_loss", "eval_loss", "again"]
+        assert [option.label for option in offered] == ["accuracy", "eval_loss", "train_loss", "again"]
         flow.answer(store, "baseline", "metric=eval_loss")
         # What guessing reaches in the one says nothing of the other.
         for settings in (store.project.settings, open_project(store.project.root).settings):
@@ -414,15 +455,26 @@ def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
 ) -> None:
     set_up(store)
     name = baseline.plan(store).name
-    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    id = trials.trials(store, name)[0].id
+    trials.mark_running(store, id, restart=False)
     root = store.project.root
     assert tunebook("--project", root, "status") == 0
     told = capsys.readouterr().out
-    assert "baseline-1 is running: 0 steps done in" in told
+    assert "baseline-1 is running: 0 of 50 steps done in" in told
     assert "Watch it: tunebook baseline. Stop it: tunebook round stop baseline-1" in told
     # Whoever looks for it among the rounds is told its name.
     assert tunebook("--project", root, "round", "stop") == 2
     assert "Stop it: tunebook round stop baseline-1" in capsys.readouterr().err
+    # What is called otherwise than the metric is told while it runs, and what else there is to see of it.
+    folder = files.make_folder(store.project.trial_folder(id))
+    files.append_line(folder / "metrics.jsonl", {"step": 10, "train/loss": 0.3, "valid_acc": 0.5})
+    (folder / "log.txt").write_bytes(b"loading\nEpoch 2/10\r train 2:  40%|####\r train 2:  50%|#####\n\n")
+    metrics.index_metrics(store, [id])
+    assert tunebook("--project", root, "status") == 0
+    told = capsys.readouterr().out
+    assert "10 of 50 steps done in" in told
+    assert "to go. It has written no accuracy so far; there is: valid_acc, train/loss." in told
+    assert "It printed last: train 2:  50%|#####" in told
 
 
 def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_tune(tmp_path: Path, code: Path) -> None:
@@ -528,6 +580,8 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
         (["--command", "python train.py", "--metric", "acc"], "Nothing says where a trial is to write"),
         (["--command", "python train.py {folder}", "--metric", "acc", "--data", "."], "either --data"),
         (["--set", "lr=0.1"], "belong to a --command"),
+        (["--command", "python {folder}", "--metric", "acc", "--steps", "1"], "--steps: only for the built-in"),
+        (["--command", "python {folder}", "--metric", "acc", "--batch-size", "8"], "takes no batch size"),
         ([], "--command"),
     ],
 )
@@ -535,7 +589,9 @@ def test_what_does_not_go_together_is_refused_and_makes_nothing(
     tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tunebook("new", tmp_path / "p", *words) == 2
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert said in told.err
+    assert not told.out
     assert not (tmp_path / "p").exists()
 
 

@@ -79,6 +79,8 @@ def test_a_switch_can_be_searched_also_where_the_script_cannot_be_read(tmp_path:
         ("batch_size=0", "a whole number from 1 on"),
         ("batch_size=1.5", "a whole number from 1 on"),
         ("batch_size=32,64", "is decided, not searched"),
+        ("lr=0.1..0.1", r"both ends are the same; a single value is written lr=0\.1\."),
+        ("=3", r"'=3': write it as name=value"),
         ("warmup_ratio=0..0.3:log", r"must lie above 0; linear: warmup_ratio=0..0.3:linear"),
         ("amp=1", "'1' does not fit; wanted: False, True"),
         ("nothing=1", r"declares: .*amp.*as --lr \{lr\}, or \{--amp\} for a switch"),
@@ -118,6 +120,26 @@ def test_a_range_without_its_scale_has_the_usual_one_where_that_is_possible(
     assert entry(made(tmp_path, assignment), assignment.partition("=")[0]).scale == scale
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "scale"),
+    [
+        # A slip that is mended leaves nothing behind.
+        ("momentum=0.5..1.2", "momentum=0.5..0.99", "one-minus-log"),
+        ("lr=-1..1", "lr=0.001..1", "log"),
+        ("lr=0.001..1", "lr=0..1", "linear"),
+        ("hidden=32..256:linear", "hidden=32..512", "linear"),
+        ("momentum=0.5..0.9:linear", "momentum=0.5..0.99", "linear"),
+        ("momentum=0.5..0.9:log", "momentum=0..0.99", "one-minus-log"),
+    ],
+)
+def test_a_scale_holds_for_the_next_range_only_where_somebody_said_it(
+    tmp_path: Path, before: str, after: str, scale: str
+) -> None:
+    project = made(tmp_path, before)
+    project = change(project, **own.changed(project, [after]))
+    assert entry(project, after.partition("=")[0]).scale == scale
+
+
 def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path: Path) -> None:
     config = {"train": {"amp": False, "width": 1}, "out": "{folder}"}
     command = "python -m elsewhere {config}"
@@ -136,6 +158,40 @@ def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path
         # Nothing is said about any of them, so there is no column for it.
         assert question.table is not None
         assert {len(question.table.columns), *map(len, question.table.rows)} == {4}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "told"),
+    [
+        (["lr=-1"], "lr: -1. A learning rate lies above 0"),
+        (["lr=-1..1"], "lr: -1. A learning rate lies above 0"),
+        (["dropout=1.5"], "dropout: 1.5. By its name it is no less than 0 and less than 1"),
+        (["momentum=0.5..1.2"], "momentum: 1.2. By its name"),
+        (["momentum=0.9,1.5"], "momentum: 1.5. By its name"),
+        (
+            ["lr=0.00001"],
+            "lr starts with 1e-05, outside of the range that rounds search, 0.0033 .. 3; another",
+        ),
+        (["lr=1e-5..1e5"], "lr: 1e-05 .. 100000 spans 10 powers of ten"),
+        (["lr=0.001..1", "dropout=0.5", "momentum=0.5..0.99", "hidden=1..4096", "temperature=-1..1"], ""),
+    ],
+)
+def test_what_can_hardly_be_meant_by_a_name_is_told_and_not_refused(
+    tmp_path: Path, assignments: list[str], told: str
+) -> None:
+    with open_store(made(tmp_path, *assignments)) as store:
+        if "temperature" in assignments[-1]:
+            store.project = change(store.project, **own.changed(store.project, ["temperature=0.5"]))
+        flow.answer(store, "metric", "held-out")
+        warnings = flow.ask(store, "initial").warnings
+        assert [message.text().startswith(told) for message in warnings] == ([True] if told else [])
+
+
+@pytest.mark.parametrize("assignment", ["warmup-ratio=0.1", "warmup_ratio=0.1", "batch-size=64", "batch_size=64"])
+def test_a_name_may_have_the_hyphens_of_its_flag(tmp_path: Path, assignment: str) -> None:
+    words = filled(made(tmp_path, assignment), tmp_path)
+    flag = "--" + assignment.partition("=")[0].replace("_", "-")
+    assert words[words.index(flag) + 1] == assignment.partition("=")[2]
 
 
 def test_another_list_may_have_other_values(tmp_path: Path) -> None:

@@ -10,8 +10,20 @@ from tqdm import tqdm
 
 from state import pace as pace_module
 from state import printed
-from state.pace import AGAIN, EPOCH, LONGEST_SECONDS, RATE, START_SECONDS, Pace, Watch, comparable, counts_batches, pace
-from state.printed import Drawn
+from state.pace import (
+    AGAIN,
+    EPOCH,
+    LONGEST_SECONDS,
+    RATE,
+    START_SECONDS,
+    Pace,
+    Watch,
+    comparable,
+    counts_batches,
+    pace,
+    why_unknown,
+)
+from state.printed import Bar, Drawn
 
 SEEN = [(0.0, 10), (2.0, 30), (4.0, 50)]
 BAR = Drawn(6, 1.5, 50)
@@ -85,46 +97,80 @@ def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_pa
     assert watch.silent
 
 
-def test_bars_without_a_name_or_of_an_epoch_are_read_and_no_others(tmp_path: Path) -> None:
+def test_bars_are_read_with_any_name_and_unit(tmp_path: Path) -> None:
     """As tqdm draws them where there is no terminal."""
     drawn = io.StringIO()
-    for name, unit, of in (("Map", "ex", 9), ("Loading weights", "it", 9), (None, "it", 0)):
+    for name, unit, of in (("Map", " examples", 9), ("loss 2.5e-01", "it", 8), (None, "it", 0)):
         with tqdm(range(of), name, file=drawn, unit=unit, mininterval=0) as bar:
             list(bar)
     for epoch in range(2):
-        with tqdm(range(4), f"Epoch {epoch}", file=drawn, mininterval=0) as bar:
+        with tqdm(range(4), f"Epoch {epoch + 1}/2", file=drawn, unit="batch", mininterval=0) as bar:
             for _ in bar:
                 # One inside of another moves the cursor between.
                 list(tqdm(range(3), None, file=drawn, leave=False, mininterval=0))
     with tqdm(total=5, file=drawn, mininterval=0) as bar:
+        bar.set_description("训练: 第 1 轮")
         bar.update(5)
     text = drawn.getvalue().encode()
-    assert {of for _done, of in printed.bars(text)} == {3, 4, 5}
+    assert {(name, of) for name, _done, of in printed.bars(text)} == {
+        ("Map", 9),
+        ("loss", 8),
+        ("Epoch", 4),
+        ("", 3),
+        ("", 5),
+        ("训练: 第 轮", 5),
+    }
+    slow = b"train 0:  10%|#  | 1/10 [00:01<00:09,  1.01s/batch, loss=0.5]\r"
+    assert printed.bars(slow) == [Bar("train", 1, 10)]
+    assert not printed.bars(b"10% of 1/10 [done]\nweights:  10%|#  | 1.2M/10.0M [00:01<00:09, 1.2MB/s]\n")
     log = tmp_path / "log.txt"
     log.touch()
     watch = Watch(tmp_path, log, "top1")
-    log.write_bytes(b"\r 10%|#  | 1/10 [00:01<00:09,  1.01s/it]\r 20%|## | 2/10 [00:02<00:08,  1.00")
+    log.write_bytes(slow + b" 20%|## | 2/10 [00:02<00:08,  1.00")
     watch.look()
-    assert watch.pace(8) == "too soon"
+    assert watch.pace(8) == "short bar"
+    assert "(train 0/10) moved for less than 1 s" in why_unknown("short bar", watch.bars)["message"]
 
 
 def test_bars_are_timed_within_their_passes_and_the_longest_is_that_of_training() -> None:
-    """Files that are read before, steps of 0.2 s in two epochs, and a second of evaluation between them."""
+    """Files that are read before, steps of 0.2 s in two epochs, a bar that counts these, and a second of evaluation
+    between them."""
     bars = printed.Bars()
     assert bars.longest() is None
     for file in range(31):
-        bars.add([(file, 30)], file * 0.01)
+        bars.add([Bar("", file, 30)], file * 0.01)
     now = 5.0
-    for _epoch in range(2):
+    for epoch in range(3):
+        bars.add([Bar("epochs", epoch, 10)], now)
         for step in range(11):
-            bars.add([(step, 10), (step, 10)], now + step * 0.2)
+            bars.add([Bar("train", step, 10), Bar("train", step, 10)], now + step * 0.2)
         now += 2.0
-        bars.add([(evaluated, 4) for evaluated in range(5)], now)
+        bars.add([Bar("", evaluated, 4) for evaluated in range(5)], now)
         now += 1.0
     longest = bars.longest()
     assert longest is not None
-    assert (longest.of, longest.steps) == (10, 18)
-    assert longest.seconds == pytest.approx(18 * 0.2)
+    assert (longest.name, longest.of, longest.steps, longest.sure) == ("train", 10, 27, True)
+    assert longest.seconds == pytest.approx(27 * 0.2)
+
+
+def test_a_bar_whose_name_says_nothing_is_asked_where_there_is_no_other() -> None:
+    """It may be of data, and the training comes yet: nothing is stopped for it."""
+    bars = printed.Bars()
+    for done in range(40):
+        bars.add([Bar("Encoding", done, 50), Bar("Validation DataLoader", done, 50), Bar("Map", done, 50)], done * 1.0)
+    unsure = bars.longest()
+    assert unsure is not None
+    assert (unsure.name, unsure.sure, bars.others) == ("Encoding", False, ["Validation DataLoader", "Map"])
+    told = why_unknown("silent", bars)["message"]
+    assert "of something else than training (Validation DataLoader, Map)" in told
+    for done in range(10):
+        bars.add([Bar("", done, 60)], 40 + done * 0.1)
+    assert bars.longest() == unsure
+    for done in range(10, 20):
+        bars.add([Bar("", done, 60)], 40 + done * 0.1)
+    longest = bars.longest()
+    assert longest is not None
+    assert (longest.of, longest.sure) == (60, True)
 
 
 @pytest.mark.parametrize(

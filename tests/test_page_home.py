@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from rounds import insights, planning, reviewing
 from state import files, launches, runs, trials
-from state.project import FILE, Settings, create
+from state.project import FILE, Settings, change, create
 from state.store import open_store
-from tests import prepared, set_up, small_project, watched_round
+from tests import own_pipelines, prepared, set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
 from tui.keys import KEYS
@@ -28,7 +28,7 @@ from tui.pages.trial import TrialPage
 from tui.pages.welcome import Welcome
 from tui.session import Session
 from tui.widgets.controls import Choices
-from wizard import baseline
+from wizard import baseline, flow
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -94,6 +94,18 @@ async def test_what_other_processes_do_is_seen_and_the_mark_stays_on_its_entry(t
             assert "2 complete" in shown(app)
 
 
+async def test_a_step_that_is_to_be_decided_anew_is_none_of_those_that_are(tmp_path: Path) -> None:
+    own_pipelines.write_script(tmp_path / "code")
+    with open_store(own_pipelines.project(tmp_path / "p", tmp_path / "code")) as store:
+        for step, answer in (("metric", "held-out"), ("initial", "use"), ("batch_size", 32)):
+            flow.answer(store, step, answer)
+        # Whether the other is measured on held-out examples, nobody has said yet.
+        change(store.project, metric="train_loss", direction="min")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Set-up: 2 of 4 decided; now: metric.")
+
+
 async def test_what_is_being_measured_is_said_here_and_by_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +132,7 @@ async def test_a_baseline_that_runs_is_told_and_leads_to_where_it_is_watched_and
         with watched_round.supervised(store.project):
             app = Tunebook(store.project.root)
             async with app.run_test(size=NARROW) as pilot:
-                await wait_for_text(pilot, "baseline-1 is running: 0 steps done in")
+                await wait_for_text(pilot, "baseline-1 is running: 0 of ")
                 await wait_for_text(pilot, "Watch baseline-1")
                 await pilot.press("enter")
                 await wait_for_text(pilot, "The first configuration runs")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from rounds import judging, launching, lineage, looking, planning
+from rounds import judging, launching, lineage, looking, planning, supervisor
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -44,10 +44,16 @@ def finish(store: Store, candidate: list[float], best: list[float]) -> None:
             small_project.end(store, entry.id, left[entry.study].pop(0))
 
 
-async def propose(pilot: Pilot[Any]) -> LaunchPage:
+async def open_page(pilot: Pilot[Any], name: str) -> LaunchPage:
+    """The page about a launch, or about what a round could launch, once the screens have come up."""
     await wait_for_text(pilot, "Plan a round")
-    page = LaunchPage("round-1")
+    page = LaunchPage(name)
     await pilot.app.push_screen(page)
+    return page
+
+
+async def propose(pilot: Pilot[Any]) -> LaunchPage:
+    page = await open_page(pilot, "round-1")
     await wait_for_text(pilot, "round-1-004 could become the best configuration.")
     return page
 
@@ -183,9 +189,7 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         small_project.end(store, entry.id, 0.3 + 0.01 * place)
     app = Tunebook(store.project.root)
     async with app.run_test(size=WIDE) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        page = LaunchPage(batch.name)
-        await pilot.app.push_screen(page)
+        page = await open_page(pilot, batch.name)
         await wait_for_text(pilot, "On the shortlist beside it")
         assert "round-2-003 (0.32)" in shown(app)
         await pilot.press("o")
@@ -214,8 +218,7 @@ async def test_another_launch_waits_for_the_decision_about_the_one_before(store:
     finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        await app.push_screen(LaunchPage("round-1"))
+        await open_page(pilot, "round-1")
         await wait_for_text(pilot, "launch-1 waits for its decision first.")
         await wait_for_text(pilot, "a adopt")
         assert "best so far" in shown(app)
@@ -233,8 +236,7 @@ async def test_where_the_data_have_no_test_split_no_look_is_offered(store: Store
     finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        await app.push_screen(LaunchPage("launch-1"))
+        await open_page(pilot, "launch-1")
         await wait_for_text(pilot, "a adopt")
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
@@ -249,8 +251,7 @@ async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_o
     judging.decide(store, "launch-1", "reject", "no time")
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
-        await wait_for_text(pilot, "Plan a round")
-        await app.push_screen(LaunchPage("round-1"))
+        await open_page(pilot, "round-1")
         await wait_for_text(pilot, "There is nothing to launch here.")
         await wait_for_text(pilot, "launch-1 has compared round-1-004")
         assert "s start" not in lines(app)[-1]
@@ -317,3 +318,30 @@ async def test_what_can_no_longer_be_decided_says_so_before_a_reason_is_typed(st
         await pilot.press("r")
         await wait_for_text(pilot, "Rejected.")
     assert now != before
+
+
+async def test_a_launch_without_a_supervisor_says_so_and_goes_on_when_it_is_wished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went down with the machine is not started by looking."""
+    started = []
+    monkeypatch.setattr(supervisor, "ensure", started.append)
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        batch = planning.save(store, planning.propose(store, trials=2), wanted="run")
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, 0.2)
+        launching.start(store, launching.propose(store, batch.name))
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "launch-1 is to run, but no supervisor is at work: 0 of 6 trials have ended.")
+            await app.push_screen(LaunchPage("launch-1"))
+            await wait_for_text(pilot, "No supervisor is at work.")
+            assert "s: go on with these runs" in shown(app)
+            assert not started
+            await pilot.press("s")
+            assert started
+            with watched_round.supervised(project):
+                await wait_for(pilot, lambda: "No supervisor is at work." not in shown(app))
+                assert "s: go on with these runs" not in shown(app)

@@ -65,6 +65,13 @@ async def test_nothing_is_written_by_looking(here: Path, size: tuple[int, int]) 
         await wait_for(pilot, lambda: isinstance(app.screen, NewProject))
         await pilot.press("escape")
         await wait_for(pilot, lambda: isinstance(app.screen, Welcome))
+        # What was typed is not thrown away by one key.
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, NewProject))
+        await pilot.press("x", "escape")
+        await wait_for_text(pilot, "What is typed here is lost when you leave; esc once more leaves.")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(app.screen, Welcome))
         await pilot.press("q")
         await wait_for(pilot, lambda: not app.is_running)
     assert names(here) == []

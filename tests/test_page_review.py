@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from rounds import planning
+from rounds import planning, wishes
 from state import dismissals, trials
 from state.database import Store
 from state.store import open_store
@@ -190,6 +190,28 @@ async def test_a_round_at_work_is_reviewed_anew_with_every_trial_that_ends(store
         end(store)
         await wait_for_text(pilot, "All 12 trials have ended.")
         assert app.screen.query_one(Choices).highlighted == marked == 1
+
+
+async def test_trials_that_are_left_are_run_or_taken_back_and_then_none_is_missing(store: Store) -> None:
+    """The round page says how they get to their end; without those that are not run any more the review is whole."""
+    end(store, 9)
+    trials.ask(store, "round-1", "stop")
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=TALL) as pilot:
+        page = await open_review(pilot)
+        await wait_for_text(pilot, "9 of 12 trials have ended; the rest may change what follows.")
+        choices = app.screen.query_one("#findings", Choices)
+        for _finding in range(choices.option_count):
+            if "Next: Let the others run" in shown(app):
+                break
+            await watched_round.press(pilot, "j")
+        await pilot.press("a")
+        await wait_for_text(pilot, "g runs the trials that are left to their end; E ends the round without them.")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is page)
+        wishes.end(store, "round-1")
+        await wait_for_text(pilot, "9 of 12 trials have ended; the others were taken back (3).")
+        assert "Let the others run" not in shown(app)
 
 
 async def test_a_round_of_which_nothing_has_ended_says_so(store: Store) -> None:

@@ -356,16 +356,20 @@ async def test_enter_opens_the_trial_from_the_table_and_from_the_chart(store: St
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, TrialPage))
 
 
-async def test_without_a_supervisor_the_page_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_supervisor_the_pages_say_so_and_start_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trials.ask(store, "round-1", "run")
     app = Tunebook(store.project.root)
     started = []
     monkeypatch.setattr(supervisor, "ensure", started.append)
     async with app.run_test(size=NARROW) as pilot:
-        await app.push_screen(RoundPage("round-1"))
+        await wait_for_text(pilot, "round-1 is to run, but no supervisor is at work: 0 of 6 trials have ended.")
+        await wait_for_text(pilot, "Run round-1 on   no supervisor is at work; g on its page starts one")
+        await press(pilot, "enter")
         await wait_for_text(pilot, "no supervisor is at work (g starts one)")
         assert "g go on" in lines(app)[-1]
-        started.clear()
+        assert not started
         await press(pilot, "g")
         assert started
         with supervised(store.project):

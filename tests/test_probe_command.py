@@ -80,8 +80,9 @@ def test_what_a_bar_counts_that_is_no_batch_is_found_out_by_another_size(
     for name, seconds, limit in (("epochs", {8: 2.0, 16: 1.5, 32: 1.45}, "throughput"), ("files", {}, "untimed")):
 
         def measured(_folder: Path, size: int, *_about: object, seconds: dict[int, float] = seconds) -> dict[str, Any]:
-            about = {"batch_size": size, "outcome": "measured", "by": "bar", "of": 10, "step_seconds": 0.1}
-            return {**about, "examples_per_second": 5.0 * size, "epoch_seconds": seconds.get(size)}
+            about = {"batch_size": size, "outcome": "measured", "by": "bar", "of": 10, "name": ""}
+            about |= {"examples_per_second": 5.0 * size, "step_seconds": 0.1}
+            return {**about, "epoch_seconds": seconds.get(size)}
 
         monkeypatch.setattr(probe_command, "measure", measured)
         (tmp_path / name).mkdir()

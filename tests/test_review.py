@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -540,7 +541,13 @@ def test_a_good_round_passes_every_check() -> None:
 def test_a_round_that_is_not_over_says_so() -> None:
     planned = searched(20)
     first = review(planned, results(planned, bowl(learning_rate=0.5))[:7], "min")[0]
-    assert (first.verdict, first.figures) == ("warn", {"ended": 7, "planned": 20})
+    assert (first.verdict, first.figures) == ("warn", {"ended": 7, "planned": 20, "taken_back": 0})
+    seen = results(planned, bowl(learning_rate=0.5))
+    rest = [replace(one, status="queued", taken_back=place != 7) for place, one in enumerate(seen[7:], 7)]
+    assert review(planned, [*seen[:7], *rest], "min")[0].verdict == "warn"
+    last = review(planned, [*seen[:8], *rest[1:]], "min")[0]
+    assert (last.verdict, last.action) == ("pass", None)
+    assert last.message.text() == "8 of 20 trials have ended; the others were taken back (12)."
 
 
 def test_an_unknown_direction_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Run folders: a detached process is found again, stopped, and known to be dead when it is."""
 
+import errno
 import os
 import signal
 import sys
@@ -74,3 +75,29 @@ def test_a_held_lock_is_seen_by_others_and_freed_by_death(tmp_path: Path) -> Non
     os.kill(pid, signal.SIGKILL)
     reap(pid)
     assert not files.lock_held(path)
+
+
+def test_who_only_asks_whether_a_lock_is_held_holds_none_and_need_not_be_let_write(tmp_path: Path) -> None:
+    """As another one asks at the same moment, in a folder on a disk that is read alone."""
+    path = tmp_path / runs.LOCK
+    path.touch()
+    code = (
+        "import fcntl, sys, time; file = open(sys.argv[1], 'rb'); fcntl.lockf(file, fcntl.LOCK_SH)\n"
+        "open(sys.argv[2], 'x'); time.sleep(600)"
+    )
+    pid = runs.start([sys.executable, "-c", code, str(path), str(tmp_path / "asked")], tmp_path)
+    wait_for((tmp_path / "asked").exists, "nobody asked")
+    assert not files.lock_held(path)
+    os.kill(pid, signal.SIGKILL)
+    reap(pid)
+    kept = os.open
+    with pytest.MonkeyPatch.context() as patch:
+        # As a read-only disk answers, to root too.
+        patch.setattr(os, "open", lambda name, flags, *mode: _read_only(kept, name, flags, *mode))
+        assert not files.lock_held(path)
+
+
+def _read_only(open_: Callable[..., int], name: str, flags: int, *mode: int) -> int:
+    if flags & (os.O_RDWR | os.O_WRONLY):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+    return open_(name, flags, *mode)

@@ -120,10 +120,12 @@ def test_what_was_faster_and_is_not_kept_says_why(tmp_path: Path) -> None:
     unsure = {**threads, "key": "runtime.fused", "sure": False}
     unsure_compiled = {**compiled, "preparation": 3.0, "sure": False}
     with set_up(tmp_path / "p", "probe") as store:
-        probed(store, tried=[threads, compiled, unsure, unsure_compiled])
+        rounding = {**threads, "key": "runtime.precision", "value": "bfloat16"}
+        probed(store, tried=[threads, compiled, unsure, unsure_compiled, rounding])
         shown = "\n".join(message.text() for message in flow.ask(store, "batch_size").evidence)
         assert "23 ms a step, 37 ms without, not kept: others kept the cores busy" in shown
         assert "not kept: it takes 10 min 0 s first, more than it saves" in shown
+        assert "23 ms a step, 37 ms without, not kept: others kept the cores busy, which says little" in shown
         assert "runtime.fused = 1: 23 ms a step, 37 ms without, not kept: the times varied too much to tell" in shown
         # Where chance may have made the gain, nothing is known of what compilation saves.
         assert "2.0 s without, not kept: the times varied too much to tell" in shown
@@ -191,3 +193,19 @@ def test_where_nothing_could_be_tried_the_reason_is_said(
             probed(store, **cut_short.unchosen(code))
             shown = "\n".join(message.text() for message in flow.ask(store, "batch_size").evidence)
             assert words in shown
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_beside_busy_neighbours_neither_threads_nor_rounding_are_chosen(
+    digits: Path, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    monkeypatch.setattr(choices.machine, "has_bfloat16", lambda: True)
+    monkeypatch.setattr(choices.machine, "cores", lambda: 2)
+    monkeypatch.setattr(choices.machine.Neighbours, "busy", lambda self: busy)
+    monkeypatch.setattr(choices.timing, "in_turn", lambda *_: ((2.0, 1.0), True))
+    config = training_runs.configuration(digits, runtime__precision="auto", runtime__threads=0)
+    tried = choices.choose(config, open_dataset(config), torch.device("cpu"), None, 10_000, lambda *_: None)
+    assert tried is not None
+    kept = {each.key: each.kept for each in tried}
+    assert kept["runtime.channels_last"]
+    assert (kept["runtime.threads"], kept["runtime.precision"]) == (not busy, not busy)

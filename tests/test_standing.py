@@ -210,8 +210,15 @@ def test_a_round_that_beats_nothing_is_followed_by_another_and_not_by_a_launch(s
         low, high = (old.domain.position(end) for end in (new.domain.low, new.domain.high))
         assert high - low == pytest.approx(1 / 3, abs=0.02)
         assert new.domain.contains(before.base[old.key])
+    # Who plans a round in the old ranges is told of it, and how to have the others; who has them, or does not want
+    # them, is not.
+    words = "ranges a third as wide around the best configuration. They are not used here; to plan a round in them: "
+    (note,) = planning.propose(store, trials=2).notes
+    assert words + "tunebook round review round-1 --act gain" in note.text()
+    assert not step.plan(store).notes
     dismissing.dismiss(store, "round-1", "gain", "the baseline was lucky")
     assert told(store)[0] == "launch"
+    assert not planning.propose(store, trials=2).notes
 
 
 def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ async def test_the_tour_is_left_and_taken_up_again_and_stays_so(tmp_path: Path) 
             await wait_for_text(pilot, "A line is a trial")
             await pilot.press("T")
             await wait_for(pilot, lambda: "A line is a trial" not in shown(app))
+            assert "The tour has ended." in shown(app)
             await pilot.press("T")
         again = Tunebook(project.root)
         async with again.run_test(size=NARROW) as pilot:

@@ -334,7 +334,7 @@ def test_a_round_that_takes_more_than_the_budget_has_left_is_warned_of_when_it_s
     alone.project = change(alone.project, budget_hours=2.5)
     with watched_round.supervised(alone.project):
         told = said(alone, capsys, "round", "run")
-    words = "warning: What is left of round-1 takes about 1.9 device hours, and the budget has 1.5 left. End it early"
+    words = "warning: What is left of round-1 takes about 1.9 device hours, and the budget has 1.5 left. It runs all"
     assert words in told
     assert "It goes on in the background." in told
     alone.project = change(alone.project, budget_hours=3.0)

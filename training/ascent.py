@@ -163,11 +163,17 @@ def ascend(
 
 def knee(rates: dict[int, float]) -> int | None:
     """The first size, of rising ones with their examples a second, that does not bring what it must for its share of a
-    doubling; None while all do. One that falls far below the best is passed over once."""
+    doubling; None while all do. One that falls far below the best is passed over once, and one beyond which a larger
+    size brings all of its share always: something else kept it."""
     before, best, fell = 0, 0.0, False
     for size, rate in rates.items():
-        if before and rate < best * GAIN ** math.log2(size / before):
-            if fell or rate >= FALL * best:
+
+        def brings(other: int, before: int = before, best: float = best) -> bool:
+            return rates[other] >= best * GAIN ** math.log2(other / before)
+
+        if before and not brings(size):
+            kept = any(brings(larger) for larger in rates if larger > size)
+            if not kept and (fell or rate >= FALL * best):
                 return size
             fell = True
         else:
@@ -184,7 +190,8 @@ def rates_of(sizes: list[Size]) -> dict[int, float]:
 def saturation(rates: dict[int, float], earlier: int | None = None, noise: float = NOISE) -> int:
     """The first size, of rising ones with their examples a second, that is within 5 % of the best throughput (G5).
 
-    How far the ascent went beyond the knee, by chance or for a comparison, does not change the answer. Neither does
+    How far the ascent went beyond the knee, by chance or for a comparison, does not change the answer: where throughput
+    saturates, larger sizes bring ever less of their share. Neither does
     `noise` change the `earlier` answer of a probe of the same: where a step takes a fixed time and a time for each
     example, some power of two often lies so near that line that now it and now its double would be the answer by chance
     alone; and each change means tuning again (G9).

@@ -98,8 +98,9 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
         preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
         # A gain that hangs on a few of the rounds may be chance: another probe would choose otherwise.
         kept = sure and _pays([before, seconds]) and (before - seconds) * planned / size > preparation
-        # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day.
-        if key == "runtime.threads" and neighbours.busy():
+        # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day,
+        # and is no reason to round more.
+        if key in ("runtime.threads", "runtime.precision") and neighbours.busy():
             kept = False
         tried.append(Tried(key, value, before, seconds, preparation, kept, sure))
         if kept:

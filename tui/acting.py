@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from presets.language import Message, _, say
 from rounds import final, instability, next_step, planning, supervisor
 from rounds.next_step import Check, Design, Extend, NextStep
 from rounds.outlook import outlook
 from rounds.slots import machine
+from state import trials
 from state.database import Store
 from state.errors import Refusal
 from tui import designing
@@ -49,6 +50,16 @@ def on_screen(page: Page, step: NextStep) -> None:
         book.open(f"round {batch.name}")
     else:
         book.open(f"{step.what} {step.name}")
+        if step.what == "round":
+            _say_how_it_ends(cast("Page", page.app.screen), step.name)
+
+
+def _say_how_it_ends(page: Page, name: str) -> None:
+    """Say on the page of a round, which has just come up, how its trials get to their end."""
+    words = _("g runs the trials that are left to their end; E ends the round without them.")
+    if trials.batch(page.book.store, name).wanted == "run":
+        words = _("The trials that are left go on; E ends the round without them.")
+    page.say(words)
 
 
 def extend(page: Page, add: Callable[[Store], object], then: Callable[[], object]) -> None:

@@ -290,7 +290,14 @@ class Tunebook(App[None]):
     def action_tour(self) -> None:
         """Explain each page as one goes, or no more."""
         if self.has_project:
-            self.attempt(lambda: (tour.end if tour.on(self.project) else tour.begin)(self.project))
+            self.attempt(self._switch_tour)
+
+    def _switch_tour(self) -> None:
+        ends = tour.on(self.project)
+        (tour.end if ends else tour.begin)(self.project)
+        if isinstance(self.screen, Page):
+            # Not every page has something to explain.
+            self.screen.say(_("The tour has ended.") if ends else _("The tour begins: pages say what they are for."))
 
     def action_palette(self) -> None:
         """Everything that can be done here, to choose from."""

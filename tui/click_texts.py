@@ -6,9 +6,13 @@ import click.core
 import click.decorators
 import click.exceptions
 import click.formatting
+import click.parser
 import click.types
 
 from presets.language import _
+
+# Those of its modules that say something.
+MODULES = (click.core, click.decorators, click.exceptions, click.formatting, click.parser, click.types)
 
 
 def said(text: str) -> str:
@@ -25,6 +29,10 @@ TEXTS = (
     said("Missing argument"),
     said("Missing option"),
     said("Missing command."),
+    said("Got unexpected extra argument ({args})"),
+    said("Got unexpected extra arguments ({args})"),
+    said("Option {name!r} requires an argument."),
+    said("Option {name!r} does not take a value."),
     said("Invalid value: {message}"),
     said("Invalid value for {param_hint}: {message}"),
     said("No such option {name!r}."),
@@ -42,7 +50,7 @@ TEXTS = (
 
 def translate() -> None:
     """Have click ask our catalogue."""
-    for module in (click.core, click.decorators, click.exceptions, click.formatting, click.types):
+    for module in MODULES:
         vars(module).update(_=_translated, ngettext=_of_number)
 
 

@@ -24,6 +24,7 @@ from state.project import Project
 from tui.say import choice
 from tui.session import Session
 from wizard.quantity import digits, duration, memory
+from wizard.quantity import price as amount
 
 # From here on a time of the clock needs its date.
 PLAIN_SECONDS = 12 * 3600
@@ -142,7 +143,7 @@ def price(found: Cost, trials: int) -> str:
     )
     if found.hours_left is not None:
         words = f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
-    more = [_("price: {price:.2f}").format(price=found.price)] if found.price is not None else []
+    more = [_("price: {price}").format(price=amount(found.price))] if found.price is not None else []
     if found.seconds_left is not None:
         more.append(_("until the deadline: {time}").format(time=duration(found.seconds_left).text()))
     return "; ".join([words, *more])

@@ -16,7 +16,7 @@ import psutil
 
 from presets.language import Message, _, error_text, say
 from rounds import logout, queue, sharing, slots, supervisor, sweep
-from state import gpus, launches, pipeline, repair, trials
+from state import gpus, launches, pipeline, repair, strays, trials
 from state.database import Store
 from state.errors import Refusal
 from state.machine import cores, memory_limit
@@ -311,7 +311,7 @@ def _logout() -> Check:
 
 def _trials(store: Store) -> Iterator[Check]:
     """Whether the records of the trials and their folders are of the same trials."""
-    gone, stray = repair.without_folder(store), repair.stray_folders(store)
+    gone, stray = repair.without_folder(store), strays.folders(store)
     if gone:
         message = say(
             "Trials whose folders are gone: {n}, such as {first}. {store} alone knows what they came to: keep it, and "
@@ -323,8 +323,8 @@ def _trials(store: Store) -> Iterator[Check]:
         yield Check("trials", "warn", message)
     if stray:
         message = say(
-            "Folders of no known trial: {n}, such as {first}. A later trial of that name would take over what is in "
-            "it: move them away.",
+            "Folders of no known trial: {n}, such as {first}. Nothing reads them. Where the journal has lost what it "
+            "said of them, bring it back from a backup; otherwise remove them where nobody needs them.",
             n=len(stray),
             first=stray[0],
         )

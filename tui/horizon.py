@@ -15,7 +15,7 @@ from wizard.quantity import digits, duration
 
 
 def typed(answer: str) -> tuple[float, str]:
-    """Device hours and a deadline as they are typed, in any order; none of either means no limit. Refuses the rest."""
+    """Device hours and a deadline as they are typed, in any order; none of either is an open end. Refuses the rest."""
     numbers, moments = [], []
     for word in answer.split():
         try:

@@ -76,13 +76,18 @@ class Session:
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:
         """The open store of the project."""
-        from presets.language import error_text
         from state.store import open_store
 
         with open_store(self.project()) as store:
-            if store.journal_lost():
-                say.note(_("warning: {warning}").format(warning=error_text(store.loss())))
+            self.warn(store)
             yield store
+
+    def warn(self, store: Store) -> None:
+        """Say what a project has lost of its records, where it has."""
+        from tui.losses import lost
+
+        if (words := lost(store)) is not None:
+            say.note(_("warning: {warning}").format(warning=words.text()))
 
     def text(self, line: str = "") -> None:
         """A line of the answer; nothing with `--json`, where `answer` says it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -31,6 +32,28 @@ def typed_path(text: str) -> Path:
     except (RuntimeError, ValueError) as error:
         # No such user, links in a circle, a null character.
         raise Refusal("{path}: {reason}.", path=text, reason=str(error)) from None
+
+
+def refuse_file(root: Path) -> None:
+    """Refuse a project in a place that is a file, or below one."""
+    there = next(path for path in (root, *root.parents) if os.path.exists(path))
+    if not there.is_dir():
+        raise Refusal(
+            "{path} is a file, and a project needs a folder of its own: name one that is there, or that can be made.",
+            path=str(there),
+        )
+
+
+def refuse_inside(data: Path, root: Path, task: str) -> None:
+    """Refuse a new project inside the folder of images, where its own folder would be taken for a class."""
+    path = data.expanduser().resolve()
+    if task == TASKS[0] and path.is_dir() and path in root.parents:
+        raise Refusal(
+            "{path} lies in the folder of the data, {data}, where each folder is a class. Choose a place for the "
+            "project outside of it.",
+            path=str(root),
+            data=str(path),
+        )
 
 
 def data_place(data: Path, root: Path) -> str:

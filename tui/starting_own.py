@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,10 @@ class Asked:
     direction: str | None = None
     chance: float | None = None
     assignments: tuple[str, ...] = ()
+    sized: bool = False
+    """Whether a batch size is given as an answer."""
+    built_in: Mapping[str, Any] = field(default_factory=dict)
+    """The options that only the built-in training understands."""
 
 
 def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, anew: bool = False) -> Project | None:
@@ -46,6 +51,8 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
         return None
     if asked.command is not None and data is not None:
         raise Refusal("Give either --data, for the built-in training, or --command, for your own.")
+    if existing is None or existing.settings.command:
+        _refuse_built_in(asked.built_in)
     if existing is None:
         made = create(root, asked)
         session.progress(_("A new project in {path}, on your own command").format(path=root))
@@ -76,6 +83,7 @@ def create(root: Path, asked: Asked) -> Project:
         directory=_placed(asked.directory or Path.cwd(), root),
         config_file=_placed(asked.config_file, root) if asked.config_file else "",
     )
+    _check_sized(asked, pipeline.planned(root, settings, asked.assignments).settings)
     return pipeline.create(root, settings, asked.assignments)
 
 
@@ -83,11 +91,15 @@ def typed(project: Project, assignments: tuple[str, ...], name: str) -> str | No
     """The value that the last of the assignments gives what the command calls `name`; None where none does."""
     there = pipeline_of(project)
     given = [assignment.partition("=") for assignment in assignments]
-    found = [words.strip() for key, _equals, words in given if name and there.key(key.strip()) == there.key(name)]
+    found = [
+        words.strip()
+        for key, _equals, words in given
+        if name and there.key(own.meant(there, key.strip())) == there.key(name)
+    ]
     return found[-1] if found else None
 
 
-def refuse_built_in(options: Mapping[str, Any]) -> None:
+def _refuse_built_in(options: Mapping[str, Any]) -> None:
     """Refuse options that only the built-in training understands."""
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
@@ -95,6 +107,11 @@ def refuse_built_in(options: Mapping[str, Any]) -> None:
             "{options}: only for the built-in training. Hyperparameters of your own command are given with --set.",
             options=", ".join(given),
         )
+
+
+def _check_sized(asked: Asked, settings: Settings) -> None:
+    if asked.sized and not settings.batch_size:
+        raise Refusal("--batch-size: the command takes no batch size.")
 
 
 def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -> Project:
@@ -119,6 +136,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         changes["chance"] = asked.chance
     if asked.assignments:
         changes |= own.changed(existing, asked.assignments)
+    _check_sized(asked, dataclasses.replace(now, **changes))
     with open_store(existing) as store:
         if flow.standing(store).step is None and not changes and not anew:
             raise decided_already(existing.root)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import database, decisions, launches, pipeline, project, trials
+from state import decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
@@ -20,6 +19,7 @@ from wizard import (
     inspection,
     measuring,
     own_baseline,
+    own_metric,
     own_steps,
     quantity,
 )
@@ -61,31 +61,6 @@ def sweep(store: Store) -> Batch:
 def latest(store: Store) -> Batch | None:
     """The newest baseline or sweep of the configuration as decided now; None where there is none."""
     return _of(store, content_hash(configuration.checked(store)))
-
-
-def at_work(store: Store) -> Batch | None:
-    """The baseline or sweep whose trials run; None where none does."""
-    running = {entry.batch for entry in trials.trials(store) if entry.status == "running"}
-    return next((batch for batch in reversed(trials.batches(store, KIND)) if batch.name in running), None)
-
-
-def doing(store: Store, batch: Batch) -> Message:
-    """How far a baseline or sweep has come that is at work, in a sentence."""
-    listed = trials.trials(store, batch.name)
-    begun = min(datetime.datetime.fromisoformat(entry.started_at) for entry in listed if entry.started_at)
-    time = quantity.duration((datetime.datetime.fromisoformat(database.now()) - begun).total_seconds())
-    if len(listed) == 1:
-        return say(
-            "{name} is running: {steps} steps done in {time}.", name=batch.name, steps=listed[0].steps_done, time=time
-        )
-    done = sum(entry.status in trials.ENDED for entry in listed)
-    return say(
-        "{name} is running, for {time}: {ended} of {total} trials have ended.",
-        name=batch.name,
-        time=time,
-        ended=done,
-        total=len(listed),
-    )
 
 
 def accept(store: Store, name: str) -> None:
@@ -134,11 +109,11 @@ def settle(store: Store, question: Question, chosen: Choice, words: str = "") ->
             return Settled({}, checks.about(kind), lambda: checks.start(store, kind))
         case "again":
             return Settled({}, say("run once more"), lambda: plan(store))
-        case str() if chosen.startswith(own_baseline.AS_METRIC):
-            metric = chosen.removeprefix(own_baseline.AS_METRIC)
+        case str() if chosen.startswith(own_metric.AS_METRIC):
+            metric = chosen.removeprefix(own_metric.AS_METRIC)
 
             def with_metric() -> None:
-                store.project = own_baseline.take_metric(store.project, metric)
+                store.project = own_metric.take_metric(store.project, metric)
                 plan(store)
 
             return Settled({}, say("{metric} is what the script writes; run once more", metric=metric), with_metric)
@@ -241,7 +216,7 @@ def _offer(
             again = say("run it once more, after the cause is mended")
             reason = say("The run did not come to a result; more runs of it would not either.")
             return (
-                (*own_baseline.other_metrics(store.project.settings, first), Option(AGAIN, AGAIN, again)),
+                (*own_metric.other_metrics(store.project.settings, first), Option(AGAIN, AGAIN, again)),
                 None,
                 reason,
             )
@@ -308,7 +283,7 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]
         yield say("What it printed is in {log}.", log=store.project.trial_folder(first.id) / "log.txt")
-        if others := own_baseline.other_metrics(store.project.settings, first):
+        if others := own_metric.other_metrics(store.project.settings, first):
             yield say(
                 "Is one of these names the metric, the project can take it: tunebook new {folder} --metric {name}",
                 folder=shlex.quote(str(store.project.root)),

@@ -68,7 +68,7 @@ def taken(settings: Settings, seconds: float) -> Iterator[str]:
     """What so many seconds of the device cost, and the energy they take, where an hour's is known."""
     hours = seconds / 3600
     if settings.price_per_hour:
-        yield f"{hours * settings.price_per_hour:.2f}"
+        yield quantity.price(hours * settings.price_per_hour)
     if settings.power_watts:
         yield f"{quantity.digits(hours * settings.power_watts / 1000)} kWh"
 

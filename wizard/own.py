@@ -14,7 +14,7 @@ from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
-from wizard import declared
+from wizard import declared, quantity
 from wizard.declared import Argument
 
 # Three decades around a rate that somebody chose; the review widens what is too narrow.
@@ -109,20 +109,20 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     """The settings that change by `name=value` (a value to start with), `name=0.001..0.1:log` (a range to search) or
     `name=a,b` (values to try). What the command does not take yet, but its script declares, is added to the command.
 
-    A range without its scale has that of the one before it, or that which the name and the numbers suggest. Refuses an
-    unknown name, what is neither, and a value of another type than the script or the file has.
+    A range without its scale has that which somebody said of the one before it, or which the name and the numbers
+    suggest. Refuses an unknown name, what is neither, and a value of another type than the script or the file has.
     """
     settings = project.settings
     for assignment in assignments:
         name, equals, words = assignment.partition("=")
-        if not equals or not words.strip():
+        if not equals or not name.strip() or not words.strip():
             raise Refusal("{assignment!r}: write it as name=value or name=low..high.", assignment=assignment)
         there = pipeline.own(Project(project.root, settings))
-        key = there.key(name.strip())
-        if key not in there.hyperparameters():
-            settings = _taken_in(there, settings, name.strip())
+        name = meant(there, name.strip())
+        if there.key(name) not in there.hyperparameters():
+            settings = _taken_in(there, settings, name)
             there = pipeline.own(Project(project.root, settings))
-            key = there.key(name.strip())
+        key = there.key(name)
         entries = {entry.name: entry for entry in settings.hyperparameters}
         written = there.defaults().get(key)
         entry = entries.get(key) or guess(key, written)
@@ -133,6 +133,16 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
         settings = dataclasses.replace(settings, hyperparameters=ordered)
     now = {name: getattr(settings, name) for name in ("command", "seed", "batch_size", "steps", "hyperparameters")}
     return {name: value for name, value in now.items() if value != getattr(project.settings, name)}
+
+
+def meant(there: Pipeline, name: str) -> str:
+    """What the command or its script calls the hyperparameter that somebody names: a flag has hyphens where argparse's
+    name has underscores. The name itself where nothing is called so."""
+    keys = there.hyperparameters()
+    known = dict.fromkeys((*keys, *map(there.theirs, keys), *(argument.name for argument in declared.arguments(there))))
+    if name in known:
+        return name
+    return next((one for one in known if one.replace("-", "_") == name.replace("-", "_")), name)
 
 
 def roles(settings: Settings, there: Pipeline) -> Settings:
@@ -263,7 +273,13 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
     if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)):
         raise Refusal("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
-    if numbers[0] >= numbers[1]:
+    if numbers[0] == numbers[1]:
+        raise Refusal(
+            "{words!r}: both ends are the same; a single value is written {assignment}.",
+            words=words,
+            assignment=f"{entry.name}={quantity.setting(numbers[0])}",
+        )
+    if numbers[0] > numbers[1]:
         raise Refusal(
             "{words!r}: the low end of a range must be below the high end; write it as {low}..{high}, say.",
             words=words,
@@ -292,12 +308,20 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
 
 
 def _usual_scale(entry: OwnHyperparameter, low: float, high: float, *, whole: bool) -> Scale:
-    """The scale of a range that was given without one: as the range before it had, or as its name and its numbers
-    suggest; linear where it holds what has no logarithm."""
-    name = leaf(entry.name)
-    usual = entry.scale if entry.low is not None else _range(name, high)[2]
+    """The scale of a range that was given without one: as somebody said it of the range before, where that is possible
+    now, or as its name and its numbers suggest."""
     possible = {"log": low > 0, "one-minus-log": high < 1 and not whole, "linear": True}
-    return usual if possible[usual] else "linear"
+    if entry.low is not None and entry.high is not None and possible[entry.scale]:
+        before = _suggested(leaf(entry.name), entry.low, entry.high, whole=entry.kind == "int")
+        if entry.scale != before:
+            return entry.scale
+    return _suggested(leaf(entry.name), low, high, whole=whole)
+
+
+def _suggested(name: str, low: float, high: float, *, whole: bool) -> Scale:
+    if name in MOMENTA:
+        return "one-minus-log" if high < 1 and not whole else "linear"
+    return "log" if low > 0 and name not in SHARES else "linear"
 
 
 def _range(name: str, value: float) -> tuple[float | None, float | None, Scale]:

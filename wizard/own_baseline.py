@@ -6,15 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from presets.language import Message, say, told
-from state.errors import Refusal
-from state.project import Project, Settings, change
+from state.project import Settings
 from state.trials import Trial
-from wizard import machine, pipeline, quantity
-from wizard.question import Option
+from wizard import machine, quantity
 from wizard.speed import ROUND
-
-# What stands before a name among the answers, where it is to become the metric.
-AS_METRIC = "metric="
 
 
 def costs(listed: Sequence[Trial], *, steps: bool) -> Iterator[Message]:
@@ -42,40 +37,6 @@ def costs(listed: Sequence[Trial], *, steps: bool) -> Iterator[Message]:
                 "round.",
                 steps="{steps}",
             )
-
-
-def other_metrics(settings: Settings, first: Trial) -> tuple[Option, ...]:
-    """What the script wrote instead of the metric that was named, as answers that take it for the metric; the most
-    alike first. None where the run failed otherwise, or wrote nothing."""
-    if first.reason != "no metric":
-        return ()
-    names = [name for name in (first.result or {}).get("names", ()) if isinstance(name, str)]
-    return tuple(
-        Option(f"{AS_METRIC}{name}", name, _as_metric(name, _direction(settings, name)))
-        for name in sorted(names, key=lambda name: settings.metric.lower() not in name.lower())
-    )
-
-
-def take_metric(project: Project, name: str) -> Project:
-    """The project tuned by another value that its script writes. Where less of it is better and of the former was
-    more, or the other way round, the level to beat was one of something else."""
-    direction = _direction(project.settings, name)
-    level = project.settings.chance if direction == project.settings.direction else None
-    return change(project, metric=name, direction=direction, chance=level)
-
-
-def _direction(settings: Settings, name: str) -> str:
-    try:
-        return pipeline.direction(name)
-    except Refusal:
-        # Its name does not tell; it was meant for the same.
-        return settings.direction
-
-
-def _as_metric(name: str, direction: str) -> Message:
-    if direction == "max":
-        return say("tune by {name}, of which more is better, and run it once more", name=name)
-    return say("tune by {name}, of which less is better, and run it once more", name=name)
 
 
 def judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:

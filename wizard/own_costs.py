@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from presets.language import Message, say
+from presets.language import Message, _, say
 from state import pipeline
 from state.database import Store
 from state.measurements import Measurement
@@ -12,8 +12,8 @@ from wizard.question import Table
 
 
 def table(store: Store, found: Measurement, steps: int | None) -> Table | Message:
-    """The measured sizes by what so many steps take, or those that the command makes; why there is no such table where
-    the steps are not known, or not how long one takes."""
+    """The measured sizes by what so many steps take, or those that the command makes, and the size that is used, also
+    where it was not timed; why there is no such table where the steps are not known, or not how long one takes."""
     count = steps or configuration.current(store).get(pipeline.STEPS)
     if not count:
         return say(
@@ -26,8 +26,13 @@ def table(store: Store, found: Measurement, steps: int | None) -> Table | Messag
         )
     settings = store.project.settings
     columns = [say("batch size"), say("per step"), say("{n} steps", n=quantity.large(count)), say("device seconds")]
+    others = batch_table.resources(settings)
     rows = [_row(settings, line["batch_size"], line["step_seconds"], count) for line in lines]
-    return Table((*columns, *batch_table.resources(settings)), tuple(rows))
+    used = configuration.current(store).get(pipeline.BATCH_SIZE, found.result["recommended"])
+    if used not in (line["batch_size"] for line in lines):
+        rows.append((str(used), _("not timed"), *["-"] * (len(columns) + len(others) - 2)))
+        rows.sort(key=lambda row: int(row[0]))
+    return Table((*columns, *others), tuple(rows))
 
 
 def _row(settings: Settings, size: int, step_seconds: float, count: int) -> tuple[str, ...]:

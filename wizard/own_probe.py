@@ -16,7 +16,7 @@ from state.errors import Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
-from wizard import configuration, machine, measuring, own, quantity
+from wizard import configuration, machine, measuring, own, own_metric, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP, KIND = "batch_size", "probe"
@@ -108,8 +108,12 @@ def _filled(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str
 def doing(project: Project, id: str) -> Message:
     """What a probe is at, in a sentence."""
     folder = project.measurement_folder(id)
-    sizes = (files.read_json(folder / probe_command.ASKED) or {}).get("sizes", [])
+    asked = files.read_json(folder / probe_command.ASKED) or {}
+    sizes = asked.get("sizes", [])
     measured, _offset = files.read_lines(folder / probe_command.SIZES)
+    if measured and measured[-1]["outcome"] == "untimed":
+        # What cannot be timed ends the ascent, but for the command's own size.
+        return say("The command is run for a while with a batch of {size}.", size=asked["size"])
     if len(measured) < len(sizes):
         return say("The command is run for a while with a batch of {size}.", size=sizes[len(measured)])
     return say("The command is run for a while at each size.")
@@ -134,7 +138,7 @@ def ask(store: Store) -> Question:
         return _ask_unmeasured(store, size)
     lines = [line for line in found.result["sizes"] if line["outcome"] == "measured"]
     if found.result["limited_by"] == probe_command.UNTIMED:
-        return _ask_untimed(found, lines, size)
+        return _ask_untimed(store, found, lines, size)
     best = int(found.result["recommended"])
     reason = _reason(found.result, _speed(lines, best))
     kept, fewer = advised(store, found)
@@ -144,8 +148,10 @@ def ask(store: Store) -> Question:
         text=say("How many examples should a training step take? (Another number can be typed.)"),
         evidence=(
             *_evidence(found),
+            *own_metric.unwritten(store.project, found),
             *([] if fewer is None else [fewer]),
         ),
+        warnings=tuple(own_metric.unwritten(store.project, found)),
         options=tuple(
             Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
         ),
@@ -218,18 +224,18 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
     )
 
 
-def _ask_untimed(found: Measurement, lines: list[dict[str, Any]], size: int) -> Question:
+def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], size: int) -> Question:
     """After a probe that could not tell how fast every size is: a guess is no reason for another one."""
     return Question(
         step=STEP,
         rows=("G3", "G9"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
-        evidence=tuple(_evidence(found)),
-        warnings=tuple(_untimed(found)),
+        evidence=(*_evidence(found), *own_metric.unwritten(store.project, found)),
+        warnings=(*_untimed(found), *own_metric.unwritten(store.project, found)),
         options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
         recommended=size,
         reason=say("As the command has it: which size is the fastest cannot be told."),
-        table=_table(lines) if lines else None,
+        table=_with(_table(lines), size) if lines else None,
         free="integer",
     )
 
@@ -273,19 +279,22 @@ def _evidence(found: Measurement) -> Iterator[Message]:
 
 def _untimed(found: Measurement) -> Iterator[Message]:
     """Which size could not be timed and why, and what the script could write."""
-    for line in found.result["sizes"]:
-        if line["outcome"] == "untimed":
-            yield say(
-                "How fast a batch of {size} is, cannot be told. {why}",
-                size=line["batch_size"],
-                why=told(line["message"], line["said"]),
-            )
-            yield say(
-                "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with "
-                "their step or epoch while it trains, the first and the last at least a second apart; or print a bar "
-                "of tqdm over its batches.",
-                column=pace.RATE,
-            )
+    first, *others = [line for line in found.result["sizes"] if line["outcome"] == "untimed"] or [None]
+    if first is None:
+        return
+    yield say(
+        "How fast a batch of {size} is, cannot be told. {why}",
+        size=first["batch_size"],
+        why=told(first["message"], first["said"]),
+    )
+    for line in others:
+        yield say("A batch of {size} runs; how fast, cannot be told either.", size=line["batch_size"])
+    yield say(
+        "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with their "
+        "step or epoch while it trains, the first and the last at least a second apart; or print a bar of tqdm over "
+        "its batches.",
+        column=pace.RATE,
+    )
 
 
 def _reason(result: dict[str, Any], speed: Message) -> Message:
@@ -369,3 +378,11 @@ def _table(lines: list[dict[str, Any]]) -> Table:
         for line in lines
     )
     return Table((say("batch size"), say("examples/s"), say("per step"), say("known by")), rows)
+
+
+def _with(table: Table, size: int) -> Table:
+    """The table with a row of a size that it has none of, since that was not timed."""
+    if any(row[0] == str(size) for row in table.rows):
+        return table
+    row = (str(size), *["-"] * (len(table.columns) - 2), _("not timed"))
+    return Table(table.columns, tuple(sorted((*table.rows, row), key=lambda one: int(one[0]))))

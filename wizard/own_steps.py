@@ -16,7 +16,7 @@ from state.decisions import Decision
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
-from wizard import declared, own, quantity
+from wizard import declared, doubts, own, quantity
 from wizard.declared import Argument
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -227,6 +227,8 @@ def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
 
 def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     """What to know before anything is run, also where nobody is asked."""
+    entries = {entry.name: entry for entry in store.project.settings.hyperparameters}
+    yield from doubts.about(own.values(store.project), entries)
     for name, start, theirs in own.moved(store.project):
         yield say(
             "{name} starts with {start}: {theirs}, which your script or its file has, is not among the values to try.",

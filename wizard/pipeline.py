@@ -23,14 +23,19 @@ LESS = ("loss", "error", "err", "rmse", "mse", "mae", "perplexity", "ppl", "wer"
 def create(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> Project:
     """Start a project on a command of the user's own; `assignments` as `own.changed` takes them. Refuses a command that
     cannot run, and values for hyperparameters that it has not; nothing is made then."""
+    return project.create(root, planned(root, settings, assignments).settings)
+
+
+def planned(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> Project:
+    """What `create` makes, not made yet. Refuses the same."""
     check_metric(settings.metric)
     place = root.expanduser().resolve()
     named = own.roles(settings, pipeline.own(Project(place, settings)))
     there = pipeline.own(Project(place, named))
     pipeline.check(there)
     found = "" if "/" in there.command[0] else pipeline.program(there) or ""
-    planned = Project(place, dataclasses.replace(named, program=found, hyperparameters=own.listed(there)))
-    return project.create(root, dataclasses.replace(planned.settings, **own.changed(planned, assignments)))
+    listed = Project(place, dataclasses.replace(named, program=found, hyperparameters=own.listed(there)))
+    return Project(place, dataclasses.replace(listed.settings, **own.changed(listed, assignments)))
 
 
 def check_metric(metric: str) -> None:

@@ -55,6 +55,11 @@ def digits(value: float) -> str:
     return f"{value:,.{places}f}"
 
 
+def price(amount: float) -> str:
+    """An amount of money, in whatever currency: `1,234.50`, `0.012`."""
+    return f"{amount:,.2f}" if amount >= 1 else digits(amount)
+
+
 def name(text: str) -> str:
     """A name out of the data as it is quoted; what was taken for a class may be a whole text."""
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"

@@ -104,6 +104,12 @@ def _figures(each: dict[str, Any]) -> Message:
         return say("{figures}: the times varied too much to tell", figures=without)
     if each["preparation"]:
         return say("{figures}: it takes {time} first, more than it saves", figures=without, time=_preparation(each))
+    if each["key"] == "runtime.precision":
+        return say(
+            "{figures}: others kept the cores busy, which says little of a quiet machine, and it rounds more; measure "
+            "again when it is quiet",
+            figures=without,
+        )
     return say(
         "{figures}: others kept the cores busy, where threads that wait for one another lose most; on a quiet machine "
         "more of them may be faster",

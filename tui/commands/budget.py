@@ -1,4 +1,4 @@
-"""`tunebook budget`: how far it is to the end, and what sets it: device hours and a deadline."""
+"""`tunebook budget`: how far it is to the end, and when that is to come: device hours and a deadline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from tui.session import Session, answering
 
 
 @click.command(help=_("How many rounds budget and deadline leave, and when the final study is to begin; or set them."))
-@click.option("--hours", metavar="HOURS", type=Amount(), help=_("device hours for tuning in all; 0: no limit"))
+@click.option(
+    "--hours",
+    metavar="HOURS",
+    type=Amount(),
+    help=_("device hours meant for tuning in all: what goes beyond is warned about, and runs; 0: no budget"),
+)
 @click.option("--deadline", metavar="WHEN", help=_("2026-12-24 or 2026-12-24T18:00; empty: none"))
 @answering
 @click.pass_obj

@@ -81,7 +81,7 @@ def show_status(session: Session) -> None:
     from rounds import standing as rounds_standing
     from state import launches, trials
     from tui import draft
-    from wizard import baseline, flow, measuring
+    from wizard import baseline_running, flow, measuring
     from wizard.quantity import duration
 
     with session.store() as store:
@@ -89,8 +89,8 @@ def show_status(session: Session) -> None:
         stands = rounds_standing.standing(store)
         best = launches.best(store)
         batches, measured = trials.batches(store), measuring.at_work(store)
-        first = baseline.at_work(store)
-        doing = baseline.doing(store, first) if first is not None else None
+        first = baseline_running.at_work(store)
+        doing = baseline_running.doing(store, first) if first is not None else None
         others = rounds_standing.incomparable(store)
         root, direction = store.project.root, store.project.settings.direction
         metric = f"val/{store.project.settings.metric}"

@@ -21,7 +21,7 @@ from state.store import open_store
 from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
-from tui.starting import data_place, decided_already, guess_task, refuse_other_task
+from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
 
 if TYPE_CHECKING:
     from wizard.question import Question
@@ -123,20 +123,21 @@ def new(
     from tui import setup, starting_own
     from wizard import initial, pipeline
 
-    asked_own = starting_own.Asked(command, config_file, directory, options["metric"], direction, chance, assignments)
     size = options["batch_size"]
+    refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
+    refused |= {"held_out": held_out, "ghost_batch_norm": "yes" if ghost_batch_norm else None}
+    asked_own = starting_own.Asked(
+        command, config_file, directory, options["metric"], direction, chance, assignments, size is not None, refused
+    )
     answered.check({"batch_size": size} if size is not None else {})
+    refuse_file(folder.expanduser().resolve())
     if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
-        refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
-        ghost = "yes" if ghost_batch_norm else None
-        starting_own.refuse_built_in({**refused, "held_out": held_out, "ghost_batch_norm": ghost})
-        if size is not None and not own.settings.batch_size:
-            raise Refusal("--batch-size: the command takes no batch size.")
         if size is None and yes:
             # What the person has typed goes before what would be recommended.
             size = starting_own.typed(own, assignments, own.settings.batch_size)
         given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
         with open_store(own) as store:
+            session.warn(store)
             pipeline.decide(store)
             asked = setup.walk(session, store, given_size, recommended=yes)
         _ready(session, own, asked)
@@ -150,6 +151,7 @@ def new(
         new = begun.enter_context(setup.unless_unreadable(folder, _again))
         project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
         store = begun.enter_context(open_store(project))
+        session.warn(store)
         if new:
             # Only then is it known that the project stays.
             setup.inspect(session, store)
@@ -214,6 +216,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
                 "tunebook new {path} --command '...'",
                 path=str(folder),
             )
+        refuse_inside(data, root, given["task"])
         return projects.create(root, Settings(name=root.name, **given))
     session.speak(existing.settings.language)
     changed = {name: value for name, value in given.items() if getattr(existing.settings, name) != value}
@@ -278,7 +281,7 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_table, configuration, loading, own_costs, own_probe, runtime
+    from wizard import batch_table, configuration, loading, own_costs, own_metric, own_probe, runtime
     from wizard import probe as probing
     from wizard.question import Table
     from wizard.steps import planned_examples
@@ -332,6 +335,9 @@ def probe(
     else:
         words = _("recommended: batch {size}, limited by {limit}")
         session.text(words.format(size=size, limit=LIMITS[result["limited_by"]].text()))
+    for message in own_metric.unwritten(store.project, measured):
+        session.text(message.text())
+        answer |= {"metric_unwritten": message}
     if in_force not in (None, advised):
         words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
         session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=advised))

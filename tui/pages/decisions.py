@@ -93,6 +93,9 @@ class DecisionsPage(Page):
     def on_option_list_option_highlighted(self) -> None:
         self._show_marked()
 
+    def on_option_list_option_selected(self) -> None:
+        self.action_change()
+
     def action_filter(self) -> None:
         """Show only the lines that contain what is typed."""
         self._filter(True)

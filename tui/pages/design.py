@@ -224,7 +224,7 @@ class DesignPage(Page):
         )
 
     def action_budget(self) -> None:
-        """Say how many device hours tuning may take in all, and when it is to end."""
+        """Say how many device hours are meant for tuning in all, and when it is to end."""
         settings = self.book.project.settings
 
         def change(answer: str) -> None:

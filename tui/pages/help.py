@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from presets.language import Message, _, say
+from tui.charts.chart import Chart
 from tui.keys import help_rows
 from tui.pages.page import Page
 from tui.terminal import fit
@@ -30,7 +31,10 @@ class Help(Page):
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
         self._about = about
-        self._groups = about.GROUPS if isinstance(about, Page) else ("everywhere",)
+        groups = about.GROUPS if isinstance(about, Page) else ("everywhere",)
+        # A page may have a chart only where there is room for one.
+        charted = any(chart.display for chart in about.query(Chart))
+        self._groups = [group for group in groups if group != "chart" or charted]
 
     def heading(self) -> Message:
         return say("keys")

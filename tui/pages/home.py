@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from presets.language import Message, _, error_text, say, sentences
+from presets.language import Message, _, say, sentences
 from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
@@ -21,6 +21,7 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.horizon import lines
+from tui.losses import lost
 from tui.pages.page import Page
 from tui.say import result
 from tui.terminal import printable
@@ -28,7 +29,7 @@ from tui.theme import STATUSES
 from tui.widgets.controls import Choices
 from tui.widgets.progress import progress
 from tui.widgets.text import show
-from wizard import baseline, flow, measuring
+from wizard import baseline, baseline_running, flow, measuring
 from wizard.quantity import duration
 
 # An entry that is no page.
@@ -55,6 +56,7 @@ class Home(Page):
         self._measured = False
         # How long a baseline runs is told anew as time goes by.
         self._baseline_runs = False
+        self._supervised = False
 
     def heading(self) -> Message:
         return say("home")
@@ -65,30 +67,36 @@ class Home(Page):
         yield Chart(Axes(), ascii_only=self.book.ascii_only)
 
     def on_mount(self) -> None:
-        # Work that was wanted when the machine went down goes on when somebody looks in again.
-        self.book.attempt(lambda: supervisor.ensure(self.book.project))
-        if self.book.store.journal_lost():
-            self.say(error_text(self.book.store.loss()))
+        if (words := lost(self.book.store)) is not None:
+            self.say(words.text())
 
     def toured(self) -> str:
         return f"home {self.PLACE}"
 
     def follows(self) -> bool:
-        # That a measurement begins or ends is not written into the store.
-        return self._measured or measuring.at_work(self.book.store) is not None or self._baseline_runs
+        # That a measurement begins or ends is not written into the store, nor whether a supervisor is at work.
+        return (
+            self._measured
+            or measuring.at_work(self.book.store) is not None
+            or self._baseline_runs
+            or supervisor.alive(self.book.project) != self._supervised
+        )
 
     def load(self) -> None:
         store = self.book.store
         measured = measuring.at_work(store)
         self._measured = measured is not None
-        self._baseline_runs = baseline.at_work(store) is not None
+        self._baseline_runs = baseline_running.at_work(store) is not None
+        self._supervised = supervisor.alive(store.project)
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
         self.PLACE = where.step
         self.show_where()
         show(self.query_one("#facts", Static), Content("\n").join(list(_facts(store, setup, where, measured))))
-        entries = [(place, _prompt(label, note)) for place, label, note in _choices(store, setup, where)]
+        entries = [
+            (place, _prompt(label, note)) for place, label, note in _choices(store, setup, where, self._supervised)
+        ]
         choices = self.query_one(Choices)
         # Who has not chosen another entry is at the next sensible action, also where that is another now.
         choices.update(entries, None if choices.highlighted else entries[0][0])
@@ -133,7 +141,9 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     if where.step == "set-up" and setup.step:
-        done = len({entry.step for entry in decisions.decisions(store)} & set(flow.steps_of(store)))
+        # What is to be decided now may have been decided before, for something else.
+        decided = {entry.step for entry in decisions.decisions(store)} - {setup.step}
+        done = len(decided & set(flow.steps_of(store)))
         words = _("Set-up: {done} of {total} decided; now: {step}.")
         yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
@@ -143,14 +153,14 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         yield Content(printable(where.waits.text()))
     if measured is not None:
         yield Content(measured.text())
-    if (first := baseline.at_work(store)) is not None:
-        yield Content(printable(baseline.doing(store, first).text()))
+    if (first := baseline_running.at_work(store)) is not None:
+        yield Content(printable(baseline_running.doing(store, first).text()))
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
         yield Content("   ".join([*counts, left]).rstrip())
     yield Content(printable(_best(store)))
-    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
+    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
     if where.horizon.phase != "open":
         yield Content(sentences(*lines(where.horizon)))
@@ -170,10 +180,16 @@ def _best(store: Store) -> str:
     return words
 
 
-def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tuple[str, Message, Message]]:
+def _choices(
+    store: Store, setup: flow.Standing, where: Standing, supervised: bool
+) -> Iterator[tuple[str, Message, Message]]:
     if where.batch and where.step in ("run", "learn"):
         if where.step == "run":
             label, note = say("Watch {name}", name=where.batch), say("trials and curves, as they come")
+            if not supervised and trials.batch(store, where.batch).wanted == "run":
+                # Looking starts nothing: the machine may be wanted for something else by now.
+                label = say("Run {name} on", name=where.batch)
+                note = say("no supervisor is at work; g on its page starts one")
             yield f"round {where.batch}", label, note
         else:
             yield f"review {where.batch}", say("Review {name}", name=where.batch), where.next
@@ -189,7 +205,7 @@ def _choices(store: Store, setup: flow.Standing, where: Standing) -> Iterator[tu
         if where.step != "set-up":
             label = say("Look at the set-up again: what it rests on has changed")
         note = say("next: {step}", step=flow.title(setup.step))
-        if setup.step == baseline.STEP and (first := baseline.at_work(store)) is not None:
+        if setup.step == baseline.STEP and (first := baseline_running.at_work(store)) is not None:
             label = say("Watch {name}", name=first.name)
             note = say("its figures and curve, as they come; it is stopped there, too")
         yield "setup", label, note

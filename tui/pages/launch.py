@@ -53,6 +53,7 @@ class LaunchPage(Page):
         self._refused = ""
         self._judged: list[tuple[str, float | None]] = []
         self._judging = False
+        self._supervised = False
         self._chosen: Choice | None = None
 
     def heading(self) -> Message:
@@ -70,8 +71,13 @@ class LaunchPage(Page):
         self.query_one("#verdict").display = False
         self._show_typing(False)
 
+    def follows(self) -> bool:
+        # Whether a supervisor is at work is not in the store.
+        return supervisor.alive(self.book.project) != self._supervised and self._under_way()
+
     def load(self) -> None:
         store = self.book.store
+        self._supervised = supervisor.alive(store.project)
         if trials.batch(store, self.of).kind == "round" and self._propose():
             return
         self._show("#runs", _runs(self, self.of))
@@ -243,9 +249,10 @@ class LaunchPage(Page):
         return [] if self.of.startswith("round") else trials.trials(self.book.store, self.of)
 
     def _resting(self) -> list[Trial]:
-        """Runs that nobody is going to start: they failed, or the launch was stopped."""
+        """Runs that nobody is going to start: they failed, the launch was stopped, or no supervisor is at work."""
         runs = self._launch()
-        stopped = bool(runs) and trials.batch(self.book.store, self.of).wanted != "run"
+        wanted = bool(runs) and trials.batch(self.book.store, self.of).wanted == "run"
+        stopped = bool(runs) and not (wanted and self._supervised)
         return [
             run
             for run in runs
@@ -280,6 +287,8 @@ class LaunchPage(Page):
     def _show_verdict(self) -> None:
         why = self._overtaken()
         parts = [Content.styled(printable(why.text()), "bold")] if why is not None else []
+        if self._under_way() and not self._supervised:
+            parts.append(Content.styled(_("No supervisor is at work."), "bold"))
         if self._resting():
             parts.append(Content(_("s: go on with these runs")))
         if self._judging:

@@ -13,9 +13,8 @@ from presets.language import Message, _, say
 from state.project import Settings, create
 from state.store import open_store
 from training.config import TASKS
-from tui.keys import bindings
-from tui.pages.page import Page
-from tui.starting import data_place, guess_task, refuse_other_task, typed_path
+from tui.pages.form import Form
+from tui.starting import data_place, guess_task, refuse_inside, refuse_other_task, typed_path
 from tui.widgets.controls import Choices, Field
 from wizard import pipeline
 
@@ -26,12 +25,9 @@ NAMES = {
 }
 
 
-class NewProject(Page):
+class NewProject(Form):
     """Short fields and the task; enter goes to the next one, and on the task starts the project."""
 
-    GROUPS = ("form", "field", "choices", "everywhere")
-    PLACE = "set-up"
-    BINDINGS = bindings("form")
     DEFAULT_CSS = "NewProject > .asked { margin: 1 0 0 0; }"
 
     def heading(self) -> Message:
@@ -88,6 +84,7 @@ class NewProject(Page):
         data = self._typed("#data")
         settings = Settings(name=root.name, task=task, data=data_place(data, root))
         refuse_other_task(data, task)
+        refuse_inside(data, root, task)
         if task == TEXTS:
             settings = replace(settings, text_column=text or "text", label_column=label or "label", encoding=encoding)
         with open_store(create(root, settings)) as store:

@@ -12,8 +12,7 @@ from presets.language import Message, _, say
 from state.errors import Refusal
 from state.store import open_store
 from tui import starting_own
-from tui.keys import bindings
-from tui.pages.page import Page
+from tui.pages.form import Form
 from tui.starting import typed_path
 from tui.widgets.controls import Choices, Field
 from wizard import pipeline
@@ -22,12 +21,8 @@ MIN, MAX = "min", "max"
 NAMES = {MIN: say("less of it is better"), MAX: say("more of it is better")}
 
 
-class NewCommand(Page):
+class NewCommand(Form):
     """Short fields; enter goes to the next one, and on the direction starts the project."""
-
-    GROUPS = ("form", "field", "choices", "everywhere")
-    PLACE = "set-up"
-    BINDINGS = bindings("form")
 
     def heading(self) -> Message:
         return say("new project on your own script")

@@ -83,8 +83,6 @@ class RoundPage(Page):
         yield Prompt()
 
     def on_mount(self) -> None:
-        # Work that was wanted goes on when somebody looks in again.
-        self.book.attempt(lambda: supervisor.ensure(self.book.project))
         self.query_one(Table).focus()
 
     def follows(self) -> bool:

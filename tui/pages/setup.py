@@ -325,6 +325,12 @@ class SetupPage(Page):
         parts = question_text.parts(question, self._sought, self.book.size.width - TABLE_MARGIN)
         self._parts = max(len(parts), 1)
         self._show("table", *(parts[min(self._part, len(parts) - 1)] if parts else ()))
+        # A short table is what there is to choose by; one that is shown in parts would hide what is said besides.
+        reading, table, evidence = (self.query_one(id) for id in ("#reading", "#table", "#evidence"))
+        if self._parts == 1:
+            reading.move_child(table, before=evidence)
+        else:
+            reading.move_child(table, after=evidence)
         self.refresh_bindings()
 
     def _show(self, id: str, *lines: Content) -> None:
@@ -372,4 +378,5 @@ class SetupPage(Page):
                 parts.append(Content(f"{mark}{name}"))
             else:
                 parts.append(Content.styled(name, "dim"))
-        show(self.query_one("#steps", Static), Content(" ").join(parts))
+        # Some have names of several words.
+        show(self.query_one("#steps", Static), Content(_(", ")).join(parts))

@@ -78,7 +78,7 @@ def _summary(store: Store) -> Iterator[Part]:
     else:
         yield Words(where.now.text(), strong=True)
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
-    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no limit set")
+    budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     better = _("higher is better") if settings.direction == "max" else _("lower is better")
     yield Facts(
         (
@@ -182,6 +182,8 @@ def _probe(store: Store) -> Iterator[Part]:
     # In which precision a command of the user's own computes is known to it alone.
     on = _("Measured on {device} in {precision}.") if precision else _("Measured on {device}.")
     yield Words(sentences(*said, on.format(device=device, precision=precision)))
+    # What is known by its epochs alone has no time of a step.
+    timed = [line for line in sizes if line.get("step_seconds")]
     rows = [
         (
             str(line["batch_size"]),
@@ -190,11 +192,14 @@ def _probe(store: Store) -> Iterator[Part]:
             "-" if line.get("spread") is None else f"{line['spread']:.1%}",
             memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
         )
-        for line in sizes
+        for line in timed
     ]
     columns = (_("batch size"), _("examples/s"), _("per step"), _("spread"), _("memory"))
     if rows:
         yield Grid(columns, rows, right=range(5))
+    elif sizes:
+        epochs = [(str(line["batch_size"]), duration(line["epoch_seconds"]).text()) for line in sizes]
+        yield Grid((_("batch size"), _("an epoch")), epochs, right=range(2))
     for line in failed:
         why = told(line["message"], line.get("said")).text() if line.get("message") else line["outcome"]
         if line["outcome"] == "untimed":
@@ -204,8 +209,8 @@ def _probe(store: Store) -> Iterator[Part]:
         yield Words(words.format(size=line["batch_size"], why=why))
     if not rows:
         return
-    across = [float(line["batch_size"]) for line in sizes]
-    speeds = [line["batch_size"] / _whole(line) for line in sizes]
+    across = [float(line["batch_size"]) for line in timed]
+    speeds = [line["batch_size"] / _whole(line) for line in timed]
     speed = Series("speed", "", across, speeds)
     yield Picture(
         _("Throughput: where it stops rising, larger batches only make a step longer"),

@@ -33,7 +33,7 @@ from tui.text_table import lines
 from tui.theme import STATUSES
 from tui.widgets import comparison
 from tui.widgets.text import show
-from wizard import baseline, checks, flow, inspection, measuring, probe, scaling, steps
+from wizard import baseline, baseline_running, checks, flow, inspection, measuring, own_metric, probe, scaling, steps
 from wizard.quantity import duration, memory
 
 Work = Literal["inspection", "probe", "baseline", "check", "comparison"]
@@ -192,7 +192,9 @@ def _baseline(store: Store) -> Seen:
         for id, points in curves.items()
     )
     steps = trials.trial_settings(store, listed[0]).get("training.steps")
-    axes = Axes(_("step"), name, x_range=(0.0, float(steps)) if steps else None, empty=_("no evaluation yet"))
+    lacking = own_metric.none_so_far(store, batch)
+    empty = _("no evaluation yet") if lacking is None else _("no {metric} so far").format(metric=printable(name))
+    axes = Axes(_("step"), name, x_range=(0.0, float(steps)) if steps else None, empty=empty)
     rows = [
         [
             entry.id,
@@ -211,7 +213,9 @@ def _baseline(store: Store) -> Seen:
         log = store.project.folder / supervisor.LOG
         remark = _("Waiting for the supervisor, which starts trials. Its log: {path}   s: start it").format(path=log)
         return Seen(_("The first configuration runs"), remark, table, series, axes)
-    return Seen(_("The first configuration runs"), "", table, series, axes, running=batch.name)
+    running = baseline_running.at_work(store)
+    doing = baseline_running.doing(store, batch).text() if running is not None and running.name == batch.name else ""
+    return Seen(_("The first configuration runs"), doing, table, series, axes, running=batch.name)
 
 
 def _check(store: Store) -> Seen:

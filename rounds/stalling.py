@@ -18,7 +18,7 @@ class _Seen:
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=50))
 
 
-class Pace:
+class Steps:
     """The steps of the trials under way, as they were seen. Times are by time.monotonic: clocks may be set."""
 
     def __init__(self) -> None:
