@@ -128,10 +128,21 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
         launching.run_more(store, batch, verdict.runs)
 
 
+def may_reopen(store: Store, name: str) -> bool:
+    """Whether a rejected launch can go on: it has runs, and what they were compared with is still the best."""
+    last, best = launches.decided(store, name), launches.best(store)
+    rejected = last is not None and last.decision == "reject" and bool(last.evidence.get("sides"))
+    return rejected and best is not None and trials.batch(store, name).plan["best"] == best.hash
+
+
 def reopen(store: Store, name: str, words: str) -> Batch:
     """Have a launch that was decided run more, to be decided anew by all of its runs. Refuses without a reason, and
     where there is nothing to take back."""
-    batch = _launch(store, name)
+    batches = trials.batches(store, launching.KIND)
+    known = [entry.name for entry in batches if launches.decided(store, entry.name) is not None]
+    if name not in {entry.name for entry in batches}:
+        raise Refusal("There is no launch {name}. Launches that were decided: {known}", name=name, known=known or ["-"])
+    batch = trials.batch(store, name)
     last = launches.decided(store, name)
     if last is None:
         raise Refusal("{name} waits for its decision as it is. Go on with: tunebook launch", name=name)

@@ -160,6 +160,12 @@ def overtaken(store: Store, batch: Batch) -> Message | None:
     )
 
 
+def unused(store: Store, proposal: Proposal) -> Message | None:
+    """Of a launch that was to decide about the same trial and was overtaken: that, and how its runs can still count."""
+    same = [batch for batch in launches.undecided(store) if proposal.trial in {e.trial for e in entrants(batch.plan)}]
+    return next(filter(None, (overtaken(store, batch) for batch in same)), None)
+
+
 def survivor(store: Store, batch: Batch) -> Entrant:
     """The candidate that goes on: of those that did not diverge the one whose first fresh runs, of which every
     candidate has as many, are the best on average; of equal ones that which the round ranked higher.

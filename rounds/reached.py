@@ -40,6 +40,26 @@ def reached(store: Store, entry: Launch) -> Reached:
     return Reached(best, 0 if best is None else 1, selected=len(listed) > 1)
 
 
+def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
+    """The decision that made the best configuration, and that about the last baseline, by which it is measured; None
+    where there is none, or it is a baseline itself."""
+    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
+    if not adopted:
+        return None, None
+    of_baselines = [entry for entry in adopted if trials.batch(store, entry.batch).kind == "baseline"]
+    return adopted[-1], None if adopted[-1] in of_baselines else next(reversed(of_baselines), None)
+
+
+def source(store: Store) -> tuple[str, ...]:
+    """Where the best configuration comes from: the baseline, or the launch and the trial that made it known."""
+    best, _first = best_and_baseline(store)
+    if best is None:
+        return ()
+    batch = trials.batch(store, best.batch)
+    entered = launching.entrants(batch.plan) if batch.kind == launching.KIND else ()
+    return (best.batch, *(entrant.trial for entrant in entered if entrant.candidate == best.candidate))
+
+
 def _adopted(store: Store, candidate: str) -> Launch:
     """The last decision that made a configuration the best one, other than the way back to it."""
     return next(

@@ -140,7 +140,7 @@ def _against(
         "{launch} has compared {trial} with the best configuration already: {why} Repeated until it is adopted, "
         "chance would adopt it. Launch another candidate (tunebook launch --trial ID), or plan a larger round "
         "(tunebook round plan). To add runs to those of {launch}, all of them judged together: tunebook launch "
-        "--reopen {launch} --reason TEXT",
+        "--reopen {launch} --reason TEXT, or n on its page",
         why=why,
         **figures,
     )

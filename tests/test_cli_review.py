@@ -309,7 +309,9 @@ def test_the_launch_that_is_reopened_is_the_one_that_goes_on(store: Store, answe
     for options in (["round-1"], ["--trial", "round-1-003"], ["--shortlist", "2"], ["--runs", "4"], ["--too-costly"]):
         error = answer("launch", "--reopen", "launch-1", "--reason", "x", *options, code=2)["error"]
         assert f"leave {options[0] if options[0].startswith('-') else 'ROUND'} out" in error
-    assert "There is no launch-9" in answer("launch", "--reopen", "launch-9", "--reason", "x", code=2)["error"]
+    for strange in ("launch-9", "round-1"):
+        error = answer("launch", "--reopen", strange, "--reason", "x", code=2)["error"]
+        assert error == f"There is no launch {strange}. Launches that were decided: launch-1"
 
     def carry_out() -> None:
         with open_store(store.project) as own:

@@ -255,7 +255,10 @@ async def test_a_rejected_candidate_is_not_offered_again_but_its_launch_can_go_o
         await wait_for_text(pilot, "There is nothing to launch here.")
         await wait_for_text(pilot, "launch-1 has compared round-1-004")
         assert "s start" not in lines(app)[-1]
-        await app.push_screen(LaunchPage("launch-1"))
+        assert "or n on its page" in shown(app)
+        await pilot.press("colon", *"reopen")
+        await wait_for_text(pilot, "go to the launch launch-1, to reopen it")
+        await pilot.press("enter")
         await wait_for_text(pilot, "n: run more of both")
         assert "a adopt" not in lines(app)[-1]
         await pilot.press("n")
@@ -309,6 +312,11 @@ async def test_what_can_no_longer_be_decided_says_so_before_a_reason_is_typed(st
         assert "tunebook launch --trial round-1-004" in shown(app)
         assert "r reject" not in lines(app)[-1]
         assert "r: reject" not in shown(app)
+        # Nor is another begun with its candidate without a word.
+        await app.push_screen(LaunchPage("round-1"))
+        await wait_for_text(pilot, "round-1-004 could become the best configuration.")
+        assert f"tunebook launch --back {before}" in shown(app)
+        await pilot.press("escape")
         # Back to what it began with, it is decided by its runs.
         lineage.back(store, before, "launch-1 is to decide")
         await wait_for_text(pilot, "r: reject")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rounds import judging, launching, lineage, listed, planning
-from rounds.reached import Reached, reached
+from rounds.reached import Reached, best_and_baseline, reached, source
 from state import configurations, launches, trials
 from state.database import Store
 from state.store import open_store
@@ -62,6 +62,23 @@ def test_the_way_back_comes_to_what_was_adopted_once(store: Store) -> None:
     for wanted, came_to in ((first, Reached(0.05, 1, selected=False)), (second, Reached(0.04, 1, selected=True))):
         lineage.back(store, wanted, "for the test")
         assert reached(store, launches.launches(store)[-1]) == came_to
+
+
+def test_the_best_is_measured_by_a_baseline_that_is_another(store: Store) -> None:
+    """Of a second baseline the result was given twice, and beside what came after it that of the first."""
+    assert source(store) == ("baseline-1",)
+    small_project.adopt(store, small_project.settings(Path("data"), optimizer__momentum=0.5))
+    best, baseline = best_and_baseline(store)
+    assert best is not None
+    assert (best.batch, baseline) == ("baseline-2", None)
+    judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "a run takes a week")
+    best, baseline = best_and_baseline(store)
+    assert best is not None
+    assert baseline is not None
+    assert (best.batch, baseline.batch) == ("launch-1", "baseline-2")
+    assert source(store) == ("launch-1", "round-1-002")
+    lineage.back(store, lineage.line(store)[0].configuration, "for the test")
+    assert source(store) == ("baseline-1",)
 
 
 def test_a_value_typed_without_a_fraction_is_the_same_configuration(store: Store) -> None:

@@ -49,6 +49,8 @@ def announce(
     )
     for message in proposal.complexity.changes:
         session.progress(f"  {message.text()}")
+    if why := launching.unused(store, proposal):
+        session.progress(why.text())
     rivals = listed.rivals if listed else ()
     for rival in rivals:
         session.progress(_("On the shortlist beside it: {trial}").format(trial=rival.trial))

@@ -29,6 +29,8 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
                 value=figure(entry.best)
             )
         )
+    if why := launching.unused(store, proposal):
+        yield Content(why.text())
     yield from map(Content, deciding.prices(outlook(store, (proposal, *listed.rivals), here)))
     yield Content("")
     yield Content(_("What it changes:"))

@@ -79,6 +79,7 @@ def status(session: Session) -> None:
 def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
     from rounds import standing as rounds_standing
+    from rounds.reached import source
     from state import launches, trials
     from tui import draft
     from wizard import baseline_running, flow, measuring
@@ -87,7 +88,7 @@ def show_status(session: Session) -> None:
     with session.store() as store:
         setup = flow.standing(store)
         stands = rounds_standing.standing(store)
-        best = launches.best(store)
+        best, found = launches.best(store), source(store)
         batches, measured = trials.batches(store), measuring.at_work(store)
         first = baseline_running.at_work(store)
         doing = baseline_running.doing(store, first) if first is not None else None
@@ -138,7 +139,7 @@ def show_status(session: Session) -> None:
         session.text(words.format(names=say.choice(others)))
     if best is not None:
         session.text()
-        session.text(_("Best configuration: {name}").format(name=best.hash))
+        session.text(_("Best configuration: {name} ({found})").format(name=best.hash, found=say.choice(found)))
     session.text(say.spent(stands.hours_spent, stands.hours_budget))
     if stands.horizon.phase != "open":
         from tui.horizon import lines
@@ -164,7 +165,7 @@ def show_status(session: Session) -> None:
             "hours_spent": stands.hours_spent,
             "hours_budget": stands.hours_budget,
             "horizon": dataclasses.asdict(stands.horizon) | {"message": stands.horizon.message},
-            "best": best and {"hash": best.hash, "settings": best.settings},
+            "best": best and {"hash": best.hash, "settings": best.settings, "found": found},
             "batches": [
                 {
                     "name": batch.name,

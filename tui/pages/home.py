@@ -12,7 +12,7 @@ from presets.language import Message, _, say, sentences
 from rounds import standing as rounds_standing
 from rounds import supervisor
 from rounds.horizon import Horizon
-from rounds.reached import reached
+from rounds.reached import best_and_baseline, reached
 from rounds.standing import Standing
 from state import decisions, launches, looks, trials
 from state.database import Store
@@ -168,15 +168,14 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
 
 def _best(store: Store) -> str:
     """The best configuration in a line: where it comes from, its result, and the baseline's."""
-    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
-    if not adopted:
+    best, first = best_and_baseline(store)
+    if best is None:
         return _("There is no best configuration yet: the first is the baseline's.")
-    first, last = reached(store, adopted[0]), reached(store, adopted[-1])
     words = _("Best so far: {batch}, {metric} {value}").format(
-        batch=adopted[-1].batch, metric=store.project.settings.metric, value=result(last)
+        batch=best.batch, metric=store.project.settings.metric, value=result(reached(store, best))
     )
-    if len(adopted) > 1:
-        words = _("{best}; baseline {value}").format(best=words, value=result(first))
+    if first is not None:
+        words = _("{best}; baseline {value}").format(best=words, value=result(reached(store, first)))
     return words
 
 

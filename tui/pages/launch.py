@@ -95,7 +95,11 @@ class LaunchPage(Page):
         """Only what the launch admits as it stands."""
         if action == "decide":
             if self._decided() is not None:
-                return self._verdict is not None and parameters[0] == "repeat" and self._may_reopen()
+                return (
+                    self._verdict is not None
+                    and parameters[0] == "repeat"
+                    and judging.may_reopen(self.book.store, self.of)
+                )
             return self._verdict is not None and self._overtaken() is None
         if action == "unrepeated":
             return self._proposal is not None
@@ -269,13 +273,6 @@ class LaunchPage(Page):
         store = self.book.store
         return None if self._decided() else launching.overtaken(store, trials.batch(store, self.of))
 
-    def _may_reopen(self) -> bool:
-        """Whether more runs may be added to what was rejected: the best configuration must still be the same."""
-        decided, best = self._decided(), launches.best(self.book.store)
-        return (
-            decided is not None and decided.decision == "reject" and best is not None and decided.previous == best.hash
-        )
-
     def _over(self) -> bool:
         """Whether the look at the test split may come next: the candidate was adopted, and there is such a split."""
         decided = self._decided()
@@ -306,7 +303,7 @@ class LaunchPage(Page):
             parts.append(told.stylize("bold", 0, len(word)))
             if self._over():
                 parts.append(Content(_("l: when all is decided, the look at the test split")))
-            if verdict is not None and self._may_reopen():
+            if verdict is not None and judging.may_reopen(self.book.store, self.of):
                 parts.append(Content(_("n: run more of both, and decide anew by all runs together")))
         if verdict is not None:
             # Whoever followed it has it as the reason already.

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
+from rounds import judging
 from state import launches, trials
 from state.database import Store
 from tui import keys
@@ -132,7 +133,7 @@ def _places(store: Store) -> Iterator[Offer]:
         yield Offer("export", _("go to the export"))
         if not store.project.settings.command:
             yield Offer("look", _("go to the look at the test split"))
-    yield Offer("decisions", _("go to the decisions"))
+    yield Offer("decisions", _("go to the decisions: their history, and the way back"))
     yield Offer("insights", _("go to the insights"))
     yield Offer("report", _("go to the report"))
     for batch in reversed(trials.batches(store)):
@@ -142,4 +143,7 @@ def _places(store: Store) -> Iterator[Offer]:
             if batch.reviewed:
                 yield Offer(f"propose {batch.name}", _("go to the launch of {name}").format(name=batch.name))
         elif batch.kind == "launch":
-            yield Offer(f"launch {batch.name}", _("go to the launch {name}").format(name=batch.name))
+            words = _("go to the launch {name}")
+            if judging.may_reopen(store, batch.name):
+                words = _("go to the launch {name}, to reopen it")
+            yield Offer(f"launch {batch.name}", words.format(name=batch.name))

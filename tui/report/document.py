@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.language import _, current_language, restored, sentences, told
 from rounds import cost, insights, standing
-from rounds.reached import fresh, reached
+from rounds.reached import best_and_baseline, fresh, reached
 from state import configurations, decisions, export, launches, measurements, trials
 from state.configurations import Configuration
 from state.database import Store
@@ -68,12 +68,13 @@ def _summary(store: Store) -> Iterator[Part]:
     where = standing.standing(store)
     everything = trials.trials(store)
     metric = f"val/{settings.metric}"
-    adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
-    if adopted:
-        first, last = (reached(store, entry) for entry in (adopted[0], adopted[-1]))
-        words = _("{metric} of the best configuration: {value}.").format(metric=metric, value=result_of(last))
-        if len(adopted) > 1:
-            words = sentences(words, _("The baseline: {value}.").format(value=result_of(first)))
+    best, first = best_and_baseline(store)
+    if best is not None:
+        words = _("{metric} of the best configuration: {value}.").format(
+            metric=metric, value=result_of(reached(store, best))
+        )
+        if first is not None:
+            words = sentences(words, _("The baseline: {value}.").format(value=result_of(reached(store, first))))
         yield Words(words, strong=True)
     else:
         yield Words(where.now.text(), strong=True)
