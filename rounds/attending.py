@@ -274,7 +274,7 @@ class Supervisor:
         self._ended(entry)
         log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
         if cause.again and entry.restarts < GOES_ON.get(cause.reason, RESTARTS):
-            trials.mark_queued(self.store, entry.id)
+            trials.mark_queued(self.store, entry.id, anew=trial_folder.begins_anew(self.store, entry))
             # Where the disk is full, what it waits for is said by those who look for room.
             if cause.reason != "disk_full":
                 told = trial_folder.goes_on(self.store, folder, cause.message)

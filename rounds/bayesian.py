@@ -2,9 +2,12 @@
 
 Optuna's Gaussian process does the modelling, on a study that is built anew for each question and thrown away: the same
 history gives the same proposal, whoever asks, and nothing but our own records is ever kept. A trial that diverged says
-where it is not feasible, in a model of its own (Gelbart et al. 2014); to that of the objective it is neither good nor
-bad (the median). One that ran out of memory or met a bug says nothing. It runs as a process of its own, because the
-model needs torch:
+where it is not feasible, in a model of its own (Gelbart et al. 2014), and to that of the objective it is as bad as the
+worst. One that ran out of memory or met a bug says nothing.
+
+The model knows the whole space, but points are taken only from where the best trials lie: with as few trials as these
+it is least sure at the corners, and a search that may go there does, above all for the later points of a lot. It runs
+as a process of its own, because the model needs torch:
 
     python -m rounds.bayesian <question.json >answer.json
 """
@@ -19,13 +22,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from statistics import median
 from typing import Any
 
 from state.errors import Refusal
 
 # Points, and feasible ones among them (Optuna's n_startup_trials), before a model is better than an even spread.
 FEWEST, FEWEST_FEASIBLE = 16, 10
+# Points are looked for where so large a share of the feasible trials lies, the best of them, and so far beyond on
+# either side, in shares of a range; among so many points that cover this evenly (our judgement).
+BEST, FEWEST_BEST, BEYOND = 1 / 3, 5, 0.1
+CANDIDATES = 2048
 # Far more than a question takes.
 SECONDS = 300.0
 FEASIBLE = "feasible"
@@ -103,10 +109,11 @@ def ask(question: Mapping[str, Any]) -> list[dict[str, float]]:
     }
     # Neither the order of the history nor Optuna's own way of numbering has a say.
     known = sorted(question["known"], key=lambda trial: (trial["running"], json.dumps(trial, sort_keys=True)))
-    costs = [trial["cost"] for trial in known if trial["cost"] is not None]
+    feasible = [trial for trial in known if trial["cost"] is not None]
+    worst, within = max(trial["cost"] for trial in feasible), _within(question["choices"], feasible)
     found: list[dict[str, float]] = []
     for _place in range(question["count"]):
-        study = optuna.create_study(sampler=_sampler(question["seed"], len(known)))
+        study = optuna.create_study(sampler=_sampler(question["seed"], len(known), within))
         for trial in known:
             params = {name: _inside(trial["u"][name], count) for name, count in question["choices"].items()}
             state = TrialState.RUNNING if trial["running"] else TrialState.COMPLETE
@@ -116,7 +123,7 @@ def ask(question: Mapping[str, Any]) -> list[dict[str, float]]:
                     state=state,
                     params=params,
                     distributions=space,
-                    value=None if trial["running"] else median(costs) if diverged else trial["cost"],
+                    value=None if trial["running"] else worst if diverged else trial["cost"],
                     constraints=None if trial["running"] else {FEASIBLE: 1.0 if diverged else -1.0},
                 )
             )
@@ -127,11 +134,38 @@ def ask(question: Mapping[str, Any]) -> list[dict[str, float]]:
     return found
 
 
-def _sampler(seed: int, number: int) -> Any:
+def _within(choices: Mapping[str, int], feasible: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """From where to where points are taken, by dimension name: the box of the best trials, somewhat enlarged. Choices
+    without an order are all open."""
+    count = max(round(len(feasible) * BEST), FEWEST_BEST)
+    best = sorted(feasible, key=lambda trial: trial["cost"])[:count]
+    places = {name: [trial["u"][name] for trial in best] for name, number in choices.items() if not number}
+    return {name: (max(min(own) - BEYOND, 0.0), min(max(own) + BEYOND, 1.0)) for name, own in places.items()}
+
+
+def _sampler(seed: int, number: int, within: Mapping[str, tuple[float, float]]) -> Any:
+    import numpy as np
     from optuna.samplers import GPSampler
 
     drawn = int.from_bytes(blake2b(f"final/{seed}/{number}".encode(), digest_size=4).digest()) >> 1
-    return GPSampler(seed=drawn, n_startup_trials=0, warn_independent_sampling=False)
+
+    class Within(GPSampler):
+        """Optuna's own search for the best point goes through the whole space; this one keeps within a part of it."""
+
+        def sample_relative(self, study: Any, trial: Any, search_space: dict[str, Any]) -> dict[str, Any]:
+            # The columns of the points are in this order.
+            self._names = list(search_space)
+            return super().sample_relative(study, trial, search_space)
+
+        def _optimize_acqf(self, acqf: Any, best_params: Any) -> Any:
+            points = acqf.search_space.sample_normalized_params(CANDIDATES, rng=np.random.RandomState(drawn))
+            for place, name in enumerate(self._names):
+                if name in within:
+                    low, high = within[name]
+                    points[:, place] = low + points[:, place] * (high - low)
+            return points[np.argmax(acqf.eval_acqf_no_grad(points))]
+
+    return Within(seed=drawn, n_startup_trials=0, warn_independent_sampling=False)
 
 
 def _inside(u: float, choices: int) -> float | int:

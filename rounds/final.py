@@ -1,8 +1,8 @@
 """The final study: when exploration has nothing more to find, Bayesian search over the refined space (P14).
 
 It takes the form of a round that only minimises. It searches what the rounds have varied, in the ranges that the last
-reviews left, but not what the insights fix; the rest stays as in the best configuration. Its points come a few at a
-time, each lot from all comparable trials of the project so far.
+reviews left, and of these where the best trials lie, but not what the insights fix; the rest stays as in the best
+configuration. Its points come a few at a time, each lot from all comparable trials of the project so far.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Share:
-    """Device hours of the rounds that asked something, and of those that only sought the lowest error."""
+    """Device hours of the rounds that asked something, and of those that only sought the best result."""
 
     exploration: float
     exploitation: float

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from presets.language import Message, say
 from rounds import budget, honoured, planning
 from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.space import Domain
@@ -54,12 +55,21 @@ def propose(
         overrides = {**study.overrides, **{d.key: value for d, value in own.items()}}
         chosen = {d.name: value for d, value in own.items()}
         trials.append(PlannedTrial(study.name, plan.first + place, u, chosen, overrides))
-    return replace(plan, trials=tuple(trials), warnings=budget.thinness(plan.studies, len(trials)))
+    return replace(plan, trials=tuple(trials), warnings=(*budget.thinness(plan.studies, len(trials)), *_twins(trials)))
 
 
 def save(store: Store, plan: RoundPlan, *, slots: int = 0, override: str = "") -> Batch:
     """Record the round and queue its trials, as `planning.save` does."""
     return planning.save(store, plan, slots=slots, override=override, about=MARK)
+
+
+def _twins(planned: Sequence[PlannedTrial]) -> Iterator[Message]:
+    """A warning where two trials try the same, which may be meant: it shows how far runs differ by chance."""
+    first: dict[str, int] = {}
+    for place, entry in enumerate(planned, 1):
+        before = first.setdefault(repr(sorted(entry.overrides.items())), place)
+        if before != place:
+            yield say("Trials {one} and {other} try the same, with other seeds at most.", one=before, other=place)
 
 
 def _domain(values: Sequence[Any]) -> Domain:

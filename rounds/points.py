@@ -123,7 +123,8 @@ def _check_study(
     message, more = _told(study, len(costs), gain, good, enough), len(costs)
     verdict: Verdict = "pass" if enough else "warn"
     if enough and len(feasible) < fewest:
-        verdict, more = "cannot tell", fewest - len(feasible)
+        # As many of the new ones will be infeasible as of those so far.
+        verdict, more = "cannot tell", math.ceil((fewest - len(feasible)) * len(costs) / len(feasible))
         message = say(
             "Study {study}: {good} of {feasible} feasible trials are as good as the best, within the noise; whether "
             "they have missed something better, it takes {fewest} to tell.",
@@ -132,9 +133,12 @@ def _check_study(
             feasible=len(feasible),
             fewest=fewest,
         )
+    words = say("Add {more} trials to the round.", more=more)
+    if studies > 1:
+        words = say("Add {more} trials to study {study}.", more=more, study=study)
     action = Action(
         "more_trials",
-        say("Add {more} trials to study {study}.", more=more, study=study),
+        words,
         # The studies of a round take turns.
         {"study": study, "trials": more * studies},
     )

@@ -223,12 +223,8 @@ def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) ->
     """A process is at work on the trial; `anew`: from its beginning, whatever it had come to."""
     with store.transaction():
         if anew:
-            store.database.conn.execute("DELETE FROM metrics WHERE trial = ?", [id])
-            store.database.conn.execute(
-                "UPDATE trials SET best = NULL, best_step = NULL, final = NULL, result = NULL, steps_done = 0, "
-                "started_at = NULL, metrics_file = 0, metrics_offset = 0 WHERE id = ?",
-                [id],
-            )
+            _forget(store, id)
+            store.database.conn.execute("UPDATE trials SET started_at = NULL WHERE id = ?", [id])
         store.database.conn.execute(
             # A wish to stop that came meanwhile stays; a wish to be tried again is fulfilled.
             "UPDATE trials SET status = 'running', reason = '', message = '', said = '', ended_at = NULL, "
@@ -238,10 +234,23 @@ def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) ->
         )
 
 
-def mark_queued(store: Store, id: str) -> None:
-    """The trial waits again, to be continued from its last checkpoint; what was said of its process is past."""
+def mark_queued(store: Store, id: str, *, anew: bool = False) -> None:
+    """The trial waits again, to be continued from its last checkpoint, or `anew` from its beginning; what was said of
+    its process is past."""
     with store.transaction():
+        if anew:
+            _forget(store, id)
         store.database.conn.execute("UPDATE trials SET status = 'queued', message = '', said = '' WHERE id = ?", [id])
+
+
+def _forget(store: Store, id: str) -> None:
+    """Take away what an attempt came to of which nothing is gone on with."""
+    store.database.conn.execute("DELETE FROM metrics WHERE trial = ?", [id])
+    store.database.conn.execute(
+        "UPDATE trials SET best = NULL, best_step = NULL, final = NULL, result = NULL, steps_done = 0, "
+        "metrics_file = 0, metrics_offset = 0 WHERE id = ?",
+        [id],
+    )
 
 
 def note(store: Store, id: str, message: str, said: Mapping[str, Any] | None = None) -> None:

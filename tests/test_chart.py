@@ -121,6 +121,15 @@ async def test_keys_move_the_cursor_and_the_readout_follows() -> None:
         assert app.chart.cursor == Cursor("0.02", 19)
 
 
+async def test_a_line_without_a_label_is_named_beside_its_letter() -> None:
+    lines = [Series(f"t{n}", "", [1.0, 2.0], [0.1 * n, 0.2 * n], ids=(f"00{n}",) * 2) for n in (1, 2)]
+    app = OneChart(*lines)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "right")
+        assert shown(app.chart)[-1].startswith("A 001  step 2  loss 0.2")
+        assert shown(app.chart)[-1].count("001") == 1
+
+
 async def test_enter_asks_for_the_point_at_the_cursor() -> None:
     app = OneChart(TRIALS, axes=Axes("learning_rate", "error", log_x=True))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -121,6 +121,19 @@ def test_what_the_rounds_varied_is_searched_and_the_rest_stays_as_it_is(store: S
     assert list(searched()) == [LR]
 
 
+def test_one_that_begins_while_rounds_still_fit_says_so(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    small_project.end(store, trials.trials(store, "round-1")[-1].id, 0.2, seconds=60)
+    words = ("round", "final", "--lot", "1", "--project", store.project.root)
+    store.project = change(store.project, budget_hours=1.0)
+    assert tunebook(*words) == 0
+    told = capsys.readouterr().out
+    assert "warning: It begins before its time. Rounds of 20 trials that fit" in told
+    # As it goes on it is no news.
+    small_project.end(store, trials.trials(store, "round-2")[0].id, 0.1)
+    assert tunebook(*words) == 0
+    assert "before its time" not in capsys.readouterr().out
+
+
 def test_by_command_roles_and_ranges_are_given_when_it_begins(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("round", "final", "--lot", "1", "--project", store.project.root)
     given = ("--role", "optimizer.momentum=nuisance", "--range", "optimizer.learning_rate=0.0001..10")

@@ -22,6 +22,10 @@ def test_trials_listed_by_hand_are_run_as_they_stand(tmp_path: Path) -> None:
         small_project.adopt(store, settings)
         before = planning.propose(store)
         plan = listed.propose(store, [{RATE: 0.2}, {RATE: 0.01, DECAY: 0.1}, {RATE: 0.2}])
+        # It may be meant, or a slip of the hand.
+        assert [note.text() for note in plan.warnings if "try the same" in note.text()] == [
+            "Trials 1 and 3 try the same, with other seeds at most."
+        ]
         batch = listed.save(store, plan)
         varied = [{key: e.overrides[key] for key in (RATE, DECAY)} for e in trials.trials(store, batch.name)]
         decay = settings[DECAY]

@@ -193,8 +193,21 @@ def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) ->
         driven.tick()
         return runs.process(folder) is not None
 
+    def waits() -> bool:
+        driven.tick()
+        return trials.trial(store, id).status == "queued"
+
     wait_for(running, "it runs")
+    # Until its next turn, which does not come while the batch is paused, nothing is shown of what the lost one reached.
+    trials.ask(store, name, "pause")
+    with store.transaction():
+        store.database.execute("UPDATE trials SET steps_done = 3, best = 0.9, best_step = 3")
     runs.stop(folder, hard=True)
+    wait_for(waits, "it waits for its next turn")
+    entry = trials.trial(store, id)
+    assert (entry.steps_done, entry.best, entry.best_step) == (0, None, None)
+    assert "It begins again at its next turn." in entry.message
+    trials.ask(store, name, "run")
     (entry,) = drive(store, name)
     assert (entry.status, entry.restarts, entry.steps_done) == ("complete", 1, 50)
     assert len(metrics.curve(store, id, "val/accuracy")) == 25

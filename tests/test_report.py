@@ -276,7 +276,7 @@ def test_the_share_of_exploration_is_that_of_the_hours(store: Store) -> None:
         for entry in trials.trials(store, name):
             small_project.end(store, entry.id, 0.3, seconds=seconds)
     (facts,) = (part for part in document.report(store).sections[0].parts if isinstance(part, Facts))
-    assert dict(facts.rows)["exploration"] == "1.00 h (25%) to understand, 3.00 h only for the lowest error"
+    assert dict(facts.rows)["exploration"] == "1.00 h (25%) to understand, 3.00 h only for the best result"
 
 
 def test_a_dismissed_finding_says_by_whom_and_why_in_place_of_what_it_proposes(store: Store) -> None:

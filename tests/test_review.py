@@ -255,6 +255,12 @@ def test_a_few_trials_that_agree_conclude_nothing() -> None:
     assert "it takes 12" in finding.message.text()
     assert finding.action is not None
     assert finding.action.payload == {"study": "search", "trials": 9}
+    assert finding.action.message.text() == "Add 9 trials to the round."
+    # Half of six diverged, and so will half of what is added: as the check of the edges says of the same round.
+    planned = searched(6)
+    mixed = [record(trial, n, 1.0 if n % 2 else None) for n, trial in enumerate(planned.trials, 1)]
+    proposed = [*points.check(planned, mixed, "min", noise=0.1), *boundary.check(planned, mixed, "min")]
+    assert [one.action.payload["trials"] for one in proposed if one.action] == [18, 18]
 
 
 def test_one_good_trial_among_many_bad_ones_is_not_enough() -> None:

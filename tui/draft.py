@@ -31,7 +31,7 @@ MEANINGS: dict[Goal, Message] = {
     "improve": say("whether tuning the asked hyperparameter beats its present value"),
     "compare": say("which of a few given values is best, each tuned as fairly"),
     "stabilise": say("the next remedy against instability, from warm-up to a lower rate"),
-    "minimise": say("the lowest error: all that matters is searched, nothing is asked"),
+    "minimise": say("the best result: all that matters is searched, nothing is asked"),
 }
 ROLES: dict[Role, Message] = {
     "scientific": say("scientific"),

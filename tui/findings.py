@@ -17,7 +17,8 @@ def show_findings(session: Session, findings: tuple[Finding, ...], dismissed: Ma
     for finding in findings:
         held = dismissed.get(finding.key)
         verdict = _("dismissed") if held else words[finding.verdict]
-        session.progress(f"{verdict}: {finding.message.text()} ({finding.key}, {finding.rule})")
+        said = _("{verdict}: {finding}").format(verdict=verdict, finding=finding.message.text())
+        session.progress(f"{said} ({finding.key}, {finding.rule})")
         if held:
             session.progress(
                 "  " + _("by {author} at {time}").format(author=held.by, time=held.at) + f": {held.reason}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from presets.language import _, say, told
@@ -48,9 +49,20 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
             )
         )
         ending = _ending(store, name, known, session.progress)
-        for place, entry in enumerate(ending, len(known) + 1):
+        for place, entry in enumerate(said_once(ending), len(known) + 1):
             session.progress(f"[{place}/{len(listed)}] {trial_line(entry, store.project.settings.metric, several)}")
     return trials.trials(store, name)
+
+
+def said_once(entries: Iterable[Trial]) -> Iterator[Trial]:
+    """The trials, with what several complete ones have to say left to the first: what it found amiss in the script's
+    files (lines that are not understood), every other finds too."""
+    remarks: set[str] = set()
+    for entry in entries:
+        remark = str((entry.said or {}).get("id", ""))
+        yield replace(entry, message="", said=None) if entry.status == "complete" and remark in remarks else entry
+        if remark:
+            remarks.add(remark)
 
 
 def to_go_on(batch: Batch) -> str:

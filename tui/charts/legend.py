@@ -87,11 +87,14 @@ def readout(
     # Points that were drawn by their shape are named by it.
     lettered = len(series) > 1 and (one.kind == "line" or one.mark(cursor.index) == "feasible")
     letter = identities(each.id for each in series)[one.id].letter if lettered else ""
+    id = one.point_id(cursor.index)
+    # A line whose label the legend has no room for is named by its points.
+    label = one.label or (id if one.kind == "line" else "")
     parts = [
-        f"{letter} {one.label}",
+        f"{letter} {label}",
         f"{x_title} {number(one.x[cursor.index])}",
         f"{y_title} {number(one.y[cursor.index])}",
         words[one.mark(cursor.index)] if one.kind == "points" else "",
-        "" if one.point_id(cursor.index) == one.label else one.point_id(cursor.index),
+        "" if id == label else id,
     ]
     return "  ".join(printable(part.strip()) for part in parts if part.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from presets.language import _, told
+from presets.language import _, sentences, told
 from rounds import (
     cost,
     dismissing,
@@ -20,7 +20,7 @@ from rounds import (
     wishes,
 )
 from rounds.foremost import meant, planned
-from rounds.horizon import FINAL
+from rounds.horizon import FINAL, horizon
 from state import trials
 from state.database import Store
 from state.errors import Refusal
@@ -267,8 +267,8 @@ def review(
     name="final",
     help=_(
         "The final study, when exploration has nothing more to find: Bayesian search over what the rounds have varied, "
-        "in the refined ranges, a few points at a time from all comparable trials. With --wait lot after lot, "
-        "otherwise one lot at each call."
+        "in the ranges that they left, and there where the best trials lie; a few points at a time from all comparable "
+        "trials. With --wait lot after lot, otherwise one lot at each call."
     ),
 )
 @RANGE
@@ -292,7 +292,11 @@ def final_study(
                 final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
         else:
             given = designing.given(store, roles=roles, ranges=ranges)
+            ahead = horizon(store, trials.trials(store))
             batch = final.start(store, min(lot, count), wanted="", roles=given.roles, ranges=given.ranges)
+            if ahead.phase == "explore":
+                words = sentences(_("It begins before its time."), ahead.message.text())
+                session.progress(_("warning: {warning}").format(warning=words))
             for note in planning.plan_of(store, batch.name).notes:
                 session.progress(note.text())
         while wait:

@@ -119,7 +119,7 @@ def _share(store: Store) -> Iterator[tuple[str, str]]:
     """How the hours of the rounds were spent (G19)."""
     spent = insights.share(store)
     if spent.exploring is not None:
-        words = _("{exploration:.2f} h ({share:.0%}) to understand, {exploitation:.2f} h only for the lowest error")
+        words = _("{exploration:.2f} h ({share:.0%}) to understand, {exploitation:.2f} h only for the best result")
         told = words.format(exploration=spent.exploration, exploitation=spent.exploitation, share=spent.exploring)
         yield _("exploration"), told
 

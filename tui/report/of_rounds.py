@@ -82,7 +82,7 @@ def goal_words(goal: str) -> str:
         "improve": _("try an improvement"),
         "compare": _("compare"),
         "stabilise": _("make training stable"),
-        "minimise": _("minimise the error"),
+        "minimise": _("the best result alone"),
     }.get(goal, goal)
 
 

@@ -1,0 +1,27 @@
+"""What is said of the trials of a batch while it is watched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from presets.language import say, stored
+from rounds import planning
+from state import trials
+from state.store import open_store
+from tests import small_project
+from tui.watch import said_once, trial_line
+
+
+def test_what_every_trial_has_to_say_of_the_scripts_files_is_said_once(tmp_path: Path) -> None:
+    """And what went wrong with each of them each time."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        name = planning.save(store, planning.propose(store, trials=5)).name
+        for place, entry in enumerate(trials.trials(store, name)):
+            remark = say("Lines that were left out: {n}.", n=place)
+            status = "complete" if place < 3 else "failed"
+            told = {"message": remark.text(), "said": stored(remark)}
+            small_project.end(store, entry.id, 0.1 if place < 3 else None, status, **told)
+        lines = [trial_line(entry, "error_rate", several=False) for entry in said_once(trials.trials(store, name))]
+    assert ["were left out" in line for line in lines] == [True, False, False, True, True]
+    assert all("val/error_rate 0.1" in line for line in lines[:3])
