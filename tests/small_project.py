@@ -69,7 +69,8 @@ def batch(
     """A batch with one trial for each of the overrides."""
     new = [NewTrial("search", place, {}, {}, dict(own)) for place, own in enumerate(overrides)]
     name = configurations.save(store, values, {})
-    return trials.add_batch(store, kind, goal="", configuration=name, plan={}, trials=new, wanted=wanted, slots=slots)
+    plan = {"best": name} if kind == "launch" else {}
+    return trials.add_batch(store, kind, goal="", configuration=name, plan=plan, trials=new, wanted=wanted, slots=slots)
 
 
 def adopt(store: Store, values: Mapping[str, Any]) -> str:

@@ -488,8 +488,8 @@ def test_trials_are_started_in_the_order_that_people_wish(store: Store, digits: 
 def test_a_trial_that_makes_no_steps_any_more_says_so_until_it_does(
     store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rounds.pace.LEAST_SECONDS", 1.0)
-    monkeypatch.setattr("rounds.pace.TIMES", 0.0)
+    monkeypatch.setattr("rounds.stalling.LEAST_SECONDS", 1.0)
+    monkeypatch.setattr("rounds.stalling.TIMES", 0.0)
     fill(store, digits, seeds=(1,))
     driven = Supervisor(store, Machine(2), fork_server)
     drive(driven, lambda: in_training(store, "round-1-001"))
