@@ -44,7 +44,7 @@ def _short(cheapest: Cost, dearest: Cost) -> list[Message]:
         found.append(
             say(
                 "Even the fewest runs take more device hours than the budget has left: launch fewer candidates, or "
-                "raise budget.hours."
+                "raise it (tunebook budget --hours N)."
             )
         )
     elif dearest.over:

@@ -31,7 +31,10 @@ def outlook(store: Store, plan: RoundPlan, here: Machine, wanted: int = 0) -> Ou
     short = []
     if price.over:
         short.append(
-            say("The round takes more device hours than the budget has left: plan fewer trials, or raise budget.hours.")
+            say(
+                "The round takes more device hours than the budget has left: plan fewer trials, or raise it (tunebook "
+                "budget --hours N)."
+            )
         )
     left = horizon(store, trials.trials(store)).trials
     if left is not None and not price.over and len(plan.trials) > left - END:
