@@ -88,10 +88,12 @@ def require_open(store: Store, entry: Trial, candidate: Mapping[str, Any], best:
         return
     words = _against(store, found, entry, candidate, best)
     known = {reviewing.identity(store, trials.trial(store, name)) for name in found.candidates}
+    # What was the best then may come back as a candidate.
+    known.add(reviewing.identity_of(configurations.configuration(store, found.best).settings))
     if reviewing.identity_of(candidate) in known:
         raise Refusal(words.id, **words.values)
     raise Refusal(
-        "{trial} differs from a candidate of {launch} by less than the four digits of a number that are shown. {why}",
+        "{trial} differs from what {launch} compared by less than the four digits of a number that are shown. {why}",
         trial=entry.id,
         launch=found.launch,
         why=words,

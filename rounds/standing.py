@@ -66,7 +66,9 @@ def standing(store: Store) -> Standing:
         waits=queue.waits_for(batches, everything),
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
         seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
-        undecided=tuple(found.name for found in waiting(store, everything) if found != batch),
+        undecided=tuple(
+            found.name for found in waiting(store, everything) if batch is None or found.name != batch.name
+        ),
         hours_spent=cost.hours_used(store, everything),
         hours_budget=store.project.settings.budget_hours or None,
         horizon=ahead,

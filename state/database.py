@@ -102,8 +102,9 @@ class Store:
             connection.rollback()
             raise
 
-    def record(self, kind: str, **content: Any) -> Event:
-        """Write one event into the journal and the tables, whole or not at all; returns it with its time and author."""
+    def record(self, kind: str, make_way: Callable[[], None] = lambda: None, /, **content: Any) -> Event:
+        """Write one event into the journal and the tables, whole or not at all; returns it with its time and author.
+        `make_way` is called once the tables have taken it, so that no other session can have begun the same."""
         event = {"kind": kind, "at": now(), "by": author(), **content}
         path = self.project.journal_path
         with self.transaction():
@@ -122,6 +123,7 @@ class Store:
                     "Another session did the same at this moment. Look at how things stand now, and ask again where "
                     "that is still wanted."
                 ) from None
+            make_way()
             before = journal_size(self.project)
             try:
                 files.append_line(path, event)

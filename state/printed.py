@@ -25,6 +25,8 @@ _OTHERWISE = re.compile(
     r"tokeni|prepar|preproc|cach|creat|build|sav|writ|验证|评估|测试|加载|读取|下载)",
     re.IGNORECASE,
 )
+# The same at the end, or in brackets: `Epoch 1 [val]`.
+_OF_EVALUATION = re.compile(r"(?:[(\[] *|\b)(?:val(?:id(?:ation)?)?|eval(?:uation)?|test|dev) *[)\]]*$", re.IGNORECASE)
 _TRAINING = re.compile(r"train|epoch|\bep\b|step|iter|batch|loss|\bfit|训练", re.IGNORECASE)
 # What moves for no longer than this says more about how often we look than about the command: 5 % of a second.
 SHORTEST_SECONDS = 1.0
@@ -90,7 +92,7 @@ class Bars:
     def add(self, drawn: Iterable[Bar], now: float) -> None:
         """Count what was drawn by now."""
         for name, done, of in drawn:
-            if _OTHERWISE.match(name):
+            if _OTHERWISE.match(name) or _OF_EVALUATION.search(name):
                 self.others += [name] if name not in self.others else []
                 continue
             bar = self._seen.setdefault((name, of), _Seen(at=now))

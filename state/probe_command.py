@@ -69,13 +69,12 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             settle, lines = _without_bar, [*map(_without_bar, lines)]
             for corrected in lines:
                 files.append_line(folder / SIZES, corrected)
-        line = next((one for one in lines if one["outcome"] != "measured"), settle(line))
-        line = _compared(lines, line)
+        line = _compared(lines, settle(line))
         if line["outcome"] == "measured" and _fell([*lines, line]):
             line = _faster(line, settle(measure(folder, size, run["again"], asked)))
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
-        if line["outcome"] == "untimed":
+        if any(one["outcome"] == "untimed" for one in (*lines, line)):
             # Larger ones leave less to time; and without them all, none can be called the best. That the command's own
             # runs at all, nothing tells yet.
             if size < asked["size"]:
@@ -134,9 +133,10 @@ def _without_bar(line: dict[str, Any]) -> dict[str, Any]:
     if line[pace.EPOCH]:
         return {**line, pace.RATE: None, "step_seconds": None, "by": "epochs", "of": None}
     words = said(
-        "Its progress bar ({bar}) goes to as many at every batch size, so it counts something else than batches, and "
-        "the speed cannot be told.",
+        "Its progress bar ({bar}) goes to as many at every batch size: whether it counts batches, or files or epochs, "
+        "cannot be told. Where it counts batches, give the command their number as {name}.",
         bar=f"{line['name']} 0/{line['of']}".strip(),
+        name="{steps}",
     )
     return _unmeasured(line["batch_size"], "untimed", **words, wrote=line.get("wrote"))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from state import configurations, runs, strays
@@ -93,9 +94,9 @@ def add_batch(
     number = store.rows("SELECT count(*) AS n FROM batches WHERE kind = ?", kind)[0]["n"] + 1
     name = f"{kind}-{number}"
     listed = _listed(name, 1, trials)
-    strays.make_way(store.project, (entry["id"] for entry in listed))
     store.record(
         "batch",
+        partial(strays.make_way, store.project, [entry["id"] for entry in listed]),
         name=name,
         type=kind,
         number=number,
@@ -113,8 +114,8 @@ def add_trials(store: Store, name: str, trials: Sequence[NewTrial]) -> None:
     """Add trials to the end of a batch's queue."""
     first = store.rows("SELECT count(*) AS n FROM trials WHERE batch = ?", name)[0]["n"] + 1
     listed = _listed(name, first, trials)
-    strays.make_way(store.project, (entry["id"] for entry in listed))
-    store.record("trials", batch=name, trials=listed)
+    make_way = partial(strays.make_way, store.project, [entry["id"] for entry in listed])
+    store.record("trials", make_way, batch=name, trials=listed)
 
 
 def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> None:

@@ -10,7 +10,22 @@ WARMUPS = ("warmup", "warmup_steps", "warmup_ratio", "warmup_epochs")
 CLIPS = ("clip", "clip_grad", "grad_clip", "gradient_clip", "max_grad_norm")
 SEEDS = ("seed", "random_seed", "random_state", "manual_seed", "rng_seed")
 BATCH_SIZES = ("batch_size", "batchsize", "bs", "train_batch_size", "per_device_train_batch_size")
-STEPS = ("steps", "max_steps", "num_steps", "train_steps", "total_steps", "iterations", "max_iters", "iters")
+STEPS = (
+    "steps",
+    "max_steps",
+    "num_steps",
+    "n_steps",
+    "train_steps",
+    "total_steps",
+    "num_training_steps",
+    "iterations",
+    "max_iterations",
+    "num_iterations",
+    "iters",
+    "max_iters",
+    "num_iters",
+    "train_iters",
+)
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
 # Names of one and the same.
 ALIKE = (RATES, DECAYS, BATCH_SIZES, CLIPS)

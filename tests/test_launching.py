@@ -308,7 +308,7 @@ def test_a_rejected_candidate_that_is_typed_in_again_is_the_same(store: Store) -
     with pytest.raises(Refusal) as refused:
         launching.propose(store, "round-2")
     told = error_text(refused.value)
-    assert "round-2-001 differs from a candidate of launch-1 by less than the four digits" in told
+    assert "round-2-001 differs from what launch-1 compared by less than the four digits" in told
     assert "tunebook launch --reopen launch-1" in told
     assert launching.propose(store, listed(other)).trial == "round-3-001"
     with pytest.raises(Refusal, match="round-4-001 is the best configuration itself"):
@@ -363,6 +363,20 @@ def test_what_was_adopted_and_taken_back_is_not_compared_again(store: Store) -> 
     assert launches_best(store) == baseline
     with pytest.raises(Refusal, match=f"adopted one of them.*--back {launches.launches(store)[1].candidate} --reason"):
         launching.propose(store, "round-1")
+
+
+def test_the_former_best_that_comes_back_as_a_candidate_is_what_it_was(store: Store) -> None:
+    """It is no near copy of what the launch compared."""
+    former = launches.best(store)
+    assert former is not None
+    judging.decide(store, launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39]), "adopt")
+    batch = planning.save(store, by_hand.propose(store, [{"optimizer.learning_rate": 0.05}]), about=by_hand.MARK)
+    small_project.end(store, f"{batch.name}-001", 0.1)
+    with pytest.raises(Refusal) as refused:
+        launching.propose(store, batch.name)
+    told = error_text(refused.value)
+    assert told.startswith("launch-1 has compared round-2-001 with the best configuration already")
+    assert f"tunebook launch --back {former.hash}" in told
 
 
 def test_the_way_back_is_no_decision_about_the_launch_that_it_leads_to(store: Store) -> None:

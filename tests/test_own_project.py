@@ -22,14 +22,14 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
 from state.store import open_store
-from tests import own_pipelines
+from tests import own_pipelines, small_project
 from tests.own_pipelines import ARGUMENTS, command
 from tests.small_project import wait_for
 from tui import draft, exporting, main
 from tui.report import document
 from tui.report.parts import Code
 from tui.session import Session
-from wizard import baseline, flow, own, pipeline, probe
+from wizard import baseline, baseline_running, flow, own, pipeline, probe
 
 
 @pytest.fixture
@@ -488,6 +488,14 @@ def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
     assert "10 of 50 steps done in" in told
     assert "to go. It has written no accuracy so far; there is: valid_acc, train/loss." in told
     assert "It printed last: train 2:  50%|#####" in told
+
+
+def test_a_number_of_steps_that_is_text_ends_nobody_who_looks(tmp_path: Path, code: Path) -> None:
+    """As a script may declare it, `--steps 10k`, and read it itself."""
+    with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5")) as store:
+        batch = small_project.batch(store, {"lr": 0.5, "training.steps": "10k"}, kind="baseline")
+        trials.mark_running(store, f"{batch.name}-001", restart=False)
+        assert "is running: 0 steps done in" in baseline_running.doing(store, batch).text()
 
 
 def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_tune(tmp_path: Path, code: Path) -> None:

@@ -172,6 +172,7 @@ def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path
             ["lr=0.00001"],
             "lr starts with 1e-05, outside of the range that rounds search, 0.0033 .. 3; another",
         ),
+        ([f"hidden=1{'0' * 400}"], ""),
         (["lr=1e-5..1e5"], "lr: 1e-05 .. 100000 spans 10 powers of ten"),
         (["lr=0.001..1", "dropout=0.5", "momentum=0.5..0.99", "hidden=1..4096", "temperature=-1..1"], ""),
     ],

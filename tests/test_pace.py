@@ -132,6 +132,17 @@ def test_bars_are_read_with_any_name_and_unit(tmp_path: Path) -> None:
     assert "(train 0/10) moved for less than 1 s" in why_unknown("short bar", watch.bars)["message"]
 
 
+@pytest.mark.parametrize(
+    "name", ["Epoch 1 [val]", "Epoch 1 val", "[valid]", "Epoch 3 (eval)", "test", "Validation DataLoader 0"]
+)
+def test_a_bar_of_evaluation_is_told_by_its_name_wherever_that_says_so(name: str) -> None:
+    found = printed.Bars()
+    for done in range(4):
+        found.add(printed.bars(f"{name}:  10%|#  | {done}/40 [00:01<00:09,  3.2it/s]\r".encode()), float(done))
+    assert found.longest() is None
+    assert len(found.others) == 1
+
+
 def test_bars_are_timed_within_their_passes_and_the_longest_is_that_of_training() -> None:
     """Files that are read before, steps of 0.2 s in two epochs, a bar that counts these, and a second of evaluation
     between them."""

@@ -89,7 +89,10 @@ def test_what_a_bar_counts_that_is_no_batch_is_found_out_by_another_size(
         asked = {"size": 8, "sizes": [8, 16, 32], "runs": [{"again": {}}] * 3, "device": "cpu"}
         found = probe_command.ascend(tmp_path / name, asked)
         assert (found["recommended"], found["limited_by"]) == (16 if seconds else 8, limit)
-        lines = {line["batch_size"]: line for line in read_lines(tmp_path / name / "sizes.jsonl")[0]}
+        written = read_lines(tmp_path / name / "sizes.jsonl")[0]
+        # What is known of the first is corrected, and no size is left out that ran.
+        assert [line["batch_size"] for line in written] == ([8, 8, 16, 32] if seconds else [8, 8, 16])
+        lines = {line["batch_size"]: line for line in written}
         assert {line.get("by") for line in lines.values()} == ({"epochs"} if seconds else {None})
         assert not any(line.get("examples_per_second") for line in lines.values())
 

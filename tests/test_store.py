@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from state import configurations, decisions, launches, measurements, metrics, trials
+from state import configurations, decisions, files, launches, measurements, metrics, trials
 from state.errors import Refusal
 from state.project import Project, Settings, create
 from state.store import open_store
@@ -240,11 +240,14 @@ def test_a_batch_that_another_session_has_just_begun_is_refused_in_words(project
 
             def keys(self) -> KeysView[str]:
                 trials.add_batch(other, "round", goal="", configuration=name, plan={}, trials=[new])
+                files.make_folder(project.trial_folder("round-1-001"))
                 return super().keys()
 
         with pytest.raises(Refusal, match="Another session did the same at this moment"):
             trials.add_batch(one, "round", goal="", configuration=name, plan=Plan(seed=1), trials=[new])
         assert [entry.name for entry in trials.batches(one)] == ["round-1"]
+        # Nor is the folder taken away that the other's trial may have by now.
+        assert project.trial_folder("round-1-001").exists()
         assert trials.add_batch(one, "round", goal="", configuration=name, plan={}, trials=[new]).name == "round-2"
 
 

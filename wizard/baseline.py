@@ -24,11 +24,11 @@ from wizard import (
     quantity,
 )
 from wizard import own as hyperparameters
+from wizard.baseline_running import KIND
 from wizard.question import Choice, Option, Question, Settled, Table
 from wizard.verdict import BaselineVerdict, ended, judge, rate_key
 
 STEP = "baseline"
-KIND = "baseline"
 ACCEPT, SWEEP, OVERRIDE, AGAIN = "accept", "sweep", "override", "again"
 GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
 # Five rates over four decades: a wrong order of magnitude is the commonest reason for a run that learns nothing.

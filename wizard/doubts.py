@@ -26,7 +26,7 @@ def about(values: Mapping[str, Any], entries: Mapping[str, OwnHyperparameter]) -
         tried = [one for one in map(_number, (values.get(key), *ends, *entry.choices)) if one is not None]
         if impossible := [one for one in dict.fromkeys(tried) if not usual_names.possible(key, one)]:
             yield _impossible(key, ", ".join(map(quantity.setting, impossible)))
-        elif entry.searched and entry.low is not None and entry.high is not None:
+        elif entry.kind != "categorical" and entry.searched and entry.low is not None and entry.high is not None:
             yield from _range(key, start, entry.low, entry.high, log=entry.scale == "log")
 
 
@@ -49,7 +49,13 @@ def _range(key: str, start: float | None, low: float, high: float, *, log: bool)
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        # A whole number of more than 308 digits.
+        return None
 
 
 def _impossible(key: str, values: str) -> Message:

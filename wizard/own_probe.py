@@ -114,8 +114,10 @@ def doing(project: Project, id: str) -> Message:
     if measured and measured[-1]["outcome"] == "untimed":
         # What cannot be timed ends the ascent, but for the command's own size.
         return say("The command is run for a while with a batch of {size}.", size=asked["size"])
-    if len(measured) < len(sizes):
-        return say("The command is run for a while with a batch of {size}.", size=sizes[len(measured)])
+    # What is known of a size may be corrected by a later line.
+    done = len({line["batch_size"] for line in measured})
+    if done < len(sizes):
+        return say("The command is run for a while with a batch of {size}.", size=sizes[done])
     return say("The command is run for a while at each size.")
 
 
