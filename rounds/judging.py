@@ -145,7 +145,7 @@ def reopen(store: Store, name: str, words: str) -> Batch:
     batch = trials.batch(store, name)
     last = launches.decided(store, name)
     if last is None:
-        raise Refusal("{name} waits for its decision as it is. Go on with: tunebook launch", name=name)
+        raise Refusal("{name} waits for its decision as it is. Go on with: tunebook launch {name}", name=name)
     if not last.evidence.get("sides"):
         raise Refusal(
             "{name} has no runs to go on with. Launch its trial: tunebook launch --trial {trial}",

@@ -108,7 +108,7 @@ def _against(
     if last is None:
         return say(
             "{launch} compares {trial} with the best configuration, and has not been decided. Begun once more beside "
-            "it, chance would have a second try. Go on with it: tunebook launch",
+            "it, chance would have a second try. Go on with it: tunebook launch {launch}",
             **figures,
         )
     why = restored(last.reason)

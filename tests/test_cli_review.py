@@ -327,6 +327,21 @@ def test_the_launch_that_is_reopened_is_the_one_that_goes_on(store: Store, answe
     assert len(trials.trials(store, "launch-1")) == 10
 
 
+def test_of_several_launches_that_wait_the_one_that_is_named_goes_on(store: Store, answer: Any) -> None:
+    """It was always the one that was begun last, whatever was named."""
+    for trial in ("round-1-001", "round-1-002"):
+        name = launching.start(store, launching.propose(store, "round-1", trial)).name
+        for entry in trials.trials(store, name):
+            small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
+    assert "Go on with it: tunebook launch launch-1" in answer("launch", "--trial", "round-1-001", code=2)["error"]
+    with watched_round.supervised(store.project):
+        decided = answer("launch", "launch-1", "--decide", "reject", "--reason", "no gain")
+    assert (decided["launch"], decided["decided"]) == ("launch-1", "reject")
+    assert [batch.name for batch in launches.waiting(store)] == ["launch-2"]
+    error = answer("launch", "launch-1", code=2)["error"]
+    assert error.startswith("launch-1 is no launch to go on with. Not decided yet: launch-2.")
+
+
 def test_the_look_at_the_test_split_refuses_in_a_sentence(answer: Any) -> None:
     """No run of the best configuration was trained; nothing is counted."""
     assert "No complete run" in answer("test", code=2)["error"]

@@ -9,9 +9,10 @@ import click
 from presets.language import _
 from rounds import foremost, judging, launching, lineage, planning, shortlist
 from rounds.decision import RUNS, Verdict
-from state import trials
+from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
+from state.trials import Batch
 from tui import deciding
 from tui.session import Session, answering
 
@@ -19,11 +20,11 @@ from tui.session import Session, answering
 @click.command(
     help=_(
         "Run the best trial of ROUND (otherwise of the last round that has run), those next to it, and the best "
-        "configuration again with fresh seeds, judge the difference, and record a decision. An undecided launch is "
-        "gone on with."
+        "configuration again with fresh seeds, judge the difference, and record a decision. Where any is undecided, "
+        "LAUNCH, or the one that was begun last, is gone on with."
     )
 )
-@click.argument("round_", metavar="[ROUND]", required=False)
+@click.argument("round_", metavar="[ROUND|LAUNCH]", required=False)
 @click.option("--trial", metavar="ID", help=_("the trial to launch; otherwise the round's best"))
 @click.option(
     "--shortlist",
@@ -106,7 +107,7 @@ def launch(
             # That was why it goes on, and not why anything is decided.
             reason = ""
         else:
-            batch = launching.undecided(store)
+            batch = _meant(store, round_, trial)
         if batch is None or trial is not None:
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
             # Whoever names a trial means that one.
@@ -138,6 +139,22 @@ def launch(
     with session.store() as store:
         standings = shortlist.standings(store, batch)
     session.answer(deciding.document(deciding.Outcome(batch.name, verdict, decided, standings)))
+
+
+def _meant(store: Store, name: str | None, trial: str | None) -> Batch | None:
+    """The launch to go on with: the one that is named, else the one that was begun last; None where none waits. Refuses
+    one that is named and waits for no decision."""
+    if name is None or trials.batch(store, name).kind != launching.KIND:
+        return launching.undecided(store)
+    waiting = {batch.name: batch for batch in launches.waiting(store)}
+    if name not in waiting or trial is not None:
+        raise Refusal(
+            "{name} is no launch to go on with. Not decided yet: {known}. To launch a trial: tunebook launch --trial "
+            "ID",
+            name=name,
+            known=[*waiting] or ["-"],
+        )
+    return waiting[name]
 
 
 def _last_round(store: Store, trial: str | None) -> str:

@@ -107,7 +107,7 @@ def show_status(session: Session) -> None:
     session.text(now)
     session.text(" ".join(part for part in (_("Next:"), then, command) if part))
     if stands.undecided:
-        words = _("Not decided yet: {names}. Go on: tunebook launch")
+        words = _("Not decided yet: {names}. Go on with one: tunebook launch NAME")
         session.text(words.format(names=say.choice(stands.undecided)))
     if stands.waits is not None:
         session.text(stands.waits.text())
