@@ -102,11 +102,15 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     "repeat" queues as many more runs as the next look needs, also where it was decided otherwise before.
 
     Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
-    configuration has changed since.
+    configuration has changed since. One that was stopped before its end has no verdict: it can only be rejected, which
+    leaves all as it is.
     """
     batch = _launch(store, name)
     if why := launching.overtaken(store, batch):
         raise Refusal(why.id, **why.values)
+    if chosen != "adopt" and stopped(store, name):
+        _decide_unjudged(store, batch, chosen, words)
+        return
     verdict = judge(store, name)
     if launches.decided(store, name) is not None and not words.strip():
         raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
@@ -126,6 +130,32 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     )
     if chosen == "repeat":
         launching.run_more(store, batch, verdict.runs)
+
+
+def stopped(store: Store, name: str) -> bool:
+    """Whether a launch was stopped before its end: nothing of it is at work, and it cannot be judged."""
+    states = {entry.status for entry in trials.trials(store, name)}
+    return trials.batch(store, name).wanted == "stop" and "running" not in states and not states <= set(trials.ENDED)
+
+
+def _decide_unjudged(store: Store, batch: Batch, chosen: Choice, words: str) -> None:
+    """Reject a launch that was stopped before its end, or go on with it after that."""
+    if not words.strip():
+        raise Refusal("{name} was stopped before its end. Say why it is decided: the reason is kept.", name=batch.name)
+    found = launching.survivor(store, batch)
+    # Without a fresh run that has ended it has shown nothing, and may be begun anew.
+    shown = any(entry.status in trials.ENDED for entry in trials.trials(store, batch.name))
+    launches.launch(
+        store,
+        batch=batch.name,
+        candidate=found.candidate,
+        previous=batch.plan["best"],
+        decision=chosen,
+        reason=stored(say("Stopped before its end, and not judged by its runs: {words}", words=words.strip())),
+        evidence={"survivor": found.study, "sides": _runs(store, batch) if shown else {}},
+    )
+    if chosen == "repeat":
+        trials.ask(store, batch.name, "run")
 
 
 def may_reopen(store: Store, name: str) -> bool:
@@ -164,14 +194,7 @@ def _launch(store: Store, name: str) -> Batch:
 
 
 def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
-    """The verdict's figures, and for each run its seed and result."""
-    runs = {
-        side: [
-            {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
-            for entry in entries
-        ]
-        for side, entries in launching.sides_of(store, batch).items()
-    }
+    """The verdict's figures, and the runs."""
     chosen = launching.survivor(store, batch)
     return {
         "suggested": verdict.decision,
@@ -180,5 +203,17 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
         "limits": verdict.limits and stored(verdict.limits),
         "rests": verdict.rests and stored(verdict.rests),
         **decision.figures(verdict),
-        "sides": runs,
+        "sides": _runs(store, batch),
+    }
+
+
+def _runs(store: Store, batch: Batch) -> dict[str, list[dict[str, Any]]]:
+    """Of each side the runs that have ended, with seed and result."""
+    return {
+        side: [
+            {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
+            for entry in entries
+            if entry.status in trials.ENDED
+        ]
+        for side, entries in launching.sides_of(store, batch).items()
     }

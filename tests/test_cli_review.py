@@ -342,6 +342,16 @@ def test_of_several_launches_that_wait_the_one_that_is_named_goes_on(store: Stor
     assert error.startswith("launch-1 is no launch to go on with. Not decided yet: launch-2.")
 
 
+def test_what_was_stopped_is_rejected_without_being_run_on(store: Store, answer: Any) -> None:
+    started = launching.start(store, launching.propose(store, "round-1"))
+    small_project.end(store, trials.trials(store, started.name)[0].id, 0.2)
+    trials.ask(store, started.name, "stop")
+    assert "Say why" in answer("launch", "--decide", "reject", code=2)["error"]
+    rejected = answer("launch", "--decide", "reject", "--reason", "a week each")
+    assert rejected == {"launch": "launch-1", "decided": "reject", "judged": False}
+    assert trials.batch(store, "launch-1").wanted == "stop"
+
+
 def test_the_look_at_the_test_split_refuses_in_a_sentence(answer: Any) -> None:
     """No run of the best configuration was trained; nothing is counted."""
     assert "No complete run" in answer("test", code=2)["error"]

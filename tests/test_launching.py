@@ -396,6 +396,36 @@ def test_the_way_back_is_no_decision_about_the_launch_that_it_leads_to(store: St
     assert list(launches.last(store)) == ["baseline-1", name]
 
 
+def test_a_launch_that_was_stopped_because_it_costs_too_much_can_be_rejected_and_reopened(store: Store) -> None:
+    """Neither judged nor begun anew, it could only be paid for to its end."""
+    name = launching.start(store, launching.propose(store, "round-1")).name
+    trials.ask(store, name, "stop")
+    assert judging.stopped(store, name)
+    judging.decide(store, name, "reject", "no time")
+    # It has shown nothing yet.
+    again = launching.start(store, launching.propose(store, "round-1")).name
+    first = trials.trials(store, again)[0]
+    small_project.end(store, first.id, 0.2)
+    assert not judging.stopped(store, again)
+    trials.ask(store, again, "stop")
+    with pytest.raises(Refusal, match="has not ended yet"):
+        judging.decide(store, again, "adopt", "it was good")
+    with pytest.raises(Refusal, match=r"stopped before its end\. Say why"):
+        judging.decide(store, again, "reject")
+    judging.decide(store, again, "reject", "a week each")
+    decided = launches.decided(store, again)
+    assert decided is not None
+    assert restored(decided.reason).text() == "Stopped before its end, and not judged by its runs: a week each"
+    assert [run["trial"] for runs in decided.evidence["sides"].values() for run in runs] == [first.id]
+    # One of its runs was seen: begun anew, chance would have a second try.
+    with pytest.raises(Refusal, match=f"launch --reopen {again}"):
+        launching.propose(store, "round-1")
+    assert judging.reopen(store, again, "there is time").wanted == "run"
+    assert launching.undecided(store) == trials.batch(store, again)
+    finish(store, again, [0.21, 0.19], [0.40, 0.41, 0.39])
+    assert judging.judge(store, again).decision == "adopt"
+
+
 def test_a_rejection_taken_back_goes_on_with_all_runs_at_a_further_look(store: Store) -> None:
     candidate, best = [0.37, 0.42, 0.33, 0.44, 0.36, 0.41, 0.37, 0.42], [0.40, 0.43, 0.37, 0.42, 0.39, 0.44, 0.36, 0.41]
     name = launch(store, "round-1", candidate, best, runs=8)

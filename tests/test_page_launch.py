@@ -157,6 +157,25 @@ async def test_a_failed_run_is_tried_again_and_a_stopped_launch_goes_on(store: S
         assert trials.trial(store, "launch-1-001").wanted == "retry"
 
 
+async def test_a_launch_that_was_stopped_can_be_rejected_as_it_is_and_taken_up_again(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await start(pilot)
+        small_project.end(store, trials.trials(store, "launch-1")[0].id, 0.2)
+        await pilot.press("x")
+        await wait_for_text(pilot, "r: reject it as it is")
+        assert "a adopt" not in lines(app)[-1]
+        await pilot.press("r")
+        await wait_for_text(pilot, "It was stopped before its end. Say why it is rejected")
+        await pilot.press(*"dear", "enter")
+        await wait_for_text(pilot, "Stopped before its end, and not judged by its runs: dear")
+        assert "s: go on with these runs" not in shown(app)
+        await wait_for_text(pilot, "n: run more of both")
+        await pilot.press("n")
+        await pilot.press(*"time", "enter")
+        await wait_for(pilot, lambda: trials.batch(store, "launch-1").wanted == "run")
+
+
 async def test_a_launch_begun_elsewhere_is_shown_where_it_stands(store: Store) -> None:
     launching.start(store, launching.propose(store, "round-1"))
     finish(store, [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])

@@ -118,6 +118,11 @@ def launch(
                 session.text(_("Nothing was started."))
                 return
             batch = launching.start(store, proposal, listed.rivals, runs=runs or RUNS[0])
+        if chosen == "reject" and judging.stopped(store, batch.name):
+            # To have it run on first would cost what it was stopped for.
+            deciding.decide(session, store, batch.name, chosen, reason)
+            session.answer({"launch": batch.name, "decided": chosen, "judged": False})
+            return
         while True:
             verdict = deciding.run(session, store, batch)
             # Where the runs cannot tell they suggest nothing; that the best configuration stays then takes a reason.

@@ -94,19 +94,17 @@ class LaunchPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the launch admits as it stands."""
         if action == "decide":
+            known = self._verdict is not None or (parameters[0] != "adopt" and self._stopped())
             if self._decided() is not None:
-                return (
-                    self._verdict is not None
-                    and parameters[0] == "repeat"
-                    and judging.may_reopen(self.book.store, self.of)
-                )
-            return self._verdict is not None and self._overtaken() is None
+                return known and parameters[0] == "repeat" and judging.may_reopen(self.book.store, self.of)
+            # What was stopped goes on by another key.
+            return known and (self._verdict is not None or parameters[0] == "reject") and self._overtaken() is None
         if action == "unrepeated":
             return self._proposal is not None
         if action == "alone":
             return self._listed is not None and bool(self._listed.rivals)
         if action == "start":
-            return self._proposal is not None or bool(self._resting())
+            return self._proposal is not None or (self._decided() is None and bool(self._resting()))
         if action == "stop":
             return self._under_way()
         if action == "test":
@@ -201,6 +199,8 @@ class LaunchPage(Page):
             return
         self._chosen = choice
         words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
+        if self._verdict is None:
+            words = _("It was stopped before its end. Say why it is rejected; it is recorded with the decision:")
         if decided:
             words = _("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
         show(self.query_one("#asked", Static), Content(words))
@@ -264,6 +264,10 @@ class LaunchPage(Page):
         wanted = bool(runs) and trials.batch(self.book.store, self.of).wanted == "run"
         return wanted and not all(map(trials.over, runs))
 
+    def _stopped(self) -> bool:
+        """Whether it was stopped before its end, so that it has no verdict."""
+        return bool(self._launch()) and judging.stopped(self.book.store, self.of)
+
     def _decided(self) -> Launch | None:
         """The decision about this launch, unless that was to run more."""
         return launches.decided(self.book.store, self.of)
@@ -289,8 +293,10 @@ class LaunchPage(Page):
         parts = [Content.styled(printable(why.text()), "bold")] if why is not None else []
         if self._under_way() and not self._supervised:
             parts.append(Content.styled(_("No supervisor is at work."), "bold"))
-        if self._resting():
+        if self._decided() is None and self._resting():
             parts.append(Content(_("s: go on with these runs")))
+            if self._stopped() and why is None:
+                parts.append(Content(_("r: reject it as it is")))
         if self._judging:
             parts.append(Content(_("Judging the runs")))
         if self._refused:
@@ -303,7 +309,7 @@ class LaunchPage(Page):
             parts.append(told.stylize("bold", 0, len(word)))
             if self._over():
                 parts.append(Content(_("l: when all is decided, the look at the test split")))
-            if verdict is not None and judging.may_reopen(self.book.store, self.of):
+            if (verdict is not None or self._stopped()) and judging.may_reopen(self.book.store, self.of):
                 parts.append(Content(_("n: run more of both, and decide anew by all runs together")))
         if verdict is not None:
             # Whoever followed it has it as the reason already.
