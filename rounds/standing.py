@@ -77,6 +77,8 @@ def standing(store: Store) -> Standing:
 
 def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
     """Step, what is, and what comes next, from the last round or launch."""
+    if batch.kind != "round" and launches.decided(store, batch.name) is not None:
+        return "goal", _decided_last(store), say("Choose the goal of the next round.")
     of: Step = "run" if batch.kind == "round" else "launch"
     ended = sum(entry.status in trials.ENDED for entry in entries)
     left = [entry for entry in entries if entry.status not in trials.ENDED]
@@ -100,7 +102,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
         now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)
         if batch.kind != "round":
-            return of, now, say("Run it on.")
+            return of, now, say("Run it on, or reject it as it is.")
         if batch.reviewed is None:
             return "learn", now, say("Review what has ended, or run it on.")
         return _of_reviewed(store, batch, entries)
@@ -111,9 +113,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
                 now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))
             return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
-    if launches.decided(store, batch.name) is None:
-        return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
-    return "goal", _decided_last(store), say("Choose the goal of the next round.")
+    return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
 
 
 def _decided_last(store: Store) -> Message:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from presets.language import Message, say, stored
 from rounds import attending, planning, queue, sharing, slots, supervisor, trial_folder
-from state import decisions, runs, trials
+from state import decisions, launches, runs, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -113,7 +113,12 @@ def drop(store: Store, name: str, words: str = "") -> Batch:
 
 
 def run(store: Store, name: str, slots: int | None = None) -> None:
-    """Wish that a batch runs; one that was dropped is taken back."""
+    """Wish that a batch runs; one that was dropped is taken back. Refuses a launch that was rejected as it was: to go
+    on with it is a decision."""
+    if launches.decided(store, name) is not None and not all(map(trials.over, trials.trials(store, name))):
+        raise Refusal(
+            "{name} has been decided. To go on with its runs: tunebook launch --reopen {name} --reason TEXT", name=name
+        )
     if trials.batch(store, name).wanted == "drop":
         _decide(store, name, "drop", say("It is run after all."), kept=True)
     trials.ask(store, name, "run", slots)

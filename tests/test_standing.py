@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing
+from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, wishes
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
 from rounds.standing import Standing, launched, standing
@@ -67,6 +67,25 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     # A round that has grown since is to be reviewed anew.
     planning.extend(store, "round-1", 1)
     assert trials.batch(store, "round-1").reviewed is None
+
+
+def test_a_launch_that_was_rejected_as_it_was_is_not_to_be_run_on(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2))
+    for number, result in enumerate((0.2, 0.3), 1):
+        small_project.end(store, f"round-1-00{number}", result)
+    launching.start(store, launching.propose(store, "round-1"), runs=2)
+    small_project.end(store, "launch-1-001", 0.3)
+    trials.ask(store, "launch-1", "stop")
+    words = "launch-1 was stopped: 1 of 4 trials have ended."
+    assert told(store) == ("launch", "launch-1", words, "Run it on, or reject it as it is.")
+    judging.decide(store, "launch-1", "reject", "a week each")
+    assert told(store) == ("goal", "launch-1", "launch-1 was rejected.", "Choose the goal of the next round.")
+    with pytest.raises(Refusal, match="tunebook launch --reopen launch-1"):
+        wishes.run(store, "launch-1")
+    judging.reopen(store, "launch-1", "there is time")
+    assert told(store)[2] == "launch-1 is at work: 1 of 4 trials have ended."
+    wishes.run(store, "launch-1")
 
 
 def test_a_reopened_launch_is_what_the_project_is_about(store: Store, tmp_path: Path) -> None:
