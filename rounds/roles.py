@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
-from rounds.plan import DesignError, Role
+from rounds.plan import DesignError, Role, RoundPlan
 from rounds.space import Domain, Scale
 from state.usual_names import EPOCHS, leaf
 from training.config import OPTIMIZERS
@@ -94,6 +94,13 @@ def name_of(key: str, optimizer: str) -> str:
     section, _, leaf = key.partition(".")
     # An optimizer that only the user's own pipeline knows has no names of its own.
     return f"{optimizer}.{leaf}" if section == "optimizer" and optimizer in OPTIMIZERS and key != OPTIMIZER else key
+
+
+def asked_of(plan: RoundPlan) -> dict[str, Domain]:
+    """What a round asks about, under the names that its studies have for it; where optimizers are compared, a
+    hyperparameter of theirs keeps its configuration key."""
+    optimizer = "" if OPTIMIZER in plan.scientific else str(plan.base.get(OPTIMIZER, ""))
+    return {name_of(key, optimizer): domain for key, domain in plan.scientific.items()}
 
 
 def setting_of(name: str) -> str:

@@ -357,7 +357,7 @@ async def test_the_question_is_chosen_from_what_the_catalogue_knows(store: Store
         await press(pilot, "a", "end")
         await wait_for(pilot, lambda: "augmentation" in shown(page.app))
         await press(pilot, "home", "down", "down", "enter")
-        assert "Asked: optimizer.momentum (0.7 .. 0.995, one-minus-log)" in shown(page.app)
+        assert "Asked: sgd.momentum (0.7 .. 0.995, one-minus-log)" in shown(page.app)
         assert line(page, "sgd.learning_rate").split()[1] == "nuisance"
 
 
@@ -482,6 +482,19 @@ def test_a_range_that_was_given_stays_when_the_role_changes(store: Store, values
         domain = named(wished, store, "sgd.momentum").domain
         assert domain is not None
         assert (domain.low, domain.high) == (0.8, 0.9)
+
+
+async def test_a_range_that_was_given_is_offered_where_the_round_asks_about_another(
+    store: Store, values: dict[str, Any]
+) -> None:
+    small_project.adopt(store, values)
+    async with designing(store, WIDE) as (pilot, page):
+        moved = draft.with_range(page._draft, named(page._draft, store, "sgd.momentum"), "0.5 0.6", "sgd")
+        page._change(lambda: moved)
+        await press(pilot, "a")
+        await wait_for(pilot, lambda: "0.5 .. 0.6" in shown(page.app).partition("ask about?")[2], shown(page.app))
+        page._take_about(page._draft, "optimizer.momentum")
+        assert page._draft.asked["optimizer.momentum"] == draft.typed("optimizer.momentum", "0.5 0.6", "sgd")
 
 
 def test_a_goal_keeps_as_many_questions_as_it_can_have(store: Store, values: dict[str, Any]) -> None:

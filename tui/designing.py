@@ -15,7 +15,7 @@ from rounds import budget, honoured, planning, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
 from rounds.plan import Goal, Role, RoundPlan
-from rounds.roles import OPTIMIZER, name_of
+from rounds.roles import OPTIMIZER, asked_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
 from state.database import Store
@@ -189,9 +189,9 @@ def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_giv
     session.progress(
         _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
     )
-    for key, values in plan.scientific.items():
+    for key, values in asked_of(plan).items():
         words = _("scientific: {key} in {values}").format(key=key, values=values)
-        session.progress(f"  {words}{_unit(plan, name_of(key, str(plan.base.get(OPTIMIZER, ''))))}")
+        session.progress(f"  {words}{_unit(plan, key)}")
     for study, words in zip(plan.studies, spread(plan, as_given=as_given), strict=True):
         session.progress(f"  {words}")
         for dimension in study.dimensions:

@@ -256,6 +256,12 @@ def about(draft: Draft, key: str, domain: Domain | None) -> Draft:
     return replace(draft, asked={key: domain}, roles=roles, ranges=ranges)
 
 
+def given(draft: Draft, key: str) -> Domain | None:
+    """The values that a hyperparameter was given in this draft, in whatever role; None: those of the catalogue."""
+    own = (domain for name, domain in draft.ranges.items() if key in (name, setting_of(name)))
+    return draft.asked.get(key) or next(own, None)
+
+
 def next_role(draft: Draft, entry: Tunable) -> Role:
     """The role that follows in turn. Refuses where the goal leaves no other."""
     if draft.goal == "understand":

@@ -17,7 +17,7 @@ from presets.language import Message, _, error_text, say, sentences
 from rounds import planning, sharing, slots, supervisor
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
-from rounds.roles import OPTIMIZER
+from rounds.roles import OPTIMIZER, asked_of, name_of
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.steps import STEPS
@@ -310,7 +310,7 @@ class DesignPage(Page):
             options = [(remedy.key, remedy.key, remedy.notes[0].text()) for remedy in listed]
         else:
             keys = draft.questions(self.book.store, changed.override, changed.goal)
-            options = [(key, key, self._about_note(key)) for key in keys]
+            options = [(key, name_of(key, self._optimizer), self._values_of(changed, key)) for key in keys]
         asked = self._plan.scientific if self._plan else changed.asked
         present = OPTIMIZER if changed.goal == "compare" else next(iter(asked), "")
         self.query_one(Prompt).choose(
@@ -319,7 +319,7 @@ class DesignPage(Page):
 
     def _take_about(self, changed: Draft, key: str) -> bool:
         if changed.goal == "stabilise" or (key != OPTIMIZER and changed.goal != "compare"):
-            return self._change(lambda: draft.about(changed, key, None))
+            return self._change(lambda: draft.about(changed, key, draft.given(changed, key)))
 
         def values(answer: str) -> bool:
             return self._change(lambda: draft.about(changed, key, draft.typed(key, answer, *self._known, listed=True)))
@@ -329,9 +329,9 @@ class DesignPage(Page):
         self.query_one(Prompt).type(say("Values of {key} to compare, with commas:", key=key), values, start)
         return True
 
-    def _about_note(self, key: str) -> str:
-        known = self._proven(key)
-        return draft.described(known) if known else ""
+    def _values_of(self, changed: Draft, key: str) -> str:
+        domain = draft.given(changed, key) or self._proven(key)
+        return draft.described(domain) if domain else ""
 
     def _proven(self, key: str) -> Domain | None:
         return draft.proven(self.book.store, self._draft.override, key, self._optimizer)
@@ -378,7 +378,7 @@ class DesignPage(Page):
     def _facts(self, plan: RoundPlan) -> Iterator[Content]:
         name, meaning = self._draft.purpose
         yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
-        asked = [f"{key} ({draft.described(domain)})" for key, domain in plan.scientific.items()]
+        asked = [f"{name} ({draft.described(domain)})" for name, domain in asked_of(plan).items()]
         yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
         yield Content(self._price(plan))
 

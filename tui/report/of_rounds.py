@@ -13,6 +13,7 @@ from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
 from rounds.record import GRADIENT_NORM, TrialRecord, foremost, ranked
 from rounds.review import review
+from rounds.roles import asked_of
 from state import launches, metrics, trials
 from state.database import Store
 from state.dismissals import Dismissal
@@ -91,7 +92,7 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     records = reviewing.records(store, batch.name)
     direction = reviewing.direction(store)
     counts = Counter(entry.status for entry in listed)
-    asked = [f"{key}: {domain}" for key, domain in plan.scientific.items()]
+    asked = [f"{name}: {domain}" for name, domain in asked_of(plan).items()]
     facts = [
         (_("planned on"), batch.at[:10]),
         (_("trials"), ", ".join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
