@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from presets.language import Message, say
-from rounds import planning
+from rounds import planning, reviewed
 from rounds.importance import FEWEST
 from rounds.roles import OPTIMIZER, name_of, written
 from state import launches, trials
@@ -26,7 +26,7 @@ def waits_for(store: Store) -> tuple[Message, ...]:
                 fewest=FEWEST,
             )
         )
-    elif all(batch.reviewed is None for batch in large):
+    elif not any(reviewed.holds(store, batch) for batch in large):
         waiting.append(say("{name} shows something only when it has been reviewed.", name=large[-1].name))
     if not any(entry.evidence.get("p_value") is not None for entry in launches.in_force(store)):
         waiting.append(say("A launch that is adopted by runs with fresh seeds shows what its changes gained."))

@@ -255,6 +255,12 @@ def _unsteady(
     return replace(finding, figures={**finding.figures, "late_noise": late, "limit": limit})
 
 
+def _schedule(plan: RoundPlan, record: TrialRecord) -> str:
+    """The schedule that a trial had: that of the round, of its study, or its own."""
+    own = {**plan.base, **plan.study(record.study).overrides, **record.values}
+    return str(own.get("schedule.name") or "constant")
+
+
 def _steps(plan: RoundPlan, best: Sequence[TrialRecord], seen: dict[str, Symptoms]) -> Finding:
     """Whether the number of steps fits, from where the best checkpoints of the good trials lie."""
     located = [record for record in best if record.best_step is not None and record.steps > 0]
@@ -280,7 +286,7 @@ def _steps(plan: RoundPlan, best: Sequence[TrialRecord], seen: dict[str, Symptom
         return Finding("steps", "pass", message, "P15", figures)
     steps = LONGER * max(record.steps for record in located)
     message = say("Most of the best checkpoints lie in the last quarter of training: longer training may do better.")
-    if plan.base.get("schedule.name", "constant") != "constant":
+    if any(_schedule(plan, record) != "constant" for record in located):
         message = say(
             "Most of the best checkpoints lie in the last quarter of training: longer training may do better. With a "
             "decaying learning rate every curve improves at its end, so one longer trial comes before a longer round."

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rounds.plan import Study
@@ -44,7 +44,8 @@ Judged = Literal["matters", "little", "cannot tell"]
 @dataclass(frozen=True)
 class Effect:
     """One hyperparameter, or two that act together (`names`): the share of the ranks' variance that it explains beyond
-    all others, what chance explains at most (`band`), and where the best trials lie (mean coordinate, by name)."""
+    all others, what chance explains at most (`band`), and where the best trials lie (mean coordinate, by name, of what
+    is ordered)."""
 
     names: tuple[str, ...]
     share: float
@@ -66,18 +67,21 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
     if not ranks.any():
         return []
     columns = {d.name: _columns(d, [record.u[d.name] for record in counted]) for d in dimensions}
+    # The bend of what is ordered takes no part in what it does together with another.
+    levels = {d.name: columns[d.name][:, :1] if d.domain.ordered else columns[d.name] for d in dimensions}
     random = np.random.Generator(np.random.PCG64(seed))
     orders = np.array([random.permutation(len(counted)) for _ in range(SHUFFLES)])
     single = {(name,): own for name, own in columns.items()}
     pairs = {
-        (one, other): _products(columns[one], columns[other])
+        (one, other): _products(levels[one], levels[other])
         for one, other in itertools.combinations(columns, 2)
         # With fewer trials than that the pairs cannot be told from the singles.
         if len(counted) > 2 * len(columns) + 2
     }
     everything = np.hstack(list(columns.values()))
     best = leading(counted, direction)
-    places = {name: sum(record.u[name] for record in best) / len(best) for name in columns} if best else {}
+    ordered = [d.name for d in dimensions if d.domain.ordered]
+    places = {name: sum(record.u[name] for record in best) / len(best) for name in ordered} if best else {}
     found = []
     for group in (single, pairs):
         shares, chance, nothing = {}, [], []
@@ -98,6 +102,13 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
             )
             for names, share in shares.items()
         ]
+    # By itself it may explain little and yet decide, with another.
+    telling = [effect for effect in found if len(effect.names) > 1 and effect.judged == "matters"]
+    together = {name for effect in telling for name in effect.names}
+    found = [
+        replace(effect, judged="cannot tell") if effect.judged == "little" and together & {*effect.names} else effect
+        for effect in found
+    ]
     return sorted(found, key=lambda effect: -effect.share)
 
 
@@ -136,11 +147,10 @@ def _columns(dimension: Dimension, u: Sequence[float]) -> Array:
 
 
 def _products(one: Array, other: Array) -> Array:
-    """The product of the levels; of choices, of each with each."""
+    """The products of two levels; of choices, of each with each."""
     import numpy as np
 
-    left, right = (columns[:, :1] if columns.shape[1] == 2 else columns for columns in (one, other))
-    return _scaled(np.column_stack([a * b for a in left.T for b in right.T]))
+    return _scaled(np.column_stack([a * b for a in one.T for b in other.T]))
 
 
 def _scaled(columns: Array) -> Array:

@@ -59,11 +59,17 @@ def frontiers(study: Study, records: Sequence[TrialRecord]) -> list[Frontier]:
         for side in ("low", "high"):
             outward = sorted(known, key=lambda record: record.u[dimension.name] * (1 if side == "low" else -1))
             run = next((place for place, record in enumerate(outward) if record.feasible), 0)
+            if run < SHORTEST:
+                continue
+            feasible = dimension.domain.value(outward[run].u[dimension.name])
+            if dimension.domain.kind == "int":
+                # With the same number a trial may still have trained.
+                run = sum(dimension.domain.value(record.u[dimension.name]) != feasible for record in outward[:run])
             diverged = sum(not record.feasible for record in outward)
             chance = math.comb(len(known) - run, diverged - run) / math.comb(len(known), diverged)
             if run >= SHORTEST and chance <= SIGNIFICANCE / (2 * len(dimensions)):
                 u = (outward[run - 1].u[dimension.name] + outward[run].u[dimension.name]) / 2
-                value = dimension.domain.value(u)
+                value = feasible if dimension.domain.kind == "int" else dimension.domain.value(u)
                 found.append(Frontier(study.name, dimension.name, dimension.key, side, u, value, run))
     return found
 

@@ -3,18 +3,18 @@ shapes the next round (G19)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import budget, cost, importance, launching, looking, planning, reviewing, standing
+from rounds import budget, cost, importance, launching, looking, planning, reviewed, reviewing, standing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
-from rounds.record import TrialRecord, ended, ranked, turned
+from rounds.record import Direction, TrialRecord, ended, leading, turned
+from rounds.saturation import saturation
 from rounds.space import Dimension
 from rounds.steps import SCHEDULE
 from rounds.symptoms import noise_of
@@ -23,9 +23,6 @@ from state.database import Store
 from state.errors import Refusal
 from state.launches import Insight
 from state.trials import Batch
-
-# Rounds without a gain after which the search has nothing more to find where it looks (our judgement).
-WITHOUT_GAIN = 2
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def proposals(store: Store) -> list[Proposed]:
     found = [
         proposed
         for batch in planning.rounds(store)
-        if batch.reviewed is not None
+        if reviewed.holds(store, batch)
         for proposed in of_round(store, batch.name)
     ]
     listed = (*found, *_launched(store), *_saturated(store))
@@ -76,7 +73,7 @@ def of_round(store: Store, name: str) -> list[Proposed]:
         proposed
         for study in plan.studies
         for effect in importance.effects(study, records, direction)
-        if (proposed := _of_effect(name, plan, effect, study.name, records)) is not None
+        if (proposed := _of_effect(name, plan, effect, study.name, records, direction)) is not None
     ]
     return [*found, *_of_comparison(store, name, plan, records)]
 
@@ -148,7 +145,7 @@ def _evidence(proposed: Proposed) -> dict[str, Any]:
 
 
 def _of_effect(
-    name: str, plan: RoundPlan, effect: Effect, study: str, records: Sequence[TrialRecord]
+    name: str, plan: RoundPlan, effect: Effect, study: str, records: Sequence[TrialRecord], direction: Direction
 ) -> Proposed | None:
     """The sentence for an effect that is not within what chance explains, or that is known to be small."""
     if effect.judged == "cannot tell" or (effect.judged == "little" and len(effect.names) > 1):
@@ -174,6 +171,15 @@ def _of_effect(
             value=_value(dimensions[first], effect.best.get(first, 0.5)),
             **told,
         )
+        if not dimensions[first].domain.ordered:
+            best = leading(ended(records, study), direction)
+            text = say(
+                "Sensitive to {name}: it explains {share:.0%} of the differences between the {trials} trials of "
+                "{round} ({band:.0%} by chance at most); the best have {values}.",
+                name=first,
+                values=list(dict.fromkeys(str(record.values[first]) for record in best)),
+                **told,
+            )
         kind = "matters"
     else:
         text = say(
@@ -293,29 +299,16 @@ def _in_use(plan: RoundPlan, key: str, levels: Mapping[str, float]) -> str | Non
 
 def _saturated(store: Store) -> Iterator[Proposed]:
     """That the last rounds have not improved the best result by more than the noise."""
-    direction, unit = reviewing.direction(store), reviewing.noise(store)
-    bests, others = [], standing.incomparable(store)
-    for batch in (batch for batch in planning.rounds(store) if batch.name not in others):
-        order = ranked(ended(reviewing.records(store, batch.name)), direction)
-        if order and order[0].best is not None:
-            bests.append((batch.name, turned(order[0].best, direction)))
-    if unit is None or len(bests) <= WITHOUT_GAIN:
-        return
-    lowest, since = math.inf, 0
-    for place, (_name, best) in enumerate(bests):
-        if best < lowest - unit:
-            since = place
-        lowest = min(lowest, best)
-    if len(bests) - 1 - since >= WITHOUT_GAIN:
+    if (found := saturation(store)) is not None:
         text = say(
             "Saturated since {round}: the {count} rounds after it have not improved the best by more than runs differ "
             "by chance, {noise:.2g}.",
-            round=bests[since][0],
-            count=len(bests) - 1 - since,
-            noise=unit,
+            round=found.since,
+            count=found.after,
+            noise=found.noise,
         )
-        figures = {"bests": [turned(best, direction) for _, best in bests], "noise": unit, "rounds": len(bests)}
-        yield Proposed(f"saturated/{bests[since][0]}", text, bests[-1][0], (), figures, ())
+        figures = {"bests": list(found.bests), "noise": found.noise, "rounds": len(found.bests)}
+        yield Proposed(f"saturated/{found.since}", text, found.last, (), figures, ())
 
 
 def saturated(store: Store) -> bool:
@@ -376,7 +369,7 @@ def ending(store: Store) -> Literal["", "final", "test"]:
     """What ends the search: the final study once exploration is over, the look at the test split after its review
     until there was one; empty before, and while the study goes on (P14)."""
     if finals := _finals(store):
-        return "test" if finals[-1].reviewed is not None and not looks.looks(store) else ""
+        return "test" if reviewed.holds(store, finals[-1]) and not looks.looks(store) else ""
     return "final" if saturated(store) else ""
 
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from presets.language import say
 from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, foremost, ranked, turned
+from rounds.roles import asked_of
 from rounds.space import Dimension
 from rounds.statistics import best_of, precedence
 from rounds.symptoms import noise_of
@@ -28,6 +29,10 @@ CHECK, RULE = "isolation", "P12"
 BUCKETS, TRIALS_PER_BUCKET = 6, 4
 # A difference of bests in units of noise that one run each can show: two deviations of the difference of two runs.
 CLEAR = 2 * math.sqrt(2)
+# What rounding may add to a range, as a share of it.
+ROUNDED = 1e-4
+# A value or the ends of a part of a range, and the trials there.
+Group: TypeAlias = "tuple[Any, float | None, float | None, list[TrialRecord]]"
 # How often two values that do as well are told apart by what else was varied.
 LEVEL = 0.05
 
@@ -39,6 +44,7 @@ class Level:
     so that a level is not better for having had more of them. `costs` of its trials, lower is better; `mixed`: they
     differ in more than their seed."""
 
+    label: str
     value: Any
     low: float | None
     high: float | None
@@ -52,7 +58,7 @@ class Level:
 
     def to_dict(self) -> dict[str, Any]:
         """What the figures of a finding keep of it."""
-        return {key: value for key, value in asdict(self).items() if key not in ("costs", "mixed")}
+        return {key: value for key, value in asdict(self).items() if key not in ("label", "costs", "mixed")}
 
 
 def apart(better: Level, other: Level) -> bool:
@@ -67,9 +73,7 @@ def isolate(plan: RoundPlan, records: Sequence[TrialRecord], direction: Directio
         return {}
     counted = ended(records)
     if len(plan.studies) > 1:
-        groups: list[tuple[Any, float | None, float | None, list[TrialRecord]]] = [
-            (study.name, None, None, ended(counted, study.name)) for study in plan.studies
-        ]
+        groups: list[Group] = [(study.name, None, None, ended(counted, study.name)) for study in plan.studies]
         mixed = any(study.dimensions for study in plan.studies)
         return {", ".join(plan.scientific): _levels(groups, direction, mixed=mixed)}
     varied = [d for study in plan.studies for d in study.dimensions if d.key in plan.scientific]
@@ -105,23 +109,27 @@ def check(
     A difference seen here is a candidate, not a result: the decision repeats it with other seeds (P13).
     """
     unit = noise_of(ended(records), direction, noise)
-    return [_judge(key, levels, direction, unit) for key, levels in isolate(plan, records, direction).items()]
+    names = dict(zip(plan.scientific, asked_of(plan), strict=True))
+    return [
+        _judge(key, names.get(key) or ", ".join(names.values()), levels, direction, unit)
+        for key, levels in isolate(plan, records, direction).items()
+    ]
 
 
-def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float | None) -> Finding:
+def _judge(key: str, name: str, levels: Sequence[Level], direction: Direction, unit: float | None) -> Finding:
     figures = {"key": key, "levels": [level.to_dict() for level in levels], "unit": unit}
     usable = [(turned(level.fair, direction), level) for level in levels if level.fair is not None]
     if len(usable) < 2:
-        message = say("Too few values of {key} have a feasible trial to compare them.", key=key)
+        message = say("Too few values of {key} have a feasible trial to compare them.", key=name)
         return Finding(CHECK, "cannot tell", message, RULE, figures)
     first, winner = min(usable, key=lambda pair: pair[0])
-    gaps = {_shown(level): fair - first for fair, level in usable if level is not winner}
-    tied = [_shown(level) for _, level in usable if level.best == winner.best]
-    figures |= {"winner": _shown(winner), "gaps": gaps, "tied": tied}
+    gaps = {level.label: fair - first for fair, level in usable if level is not winner}
+    tied = [level.label for _, level in usable if level.best == winner.best]
+    figures |= {"winner": winner.label, "gaps": gaps, "tied": tied}
     if len(tied) > 1:
-        return _equal(key, winner, tied, gaps, unit, figures)
+        return _equal(name, winner, tied, gaps, unit, figures)
     launch = Action("launch", say("Launch its best trial: only runs with fresh seeds decide."), {"trial": winner.trial})
-    told = {"key": key, "value": _shown(winner), "best": f"{winner.best:.4g}"}
+    told = {"key": name, "value": winner.label, "best": f"{winner.best:.4g}"}
     if unit is None:
         message = say(
             "{key}: {value} is best with {best}. Whether that is more than chance, only repeated runs can tell.",
@@ -135,7 +143,7 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
             "{key}: {value} is best with {best}, but single runs cannot tell it from {close}.", **told, close=close
         )
         return Finding(CHECK, "cannot tell", message, RULE, figures, launch)
-    unclear = [_shown(level) for _, level in usable if level is not winner and not apart(winner, level)]
+    unclear = [level.label for _, level in usable if level is not winner and not apart(winner, level)]
     figures |= {"unclear": unclear}
     if unclear:
         trials = sum(level.trials for level in levels)
@@ -156,12 +164,17 @@ def _judge(key: str, levels: Sequence[Level], direction: Direction, unit: float 
 
 
 def _equal(
-    key: str, winner: Level, tied: Sequence[str], gaps: Mapping[str, float], unit: float | None, figures: dict[str, Any]
+    name: str,
+    winner: Level,
+    tied: Sequence[str],
+    gaps: Mapping[str, float],
+    unit: float | None,
+    figures: dict[str, Any],
 ) -> Finding:
     """Of values that came to exactly the same none is best; a launch takes the first."""
     close = [value for value, gap in gaps.items() if unit is not None and gap <= CLEAR * unit and value not in tied]
-    figures |= {"close": [*(value for value in tied if value != _shown(winner)), *close]}
-    told = {"key": key, "values": list(tied), "best": f"{winner.best:.4g}"}
+    figures |= {"close": [*(value for value in tied if value != winner.label), *close]}
+    told = {"key": name, "values": list(tied), "best": f"{winner.best:.4g}"}
     message = say("{key}: {values} come to exactly the same, {best}.", **told)
     if close:
         message = say(
@@ -169,17 +182,29 @@ def _equal(
             **told,
             close=close,
         )
-    words = say("Launch the best trial of {value}: only runs with fresh seeds decide.", value=_shown(winner))
+    words = say("Launch the best trial of {value}: only runs with fresh seeds decide.", value=winner.label)
     return Finding(CHECK, "cannot tell", message, RULE, figures, Action("launch", words, {"trial": winner.trial}))
 
 
-def _shown(level: Level) -> str:
-    return str(level.value) if level.low is None else f"{level.low:.3g} .. {level.high:.3g}"
+def _labels(groups: Sequence[Group]) -> list[str]:
+    """What the levels of a hyperparameter are called; parts of a range by their ends, with as many digits as it takes
+    to tell them apart and to stay within the range: of one near 1, three make a 1 of most."""
+    ends = [(low, high) for _value, low, high, _records in groups if low is not None and high is not None]
+    if not ends:
+        return [str(value) for value, _low, _high, _records in groups]
+    lowest, highest = ends[0][0], ends[-1][1]
+    slack = ROUNDED * (highest - lowest)
+    labels: list[str] = []
+    for digits in range(3, 18):
+        written = [(f"{low:.{digits}g}", f"{high:.{digits}g}") for low, high in ends]
+        labels = [" .. ".join(pair) for pair in written]
+        within = all(lowest - slack <= float(end) <= highest + slack for pair in written for end in pair)
+        if within and all(low != high for low, high in written):
+            break
+    return labels
 
 
-def _groups(
-    dimension: Dimension, records: Sequence[TrialRecord]
-) -> list[tuple[Any, float | None, float | None, list[TrialRecord]]]:
+def _groups(dimension: Dimension, records: Sequence[TrialRecord]) -> list[Group]:
     """Trials by value of a listed hyperparameter, or by equal parts of a range on its own scale."""
     domain, name = dimension.domain, dimension.name
     if not domain.is_range:
@@ -199,27 +224,19 @@ def _groups(
     ]
 
 
-def _levels(
-    groups: Sequence[tuple[Any, float | None, float | None, list[TrialRecord]]], direction: Direction, *, mixed: bool
-) -> list[Level]:
+def _levels(groups: Sequence[Group], direction: Direction, *, mixed: bool) -> list[Level]:
     smallest = min((len(records) for _, _, _, records in groups if records), default=0)
-    return [_level(value, low, high, records, smallest, direction, mixed=mixed) for value, low, high, records in groups]
+    labels = _labels(groups)
+    return [_level(label, group, smallest, direction, mixed=mixed) for label, group in zip(labels, groups, strict=True)]
 
 
-def _level(
-    value: Any,
-    low: float | None,
-    high: float | None,
-    records: Sequence[TrialRecord],
-    smallest: int,
-    direction: Direction,
-    *,
-    mixed: bool,
-) -> Level:
+def _level(label: str, group: Group, smallest: int, direction: Direction, *, mixed: bool) -> Level:
+    value, low, high, records = group
     order = ranked(records, direction)
     costs = tuple(cost(record, direction) for record in records)
     fair = best_of(costs, smallest).mean if records else math.nan
     return Level(
+        label=label,
         value=value,
         low=low,
         high=high,

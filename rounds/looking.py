@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import Message, say, told
-from rounds import reviewing
-from rounds.record import ranked
 from rounds.statistics import share_interval
-from state import files, launches, looks, measurements, runs, trials
+from state import export, files, launches, looks, measurements, runs, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
@@ -56,23 +54,15 @@ def possible(store: Store) -> bool:
 
 
 def subject(store: Store) -> str:
-    """The trial to look at: of the runs of the best configuration the one that validates best. Refuses without any, and
-    where there is no test split to look at."""
+    """The trial to look at: the run of the best configuration that is exported. Refuses without any, and where there is
+    no test split to look at."""
     _require_split(store)
-    best = launches.best(store)
-    if best is None:
+    if launches.best(store) is None:
         raise Refusal("There is no best configuration yet: the test split is for what is chosen in the end.")
-    wanted = reviewing.identity_of(best.settings)
-    for batch in reversed(trials.batches(store)):
-        own = {
-            entry.id
-            for entry in trials.trials(store, batch.name)
-            if entry.status == "complete" and reviewing.identity(store, entry) == wanted
-        }
-        records = [record for record in reviewing.records(store, batch.name) if record.id in own] if own else []
-        if records:
-            return ranked(records, reviewing.direction(store))[0].id
-    raise Refusal("No complete run of the best configuration is there: launch it, so that it is trained.")
+    try:
+        return export.best_trial(store).id
+    except Refusal:
+        raise Refusal("No complete run of the best configuration is there: launch it, so that it is trained.") from None
 
 
 def look(store: Store, trial: str = "", reason: str = "") -> Seen:

@@ -13,7 +13,7 @@ from typing import Any
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
-from rounds import dismissing
+from rounds import dismissing, reviewed
 from rounds.finding import Finding
 from rounds.plan import DesignError, Origin, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of, name_of
@@ -138,6 +138,7 @@ def _reviewed(store: Store, name: str) -> dict[str, Domain]:
 
 def _standing(store: Store, name: str) -> list[Finding]:
     """The findings of a round's review that nobody has dismissed."""
-    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
+    kept = trials.findings(store, name) if reviewed.holds(store, trials.batch(store, name)) else []
+    findings = [Finding.from_dict(entry) for entry in kept]
     dismissed = dismissing.in_force(store, name, findings)
     return [finding for finding in findings if finding.key not in dismissed]

@@ -113,6 +113,16 @@ def propose(
     return origin.recorded(plan, offers, {name: found.source for name, found in carried.items()} | sources)
 
 
+def _reasons(settings: Mapping[str, Any], base: Configuration) -> dict[str, Any]:
+    """Why each value is what it is: as before, but for those that the round itself sets (its number of steps)."""
+    own = {
+        key: stored(say("Set for a round of its own; before it was {value}.", value=str(base.settings[key])))
+        for key, value in settings.items()
+        if key in base.settings and base.settings[key] != value
+    }
+    return {**base.reasons, **own}
+
+
 def save(
     store: Store,
     plan: RoundPlan,
@@ -134,7 +144,7 @@ def save(
         store,
         KIND,
         goal=plan.goal,
-        configuration=configurations.save(store, plan.base, base.reasons, base.hash),
+        configuration=configurations.save(store, plan.base, _reasons(plan.base, base), base.hash),
         plan={**plan.to_dict(), **(about or {})},
         trials=new,
         wanted=wanted,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from rounds import launching
+from rounds import launching, reviewing
 from state import configurations, launches, trials
 from state.database import Store
 from state.launches import Launch
+from state.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,18 @@ def reached(store: Store, entry: Launch) -> Reached:
     if selection := entry.evidence.get("selection"):
         # Of a launch that was not repeated.
         return Reached(selection["best"], 1, selected=True)
-    listed = _finite([run.best for run in trials.trials(store, entry.batch) if run.status == "complete"])
+    listed = _finite([run.best for run in _own(store, entry) if run.status == "complete"])
     best = (max if store.project.settings.direction == "max" else min)(listed, default=None)
     return Reached(best, 0 if best is None else 1, selected=len(listed) > 1)
+
+
+def _own(store: Store, entry: Launch) -> list[Trial]:
+    """The runs that a configuration was judged by: all of a baseline, of a launch those of its own side."""
+    listed = trials.trials(store, entry.batch)
+    if trials.batch(store, entry.batch).kind != launching.KIND:
+        return listed
+    wanted = reviewing.identity_of(configurations.configuration(store, entry.candidate).settings)
+    return [run for run in listed if reviewing.identity(store, run) == wanted]
 
 
 def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.grain import grain
 from presets.language import Message, say
-from rounds import chance, gain, instability, own_script, planning, sampled
+from rounds import chance, gain, instability, own_script, planning, reviewed, sampled
 from rounds.finding import Finding
 from rounds.record import (
     GRADIENT_NORM,
@@ -26,7 +26,7 @@ from rounds.statistics import ANY, deviation
 from state import launches, metrics, trials
 from state.database import Store
 from state.document import content_hash
-from state.trials import Trial
+from state.trials import Batch, Trial
 from training.config import METRICS
 
 # What makes two runs different although they try the same.
@@ -36,8 +36,22 @@ INCIDENTAL = ("training.seed", "runtime.threads")
 def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None = None) -> tuple[Finding, ...]:
     """Check a round, and keep the findings in place of those of an earlier review. Refuses a batch that is no round.
     `seen`: its `records`, where they have been read already."""
+    findings = judged(store, name, records(store, name) if seen is None else seen)
+    trials.review(store, name, [finding.to_dict() for finding in findings])
+    return findings
+
+
+def latest(store: Store, batch: Batch, seen: tuple[TrialRecord, ...] | None = None) -> tuple[Finding, ...]:
+    """The findings of a round's review where that holds, else what one would find now. `seen`: its `records`, where
+    they have been read already. Refuses a batch that is no round."""
+    if reviewed.holds(store, batch):
+        return tuple(Finding.from_dict(entry) for entry in trials.findings(store, batch.name))
+    return judged(store, batch.name, records(store, batch.name) if seen is None else seen)
+
+
+def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Finding, ...]:
+    """What a review of a round finds now, from its `records`. Refuses a batch that is no round."""
     plan = planning.plan_of(store, name)
-    seen = records(store, name) if seen is None else seen
     if trials.batch(store, name).plan.get("check"):
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:
@@ -54,7 +68,6 @@ def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None =
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
-    trials.review(store, name, [finding.to_dict() for finding in findings])
     return findings
 
 
@@ -129,18 +142,22 @@ def launched(store: Store) -> dict[str, str]:
 
 
 def _before(store: Store, base: Mapping[str, Any]) -> list[float]:
-    """The results of the runs of a configuration that were not chosen for them: as baseline, and in launches."""
+    """The results of the runs of a configuration that were not chosen for them: as baseline, and in launches; without
+    any that of the sweep that it won."""
     wanted = identity_of(base)
-    return [
-        entry.best
-        for batch in trials.batches(store)
-        if batch.kind != planning.KIND
-        for entry in trials.trials(store, batch.name)
-        if entry.status == "complete"
-        and entry.best is not None
-        and usable(entry.best)
-        and identity(store, entry) == wanted
-    ]
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):
+        listed = trials.trials(store, batch.name)
+        won = batch.kind == "baseline" and len(listed) > 1
+        found[won] += [
+            entry.best
+            for entry in listed
+            if entry.status == "complete"
+            and entry.best is not None
+            and usable(entry.best)
+            and identity(store, entry) == wanted
+        ]
+    return found[False] or found[True]
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:
@@ -197,7 +214,7 @@ def _repeated(store: Store) -> list[list[Trial]]:
     groups: dict[str, list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
         for entry in trials.trials(store, batch.name):
-            if entry.status == "complete" and entry.best is not None and math.isfinite(entry.best):
+            if entry.status == "complete" and entry.best is not None and usable(entry.best):
                 groups.setdefault(identity(store, entry), []).append(entry)
     return [group for group in groups.values() if len(group) > 1]
 

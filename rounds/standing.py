@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, dismissing, gain, queue, reviewing, supervisor
+from rounds import cost, dismissing, gain, queue, reviewed, reviewing, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
@@ -103,11 +103,11 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)
         if batch.kind != "round":
             return of, now, say("Run it on, or reject it as it is.")
-        if batch.reviewed is None:
+        if not reviewed.holds(store, batch):
             return "learn", now, say("Review what has ended, or run it on.")
         return _of_reviewed(store, batch, entries)
     if batch.kind == "round":
-        if batch.reviewed is None:
+        if not reviewed.holds(store, batch):
             now = say("{name} has ended.", name=batch.name)
             if left:
                 now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))

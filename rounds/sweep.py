@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rounds import reviewing
+from rounds import reviewed, reviewing
 from rounds.record import usable
 from state import configurations, launches, trials
 from state.database import Store
@@ -64,7 +64,7 @@ def sweep(store: Store) -> int:
 
 def _over(store: Store, batch: Batch, listed: list[Trial]) -> bool:
     """Whether a round was reviewed, and something came after it."""
-    if batch.kind != "round" or batch.reviewed is None or not all(map(trials.over, listed)):
+    if batch.kind != "round" or not reviewed.holds(store, batch) or not all(map(trials.over, listed)):
         return False
     names = [entry.name for entry in trials.batches(store)]
     later = names[names.index(batch.name) + 1 :]

@@ -60,7 +60,8 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> No
     output = files.make_folder(folder / run_command.OUTPUT)
     settings = trials.trial_settings(store, entry)
     asked = {
-        "command": pipeline.fill(own, settings, output, folder / "input"),
+        "command": pipeline.fill(own, settings, output, folder / run_command.INPUT),
+        "output": str(output),
         "steps": settings.get(pipeline.STEPS),
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),

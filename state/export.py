@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -87,6 +88,7 @@ def best_trial(store: Store) -> Trial:
         for entry in trials.trials(store)
         if entry.status == "complete"
         and entry.best is not None
+        and math.isfinite(entry.best)
         and _same(trials.trial_settings(store, entry), best.settings)
     ]
     if not runs:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import document, export, pipeline, provenance, run_command
+from state import document, export, files, pipeline, provenance, run_command
 from state.database import Store, now
-from state.pipeline import Pipeline
+from state.errors import Refusal
 from state.trials import Trial
 
 OUTPUT, SCRIPT = "output", "run.sh"
@@ -20,7 +20,8 @@ OUTPUT, SCRIPT = "output", "run.sh"
 
 @dataclass(frozen=True)
 class Source:
-    """What is exported: the trial, its values (dotted names) and its result; the pipeline as it is today.
+    """What is exported: the trial, its values (dotted names) and its result; its command, as it ran, and the folder in
+    which that is to run; where it wrote; and the configuration file that was filled for it, if any.
 
     `changed`: the files that the command names are not those that trained the trial.
     """
@@ -28,16 +29,32 @@ class Source:
     trial: Trial
     settings: dict[str, Any]
     result: dict[str, Any]
-    pipeline: Pipeline
+    command: tuple[str, ...]
+    directory: Path
+    output: Path
+    file: Path | None
     changed: bool
 
 
 def source(store: Store, trial: Trial) -> Source:
     """All that an export of the trial needs. Refuses one that did not complete, or whose folder has lost its files."""
     settings, result = export.kept(store, trial)
+    folder = store.project.trial_folder(trial.id)
+    asked = files.read_json(folder / run_command.COMMAND)
+    if asked is None:
+        raise Refusal(
+            "{path}: missing or torn, so that nobody knows the command of {trial}. Export another: --trial NAME",
+            path=str(folder / run_command.COMMAND),
+            trial=trial.id,
+        )
     own = pipeline.own(store.project)
-    changed = run_command.code_of(own.directory, pipeline.named_files(own)) != result.get("code")
-    return Source(trial, settings, result, own, changed)
+    # The project may lie elsewhere than when the trial ran, and its pipeline with it.
+    directory = Path(asked["directory"]) if Path(asked["directory"]).is_dir() else own.directory
+    changed = run_command.code_of(directory, asked["named"]) != result.get("code")
+    filled = next((folder / run_command.INPUT).glob("*"), None)
+    # Where it wrote is not noted of trials of the first versions.
+    output = Path(asked.get("output") or folder / run_command.OUTPUT)
+    return Source(trial, settings, result, tuple(asked["command"]), directory, output, filled, changed)
 
 
 def write(target: Path, given: Source, *, reasons: Mapping[str, str], heading: str, readme: str) -> Path:
@@ -45,18 +62,16 @@ def write(target: Path, given: Source, *, reasons: Mapping[str, str], heading: s
     target = target.expanduser().resolve()
 
     def fill(folder: Path) -> None:
-        # Filled in the unfinished folder, but with the paths that hold once it is in its place.
-        command = pipeline.fill(given.pipeline, given.settings, target / OUTPUT, folder)
-        words = [word.replace(str(folder), str(target)) for word in command]
-        copy = folder / given.pipeline.file.name if given.pipeline.file else None
-        if copy is not None:
-            copy.write_text(copy.read_text(encoding="utf-8").replace(str(folder), str(target)), encoding="utf-8")
+        words = [_there(word, given, target) for word in given.command]
+        copy = folder / given.file.name if given.file else None
+        if copy is not None and given.file is not None:
+            copy.write_text(_there(given.file.read_text(encoding="utf-8"), given, target), encoding="utf-8")
         (folder / OUTPUT).mkdir()
         contents = {
             "config.toml" if copy is None or copy.name != "config.toml" else "values.toml": document.compose(
                 given.settings, reasons, heading
             ).as_string(),
-            SCRIPT: f"#!/bin/sh\ncd {shlex.quote(str(given.pipeline.directory))} || exit 1\nexec {shlex.join(words)}\n",
+            SCRIPT: f"#!/bin/sh\ncd {shlex.quote(str(given.directory))} || exit 1\nexec {shlex.join(words)}\n",
             "environment.json": json.dumps(_environment(given), indent=2) + "\n",
             "README.md": readme,
         }
@@ -64,6 +79,14 @@ def write(target: Path, given: Source, *, reasons: Mapping[str, str], heading: s
             (folder / name).write_text(content, encoding="utf-8")
 
     return export.write_folder(target, fill)
+
+
+def _there(text: str, given: Source, target: Path) -> str:
+    """The text with the paths of an export in place of those that the trial had."""
+    moved = {given.output: target / OUTPUT, given.output.parent / run_command.INPUT: target}
+    for old, new in moved.items():
+        text = text.replace(str(old), str(new))
+    return text
 
 
 def _environment(given: Source) -> dict[str, Any]:
@@ -74,7 +97,7 @@ def _environment(given: Source) -> dict[str, Any]:
         "exported_at": now(),
         "platform": platform.platform(),
         "processor": platform.machine(),
-        "directory": str(given.pipeline.directory),
+        "directory": str(given.directory),
         **{name: given.result.get(name) for name in kept},
         "changed": provenance.changed(given.result),
     }

@@ -26,13 +26,14 @@ from state import files, provenance
 from state.errors import joined, said
 from state.foreign import FILES, Reader
 
-COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT = (
+COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
     "command.json",
     "metrics.jsonl",
     "result.json",
     "run.lock",
     "log.txt",
     "output",
+    "input",
 )
 POLL_SECONDS = 0.25
 LAST_LINES = 6

@@ -331,6 +331,10 @@ def apply_request(store: Store, event: Event) -> None:
     connection = store.database.conn
     target, wanted = event["target"], event["wanted"]
     if wanted == "retry":
+        # What it came to before has been reviewed, if anything.
+        connection.execute(
+            "UPDATE batches SET reviewed = NULL WHERE name = (SELECT batch FROM trials WHERE id = ?)", [target]
+        )
         connection.execute(
             "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', restarts = 0 "
             "WHERE id = ?",

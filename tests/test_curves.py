@@ -341,6 +341,10 @@ def test_best_checkpoints_mostly_in_the_last_quarter_ask_for_more_steps() -> Non
     assert "decaying" not in finding.message.text()
     decaying = searched(12, base={**BASE, "schedule.name": "cosine"})
     assert "decaying" in located([1.0, 0.9, 0.5], falling, plan=decaying).message.text()
+    # The study decays, whatever the round began with.
+    study = replace(PLANNED.studies[0], overrides={"schedule.name": "cosine"})
+    of_study = replace(PLANNED, studies=(study,))
+    assert "decaying" in located([1.0, 0.9, 0.5], falling, plan=of_study).message.text()
 
 
 def test_a_late_best_checkpoint_within_the_noise_asks_for_nothing() -> None:

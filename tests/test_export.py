@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from presets.language import restored, say, stored
+from rounds import judging, launching, looking, planning
 from state import configurations, decisions, launches, trials
 from state import export as folder
 from state.database import Store
@@ -22,7 +23,7 @@ from state.export import Origin
 from state.project import Settings, create, open_project
 from state.store import open_store
 from state.trials import NewTrial
-from tests import prepared
+from tests import prepared, small_project
 from training import config
 from tui import exporting
 from tui.digits import write_digits
@@ -207,6 +208,24 @@ def test_the_best_configuration_is_stood_for_by_the_best_run_of_its_launch(
             evidence={},
         )
         assert folder.best_trial(store).id == "launch-1-002"
+
+
+def test_what_is_looked_at_is_what_is_exported(tmp_path: Path) -> None:
+    """A launch that was rejected ran the best configuration again; the one that is exported is that of its own."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        for number, best in (("1", 0.3), ("2", 0.33)):
+            name = planning.save(store, planning.propose(store, trials=4)).name
+            for entry in trials.trials(store, name):
+                small_project.end(store, entry.id, 0.3 + 0.1 * entry.u["sgd.learning_rate"])
+            launch = launching.start(store, launching.propose(store, name), runs=5)
+            for entry in trials.trials(store, launch.name):
+                of_best = (entry.study == "candidate") == (number == "1")
+                small_project.end(store, entry.id, (best if of_best else 0.5) + 0.01 * entry.position)
+            judging.decide(store, launch.name, "adopt" if number == "1" else "reject", "for the test")
+        exported = folder.best_trial(store)
+        assert exported.batch == "launch-1"
+        assert looking.subject(store) == exported.id
 
 
 def test_without_an_adopted_configuration_a_trial_must_be_named(tmp_path: Path) -> None:

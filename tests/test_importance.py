@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rounds import halton
 from rounds.design import plan
 from rounds.importance import Effect, effects
-from rounds.plan import Role, RoundPlan
-from rounds.space import Domain
+from rounds.plan import Role, RoundPlan, Study
+from rounds.record import TrialRecord
+from rounds.space import Dimension, Domain
 from tests.rounds_made import BASE, DECAY, OPTIMIZERS, RATE, results, searched
 
 LR, WD = "adamw.learning_rate", "adamw.weight_decay"
@@ -137,3 +139,34 @@ def test_no_results_break_it(values: list[float], narrow: bool) -> None:
     for effect in judged(plan, lambda _u: next(places)):
         assert 0 <= effect.share <= 1
         assert 0 <= effect.band <= 1
+
+
+def made(choices: tuple[str, ...], score: Callable[[float, str], float], trials: int = 60) -> list[Effect]:
+    """The effects of a study over a number and a choice."""
+    dimensions = (
+        Dimension("lr", "lr", Domain("float", 0.0, 1.0), 0),
+        Dimension("act", "act", Domain("categorical", choices=choices), 1),
+    )
+    records = []
+    for index in range(trials):
+        u = dict(zip(("lr", "act"), halton.point(1, index, [0, 1]), strict=True))
+        choice = dimensions[1].domain.value(u["act"])
+        best = score(2 * u["lr"] - 1, choice)
+        values = {"lr": u["lr"], "act": choice}
+        records.append(TrialRecord(f"t{index}", "s", index, u, values, "complete", best=best))
+    return effects(Study("s", {}, {}, dimensions), records, "min")
+
+
+@pytest.mark.parametrize("slopes", [(1, 0, -1), (1, -1, 0), (-1, 1, 0), (0, 1, -1)])
+def test_what_a_choice_of_three_does_together_with_a_number_is_seen_in_whatever_order(slopes: tuple[int, ...]) -> None:
+    """The column of the last choice was left out."""
+    found = made(("a", "b", "c"), lambda level, choice: slopes["abc".index(choice)] * level)
+    assert ("lr", "act") in matters(found)
+
+
+def test_what_acts_together_with_another_is_not_said_to_matter_little() -> None:
+    """A ridge: by itself each explains next to nothing."""
+    plan = searched(60)
+    found = judged(plan, lambda u: (u[LR] + u[WD] - 1) ** 2)
+    assert {LR, WD} in [{*names} for names in matters(found)]
+    assert {effect.judged for effect in found if len(effect.names) == 1} == {"cannot tell"}

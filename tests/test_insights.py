@@ -205,6 +205,43 @@ def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
         assert not insights.saturated(store)
 
 
+def test_small_gains_add_up_and_what_cannot_be_compared_is_no_saturation(store: Store) -> None:
+    """Each round gains less than the noise, and all of them more; one has only begun, others were shorter."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+
+        def said() -> list[str]:
+            return [key for key in keys(store) if key.startswith("saturated")]
+
+        for level in (0.4, 0.392, 0.384, 0.376, 0.368):
+            a_round(store, lambda entry, level=level: level + 1e-5 * entry.u[LR], 4)
+        assert not said()
+        for _ in range(2):
+            a_round(store, lambda _entry: 0.9, 4, steps=50)
+        begun = planning.save(store, planning.propose(store, trials=4), wanted="run")
+        small_project.end(store, trials.trials(store, begun.name)[0].id, 0.9)
+        assert not said()
+        for entry in trials.trials(store, begun.name)[1:]:
+            small_project.end(store, entry.id, 0.9)
+        # Now it has ended, and is the second since the round that gained last.
+        assert said() == ["saturated/round-4"]
+
+
+def test_of_choices_those_are_named_that_the_best_trials_have(store: Store) -> None:
+    """Their mean coordinate lay in the middle, at the worst of the three."""
+    roles = {name: "fixed" for name in ("optimizer.momentum", "optimizer.weight_decay")}
+    levels = {"constant": 0.2, "linear": 0.5, "cosine": 0.2}
+
+    def score(entry: Any) -> float:
+        return levels[trials.trial_settings(store, entry)["schedule.name"]] + 0.001 * entry.u[LR]
+
+    a_round(store, score, 40, goal="minimise", roles={**roles, "schedule.name": "nuisance"})
+    (text,) = [p.text.text() for p in insights.proposals(store) if p.key.endswith("/schedule.name")]
+    named = text.partition("the best have ")[2]
+    assert "linear" not in named
+    assert "cosine" in named
+
+
 def test_after_the_final_study_comes_what_is_still_to_be_done(store: Store) -> None:
     """Its best trial had been rejected, and a command of one's own has no test split that we know of."""
     a_round(store, bowl, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -180,6 +181,24 @@ def test_a_configuration_file_takes_the_place_of_arguments(tmp_path: Path, code:
             assert filled["out"] == str(store.project.trial_folder(entry.id) / "output")
     # Theirs stays as it is.
     assert json.loads((code / "config.json").read_text()) == content
+
+
+def test_what_is_exported_is_the_command_as_it_ran(store: Store, tmp_path: Path) -> None:
+    """The command was changed since; one that needs a value more made the best configuration impossible to export."""
+    first = run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    settings = store.project.settings
+    store.project = change(store.project, command=f"{settings.command} --l2 {{l2}} --quick")
+    done = exporting.export(store, tmp_path / "export", first.id)
+    words = (done.path / "run.sh").read_text()
+    assert "--quick" not in words
+    assert "--l2" not in words
+    assert f"--out {shlex.quote(str(done.path / 'output'))}" in words
+    assert str(store.project.trial_folder(first.id)) not in words
+    # Where it cannot be known it is not guessed.
+    (store.project.trial_folder(first.id) / "command.json").write_text("{")
+    with pytest.raises(Refusal, match=r"command\.json: missing or torn"):
+        exporting.export(store, tmp_path / "again", first.id)
 
 
 def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) -> None:

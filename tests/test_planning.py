@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from presets import language
+from presets.language import restored
 from rounds import planning, reviewing, seeds
 from rounds.space import Domain
 from state import configurations, decisions, launches, trials
@@ -186,3 +187,18 @@ def test_fresh_seeds_are_fresh() -> None:
     assert seeds.fresh(1, 5, set()) == drawn
     assert seeds.fresh(1, 3, set(drawn[:2])) == seeds.fresh(1, 5, set())[2:]
     assert set(seeds.fresh(2, 5, set())).isdisjoint(drawn)
+
+
+def test_a_round_of_another_length_does_not_keep_the_reasons_of_the_steps_before(
+    store: Store, values: dict[str, Any]
+) -> None:
+    """They went into its trials' configurations, and into what is exported."""
+    small_project.adopt(store, {**values, "training.steps": 100})
+    before = launches.best(store)
+    assert before is not None
+    batch = planning.save(store, planning.propose(store, "minimise", trials=4, steps=300))
+    kept = configurations.configuration(store, batch.configuration)
+    assert kept.settings["training.steps"] == 300
+    assert restored(kept.reasons["training.steps"]).text() == "Set for a round of its own; before it was 100."
+    same = "optimizer.learning_rate"
+    assert kept.reasons.get(same) == before.reasons.get(same)

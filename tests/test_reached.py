@@ -100,3 +100,11 @@ def test_a_value_typed_without_a_fraction_is_the_same_configuration(store: Store
 def test_listed_values_are_typed_as_their_settings_are_declared(store: Store) -> None:
     plan = listed.propose(store, [{"regularization.dropout": 0}, {"regularization.dropout": 0.5}])
     assert [repr(trial.overrides["regularization.dropout"]) for trial in plan.trials] == ["0.0", "0.5"]
+
+
+def test_the_result_of_the_other_side_is_not_that_of_a_candidate_whose_runs_failed(store: Store) -> None:
+    launch = launching.start(store, launching.propose(store, "round-1"))
+    for entry in trials.trials(store, launch.name):
+        small_project.end(store, entry.id, None if entry.study == "candidate" else 0.25)
+    judging.decide(store, launch.name, "reject")
+    assert reached(store, launches.launches(store)[-1]) == Reached(None, 0, selected=False)

@@ -18,10 +18,10 @@ from presets.language import Message
 from rounds import boundary, gain, infeasible, isolation, points
 from rounds.finding import Finding
 from rounds.halton import point
-from rounds.plan import PlannedTrial, RoundPlan
+from rounds.plan import PlannedTrial, RoundPlan, Study
 from rounds.record import TrialRecord, cost, ranked
 from rounds.review import review
-from rounds.space import Domain
+from rounds.space import Dimension, Domain
 from tests.rounds_made import BASE, RATE, bowl, curve, record, results, searched
 
 RATE_NAME, DECAY_NAME = "adamw.learning_rate", "adamw.weight_decay"
@@ -227,6 +227,22 @@ def test_a_bug_says_nothing_about_stability() -> None:
         for n, (trial, known) in enumerate(zip(planned.trials, records, strict=True), 1)
     ]
     assert infeasible.frontiers(planned.studies[0], failed) == []
+
+
+@pytest.mark.parametrize(("from_u", "edge"), [(0.8, None), (0.74, 3), (0.6, 3)])
+def test_an_edge_of_whole_numbers_lies_between_two_of_them(from_u: float, edge: int | None) -> None:
+    """With 3 layers some trained: that all with 3 or more diverged was said, and that 3 is the last that trains."""
+    layers = Domain("int", 1, 4)
+    study = Study("s", {}, {}, (Dimension("layers", "layers", layers, 0),))
+    records = [
+        TrialRecord(f"t{n}", "s", n, {"layers": u}, {"layers": layers.value(u)}, "complete", best=u)
+        if u <= from_u
+        else TrialRecord(f"t{n}", "s", n, {"layers": u}, {"layers": layers.value(u)}, "infeasible", "diverged")
+        for n, u in enumerate((place + 0.5) / 24 for place in range(24))
+    ]
+    found = infeasible.frontiers(study, records)
+    assert [frontier.value for frontier in found] == ([] if edge is None else [edge])
+    assert all(frontier.diverged == sum(record.values["layers"] > 3 for record in records) for frontier in found)
 
 
 def test_a_complete_trial_without_a_usable_value_is_infeasible() -> None:
@@ -442,6 +458,29 @@ def test_a_range_is_isolated_in_buckets_over_its_own_scale() -> None:
     assert best.low is not None
     assert best.high is not None
     assert best.low <= RATE.value(0.75) <= best.high
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.99, 0.9999), (0.9, 0.9999), (0.9, 0.99987)])
+def test_parts_of_a_range_near_one_are_told_apart_and_lie_within_it(low: float, high: float) -> None:
+    """In three digits most of them were 1 .. 1, and one hid another that was as good as the best."""
+    beta = Domain("float", low, high, "one-minus-log")
+    planned = searched(24, goal="understand", scientific={"optimizer.beta2": beta})
+    (levels,) = isolation.isolate(planned, results(planned, lambda u: u["adamw.beta2"]), "min").values()
+    assert len({level.label for level in levels}) == len(levels)
+    ends = [float(end) for level in levels for end in level.label.split(" .. ")]
+    assert max(ends) <= high + 1e-4 * (high - low)
+    assert all(level.label.split(" .. ")[0] != level.label.split(" .. ")[1] for level in levels)
+
+
+def test_a_part_of_a_range_that_is_as_good_is_not_hidden_by_one_of_the_same_digits() -> None:
+    beta = Domain("float", 0.99, 0.9999, "one-minus-log")
+    planned = searched(48, goal="understand", scientific={"optimizer.beta2": beta})
+    levels = (0.9, 0.1, 0.9, 0.9, 0.104, 0.9)
+    (found,) = isolation.check(
+        planned, results(planned, lambda u: levels[min(int(u["adamw.beta2"] * 6), 5)]), "min", 0.01
+    )
+    assert found.verdict == "cannot tell"
+    assert len(found.figures["close"]) == 1
 
 
 def test_a_level_is_not_better_for_having_had_more_trials() -> None:

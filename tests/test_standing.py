@@ -16,6 +16,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project, watched_round
+from tui.report import as_text, document
 
 
 @pytest.fixture
@@ -250,6 +251,27 @@ def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path)
         words = "round-1 is to run, but no supervisor is at work: 1 of 2 trials have ended."
         assert told(opened)[2:] == (words, "Run it on.")
         assert standing(opened).seconds_left is None
+
+
+def test_a_review_that_was_made_while_the_round_ran_is_not_that_of_the_round(store: Store, tmp_path: Path) -> None:
+    """Three of its trials beat nothing; the rest, which nobody had looked at, do."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.5)
+    planning.save(store, planning.propose(store, trials=12), wanted="run")
+    listed = trials.trials(store, "round-1")
+    for entry in listed[:3]:
+        small_project.end(store, entry.id, 0.6)
+    reviewing.review_batch(store, "round-1")
+    for entry in listed[3:]:
+        small_project.end(store, entry.id, 0.1 + 0.01 * entry.position)
+    assert told(store) == ("learn", "round-1", "round-1 has ended.", "Review it, before any conclusion.")
+    assert "3 of 12" not in as_text.markdown(document.report(store))
+    reviewing.review_batch(store, "round-1")
+    assert told(store)[2] == "round-1 has been reviewed."
+    # What is tried again was reviewed with what it came to before.
+    trials.ask(store, "round-1-001", "retry")
+    small_project.end(store, "round-1-001", 0.05)
+    assert told(store)[3] == "Review it, before any conclusion."
 
 
 def test_without_a_name_what_is_at_work_is_meant_else_what_was_touched_last(store: Store, tmp_path: Path) -> None:

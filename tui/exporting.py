@@ -201,7 +201,7 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
 
 def _where(store: Store, source: Source) -> str:
     """Where the code of a command lies, and which it was."""
-    path, commit = f"`{printable(str(source.pipeline.directory))}`", printable(committed.commit(store, source.trial))
+    path, commit = f"`{printable(str(source.directory))}`", printable(committed.commit(store, source.trial))
     if not commit:
         return _(
             "The code is in {path}, in no git repository that was found, so that nothing says which version of it ran; "
@@ -217,6 +217,8 @@ def _average(store: Store, source: Origin | Source) -> str:
     if repeated is None or repeated.runs < 2:
         return ""
     words = _("On average over {n} runs with other seeds {metric} was {value}; the figures below are those of one run.")
+    if not tunables.takes_seed(store.project):
+        words = _("On average over {n} runs {metric} was {value}; the figures below are those of one run.")
     metric = f"val/{store.project.settings.metric}"
     return words.format(n=repeated.runs, metric=metric, value=figure(repeated.value))
 

@@ -9,7 +9,7 @@ from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ranked
-from state import trials
+from state import launches, trials
 from state.database import Store
 from state.dismissals import Dismissal
 from tui.charts.review_plot import CURVES
@@ -58,12 +58,18 @@ def reviewed(store: Store, name: str, known: Reviewed | None = None) -> Reviewed
 
 
 def _basis(store: Store, name: str) -> tuple[object, ...]:
-    """The trials with their results (of one that has ended the curves change no more), the noise between seeds, and the
-    settings."""
+    """The trials with their results (of one that has ended the curves change no more), the noise between seeds, the
+    settings, and which launches were decided."""
     listed = tuple(
         (entry.id, entry.status, entry.reason, entry.best, entry.best_step, entry.final, entry.steps_done)
         if entry.status in trials.ENDED
         else (entry.id, entry.status, trials.over(entry))
         for entry in trials.trials(store, name)
     )
-    return (str(store.project.root), store.project.settings, reviewing.noise(store), listed)
+    return (
+        str(store.project.root),
+        store.project.settings,
+        reviewing.noise(store),
+        len(launches.launches(store)),
+        listed,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import logout, planning, queue, supervisor, wishes
+from rounds import logout, planning, queue, reviewed, supervisor, wishes
 from state import trials
 from state.database import Store
 from state.trials import Batch, Trial
@@ -40,7 +40,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             "under_way": running,
             "ends_at_logout": ends,
             "supervisor": at_work,
-            "reviewed": batch.reviewed,
+            "reviewed": batch.reviewed if reviewed.holds(store, batch) else None,
             "states": dict(counts),
             "lost": [entry.id for entry in gone],
             "trials": [trial_document(entry) for entry in listed],

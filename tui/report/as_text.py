@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from presets.language import _
-from rounds import insights, lineage, looking, planning, standing
+from rounds import insights, lineage, looking, planning, reviewing, standing
+from rounds.finding import Finding
 from state import decisions, launches, looks, measurements, metrics, trials
 from state.database import Store
 from tui import deciding, designing
@@ -121,6 +122,12 @@ def everything(store: Store) -> dict[str, Any]:
     }
 
 
+def _findings(store: Store, batch: trials.Batch) -> Sequence[Finding]:
+    """Those of a round of which something has ended."""
+    ended = any(entry.status in trials.ENDED for entry in trials.trials(store, batch.name))
+    return reviewing.latest(store, batch) if batch.kind == "round" and ended else ()
+
+
 def _batch(store: Store, batch: trials.Batch) -> dict[str, Any]:
     metric = f"val/{store.project.settings.metric}"
     curves = metrics.curves(store, batch.name, metric)
@@ -132,7 +139,7 @@ def _batch(store: Store, batch: trials.Batch) -> dict[str, Any]:
         "at": batch.at,
         "configuration": batch.configuration,
         "plan": designing.document(planning.plan_of(store, batch.name)) if of_round else batch.plan,
-        "findings": trials.findings(store, batch.name),
+        "findings": [finding.to_dict() for finding in _findings(store, batch)],
         "metric": metric,
         "trials": [
             {**trial_document(entry), "curve": curves.get(entry.id, [])} for entry in trials.trials(store, batch.name)

@@ -12,7 +12,6 @@ from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
 from rounds.record import GRADIENT_NORM, TrialRecord, foremost, ranked
-from rounds.review import review
 from rounds.roles import asked_of
 from state import launches, metrics, trials
 from state.database import Store
@@ -111,7 +110,7 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
         yield Words(_("It was planned, and none of it has run."))
         return
     yield Title(_("What the review says"))
-    findings = _findings(store, batch, plan, records)
+    findings = reviewing.latest(store, batch, records)
     dismissed = dismissing.in_force(store, batch.name, findings)
     for finding in sorted(findings, key=lambda finding: ORDER.index(finding.verdict)):
         yield _judgement(finding, dismissed.get(finding.key))
@@ -119,13 +118,6 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     yield from _plots(store, plan, records, findings)
     yield Title(_("Trials"))
     yield _trial_grid(store, listed)
-
-
-def _findings(store: Store, batch: Batch, plan: RoundPlan, records: Sequence[TrialRecord]) -> Sequence[Finding]:
-    """Those that were kept; of a round that was not reviewed yet what a review would say now."""
-    if batch.reviewed is not None:
-        return [Finding.from_dict(entry) for entry in trials.findings(store, batch.name)]
-    return review(plan, records, reviewing.direction(store), reviewing.noise(store), reviewing.values(store))
 
 
 def _judgement(finding: Finding, dismissal: Dismissal | None) -> Judgement:
