@@ -171,6 +171,25 @@ def test_a_neighbour_who_comes_in_the_middle_changes_nothing() -> None:
         assert found == ascent.Recommendation(128, 256, 128, "throughput")
 
 
+@pytest.mark.parametrize(("busy", "answer"), [(True, 64), (False, 8)])
+def test_on_a_busy_machine_a_larger_size_is_asked_before_throughput_is_said_to_stop(busy: bool, answer: int) -> None:
+    """Two sizes that came to the same beside neighbours, once each and once side by side."""
+    rates = {8: 150, 16: 152, 32: 190, 64: 220, 128: 222, 256: 222}
+    measured: list[int] = []
+
+    def measure(size: int) -> Size:
+        measured.append(size)
+        return Size(size, "measured", "", size / rates[size], 0.0, rates[size], MIB)
+
+    shared = dataclasses.replace(QUIET, busy=lambda: busy)
+    sizes, ended_by = ascent.ascend(measure, Cap(4096, "cap"), 2 * MIB, shared)
+    found = ascent.recommend(sizes, 2 * MIB, ended_by)
+    assert found is not None
+    assert (found.recommended, found.limited_by) == (answer, "throughput")
+    # One size beyond the end of the rise, and no more.
+    assert measured == ([8, 16, 32, 64, 128, 256] if busy else [8, 16])
+
+
 def test_a_size_that_was_disturbed_is_measured_anew_although_it_is_far_from_the_best() -> None:
     """As it once was: 34 ms on the device, 0.7 ms of data, and 94 ms together, where the next size took 73 ms."""
     known = {

@@ -464,8 +464,8 @@ def test_a_range_is_isolated_in_buckets_over_its_own_scale() -> None:
 def test_parts_of_a_range_near_one_are_told_apart_and_lie_within_it(low: float, high: float) -> None:
     """In three digits most of them were 1 .. 1, and one hid another that was as good as the best."""
     beta = Domain("float", low, high, "one-minus-log")
-    planned = searched(24, goal="understand", scientific={"optimizer.beta2": beta})
-    (levels,) = isolation.isolate(planned, results(planned, lambda u: u["adamw.beta2"]), "min").values()
+    planned = searched(24, goal="understand", scientific={"optimizer.learning_rate": beta})
+    (levels,) = isolation.isolate(planned, results(planned, lambda u: u[RATE_NAME]), "min").values()
     assert len({level.label for level in levels}) == len(levels)
     ends = [float(end) for level in levels for end in level.label.split(" .. ")]
     assert max(ends) <= high + 1e-4 * (high - low)
@@ -474,11 +474,9 @@ def test_parts_of_a_range_near_one_are_told_apart_and_lie_within_it(low: float, 
 
 def test_a_part_of_a_range_that_is_as_good_is_not_hidden_by_one_of_the_same_digits() -> None:
     beta = Domain("float", 0.99, 0.9999, "one-minus-log")
-    planned = searched(48, goal="understand", scientific={"optimizer.beta2": beta})
+    planned = searched(48, goal="understand", scientific={"optimizer.learning_rate": beta})
     levels = (0.9, 0.1, 0.9, 0.9, 0.104, 0.9)
-    (found,) = isolation.check(
-        planned, results(planned, lambda u: levels[min(int(u["adamw.beta2"] * 6), 5)]), "min", 0.01
-    )
+    (found,) = isolation.check(planned, results(planned, lambda u: levels[min(int(u[RATE_NAME] * 6), 5)]), "min", 0.01)
     assert found.verdict == "cannot tell"
     assert len(found.figures["close"]) == 1
 

@@ -74,10 +74,12 @@ Again = Callable[[list[Size]], list[Size]]
 @dataclass(frozen=True)
 class Shared:
     """What processors that are shared with others need besides: `again` times sizes once more side by side, and `anew`
-    measures one that was disturbed once more by itself and gives the figures to keep."""
+    measures one that was disturbed once more by itself and gives the figures to keep, `busy` says whether others keep
+    the processors busy."""
 
     again: Again
     anew: Callable[[Size], Size]
+    busy: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def ascend(
     The memory of the next size is predicted and the jump shortened accordingly; the prediction can only be too low, as
     memory is convex in the batch size. On `shared` processors sizes are timed anew side by side, before one that seems
     slow is believed to be, and those that may be the answer at the end; before that, each that was disturbed is
-    measured anew.
+    measured anew. Where others keep them busy, throughput is not believed to stop rising until a larger size says so
+    too: two sizes at a bad moment ended an ascent at 16 that goes to 64.
     """
     sizes: list[Size] = []
     size, compared = min(FIRST, highest.size), False
@@ -141,7 +144,8 @@ def ascend(
         if shared and compared:
             fitting = compare(calm(fitting, shared.anew), shared.again)
             _replace(sizes, fitting)
-        if knee(rates_of(fitting)) is not None:
+        end = knee(rates_of(fitting))
+        if end is not None and not (shared and shared.busy() and end == size):
             ended_by = "throughput"
             break
         if shortened:

@@ -327,7 +327,7 @@ def probe(
         return ascent.saturation(rates, earlier, noise()), ascent.knee(rates) is None
 
     # A CUDA device is nobody else's.
-    shared = ascent.Shared(again, anew) if bench.device.type != "cuda" else None
+    shared = ascent.Shared(again, anew, lambda: noise() > ascent.NOISE) if bench.device.type != "cuda" else None
     sizes, ended_by = ascent.ascend(attempt, highest, bench.budget, shared)
     fitting = sizes
     while (best := ascent.recommend(fitting, bench.budget, ended_by, earlier, noise())) is not None:
