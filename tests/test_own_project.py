@@ -188,12 +188,13 @@ def test_what_is_exported_is_the_command_as_it_ran(store: Store, tmp_path: Path)
     first = run_baseline(store)
     flow.answer(store, "baseline", "accept")
     settings = store.project.settings
-    store.project = change(store.project, command=f"{settings.command} --l2 {{l2}} --quick")
-    done = exporting.export(store, tmp_path / "export", first.id)
-    words = (done.path / "run.sh").read_text()
+    store.project = change(store.project, command=f"{settings.command} --more {{more}} --quick")
+    target = tmp_path / "export"
+    exporting.export(store, target, first.id)
+    words = (target / "run.sh").read_text(encoding="utf-8")
     assert "--quick" not in words
-    assert "--l2" not in words
-    assert f"--out {shlex.quote(str(done.path / 'output'))}" in words
+    assert "--more" not in words
+    assert f"--out {shlex.quote(str(target / 'output'))}" in words
     assert str(store.project.trial_folder(first.id)) not in words
     # Where it cannot be known it is not guessed.
     (store.project.trial_folder(first.id) / "command.json").write_text("{")
