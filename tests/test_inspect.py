@@ -1,6 +1,8 @@
 """The inspection: a process of its own that says what the data hold, or why they cannot be used."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +73,13 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
     }
     assert found["images"]["widths"] == [8, 8, 30]
     assert found["images"]["heights"] == [8, 8, 20]
+
+
+def test_copies_whose_names_are_no_valid_text_are_named(tmp_path: Path) -> None:
+    two_classes(tmp_path / "data")
+    shutil.copy(tmp_path / "data" / "dark" / "0.png", os.fsencode(tmp_path / "data" / "light") + b"/caf\xe9.png")
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
+    assert found["copies"]["conflicts"] == [["dark/0.png", "dark", "light/caf\\xe9.png", "light"]]
 
 
 def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from training import images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
 from training.sentence import phrase, said_by
-from training.splits import DataError, Part, Progress, Skipped, majority_readable
+from training.splits import DataError, Part, Progress, Skipped, majority_readable, printable
 
 # More reasons than anyone reads; the total is always given.
 LISTED = 1000
@@ -81,7 +81,7 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     return {
         **_splits(data, found.classes, labels, parts, seen.digests, found.held_out),
         "copies": splits.copies(
-            parts, labels, seen.digests, [found.files[place].path for place in seen.kept], found.classes
+            parts, labels, seen.digests, [printable(found.files[place].path) for place in seen.kept], found.classes
         ),
         **_skipped((*found.skipped, *seen.skipped)),
         "images": {
