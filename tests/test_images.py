@@ -176,12 +176,14 @@ def test_files_that_cannot_be_read_are_left_out_with_a_reason(tmp_path: Path) ->
     (tmp_path / "light" / "half bomb.png").write_bytes(bomb(12_000, 12_000))
     (tmp_path / "light" / "notes.txt").write_text("labels by Ann")
     (tmp_path / "light" / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "light" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "light" / "pipe.png")
     (tmp_path / "read me.txt").write_text("about these images")
     dataset = open_dataset(config(tmp_path))
     assert len(dataset.train) + len(dataset.validation) == 16
     reasons = {skip.path: str(skip.reason) for skip in dataset.skipped}
-    assert len(reasons) == len(dataset.skipped) == 10
+    assert len(reasons) == len(dataset.skipped) == 12
     assert "truncated" in reasons["dark/truncated.png"]
     assert reasons["dark/empty.png"] == "empty file"
     assert "not an image" in reasons["dark/page.png"]
@@ -190,6 +192,8 @@ def test_files_that_cannot_be_read_are_left_out_with_a_reason(tmp_path: Path) ->
     assert "pixels" in reasons["light/half bomb.png"]
     assert ".txt" in reasons["light/notes.txt"]
     assert "link" in reasons["light/gone.png"]
+    assert "link" in reasons["light/loop.png"]
+    assert "class folder" in reasons["loop"]
     assert "regular" in reasons["light/pipe.png"]
     assert "class folder" in reasons["read me.txt"]
 

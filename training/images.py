@@ -5,6 +5,7 @@ No torch here: the inspection of the data starts without it, and so does a threa
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -326,8 +327,18 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     folders: list[str] = []
     files: list[str] = []
     for entry in _scan(folder):
-        (folders if entry.is_dir() else files).append(entry.name)
+        (folders if _holds(entry.is_dir) else files).append(entry.name)
     return folders, files
+
+
+def _holds(asked: Callable[[], bool]) -> bool:
+    """What an entry answers; no where it is a link that goes in a circle, or to a place that may not be looked at."""
+    try:
+        return asked()
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EACCES):
+            return False
+        raise
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
@@ -351,14 +362,14 @@ def _collect(root: Path, folder: str, label: int, part: Part, found: list[File],
         for entry in _scan(os.path.join(root, relative)):
             name = entry.name
             path = f"{relative}/{name}"
-            if entry.is_dir():
+            if _holds(entry.is_dir):
                 walk(path, above | {(own.st_dev, own.st_ino)})
             elif not name.lower().endswith(ENDINGS):
                 ending = printable(os.path.splitext(name)[1]) or phrase("no ending")
                 skipped.append(
                     Skipped(printable(path), phrase("not an image type that is read: {ending}", ending=ending))
                 )
-            elif not entry.is_file():
+            elif not _holds(entry.is_file):
                 skipped.append(Skipped(printable(path), phrase("a broken link or no regular file")))
             else:
                 try:
