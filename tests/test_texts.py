@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer as Backend
@@ -82,6 +84,10 @@ def words(dataset: Dataset, split: Split) -> set[str]:
     assert dataset.tokenizer
     backend = Backend.from_str(dataset.tokenizer.document)
     return {text.strip() for text in backend.decode_batch(inputs(split)["input_ids"].tolist())}
+
+
+def encoded(marks: tokenizer.Tokenizer, texts: list[str], max_length: int) -> list[list[int]]:
+    return [ids.tolist() for ids in marks.encode(texts, max_length)]
 
 
 @pytest.mark.parametrize("name", ["sms.csv", "SMS.TSV", "sms.jsonl", "sms.ndjson"])
@@ -306,7 +312,24 @@ def test_the_vocabulary_has_the_size_asked_for_and_the_saved_file_gives_the_same
     assert trained.vocabulary_size == 350
     trained.save(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
-    assert loaded(HAM)["input_ids"] == trained.encode(HAM, 512)
+    assert loaded(HAM)["input_ids"] == encoded(trained, HAM, 512)
+
+
+def test_texts_are_tokenized_a_few_at_a_time_as_if_all_at_once() -> None:
+    trained = tokenizer.train(HAM + SPAM, 400)
+    taken: list[int] = []
+
+    def many() -> Iterator[str]:
+        for number in range(20):
+            taken.append(number)
+            yield f"{number} {HAM[number % len(HAM)]} " * 2000
+
+    found = trained.encode(many(), 16)
+    assert next(found).dtype == np.int32
+    assert len(taken) < 20
+    backend = Backend.from_str(trained.document)
+    backend.enable_truncation(16)
+    assert encoded(trained, list(many()), 16) == [one.ids for one in backend.encode_batch(list(many()))]
 
 
 def test_training_a_tokenizer_in_another_process_gives_the_same_one() -> None:
@@ -337,8 +360,8 @@ def test_a_local_checkpoint_brings_its_own_tokenizer(tmp_path: Path, checkpoint:
     dataset = open_dataset(config(path, str(checkpoint), validation_fraction=0.5))
     assert dataset.tokenizer
     assert (dataset.tokenizer.vocabulary_size, dataset.tokenizer.pad_id) == (13, 0)
-    assert dataset.tokenizer.encode(["WINNER !", "you 中奖"], 8) == [[2, 5, 6, 10, 3], [2, 7, 11, 12, 3]]
-    assert dataset.tokenizer.encode(["you have won"], 4) == [[2, 7, 8, 3]]
+    assert encoded(dataset.tokenizer, ["WINNER !", "you 中奖"], 8) == [[2, 5, 6, 10, 3], [2, 7, 11, 12, 3]]
+    assert encoded(dataset.tokenizer, ["you have won"], 4) == [[2, 7, 8, 3]]
 
 
 def test_a_checkpoint_without_a_usable_tokenizer_is_refused(tmp_path: Path) -> None:
