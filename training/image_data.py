@@ -11,7 +11,7 @@ import PIL
 import torch
 from torch import Tensor
 
-from training import cache, images, machine, splits
+from training import cache, image_folders, images, machine, splits
 from training.config import Config
 from training.dataset import Dataset, Split
 from training.sentence import phrase, unpacked
@@ -39,7 +39,7 @@ class FileImages:
     """Images that are decoded when they are asked for, by a pool of threads."""
 
     root: Path
-    files: tuple[images.File, ...]
+    files: tuple[image_folders.File, ...]
     size: int
     channels: int
     threads: int
@@ -72,7 +72,7 @@ class FileImages:
 def open_images(config: Config, folder: Path | None) -> Dataset:
     """Images in class folders, split; resident if they fit in a quarter of the available memory. Raises DataError."""
     data = config.data
-    found = images.listing(data.path)
+    found = image_folders.listing(data.path)
     key = ""
     if folder:
         files = [(file.path, file.size, file.mtime_ns) for file in found.files]
@@ -100,7 +100,7 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
 
 
 def _examined(
-    config: Config, found: images.Listing, folder: Path | None, key: str
+    config: Config, found: image_folders.Listing, folder: Path | None, key: str
 ) -> tuple[cache.Entry, np.ndarray | None]:
     """What one pass over the files found, and the pixels if they are to be kept; from the cache if it has them."""
     data = config.data
@@ -136,7 +136,7 @@ def _examined(
 
 
 def _roles(
-    config: Config, found: images.Listing, facts: cache.Entry, labels: np.ndarray, folder: Path | None, key: str
+    config: Config, found: image_folders.Listing, facts: cache.Entry, labels: np.ndarray, folder: Path | None, key: str
 ) -> np.ndarray:
     """The split of each readable image, int8; from the cache if it has it, which then was checked before."""
     data = config.data

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from training import images, machine, splits, texts
+from training import image_folders, images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
 from training.sentence import phrase, said_by
@@ -73,7 +73,7 @@ def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
 
 
 def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
-    found = images.listing(data.path)
+    found = image_folders.listing(data.path)
     seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
     majority_readable(seen.skipped, len(found.files), phrase("{path}: images", path=data.path))
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
