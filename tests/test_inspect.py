@@ -94,6 +94,18 @@ def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Pa
     assert found["skipped"] == [{"path": "a [x].jsonl:5", "reason": "no text", "said": {"id": "no text", "values": {}}}]
 
 
+def test_tables_beside_those_of_the_splits_are_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("train.csv", "dev.csv", "more.csv"):
+        lines = [f"{name} {number},{'ab'[number % 2]}" for number in range(8)]
+        (tmp_path / "data" / name).write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "data")
+    assert found["splits"]["validation"] == {"examples": 8, "per_class": [4, 4], "held_out": False}
+    assert [(skip["path"], skip["reason"]) for skip in found["skipped"]] == [
+        ("more.csv", "beside the train file, not a split")
+    ]
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [

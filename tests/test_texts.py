@@ -262,6 +262,11 @@ def test_a_folder_has_a_file_per_split(tmp_path: Path) -> None:
     write(tmp_path / "test.jsonl", '{"text": "a test", "label": "spam"}\n')
     held_out = open_dataset(config(tmp_path))
     assert [len(held_out.train), len(held_out.validation), len(held_out.test or ())] == [10, 3, 1]
+    assert held_out.skipped == ()
+    write(tmp_path / "unlabelled.csv", "text\nwhat is it\n")
+    assert [(skip.path, str(skip.reason)) for skip in open_dataset(config(tmp_path)).skipped] == [
+        ("unlabelled.csv", "beside the train file, not a split")
+    ]
     write(tmp_path / "valid.tsv", csv([("ham", "a validation text"), ("spam", "and another")], "\t"))
     ready_made = open_dataset(config(tmp_path))
     assert [len(ready_made.train), len(ready_made.validation), len(ready_made.test or ())] == [13, 2, 1]
@@ -278,6 +283,15 @@ def test_a_folder_has_a_file_per_split(tmp_path: Path) -> None:
         open_dataset(config(tmp_path))
     with pytest.raises(DataError, match="does not exist"):
         open_dataset(config(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(("train", "validation"), [("training.csv", "dev.csv"), ("Train.csv", "eval.csv")])
+def test_the_files_of_the_splits_may_have_other_names(tmp_path: Path, train: str, validation: str) -> None:
+    write(tmp_path / train, csv(rows()))
+    write(tmp_path / validation, csv([("ham", "a validation text"), ("spam", "and another")]))
+    write(tmp_path / "testing.csv", csv([("ham", "a test")]))
+    dataset = open_dataset(config(tmp_path))
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test or ())] == [13, 2, 1]
 
 
 def test_equal_texts_fall_on_the_same_side(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.sentence import phrase
-from training.splits import PART_NAMES, DataError, Part, Skipped, printable, sorted_classes
+from training.splits import PART_NAMES, DataError, Part, Skipped, brief, printable, sorted_classes
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+# Folders that are named in one sentence.
+NAMED = 5
 
 
 class File(NamedTuple):
@@ -88,7 +90,8 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
     """The folder of each split under `root`; {TRAIN: ""} where the class folders lie in `root` itself.
 
     "train" may also be a class, beside "car" and "bus": it is a split only if it holds folders, and if another
-    split or nothing else stands beside it.
+    split or nothing else stands beside it. Raises DataError for folders that look like splits of which one alone is
+    named so.
     """
     names, files = _entries(root)
     named: dict[Part, list[str]] = {}
@@ -99,6 +102,8 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
     train = named.get(Part.TRAIN, [])
     inside, loose = _entries(root / train[0]) if train else ([], [])
     if not named or (others and (not inside or len(named) == 1)):
+        if named:
+            _refuse_alike(root, names)
         return {Part.TRAIN: ""}
     if not train:
         raise DataError(
@@ -120,6 +125,18 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
             )
     skipped += [Skipped(printable(name), phrase("beside the train folder, not a split")) for name in (*others, *files)]
     return {part: folders[0] for part, folders in named.items()}
+
+
+def _refuse_alike(root: Path, names: Sequence[str]) -> None:
+    """Refuse folders of which each holds the same folders, several of them, and nothing else."""
+    inside, loose = _entries(root / names[0])
+    if len(inside) > 1 and not loose and all(_entries(root / name) == (inside, []) for name in names[1:]):
+        raise DataError(
+            "data.path: {path}: {names} hold the same folders each, so they seem to be splits; name them train, val "
+            "and test. If they are classes, none of them may be named like a split.",
+            path=printable(root),
+            names=", ".join(brief(printable(name)) for name in names[:NAMED]) + (", …" if len(names) > NAMED else ""),
+        )
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:

@@ -100,7 +100,7 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
         "copies": splits.copies(
             table.parts, table.labels, table.digests(), [text[:EXCERPT] for text in table.texts], table.classes
         ),
-        **_skipped(table.skipped),
+        **_skipped((*found.skipped, *table.skipped)),
         "texts": {
             "characters": _spread(np.array([len(text) for text in table.texts]), 0, 50, 95, 100),
             "words": _spread(np.array([len(WORD.findall(text)) for text in table.texts]), 0, 50, 95, 100),

@@ -68,7 +68,7 @@ def open_texts(config: Config, folder: Path | None) -> Dataset:
         split(Part.TRAIN),
         split(Part.VALIDATION),
         split(Part.TEST) if (arrays["roles"] == Part.TEST).any() else None,
-        tuple(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"]),
+        (*found.skipped, *(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"])),
         tokenizer=marks,
     )
 
