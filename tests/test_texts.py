@@ -231,6 +231,27 @@ def test_a_quote_that_is_never_closed_is_refused_with_its_line(tmp_path: Path) -
         open_dataset(config(path))
 
 
+def test_a_quote_that_swallows_the_rows_up_to_the_next_is_refused_with_both_lines(tmp_path: Path) -> None:
+    opened = ("", '"')
+    lines = [f"{opened[number % 10 == 5]}message {number},{'ab'[number % 2]}" for number in range(40)]
+    path = write(tmp_path / "a.csv", "\n".join(["text,label", *lines]))
+    with pytest.raises(DataError, match=r"a\.csv:7: a quote .* takes in all rows up to line 17, .* remove it"):
+        open_dataset(config(path))
+    # With the first of four closed, the last has none to end at.
+    path.write_text(path.read_text().replace('"message 5,', '"message 5",'))
+    with pytest.raises(DataError, match=r"a\.csv:37: a quote .* never closed"):
+        open_dataset(config(path))
+
+
+def test_quotes_that_harm_nobody_are_read_as_they_are(tmp_path: Path) -> None:
+    texts = ['"two\nlines"', '"with ""quotes"" on\r\nboth, and a comma"', '"ends in ""\none"""', 'a 5" disk', '"x" ']
+    content = "\n\n".join(["text,label", *(f"{text},{'ab'[place % 2]}" for place, text in enumerate(texts))])
+    dataset = open_dataset(config(write(tmp_path / "a.csv", content + "\n\n"), validation_fraction=0.4))
+    assert dataset.skipped == ()
+    wanted = {"two\nlines", 'with "quotes" on\r\nboth, and a comma', 'ends in "\none"', 'a 5" disk', "x"}
+    assert words(dataset, dataset.train) | words(dataset, dataset.validation) == wanted
+
+
 def test_quotes_in_tab_separated_files_may_be_meant_literally(tmp_path: Path) -> None:
     lines = ["text\tlabel", '" the film is\tgood', "very dull\tbad", 'said "great" "\tgood', '"no\tbad', "fine\tgood"]
     dataset = open_dataset(config(write(tmp_path / "a.tsv", "\n".join(lines))))
