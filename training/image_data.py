@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def _examined(
     if folder:
         facts, pixels = cache.load(folder, f"images-{key}"), cache.load(folder, f"pixels-{key}")
         # Mapped pixels are used whatever the memory: the system drops and reads them again as it needs.
-        if facts and (pixels or not keep):
+        if facts and (pixels or not keep) and not _opened_since(found, facts):
             return facts, pixels.arrays["pixels"] if pixels else None
 
     def examine(pixels: np.ndarray | None) -> images.Examined:
@@ -135,13 +136,23 @@ def _examined(
     return facts, pixels
 
 
+def _opened_since(found: image_folders.Listing, facts: cache.Entry) -> bool:
+    """Whether a file was left out that this process may read by now, which neither its size nor its time tells."""
+    left_out = np.setdiff1d(np.arange(len(found.files)), facts.arrays["kept"]).tolist()
+    return any(
+        unpacked(reason) == images.CLOSED and os.access(found.root / found.files[number].path, os.R_OK)
+        for number, (_, reason) in zip(left_out, facts.facts["skipped"], strict=True)
+    )
+
+
 def _roles(
     config: Config, found: image_folders.Listing, facts: cache.Entry, labels: np.ndarray, folder: Path | None, key: str
 ) -> np.ndarray:
     """The split of each readable image, int8; from the cache if it has it, which then was checked before."""
     data = config.data
     share = (data.validation_fraction, data.split_seed) if found.held_out else None
-    name = f"split-{cache.key((key, cache.code(splits), share))}" if folder else ""
+    left_out = [path for path, _ in facts.facts["skipped"]]
+    name = f"split-{cache.key((key, cache.code(splits), share, left_out))}" if folder else ""
     if folder and (entry := cache.load(folder, name)):
         return entry.arrays["roles"]
     parts = np.array([file.part for file in found.files], np.int64)[facts.arrays["kept"]]

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from training.image_folders import File, Listing
-from training.sentence import Sentence, Spoken
+from training.sentence import Sentence, Spoken, phrase
 from training.splits import DataError, Progress, Skipped, printable
 
 # Pillow is told what may come, whatever the file calls itself: some of its other readers start programs.
@@ -27,6 +27,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 # Pillow's own bound against decompression bombs (a quarter of a gigabyte of 24-bit pixels).
 LARGEST_PIXELS = 89_478_485
 LARGEST_BYTES = 2**28
+# Why a file is left out that this process may not read.
+CLOSED = phrase("no permission to read it")
 # Below this size a file is decoded faster than threads can take turns.
 SMALL_FILE = 2**14
 # Files that a thread examines before it reports.
@@ -150,7 +152,7 @@ def read(root: Path, file: File) -> bytes:
         with open(os.path.join(root, file.path), "rb") as opened:
             return opened.read()
     except PermissionError:
-        raise Unreadable("no permission to read it") from None
+        raise Unreadable(CLOSED.id) from None
     except OSError as error:
         raise DataError(
             "{path}: cannot be read now: {reason}.", path=printable(root / file.path), reason=str(error.strerror)
