@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_an_image_that_may_be_read_again_is_not_left_out_any_longer(
     data, cache = two_classes(tmp_path / "data"), tmp_path / "cache"
     closed = data / "dark" / "0.png"
 
-    def opened(path: str, mode: str) -> BinaryIO:
+    def opened(path: str, mode: Literal["rb"]) -> BinaryIO:
         if Path(path) == closed:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return open(path, mode)

@@ -77,7 +77,7 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
 
 def test_copies_whose_names_are_no_valid_text_are_named(tmp_path: Path) -> None:
     two_classes(tmp_path / "data")
-    shutil.copy(tmp_path / "data" / "dark" / "0.png", os.fsencode(tmp_path / "data" / "light") + b"/caf\xe9.png")
+    shutil.copy(tmp_path / "data" / "dark" / "0.png", tmp_path / "data" / "light" / os.fsdecode(b"caf\xe9.png"))
     found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
     assert found["copies"]["conflicts"] == [["dark/0.png", "dark", "light/caf\\xe9.png", "light"]]
 
