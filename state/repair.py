@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import sqlite3
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +20,11 @@ from state.database import APPLIED, EVENTS, KEPT, SUFFIXES, Store, journal_size,
 from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
+
+# After so long, what the cache has of data that changed is not worth its room (our judgement).
+UNUSED_DAYS = 30
+# A file of the cache that is being written: `.pixels-1f.pixels.npy.4711-0a1b2c3d`, by process 4711 (training.cache).
+_IN_WRITING = re.compile(r"\..+\.(\d+)-[0-9a-f]+")
 
 
 def damage(project: Project) -> str:
@@ -114,19 +123,43 @@ def _move(path: Path, target: Path) -> None:
 
 def leftovers(project: Project) -> list[Path]:
     """Files that were being written when their process died, and sockets of dead fork servers. None of a folder in
-    which a process is at work."""
+    which a process is at work, and while one is none of the cache, which all share."""
     found = [path for path in project.folder.glob("serve-*.sock") if not psutil.pid_exists(_owner(path))]
-    folders = [project.folder, *project.folder.glob("trials/*"), *project.folder.glob("measurements/*")]
-    for folder in folders:
-        if folder.is_dir() and not runs.alive(folder):
-            # Beside the file that they replace: `.result.json.x3f9` (state.files), `result.json.tmp` (training).
-            found += [path for path in folder.glob(".*.json*.*") if path.is_file()]
-            found += [path for path in folder.glob(".*.toml.*") if path.is_file()]
-            found += [*folder.glob("*.tmp"), *folder.glob("checkpoints/*.tmp")]
+    folders = _folders(project)
+    idle = [folder for folder in folders if not runs.alive(folder)]
+    for folder in idle:
+        # Beside the file that they replace: `.result.json.x3f9` (state.files), `result.json.tmp` (training).
+        found += [path for path in folder.glob(".*.json*.*") if path.is_file()]
+        found += [path for path in folder.glob(".*.toml.*") if path.is_file()]
+        found += [*folder.glob("*.tmp"), *folder.glob("checkpoints/*.tmp")]
+    if idle == folders:
+        written = ((path, _IN_WRITING.fullmatch(path.name)) for path in project.cache.glob(".*"))
+        found += [path for path, name in written if name and not psutil.pid_exists(int(name[1]))]
     return found
 
 
-def remove(paths: list[Path]) -> None:
+def unused(project: Project) -> dict[Path, int]:
+    """The files of the cache that no process has opened for UNUSED_DAYS, and their bytes: the data, or how they are
+    read, have mostly changed since, and what is needed again is made again. None while a process is at work."""
+    if any(map(runs.alive, _folders(project))):
+        return {}
+    # An entry is several files; its list is touched whenever it is opened (training.cache).
+    entries: dict[str, dict[Path, os.stat_result]] = {}
+    for path in (*project.cache.glob("[!.]*.json"), *project.cache.glob("[!.]*.npy")):
+        with contextlib.suppress(OSError):
+            entries.setdefault(path.name.partition(".")[0], {})[path] = path.stat()
+    long_ago = time.time() - UNUSED_DAYS * 86400
+    old = [entry for entry in entries.values() if max(status.st_mtime for status in entry.values()) < long_ago]
+    return {path: status.st_size for entry in old for path, status in entry.items()}
+
+
+def _folders(project: Project) -> list[Path]:
+    """Where processes of a project are at work, each in a folder of its own."""
+    found = (project.folder.glob(f"{kind}/*") for kind in ("trials", "measurements", "looks"))
+    return [folder for folder in (project.folder, *itertools.chain(*found)) if folder.is_dir()]
+
+
+def remove(paths: Iterable[Path]) -> None:
     """Remove leftovers; what cannot be removed stays."""
     for path in paths:
         with contextlib.suppress(OSError):

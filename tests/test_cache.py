@@ -1,10 +1,12 @@
 """The cache of data sets: it spares work, is never wrong, and never in the way."""
 
+import errno
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import torch
 
 from tests.image_folders import config, everything, grey, two_classes
 from training import cache as arrays
+from training import images
 from training.data import open_dataset
+from training.dataset import Dataset
 from training.image_data import FileImages, ResidentImages
 
 
@@ -38,6 +42,35 @@ def test_the_cache_remembers_what_was_left_out(tmp_path: Path) -> None:
     assert first.skipped == again.skipped
     assert len(first.skipped) == 1
     assert torch.equal(everything(first.train), everything(again.train))
+
+
+def test_an_image_that_may_be_read_again_is_not_left_out_any_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, cache = two_classes(tmp_path / "data"), tmp_path / "cache"
+    closed = data / "dark" / "0.png"
+
+    def opened(path: str, mode: Literal["rb"]) -> BinaryIO:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open(path, mode)
+
+    def size(dataset: Dataset) -> int:
+        return len(dataset.train) + len(dataset.validation)
+
+    # Made up, because root may read everything.
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "open", opened, raising=False)
+        patch.setattr(os, "access", lambda path, _: Path(path) != closed)
+        without = open_dataset(config(data), cache)
+        assert [(skip.path, skip.reason) for skip in without.skipped] == [("dark/0.png", images.CLOSED)]
+        # As long as it is closed, nothing is read again for its sake.
+        patch.setattr(images, "examine", None)
+        assert size(open_dataset(config(data), cache)) == size(without) == 7
+    whole = open_dataset(config(data), cache)
+    assert (whole.skipped, size(whole)) == ((), 8)
+    again = open_dataset(config(data), cache)
+    assert torch.equal(everything(again.train), everything(open_dataset(config(data)).train))
 
 
 def test_a_changed_file_and_a_changed_setting_are_read_anew(tmp_path: Path) -> None:

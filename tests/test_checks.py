@@ -94,6 +94,9 @@ def test_data_that_cannot_be_used_are_said(tmp_path: Path) -> None:
 def test_the_examples_of_a_batch_are_taken_from_every_class_in_turn() -> None:
     labels = torch.tensor([0, 0, 0, 1, 2, 1])
     assert training_checks.evenly(labels, 4).tolist() == [0, 3, 4, 1]
+    # A table of examples by classes would be larger than what a process can address.
+    many = 2**22
+    assert training_checks.evenly(torch.arange(many + 2) % many, many + 1)[-2:].tolist() == [many - 1, many]
 
 
 @pytest.fixture

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from state import files, repair
+from state import files, repair, runs
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
 from tests import small_project
+from training import cache
 from tui import doctor
 from tui.losses import lost
 
@@ -64,6 +70,50 @@ def test_a_lost_journal_is_told_and_written_anew(project: Project) -> None:
     assert doctor.mend(project.root) == ["journal"]
     assert check(project, "journal")[0] == "ok"
     assert project.journal_path.read_bytes() == whole
+
+
+def test_what_a_killed_process_left_in_the_cache_is_removed_once_nobody_is_at_work(project: Project) -> None:
+    code = (
+        "import sys; from pathlib import Path; from training import cache\n"
+        "cache.fill(Path(sys.argv[1]), 'pixels-1f', 'pixels', (64, 3, 8, 8), lambda _: (print(1, flush=True), input()))"
+    )
+    command = [sys.executable, "-c", code, str(project.cache)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout
+        assert writer.stdout.readline()
+        (half,) = project.cache.iterdir()
+        assert repair.leftovers(project) == []
+        writer.kill()
+    (project.cache / ".notes").write_text("somebody's own")
+    runs.remember_process(files.make_folder(project.trial_folder("round-1-001")), os.getpid())
+    assert repair.leftovers(project) == []
+    (project.trial_folder("round-1-001") / runs.PROCESS).unlink()
+    assert repair.leftovers(project) == [half]
+    assert doctor.mend(project.root) == ["leftovers"]
+    assert [path.name for path in project.cache.iterdir()] == [".notes"]
+
+
+def test_what_nobody_has_opened_for_long_leaves_the_cache(project: Project) -> None:
+    long_ago = time.time() - (repair.UNUSED_DAYS + 1) * 86400
+    for name in ("images-1f", "images-2a"):
+        cache.save(project.cache, name, {}, {"kept": np.arange(1000), "sums": np.arange(10)})
+    for path in project.cache.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    # What is opened is in use again.
+    assert cache.load(project.cache, "images-2a")
+    verdict, repairable, message = check(project, "cache")
+    assert (verdict, repairable) == ("ok", True)
+    assert message.startswith("8.2 KiB of data as they were read before, not used for 30 days")
+    folder = files.make_folder(project.measurement_folder("probe-1"))
+    runs.remember_process(folder, os.getpid())
+    assert doctor.mend(project.root) == []
+    (folder / runs.PROCESS).unlink()
+    assert doctor.mend(project.root) == ["cache"]
+    assert sorted(path.name for path in project.cache.iterdir()) == [
+        "images-2a.json",
+        "images-2a.kept.npy",
+        "images-2a.sums.npy",
+    ]
 
 
 def test_a_damaged_store_stays_where_the_journal_cannot_build_another(project: Project) -> None:

@@ -93,9 +93,18 @@ def test_bfloat16_on_the_cpu_stays_close_to_float32(digits: Path, dataset: Datas
 
 def test_a_class_that_is_not_there_counts_neither_for_nor_against():
     """Of three classes, the last has no example and is never named; the second is always taken for the first."""
-    balanced_error, macro_f1 = by_class(torch.tensor([[8, 0, 0], [2, 0, 0], [0, 0, 0]]))
+    balanced_error, macro_f1 = by_class(torch.tensor([0] * 8 + [1] * 2), torch.tensor([0] * 10), 3)
     assert balanced_error == 0.5
     assert macro_f1 == pytest.approx((16 / 18 + 0) / 2)
+
+
+def test_any_number_of_classes_is_counted_in_little_memory():
+    """A table of each class by each would be larger than what a process can address."""
+    classes = 2**22
+    true = torch.tensor([5, 5, classes - 1])
+    balanced_error, macro_f1 = by_class(true, torch.tensor([5, 0, classes - 1]), classes)
+    assert balanced_error == 0.25
+    assert macro_f1 == pytest.approx((2 / 3 + 0 + 1) / 3)
 
 
 def test_the_best_checkpoint_is_the_one_with_the_highest_macro_f1(digits: Path, dataset: Dataset, network: nn.Module):

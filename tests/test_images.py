@@ -176,12 +176,14 @@ def test_files_that_cannot_be_read_are_left_out_with_a_reason(tmp_path: Path) ->
     (tmp_path / "light" / "half bomb.png").write_bytes(bomb(12_000, 12_000))
     (tmp_path / "light" / "notes.txt").write_text("labels by Ann")
     (tmp_path / "light" / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "light" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "light" / "pipe.png")
     (tmp_path / "read me.txt").write_text("about these images")
     dataset = open_dataset(config(tmp_path))
     assert len(dataset.train) + len(dataset.validation) == 16
     reasons = {skip.path: str(skip.reason) for skip in dataset.skipped}
-    assert len(reasons) == len(dataset.skipped) == 10
+    assert len(reasons) == len(dataset.skipped) == 12
     assert "truncated" in reasons["dark/truncated.png"]
     assert reasons["dark/empty.png"] == "empty file"
     assert "not an image" in reasons["dark/page.png"]
@@ -190,6 +192,8 @@ def test_files_that_cannot_be_read_are_left_out_with_a_reason(tmp_path: Path) ->
     assert "pixels" in reasons["light/half bomb.png"]
     assert ".txt" in reasons["light/notes.txt"]
     assert "link" in reasons["light/gone.png"]
+    assert "link" in reasons["light/loop.png"]
+    assert "class folder" in reasons["loop"]
     assert "regular" in reasons["light/pipe.png"]
     assert "class folder" in reasons["read me.txt"]
 
@@ -237,7 +241,7 @@ def test_what_is_no_folder_of_class_folders_is_refused(tmp_path: Path) -> None:
         open_dataset(config(tmp_path / "single"))
 
 
-@pytest.mark.parametrize("name", ["val", "valid", "validation", "Validation"])
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Validation", "dev", "eval"])
 def test_ready_made_splits_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
     two_classes(tmp_path / "train", each=4)
     two_classes(tmp_path / name, each=2)
@@ -280,11 +284,34 @@ def test_loose_files_in_train_are_not_taken_for_a_class(tmp_path: Path) -> None:
         open_dataset(config(tmp_path))
 
 
-def test_train_may_be_a_class(tmp_path: Path) -> None:
-    for number, name in enumerate(("car", "train", "ship")):
+@pytest.mark.parametrize("names", [("car", "train", "ship"), ("dev", "eval", "prod"), ("resting", "training")])
+def test_train_may_be_a_class(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for number, name in enumerate(names):
         for copy in range(3):
             grey(tmp_path / name / f"{copy}.png", 10 * number + copy)
-    assert open_dataset(config(tmp_path)).classes == ("car", "ship", "train")
+    assert open_dataset(config(tmp_path)).classes == tuple(sorted(names))
+
+
+def test_splits_may_have_longer_names(tmp_path: Path) -> None:
+    two_classes(tmp_path / "training", each=10)
+    two_classes(tmp_path / "testing", each=3)
+    dataset = open_dataset(config(tmp_path))
+    assert dataset.classes == ("dark", "light")
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test or ())] == [16, 4, 6]
+
+
+def test_folders_that_look_like_splits_of_which_one_is_named_so_are_refused(tmp_path: Path) -> None:
+    two_classes(tmp_path / "train")
+    two_classes(tmp_path / "holdout")
+    with pytest.raises(DataError, match=r"holdout, train hold the same folders each.*name them train, val and test"):
+        open_dataset(config(tmp_path))
+    # What holds other folders is a class.
+    (tmp_path / "holdout" / "light").rename(tmp_path / "holdout" / "other")
+    assert open_dataset(config(tmp_path)).classes == ("holdout", "train")
+    # So is one without such a name, whatever it holds.
+    (tmp_path / "holdout" / "other").rename(tmp_path / "holdout" / "light")
+    (tmp_path / "train").rename(tmp_path / "bus")
+    assert open_dataset(config(tmp_path)).classes == ("bus", "holdout")
 
 
 def test_class_names_may_be_anything_and_numbers_sort_as_numbers(tmp_path: Path) -> None:

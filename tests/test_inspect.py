@@ -1,6 +1,8 @@
 """The inspection: a process of its own that says what the data hold, or why they cannot be used."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +75,13 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
     assert found["images"]["heights"] == [8, 8, 20]
 
 
+def test_copies_whose_names_are_no_valid_text_are_named(tmp_path: Path) -> None:
+    two_classes(tmp_path / "data")
+    shutil.copy(tmp_path / "data" / "dark" / "0.png", tmp_path / "data" / "light" / os.fsdecode(b"caf\xe9.png"))
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
+    assert found["copies"]["conflicts"] == [["dark/0.png", "dark", "light/caf\\xe9.png", "light"]]
+
+
 def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Path) -> None:
     texts = ["one two three", "one two three", "我爱你 ok", "x" * 40]
     lines = [json.dumps({"body": text, "class": "ab"[number % 2]}) for number, text in enumerate(texts)]
@@ -83,6 +92,18 @@ def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Pa
     assert found["texts"] == {"characters": [6, 13, 40, 40], "words": [1, 3, 4, 4]}
     assert found["duplicates"] == {"within_train": 1, "across_splits": 0}
     assert found["skipped"] == [{"path": "a [x].jsonl:5", "reason": "no text", "said": {"id": "no text", "values": {}}}]
+
+
+def test_tables_beside_those_of_the_splits_are_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("train.csv", "dev.csv", "more.csv"):
+        lines = [f"{name} {number},{'ab'[number % 2]}" for number in range(8)]
+        (tmp_path / "data" / name).write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "data")
+    assert found["splits"]["validation"] == {"examples": 8, "per_class": [4, 4], "held_out": False}
+    assert [(skip["path"], skip["reason"]) for skip in found["skipped"]] == [
+        ("more.csv", "beside the train file, not a split")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer as Backend
@@ -82,6 +84,10 @@ def words(dataset: Dataset, split: Split) -> set[str]:
     assert dataset.tokenizer
     backend = Backend.from_str(dataset.tokenizer.document)
     return {text.strip() for text in backend.decode_batch(inputs(split)["input_ids"].tolist())}
+
+
+def encoded(marks: tokenizer.Tokenizer, texts: list[str], max_length: int) -> list[list[int]]:
+    return [ids.tolist() for ids in marks.encode(texts, max_length)]
 
 
 @pytest.mark.parametrize("name", ["sms.csv", "SMS.TSV", "sms.jsonl", "sms.ndjson"])
@@ -225,6 +231,27 @@ def test_a_quote_that_is_never_closed_is_refused_with_its_line(tmp_path: Path) -
         open_dataset(config(path))
 
 
+def test_a_quote_that_swallows_the_rows_up_to_the_next_is_refused_with_both_lines(tmp_path: Path) -> None:
+    opened = ("", '"')
+    lines = [f"{opened[number % 10 == 5]}message {number},{'ab'[number % 2]}" for number in range(40)]
+    path = write(tmp_path / "a.csv", "\n".join(["text,label", *lines]))
+    with pytest.raises(DataError, match=r"a\.csv:7: a quote .* takes in all rows up to line 17, .* remove it"):
+        open_dataset(config(path))
+    # With the first of four closed, the last has none to end at.
+    path.write_text(path.read_text().replace('"message 5,', '"message 5",'))
+    with pytest.raises(DataError, match=r"a\.csv:37: a quote .* never closed"):
+        open_dataset(config(path))
+
+
+def test_quotes_that_harm_nobody_are_read_as_they_are(tmp_path: Path) -> None:
+    texts = ['"two\nlines"', '"with ""quotes"" on\r\nboth, and a comma"', '"ends in ""\none"""', 'a 5" disk', '"x" ']
+    content = "\n\n".join(["text,label", *(f"{text},{'ab'[place % 2]}" for place, text in enumerate(texts))])
+    dataset = open_dataset(config(write(tmp_path / "a.csv", content + "\n\n"), validation_fraction=0.4))
+    assert dataset.skipped == ()
+    wanted = {"two\nlines", 'with "quotes" on\r\nboth, and a comma', 'ends in "\none"', 'a 5" disk', "x"}
+    assert words(dataset, dataset.train) | words(dataset, dataset.validation) == wanted
+
+
 def test_quotes_in_tab_separated_files_may_be_meant_literally(tmp_path: Path) -> None:
     lines = ["text\tlabel", '" the film is\tgood', "very dull\tbad", 'said "great" "\tgood', '"no\tbad', "fine\tgood"]
     dataset = open_dataset(config(write(tmp_path / "a.tsv", "\n".join(lines))))
@@ -256,6 +283,11 @@ def test_a_folder_has_a_file_per_split(tmp_path: Path) -> None:
     write(tmp_path / "test.jsonl", '{"text": "a test", "label": "spam"}\n')
     held_out = open_dataset(config(tmp_path))
     assert [len(held_out.train), len(held_out.validation), len(held_out.test or ())] == [10, 3, 1]
+    assert held_out.skipped == ()
+    write(tmp_path / "unlabelled.csv", "text\nwhat is it\n")
+    assert [(skip.path, str(skip.reason)) for skip in open_dataset(config(tmp_path)).skipped] == [
+        ("unlabelled.csv", "beside the train file, not a split")
+    ]
     write(tmp_path / "valid.tsv", csv([("ham", "a validation text"), ("spam", "and another")], "\t"))
     ready_made = open_dataset(config(tmp_path))
     assert [len(ready_made.train), len(ready_made.validation), len(ready_made.test or ())] == [13, 2, 1]
@@ -272,6 +304,15 @@ def test_a_folder_has_a_file_per_split(tmp_path: Path) -> None:
         open_dataset(config(tmp_path))
     with pytest.raises(DataError, match="does not exist"):
         open_dataset(config(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(("train", "validation"), [("training.csv", "dev.csv"), ("Train.csv", "eval.csv")])
+def test_the_files_of_the_splits_may_have_other_names(tmp_path: Path, train: str, validation: str) -> None:
+    write(tmp_path / train, csv(rows()))
+    write(tmp_path / validation, csv([("ham", "a validation text"), ("spam", "and another")]))
+    write(tmp_path / "testing.csv", csv([("ham", "a test")]))
+    dataset = open_dataset(config(tmp_path))
+    assert [len(dataset.train), len(dataset.validation), len(dataset.test or ())] == [13, 2, 1]
 
 
 def test_equal_texts_fall_on_the_same_side(tmp_path: Path) -> None:
@@ -306,7 +347,24 @@ def test_the_vocabulary_has_the_size_asked_for_and_the_saved_file_gives_the_same
     assert trained.vocabulary_size == 350
     trained.save(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
-    assert loaded(HAM)["input_ids"] == trained.encode(HAM, 512)
+    assert loaded(HAM)["input_ids"] == encoded(trained, HAM, 512)
+
+
+def test_texts_are_tokenized_a_few_at_a_time_as_if_all_at_once() -> None:
+    trained = tokenizer.train(HAM + SPAM, 400)
+    taken: list[int] = []
+
+    def many() -> Iterator[str]:
+        for number in range(20):
+            taken.append(number)
+            yield f"{number} {HAM[number % len(HAM)]} " * 2000
+
+    found = trained.encode(many(), 16)
+    assert next(found).dtype == np.int32
+    assert len(taken) < 20
+    backend = Backend.from_str(trained.document)
+    backend.enable_truncation(16)
+    assert encoded(trained, list(many()), 16) == [one.ids for one in backend.encode_batch(list(many()))]
 
 
 def test_training_a_tokenizer_in_another_process_gives_the_same_one() -> None:
@@ -337,8 +395,8 @@ def test_a_local_checkpoint_brings_its_own_tokenizer(tmp_path: Path, checkpoint:
     dataset = open_dataset(config(path, str(checkpoint), validation_fraction=0.5))
     assert dataset.tokenizer
     assert (dataset.tokenizer.vocabulary_size, dataset.tokenizer.pad_id) == (13, 0)
-    assert dataset.tokenizer.encode(["WINNER !", "you 中奖"], 8) == [[2, 5, 6, 10, 3], [2, 7, 11, 12, 3]]
-    assert dataset.tokenizer.encode(["you have won"], 4) == [[2, 7, 8, 3]]
+    assert encoded(dataset.tokenizer, ["WINNER !", "you 中奖"], 8) == [[2, 5, 6, 10, 3], [2, 7, 11, 12, 3]]
+    assert encoded(dataset.tokenizer, ["you have won"], 4) == [[2, 7, 8, 3]]
 
 
 def test_a_checkpoint_without_a_usable_tokenizer_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training import device as devices
@@ -353,7 +352,11 @@ def _clearly_lower(low: Sequence[float], high: Sequence[float]) -> bool:
 
 def evenly(labels: Tensor, most: int) -> Tensor:
     """The places of at most so many examples, the first of each class, then the second of each, and so on."""
-    turns = F.one_hot(labels).cumsum(dim=0).gather(1, labels[:, None])[:, 0]
+    by_class = torch.argsort(labels, stable=True)
+    counts = torch.bincount(labels)
+    starts = counts.cumsum(dim=0) - counts
+    turns = torch.empty_like(labels)
+    turns[by_class] = torch.arange(len(labels)) - starts[labels[by_class]]
     return torch.argsort(turns, stable=True)[:most]
 
 

@@ -69,12 +69,9 @@ def evaluate(
     network.train()
     if stop():
         return None
-    # Row: the class it is; column: the class it was taken for.
-    cells = (torch.cat(truths) * classes + torch.cat(answers)).cpu()
-    confusion = torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    right = int(confusion.diagonal().sum())
-    balanced_error, macro_f1 = by_class(confusion)
-    count = int(confusion.sum())
+    true, said = torch.cat(truths).cpu(), torch.cat(answers).cpu()
+    right, count = int((true == said).sum()), len(true)
+    balanced_error, macro_f1 = by_class(true, said, classes)
     return Evaluation(
         step=step,
         # On the CPU, because MPS has no float64.
@@ -111,14 +108,17 @@ def batch_size(config: Config) -> int:
     return config.training.evaluation_batch_size or 2 * config.training.batch_size
 
 
-def by_class(confusion: Tensor) -> tuple[float, float]:
-    """Balanced error and macro F1 of a table of counts, true class by answer (C, C).
+def by_class(true: Tensor, said: Tensor, classes: int) -> tuple[float, float]:
+    """Balanced error and macro F1 of the answers `said` to examples of the classes `true`, both int64 (N,).
 
     A class without examples has no error rate; one without examples and answers has no F1 score either.
     """
-    right, true, said = (part.double() for part in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
-    there, named = true > 0, true + said > 0
+    # Counts by class: of many classes, a table of each by each would not fit into memory.
+    right, own, given = (
+        torch.bincount(labels, minlength=classes).double() for labels in (true[true == said], true, said)
+    )
+    there, named = own > 0, own + given > 0
     return (
-        float((1 - right[there] / true[there]).mean()),
-        float((2 * right[named] / (true + said)[named]).mean()),
+        float((1 - right[there] / own[there]).mean()),
+        float((2 * right[named] / (own + given)[named]).mean()),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import PIL
 import torch
 from torch import Tensor
 
-from training import cache, images, machine, splits
+from training import cache, image_folders, images, machine, splits
 from training.config import Config
 from training.dataset import Dataset, Split
 from training.sentence import phrase, unpacked
@@ -39,7 +40,7 @@ class FileImages:
     """Images that are decoded when they are asked for, by a pool of threads."""
 
     root: Path
-    files: tuple[images.File, ...]
+    files: tuple[image_folders.File, ...]
     size: int
     channels: int
     threads: int
@@ -72,7 +73,7 @@ class FileImages:
 def open_images(config: Config, folder: Path | None) -> Dataset:
     """Images in class folders, split; resident if they fit in a quarter of the available memory. Raises DataError."""
     data = config.data
-    found = images.listing(data.path)
+    found = image_folders.listing(data.path)
     key = ""
     if folder:
         files = [(file.path, file.size, file.mtime_ns) for file in found.files]
@@ -100,7 +101,7 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
 
 
 def _examined(
-    config: Config, found: images.Listing, folder: Path | None, key: str
+    config: Config, found: image_folders.Listing, folder: Path | None, key: str
 ) -> tuple[cache.Entry, np.ndarray | None]:
     """What one pass over the files found, and the pixels if they are to be kept; from the cache if it has them."""
     data = config.data
@@ -110,7 +111,7 @@ def _examined(
     if folder:
         facts, pixels = cache.load(folder, f"images-{key}"), cache.load(folder, f"pixels-{key}")
         # Mapped pixels are used whatever the memory: the system drops and reads them again as it needs.
-        if facts and (pixels or not keep):
+        if facts and (pixels or not keep) and not _opened_since(found, facts):
             return facts, pixels.arrays["pixels"] if pixels else None
 
     def examine(pixels: np.ndarray | None) -> images.Examined:
@@ -135,13 +136,23 @@ def _examined(
     return facts, pixels
 
 
+def _opened_since(found: image_folders.Listing, facts: cache.Entry) -> bool:
+    """Whether a file was left out that this process may read by now, which neither its size nor its time tells."""
+    left_out = np.setdiff1d(np.arange(len(found.files)), facts.arrays["kept"]).tolist()
+    return any(
+        unpacked(reason) == images.CLOSED and os.access(found.root / found.files[number].path, os.R_OK)
+        for number, (_, reason) in zip(left_out, facts.facts["skipped"], strict=True)
+    )
+
+
 def _roles(
-    config: Config, found: images.Listing, facts: cache.Entry, labels: np.ndarray, folder: Path | None, key: str
+    config: Config, found: image_folders.Listing, facts: cache.Entry, labels: np.ndarray, folder: Path | None, key: str
 ) -> np.ndarray:
     """The split of each readable image, int8; from the cache if it has it, which then was checked before."""
     data = config.data
     share = (data.validation_fraction, data.split_seed) if found.held_out else None
-    name = f"split-{cache.key((key, cache.code(splits), share))}" if folder else ""
+    left_out = [path for path, _ in facts.facts["skipped"]]
+    name = f"split-{cache.key((key, cache.code(splits), share, left_out))}" if folder else ""
     if folder and (entry := cache.load(folder, name)):
         return entry.arrays["roles"]
     parts = np.array([file.part for file in found.files], np.int64)[facts.arrays["kept"]]

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from training import images, machine, splits, texts
+from training import image_folders, images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
 from training.sentence import phrase, said_by
-from training.splits import DataError, Part, Progress, Skipped, majority_readable
+from training.splits import DataError, Part, Progress, Skipped, majority_readable, printable
 
 # More reasons than anyone reads; the total is always given.
 LISTED = 1000
@@ -73,7 +73,7 @@ def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
 
 
 def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
-    found = images.listing(data.path)
+    found = image_folders.listing(data.path)
     seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
     majority_readable(seen.skipped, len(found.files), phrase("{path}: images", path=data.path))
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
@@ -81,7 +81,7 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     return {
         **_splits(data, found.classes, labels, parts, seen.digests, found.held_out),
         "copies": splits.copies(
-            parts, labels, seen.digests, [found.files[place].path for place in seen.kept], found.classes
+            parts, labels, seen.digests, [printable(found.files[place].path) for place in seen.kept], found.classes
         ),
         **_skipped((*found.skipped, *seen.skipped)),
         "images": {
@@ -100,7 +100,7 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
         "copies": splits.copies(
             table.parts, table.labels, table.digests(), [text[:EXCERPT] for text in table.texts], table.classes
         ),
-        **_skipped(table.skipped),
+        **_skipped((*found.skipped, *table.skipped)),
         "texts": {
             "characters": _spread(np.array([len(text) for text in table.texts]), 0, 50, 95, 100),
             "words": _spread(np.array([len(WORD.findall(text)) for text in table.texts]), 0, 50, 95, 100),

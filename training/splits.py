@@ -49,10 +49,14 @@ class Part(IntEnum):
 # Names of the folders, or of the files without their ending, of ready-made splits; case does not matter.
 PART_NAMES = {
     "train": Part.TRAIN,
+    "training": Part.TRAIN,
     "val": Part.VALIDATION,
     "valid": Part.VALIDATION,
     "validation": Part.VALIDATION,
+    "dev": Part.VALIDATION,
+    "eval": Part.VALIDATION,
     "test": Part.TEST,
+    "testing": Part.TEST,
 }
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,6 +117,8 @@ def _delimited_rows(path: Path, content: str, columns: Sequence[str]) -> list[Ro
         raise DataError(
             "{path}:{line}: a quote that opens in this row is never closed; close it.", path=printable(path), line=last
         )
+    else:
+        _refuse_swallowed(path, lines, records, delimiter)
     header = records[0][1]
     _check_columns(path, header, columns)
     places = [header.index(column) for column in columns]
@@ -128,6 +131,29 @@ def _delimited_rows(path: Path, content: str, columns: Sequence[str]) -> list[Ro
                 Row(line, (), phrase("fields: {n}, where the header has {wanted}", n=len(fields), wanted=len(header)))
             )
     return rows
+
+
+def _refuse_swallowed(
+    path: Path, lines: Sequence[str], records: Sequence[tuple[int, list[str]]], delimiter: str
+) -> None:
+    """Refuse a record whose quote was opened by mistake, so that it took in whole rows up to the next quote.
+
+    A text of several lines that is well quoted ends where its quote does, before a delimiter or the end of a line.
+    """
+    for (line, fields), (following, _) in pairwise([*records, (len(lines) + 1, [])]):
+        if following == line + 1 or not any("\n" in field or "\r" in field for field in fields):
+            continue
+        reader = csv.reader(lines[line - 1 : following - 1], delimiter=delimiter, strict=True)
+        try:
+            next(reader)
+        except csv.Error:
+            raise DataError(
+                "{path}:{line}: a quote that opens in this row takes in all rows up to line {end}, where it closes in "
+                "the middle of a value; close it in its own row, or remove it.",
+                path=printable(path),
+                line=line,
+                end=line - 1 + reader.line_num,
+            ) from None
 
 
 def _literal(lines: Sequence[str], records: Sequence[object]) -> list[tuple[int, list[str]]]:

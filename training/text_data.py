@@ -68,7 +68,7 @@ def open_texts(config: Config, folder: Path | None) -> Dataset:
         split(Part.TRAIN),
         split(Part.VALIDATION),
         split(Part.TEST) if (arrays["roles"] == Part.TEST).any() else None,
-        tuple(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"]),
+        (*found.skipped, *(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"])),
         tokenizer=marks,
     )
 
@@ -83,14 +83,14 @@ def _tokenized(config: Config, found: texts.Listing) -> cache.Entry:
     else:
         own = (text for text, role in zip(table.texts, roles, strict=True) if role == Part.TRAIN)
         marks = tokenizer.train(own, config.model.vocabulary_size)
-    ids = marks.encode(table.texts, data.max_length)
+    ids = list(marks.encode(table.texts, data.max_length))
     facts = {
         "classes": table.classes,
         "skipped": [[skip.path, skip.reason.packed()] for skip in table.skipped],
         "tokenizer": {"document": marks.document, "vocabulary_size": marks.vocabulary_size, "pad_id": marks.pad_id},
     }
     arrays = {
-        "ids": np.concatenate([np.array(one, np.int32) for one in ids]),
+        "ids": np.concatenate(ids),
         "offsets": np.cumsum([0, *map(len, ids)], dtype=np.int64),
         "labels": table.labels,
         "roles": roles,

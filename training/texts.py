@@ -40,16 +40,18 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """The files. `held_out`: none of them is for validation, so some of the training texts must serve."""
+    """The files; `skipped`: tables beside them that are none of these. `held_out`: none of the files is for validation,
+    so some of the training texts must serve."""
 
     root: Path
     files: tuple[File, ...]
+    skipped: tuple[Skipped, ...]
     held_out: bool
 
 
 @dataclass(frozen=True)
 class Table:
-    """The usable rows of all files: text, number of the class and split (int64 (N,)) of each."""
+    """The usable rows of all files: text, number of the class and split (int64 (N,)) of each; `skipped`: other rows."""
 
     classes: tuple[str, ...]
     texts: tuple[str, ...]
@@ -76,7 +78,7 @@ def listing(path: str) -> Listing:
                 path=printable(root),
                 endings=endings,
             )
-        return Listing(root.parent, (_file(root, Part.TRAIN),), held_out=True)
+        return Listing(root.parent, (_file(root, Part.TRAIN),), (), held_out=True)
     try:
         paths = sorted(found for found in root.iterdir() if found.suffix.lower() in tables.ENDINGS and found.is_file())
     except OSError as error:
@@ -108,7 +110,13 @@ def listing(path: str) -> Listing:
             endings=endings,
             names=", ".join(printable(found.name) for found in paths[:5]),
         )
-    return Listing(root, tuple(_file(named[part], part) for part in sorted(named)), Part.VALIDATION not in named)
+    skipped = tuple(
+        Skipped(printable(found.name), phrase("beside the train file, not a split"))
+        for found in paths
+        if found not in named.values() and not found.name.startswith(".")
+    )
+    files = tuple(_file(named[part], part) for part in sorted(named))
+    return Listing(root, files, skipped, Part.VALIDATION not in named)
 
 
 def read(listing: Listing, data: Data, progress: Progress | None = None) -> Table:

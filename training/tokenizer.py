@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -14,6 +15,8 @@ from training.splits import DataError, printable
 
 # In this order they get the numbers 0, 1 and 2.
 PAD, START, END = "[PAD]", "[CLS]", "[SEP]"
+# Characters that are tokenized at a time: meanwhile each takes some 50 bytes, also those that are cut off.
+TOGETHER = 2**20
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,28 @@ class Tokenizer:
         """Write tokenizer.json into a folder."""
         (folder / "tokenizer.json").write_text(self.document, encoding="utf-8")
 
-    def encode(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """The token ids of each text with the marks of its start and end, cut to `max_length`, not padded."""
+    def encode(self, texts: Iterable[str], max_length: int) -> Iterator[np.ndarray]:
+        """The token ids of each text, int32, with the marks of its start and end, cut to `max_length`, not padded."""
         backend = Backend.from_str(self.document)
         backend.no_padding()
         backend.enable_truncation(max_length)
-        return [encoding.ids for encoding in backend.encode_batch_fast(list(texts))]
+        for few in _together(texts):
+            for encoding in backend.encode_batch_fast(few):
+                yield np.array(encoding.ids, np.int32)
+
+
+def _together(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts, as many at a time as make up TOGETHER characters."""
+    few: list[str] = []
+    characters = 0
+    for text in texts:
+        few.append(text)
+        characters += len(text)
+        if characters >= TOGETHER:
+            yield few
+            few, characters = [], 0
+    if few:
+        yield few
 
 
 def train(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:

@@ -50,6 +50,7 @@ NAMES = {
     "store": say("store"),
     "trials": say("trials"),
     "checkpoints": say("checkpoints"),
+    "cache": say("cache"),
     "GPU": say("GPU"),
     "supervisor": say("supervisor"),
 }
@@ -182,6 +183,7 @@ def checks(root: Path) -> Iterator[Check]:
             yield Check("store", "ok", say("opens; trials: {n}", n=len(trials.trials(store))))
             yield from _trials(store)
             yield _checkpoints(store)
+            yield from _cache(project)
             yield from _sharing(store)
             yield from _supervisor(project, _under_way(store))
     except Refusal as refusal:
@@ -190,8 +192,9 @@ def checks(root: Path) -> Iterator[Check]:
 
 def mend(root: Path) -> list[str]:
     """Repair what can be repaired and return the names of the checks that were mended: a damaged store is built again,
-    what crashes left is removed, a lost journal is written anew, torn lines of it are set aside, checkpoints that
-    nobody will need are removed (`rounds.sweep`); where trials are to run, a supervisor is started.
+    what crashes left is removed, and of the cache what is not used any more, a lost journal is written anew, torn lines
+    of it are set aside, checkpoints that nobody will need are removed (`rounds.sweep`); where trials are to run, a
+    supervisor is started.
 
     Refuses to rebuild the store while the supervisor uses it.
     """
@@ -202,9 +205,11 @@ def mend(root: Path) -> list[str]:
             raise Refusal("The supervisor is at work. Stop the round first: tunebook round stop")
         repair.rebuild(project)
         mended.append("store")
-    if not supervisor.alive(project) and (found := repair.leftovers(project)):
-        repair.remove(found)
-        mended.append("leftovers")
+    if not supervisor.alive(project):
+        for name, found in (("leftovers", repair.leftovers(project)), ("cache", repair.unused(project))):
+            if found:
+                repair.remove(found)
+                mended.append(name)
     with open_store(project) as store:
         if store.restore_journal() or repair.set_aside(store):
             mended.append("journal")
@@ -342,6 +347,18 @@ def _checkpoints(store: Store) -> Check:
         size=memory(sum(entry.size for entry in found)),
     )
     return Check("checkpoints", "ok", message, repair=True)
+
+
+def _cache(project: Project) -> Iterator[Check]:
+    """What of the cache only takes room."""
+    found = {} if supervisor.alive(project) else repair.unused(project)
+    if found:
+        message = say(
+            "{size} of data as they were read before, not used for {n} days: tunebook doctor --repair",
+            size=memory(sum(found.values())),
+            n=repair.UNUSED_DAYS,
+        )
+        yield Check("cache", "ok", message, repair=True)
 
 
 def _sharing(store: Store) -> Iterator[Check]:

@@ -1,0 +1,218 @@
+"""Image files in class folders, or in train, validation and test folders of class folders: which there are.
+
+No torch here: the inspection of the data starts without it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from training.sentence import phrase
+from training.splits import PART_NAMES, DataError, Part, Skipped, brief, printable, sorted_classes
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+# Folders that are named in one sentence.
+NAMED = 5
+
+
+class File(NamedTuple):
+    """An image file: its path under the root, its class and split, and what tells a changed file from the same one."""
+
+    path: str
+    label: int
+    part: Part
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All image files, by split, class and name. `held_out`: no validation folder, so some of train must serve."""
+
+    root: Path
+    classes: tuple[str, ...]
+    files: tuple[File, ...]
+    skipped: tuple[Skipped, ...]
+    held_out: bool
+
+
+def listing(path: str) -> Listing:
+    """The image files under `path`: class folders, or train, validation and test folders of class folders.
+
+    Hidden files are ignored, other types recorded as skipped. Raises DataError where that is not what `path` holds.
+    """
+    root = Path(path)
+    if not os.path.exists(root):
+        raise DataError("data.path: {path} does not exist.", path=printable(root))
+    if not root.is_dir():
+        raise DataError(
+            "data.path: {path} is a file; images are expected in a folder of class folders.", path=printable(root)
+        )
+    skipped: list[Skipped] = []
+    folders = _part_folders(root, skipped)
+    by_class: dict[str, list[tuple[Part, str]]] = {}
+    for part, folder in folders.items():
+        names, files = _entries(root / folder)
+        for name in names:
+            by_class.setdefault(printable(name), []).append((part, os.path.join(folder, name)))
+        skipped += [Skipped(printable(os.path.join(folder, name)), phrase("not in a class folder")) for name in files]
+    if not by_class:
+        raise DataError(
+            "data.path: {path} holds no class folders; put each class in a folder of its own.", path=printable(root)
+        )
+    trained = {name for name, places in by_class.items() if any(part is Part.TRAIN for part, _ in places)}
+    classes = sorted_classes(trained)
+    found: list[File] = []
+    for name in (*classes, *sorted_classes(set(by_class) - trained)):
+        for part, folder in by_class[name]:
+            before, left = len(found), len(skipped)
+            label = classes.index(name) if name in trained else -1
+            _collect(root, folder, label, part, found, skipped)
+            if len(found) == before and part is Part.TRAIN:
+                _refuse_empty(root, name, skipped[left:])
+            if len(found) > before and label < 0:
+                raise DataError(
+                    "{path}: the training split has no class {name!r}; add it or remove this one.",
+                    path=printable(root / folder),
+                    name=name,
+                )
+    found.sort(key=attrgetter("part", "label"))
+    return Listing(root, classes, tuple(found), tuple(skipped), Part.VALIDATION not in folders)
+
+
+def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
+    """The folder of each split under `root`; {TRAIN: ""} where the class folders lie in `root` itself.
+
+    "train" may also be a class, beside "car" and "bus": it is a split only if it holds folders, and if another
+    split or nothing else stands beside it. Raises DataError for folders that look like splits of which one alone is
+    named so.
+    """
+    names, files = _entries(root)
+    named: dict[Part, list[str]] = {}
+    for name in names:
+        if name.lower() in PART_NAMES:
+            named.setdefault(PART_NAMES[name.lower()], []).append(name)
+    others = [name for name in names if name.lower() not in PART_NAMES]
+    train = named.get(Part.TRAIN, [])
+    inside, loose = _entries(root / train[0]) if train else ([], [])
+    if not named or (others and (not inside or len(named) == 1)):
+        if named:
+            _refuse_alike(root, names)
+        return {Part.TRAIN: ""}
+    if not train:
+        raise DataError(
+            "data.path: {path} has a {name} folder but no train folder.",
+            path=printable(root),
+            name=next(iter(named.values()))[0],
+        )
+    if loose and not inside:
+        raise DataError(
+            "{path}: files lie here directly; put each class in a folder of its own.", path=printable(root / train[0])
+        )
+    for folders in named.values():
+        if len(folders) > 1:
+            raise DataError(
+                "data.path: {path} has both {one} and {other}; keep one of them.",
+                path=printable(root),
+                one=folders[0],
+                other=folders[1],
+            )
+    skipped += [Skipped(printable(name), phrase("beside the train folder, not a split")) for name in (*others, *files)]
+    return {part: folders[0] for part, folders in named.items()}
+
+
+def _refuse_alike(root: Path, names: Sequence[str]) -> None:
+    """Refuse folders of which each holds the same folders, several of them, and nothing else."""
+    inside, loose = _entries(root / names[0])
+    if len(inside) > 1 and not loose and all(_entries(root / name) == (inside, []) for name in names[1:]):
+        raise DataError(
+            "data.path: {path}: {names} hold the same folders each, so they seem to be splits; name them train, val "
+            "and test. If they are classes, none of them may be named like a split.",
+            path=printable(root),
+            names=", ".join(brief(printable(name)) for name in names[:NAMED]) + (", …" if len(names) > NAMED else ""),
+        )
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the visible folders, and of the visible files, sorted."""
+    folders: list[str] = []
+    files: list[str] = []
+    for entry in _scan(folder):
+        (folders if _holds(entry.is_dir) else files).append(entry.name)
+    return folders, files
+
+
+def _holds(asked: Callable[[], bool]) -> bool:
+    """What an entry answers; no where it is a link that goes in a circle, or to a place that may not be looked at."""
+    try:
+        return asked()
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EACCES):
+            return False
+        raise
+
+
+def _scan(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name[0] != "."), key=attrgetter("name"))
+    except OSError as error:
+        raise DataError(
+            "{path}: the folder cannot be read: {reason}.", path=printable(folder), reason=str(error.strerror)
+        ) from None
+
+
+def _collect(root: Path, folder: str, label: int, part: Part, found: list[File], skipped: list[Skipped]) -> None:
+    """Append the image files anywhere below a class folder, depth first."""
+
+    def walk(relative: str, above: frozenset[tuple[int, int]]) -> None:
+        own = os.stat(os.path.join(root, relative))
+        if (own.st_dev, own.st_ino) in above:
+            skipped.append(Skipped(printable(relative), phrase("a link back to a folder above")))
+            return
+        for entry in _scan(os.path.join(root, relative)):
+            name = entry.name
+            path = f"{relative}/{name}"
+            if _holds(entry.is_dir):
+                walk(path, above | {(own.st_dev, own.st_ino)})
+            elif not name.lower().endswith(ENDINGS):
+                ending = printable(os.path.splitext(name)[1]) or phrase("no ending")
+                skipped.append(
+                    Skipped(printable(path), phrase("not an image type that is read: {ending}", ending=ending))
+                )
+            elif not _holds(entry.is_file):
+                skipped.append(Skipped(printable(path), phrase("a broken link or no regular file")))
+            else:
+                try:
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue
+                found.append(File(path, label, part, status.st_size, status.st_mtime_ns))
+
+    walk(folder, frozenset())
+
+
+def _refuse_empty(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
+    endings = ", ".join(ending[1:] for ending in ENDINGS)
+    if not skipped:
+        raise DataError(
+            "{path}: class {name!r} has no image ({endings}). Delete its folder, or put images into it.",
+            path=printable(root),
+            name=name,
+            endings=endings,
+        )
+    raise DataError(
+        "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}. Delete its "
+        "folder, or put images into it.",
+        path=printable(root),
+        name=name,
+        endings=endings,
+        others=len(skipped),
+        first=skipped[0].path,
+    )
