@@ -134,5 +134,5 @@ def unfinished(
 def finish(store: Store, id: str, result: Mapping[str, Any]) -> None:
     """End a trial whose process left no result: the result is written in its place, for the folder is the truth."""
     folder = files.make_folder(store.project.trial_folder(id))
-    files.write_atomically(folder / runs.RESULT, json.dumps(result, ensure_ascii=False))
+    files.write_atomically(folder / runs.RESULT, files.as_json(result))
     trials.mark_ended(store, id, result)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import getpass
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -209,7 +208,7 @@ class Store:
 
     def _keep(self, events: Sequence[Event], offset: int) -> None:
         """Keep events, and note up to where the journal is known with them."""
-        lines = [(json.dumps(event, ensure_ascii=False),) for event in events]
+        lines = [(files.as_json(event),) for event in events]
         self.database.conn.executemany("INSERT INTO events (event) VALUES (?)", lines)
         self.database.conn.execute("UPDATE meta SET value = ? WHERE key IN (?, ?)", [str(offset), APPLIED, KEPT])
 

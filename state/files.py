@@ -6,10 +6,11 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,25 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise refusal(error, path) from None
 
 
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes, SQLite's functions among them: null for a number that is not finite."""
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def append_line(path: Path, value: Any) -> None:
     """Append one JSON line with a single write. A torn line that a crash left is closed first; readers skip it."""
-    line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    line = as_json(value).encode() + b"\n"
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:

@@ -73,7 +73,7 @@ class Watch:
     def look(self, *, ended: bool = False) -> None:
         """Read what is new; `ended`: nothing more comes."""
         rows, now = self._reader.read(ended=ended), time.monotonic()
-        self._column.extend(float(row[RATE]) for row in rows if row.get(RATE, 0) > 0)
+        self._column.extend(float(row[RATE]) for row in rows if 0 < row.get(RATE, 0) < math.inf)
         # Lines that come together say one thing: so many steps had been made by now.
         if rows:
             self._seen.append((now, int(rows[-1]["step"])))

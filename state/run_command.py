@@ -256,7 +256,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
 
 
 def _finish(folder: Path, result: Mapping[str, Any]) -> None:
-    files.write_atomically(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+    files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
 
 
 def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:

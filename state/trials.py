@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from state import configurations, runs, strays
+from state import configurations, files, runs, strays
 from state.database import Event, Store, now
 from state.errors import Refusal
 from state.metrics import index_metrics, number
@@ -125,9 +125,11 @@ def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> Non
 
 def asked(store: Store) -> dict[str, str]:
     """When something was wished of each batch, or of a trial of it, for the last time."""
+    # What an earlier version kept with numbers that are not finite is no JSON to SQLite; no wish has any.
     rows = store.rows(
         "SELECT coalesce(trials.batch, target) AS name, max(at) AS at FROM (SELECT json_extract(event, '$.target') AS "
-        "target, json_extract(event, '$.at') AS at FROM events WHERE json_extract(event, '$.kind') = 'request') "
+        "target, json_extract(event, '$.at') AS at FROM events "
+        "WHERE CASE WHEN json_valid(event) THEN json_extract(event, '$.kind') END = 'request') "
         "LEFT JOIN trials ON trials.id = target GROUP BY 1"
     )
     return {row["name"]: row["at"] for row in rows}
@@ -280,7 +282,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
                 _whole(best.get("step")),
                 number(best.get(metric)),
                 number(final.get(metric)),
-                json.dumps(dict(result), ensure_ascii=False),
+                files.as_json(dict(result)),
                 now(),
                 id,
             ],
@@ -288,7 +290,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
 
 
 def _json(said: Mapping[str, Any] | None) -> str:
-    return json.dumps(dict(said), ensure_ascii=False) if said else ""
+    return files.as_json(dict(said)) if said else ""
 
 
 def _whole(value: Any) -> int | None:
@@ -316,7 +318,7 @@ def apply_batch(store: Store, event: Event) -> None:
     store.database.conn.execute(
         "INSERT INTO batches (name, at, kind, number, goal, configuration, wanted, slots, plan) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [*(event[name] for name in columns), json.dumps(event["plan"], ensure_ascii=False)],
+        [*(event[name] for name in columns), files.as_json(event["plan"])],
     )
     _insert_trials(store, event["name"], event["trials"], event["at"])
 
@@ -354,10 +356,7 @@ def apply_review(store: Store, event: Event) -> None:
     connection.execute("DELETE FROM findings WHERE batch = ?", [event["batch"]])
     connection.executemany(
         "INSERT INTO findings (batch, position, finding) VALUES (?, ?, ?)",
-        [
-            (event["batch"], position, json.dumps(entry, ensure_ascii=False))
-            for position, entry in enumerate(event["findings"])
-        ],
+        [(event["batch"], position, files.as_json(entry)) for position, entry in enumerate(event["findings"])],
     )
     connection.execute("UPDATE batches SET reviewed = ? WHERE name = ?", [event["at"], event["batch"]])
 
@@ -376,7 +375,7 @@ def _insert_trials(store: Store, name: str, listed: Sequence[Mapping[str, Any]],
                 name,
                 entry["study"],
                 entry["position"],
-                *(json.dumps(entry[part], ensure_ascii=False) for part in ("u", "settings", "overrides")),
+                *(files.as_json(entry[part]) for part in ("u", "settings", "overrides")),
                 at,
             )
             for place, entry in enumerate(listed)

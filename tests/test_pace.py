@@ -97,6 +97,16 @@ def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_pa
     assert watch.silent
 
 
+def test_a_pace_that_is_not_finite_is_none(tmp_path: Path) -> None:
+    """A script divides by no time at all."""
+    watch = Watch(tmp_path, tmp_path / "log.txt", "top1")
+    paces = ("40", "Infinity", "NaN", "1e999", '"inf"', "20", "20")
+    rows = "".join(f'{{"step": {step}, "{RATE}": {said}}}\n' for step, said in enumerate(paces))
+    (tmp_path / "metrics.jsonl").write_text(rows)
+    watch.look()
+    assert watch.pace(8) == Pace(20.0, 0.0, None, "column")
+
+
 def test_bars_are_read_with_any_name_and_unit(tmp_path: Path) -> None:
     """As tqdm draws them where there is no terminal."""
     drawn = io.StringIO()

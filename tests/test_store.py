@@ -1,8 +1,10 @@
 """The store: an index that can be deleted, that several processes share, and that never loses what was recorded."""
 
 import json
+import math
 import multiprocessing
 import os
+import re
 import sqlite3
 from collections import UserDict
 from collections.abc import KeysView
@@ -110,6 +112,46 @@ def test_a_crash_between_journal_and_store_is_mended_at_the_next_opening(project
         journal.write(json.dumps({**event, "chosen": "adam"}) + "\n")
     with open_store(project) as store:
         assert [entry.chosen for entry in decisions.decisions(store, all=True)] == ["sgd", "adam"]
+
+
+def test_numbers_that_are_not_finite_are_kept_as_null(project: Project) -> None:
+    """JSON has no word for them, and SQLite's functions refuse Python's."""
+    with open_store(project) as store:
+        batch = fill(store)
+        measurements.record(store, "probe-2", "probe", {}, {"seconds": 2.0, "sizes": [{"spread": math.nan}]})
+        trials.review(store, batch.name, [{"figures": (math.inf, -math.inf, 0.5)}])
+        files.make_folder(project.trial_folder(f"{batch.name}-001"))
+        trials.mark_ended(store, f"{batch.name}-001", {"status": "complete", "worst": math.inf})
+        assert list(trials.asked(store)) == [batch.name]
+        assert measurements.device_seconds(store) == 2.0
+        assert trials.findings(store, batch.name) == [{"figures": [None, None, 0.5]}]
+        assert trials.trial(store, f"{batch.name}-001").result == {"status": "complete", "worst": None}
+        before = dump(store)
+    assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", project.journal_path.read_text()))
+    delete_store(project)
+    with open_store(project) as store:
+        assert dump(store) == before
+
+
+def test_a_journal_of_an_earlier_version_with_numbers_that_are_not_finite_is_read(project: Project) -> None:
+    with open_store(project) as store:
+        batch = fill(store)
+        event = {**store.record("measurement", id="probe-2", type="probe", subject={}, result={}), "id": "probe-3"}
+        line = json.dumps({**event, "result": {"seconds": 2.0, "spread": math.nan}})
+        # As the store and the folder of an earlier version have them.
+        store.database.conn.execute("INSERT INTO events (event) VALUES (?)", [line])
+        store.database.conn.execute("UPDATE measurements SET result = ? WHERE id = 'probe-2'", ['{"spread": NaN}'])
+        store.database.conn.commit()
+        folder = files.make_folder(project.measurement_folder("probe-2"))
+        (folder / "result.json").write_text('{"seconds": 3.0, "spread": NaN}')
+        assert list(trials.asked(store)) == [batch.name]
+        assert measurements.device_seconds(store) == 3.0
+    with project.journal_path.open("a") as journal:
+        journal.write(line + "\n")
+    delete_store(project)
+    with open_store(project) as store:
+        assert list(trials.asked(store)) == [batch.name]
+        assert measurements.device_seconds(store) == 2.0
 
 
 def delete_store(project: Project) -> None:
