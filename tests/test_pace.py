@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,7 @@ def test_sizes_are_compared_by_what_is_known_of_all_of_them() -> None:
     assert comparable([one, other]) == (EPOCH, {8: 0.1, 16: 0.2})
     assert comparable([{"batch_size": 4, RATE: 50.0}, other]) is None
     assert comparable([]) is None
+    assert comparable([one, {"batch_size": 32, RATE: math.inf}]) is None
 
 
 @pytest.mark.parametrize(("first", "ends"), [(None, START_SECONDS), (5.0, LONGEST_SECONDS), (100.0, AGAIN * 100.0)])
