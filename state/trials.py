@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from state import configurations, files, runs, strays
+from state import configurations, files, strays
 from state.database import Event, Store, now
 from state.errors import Refusal
-from state.metrics import index_metrics, number
+from state.metrics import number
 
 ENDED = ("complete", "infeasible", "failed")
 
@@ -51,7 +51,7 @@ class Batch:
 class Trial:
     """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric.
     `priority`: those of a higher one are started first, whatever their number. `said`: the template of the message with
-    its values, where it has one."""
+    its values, where it has one. `queued_at`: for the last time, since it may be tried again."""
 
     id: str
     number: int
@@ -272,7 +272,8 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
     with store.transaction():
         store.database.conn.execute(
             "UPDATE trials SET status = ?, reason = ?, message = ?, said = ?, steps_done = ?, best_step = ?, best = ?, "
-            "final = ?, result = ?, ended_at = ? WHERE id = ?",
+            "final = ?, result = ?, ended_at = ?, wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END "
+            "WHERE id = ?",
             [
                 status if status in (*ENDED, "stopped") else "failed",
                 str(result.get("reason", "")),
@@ -297,22 +298,6 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
-def reconcile(store: Store) -> None:
-    """Make the rows of unfinished trials agree with their folders: after a rebuild, or after a supervisor died."""
-    for entry in trials(store):
-        if entry.status in ENDED:
-            continue
-        folder = store.project.trial_folder(entry.id)
-        result = runs.result(folder)
-        if runs.alive(folder):
-            mark_running(store, entry.id, restart=False)
-        elif result is not None:
-            mark_ended(store, entry.id, result)
-        elif entry.status == "running":
-            mark_queued(store, entry.id)
-    index_metrics(store, [entry.id for entry in trials(store)])
-
-
 def apply_batch(store: Store, event: Event) -> None:
     columns = ("name", "at", "type", "number", "goal", "configuration", "wanted", "slots")
     store.database.conn.execute(
@@ -334,9 +319,9 @@ def apply_request(store: Store, event: Event) -> None:
     target, wanted = event["target"], event["wanted"]
     if wanted == "retry":
         connection.execute(
-            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', restarts = 0 "
-            "WHERE id = ?",
-            [target],
+            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', "
+            "restarts = 0, queued_at = ? WHERE id = ?",
+            [event["at"], target],
         )
     else:
         connection.execute("UPDATE trials SET wanted = ? WHERE id = ?", [wanted, target])

@@ -118,7 +118,7 @@ def test_a_damaged_store_stays_as_it_was_whatever_prevents_another(
     def prevented(_store: Store) -> None:
         raise error
 
-    monkeypatch.setattr("state.store.trials.reconcile", prevented)
+    monkeypatch.setattr("state.store.reconciling.reconcile", prevented)
     with pytest.raises(type(error)):
         repair.rebuild(project)
     assert project.store_path.read_bytes() == before

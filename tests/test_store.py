@@ -1,5 +1,6 @@
 """The store: an index that can be deleted, that several processes share, and that never loses what was recorded."""
 
+import datetime
 import json
 import math
 import multiprocessing
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from state import configurations, decisions, files, launches, measurements, metrics, trials
+from rounds import trial_folder
+from state import configurations, decisions, files, launches, measurements, metrics, reconciling, trials
 from state.errors import Refusal
 from state.project import Project, Settings, create
 from state.store import open_store
@@ -92,7 +94,7 @@ def test_a_deleted_store_is_rebuilt_from_journal_and_trial_folders(project: Proj
         )
         result = {"status": "complete", "steps_done": 2, "best": {"step": 1, "val/error_rate": 0.5}, "final": {}}
         (folder / "result.json").write_text(json.dumps(result))
-        trials.reconcile(store)
+        reconciling.reconcile(store)
         before, trial_before = dump(store), trials.trial(store, f"{batch.name}-001")
     for path in project.folder.glob("tunebook.db*"):
         path.unlink()
@@ -152,6 +154,53 @@ def test_a_journal_of_an_earlier_version_with_numbers_that_are_not_finite_is_rea
     with open_store(project) as store:
         assert list(trials.asked(store)) == [batch.name]
         assert measurements.device_seconds(store) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("begun", "result_after", "status", "wanted"),
+    [
+        # Nothing has begun it yet: what lies there is what the first try came to.
+        (False, None, "queued", "retry"),
+        # It was begun and lost, and goes on from its checkpoint, if it has one.
+        (True, None, "queued", ""),
+        (True, 1.0, "complete", ""),
+    ],
+)
+def test_a_wish_to_try_again_outlasts_the_store_until_it_is_fulfilled(
+    project: Project, begun: bool, result_after: float | None, status: str, wanted: str
+) -> None:
+    def end(ending: str) -> Path:
+        path = files.make_folder(folder) / "result.json"
+        files.write_atomically(path, json.dumps({"status": ending}))
+        return path
+
+    with open_store(project) as store:
+        id = f"{fill(store).name}-001"
+        folder = project.trial_folder(id)
+        end("failed")
+        trials.mark_ended(store, id, {"status": "failed"})
+        trials.ask(store, id, "retry")
+        asked_at = datetime.datetime.fromisoformat(trials.trial(store, id).queued_at).timestamp()
+    if begun:
+        trial_folder.set_aside(folder)
+        files.make_folder(folder)
+    if result_after is not None:
+        os.utime(end("complete"), (asked_at + result_after,) * 2)
+    delete_store(project)
+    with open_store(project) as store:
+        entry = trials.trial(store, id)
+        assert (entry.status, entry.wanted) == (status, wanted)
+
+
+def test_a_trial_that_is_given_up_is_not_wished_to_be_tried_again(project: Project) -> None:
+    with open_store(project) as store:
+        id = f"{fill(store).name}-001"
+        trials.ask(store, id, "retry")
+        trials.mark_ended(store, id, {"status": "failed"})
+        assert trials.trial(store, id).wanted == ""
+        trials.ask(store, id, "stop")
+        trials.mark_ended(store, id, {"status": "stopped"})
+        assert trials.trial(store, id).wanted == "stop"
 
 
 def delete_store(project: Project) -> None:
@@ -232,7 +281,7 @@ def test_trials_agree_with_their_folders_also_where_building_the_store_was_inter
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(trials, "index_metrics", interrupted)
+        patched.setattr(reconciling, "index_metrics", interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_store(project)
     with open_store(project) as store:
