@@ -27,6 +27,8 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     configuration that training would refuse, Refusal where the disk does or the command cannot be filled.
     """
     folder = store.project.trial_folder(entry.id)
+    # Of a try that ended while nobody looked.
+    runs.end_orphans(folder)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
     if _tried_again(folder, entry):
         set_aside(folder)

@@ -309,7 +309,8 @@ def tail(log: Path, start: int) -> str:
 
 
 def die_with(parent: int) -> Any:
-    """What a child does first: have the kernel end it with its parent, so that it never trains on unwatched."""
+    """What a child does first: have the kernel end it with its parent, so that it does not train on unwatched. Of what
+    it has started itself the kernel ends nothing (`runs.end_orphans`)."""
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None)
