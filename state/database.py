@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import getpass
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -103,8 +104,10 @@ class Store:
 
     def record(self, kind: str, make_way: Callable[[], None] = lambda: None, /, **content: Any) -> Event:
         """Write one event into the journal and the tables, whole or not at all; returns it with its time and author.
-        `make_way` is called once the tables have taken it, so that no other session can have begun the same."""
+        Refuses text that is not UTF-8. `make_way` is called once the tables have taken it, so that no other session can
+        have begun the same."""
         event = {"kind": kind, "at": now(), "by": author(), **content}
+        files.require_text(json.dumps(event, ensure_ascii=False))
         path = self.project.journal_path
         with self.transaction():
             if self.journal_lost():

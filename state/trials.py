@@ -267,6 +267,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
     `steps_done`)."""
     metric = f"val/{store.project.settings.metric}"
     # Written by a process that may be anybody's.
+    result = json.loads(files.as_json(dict(result)))
     best, final = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
     status = result.get("status")
     with store.transaction():
@@ -283,7 +284,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
                 _whole(best.get("step")),
                 number(best.get(metric)),
                 number(final.get(metric)),
-                files.as_json(dict(result)),
+                files.as_json(result),
                 now(),
                 id,
             ],

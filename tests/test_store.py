@@ -156,6 +156,24 @@ def test_a_journal_of_an_earlier_version_with_numbers_that_are_not_finite_is_rea
         assert measurements.device_seconds(store) == 2.0
 
 
+def test_text_that_is_not_utf8_is_refused_where_people_wrote_it_and_legible_where_programs_did(
+    project: Project,
+) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    with open_store(project) as store:
+        batch = fill(store)
+        before = project.journal_path.read_bytes()
+        with pytest.raises(Refusal, match="What comes after 'of a caf' is not UTF-8"):
+            launches.learn(store, {"id": f"of a {odd}"}, batch=batch.name, evidence={})
+        assert project.journal_path.read_bytes() == before
+        said = {"id": "{path} is broken", "values": {"path": odd}}
+        result = {"status": "failed", "reason": odd, "message": f"{odd} is broken", "said": said}
+        trials.mark_ended(store, f"{batch.name}-001", result)
+        entry = trials.trial(store, f"{batch.name}-001")
+        assert (entry.reason, entry.message) == ("caf?", "caf? is broken")
+        assert entry.said == {"id": "{path} is broken", "values": {"path": "caf?"}}
+
+
 @pytest.mark.parametrize(
     ("begun", "result_after", "status", "wanted"),
     [

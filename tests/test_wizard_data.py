@@ -314,6 +314,15 @@ def test_data_that_cannot_be_looked_at_are_not_taken_for_what_was_inspected(tmp_
         assert inspection.fresh(store) is None
 
 
+def test_data_by_way_of_a_link_to_a_name_that_is_not_utf8_are_refused(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    with open_store(make(tmp_path / "p")) as store:
+        store.project.data.symlink_to(odd)
+        with pytest.raises(Refusal, match=r"/caf\?: this name is not UTF-8"):
+            inspection.start(store)
+
+
 def test_what_the_project_writes_does_not_count_as_changed_data(tmp_path: Path) -> None:
     with open_store(make(tmp_path, data=".")) as store:
         advance(store, "architecture")

@@ -76,6 +76,8 @@ def start(store: Store) -> str:
             path=str(store.project.data),
             place=place,
         )
+    # By way of a link, which may be named as it likes.
+    files.require_name(store.project.data)
     text = document.compose({f"data.{name}": value for name, value in _settings(store).items()}).as_string()
     return measuring.begin(store, KIND, subject(store), ("data.toml", text), ("training.inspect", "--data"))
 
