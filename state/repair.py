@@ -17,9 +17,13 @@ from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
 
+# What SQLite says of a file that is none of its own, or not as it wrote it; the rest of a code is the detail.
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 
 def damage(project: Project) -> str:
-    """What is wrong with the store's file, in SQLite's words; empty where it is sound or not there yet."""
+    """What is wrong with the store's file, in SQLite's words; empty where it is sound, not there yet, or cannot be read
+    now, which opening it says."""
     if not project.store_path.exists():
         return ""
     try:
@@ -29,7 +33,8 @@ def damage(project: Project) -> str:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
-        return "" if "locked" in str(error) else str(error)
+        # A store that is locked, or may not be read, is to be left where it is.
+        return str(error) if error.sqlite_errorcode & 0xFF in DAMAGED else ""
     return "" if answer == "ok" else str(answer)
 
 
