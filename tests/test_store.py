@@ -203,7 +203,8 @@ def test_a_wish_to_try_again_outlasts_the_store_until_it_is_fulfilled(
         trial_folder.set_aside(folder)
         files.make_folder(folder)
     if result_after is not None:
-        os.utime(end("complete"), (asked_at + result_after,) * 2)
+        written_at = asked_at + result_after
+        os.utime(end("complete"), (written_at, written_at))
     delete_store(project)
     with open_store(project) as store:
         entry = trials.trial(store, id)
