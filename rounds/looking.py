@@ -84,6 +84,7 @@ def begin(store: Store, trial: str = "", reason: str = "") -> None:
     Refuses a second look without a reason, one beside another, where there is no test split, and an unknown trial.
     """
     collect(store)
+    files.require_text(reason)
     before = looks.looks(store)
     if before and not reason.strip():
         raise Refusal(

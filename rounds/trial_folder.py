@@ -27,6 +27,8 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     configuration that training would refuse, Refusal where the disk does or the command cannot be filled.
     """
     folder = store.project.trial_folder(entry.id)
+    # Of a try that ended while nobody looked.
+    runs.end_orphans(folder)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
     if _tried_again(folder, entry):
         set_aside(folder)
@@ -135,5 +137,5 @@ def unfinished(
 def finish(store: Store, id: str, result: Mapping[str, Any]) -> None:
     """End a trial whose process left no result: the result is written in its place, for the folder is the truth."""
     folder = files.make_folder(store.project.trial_folder(id))
-    files.write_atomically(folder / runs.RESULT, json.dumps(result, ensure_ascii=False))
+    files.write_atomically(folder / runs.RESULT, files.as_json(result))
     trials.mark_ended(store, id, result)

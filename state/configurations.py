@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from state import document
+from state import document, files
 from state.database import Event, Store
 from state.errors import Refusal
 
@@ -49,7 +49,7 @@ def apply_configuration(store: Store, event: Event) -> None:
             event["hash"],
             event["at"],
             event["parent"],
-            json.dumps(event["settings"], ensure_ascii=False),
-            json.dumps(event["reasons"], ensure_ascii=False),
+            files.as_json(event["settings"]),
+            files.as_json(event["reasons"]),
         ],
     )

@@ -104,8 +104,10 @@ class Store:
 
     def record(self, kind: str, make_way: Callable[[], None] = lambda: None, /, **content: Any) -> Event:
         """Write one event into the journal and the tables, whole or not at all; returns it with its time and author.
-        `make_way` is called once the tables have taken it, so that no other session can have begun the same."""
+        Refuses text that is not UTF-8. `make_way` is called once the tables have taken it, so that no other session can
+        have begun the same."""
         event = {"kind": kind, "at": now(), "by": author(), **content}
+        files.require_text(json.dumps(event, ensure_ascii=False))
         path = self.project.journal_path
         with self.transaction():
             if self.journal_lost():
@@ -209,7 +211,7 @@ class Store:
 
     def _keep(self, events: Sequence[Event], offset: int) -> None:
         """Keep events, and note up to where the journal is known with them."""
-        lines = [(json.dumps(event, ensure_ascii=False),) for event in events]
+        lines = [(files.as_json(event),) for event in events]
         self.database.conn.executemany("INSERT INTO events (event) VALUES (?)", lines)
         self.database.conn.execute("UPDATE meta SET value = ? WHERE key IN (?, ?)", [str(offset), APPLIED, KEPT])
 

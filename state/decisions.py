@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from state import files
 from state.database import Event, Store
 
 
@@ -71,7 +72,7 @@ def draft(store: Store) -> dict[str, tuple[Any, dict[str, Any]]]:
 
 
 def apply_decision(store: Store, event: Event) -> None:
-    row = {name: json.dumps(event[name], ensure_ascii=False) for name in _JSON}
+    row = {name: files.as_json(event[name]) for name in _JSON}
     columns = {"at": event["at"], "by": event["by"], "step": event["step"], **row}
     store.database.conn.execute(
         f"INSERT INTO decisions ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", list(columns.values())

@@ -28,7 +28,8 @@ def compose(
     document = tomlkit.document()
     for line in heading.splitlines():
         document.add(tomlkit.comment(line))
-    for dotted, value in values.items():
+    # What is of a table itself comes before the tables below it: behind them, a comment would be one of theirs.
+    for dotted, value in sorted(values.items(), key=lambda entry: entry[0].count(".")):
         put(document, dotted, value, (reasons or {}).get(dotted, ""))
     return document
 

@@ -6,14 +6,18 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from state.errors import Refusal
+
+# So much is shown of a text before the place where it cannot be read.
+SHOWN = 60
 
 
 def make_folder(path: Path) -> Path:
@@ -44,9 +48,56 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise refusal(error, path) from None
 
 
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON that every reader takes, SQLite's functions among them: null for a number that is not finite, a question
+    mark for a byte that is not UTF-8."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, indent=indent, allow_nan=False)
+    return readable(text)
+
+
+def readable(text: str) -> str:
+    """The text with a question mark for each byte that is not UTF-8, as `ls` shows a file's name that has one."""
+    return text.encode(errors="replace").decode()
+
+
+def require_text(text: str) -> None:
+    """Refuse what was typed in bytes that are not UTF-8 (lone surrogates, to Python): neither the journal nor the store
+    can keep it. The text may be JSON."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        before = text[: error.start].rpartition('"')[2][-SHOWN:]
+        raise Refusal(
+            "What comes after {before!r} is not UTF-8, so it cannot be kept as text. Set the terminal to UTF-8, and "
+            "write it again.",
+            before=before,
+        ) from None
+
+
+def require_name(path: Path) -> None:
+    """Refuse a path that is not UTF-8: it stands in files that are."""
+    if readable(str(path)) != str(path):
+        raise Refusal(
+            "{path}: this name is not UTF-8, as all is that a project keeps. Rename the file or folder, or choose "
+            "another.",
+            path=readable(str(path)),
+        )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def append_line(path: Path, value: Any) -> None:
     """Append one JSON line with a single write. A torn line that a crash left is closed first; readers skip it."""
-    line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    line = as_json(value).encode() + b"\n"
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from state import files
 from state.configurations import Configuration, configuration
 from state.database import Event, Store
 from state.trials import Batch, batches
@@ -148,8 +149,8 @@ def apply_launch(store: Store, event: Event) -> None:
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             *(event[name] for name in ("at", "by", "batch", "candidate", "previous", "decision")),
-            json.dumps(event["reason"], ensure_ascii=False),
-            json.dumps(event["evidence"], ensure_ascii=False),
+            files.as_json(event["reason"]),
+            files.as_json(event["evidence"]),
         ],
     )
 
@@ -161,7 +162,7 @@ def apply_insight(store: Store, event: Event) -> None:
             event["at"],
             event["by"],
             event["batch"],
-            json.dumps(event["text"], ensure_ascii=False),
-            json.dumps(event["evidence"], ensure_ascii=False),
+            files.as_json(event["text"]),
+            files.as_json(event["evidence"]),
         ],
     )

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from state import files
 from state.database import Event, Store
 
 
@@ -38,7 +39,7 @@ def looks(store: Store) -> list[Look]:
 def apply_look(store: Store, event: Event) -> None:
     columns = ("at", "by", "trial", "configuration", "reason")
     # Journals of an earlier version have no number: SQLite gives the next one.
-    values = [event.get("number"), *(event[name] for name in columns), json.dumps(event["result"], ensure_ascii=False)]
+    values = [event.get("number"), *(event[name] for name in columns), files.as_json(event["result"])]
     store.database.conn.execute(
         f"INSERT OR IGNORE INTO looks (number, {', '.join(columns)}, result) VALUES ({', '.join('?' * len(values))})",
         values,

@@ -48,9 +48,11 @@ def measurements(store: Store, kind: str) -> list[Measurement]:
 
 
 def device_seconds(store: Store) -> float:
-    """What the measurements on the device took, by what each says itself; one that failed has said it in its folder
-    alone. Looking through the data takes no device."""
-    rows = store.rows("SELECT id, json_extract(result, '$.seconds') AS seconds FROM measurements")
+    """What the measurements on the device took, by what each says itself; one that failed, or that an earlier version
+    kept with a number that is not finite, has said it in its folder alone. Looking through the data takes no device."""
+    rows = store.rows(
+        "SELECT id, json_extract(result, '$.seconds') AS seconds FROM measurements WHERE json_valid(result)"
+    )
     known = {row["id"]: row["seconds"] for row in rows}
     for place in (store.project.folder / "measurements").glob("*-*/result.json"):
         if place.parent.name not in known:
@@ -65,8 +67,8 @@ def apply_measurement(store: Store, event: Event) -> None:
             event["id"],
             event["at"],
             event["type"],
-            json.dumps(event["subject"], ensure_ascii=False),
-            json.dumps(event["result"], ensure_ascii=False),
+            files.as_json(event["subject"]),
+            files.as_json(event["result"]),
         ],
     )
 

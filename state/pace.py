@@ -73,7 +73,7 @@ class Watch:
     def look(self, *, ended: bool = False) -> None:
         """Read what is new; `ended`: nothing more comes."""
         rows, now = self._reader.read(ended=ended), time.monotonic()
-        self._column.extend(float(row[RATE]) for row in rows if row.get(RATE, 0) > 0)
+        self._column.extend(float(row[RATE]) for row in rows if 0 < row.get(RATE, 0) < math.inf)
         # Lines that come together say one thing: so many steps had been made by now.
         if rows:
             self._seen.append((now, int(rows[-1]["step"])))
@@ -182,7 +182,7 @@ def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float
     """What is known of all measured sizes, RATE or EPOCH, and by that how much they do in a time, which says how they
     compare: an epoch has the same examples at any size. None where they have nothing in common."""
     for name in (RATE, EPOCH):
-        if lines and all(line.get(name) for line in lines):
+        if lines and all(0 < (line.get(name) or 0) < math.inf for line in lines):
             return name, {line["batch_size"]: line[name] if name == RATE else 1 / line[name] for line in lines}
     return None
 

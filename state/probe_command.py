@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
         result = ascend(folder, asked)
-        files.write_atomically(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+        files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
     return 0
 
 

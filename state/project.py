@@ -148,10 +148,18 @@ def find(start: Path) -> Path | None:
 
 
 def create(root: Path, settings: Settings) -> Project:
-    """Start a project in a folder, which is made where it is missing. Refuses where one exists already."""
+    """Start a project in a folder, which is made where it is missing. Refuses where one exists already, and names that
+    are not UTF-8."""
     root = root.expanduser().resolve()
+    files.require_name(root)
     if (root / FILE).exists():
         raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+    said = {name: getattr(settings, name) for name in _PLACES}
+    values = {_PLACES[name]: value for name, value in said.items() if name not in _OWN or value not in ("", None)}
+    reasons = {_PLACES[name]: text for name, text in _ABOUT.items()}
+    written = document.compose(values, reasons, _HEADING)
+    _list(written, settings.hyperparameters)
+    text = _checked(written, settings)
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -159,18 +167,15 @@ def create(root: Path, settings: Settings) -> Project:
     files.make_folder(root / FOLDER)
     # A project folder is often a repository; what was tried is not to be committed by accident.
     files.write_atomically(root / FOLDER / ".gitignore", "*\n")
-    said = {name: getattr(settings, name) for name in _PLACES}
-    values = {_PLACES[name]: value for name, value in said.items() if name not in _OWN or value not in ("", None)}
-    reasons = {_PLACES[name]: text for name, text in _ABOUT.items()}
-    written = document.compose(values, reasons, _HEADING)
-    _list(written, settings.hyperparameters)
-    files.write_atomically(root / FILE, written.as_string())
+    files.write_atomically(root / FILE, text)
     return Project(root, settings)
 
 
 def open_project(root: Path) -> Project:
-    """The project in a folder. Refuses a missing one, and a settings file with unknown keys or wrong types."""
+    """The project in a folder. Refuses a missing one, a name that is not UTF-8, and a settings file with unknown keys
+    or wrong types."""
     root = root.expanduser().resolve()
+    files.require_name(root)
     path = root / FILE
     try:
         text = path.read_text(encoding="utf-8")
@@ -200,8 +205,9 @@ def change(project: Project, **changes: Any) -> Project:
             _list(edited, value)
         else:
             document.put(edited, _PLACES[name], value, _ABOUT.get(name, ""))
-    files.write_atomically(path, edited.as_string())
-    return dataclasses.replace(project, settings=dataclasses.replace(project.settings, **changes))
+    changed = dataclasses.replace(project.settings, **changes)
+    files.write_atomically(path, _checked(edited, changed))
+    return dataclasses.replace(project, settings=changed)
 
 
 def moment(words: str) -> datetime.datetime:
@@ -249,6 +255,14 @@ def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
             "{path}: metric.direction = {value!r}; allowed: min, max", path=str(path), value=found["direction"]
         )
     return Settings(**found)
+
+
+def _checked(written: Any, settings: Settings) -> str:
+    """What tunebook.toml is to say. Refuses what is not UTF-8."""
+    files.require_name(Path(settings.data))
+    text = written.as_string()
+    files.require_text(text)
+    return text
 
 
 def _list(written: Any, listed: tuple[OwnHyperparameter, ...]) -> None:

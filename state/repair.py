@@ -25,10 +25,13 @@ from state.store import open_store
 UNUSED_DAYS = 30
 # A file of the cache that is being written: `.pixels-1f.pixels.npy.4711-0a1b2c3d`, by process 4711 (training.cache).
 _IN_WRITING = re.compile(r"\..+\.(\d+)-[0-9a-f]+")
+# What SQLite says of a file that is none of its own, or not as it wrote it; the rest of a code is the detail.
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def damage(project: Project) -> str:
-    """What is wrong with the store's file, in SQLite's words; empty where it is sound or not there yet."""
+    """What is wrong with the store's file, in SQLite's words; empty where it is sound, not there yet, or cannot be read
+    now, which opening it says."""
     if not project.store_path.exists():
         return ""
     try:
@@ -38,7 +41,8 @@ def damage(project: Project) -> str:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
-        return "" if "locked" in str(error) else str(error)
+        # A store that is locked, or may not be read, is to be left where it is.
+        return str(error) if error.sqlite_errorcode & 0xFF in DAMAGED else ""
     return "" if answer == "ok" else str(answer)
 
 

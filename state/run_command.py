@@ -257,7 +257,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
 
 
 def _finish(folder: Path, result: Mapping[str, Any]) -> None:
-    files.write_atomically(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+    files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
 
 
 def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:
@@ -310,7 +310,8 @@ def tail(log: Path, start: int) -> str:
 
 
 def die_with(parent: int) -> Any:
-    """What a child does first: have the kernel end it with its parent, so that it never trains on unwatched."""
+    """What a child does first: have the kernel end it with its parent, so that it does not train on unwatched. Of what
+    it has started itself the kernel ends nothing (`runs.end_orphans`)."""
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None)

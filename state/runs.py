@@ -26,6 +26,10 @@ LOCK = "run.lock"
 PROCESS = "process.json"
 RESULT = "result.json"
 LOG = "log.txt"
+# The variable that names the folder to whoever lives in it, and to all that they start.
+FOLDER = "TUNEBOOK_RUN"
+# How long what is killed is waited for: a process may hang in the kernel.
+ORPHAN_SECONDS = 2.0
 
 
 def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> int:
@@ -43,7 +47,7 @@ def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] |
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **(environment or {}), FOLDER: str(folder)},
                 start_new_session=True,
             )
     except FileNotFoundError:
@@ -127,6 +131,24 @@ def stop(folder: Path, *, hard: bool = False) -> bool:
     except (ProcessLookupError, psutil.NoSuchProcess):
         return False
     return True
+
+
+def end_orphans(folder: Path) -> None:
+    """Kill what the process that lived in the folder has started and left behind: at its death only its children may
+    end, not what these have started. The folder's name in their environment tells them from all others."""
+    if not (folder / PROCESS).exists():
+        return
+    until = time.monotonic() + ORPHAN_SECONDS
+    while (left := _orphans(folder)) and time.monotonic() < until:
+        for orphan in left:
+            with contextlib.suppress(psutil.Error):
+                orphan.kill()
+        time.sleep(0.02)
+
+
+def _orphans(folder: Path) -> list[psutil.Process]:
+    everything = psutil.process_iter(["environ"])
+    return [found for found in everything if (found.info["environ"] or {}).get(FOLDER) == str(folder)]
 
 
 def result(folder: Path) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state import configurations, decisions, dismissals, launches, looks, measurements, trials
+from state import configurations, decisions, dismissals, launches, looks, measurements, reconciling, trials
 from state.database import Apply, Store
 from state.project import Project
 
@@ -31,7 +31,7 @@ def open_store(project: Project) -> Store:
     try:
         # Also where that was interrupted when the store was built.
         if not store.reconciled():
-            trials.reconcile(store)
+            reconciling.reconcile(store)
             store.note_reconciled()
     except BaseException:
         store.close()

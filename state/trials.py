@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from state import configurations, runs, strays
+from state import configurations, files, strays
 from state.database import Event, Store, now
 from state.errors import Refusal
-from state.metrics import index_metrics, number
+from state.metrics import number
 
 ENDED = ("complete", "infeasible", "failed")
 
@@ -51,7 +51,7 @@ class Batch:
 class Trial:
     """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric.
     `priority`: those of a higher one are started first, whatever their number. `said`: the template of the message with
-    its values, where it has one."""
+    its values, where it has one. `queued_at`: for the last time, since it may be tried again."""
 
     id: str
     number: int
@@ -125,9 +125,11 @@ def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> Non
 
 def asked(store: Store) -> dict[str, str]:
     """When something was wished of each batch, or of a trial of it, for the last time."""
+    # What an earlier version kept with numbers that are not finite is no JSON to SQLite; no wish has any.
     rows = store.rows(
         "SELECT coalesce(trials.batch, target) AS name, max(at) AS at FROM (SELECT json_extract(event, '$.target') AS "
-        "target, json_extract(event, '$.at') AS at FROM events WHERE json_extract(event, '$.kind') = 'request') "
+        "target, json_extract(event, '$.at') AS at FROM events "
+        "WHERE CASE WHEN json_valid(event) THEN json_extract(event, '$.kind') END = 'request') "
         "LEFT JOIN trials ON trials.id = target GROUP BY 1"
     )
     return {row["name"]: row["at"] for row in rows}
@@ -265,12 +267,14 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
     `steps_done`)."""
     metric = f"val/{store.project.settings.metric}"
     # Written by a process that may be anybody's.
+    result = json.loads(files.as_json(dict(result)))
     best, final = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
     status = result.get("status")
     with store.transaction():
         store.database.conn.execute(
             "UPDATE trials SET status = ?, reason = ?, message = ?, said = ?, steps_done = ?, best_step = ?, best = ?, "
-            "final = ?, result = ?, ended_at = ? WHERE id = ?",
+            "final = ?, result = ?, ended_at = ?, wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END "
+            "WHERE id = ?",
             [
                 status if status in (*ENDED, "stopped") else "failed",
                 str(result.get("reason", "")),
@@ -280,7 +284,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
                 _whole(best.get("step")),
                 number(best.get(metric)),
                 number(final.get(metric)),
-                json.dumps(dict(result), ensure_ascii=False),
+                files.as_json(result),
                 now(),
                 id,
             ],
@@ -288,27 +292,11 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
 
 
 def _json(said: Mapping[str, Any] | None) -> str:
-    return json.dumps(dict(said), ensure_ascii=False) if said else ""
+    return files.as_json(dict(said)) if said else ""
 
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and abs(value) < 2**63 else None
-
-
-def reconcile(store: Store) -> None:
-    """Make the rows of unfinished trials agree with their folders: after a rebuild, or after a supervisor died."""
-    for entry in trials(store):
-        if entry.status in ENDED:
-            continue
-        folder = store.project.trial_folder(entry.id)
-        result = runs.result(folder)
-        if runs.alive(folder):
-            mark_running(store, entry.id, restart=False)
-        elif result is not None:
-            mark_ended(store, entry.id, result)
-        elif entry.status == "running":
-            mark_queued(store, entry.id)
-    index_metrics(store, [entry.id for entry in trials(store)])
 
 
 def apply_batch(store: Store, event: Event) -> None:
@@ -316,7 +304,7 @@ def apply_batch(store: Store, event: Event) -> None:
     store.database.conn.execute(
         "INSERT INTO batches (name, at, kind, number, goal, configuration, wanted, slots, plan) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [*(event[name] for name in columns), json.dumps(event["plan"], ensure_ascii=False)],
+        [*(event[name] for name in columns), files.as_json(event["plan"])],
     )
     _insert_trials(store, event["name"], event["trials"], event["at"])
 
@@ -336,9 +324,9 @@ def apply_request(store: Store, event: Event) -> None:
             "UPDATE batches SET reviewed = NULL WHERE name = (SELECT batch FROM trials WHERE id = ?)", [target]
         )
         connection.execute(
-            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', restarts = 0 "
-            "WHERE id = ?",
-            [target],
+            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', "
+            "restarts = 0, queued_at = ? WHERE id = ?",
+            [event["at"], target],
         )
     else:
         connection.execute("UPDATE trials SET wanted = ? WHERE id = ?", [wanted, target])
@@ -358,10 +346,7 @@ def apply_review(store: Store, event: Event) -> None:
     connection.execute("DELETE FROM findings WHERE batch = ?", [event["batch"]])
     connection.executemany(
         "INSERT INTO findings (batch, position, finding) VALUES (?, ?, ?)",
-        [
-            (event["batch"], position, json.dumps(entry, ensure_ascii=False))
-            for position, entry in enumerate(event["findings"])
-        ],
+        [(event["batch"], position, files.as_json(entry)) for position, entry in enumerate(event["findings"])],
     )
     connection.execute("UPDATE batches SET reviewed = ? WHERE name = ?", [event["at"], event["batch"]])
 
@@ -380,7 +365,7 @@ def _insert_trials(store: Store, name: str, listed: Sequence[Mapping[str, Any]],
                 name,
                 entry["study"],
                 entry["position"],
-                *(json.dumps(entry[part], ensure_ascii=False) for part in ("u", "settings", "overrides")),
+                *(files.as_json(entry[part]) for part in ("u", "settings", "overrides")),
                 at,
             )
             for place, entry in enumerate(listed)

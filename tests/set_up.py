@@ -100,7 +100,9 @@ def probed(store: Store, *sizes: dict[str, Any], **changes: Any) -> None:
 
 
 def inspected(store: Store, found: dict[str, Any]) -> None:
-    """Record an inspection of the data as they are set now."""
+    """Record an inspection of the data as they are set now, which there must be something of."""
+    if not store.project.data.exists():
+        store.project.data.mkdir(parents=True)
     id = measurements.next_id(store, "inspection")
     store.project.measurement_folder(id).mkdir(parents=True)
     measurements.record(store, id, "inspection", inspection.subject(store), found)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -101,6 +102,14 @@ def end(store: Store, id: str, best: float | None, status: str = "complete", **m
     value = {"step": steps, metric: best} if best is not None else {}
     result = {"status": status, "best": value, "final": value, "steps_done": steps, "code": "c", "versions": {}, **more}
     trials.mark_ended(store, id, result)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it is at work still; nobody may have taken the exit status of one that has ended."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_for(condition: Callable[[], object], message: str, seconds: float = 180) -> None:

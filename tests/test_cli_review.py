@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,7 @@ def test_insights_are_confirmed_and_refused_by_command(answer: Any) -> None:
     assert answer("insights", "--refuse", key, "--reason", "luck")["insights"] == []
     assert len(answer("insights", "--text", "Water is wet.")["insights"]) == 1
     assert "no insight" in answer("insights", "--confirm", "nonsense", code=2)["error"]
+    assert "is not UTF-8" in answer("insights", "--text", os.fsdecode(b"caf\xe9"), code=2)["error"]
 
 
 def test_insights_name_conditions_only_where_they_are_not_met(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

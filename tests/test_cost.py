@@ -10,7 +10,7 @@ import pytest
 from rounds import cost, launch_outlook, launching, planning, shortlist
 from rounds.slots import Machine
 from rounds.standing import standing
-from state import files, measurements, repair, trials
+from state import files, measurements, reconciling, repair, trials
 from state.project import change
 from state.store import open_store
 from tests import set_up, small_project
@@ -28,7 +28,7 @@ def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> N
         files.write_atomically(folder / "result.json", '{"status": "complete", "seconds": 36.0, "steps_done": 9}')
     repair.rebuild(project)
     with open_store(project) as store:
-        trials.reconcile(store)
+        reconciling.reconcile(store)
         (entry,) = trials.trials(store)
         assert entry.status == "complete"
         assert cost.hours_spent([entry]) == pytest.approx(0.01)

@@ -137,6 +137,33 @@ def test_a_damaged_store_stays_where_the_journal_cannot_build_another(project: P
     assert not list(project.folder.glob("tunebook.db.*"))
 
 
+def test_a_store_that_cannot_be_read_now_is_not_taken_for_a_damaged_one(project: Project) -> None:
+    learn(project)
+    aside = project.store_path.rename(project.folder / "elsewhere")
+    project.store_path.mkdir()
+    verdict, repair, _message = check(project, "store")
+    assert (verdict, repair) == ("fail", False)
+    with pytest.raises(Refusal, match=r"tunebook\.db"):
+        doctor.mend(project.root)
+    assert project.store_path.is_dir()
+    assert not list(project.folder.glob("tunebook.db.*"))
+    project.store_path.rmdir()
+    aside.rename(project.store_path)
+    assert check(project, "store")[0] == "ok"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_store_that_may_not_be_read_is_left_as_it_is(project: Project) -> None:
+    learn(project)
+    project.store_path.chmod(0)
+    assert check(project, "store")[:2] == ("fail", False)
+    with pytest.raises(Refusal, match=r"tunebook\.db"):
+        doctor.mend(project.root)
+    project.store_path.chmod(0o600)
+    with open_store(project) as store:
+        assert learnt(store) == 1
+
+
 @pytest.mark.parametrize("left", [0, 2, 3])
 def test_what_only_a_damaged_store_knows_goes_into_the_journal_before_it_is_built_again(
     project: Project, left: int
@@ -168,7 +195,7 @@ def test_a_damaged_store_stays_as_it_was_whatever_prevents_another(
     def prevented(_store: Store) -> None:
         raise error
 
-    monkeypatch.setattr("state.store.trials.reconcile", prevented)
+    monkeypatch.setattr("state.store.reconciling.reconcile", prevented)
     with pytest.raises(type(error)):
         repair.rebuild(project)
     assert project.store_path.read_bytes() == before

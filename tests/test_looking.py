@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,8 @@ async def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_serv
         assert "look number 1" in seen.message.text()
         with pytest.raises(Refusal, match="so far: 1;"):
             looking.look(opened)
+        with pytest.raises(Refusal, match="is not UTF-8"):
+            looking.begin(opened, reason=os.fsdecode(b"caf\xe9"))
         again = looking.look(opened, reason="the data were mended")
         assert again.look.number == 2
         # The same weights on the same examples.

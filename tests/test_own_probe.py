@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from state import configurations, decisions
+from state import configurations, decisions, measurements
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -20,7 +22,7 @@ from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
-from wizard import baseline, flow, probe
+from wizard import baseline, flow, own_probe, probe
 
 
 @pytest.fixture
@@ -381,6 +383,25 @@ def test_with_yes_a_batch_size_that_was_given_is_kept_and_the_warnings_are_read(
     assert tunebook("new", tmp_path / "r", "--command", gone, "--metric", "accuracy", "--set", "lr=1", "--yes") == 2
     assert "There is no file nothere.py in" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("rate", [None, math.inf])
+def test_a_pace_that_is_not_finite_of_an_earlier_version_is_to_be_measured_again(
+    tmp_path: Path, code: Path, rate: float | None
+) -> None:
+    """It was kept as it was, and is null once the store was built again."""
+    (code / "train.py").write_text("pass", encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        line = {"batch_size": 32, "outcome": "measured", "epoch_seconds": None, "by": "column", "message": ""}
+        lines = [{**line, "examples_per_second": rate, "step_seconds": rate and 0.0}]
+        result = {"sizes": lines, "recommended": 32, "limited_by": "cap", "device": "cpu"}
+        # As an earlier version has it, which kept any number.
+        measurements.record(store, "probe-1", "probe", own_probe.subject(store), {})
+        store.database.conn.execute("UPDATE measurements SET result = ?", [json.dumps(result)])
+        store.database.conn.commit()
+        assert flow.ask(store, "batch_size").recommended == "probe"
 
 
 def test_a_command_without_a_batch_size_has_none_to_measure(tmp_path: Path, code: Path) -> None:

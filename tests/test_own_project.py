@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from rounds import judging, launching, planning, reviewing, tunables
@@ -25,7 +26,7 @@ from state.project import change, open_project
 from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.own_pipelines import ARGUMENTS, command
-from tests.small_project import wait_for
+from tests.small_project import lives, wait_for
 from tui import draft, exporting, main
 from tui.report import document
 from tui.report.parts import Code
@@ -232,6 +233,38 @@ def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) ->
     assert (entry.status, entry.restarts, entry.steps_done) == ("complete", 1, 50)
     assert len(metrics.curve(store, id, "val/accuracy")) == 25
     assert (folder / "output.1").is_dir()
+
+
+@pytest.mark.parametrize("asked", [None, "stop"])
+def test_what_a_shell_has_started_ends_with_its_trial(tmp_path: Path, code: Path, asked: str | None) -> None:
+    """It outlives its shell, and would train on beside the trial as that begins again."""
+    train = f"{sys.executable} -c 'import os, time; print(os.getpid(), flush=True); time.sleep(600)'"
+    (code / "train.sh").write_text(f"{train}\necho done\n", encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, command="sh train.sh {folder}", arguments="")) as store:
+        small_project.batch(store, {})
+        driven = Supervisor(store, Machine(2), ForkServer(store.project.folder))
+        folder = store.project.trial_folder("round-1-001")
+
+        def seen(count: int) -> list[psutil.Process]:
+            """What has begun to train, once it is so many."""
+            wait_for(lambda: driven.tick() is not None and len(runs.log_tail(folder)) == count, "it trains")
+            return [psutil.Process(int(line)) for line in runs.log_tail(folder)[count - 1 :]]
+
+        (first,) = seen(1)
+        if asked:
+            trials.ask(store, "round-1-001", asked)
+            wait_for(lambda: not driven.tick(), "it is stopped")
+            assert trials.trial(store, "round-1-001").status == "stopped"
+        else:
+            runner = runs.process(folder)
+            assert runner is not None
+            runner.kill()
+            (second,) = seen(2)
+            assert not lives(first)
+            trials.ask(store, "round-1", "stop")
+            wait_for(lambda: not driven.tick(), "it is stopped")
+            assert not lives(second)
+        assert not lives(first)
 
 
 def test_a_result_whose_record_was_lost_is_no_new_trials(

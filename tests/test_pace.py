@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,16 @@ def test_lines_as_timm_prints_them_are_read_but_for_the_first_of_an_epoch(tmp_pa
     assert watch.enough(0)
     assert watch.pace(128) == Pace(1000.0, None, None, "printed")
     assert watch.silent
+
+
+def test_a_pace_that_is_not_finite_is_none(tmp_path: Path) -> None:
+    """A script divides by no time at all."""
+    watch = Watch(tmp_path, tmp_path / "log.txt", "top1")
+    paces = ("40", "Infinity", "NaN", "1e999", '"inf"', "20", "20")
+    rows = "".join(f'{{"step": {step}, "{RATE}": {said}}}\n' for step, said in enumerate(paces))
+    (tmp_path / "metrics.jsonl").write_text(rows)
+    watch.look()
+    assert watch.pace(8) == Pace(20.0, 0.0, None, "column")
 
 
 def test_bars_are_read_with_any_name_and_unit(tmp_path: Path) -> None:
@@ -207,6 +218,7 @@ def test_sizes_are_compared_by_what_is_known_of_all_of_them() -> None:
     assert comparable([one, other]) == (EPOCH, {8: 0.1, 16: 0.2})
     assert comparable([{"batch_size": 4, RATE: 50.0}, other]) is None
     assert comparable([]) is None
+    assert comparable([one, {"batch_size": 32, RATE: math.inf}]) is None
 
 
 @pytest.mark.parametrize(("first", "ends"), [(None, START_SECONDS), (5.0, LONGEST_SECONDS), (100.0, AGAIN * 100.0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -19,13 +20,14 @@ pytestmark = pytest.mark.usefixtures("quick_looks")
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_it_tells_of_project_and_machine_what_is_wrong_first(tmp_path: Path, size: tuple[int, int]) -> None:
     with set_up.set_up(tmp_path / "p", "metric") as store:
+        shutil.rmtree(store.project.data)
         app = Tunebook(store.project.root)
         async with app.run_test(size=size) as pilot:
             await wait_for_text(pilot, "Doctor")
             app.open("doctor")
             await wait_for_text(pilot, "Not in order: 1")
             place = next(row for row, line in enumerate(lines(app)) if "Not in order" in line)
-            # The test's project names a folder that is not there.
+            # Its data are gone.
             assert "✗ data" in lines(app)[place + 1]
             assert "✓ journal" in shown(app)
             await pilot.press("pagedown")

@@ -24,6 +24,28 @@ def test_any_name_survives_being_written_and_read(tmp_path: Path, name: str) -> 
     assert project.open_project(made.root).settings.name == name
 
 
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+def test_names_and_texts_that_are_not_utf8_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """As an old disk has them, or a terminal that is set to another encoding sends them."""
+    root = tmp_path / "p"
+    with pytest.raises(Refusal, match=r"/caf\?: this name is not UTF-8"):
+        project.create(tmp_path / NOT_UTF8, SETTINGS)
+    with pytest.raises(Refusal, match=r"data/caf\?: this name is not UTF-8"):
+        project.create(root, project.Settings(data=f"data/{NOT_UTF8}"))
+    with pytest.raises(Refusal, match=r"What comes after 'python train\.py --name caf' is not UTF-8"):
+        project.create(root, project.Settings(command=f"python train.py --name {NOT_UTF8}"))
+    assert list(tmp_path.iterdir()) == []
+    made = project.create(root, SETTINGS)
+    with pytest.raises(Refusal, match="not UTF-8"):
+        project.change(made, name=NOT_UTF8)
+    assert project.open_project(root) == made
+    root.rename(tmp_path / NOT_UTF8)
+    with pytest.raises(Refusal, match=r"/caf\?: this name is not UTF-8"):
+        project.open_project(tmp_path / NOT_UTF8)
+
+
 def test_a_second_project_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     project.create(tmp_path, SETTINGS)
     with pytest.raises(Refusal, match="there is a project already"):

@@ -18,7 +18,7 @@ import pytest
 
 from presets.language import told
 from state import provenance, run_command, runs
-from tests.small_project import wait_for
+from tests.small_project import lives, wait_for
 from training import record
 
 GOOD = """\
@@ -380,3 +380,26 @@ def test_one_that_is_killed_leaves_no_result_and_no_process(tmp_path: Path, vict
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
     assert runs.result(folder) is None
     wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the command is gone")
+
+
+def test_what_a_killed_command_has_started_is_ended_and_nothing_of_others(tmp_path: Path) -> None:
+    """A shell's training is no child of the runner's, nor is what a launcher starts in sessions of their own."""
+    folder, other = tmp_path / "t", tmp_path / "t.1"
+    train = f"{sys.executable} -c 'import time; print(\"on\", flush=True); time.sleep(60)'"
+    for place in (folder, other):
+        ask(place, "", command=["sh", "-c", f"setsid {train} & {train}; echo done"])
+    pids = {place: start(place) for place in (folder, other)}
+    for place in pids:
+        wait_for(lambda place=place: runs.log_tail(place).count("on") == 2, "the training begins")
+    training = {place: psutil.Process(pid).children(recursive=True) for place, pid in pids.items()}
+    os.kill(pids[folder], signal.SIGKILL)
+    os.waitpid(pids[folder], 0)
+    assert not runs.alive(folder)
+    assert sum(map(lives, training[folder])) >= 2
+    runs.end_orphans(folder)
+    assert not any(map(lives, training[folder]))
+    assert all(map(lives, training[other]))
+    assert runs.stop(other, hard=True)
+    os.waitpid(pids[other], 0)
+    runs.end_orphans(other)
+    assert not any(map(lives, training[other]))

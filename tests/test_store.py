@@ -1,8 +1,11 @@
 """The store: an index that can be deleted, that several processes share, and that never loses what was recorded."""
 
+import datetime
 import json
+import math
 import multiprocessing
 import os
+import re
 import sqlite3
 from collections import UserDict
 from collections.abc import KeysView
@@ -10,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from state import configurations, decisions, files, launches, measurements, metrics, trials
+from rounds import trial_folder
+from state import configurations, decisions, files, launches, measurements, metrics, reconciling, trials
 from state.errors import Refusal
 from state.project import Project, Settings, create
 from state.store import open_store
@@ -90,7 +94,7 @@ def test_a_deleted_store_is_rebuilt_from_journal_and_trial_folders(project: Proj
         )
         result = {"status": "complete", "steps_done": 2, "best": {"step": 1, "val/error_rate": 0.5}, "final": {}}
         (folder / "result.json").write_text(json.dumps(result))
-        trials.reconcile(store)
+        reconciling.reconcile(store)
         before, trial_before = dump(store), trials.trial(store, f"{batch.name}-001")
     for path in project.folder.glob("tunebook.db*"):
         path.unlink()
@@ -110,6 +114,112 @@ def test_a_crash_between_journal_and_store_is_mended_at_the_next_opening(project
         journal.write(json.dumps({**event, "chosen": "adam"}) + "\n")
     with open_store(project) as store:
         assert [entry.chosen for entry in decisions.decisions(store, all=True)] == ["sgd", "adam"]
+
+
+def test_numbers_that_are_not_finite_are_kept_as_null(project: Project) -> None:
+    """JSON has no word for them, and SQLite's functions refuse Python's."""
+    with open_store(project) as store:
+        batch = fill(store)
+        measurements.record(store, "probe-2", "probe", {}, {"seconds": 2.0, "sizes": [{"spread": math.nan}]})
+        trials.review(store, batch.name, [{"figures": (math.inf, -math.inf, 0.5)}])
+        files.make_folder(project.trial_folder(f"{batch.name}-001"))
+        trials.mark_ended(store, f"{batch.name}-001", {"status": "complete", "worst": math.inf})
+        assert list(trials.asked(store)) == [batch.name]
+        assert measurements.device_seconds(store) == 2.0
+        assert trials.findings(store, batch.name) == [{"figures": [None, None, 0.5]}]
+        assert trials.trial(store, f"{batch.name}-001").result == {"status": "complete", "worst": None}
+        before = dump(store)
+    assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", project.journal_path.read_text()))
+    delete_store(project)
+    with open_store(project) as store:
+        assert dump(store) == before
+
+
+def test_a_journal_of_an_earlier_version_with_numbers_that_are_not_finite_is_read(project: Project) -> None:
+    with open_store(project) as store:
+        batch = fill(store)
+        event = {**store.record("measurement", id="probe-2", type="probe", subject={}, result={}), "id": "probe-3"}
+        line = json.dumps({**event, "result": {"seconds": 2.0, "spread": math.nan}})
+        # As the store and the folder of an earlier version have them.
+        store.database.conn.execute("INSERT INTO events (event) VALUES (?)", [line])
+        store.database.conn.execute("UPDATE measurements SET result = ? WHERE id = 'probe-2'", ['{"spread": NaN}'])
+        store.database.conn.commit()
+        folder = files.make_folder(project.measurement_folder("probe-2"))
+        (folder / "result.json").write_text('{"seconds": 3.0, "spread": NaN}')
+        assert list(trials.asked(store)) == [batch.name]
+        assert measurements.device_seconds(store) == 3.0
+    with project.journal_path.open("a") as journal:
+        journal.write(line + "\n")
+    delete_store(project)
+    with open_store(project) as store:
+        assert list(trials.asked(store)) == [batch.name]
+        assert measurements.device_seconds(store) == 2.0
+
+
+def test_text_that_is_not_utf8_is_refused_where_people_wrote_it_and_legible_where_programs_did(
+    project: Project,
+) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    with open_store(project) as store:
+        batch = fill(store)
+        before = project.journal_path.read_bytes()
+        with pytest.raises(Refusal, match="What comes after 'of a caf' is not UTF-8"):
+            launches.learn(store, {"id": f"of a {odd}"}, batch=batch.name, evidence={})
+        assert project.journal_path.read_bytes() == before
+        said = {"id": "{path} is broken", "values": {"path": odd}}
+        result = {"status": "failed", "reason": odd, "message": f"{odd} is broken", "said": said}
+        trials.mark_ended(store, f"{batch.name}-001", result)
+        entry = trials.trial(store, f"{batch.name}-001")
+        assert (entry.reason, entry.message) == ("caf?", "caf? is broken")
+        assert entry.said == {"id": "{path} is broken", "values": {"path": "caf?"}}
+
+
+@pytest.mark.parametrize(
+    ("begun", "result_after", "status", "wanted"),
+    [
+        # Nothing has begun it yet: what lies there is what the first try came to.
+        (False, None, "queued", "retry"),
+        # It was begun and lost, and goes on from its checkpoint, if it has one.
+        (True, None, "queued", ""),
+        (True, 1.0, "complete", ""),
+    ],
+)
+def test_a_wish_to_try_again_outlasts_the_store_until_it_is_fulfilled(
+    project: Project, begun: bool, result_after: float | None, status: str, wanted: str
+) -> None:
+    def end(ending: str) -> Path:
+        path = files.make_folder(folder) / "result.json"
+        files.write_atomically(path, json.dumps({"status": ending}))
+        return path
+
+    with open_store(project) as store:
+        id = f"{fill(store).name}-001"
+        folder = project.trial_folder(id)
+        end("failed")
+        trials.mark_ended(store, id, {"status": "failed"})
+        trials.ask(store, id, "retry")
+        asked_at = datetime.datetime.fromisoformat(trials.trial(store, id).queued_at).timestamp()
+    if begun:
+        trial_folder.set_aside(folder)
+        files.make_folder(folder)
+    if result_after is not None:
+        written_at = asked_at + result_after
+        os.utime(end("complete"), (written_at, written_at))
+    delete_store(project)
+    with open_store(project) as store:
+        entry = trials.trial(store, id)
+        assert (entry.status, entry.wanted) == (status, wanted)
+
+
+def test_a_trial_that_is_given_up_is_not_wished_to_be_tried_again(project: Project) -> None:
+    with open_store(project) as store:
+        id = f"{fill(store).name}-001"
+        trials.ask(store, id, "retry")
+        trials.mark_ended(store, id, {"status": "failed"})
+        assert trials.trial(store, id).wanted == ""
+        trials.ask(store, id, "stop")
+        trials.mark_ended(store, id, {"status": "stopped"})
+        assert trials.trial(store, id).wanted == "stop"
 
 
 def delete_store(project: Project) -> None:
@@ -190,7 +300,7 @@ def test_trials_agree_with_their_folders_also_where_building_the_store_was_inter
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(trials, "index_metrics", interrupted)
+        patched.setattr(reconciling, "index_metrics", interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_store(project)
     with open_store(project) as store:

@@ -350,6 +350,18 @@ def test_an_unforeseen_error_is_one_line_and_its_traceback_goes_to_the_log(
     assert "in broken" in (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
 
 
+def test_a_folder_whose_name_is_not_utf8_gets_its_result(digits: Path, tmp_path: Path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    few = {"training__steps": 2, "training__evaluate_every": 2}
+    code, result = run_here(write_config(odd / "config.toml", digits, **few), odd / "run")
+    assert (code, result["status"]) == (0, "complete")
+    assert str(tmp_path / "caf?") in json.dumps(result)
+    # An error that names it has its result and its traceback, too.
+    code, result = run_here(odd / "gone.toml", odd / "other")
+    assert (code, result["status"]) == (1, "failed")
+
+
 def test_running_out_of_memory_is_infeasible(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def greedy(*_: object) -> Tensor:
         return torch.empty(2**60, dtype=torch.uint8)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from presets import language
-from state import decisions, project
+from state import decisions, measurements, project
 from state.errors import Refusal
 from state.store import open_store
 from tests.set_up import DIGITS, SPAM, advance, changed, inspected, make, set_up
 from tui import setup
 from tui.session import Session
-from wizard import configuration, flow
+from wizard import configuration, flow, inspection
 from wizard.question import Question
 
 
@@ -272,6 +274,53 @@ def test_data_that_changed_on_disk_are_inspected_again(tmp_path: Path) -> None:
             assert flow.standing(store) == flow.Standing("data", "inspection")
             inspected(store, DIGITS)
             flow.answer(store, "data", "use")
+
+
+def test_data_with_links_that_lead_nowhere_are_inspected_again_too_when_they_change(tmp_path: Path) -> None:
+    classes = tmp_path / "p" / "data" / "0"
+    classes.mkdir(parents=True)
+    (classes / "broken.png").symlink_to("gone.png")
+    (tmp_path / "p" / "data" / "loop").symlink_to("loop")
+    with set_up(tmp_path / "p", "metric") as store:
+        for change in (
+            lambda: (classes / "new.png").touch(),
+            lambda: (classes / "broken.png").rename(classes / "other.png"),
+            lambda: (classes / "gone.png").write_bytes(b"there it is"),
+            lambda: (tmp_path / "p" / "data" / "loop").unlink(),
+        ):
+            assert flow.standing(store).step == "metric"
+            change()
+            assert flow.standing(store) == flow.Standing("data", "inspection")
+            inspected(store, DIGITS)
+            flow.answer(store, "data", "use")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter everywhere")
+def test_a_folder_that_cannot_be_entered_hides_no_change_of_others(tmp_path: Path) -> None:
+    for name in ("0", "1"):
+        (tmp_path / "p" / "data" / name).mkdir(parents=True)
+    (tmp_path / "p" / "data" / "0").chmod(0)
+    with set_up(tmp_path / "p", "metric") as store:
+        assert flow.standing(store).step == "metric"
+        (tmp_path / "p" / "data" / "1" / "new.png").touch()
+        assert flow.standing(store) == flow.Standing("data", "inspection")
+
+
+def test_data_that_cannot_be_looked_at_are_not_taken_for_what_was_inspected(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "metric") as store:
+        shutil.rmtree(store.project.data)
+        # As what could not be looked at either when it was inspected.
+        measurements.record(store, "inspection-2", "inspection", inspection.subject(store), DIGITS)
+        assert inspection.fresh(store) is None
+
+
+def test_data_by_way_of_a_link_to_a_name_that_is_not_utf8_are_refused(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    with open_store(make(tmp_path / "p")) as store:
+        store.project.data.symlink_to(odd)
+        with pytest.raises(Refusal, match=r"/caf\?: this name is not UTF-8"):
+            inspection.start(store)
 
 
 def test_what_the_project_writes_does_not_count_as_changed_data(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def follow(reports: TextIO, found: Found, folder: Path) -> dict[str, Any] | None
     where it could report none."""
     ending = None
     with (
-        (folder / "sizes.jsonl").open("a", encoding="utf-8") as lines,
+        (folder / "sizes.jsonl").open("a", encoding="utf-8", errors="replace") as lines,
         (folder / "progress.jsonl").open("a", encoding="utf-8") as phases,
     ):
         for report in reports:

@@ -108,8 +108,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a JSON file in one step."""
-    write_whole(path, (json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    """Replace a JSON file in one step. A byte of a file's name that is not UTF-8 becomes a question mark, as `ls` shows
+    it."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    write_whole(path, text.encode(errors="replace"))
 
 
 def reporter(file: Any) -> Callable[[int, int], None]:

@@ -234,7 +234,7 @@ def log_traceback(folder: Path, debug: bool) -> None:
     if debug:
         print(text, file=sys.stderr)
     try:
-        with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        with (folder / "log.txt").open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(text)
     except OSError as problem:
         print(f"The traceback could not be written: {problem}", file=sys.stderr)

@@ -76,6 +76,8 @@ def start(store: Store) -> str:
             path=str(store.project.data),
             place=place,
         )
+    # By way of a link, which may be named as it likes.
+    files.require_name(store.project.data)
     text = document.compose({f"data.{name}": value for name, value in _settings(store).items()}).as_string()
     return measuring.begin(store, KIND, subject(store), ("data.toml", text), ("training.inspect", "--data"))
 
@@ -106,7 +108,9 @@ def last(store: Store) -> str | None:
 
 def fresh(store: Store) -> Measurement | None:
     """The latest inspection, unless another path, column or split is set now, or files came, went or changed."""
-    return measuring.fresh(store, KIND, subject(store))
+    about = subject(store)
+    # Of what cannot be looked at, nobody knows that it is as it was.
+    return measuring.fresh(store, KIND, about) if about["files"] else None
 
 
 def known(store: Store) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def _digest(path: Path) -> str:
     """A digest of what tells that data have changed without reading them; the same while they have not.
 
     Size and time of a file, or of the files in a folder and in those below it; of very many files the first ones, and
-    the times of their folders, which change when one comes or goes.
+    the times of their folders, which change when one comes or goes. Empty where they cannot be looked at.
     """
     lines = []
     try:
@@ -150,26 +154,36 @@ def _digest(path: Path) -> str:
         else:
             lines.append(f"{status.st_size} {status.st_mtime_ns}")
     except OSError:
-        # Gone, or not to be entered: as different from any inspected state as can be.
         return ""
     return hashlib.blake2b("\n".join(sorted(lines)).encode(errors="surrogateescape"), digest_size=8).hexdigest()
 
 
 def _entries(root: Path) -> Iterator[str]:
-    """Name, size and time of what is in a folder: all folders of a level before what is in them."""
+    """Name, size and time of what is in a folder: all folders of a level before what is in them. Of a link that leads
+    nowhere its own; of a folder below that cannot be entered, that it cannot."""
     waiting: list[tuple[str, str]] = [("", str(root))]
     for depth in range(DEPTH):
         below: list[tuple[str, str]] = []
         for name, folder in waiting:
-            with os.scandir(folder) as entries:
-                for entry in sorted(entries, key=lambda one: one.name):
-                    # The data may lie in the project's own folder.
-                    if entry.name.startswith(".") or (not depth and entry.name == FILE):
-                        continue
-                    status = entry.stat()
-                    if entry.is_dir():
-                        below.append((f"{name}{entry.name}/", entry.path))
-                        yield f"{name}{entry.name}/ {status.st_mtime_ns}"
-                    else:
-                        yield f"{name}{entry.name} {status.st_size} {status.st_mtime_ns}"
+            try:
+                with os.scandir(folder) as found:
+                    entries = sorted(found, key=lambda one: one.name)
+            except OSError as error:
+                if not depth:
+                    raise
+                yield f"{name} {error.errno}"
+                continue
+            for entry in entries:
+                # The data may lie in the project's own folder.
+                if entry.name.startswith(".") or (not depth and entry.name == FILE):
+                    continue
+                try:
+                    status, is_folder = entry.stat(), entry.is_dir()
+                except OSError:
+                    status, is_folder = entry.stat(follow_symlinks=False), False
+                if is_folder:
+                    below.append((f"{name}{entry.name}/", entry.path))
+                    yield f"{name}{entry.name}/ {status.st_mtime_ns}"
+                else:
+                    yield f"{name}{entry.name} {status.st_size} {status.st_mtime_ns}"
         waiting = below

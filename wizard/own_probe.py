@@ -70,7 +70,7 @@ def start(store: Store) -> str:
     for size in sizes:
         place, sized = folder / f"size-{size}", {**values, pipeline.BATCH_SIZE: size}
         planned.append({**_planned(there, sized, place), "again": _planned(there, sized, place / "again")})
-    before = measuring.fresh(store, KIND, about)
+    before = _fresh(store, about)
     timed = before is not None and before.result["limited_by"] != probe_command.UNTIMED
     asked = {
         "size": int(values[pipeline.BATCH_SIZE]),
@@ -123,7 +123,14 @@ def doing(project: Project, id: str) -> Message:
 
 def fresh(store: Store) -> Measurement | None:
     """The latest probe; None where the command, its code, its values or the device are others now (G6)."""
-    return measuring.fresh(store, KIND, subject(store))
+    return _fresh(store, subject(store))
+
+
+def _fresh(store: Store, about: Mapping[str, Any]) -> Measurement | None:
+    found = measuring.fresh(store, KIND, about)
+    measured = [] if found is None else [line for line in found.result["sizes"] if line["outcome"] == "measured"]
+    # An earlier version took a pace for measured that was not finite.
+    return found if all(pace.comparable([line]) for line in measured) else None
 
 
 def needed(store: Store) -> bool:

@@ -1,0 +1,38 @@
+"""After a rebuild: the rows of trials, which are an index of their folders, are made to agree with these."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from state import runs, trials
+from state.database import Store
+from state.metrics import index_metrics
+
+
+def reconcile(store: Store) -> None:
+    """Make the rows of unfinished trials agree with their folders: after a rebuild, or after a supervisor died."""
+    for entry in trials.trials(store):
+        if entry.status in trials.ENDED:
+            continue
+        folder = store.project.trial_folder(entry.id)
+        result = runs.result(folder)
+        if runs.alive(folder):
+            trials.mark_running(store, entry.id, restart=False)
+        elif result is not None:
+            # What was there before the wish to try it again is of an earlier try.
+            if entry.wanted != "retry" or not _there_at(entry.queued_at, folder / runs.RESULT):
+                trials.mark_ended(store, entry.id, result)
+        elif entry.status == "running":
+            trials.mark_queued(store, entry.id)
+        elif entry.wanted == "retry":
+            # It has begun, for the result before it was set aside then, and goes on from where it was lost.
+            with store.transaction():
+                store.database.conn.execute("UPDATE trials SET wanted = '' WHERE id = ?", [entry.id])
+    index_metrics(store, [entry.id for entry in trials.trials(store)])
+
+
+def _there_at(moment: str, path: Path) -> bool:
+    """Whether a file was there, as it is, at a moment (as `now` gives it)."""
+    written = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+    return written.isoformat(timespec="milliseconds") <= moment
