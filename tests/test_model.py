@@ -134,6 +134,21 @@ def test_a_checkpoint_of_a_run_is_a_start_for_another(digits: Path, tmp_path: Pa
     assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in again.state_dict().items())
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_checkpoint_of_a_run_brings_the_normalisation_that_it_was_trained_under(
+    channels: int, digits: Path, tmp_path: Path
+):
+    """Neither that of the data it meets, nor timm's of its architecture; of other channels it says nothing."""
+    first, met = Facts(10, mean=(0.3,) * channels, std=(0.35,) * channels), Facts(10, mean=(0.6,), std=(0.2,))
+    trained = seeded(configuration(digits, data__channels=channels), first)
+    path = weights_of(tmp_path / "w", dict(trained.state_dict()), "safetensors")
+    again = model.build(configuration(digits, data__channels=channels, model__pretrained=path), met)
+    assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in again.state_dict().items())
+    if channels == 3:
+        grey = model.build(configuration(digits, model__pretrained=path), met).state_dict()
+        assert (grey["mean"].item(), grey["std"].item()) == pytest.approx((0.6, 0.2))
+
+
 def test_weights_of_another_architecture_are_refused_by_name(digits: Path, tmp_path: Path):
     other = timm.create_model("test_vit", num_classes=10).state_dict()
     path = weights_of(tmp_path / "w", other, "safetensors")
