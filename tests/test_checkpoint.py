@@ -105,6 +105,25 @@ def test_numbers_that_the_host_reads_each_step_stay_with_it():
     assert devices == {"step": "cpu", "mu_product": "cpu", "exp_avg": "cuda", "exp_avg_sq": "cuda"}
 
 
+def test_saving_takes_a_small_share_of_the_time(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As long as after quick saves it is due by the clock alone; after one of five seconds, a hundred seconds later."""
+    now, takes = 0.0, 0.0
+
+    def write(*_: object) -> None:
+        nonlocal now
+        now += takes
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(checkpoint, "_write_tensors", write)
+    checkpoints, state = Checkpoints(tmp_path / "c", configuration(digits)), small_network()
+    for takes, wanted in ((0.1, 10.0), (5.0, 100.0), (0.1, 10.0)):
+        checkpoints.save(*state, Progress())
+        now += wanted - 0.01
+        assert not checkpoints.due()
+        now += 0.02
+        assert checkpoints.due()
+
+
 def test_tensors_that_share_memory_can_be_saved(digits: Path, tmp_path: Path):
     network = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
     network[1].weight = network[0].weight

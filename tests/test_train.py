@@ -115,6 +115,35 @@ def test_every_optimizer_goes_on_exactly(name: str, digits: Path, dataset: Datas
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
+def test_a_run_killed_between_evaluations_goes_on_exactly(
+    digits: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The checkpoint that it goes on from is older than its metrics, and knows of no evaluation."""
+    config = configuration(digits, training__evaluate_every=8, **NOISY)
+    run = stopping(config, tmp_path / "killed", 99)
+
+    def killed() -> bool:
+        if run.progress.step == 6:
+            raise KeyboardInterrupt
+        return False
+
+    run.stop = killed
+    with monkeypatch.context() as patched:
+        patched.setattr("training.checkpoint.SAVE_SECONDS", 0.0)
+        patched.setattr("training.checkpoint.SAVE_SHARE", math.inf)
+        patched.setattr("training.meter.FETCH_STEPS", 1)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(run, dataset)
+    assert last_step(tmp_path / "killed") == 5
+    assert [line["step"] for line in metrics(tmp_path / "killed")] == [1, 2, 3, 4, 5, 6]
+    loop.train(stopping(config, tmp_path / "killed", 99), dataset)
+    loop.train(stopping(config, tmp_path / "whole", 99), dataset)
+    states = [load_file(tmp_path / folder / "checkpoints" / "last.safetensors") for folder in ("killed", "whole")]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+
+
 def test_a_run_stopped_during_an_evaluation_makes_up_for_it(digits: Path, dataset: Dataset, tmp_path: Path):
     config = configuration(digits)
     # The step is done when the request comes, its evaluation is not.
@@ -186,6 +215,17 @@ def test_when_values_are_fetched_does_not_change_them(
     monkeypatch.setattr("training.checkpoint.SAVE_SECONDS", 0.0)
     loop.train(stopping(config, tmp_path / "at_once", 99), dataset)
     assert metrics(tmp_path / "late") == metrics(tmp_path / "at_once")
+
+
+def test_what_a_checkpoint_takes_is_no_training_time(monkeypatch: pytest.MonkeyPatch):
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    pace = loop.Pace(16)
+    now = 3.0
+    since, now = now, 8.0
+    pace.leave_out(since)
+    now = 9.0
+    assert pace.measure(10) == {"examples_per_second": 40.0}
 
 
 def test_a_diverged_run_is_infeasible_and_says_where(digits: Path, tmp_path: Path):

@@ -23,8 +23,10 @@ from training.evaluation import Evaluation
 from training.meter import Watch
 from training.sentence import Sentence, phrase
 
-# A run of seconds should not spend them on writing; one that is killed loses no more than this.
+# A run of seconds should not spend them on writing, nor a long one more than this share of its time; one that is killed
+# loses no more than goes by between two saves, and the evaluation it was in.
 SAVE_SECONDS = 10.0
+SAVE_SHARE = 0.05
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Checkpoints:
         self.digest = hashlib.sha256(json.dumps(flat(config), sort_keys=True).encode()).hexdigest()
         self._held: dict[int, dict[str, Tensor]] = {}
         self._saved = time.monotonic()
+        self._took = 0.0
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Load the last state into network and optimizer; the progress it was saved with, or a new one.
@@ -101,11 +104,12 @@ class Checkpoints:
         network.load_state_dict(load_file(self._best_path(step)))
 
     def due(self) -> bool:
-        """Whether the last save is long enough ago."""
-        return time.monotonic() - self._saved >= SAVE_SECONDS
+        """Whether the last save is long enough ago for another one that takes as long."""
+        return time.monotonic() - self._saved >= max(SAVE_SECONDS, self._took / SAVE_SHARE)
 
     def save(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write the best weights not yet written, then the state. Raises OSError, ENOSPC on a full disk."""
+        began = time.monotonic()
         self.folder.mkdir(exist_ok=True)
         for entry in progress.best:
             if entry.step in self._held:
@@ -131,6 +135,7 @@ class Checkpoints:
             if path not in kept:
                 path.unlink()
         self._saved = time.monotonic()
+        self._took = self._saved - began
 
     @staticmethod
     def best_steps(folder: Path) -> list[int]:
