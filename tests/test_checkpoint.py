@@ -100,7 +100,7 @@ def test_numbers_that_the_host_reads_each_step_stay_with_it():
         optimizer = torch.optim.NAdam([parameter], foreach=True)
         saved = {"optimizer.0.step": torch.ones(()), "optimizer.0.mu_product": torch.ones(())}
         saved |= {f"optimizer.0.{name}": torch.empty(4, 3) for name in ("exp_avg", "exp_avg_sq")}
-        checkpoint._load_optimizer(optimizer, saved)
+        checkpoint._load_optimizer(optimizer, saved, [parameter])
         devices = {name: tensor.device.type for name, tensor in optimizer.state[parameter].items()}
     assert devices == {"step": "cpu", "mu_product": "cpu", "exp_avg": "cuda", "exp_avg_sq": "cuda"}
 
@@ -116,7 +116,8 @@ def test_saving_takes_a_small_share_of_the_time(digits: Path, tmp_path: Path, mo
     monkeypatch.setattr("time.monotonic", lambda: now)
     monkeypatch.setattr(checkpoint, "_write_tensors", write)
     checkpoints, state = Checkpoints(tmp_path / "c", configuration(digits)), small_network()
-    for takes, wanted in ((0.1, 10.0), (5.0, 100.0), (0.1, 10.0)):
+    for seconds, wanted in ((0.1, 10.0), (5.0, 100.0), (0.1, 10.0)):
+        takes = seconds
         checkpoints.save(*state, Progress())
         now += wanted - 0.01
         assert not checkpoints.due()

@@ -83,7 +83,7 @@ class Checkpoints:
         if metadata["config"] != self.digest:
             raise _unusable(path, phrase("a checkpoint of this same configuration"))
         network.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
-        _load_optimizer(optimizer, tensors)
+        _load_optimizer(optimizer, tensors, _numbered(network))
         progress.resumed += 1
         return progress
 
@@ -123,7 +123,7 @@ class Checkpoints:
         self._held = {}
 
         tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
-        tensors |= _optimizer_tensors(optimizer)
+        tensors |= _optimizer_tensors(optimizer, _numbered(network))
         counters = dataclasses.asdict(progress)
         described = {"step": str(progress.step), "progress": json.dumps(counters), "config": self.digest}
         _write_tensors(self.folder / "last.safetensors", tensors, described)
@@ -163,37 +163,44 @@ def _read_progress(counters: dict[str, Any]) -> Progress:
     )
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _numbered(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters in the order of their numbers in a checkpoint, which does not depend on how the optimizer groups
+    them."""
+    trainable = (parameter for parameter in network.parameters() if parameter.requires_grad)
+    return sorted(trainable, key=lambda parameter: parameter.ndim <= 1)
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer, numbered: list[nn.Parameter]) -> dict[str, Tensor]:
     """The state of each parameter as optimizer.<number>.<name>, and what an optimizer counts for a whole group (timm's
     LAMB its steps) as group.<number>.<name>; the rest of the groups is in the configuration."""
-    saved = optimizer.state_dict()
     of_parameters = {
         f"optimizer.{number}.{name}": value
-        for number, state in saved["state"].items()
-        for name, value in state.items()
+        for number, parameter in enumerate(numbered)
+        for name, value in optimizer.state.get(parameter, {}).items()
         if value is not None
     }
     of_groups = {
         f"group.{number}.{name}": value
-        for number, group in enumerate(saved["param_groups"])
+        for number, group in enumerate(optimizer.param_groups)
         for name, value in group.items()
         if isinstance(value, Tensor)
     }
     return {**of_parameters, **of_groups}
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], numbered: list[nn.Parameter]) -> None:
+    grouped = (parameter for group in optimizer.param_groups for parameter in group["params"])
+    places = {parameter: place for place, parameter in enumerate(grouped)}
     state: dict[int, dict[str, Tensor]] = {}
     groups = optimizer.state_dict()["param_groups"]
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, number, entry = name.split(".", 2)
-            like = parameters[int(number)]
+            like = numbered[int(number)]
             if tensor.ndim > 1 and tensor.shape == like.shape:
                 # In the parameter's own memory format: the fused kernels go through both side by side.
                 tensor = torch.empty_like(like).copy_(tensor)
-            state.setdefault(int(number), {})[entry] = tensor
+            state.setdefault(places[like], {})[entry] = tensor
         elif name.startswith("group."):
             _, number, entry = name.split(".", 2)
             groups[int(number)][entry] = tensor
