@@ -246,6 +246,22 @@ def test_a_checkpoint_can_be_cut_but_not_grown(checkpoint: Path, tmp_path: Path)
     assert "600 tokens; it has 500" in refused(texts(tmp_path, model__layers=0, **base), larger)
 
 
+@pytest.mark.parametrize("name", ["roberta", "mpnet"])
+def test_positions_that_a_checkpoint_counts_past_its_padding_hold_no_text(name: str, tmp_path: Path):
+    """Of the 34 that it has, the one of the padding token and those before it are never used."""
+    padded = dataclasses.replace(WORDS, pad_id=1)
+    made: Any = seeded(texts(tmp_path, model__name=name), padded).network
+    made.save_pretrained(tmp_path)
+    assert made.config.max_position_embeddings == 34
+    base = {"model__name": name, "model__pretrained": str(tmp_path), "model__hidden_size": 0, "model__heads": 0}
+    for length in (33, 34):
+        message = refused(texts(tmp_path, data__max_length=length, **base), padded)
+        assert f"data.max_length: {length}; allowed: at most 32, the positions of {name}" in message
+    tokens = torch.randint(2, 500, (2, 32))
+    network = seeded(texts(tmp_path, data__max_length=32, **base), padded)
+    assert network({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}).shape == (2, 2)
+
+
 def test_an_encoder_that_lacks_weights_is_refused(checkpoint: Path, tmp_path: Path):
     broken = tmp_path / "broken"
     broken.mkdir()
