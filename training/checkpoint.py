@@ -93,11 +93,13 @@ class Checkpoints:
         ranked = sorted([*progress.best, evaluation], key=lambda entry: (entry.cost(metric), entry.step))
         progress.best = ranked[:keep]
         if evaluation in progress.best:
-            self._held[evaluation.step] = {
-                name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()
-            }
+            self.hold(evaluation.step, network)
         best_steps = {entry.step for entry in progress.best}
         self._held = {step: weights for step, weights in self._held.items() if step in best_steps}
+
+    def hold(self, step: int, network: nn.Module) -> None:
+        """Keep the weights until `save` writes them with what is then known of them."""
+        self._held[step] = {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()}
 
     def load(self, step: int, network: nn.Module) -> None:
         """Put the weights of one of the best evaluations into the network; they must have been saved."""

@@ -144,6 +144,9 @@ def on_the_whole(
             raise Stopped
         require_finite(evaluation)
         whole[entry.step] = evaluation
+        if entry in progress.best:
+            # Written once more: a checkpoint says of itself what the whole split does.
+            checkpoints.hold(entry.step, network)
     network.load_state_dict(last)
     metric = config.training.metric
     progress.sampled = list(dict.fromkeys((*progress.best, progress.final)))
