@@ -538,7 +538,7 @@ def test_the_result_holds_what_the_contract_promises(digits: Path, tmp_path: Pat
     assert result["best"]["val/error_rate"] == wrong / validation["examples"]
     assert result["classes"] == [str(number) for number in range(10)]
     assert result["versions"]["timm"]
-    assert len(result["code"]) == 64
+    assert len(result["code"]) == len(result["data"]) == 64
     assert result["peak_memory"] > 2**20
     assert result["first_step_seconds"] > 0
     best = result["best"]

@@ -55,9 +55,11 @@ class Checkpoints:
     state that knows of them, each file beside and renamed, and those that are no longer best go last.
     """
 
-    def __init__(self, folder: Path, config: Config):
+    def __init__(self, folder: Path, config: Config, data: str = ""):
+        """`data`: what tells the data of the run from others, "" where that does not matter."""
         self.folder = folder
         self.config = config
+        self.data = data
         self.digest = hashlib.sha256(json.dumps(flat(config), sort_keys=True).encode()).hexdigest()
         self._held: dict[int, dict[str, Tensor]] = {}
         self._saved = time.monotonic()
@@ -66,7 +68,7 @@ class Checkpoints:
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Load the last state into network and optimizer; the progress it was saved with, or a new one.
 
-        Raises ConfigError if it cannot be read or was written under another configuration.
+        Raises ConfigError if it cannot be read, or was written under another configuration or on other data.
         """
         path = self.folder / "last.safetensors"
         if not path.exists():
@@ -82,6 +84,9 @@ class Checkpoints:
             raise _unusable(path, phrase("a checkpoint that can be read ({reason})", reason=reason)) from None
         if metadata["config"] != self.digest:
             raise _unusable(path, phrase("a checkpoint of this same configuration"))
+        # One of before the data were noted has nothing to say.
+        if metadata.get("data") and self.data and metadata["data"] != self.data:
+            raise _unusable(path, phrase("a checkpoint of the same data, which have changed since it was saved"))
         network.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
         _load_optimizer(optimizer, tensors, _numbered(network))
         progress.resumed += 1
@@ -120,6 +125,7 @@ class Checkpoints:
                     "metrics": json.dumps(entry.metrics()),
                     "examples": str(entry.examples),
                     "config": self.digest,
+                    "data": self.data,
                 }
                 _write_tensors(self._best_path(entry.step), self._held[entry.step], described)
         self._held = {}
@@ -127,7 +133,12 @@ class Checkpoints:
         tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
         tensors |= _optimizer_tensors(optimizer, _numbered(network))
         counters = dataclasses.asdict(progress)
-        described = {"step": str(progress.step), "progress": json.dumps(counters), "config": self.digest}
+        described = {
+            "step": str(progress.step),
+            "progress": json.dumps(counters),
+            "config": self.digest,
+            "data": self.data,
+        }
         _write_tensors(self.folder / "last.safetensors", tensors, described)
         # The state above is whole in itself; this is for who wants to read the counters without safetensors.
         record.write_json(self.folder / "last.json", {"config": self.digest} | counters)
@@ -244,6 +255,8 @@ def _writable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _unusable(path: Path, wanted: Sentence) -> ConfigError:
     allowed = phrase(
-        "{wanted}; choose another output folder, or remove this one's checkpoints to begin again", wanted=wanted
+        "{wanted}; choose another output folder, or remove this one's checkpoints to begin again. A trial of a project "
+        "begins anew with `tunebook round retry`",
+        wanted=wanted,
     )
     return ConfigError((Problem("checkpoint", str(path), allowed),))

@@ -58,7 +58,7 @@ def train(run: Run, dataset: Dataset) -> None:
     optimizer = optimizers.build(config, network)
     run.parameters = sum(parameter.numel() for parameter in network.parameters())
 
-    checkpoints = Checkpoints(run.folder / "checkpoints", config)
+    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity)
     run.progress = progress = checkpoints.restore(network, optimizer)
     if progress.step:
         print(f"goes on after step {progress.step}", flush=True)
