@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from presets.language import Message, say
+from rounds.finding import Finding
 from state.trials import Trial
 
 # What besides its configuration a result depends on, as it says itself.
@@ -13,7 +14,10 @@ PARTS = {
     "versions": say("versions of libraries"),
     "device": say("device"),
     "precision": say("precision"),
+    "data": say("data"),
 }
+# Trials named in one sentence.
+NAMED = 3
 Conditions = tuple[str, ...]
 
 
@@ -29,8 +33,31 @@ def known(runs: Iterable[Trial]) -> frozenset[Conditions]:
 
 
 def changed(kinds: Iterable[Conditions]) -> list[Message]:
-    """In what several conditions differ."""
-    return [word for word, *values in zip(PARTS.values(), *kinds, strict=True) if len(set(values)) > 1]
+    """In what several conditions differ. Of its data an older result says nothing, which is no difference."""
+    unknown = {"data": {repr(None)}}
+    return [
+        word
+        for (part, word), *values in zip(PARTS.items(), *kinds, strict=True)
+        if len(set(values) - unknown.get(part, set())) > 1
+    ]
+
+
+def data(runs: Iterable[Trial]) -> tuple[Finding, ...]:
+    """What a review says where not all trials of a round ran on the same data; nothing where they did."""
+    known = [run for run in runs if run.status == "complete" and (run.result or {}).get("data")]
+    last = max(known, key=lambda run: (run.ended_at or "", run.number), default=None)
+    others = [run.id for run in known if last and (run.result or {})["data"] != (last.result or {})["data"]]
+    if not others:
+        return ()
+    message = say(
+        "The data changed in the course of this round: {n} of {total} trials ran on other data than the last of them "
+        "({trials}), so that their results cannot be compared. Plan the round again, so that all trials have the data "
+        "of now.",
+        n=len(others),
+        total=len(known),
+        trials=[*others[:NAMED], *([".."] if len(others) > NAMED else [])],
+    )
+    return (Finding("data", "warn", message, "P2", {"trials": others, "total": len(known)}),)
 
 
 def apart(tried: Iterable[Trial], kept: Iterable[Trial]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.grain import grain
 from presets.language import Message, say
-from rounds import chance, gain, instability, own_script, planning, reviewed, sampled
+from rounds import alike, chance, gain, instability, own_script, planning, reviewed, sampled
 from rounds.finding import Finding
 from rounds.record import (
     GRADIENT_NORM,
@@ -63,7 +63,15 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
         measure = chance.check(seen, direction(store), unit, list(sources), before)
         gained = gain.check(seen, direction(store), _before(store, plan.base), unit, launched(store))
-        findings = (*found, *gained, measure, *_evaluation(store, name), *instability.clipping(store, name, best))
+        data = alike.data(trials.trials(store, name))
+        findings = (
+            *found,
+            *data,
+            *gained,
+            measure,
+            *_evaluation(store, name),
+            *instability.clipping(store, name, best),
+        )
         if why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:

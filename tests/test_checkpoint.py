@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
@@ -100,9 +100,29 @@ def test_numbers_that_the_host_reads_each_step_stay_with_it():
         optimizer = torch.optim.NAdam([parameter], foreach=True)
         saved = {"optimizer.0.step": torch.ones(()), "optimizer.0.mu_product": torch.ones(())}
         saved |= {f"optimizer.0.{name}": torch.empty(4, 3) for name in ("exp_avg", "exp_avg_sq")}
-        checkpoint._load_optimizer(optimizer, saved)
+        checkpoint._load_optimizer(optimizer, saved, [parameter])
         devices = {name: tensor.device.type for name, tensor in optimizer.state[parameter].items()}
     assert devices == {"step": "cpu", "mu_product": "cpu", "exp_avg": "cuda", "exp_avg_sq": "cuda"}
+
+
+def test_saving_takes_a_small_share_of_the_time(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As long as after quick saves it is due by the clock alone; after one of five seconds, a hundred seconds later."""
+    now, takes = 0.0, 0.0
+
+    def write(*_: object) -> None:
+        nonlocal now
+        now += takes
+
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    monkeypatch.setattr(checkpoint, "_write_tensors", write)
+    checkpoints, state = Checkpoints(tmp_path / "c", configuration(digits)), small_network()
+    for seconds, wanted in ((0.1, 10.0), (5.0, 100.0), (0.1, 10.0)):
+        takes = seconds
+        checkpoints.save(*state, Progress())
+        now += wanted - 0.01
+        assert not checkpoints.due()
+        now += 0.02
+        assert checkpoints.due()
 
 
 def test_tensors_that_share_memory_can_be_saved(digits: Path, tmp_path: Path):
@@ -120,6 +140,36 @@ def test_a_checkpoint_of_another_configuration_is_refused(digits: Path, tmp_path
     other = Checkpoints(tmp_path / "c", configuration(digits, training__seed=1))
     with pytest.raises(ConfigError, match="a checkpoint of this same configuration; choose another output folder"):
         other.restore(network, optimizer)
+
+
+def test_a_run_does_not_go_on_with_other_data(digits: Path, tmp_path: Path):
+    """Its best evaluations were of other examples; with a class more, its weights do not fit either."""
+    data = shutil.copytree(digits, tmp_path / "digits")
+    config = write_config(tmp_path / "config.toml", data, training__steps=4)
+    assert run_here(config, tmp_path / "run")[1]["steps_done"] == 4
+    image = next((data / "0").iterdir())
+    for folder in ("1", "A"):
+        (data / folder).mkdir(exist_ok=True)
+        for number in range(3):
+            changed = bytearray(image.read_bytes())
+            # Behind the end of the image, where nothing is read.
+            (data / folder / f"new{number}.png").write_bytes(changed + bytes([number]))
+        code, ended = run_here(config, tmp_path / "run")
+        assert (code, ended["status"], ended["reason"]) == (1, "failed", "config")
+        assert "a checkpoint of the same data, which have changed since it was saved; choose" in ended["message"]
+        assert "begins anew with `tunebook round retry`" in ended["message"]
+        code, anew = run_here(config, tmp_path / f"with {folder}")
+        assert (code, anew["steps_done"]) == (0, 4)
+
+
+def test_a_checkpoint_of_before_the_data_were_noted_goes_on(digits: Path, tmp_path: Path):
+    network, optimizer = small_network()
+    Checkpoints(tmp_path / "c", configuration(digits)).save(network, optimizer, Progress(step=3))
+    tensors = load_file(tmp_path / "c" / "last.safetensors")
+    with safe_open(tmp_path / "c" / "last.safetensors", framework="pt") as file:
+        metadata = {name: value for name, value in file.metadata().items() if name != "data"}
+    save_file(tensors, tmp_path / "c" / "last.safetensors", metadata)
+    assert Checkpoints(tmp_path / "c", configuration(digits), "now").restore(network, optimizer).step == 3
 
 
 def test_a_damaged_checkpoint_is_named(digits: Path, tmp_path: Path):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -401,3 +402,16 @@ def test_a_file_that_vanishes_while_a_run_reads_it_is_named(tmp_path: Path, monk
         path.unlink()
     with pytest.raises(DataError, match=r"dark/\d\.png.*No such file"):
         everything(dataset.train)
+
+
+def test_the_same_images_elsewhere_are_the_same_data_and_others_are_not(tmp_path: Path):
+    """Whatever the place, the size they are decoded to, and the cache."""
+    root = two_classes(tmp_path / "one")
+    first = open_dataset(config(root)).identity
+    shutil.copytree(root, tmp_path / "moved")
+    for size in (8, 16):
+        for _ in range(2):
+            assert open_dataset(config(tmp_path / "moved", size), tmp_path / "cache").identity == first
+    assert open_dataset(config(root, split_seed=1)).identity != first
+    grey(root / "dark" / "new.png", 50)
+    assert open_dataset(config(root)).identity != first

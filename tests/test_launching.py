@@ -267,6 +267,25 @@ def test_a_verdict_says_where_its_runs_were_not_made_alike(store: Store) -> None
     assert told in restored(launches.launches(store)[-1].reason).text()
 
 
+def test_runs_on_other_data_are_not_made_alike(store: Store) -> None:
+    """The data were not looked at: runs on 40 and on 4000 examples were compared."""
+    first = launch(store, "round-1", [0.20, 0.21, 0.19], [0.40, 0.41, 0.39])
+    made(store, first, data="before")
+    judging.decide(store, first, "adopt")
+    second = a_round(store, [0.1, 0.3])
+    made(store, second, data="before")
+    name = launch(store, second, [0.1, 0.11, 0.09], [])
+    made(store, name, data="since")
+    verdict = judging.judge(store, name)
+    assert verdict.decision == "repeat"
+    assert "Earlier runs of the best configuration no longer count: 3. What has changed since: data." in (
+        verdict.message.text()
+    )
+    # Of what an older result does not say nothing is claimed.
+    made(store, name, code="newer", data=None)
+    assert "What has changed since: code." in judging.judge(store, name).message.text()
+
+
 def test_a_rejected_candidate_is_not_launched_again_until_it_passes(store: Store) -> None:
     """It was: with fresh runs of the candidate, those that had rejected it forgotten, until chance adopted it."""
     name = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])

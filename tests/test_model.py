@@ -134,6 +134,21 @@ def test_a_checkpoint_of_a_run_is_a_start_for_another(digits: Path, tmp_path: Pa
     assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in again.state_dict().items())
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_checkpoint_of_a_run_brings_the_normalisation_that_it_was_trained_under(
+    channels: int, digits: Path, tmp_path: Path
+):
+    """Neither that of the data it meets, nor timm's of its architecture; of other channels it says nothing."""
+    first, met = Facts(10, mean=(0.3,) * channels, std=(0.35,) * channels), Facts(10, mean=(0.6,), std=(0.2,))
+    trained = seeded(configuration(digits, data__channels=channels), first)
+    path = weights_of(tmp_path / "w", dict(trained.state_dict()), "safetensors")
+    again = model.build(configuration(digits, data__channels=channels, model__pretrained=path), met)
+    assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in again.state_dict().items())
+    if channels == 3:
+        grey = model.build(configuration(digits, model__pretrained=path), met).state_dict()
+        assert (grey["mean"].item(), grey["std"].item()) == pytest.approx((0.6, 0.2))
+
+
 def test_weights_of_another_architecture_are_refused_by_name(digits: Path, tmp_path: Path):
     other = timm.create_model("test_vit", num_classes=10).state_dict()
     path = weights_of(tmp_path / "w", other, "safetensors")
@@ -229,6 +244,22 @@ def test_a_checkpoint_can_be_cut_but_not_grown(checkpoint: Path, tmp_path: Path)
     assert "model.name: 'roberta'; allowed: bert" in refused(named, WORDS)
     larger = dataclasses.replace(WORDS, vocabulary_size=600)
     assert "600 tokens; it has 500" in refused(texts(tmp_path, model__layers=0, **base), larger)
+
+
+@pytest.mark.parametrize("name", ["roberta", "mpnet"])
+def test_positions_that_a_checkpoint_counts_past_its_padding_hold_no_text(name: str, tmp_path: Path):
+    """Of the 34 that it has, the one of the padding token and those before it are never used."""
+    padded = dataclasses.replace(WORDS, pad_id=1)
+    made: Any = seeded(texts(tmp_path, model__name=name), padded).network
+    made.save_pretrained(tmp_path)
+    assert made.config.max_position_embeddings == 34
+    base = {"model__name": name, "model__pretrained": str(tmp_path), "model__hidden_size": 0, "model__heads": 0}
+    for length in (33, 34):
+        message = refused(texts(tmp_path, data__max_length=length, **base), padded)
+        assert f"data.max_length: {length}; allowed: at most 32, the positions of {name}" in message
+    tokens = torch.randint(2, 500, (2, 32))
+    network = seeded(texts(tmp_path, data__max_length=32, **base), padded)
+    assert network({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}).shape == (2, 2)
 
 
 def test_an_encoder_that_lacks_weights_is_refused(checkpoint: Path, tmp_path: Path):

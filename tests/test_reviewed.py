@@ -71,6 +71,22 @@ def test_what_was_dismissed_since_is_seen_as_such_and_last(store: Store) -> None
     assert again.verdict(again.findings[-1]) == "dismissed"
 
 
+def test_a_round_whose_data_changed_on_the_way_is_told_so(store: Store) -> None:
+    """They were ranked together; of results that do not say on what data they ran, nothing is claimed."""
+    listed = [entry.id for entry in trials.trials(store, "round-1")]
+    small_project.end(store, listed[0], 0.4)
+    for id, data in zip(listed[1:], ("old", "old", "old", "new", "new"), strict=True):
+        small_project.end(store, id, 0.3, data=data)
+    (found,) = [finding for finding in reviewing.review_batch(store, "round-1") if finding.check == "data"]
+    assert (found.verdict, found.figures["trials"]) == ("warn", listed[1:4])
+    assert "3 of 5 trials ran on other data than the last of them (round-1-002, round-1-003, round-1-004)" in (
+        found.message.text()
+    )
+    for id in listed:
+        small_project.end(store, id, 0.3, data="new")
+    assert not [finding for finding in reviewing.review_batch(store, "round-1") if finding.check == "data"]
+
+
 def test_of_another_round_nothing_is_known(store: Store) -> None:
     first = reviewed(store, "round-1")
     with pytest.raises(Refusal):

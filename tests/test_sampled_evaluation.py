@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.training_runs import assert_same_run, configuration, result, run_here, write_config
@@ -60,6 +62,10 @@ def test_the_result_is_that_of_the_whole_split(digits: Path, tmp_path: Path) -> 
         seen = evaluate(network, dataset.validation, config, torch.device("cpu"), None, int(path.stem[5:]))
         assert seen is not None
         by_hand[seen.step] = seen
+        with safe_open(path, framework="pt") as file:
+            described = file.metadata()
+        assert described["examples"] == str(len(dataset.validation))
+        assert json.loads(described["metrics"]) == pytest.approx(seen.metrics())
     best = min(by_hand.values(), key=lambda entry: (entry.error_rate, entry.step))
     assert found["best"] == pytest.approx({"step": best.step} | best.metrics())
     assert found["validation"]["correct"] == best.correct

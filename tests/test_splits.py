@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.sentence import phrase
-from training.splits import DataError, Part, Skipped, assign, duplicates, hold_out, majority_readable, sorted_classes
+from training.splits import (
+    DataError,
+    Part,
+    Skipped,
+    assign,
+    duplicates,
+    hold_out,
+    identity,
+    majority_readable,
+    sorted_classes,
+)
 
 
 def content(number: int) -> bytes:
@@ -109,3 +119,23 @@ def test_half_unreadable_is_borne_and_more_is_not() -> None:
     majority_readable(left_out, 4, phrase("here"))
     with pytest.raises(DataError, match=r"here: 2 of 3 .*a\.png \(empty file\)"):
         majority_readable(left_out, 3, phrase("here"))
+
+
+def test_data_are_told_apart_by_all_that_is_trained_and_validated_on() -> None:
+    classes, labels, roles = ("ham", "spam"), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1], np.int8)
+    digests = np.stack([np.frombuffer(content(number), np.uint8) for number in range(4)])
+    same = identity(classes, labels, roles, digests)
+    assert same == identity(list(classes), labels.astype(np.int32), roles.astype(np.int64), digests.copy())
+    others = [
+        identity(("ham", "junk"), labels, roles, digests),
+        identity(classes, np.array([0, 1, 0, 1]), roles, digests),
+        identity(classes, labels, np.array([0, 1, 1, 0], np.int8), digests),
+        identity(classes, labels, roles, np.concatenate((digests[:3], digests[:1]))),
+        identity(classes, labels[:3], roles[:3], digests[:3]),
+    ]
+    assert len({same, *others}) == 6
+    # What is kept for the test plays no part in any run.
+    kept = np.array([0, 1, Part.TEST, 1], np.int8)
+    assert identity(classes, labels, kept, digests) == identity(
+        classes, *(a[[0, 1, 3]] for a in (labels, roles, digests))
+    )

@@ -440,3 +440,13 @@ def test_long_texts_are_no_problem_for_the_reader(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", csv([("a", long), ("b", long + "end"), ("a", "short"), ("b", "tiny")]))
     dataset = open_dataset(config(path, validation_fraction=0.5))
     assert inputs(dataset.train)["input_ids"].shape[1] <= 128
+
+
+def test_the_same_texts_elsewhere_are_the_same_data_and_others_are_not(tmp_path: Path):
+    """Whatever the place, the length they are cut to, and the cache."""
+    first = open_dataset(config(write(tmp_path / "one.csv", csv(rows())))).identity
+    moved = write(tmp_path / "elsewhere" / "two.csv", csv(rows()))
+    for length in (8, 16):
+        for _ in range(2):
+            assert open_dataset(config(moved, max_length=length), tmp_path / "cache").identity == first
+    assert open_dataset(config(write(moved, csv([*rows(), ("ham", "One more.")])))).identity != first

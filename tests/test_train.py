@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file
+from timm.optim import create_optimizer_v2  # pyright: ignore[reportPrivateImportUsage]  the documented place
 from torch import Tensor, nn
 
 from tests.training_runs import assert_same_run, configuration, metrics, run_here, write_config
+from training import checkpoint, loop, model, optimizer, train
 from training import device as devices
-from training import loop, model, optimizer, train
 from training.batches import augment, derived_seed, training_batches
 from training.config import OPTIMIZERS, Config, ConfigError
 from training.data import open_dataset
@@ -115,6 +117,35 @@ def test_every_optimizer_goes_on_exactly(name: str, digits: Path, dataset: Datas
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
+def test_a_run_killed_between_evaluations_goes_on_exactly(
+    digits: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The checkpoint that it goes on from is older than its metrics, and knows of no evaluation."""
+    config = configuration(digits, training__evaluate_every=8, **NOISY)
+    run = stopping(config, tmp_path / "killed", 99)
+
+    def killed() -> bool:
+        if run.progress.step == 6:
+            raise KeyboardInterrupt
+        return False
+
+    run.stop = killed
+    with monkeypatch.context() as patched:
+        patched.setattr("training.checkpoint.SAVE_SECONDS", 0.0)
+        patched.setattr("training.checkpoint.SAVE_SHARE", math.inf)
+        patched.setattr("training.meter.FETCH_STEPS", 1)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(run, dataset)
+    assert last_step(tmp_path / "killed") == 5
+    assert [line["step"] for line in metrics(tmp_path / "killed")] == [1, 2, 3, 4, 5, 6]
+    loop.train(stopping(config, tmp_path / "killed", 99), dataset)
+    loop.train(stopping(config, tmp_path / "whole", 99), dataset)
+    states = [load_file(tmp_path / folder / "checkpoints" / "last.safetensors") for folder in ("killed", "whole")]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+
+
 def test_a_run_stopped_during_an_evaluation_makes_up_for_it(digits: Path, dataset: Dataset, tmp_path: Path):
     config = configuration(digits)
     # The step is done when the request comes, its evaluation is not.
@@ -186,6 +217,17 @@ def test_when_values_are_fetched_does_not_change_them(
     monkeypatch.setattr("training.checkpoint.SAVE_SECONDS", 0.0)
     loop.train(stopping(config, tmp_path / "at_once", 99), dataset)
     assert metrics(tmp_path / "late") == metrics(tmp_path / "at_once")
+
+
+def test_what_a_checkpoint_takes_is_no_training_time(monkeypatch: pytest.MonkeyPatch):
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    pace = loop.Pace(16)
+    now = 3.0
+    since, now = now, 8.0
+    pace.leave_out(since)
+    now = 9.0
+    assert pace.measure(10) == {"examples_per_second": 40.0}
 
 
 def test_a_diverged_run_is_infeasible_and_says_where(digits: Path, tmp_path: Path):
@@ -288,6 +330,52 @@ def test_biases_and_normalisation_are_not_decayed(name: str, digits: Path, datas
     built = optimizer.build(config, model.build(config, loop.facts(dataset)))
     for group in built.param_groups:
         assert {parameter.ndim > 1 for parameter in group["params"]} == {group["weight_decay"] == 0.1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet10t",
+        "convnext_atto",
+        "vit_tiny_patch16_224",
+        "swin_tiny_patch4_window7_224",
+        "levit_128s",
+        "edgenext_xx_small",
+    ],
+)
+def test_what_an_architecture_excepts_is_not_decayed_either(name: str, digits: Path):
+    """The groups are timm's own; on a device without memory, as names and shapes are all that counts."""
+    config = configuration(digits, model__name=name, optimizer__name="adamw", optimizer__weight_decay=0.1)
+    with torch.device("meta"):
+        network = model.ImageClassifier(timm.create_model(name, num_classes=10), (0.5,) * 3, (0.5,) * 3, False)
+    own, theirs = (
+        {parameter: group["weight_decay"] for group in built.param_groups for parameter in group["params"]}
+        for built in (optimizer.build(config, network), create_optimizer_v2(network.network, "adamw", weight_decay=0.1))
+    )
+    assert own == theirs
+
+
+def test_a_vit_goes_on_exactly_from_a_checkpoint_of_before_its_tokens_were_excepted(
+    digits: Path, dataset: Dataset, tmp_path: Path
+):
+    """What a parameter is called in a checkpoint does not depend on whether it is decayed."""
+    config = configuration(digits, model__name="test_vit", data__image_size=160, optimizer__name="adamw")
+    network = model.build(config, loop.facts(dataset))
+    matrices, others = ([p for p in network.parameters() if (p.ndim > 1) == many] for many in (True, False))
+    before = torch.optim.AdamW([{"params": matrices}, {"params": others}])
+    network(torch.zeros(2, 1, 160, 160, dtype=torch.uint8)).sum().backward()
+    before.step()
+    assert len(optimizer.build(config, network).param_groups[1]["params"]) > len(others)
+    saved = {
+        f"optimizer.{number}.{name}": value
+        for number, state in before.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    now = optimizer.build(config, network)
+    checkpoint._load_optimizer(now, saved, checkpoint._numbered(network))
+    for parameter in network.parameters():
+        assert torch.equal(now.state[parameter]["exp_avg"], before.state[parameter]["exp_avg"])
+    assert checkpoint._optimizer_tensors(now, checkpoint._numbered(network)).keys() == saved.keys()
 
 
 def test_clipping_bounds_the_update_and_reports_the_norm_before(digits: Path, dataset: Dataset):
@@ -462,7 +550,7 @@ def test_the_result_holds_what_the_contract_promises(digits: Path, tmp_path: Pat
     assert result["best"]["val/error_rate"] == wrong / validation["examples"]
     assert result["classes"] == [str(number) for number in range(10)]
     assert result["versions"]["timm"]
-    assert len(result["code"]) == 64
+    assert len(result["code"]) == len(result["data"]) == 64
     assert result["peak_memory"] > 2**20
     assert result["first_step_seconds"] > 0
     best = result["best"]

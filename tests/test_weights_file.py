@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import pickle
 import struct
 import zipfile
@@ -84,9 +86,68 @@ def test_nothing_of_the_file_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_all_that_an_old_file_holds_is_looked_at(tmp_path: Path, network: torch.nn.Module) -> None:
+    """Of the pickles that torch wrote one after another, only the first is a number."""
+    path = tmp_path / "old.pth"
+    torch.save({"model": network, "args": argparse.Namespace(lr=0.1)}, path, _use_new_zipfile_serialization=False)
+    found = weights_file.foreign_objects(path)
+    assert found is not None
+    assert {"argparse.Namespace", "timm.models.resnet.BasicBlock"} <= set(found)
+    path.write_bytes(path.read_bytes()[:200])
+    problem = weights_file.problem(path)
+    assert problem is not None
+    assert "old.pth: is damaged" in problem.text()
+
+
+def test_only_the_beginning_of_a_file_that_is_no_archive_is_read(tmp_path: Path) -> None:
+    """One of a terabyte, which was read into memory."""
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"no weights at all")
+    os.truncate(path, 2**40)
+    problem = weights_file.problem(path)
+    assert problem is not None
+    assert "this is neither a safetensors file nor one of torch" in problem.text()
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99), (46, 0xFF)], ids=["encrypted", "compression", "name"])
+def test_a_damaged_archive_is_said_to_be_one(tmp_path: Path, place: int, value: int) -> None:
+    """A byte of the directory, which the readers of archives answer in many ways."""
+    path = tmp_path / "a.pth"
+    torch.save({"weight": torch.zeros(3)}, path)
+    with zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
+    content = bytearray(path.read_bytes())
+    content[start + place] = value
+    # Names are UTF-8.
+    content[start + 9] |= 8
+    path.write_bytes(content)
+    with set_up(tmp_path / "p", "weights") as store, pytest.raises(Refusal, match=r"a\.pth: is damaged"):
+        flow.answer(store, "weights", str(path))
+
+
+def test_whatever_byte_of_the_directory_is_wrong_nothing_breaks(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"weight": torch.zeros(3)}, path)
+    with zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
+    whole = path.read_bytes()
+    for place in range(start, len(whole)):
+        for flipped in (0x01, 0x08, 0xFF):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ flipped]) + whole[place + 1 :])
+            # What is said of a file that the system does not let be read is said of one that leads astray there.
+            with contextlib.suppress(OSError):
+                weights_file.problem(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.pth", b""), ("a.pth", b"no weights at all"), ("a.safetensors", b""), ("a.safetensors", b"\x08" + b"\0" * 7)],
+    [
+        ("a.pth", b""),
+        ("a.pth", b"no weights at all"),
+        ("a.pth", b"N. A text."),
+        ("a.safetensors", b""),
+        ("a.safetensors", b"\x08" + b"\0" * 7),
+    ],
 )
 def test_what_is_no_weights_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

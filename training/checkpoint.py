@@ -23,8 +23,10 @@ from training.evaluation import Evaluation
 from training.meter import Watch
 from training.sentence import Sentence, phrase
 
-# A run of seconds should not spend them on writing; one that is killed loses no more than this.
+# A run of seconds should not spend them on writing, nor a long one more than this share of its time; one that is killed
+# loses no more than goes by between two saves, and the evaluation it was in.
 SAVE_SECONDS = 10.0
+SAVE_SHARE = 0.05
 
 
 @dataclass
@@ -53,17 +55,20 @@ class Checkpoints:
     state that knows of them, each file beside and renamed, and those that are no longer best go last.
     """
 
-    def __init__(self, folder: Path, config: Config):
+    def __init__(self, folder: Path, config: Config, data: str = ""):
+        """`data`: what tells the data of the run from others, "" where that does not matter."""
         self.folder = folder
         self.config = config
+        self.data = data
         self.digest = hashlib.sha256(json.dumps(flat(config), sort_keys=True).encode()).hexdigest()
         self._held: dict[int, dict[str, Tensor]] = {}
         self._saved = time.monotonic()
+        self._took = 0.0
 
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Load the last state into network and optimizer; the progress it was saved with, or a new one.
 
-        Raises ConfigError if it cannot be read or was written under another configuration.
+        Raises ConfigError if it cannot be read, or was written under another configuration or on other data.
         """
         path = self.folder / "last.safetensors"
         if not path.exists():
@@ -79,8 +84,11 @@ class Checkpoints:
             raise _unusable(path, phrase("a checkpoint that can be read ({reason})", reason=reason)) from None
         if metadata["config"] != self.digest:
             raise _unusable(path, phrase("a checkpoint of this same configuration"))
+        # One of before the data were noted has nothing to say.
+        if metadata.get("data") and self.data and metadata["data"] != self.data:
+            raise _unusable(path, phrase("a checkpoint of the same data, which have changed since it was saved"))
         network.load_state_dict({name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")})
-        _load_optimizer(optimizer, tensors)
+        _load_optimizer(optimizer, tensors, _numbered(network))
         progress.resumed += 1
         return progress
 
@@ -90,22 +98,25 @@ class Checkpoints:
         ranked = sorted([*progress.best, evaluation], key=lambda entry: (entry.cost(metric), entry.step))
         progress.best = ranked[:keep]
         if evaluation in progress.best:
-            self._held[evaluation.step] = {
-                name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()
-            }
+            self.hold(evaluation.step, network)
         best_steps = {entry.step for entry in progress.best}
         self._held = {step: weights for step, weights in self._held.items() if step in best_steps}
+
+    def hold(self, step: int, network: nn.Module) -> None:
+        """Keep the weights until `save` writes them with what is then known of them."""
+        self._held[step] = {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()}
 
     def load(self, step: int, network: nn.Module) -> None:
         """Put the weights of one of the best evaluations into the network; they must have been saved."""
         network.load_state_dict(load_file(self._best_path(step)))
 
     def due(self) -> bool:
-        """Whether the last save is long enough ago."""
-        return time.monotonic() - self._saved >= SAVE_SECONDS
+        """Whether the last save is long enough ago for another one that takes as long."""
+        return time.monotonic() - self._saved >= max(SAVE_SECONDS, self._took / SAVE_SHARE)
 
     def save(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write the best weights not yet written, then the state. Raises OSError, ENOSPC on a full disk."""
+        began = time.monotonic()
         self.folder.mkdir(exist_ok=True)
         for entry in progress.best:
             if entry.step in self._held:
@@ -114,14 +125,20 @@ class Checkpoints:
                     "metrics": json.dumps(entry.metrics()),
                     "examples": str(entry.examples),
                     "config": self.digest,
+                    "data": self.data,
                 }
                 _write_tensors(self._best_path(entry.step), self._held[entry.step], described)
         self._held = {}
 
         tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
-        tensors |= _optimizer_tensors(optimizer)
+        tensors |= _optimizer_tensors(optimizer, _numbered(network))
         counters = dataclasses.asdict(progress)
-        described = {"step": str(progress.step), "progress": json.dumps(counters), "config": self.digest}
+        described = {
+            "step": str(progress.step),
+            "progress": json.dumps(counters),
+            "config": self.digest,
+            "data": self.data,
+        }
         _write_tensors(self.folder / "last.safetensors", tensors, described)
         # The state above is whole in itself; this is for who wants to read the counters without safetensors.
         record.write_json(self.folder / "last.json", {"config": self.digest} | counters)
@@ -131,6 +148,7 @@ class Checkpoints:
             if path not in kept:
                 path.unlink()
         self._saved = time.monotonic()
+        self._took = self._saved - began
 
     @staticmethod
     def best_steps(folder: Path) -> list[int]:
@@ -158,37 +176,44 @@ def _read_progress(counters: dict[str, Any]) -> Progress:
     )
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _numbered(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters in the order of their numbers in a checkpoint, which does not depend on how the optimizer groups
+    them."""
+    trainable = (parameter for parameter in network.parameters() if parameter.requires_grad)
+    return sorted(trainable, key=lambda parameter: parameter.ndim <= 1)
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer, numbered: list[nn.Parameter]) -> dict[str, Tensor]:
     """The state of each parameter as optimizer.<number>.<name>, and what an optimizer counts for a whole group (timm's
     LAMB its steps) as group.<number>.<name>; the rest of the groups is in the configuration."""
-    saved = optimizer.state_dict()
     of_parameters = {
         f"optimizer.{number}.{name}": value
-        for number, state in saved["state"].items()
-        for name, value in state.items()
+        for number, parameter in enumerate(numbered)
+        for name, value in optimizer.state.get(parameter, {}).items()
         if value is not None
     }
     of_groups = {
         f"group.{number}.{name}": value
-        for number, group in enumerate(saved["param_groups"])
+        for number, group in enumerate(optimizer.param_groups)
         for name, value in group.items()
         if isinstance(value, Tensor)
     }
     return {**of_parameters, **of_groups}
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], numbered: list[nn.Parameter]) -> None:
+    grouped = (parameter for group in optimizer.param_groups for parameter in group["params"])
+    places = {parameter: place for place, parameter in enumerate(grouped)}
     state: dict[int, dict[str, Tensor]] = {}
     groups = optimizer.state_dict()["param_groups"]
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, number, entry = name.split(".", 2)
-            like = parameters[int(number)]
+            like = numbered[int(number)]
             if tensor.ndim > 1 and tensor.shape == like.shape:
                 # In the parameter's own memory format: the fused kernels go through both side by side.
                 tensor = torch.empty_like(like).copy_(tensor)
-            state.setdefault(int(number), {})[entry] = tensor
+            state.setdefault(places[like], {})[entry] = tensor
         elif name.startswith("group."):
             _, number, entry = name.split(".", 2)
             groups[int(number)][entry] = tensor
@@ -230,6 +255,8 @@ def _writable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _unusable(path: Path, wanted: Sentence) -> ConfigError:
     allowed = phrase(
-        "{wanted}; choose another output folder, or remove this one's checkpoints to begin again", wanted=wanted
+        "{wanted}; choose another output folder, or remove this one's checkpoints to begin again. A trial of a project "
+        "begins anew with `tunebook round retry`",
+        wanted=wanted,
     )
     return ConfigError((Problem("checkpoint", str(path), allowed),))

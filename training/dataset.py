@@ -28,7 +28,8 @@ class Split(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images have `mean` and `std`, texts a `tokenizer`.
+    """Images have `mean` and `std`, texts a `tokenizer`. `identity`: what tells these data from others
+    (`splits.identity`).
 
     `mean`, `std`: per channel over all pixels of the training split, in units of 0 to 1; a channel that never changes
     has std 1, so that it can be divided by.
@@ -39,6 +40,7 @@ class Dataset:
     validation: Split
     test: Split | None
     skipped: tuple[Skipped, ...]
+    identity: str
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     tokenizer: Tokenizer | None = None

@@ -40,7 +40,10 @@ def network(config: Config, facts: Facts) -> tuple[nn.Module, tuple[float, ...],
         # Weights go with the normalisation that they were trained under.
         mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
     if config.model.pretrained not in ("", "hub"):
-        _load(model, Path(config.model.pretrained), config)
+        loaded = _read(Path(config.model.pretrained))
+        # A checkpoint of this program's has its own with it: that of the data it was trained on.
+        mean, std = _take_normalisation(loaded, config.data.channels) or (mean, std)
+        _load(model, loaded, config)
     _try_image_size(model, config)
     return model, mean, std
 
@@ -99,9 +102,17 @@ def _bad_image_size(config: Config, error: Exception) -> ConfigError:
     return ConfigError((Problem("data.image_size", config.data.image_size, allowed),))
 
 
-def _load(model: Any, path: Path, config: Config) -> None:
-    """Load a local file of weights; all names must fit, except that a head for other classes starts afresh."""
-    loaded, own = _read(path), model.state_dict()
+def _take_normalisation(loaded: dict[str, Tensor], channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Take mean and standard deviation out of a file's tensors; None where it has none for so many channels."""
+    mean, std = loaded.pop("mean", None), loaded.pop("std", None)
+    if mean is None or std is None or not mean.shape == std.shape == (1, channels, 1, 1):
+        return None
+    return tuple(mean.flatten().tolist()), tuple(std.flatten().tolist())
+
+
+def _load(model: Any, loaded: dict[str, Tensor], config: Config) -> None:
+    """Load the weights of a local file; all names must fit, except that a head for other classes starts afresh."""
+    path, own = config.model.pretrained, model.state_dict()
     classifier = model.pretrained_cfg["classifier"]
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     head = {name for name in own if name.rpartition(".")[0] in heads}
@@ -132,7 +143,7 @@ def _load(model: Any, path: Path, config: Config) -> None:
             name=config.model.name,
             listed=together(complaints),
         )
-        raise ConfigError((Problem("model.pretrained", str(path), allowed),))
+        raise ConfigError((Problem("model.pretrained", path, allowed),))
     model.load_state_dict(loaded, strict=False)
     if afresh:
         print(f"The classifier starts afresh ({_some(sorted(afresh))}); the other weights come from {path}.")
@@ -167,11 +178,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise ConfigError((problem,))
     # DataParallel puts module. before each name, this program's own checkpoints network., beside mean and std.
-    return {
-        name.removeprefix("module.").removeprefix("network."): tensor
-        for name, tensor in content.items()
-        if name not in ("mean", "std")
-    }
+    return {name.removeprefix("module.").removeprefix("network."): tensor for name, tensor in content.items()}
 
 
 def _some(names: Iterable[str]) -> str:

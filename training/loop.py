@@ -58,7 +58,7 @@ def train(run: Run, dataset: Dataset) -> None:
     optimizer = optimizers.build(config, network)
     run.parameters = sum(parameter.numel() for parameter in network.parameters())
 
-    checkpoints = Checkpoints(run.folder / "checkpoints", config)
+    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity)
     run.progress = progress = checkpoints.restore(network, optimizer)
     if progress.step:
         print(f"goes on after step {progress.step}", flush=True)
@@ -88,12 +88,15 @@ def train(run: Run, dataset: Dataset) -> None:
             progress.final = evaluation
             checkpoints.consider(evaluation, network, progress)
             say(run, meter.latest, throughput)
-            if checkpoints.due():
-                metrics.sync()
-                checkpoints.save(network, optimizer, progress)
             pace.restart(progress.step)
         if progress.step == config.training.steps:
             break
+        if progress.step and checkpoints.due():
+            meter.fetch()
+            since = time.monotonic()
+            metrics.sync()
+            checkpoints.save(network, optimizer, progress)
+            pace.leave_out(since)
 
         inputs, labels = next(batches)
         step = progress.step + 1
@@ -141,6 +144,9 @@ def on_the_whole(
             raise Stopped
         require_finite(evaluation)
         whole[entry.step] = evaluation
+        if entry in progress.best:
+            # Written once more: a checkpoint says of itself what the whole split does.
+            checkpoints.hold(entry.step, network)
     network.load_state_dict(last)
     metric = config.training.metric
     progress.sampled = list(dict.fromkeys((*progress.best, progress.final)))
@@ -201,7 +207,7 @@ def facts(dataset: Dataset) -> models.Facts:
 
 
 class Pace:
-    """Examples a second between evaluations, the evaluations themselves and the slow first step left out."""
+    """Examples a second between evaluations; evaluations, checkpoints and the slow first step are left out."""
 
     def __init__(self, batch_size: int):
         self.batch_size = batch_size
@@ -209,6 +215,10 @@ class Pace:
 
     def restart(self, step: int) -> None:
         self.step, self.since = step, time.monotonic()
+
+    def leave_out(self, since: float) -> None:
+        """Do not count the time from `since`, by time.monotonic, to now."""
+        self.since += time.monotonic() - since
 
     def measure(self, step: int) -> dict[str, float]:
         """The metric, if there was a step since the last restart; the device must have finished its work."""

@@ -28,6 +28,10 @@ class ImageClassifier(nn.Module):
         scaled = (images.float() / 255 - self.mean) / self.std
         return self.network(scaled.contiguous(memory_format=self.memory_format))
 
+    def no_weight_decay(self) -> set[str]:
+        """Names of parameters, or patterns of them, that the architecture's authors except from weight decay."""
+        return {f"network.{name}" for name in getattr(self.network, "no_weight_decay", set)()}
+
 
 class TextClassifier(nn.Module):
     """{"input_ids", "attention_mask"}, both int64 (B, T), to logits (B, classes)."""

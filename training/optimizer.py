@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from typing import Any
 
 import torch
@@ -14,13 +16,19 @@ from training.config import Config
 def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
     """The configured optimizer over the trainable parameters of `model`, which is on its device already.
 
-    Parameters of at most one dimension (biases, scales and shifts of normalisation) are not decayed, as in timm.
+    As in timm, parameters of at most one dimension (scales and shifts of normalisation) and biases are not decayed, nor
+    what the architecture itself excepts, such as the position embeddings of a ViT.
     """
     chosen = config.optimizer
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    excepted: Iterable[str] = getattr(model, "no_weight_decay", set)()
+    decayed, others = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            exempt = parameter.ndim <= 1 or name.endswith(".bias") or any(fnmatch(name, one) for one in excepted)
+            (others if exempt else decayed).append(parameter)
     groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": chosen.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": decayed, "weight_decay": chosen.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     shared: dict[str, Any] = {"lr": chosen.learning_rate}
     if chosen.name == "sgd":

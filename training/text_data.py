@@ -69,6 +69,7 @@ def open_texts(config: Config, folder: Path | None) -> Dataset:
         split(Part.VALIDATION),
         split(Part.TEST) if (arrays["roles"] == Part.TEST).any() else None,
         (*found.skipped, *(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"])),
+        facts["identity"],
         tokenizer=marks,
     )
 
@@ -77,7 +78,8 @@ def _tokenized(config: Config, found: texts.Listing) -> cache.Entry:
     data = config.data
     table = texts.read(found, data)
     share = (data.validation_fraction, data.split_seed) if found.held_out else None
-    roles = splits.assign(table.classes, table.labels, table.parts, table.digests(), share, data.path)
+    digests = table.digests()
+    roles = splits.assign(table.classes, table.labels, table.parts, digests, share, data.path)
     if config.model.pretrained:
         marks = tokenizer.pretrained(config.model)
     else:
@@ -87,6 +89,7 @@ def _tokenized(config: Config, found: texts.Listing) -> cache.Entry:
     facts = {
         "classes": table.classes,
         "skipped": [[skip.path, skip.reason.packed()] for skip in table.skipped],
+        "identity": splits.identity(table.classes, table.labels, roles, digests),
         "tokenizer": {"document": marks.document, "vocabulary_size": marks.vocabulary_size, "pad_id": marks.pad_id},
     }
     arrays = {

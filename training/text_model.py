@@ -115,10 +115,8 @@ def _check(settings: Any, config: Config, facts: Facts) -> None:
     if settings.hidden_size % settings.num_attention_heads:
         allowed = phrase("a divisor of the hidden size, {size}", size=settings.hidden_size)
         raise ConfigError((Problem("model.heads", settings.num_attention_heads, allowed),))
-    positions = getattr(settings, "max_position_embeddings", None)
-    if positions and config.data.max_length > positions:
-        allowed = phrase("at most {n}, the positions of {name}", n=positions, name=config.model.name)
-        raise ConfigError((Problem("data.max_length", config.data.max_length, allowed),))
+    if positions := getattr(settings, "max_position_embeddings", None):
+        _check_length(positions, config)
     if facts.vocabulary_size > settings.vocab_size:
         allowed = phrase(
             "a checkpoint for the tokenizer's {wanted} tokens; it has {n}",
@@ -126,6 +124,12 @@ def _check(settings: Any, config: Config, facts: Facts) -> None:
             n=settings.vocab_size,
         )
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),))
+
+
+def _check_length(positions: int, config: Config) -> None:
+    if config.data.max_length > positions:
+        allowed = phrase("at most {n}, the positions of {name}", n=positions, name=config.model.name)
+        raise ConfigError((Problem("data.max_length", config.data.max_length, allowed),))
 
 
 def _check_classifies(kind: type, name: str) -> None:
@@ -170,6 +174,10 @@ def _from_checkpoint(settings: Any, config: Config) -> nn.Module:
             first=encoder[0],
         )
         raise ConfigError((Problem("model.pretrained", config.model.pretrained, allowed),))
+    for name, part in model.named_modules():
+        # RoBERTa and its kin begin to count positions after the id of the padding token.
+        if name.endswith("position_embeddings") and (padding := getattr(part, "padding_idx", None)) is not None:
+            _check_length(len(part.weight) - padding - 1, config)
     if afresh:
         print(f"Starts afresh: {', '.join(afresh)}; the other weights come from {source}.")
     return model

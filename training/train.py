@@ -148,6 +148,7 @@ def blank_result() -> dict[str, Any]:
         "peak_memory": None,
         "exact": None,
         "parameters": None,
+        "data": None,
         "validation": None,
         "sample": None,
         "classes": [],
@@ -158,12 +159,14 @@ def blank_result() -> dict[str, Any]:
 
 
 def about_data(dataset: Dataset) -> dict[str, Any]:
-    """What result.json says of the data; `per_class` counts the validation examples of each class."""
+    """What result.json says of the data; `data` tells them from others, `per_class` counts the validation examples of
+    each class."""
     labels = dataset.validation.labels
     per_class = labels.bincount(minlength=len(dataset.classes)).tolist()
     return {
         "classes": list(dataset.classes),
         "skipped_total": len(dataset.skipped),
+        "data": dataset.identity,
         "validation": {"examples": len(labels), "correct": None, "per_class": per_class},
     }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import lzma
 import pickletools
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from presets.language import Message, say
@@ -14,10 +17,15 @@ from presets.language import Message, say
 # run any code can make.
 PLAIN = ("collections", "numpy", "_codecs", "torch._utils", "torch._tensor", "torch.storage", "torch.serialization")
 HARMLESS = ("__builtin__.set", "builtins.set", "__builtin__.bytearray", "builtins.bytearray")
-# No header of safetensors is larger; a length beyond it is not one.
+# No header of safetensors is larger, a length beyond it is not one; and no description of the tensors in a file of
+# torch's, of which so much is read.
 LARGEST_HEADER = 100 * 2**20
 # How an archive of torch's begins.
 ARCHIVE = b"PK\x03\x04"
+# Before 1.6 torch wrote pickles one after another: this number, then as many more, behind which the tensors lie.
+MAGIC, MORE_PICKLES = 0x1950A86A20F9469CFC6C, 4
+# What the readers of archives and of pickles raise where bytes are wrong.
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError, ValueError)
 # Objects named in one sentence.
 NAMED = 3
 
@@ -26,14 +34,22 @@ def problem(path: Path) -> Message | None:
     """Why a file cannot be read as weights; None where nothing speaks against it. Raises OSError."""
     if path.suffix == ".safetensors":
         return _problem_of_safetensors(path)
-    foreign = foreign_objects(path)
-    if foreign is None:
+    try:
         if _lacks_end(path):
             return say(
                 "{path}: is cut short: the archive of torch's has no end. Copy or fetch the file again, or choose "
                 "other weights.",
                 path=str(path),
             )
+        foreign = foreign_objects(path)
+    except DAMAGE as error:
+        return say(
+            "{path}: is damaged: what torch wrote there cannot be read ({reason}). Copy or fetch the file again, or "
+            "choose other weights.",
+            path=str(path),
+            reason=str(error) or type(error).__name__,
+        )
+    if foreign is None:
         return say("{path}: this is neither a safetensors file nor one of torch.", path=str(path))
     if foreign:
         return say(
@@ -49,27 +65,56 @@ def problem(path: Path) -> Message | None:
 def foreign_objects(path: Path) -> list[str] | None:
     """The classes and functions that reading the file would call, other than those of tensors; None for no such file.
 
-    Raises OSError.
+    Raises OSError, and an error of `DAMAGE` for a file that is one of torch's and cannot be read.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
+    with path.open("rb") as file:
+        archived = file.read(len(ARCHIVE)) == ARCHIVE
+        file.seek(0)
+        if not archived:
+            return _of_pickles(io.BytesIO(file.read(LARGEST_HEADER)))
+        with zipfile.ZipFile(file) as archive:
             name = next((entry for entry in archive.namelist() if entry.endswith("data.pkl")), None)
-            content = archive.read(name) if name else b""
-    except zipfile.BadZipFile:
-        # As torch wrote before 1.6: pickles one after another.
-        content = path.read_bytes()
-    called: list[str] = []
-    texts: list[str] = []
+            if name is None:
+                return None
+            with archive.open(name) as entry:
+                content = entry.read(LARGEST_HEADER)
+    called, _first = _called(io.BytesIO(content))
+    return _foreign(called)
+
+
+def _of_pickles(content: io.BytesIO) -> list[str] | None:
+    """The same of a file that is no archive, by its beginning. A single pickle is none of torch's, but what it would
+    call is worth a warning."""
     try:
-        for opcode, argument, _place in pickletools.genops(content):
-            if opcode.name == "GLOBAL":
-                called.append(str(argument).replace(" ", "."))
-            elif opcode.name == "STACK_GLOBAL":
-                called.append(".".join(texts[-2:]))
-            elif isinstance(argument, str):
-                texts.append(argument)
+        called, first = _called(content)
     except ValueError:
         return None
+    if first != MAGIC:
+        return _foreign(called) or None
+    for _ in range(MORE_PICKLES):
+        called += _called(content)[0]
+    return _foreign(called)
+
+
+def _called(content: io.BytesIO) -> tuple[list[str], object]:
+    """The classes and functions that the next pickle would call, and the first number or text in it. Raises
+    ValueError."""
+    called: list[str] = []
+    texts: list[str] = []
+    first: object = None
+    for opcode, argument, _place in pickletools.genops(content):
+        if first is None and opcode.name not in ("PROTO", "FRAME"):
+            first = argument
+        if opcode.name == "GLOBAL":
+            called.append(str(argument).replace(" ", "."))
+        elif opcode.name == "STACK_GLOBAL":
+            called.append(".".join(texts[-2:]))
+        elif isinstance(argument, str):
+            texts.append(argument)
+    return called, first
+
+
+def _foreign(called: list[str]) -> list[str]:
     return sorted({name for name in called if not _plain(name)})
 
 
