@@ -149,10 +149,10 @@ def made(choices: tuple[str, ...], score: Callable[[float, str], float], trials:
     )
     records = []
     for index in range(trials):
-        u = dict(zip(("lr", "act"), halton.point(1, index, [0, 1]), strict=True))
-        choice = dimensions[1].domain.value(u["act"])
-        best = score(2 * u["lr"] - 1, choice)
-        values = {"lr": u["lr"], "act": choice}
+        lr, act = halton.point(1, index, [0, 1])
+        choice = dimensions[1].domain.value(act)
+        best = score(2 * lr - 1, choice)
+        u, values = {"lr": lr, "act": act}, {"lr": lr, "act": choice}
         records.append(TrialRecord(f"t{index}", "s", index, u, values, "complete", best=best))
     return effects(Study("s", {}, {}, dimensions), records, "min")
 
