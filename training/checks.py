@@ -201,7 +201,8 @@ def shuffle(bench: Bench) -> dict[str, Any]:
     Passed: the training loss is clearly lower with the labels. What is right on the validation split after each is
     in the result too: after shuffled labels it can only be luck.
     """
-    steps = min(bench.config.training.steps, SHUFFLE_STEPS)
+    # How much a single loss varies is not known.
+    steps = max(2, min(bench.config.training.steps, SHUFFLE_STEPS))
     train = bench.dataset.train
     generator = torch.Generator().manual_seed(derived_seed(bench.config.training.seed, "shuffled labels"))
     shuffled = _Relabelled(train, train.labels[torch.randperm(len(train), generator=generator)])
