@@ -238,6 +238,7 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 preexec_fn=die_with(os.getpid()),
+                process_group=0,
             )
         except OSError as error:
             name = error.filename or run["command"][0]
@@ -281,12 +282,18 @@ def _unmeasured(size: int, outcome: str, **words: Any) -> dict[str, Any]:
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
-    try:
-        child.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    """End the command with all that it has started: a shell that ends leaves its training behind, beside which the next
+    size would be timed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
+        until = time.monotonic() + GRACE_SECONDS
+        while time.monotonic() < until:
+            child.poll()
+            # As long as there is anybody.
+            os.killpg(child.pid, 0)
+            time.sleep(POLL_SECONDS)
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 if __name__ == "__main__":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from state import probe_command
 from state.files import read_lines
 from state.probe_command import recommend
+from tests import small_project
 
 
 def lines(*rates: float) -> list[dict[str, Any]]:
@@ -136,3 +140,37 @@ def test_sizes_that_tell_nothing_in_common_are_not_compared(tmp_path: Path, monk
     # From 16 on, all of them tell of their epochs.
     found = probe_command.ascend(tmp_path, {**about, "sizes": [16, 32], "runs": [{}] * 2})
     assert (found["recommended"], found["limited_by"]) == (32, "cap")
+
+
+@pytest.mark.parametrize("ignored", ["", "trap '' TERM; "])
+def test_what_a_script_has_started_is_no_neighbour_of_the_next_size(tmp_path: Path, ignored: str) -> None:
+    """A shell that was ended left its training behind."""
+    training = tmp_path / "training.py"
+    training.write_text(
+        "import json, pathlib, sys, time\n"
+        "pathlib.Path(sys.argv[1], 'pid').write_text(str(__import__('os').getpid()))\n"
+        "for step in range(1, 10000):\n"
+        "    with open(pathlib.Path(sys.argv[1], 'metrics.jsonl'), 'a') as file:\n"
+        "        file.write(json.dumps({'step': step, 'examples_per_second': 100}) + '\\n')\n"
+        "    time.sleep(0.01)\n"
+    )
+    script = tmp_path / "train.sh"
+    script.write_text(f"{ignored}{shlex.quote(sys.executable)} {shlex.quote(str(training))} $1\ntrue\n")
+    output = tmp_path / "output"
+    output.mkdir()
+    asked = {"directory": str(tmp_path), "metric": "accuracy"}
+    run = {"command": ["sh", str(script), str(output)], "output": str(output), "steps": None}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(probe_command, "WATCHED_SECONDS", 0.2)
+        patched.setattr(probe_command, "GRACE_SECONDS", 0.5)
+        found, ended = probe_command._measure(tmp_path, 8, run, asked)
+    assert (found["outcome"], ended) == ("measured", False)
+    process = int((output / "pid").read_text())
+    small_project.wait_for(lambda: not psutil.pid_exists(process) or _dead(process), "its training has ended")
+
+
+def _dead(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
