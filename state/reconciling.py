@@ -16,8 +16,9 @@ def reconcile(store: Store) -> None:
         if entry.status in trials.ENDED:
             continue
         folder = store.project.trial_folder(entry.id)
-        result = runs.result(folder)
-        if runs.alive(folder):
+        living, result = runs.alive(folder), runs.result(folder)
+        # A process writes its result before it ends; one that was stopped goes on beside it.
+        if living and (result is None or result.get("status") == "stopped"):
             trials.mark_running(store, entry.id, restart=False)
         elif result is not None:
             # What was there before the wish to try it again is of an earlier try.

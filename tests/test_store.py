@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import sqlite3
+import sys
 from collections import UserDict
 from collections.abc import KeysView
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rounds import trial_folder
-from state import configurations, decisions, files, launches, measurements, metrics, reconciling, trials
+from state import configurations, decisions, files, launches, measurements, metrics, reconciling, runs, trials
 from state.errors import Refusal
 from state.project import Project, Settings, create
 from state.store import open_store
@@ -209,6 +210,25 @@ def test_a_wish_to_try_again_outlasts_the_store_until_it_is_fulfilled(
     with open_store(project) as store:
         entry = trials.trial(store, id)
         assert (entry.status, entry.wanted) == (status, wanted)
+
+
+@pytest.mark.parametrize(("ending", "status"), [("complete", "complete"), ("stopped", "running"), ("", "running")])
+def test_a_process_that_has_written_its_result_and_is_about_to_end_has_ended(
+    project: Project, ending: str, status: str
+) -> None:
+    """One that was stopped goes on with the result of that beside it."""
+    with open_store(project) as store:
+        id = f"{fill(store).name}-001"
+    folder = files.make_folder(project.trial_folder(id))
+    runs.start([sys.executable, "-c", "import time; time.sleep(600)"], folder)
+    if ending:
+        files.write_atomically(folder / "result.json", json.dumps({"status": ending}))
+    delete_store(project)
+    try:
+        with open_store(project) as store:
+            assert trials.trial(store, id).status == status
+    finally:
+        runs.stop(folder, hard=True)
 
 
 def test_a_trial_that_is_given_up_is_not_wished_to_be_tried_again(project: Project) -> None:
