@@ -95,6 +95,8 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             return of, now, say("Run it on.")
         if batch.wanted == "run":
             after = say("Review it when it has ended.") if batch.kind == "round" else say("Decide when it has ended.")
+            if batch.kind != "round" and batch.name not in {waits.name for waits in launches.waiting(store)}:
+                after = say("Stop it: the best configuration has changed since it began, so it cannot be decided.")
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
             return of, say("{name} is planned (trials: {total}).", **figures), say("Run it.")

@@ -121,10 +121,13 @@ def test_a_reopened_launch_is_what_the_project_is_about(store: Store, tmp_path: 
     planning.save(store, planning.propose(store, trials=2))
     assert told(store)[1] == "round-3"
     judging.decide(store, "launch-1", "reject", "no gain")
-    launch("round-1-003")
+    launching.start(store, launching.propose(store, "round-1", "round-1-003"), runs=2)
     assert told(store)[1] == "launch-3"
-    # What can no longer be decided is nobody's concern.
+    # What can no longer be decided is nobody's concern, unless it runs.
     small_project.adopt(store, small_project.settings(tmp_path / "data", optimizer__momentum=0.5))
+    assert told(store)[1:3] == ("launch-3", "launch-3 is at work: 0 of 2 trials have ended.")
+    assert told(store)[3] == "Stop it: the best configuration has changed since it began, so it cannot be decided."
+    end("launch-3")
     assert told(store)[1] == "round-3"
     assert launching.undecided(store) is None
 
