@@ -44,20 +44,20 @@ def changed(kinds: Iterable[Conditions]) -> list[Message]:
 
 def data(runs: Iterable[Trial]) -> tuple[Finding, ...]:
     """What a review says where not all trials of a round ran on the same data; nothing where they did."""
-    known = [run for run in runs if run.status == "complete" and (run.result or {}).get("data")]
-    last = max(known, key=lambda run: (run.ended_at or "", run.number), default=None)
-    others = [run.id for run in known if last and (run.result or {})["data"] != (last.result or {})["data"]]
+    told = [run for run in runs if run.status == "complete" and (run.result or {}).get("data")]
+    last = max(told, key=lambda run: (run.ended_at or "", run.number), default=None)
+    others = [run.id for run in told if last and (run.result or {})["data"] != (last.result or {})["data"]]
     if not others:
         return ()
     message = say(
-        "The data changed in the course of this round: {n} of {total} trials ran on other data than the last of them "
-        "({trials}), so that their results cannot be compared. Plan the round again, so that all trials have the data "
-        "of now.",
+        "The data changed in the course of this round: {n} of {total} trials ({trials}) ran on other data than the "
+        "last that ended, so that their results cannot be compared. Plan the round again, so that all trials have the "
+        "data of now.",
         n=len(others),
-        total=len(known),
+        total=len(told),
         trials=[*others[:NAMED], *([".."] if len(others) > NAMED else [])],
     )
-    return (Finding("data", "warn", message, "P2", {"trials": others, "total": len(known)}),)
+    return (Finding("data", "warn", message, "P2", {"trials": others, "total": len(told)}),)
 
 
 def apart(tried: Iterable[Trial], kept: Iterable[Trial]) -> bool:

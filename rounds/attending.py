@@ -208,7 +208,7 @@ class Supervisor:
         # In this order: a process writes its result before it ends.
         living = runs.alive(folder)
         result = runs.result(folder)
-        if not living and (result is None or result.get("status") == "stopped"):
+        if not living and (result is None or result.get("status") != "complete"):
             # What a shell or a launcher has started outlives it, and would train on unwatched.
             runs.end_orphans(folder)
         # One that stopped is continued in the same folder, so it must be gone for good.

@@ -14,6 +14,7 @@ from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended, leading, turned
+from rounds.roles import asked_of
 from rounds.saturation import saturation
 from rounds.space import Dimension
 from rounds.steps import SCHEDULE
@@ -207,7 +208,9 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
     unit = noise_of(ended(records), direction, reviewing.noise(store))
     if unit is None:
         return
+    names = dict(zip(plan.scientific, asked_of(plan), strict=True))
     for key, levels in isolate(plan, records, direction).items():
+        called = names.get(key) or ", ".join(names.values())
         listed = [level for level in levels if level.fair is not None]
         if len(listed) < 2 or any(level.low is not None for level in listed):
             continue
@@ -223,7 +226,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             text = say(
                 "No gain from changing {key} in {round}: within the noise, nothing does better than {used} "
                 "(compared: {others}).",
-                key=key,
+                key=called,
                 round=name,
                 others=[value for value in fair if value != used],
                 used=used or "-",
@@ -231,7 +234,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
         elif gain is not None and used is not None and apart(named[winner], named[used]):
             tied = [value for value in fair if fair[value] == fair[winner] and apart(named[value], named[used])]
-            told = {"key": key, "used": used, "round": name, "gain": gain, "noise": unit}
+            told = {"key": called, "used": used, "round": name, "gain": gain, "noise": unit}
             text = say(
                 "{key}: {winner} does better than {used} in {round}, by {gain:.2g}, where runs differ by {noise:.2g}.",
                 winner=winner,

@@ -39,10 +39,10 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Level:
-    """One scientific value, or a bucket of them (`low`, `high`), with its best trial; `best` in the metric's own
-    direction, None where no trial was feasible. `fair`: the expected best of as many trials as the smallest level has,
-    so that a level is not better for having had more of them. `costs` of its trials, lower is better; `mixed`: they
-    differ in more than their seed."""
+    """One scientific value, or a bucket of them (`low`, `high`), called `label`, with its best trial; `best` in the
+    metric's own direction, None where no trial was feasible. `fair`: the expected best of as many trials as the
+    smallest level has, so that a level is not better for having had more of them. `costs` of its trials, lower is
+    better; `mixed`: they differ in more than their seed."""
 
     label: str
     value: Any
@@ -58,7 +58,7 @@ class Level:
 
     def to_dict(self) -> dict[str, Any]:
         """What the figures of a finding keep of it."""
-        return {key: value for key, value in asdict(self).items() if key not in ("label", "costs", "mixed")}
+        return {key: value for key, value in asdict(self).items() if key not in ("costs", "mixed")}
 
 
 def apart(better: Level, other: Level) -> bool:
@@ -117,7 +117,7 @@ def check(
 
 
 def _judge(key: str, name: str, levels: Sequence[Level], direction: Direction, unit: float | None) -> Finding:
-    figures = {"key": key, "levels": [level.to_dict() for level in levels], "unit": unit}
+    figures = {"key": key, "name": name, "levels": [level.to_dict() for level in levels], "unit": unit}
     usable = [(turned(level.fair, direction), level) for level in levels if level.fair is not None]
     if len(usable) < 2:
         message = say("Too few values of {key} have a feasible trial to compare them.", key=name)

@@ -103,7 +103,7 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
 
     Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
     configuration has changed since. One that was stopped before its end has no verdict: it can only be rejected, which
-    leaves all as it is.
+    leaves all as it is, or go on after that.
     """
     batch = _launch(store, name)
     if why := launching.overtaken(store, batch):

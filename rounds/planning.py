@@ -116,7 +116,7 @@ def propose(
 def _reasons(settings: Mapping[str, Any], base: Configuration) -> dict[str, Any]:
     """Why each value is what it is: as before, but for those that the round itself sets (its number of steps)."""
     own = {
-        key: stored(say("Set for a round of its own; before it was {value}.", value=str(base.settings[key])))
+        key: stored(say("Set when the round was planned; before that it was {value}.", value=str(base.settings[key])))
         for key, value in settings.items()
         if key in base.settings and base.settings[key] != value
     }

@@ -63,8 +63,9 @@ def write(target: Path, given: Source, *, reasons: Mapping[str, str], heading: s
 
     def fill(folder: Path) -> None:
         words = [_there(word, given, target) for word in given.command]
-        copy = folder / given.file.name if given.file else None
-        if copy is not None and given.file is not None:
+        copy = None
+        if given.file is not None:
+            copy = folder / given.file.name
             copy.write_text(_there(given.file.read_text(encoding="utf-8"), given, target), encoding="utf-8")
         (folder / OUTPUT).mkdir()
         contents = {

@@ -70,6 +70,11 @@ def require_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         before = text[: error.start].rpartition('"')[2][-SHOWN:]
+        if not before:
+            raise Refusal(
+                "What was typed begins with bytes that are not UTF-8, so it cannot be kept as text. Set the terminal "
+                "to UTF-8, and write it again."
+            ) from None
         raise Refusal(
             "What comes after {before!r} is not UTF-8, so it cannot be kept as text. Set the terminal to UTF-8, and "
             "write it again.",

@@ -11,7 +11,7 @@ from state.metrics import index_metrics
 
 
 def reconcile(store: Store) -> None:
-    """Make the rows of unfinished trials agree with their folders: after a rebuild, or after a supervisor died."""
+    """Make the rows of unfinished trials agree with their folders."""
     for entry in trials.trials(store):
         if entry.status in trials.ENDED:
             continue

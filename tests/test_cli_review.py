@@ -342,6 +342,8 @@ def test_of_several_launches_that_wait_the_one_that_is_named_goes_on(store: Stor
     assert [batch.name for batch in launches.waiting(store)] == ["launch-2"]
     error = answer("launch", "launch-1", code=2)["error"]
     assert error.startswith("launch-1 is no launch to go on with. Not decided yet: launch-2.")
+    error = answer("launch", "launch-2", "--trial", "round-1-001", code=2)["error"]
+    assert error == "Give either launch-2, to go on with it, or --trial ID, to launch that one."
 
 
 def test_what_was_stopped_is_rejected_without_being_run_on(store: Store, answer: Any) -> None:

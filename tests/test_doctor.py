@@ -103,7 +103,7 @@ def test_what_nobody_has_opened_for_long_leaves_the_cache(project: Project) -> N
     assert cache.load(project.cache, "images-2a")
     verdict, repairable, message = check(project, "cache")
     assert (verdict, repairable) == ("ok", True)
-    assert message.startswith("8.2 KiB of data as they were read before, not used for 30 days")
+    assert message.startswith("8.2 KiB of prepared data that nothing has opened for 30 days")
     folder = files.make_folder(project.measurement_folder("probe-1"))
     runs.remember_process(folder, os.getpid())
     assert doctor.mend(project.root) == []

@@ -199,6 +199,6 @@ def test_a_round_of_another_length_does_not_keep_the_reasons_of_the_steps_before
     batch = planning.save(store, planning.propose(store, "minimise", trials=4, steps=300))
     kept = configurations.configuration(store, batch.configuration)
     assert kept.settings["training.steps"] == 300
-    assert restored(kept.reasons["training.steps"]).text() == "Set for a round of its own; before it was 100."
+    assert restored(kept.reasons["training.steps"]).text() == "Set when the round was planned; before that it was 100."
     same = "optimizer.learning_rate"
     assert kept.reasons.get(same) == before.reasons.get(same)

@@ -79,7 +79,7 @@ def test_a_round_whose_data_changed_on_the_way_is_told_so(store: Store) -> None:
         small_project.end(store, id, 0.3, data=data)
     (found,) = [finding for finding in reviewing.review_batch(store, "round-1") if finding.check == "data"]
     assert (found.verdict, found.figures["trials"]) == ("warn", listed[1:4])
-    assert "3 of 5 trials ran on other data than the last of them (round-1-002, round-1-003, round-1-004)" in (
+    assert "3 of 5 trials (round-1-002, round-1-003, round-1-004) ran on other data than the last that ended" in (
         found.message.text()
     )
     for id in listed:

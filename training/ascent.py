@@ -73,9 +73,9 @@ Again = Callable[[list[Size]], list[Size]]
 
 @dataclass(frozen=True)
 class Shared:
-    """What processors that are shared with others need besides: `again` times sizes once more side by side, and `anew`
-    measures one that was disturbed once more by itself and gives the figures to keep, `busy` says whether others keep
-    the processors busy."""
+    """What processors that are shared with others need besides: `again` times sizes once more side by side, `anew`
+    measures one that was disturbed once more by itself and gives the figures to keep, and `busy` says whether others
+    keep the processors busy."""
 
     again: Again
     anew: Callable[[Size], Size]

@@ -82,7 +82,11 @@ def run(session: Session, store: Store, batch: Batch) -> Verdict:
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)
     if any(entry.status not in trials.ENDED for entry in listed):
-        raise Refusal("{name} was stopped before its end. Go on with: tunebook launch {name}", name=batch.name)
+        raise Refusal(
+            "{name} was stopped before its end. Go on with: tunebook launch {name}, or reject it: tunebook launch "
+            "{name} --decide reject --reason TEXT",
+            name=batch.name,
+        )
     verdict = judging.judge(store, batch.name)
     for standing in shortlist.standings(store, batch):
         session.progress("  " + sides.standing(standing))

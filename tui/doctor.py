@@ -354,7 +354,8 @@ def _cache(project: Project) -> Iterator[Check]:
     found = {} if supervisor.alive(project) else repair.unused(project)
     if found:
         message = say(
-            "{size} of data as they were read before, not used for {n} days: tunebook doctor --repair",
+            "{size} of prepared data that nothing has opened for {n} days, made again where needed: tunebook doctor "
+            "--repair",
             size=memory(sum(found.values())),
             n=repair.UNUSED_DAYS,
         )

@@ -278,14 +278,14 @@ def next_role(draft: Draft, entry: Tunable) -> Role:
 def with_role(draft: Draft, entry: Tunable, role: Role) -> Draft:
     """The hyperparameter in another role; a range that was given to it stays with it."""
     asked, roles, ranges = dict(draft.asked), dict(draft.roles), dict(draft.ranges)
-    given = asked.pop(entry.key, None) if entry.role == "scientific" else ranges.pop(entry.name, None)
+    own = asked.pop(entry.key, None) if entry.role == "scientific" else ranges.pop(entry.name, None)
     roles.pop(entry.name, None)
     if role == "scientific":
-        asked[entry.key] = given
+        asked[entry.key] = own
     else:
         roles[entry.name] = role
-        if given is not None:
-            ranges[entry.name] = given
+        if own is not None:
+            ranges[entry.name] = own
     return replace(draft, asked=asked, roles=roles, ranges=ranges)
 
 

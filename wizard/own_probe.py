@@ -83,6 +83,10 @@ def start(store: Store) -> str:
     }
     files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))
     files.write_atomically(folder / measuring.SUBJECT, json.dumps(about, ensure_ascii=False))
+    for earlier in folder.parent.glob(f"{KIND}-*"):
+        if runs.result(earlier) is None and not runs.alive(earlier):
+            # What a probe that was killed has started would be timed along.
+            runs.end_orphans(earlier)
     # As its trials will, it sees one GPU: a script that finds several may well train on all of them.
     runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder, gpus.emptiest())
     return id

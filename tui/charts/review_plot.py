@@ -104,7 +104,7 @@ def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Serie
     best = min(fair, key=lambda level: turned(level["fair"], direction), default=None)
     series = Series(
         "levels",
-        figures["key"],
+        figures.get("name", figures["key"]),
         [float(place) for place in range(1, len(levels) + 1)],
         [math.nan if level["best"] is None else level["best"] for level in levels],
         kind="points",
@@ -114,11 +114,15 @@ def _levels(figures: Any, direction: Direction, metric: str) -> tuple[list[Serie
         ],
         ids=[level["trial"] or "" for level in levels],
     )
-    shown = [
-        str(level["value"]) if level["low"] is None else f"{level['low']:.3g}-{level['high']:.3g}" for level in levels
-    ]
-    title = "  ".join(f"{place}: {name}" for place, name in enumerate(shown, 1))
+    title = "  ".join(f"{place}: {_label(level)}" for place, level in enumerate(levels, 1))
     return [series], _axes(title, metric)
+
+
+def _label(level: Any) -> str:
+    # Findings of earlier versions have none.
+    if label := level.get("label"):
+        return label.replace(" .. ", "-")
+    return str(level["value"]) if level["low"] is None else f"{level['low']:.3g}-{level['high']:.3g}"
 
 
 def _curves(

@@ -35,7 +35,10 @@ from tui.session import Session, answering
 )
 @click.option("--runs", type=click.IntRange(min=2), metavar="N", help=_("runs of each; otherwise 3"))
 @click.option(
-    "--decide", "chosen", type=click.Choice(deciding.CHOICES), help=_("what to decide when the runs have ended")
+    "--decide",
+    "chosen",
+    type=click.Choice(deciding.CHOICES),
+    help=_("what to decide when the runs have ended; reject also ends a launch that was stopped"),
 )
 @click.option("--reason", default="", metavar="TEXT", help=_("why; needed where it is not what the runs suggest"))
 @click.option("--yes", is_flag=True, help=_("decide as the runs suggest, with more runs where they are undecided"))
@@ -92,7 +95,7 @@ def launch(
             if waiting is not None and waiting.wanted == "run" and trial is None:
                 raise Refusal(
                     "{name} has not been decided, and what is adopted beside it takes away what it compares with. Go "
-                    "on with it (tunebook launch), or name what you mean: --trial ID",
+                    "on with it (tunebook launch {name}), or name what you mean: --trial ID",
                     name=waiting.name,
                 )
             proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
@@ -121,6 +124,7 @@ def launch(
         if chosen == "reject" and judging.stopped(store, batch.name):
             # To have it run on first would cost what it was stopped for.
             deciding.decide(session, store, batch.name, chosen, reason)
+            session.text(_("Next: tunebook export DIR, or tunebook round plan"))
             session.answer({"launch": batch.name, "decided": chosen, "judged": False})
             return
         while True:
@@ -138,7 +142,8 @@ def launch(
             # What was given on the command line was said about the first look.
             chosen, reason = None, ""
     if decided is None:
-        session.text(_("Nothing is decided yet. Next: tunebook launch --decide adopt|reject|repeat"))
+        words = _("Nothing is decided yet. Next: tunebook launch {name} --decide adopt|reject|repeat")
+        session.text(words.format(name=batch.name))
     else:
         session.text(_("Next: tunebook export DIR, or tunebook round plan"))
     with session.store() as store:
@@ -151,8 +156,13 @@ def _meant(store: Store, name: str | None, trial: str | None) -> Batch | None:
     one that is named and waits for no decision."""
     if name is None or trials.batch(store, name).kind != launching.KIND:
         return launching.undecided(store)
+    if trial is not None:
+        raise Refusal("Give either {name}, to go on with it, or --trial ID, to launch that one.", name=name)
     waiting = {batch.name: batch for batch in launches.waiting(store)}
-    if name not in waiting or trial is not None:
+    if name not in waiting:
+        why = launching.overtaken(store, trials.batch(store, name))
+        if why is not None and launches.decided(store, name) is None:
+            raise Refusal(why.id, **why.values)
         raise Refusal(
             "{name} is no launch to go on with. Not decided yet: {known}. To launch a trial: tunebook launch --trial "
             "ID",

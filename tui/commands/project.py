@@ -194,7 +194,7 @@ def _command(stands: Standing) -> str:
         case "learn":
             return f"tunebook round review {stands.batch}"
         case _:
-            return "tunebook launch"
+            return f"tunebook launch {stands.batch}"
 
 
 def _best_of(listed: list[Trial], direction: str) -> tuple[int, float | None]:

@@ -339,7 +339,7 @@ def _named(store: Store, name: str) -> Batch:
     batch = trials.batch(store, f"round-{name}" if name.isdecimal() else name)
     if batch.kind == launching.KIND:
         raise Refusal(
-            "{name} is a launch and no round. Go on with it: tunebook launch. What was decided, with its runs: "
+            "{name} is a launch and no round. Go on with it: tunebook launch {name}. What was decided, with its runs: "
             "tunebook decisions launch",
             name=name,
         )

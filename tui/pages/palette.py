@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
-from rounds import judging
+from rounds import judging, reviewed
 from state import launches, trials
 from state.database import Store
 from tui import keys
@@ -140,7 +140,7 @@ def _places(store: Store) -> Iterator[Offer]:
         if batch.kind == "round":
             yield Offer(f"round {batch.name}", _("go to {name}").format(name=batch.name))
             yield Offer(f"review {batch.name}", _("go to the review of {name}").format(name=batch.name))
-            if batch.reviewed:
+            if reviewed.holds(store, batch):
                 yield Offer(f"propose {batch.name}", _("go to the launch of {name}").format(name=batch.name))
         elif batch.kind == "launch":
             words = _("go to the launch {name}")

@@ -147,7 +147,8 @@ def _plots(
     direction, metric = reviewing.direction(store), f"val/{store.project.settings.metric}"
     for finding in findings:
         if finding.check == "isolation" and finding.figures.get("levels"):
-            caption = _("{key}: the best over everything else that was tried").format(key=finding.figures["key"])
+            key = finding.figures.get("name", finding.figures["key"])
+            caption = _("{key}: the best over everything else that was tried").format(key=key)
             yield Picture(caption, *plot(finding, plan, records, direction, metric))
     names = list(dict.fromkeys(dimension.name for study in plan.studies for dimension in study.dimensions))
     for name in names[:AXES]:
