@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -14,10 +14,10 @@ from textual.message import Message as Event
 from textual.widgets import Static
 
 from presets.language import Message, _, error_text, say, sentences
-from rounds import planning, sharing, slots, supervisor
+from rounds import planning, slots, supervisor
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
-from rounds.roles import OPTIMIZER, asked_of, name_of
+from rounds.roles import OPTIMIZER, name_of
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.steps import STEPS
@@ -25,14 +25,12 @@ from state import launches, trials
 from state import project as projects
 from state.errors import Refusal
 from state.project import Project
-from tui import designing, draft, horizon
-from tui.charts.grid import Column
-from tui.draft import LISTED, ROLES, WARM_START, Draft, Tunable
+from tui import design_told, draft, horizon
+from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.terminal import printable
-from tui.theme import VERDICTS
 from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt, asking
 from tui.widgets.table import Table
@@ -368,39 +366,17 @@ class DesignPage(Page):
             text = Content(printable(error_text(refused))) if refused else Content("")
         else:
             self._ahead = outlook(self.book.store, plan, self._machine) if self._machine else None
-            text = Content("\n").join(list(self._facts(plan)))
-            self._show_table(plan)
+            facts = design_told.facts(self._draft, plan, self._ahead, ascii_only=self.book.ascii_only)
+            text = Content("\n").join(list(facts))
+            self.query_one(Table).update(design_told.columns(), [draft.line(entry) for entry in draft.tunables(plan)])
             self._show_marked()
             self._show_notes(plan)
         show(self.query_one("#facts", Static), text)
         self.refresh_bindings()
 
-    def _facts(self, plan: RoundPlan) -> Iterator[Content]:
-        name, meaning = self._draft.purpose
-        yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
-        asked = [f"{name} ({draft.described(domain)})" for name, domain in asked_of(plan).items()]
-        yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
-        yield Content(self._price(plan))
-
     @property
     def _trials(self) -> int:
         return len(self._plan.trials) if self._plan is not None else 0
-
-    def _price(self, plan: RoundPlan) -> str:
-        if self._ahead is None:
-            return _("{n} trials").format(n=len(plan.trials))
-        price = self._ahead.cost
-        over = VERDICTS["warn"].badge(ascii_only=self.book.ascii_only) if price.over else ""
-        return f"{designing.price(price, len(plan.trials))} {over}".rstrip()
-
-    def _show_table(self, plan: RoundPlan) -> None:
-        columns = [
-            Column(_("hyperparameter")),
-            Column(_("role"), least=max(len(name.text()) for name in ROLES.values())),
-            Column(_("values")),
-            Column(_("scale")),
-        ]
-        self.query_one(Table).update(columns, [draft.line(entry) for entry in draft.tunables(plan)])
 
     def _show_marked(self) -> None:
         entry, plan = self._marked(), self._plan
@@ -408,12 +384,8 @@ class DesignPage(Page):
         show(self.query_one("#marked", Static), Content(printable(words)))
 
     def _show_notes(self, plan: RoundPlan) -> None:
-        look, ahead = VERDICTS["warn"], self._ahead
-        mark = look.ascii if self.book.ascii_only else look.glyph
-        lines = [f"{mark} {warning.text()}" for warning in (*plan.warnings, *(ahead.short if ahead else ()))]
-        lines += designing.remarks(plan, ahead, as_given=self._draft.as_given)
-        offer = sharing.offer(self.book.store, self._machine, plan.base) if self._machine else None
-        lines += [note.text() for note in (*self._draft.to_mind, *plan.notes, *filter(None, [offer]))]
+        store, ascii_only = self.book.store, self.book.ascii_only
+        lines = design_told.notes(store, self._draft, plan, self._ahead, self._machine, ascii_only=ascii_only)
         show(self.query_one("#noted", Static), Content("\n").join([Content(printable(line)) for line in lines]))
         self.call_after_refresh(self._show_more)
 
