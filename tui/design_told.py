@@ -26,11 +26,15 @@ def facts(given: Draft, plan: RoundPlan, ahead: Outlook | None, *, ascii_only: b
     yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
     asked = [f"{name} ({draft.described(domain)})" for name, domain in asked_of(plan).items()]
     yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
+    yield Content(price(plan, ahead, ascii_only=ascii_only))
+
+
+def price(plan: RoundPlan, ahead: Outlook | None, *, ascii_only: bool) -> str:
+    """The budget line, marked where it is more than is left; the trials alone where the machine is not known yet."""
     if ahead is None:
-        yield Content(_("{n} trials").format(n=len(plan.trials)))
-        return
+        return _("{n} trials").format(n=len(plan.trials))
     over = VERDICTS["warn"].badge(ascii_only=ascii_only) if ahead.cost.over else ""
-    yield Content(f"{designing.price(ahead.cost, len(plan.trials))} {over}".rstrip())
+    return f"{designing.price(ahead.cost, len(plan.trials))} {over}".rstrip()
 
 
 def columns() -> list[Column]:

@@ -152,8 +152,9 @@ class DesignPage(Page):
         """Asked first: of two quick presses of enter, the second was meant for another page."""
         if self._plan is None:
             return
+        price = design_told.price(self._plan, self._ahead, ascii_only=self.book.ascii_only)
         options = [
-            ("start", _("start the round"), self._price(self._plan)),
+            ("start", _("start the round"), price),
             ("stay", _("go on designing"), ""),
         ]
         self.query_one(Prompt).choose(say("Start it?"), options, self._take_start)
