@@ -151,7 +151,9 @@ def _decide_unjudged(store: Store, batch: Batch, chosen: Choice, words: str) -> 
         candidate=found.candidate,
         previous=batch.plan["best"],
         decision=chosen,
-        reason=stored(say("Stopped before its end, and not judged by its runs: {words}", words=words.strip())),
+        reason=stored(
+            say("Stopped before its end, and not judged by its runs (added by hand: {words}).", words=words.strip())
+        ),
         evidence={"survivor": found.study, "sides": _runs(store, batch) if shown else {}},
     )
     if chosen == "repeat":

@@ -434,7 +434,10 @@ def test_a_launch_that_was_stopped_because_it_costs_too_much_can_be_rejected_and
     judging.decide(store, again, "reject", "a week each")
     decided = launches.decided(store, again)
     assert decided is not None
-    assert restored(decided.reason).text() == "Stopped before its end, and not judged by its runs: a week each"
+    assert (
+        restored(decided.reason).text()
+        == "Stopped before its end, and not judged by its runs (added by hand: a week each)."
+    )
     assert [run["trial"] for runs in decided.evidence["sides"].values() for run in runs] == [first.id]
     # One of its runs was seen: begun anew, chance would have a second try.
     with pytest.raises(Refusal, match=f"launch --reopen {again}"):

@@ -168,7 +168,7 @@ async def test_a_launch_that_was_stopped_can_be_rejected_as_it_is_and_taken_up_a
         await pilot.press("r")
         await wait_for_text(pilot, "It was stopped before its end. Say why it is rejected")
         await pilot.press(*"dear", "enter")
-        await wait_for_text(pilot, "Stopped before its end, and not judged by its runs: dear")
+        await wait_for_text(pilot, "hand: dear).")
         assert "s: go on with these runs" not in shown(app)
         await wait_for_text(pilot, "n: run more of both")
         await pilot.press("n")
