@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rounds import planning, reviewing
+from rounds import planning, reviewing, standing
 from rounds.record import ended, ranked, turned
-from state import configurations, launches, trials
+from state import trials
 from state.database import Store
-from state.pipeline import BATCH_SIZE, STEPS
-from state.trials import Batch
 
 # Rounds without a gain after which the search has nothing more to find where it looks (our judgement).
 WITHOUT_GAIN = 2
@@ -31,9 +29,10 @@ def saturation(store: Store) -> Saturation | None:
     """Since when the rounds, all of them together, have not improved the best result by more than the noise; None where
     they have, where there are too few, and where the noise is not known."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
-    bests = []
+    bests, others = [], standing.incomparable(store)
     for batch in planning.rounds(store):
-        if _comparable(store, batch):
+        # One that still runs has not come to anything yet.
+        if batch.name not in others and all(map(trials.over, trials.trials(store, batch.name))):
             order = ranked(ended(reviewing.records(store, batch.name)), direction)
             if order and order[0].best is not None:
                 bests.append((batch.name, turned(order[0].best, direction)))
@@ -47,12 +46,3 @@ def saturation(store: Store) -> Saturation | None:
     if after < WITHOUT_GAIN:
         return None
     return Saturation(bests[since][0], after, bests[-1][0], tuple(turned(best, direction) for _, best in bests), unit)
-
-
-def _comparable(store: Store, batch: Batch) -> bool:
-    """Whether what a round came to can be held against the best configuration: it is over, and its trials had the batch
-    size and the number of steps of that (G9, P15)."""
-    best = launches.best(store)
-    base = configurations.configuration(store, batch.configuration).settings
-    alike = best is None or all(base.get(key) == best.settings.get(key) for key in (BATCH_SIZE, STEPS))
-    return alike and all(map(trials.over, trials.trials(store, batch.name)))

@@ -14,7 +14,7 @@ from rounds.horizon import Horizon, horizon
 from rounds.record import turned, usable
 from state import configurations, launches, trials
 from state.database import Store
-from state.pipeline import BATCH_SIZE
+from state.pipeline import BATCH_SIZE, STEPS
 from state.trials import Batch, Trial
 
 Step = Literal["set-up", "goal", "run", "learn", "launch"]
@@ -129,17 +129,20 @@ def _decided_last(store: Store) -> Message:
 
 
 def incomparable(store: Store) -> list[str]:
-    """The rounds at another batch size than that of the best configuration: later ones cannot be compared with them
-    (G9)."""
+    """The rounds at another batch size, or with another number of steps, than the best configuration has: later ones
+    cannot be compared with them (G9, P15)."""
     best = launches.best(store)
     if best is None:
         return []
-    sizes = {batch.name: _batch_size(store, batch.configuration) for batch in trials.batches(store, "round")}
-    return [name for name, size in sizes.items() if size != best.settings.get(BATCH_SIZE)]
-
-
-def _batch_size(store: Store, hash: str) -> object:
-    return configurations.configuration(store, hash).settings.get(BATCH_SIZE)
+    bases = {
+        batch.name: configurations.configuration(store, batch.configuration).settings
+        for batch in trials.batches(store, "round")
+    }
+    return [
+        name
+        for name, base in bases.items()
+        if any(base.get(key) != best.settings.get(key) for key in (BATCH_SIZE, STEPS))
+    ]
 
 
 def beaten(store: Store, name: str) -> bool:
