@@ -385,12 +385,12 @@ def test_one_that_is_killed_leaves_no_result_and_no_process(tmp_path: Path, vict
 def test_what_a_killed_command_has_started_is_ended_and_nothing_of_others(tmp_path: Path) -> None:
     """A shell's training is no child of the runner's, nor is what a launcher starts in sessions of their own."""
     folder, other = tmp_path / "t", tmp_path / "t.1"
-    train = f"{sys.executable} -c 'import time; print(\"on\", flush=True); time.sleep(60)'"
+    train = f"{sys.executable} -c 'import time; print(\"begun\", flush=True); time.sleep(60)'"
     for place in (folder, other):
         ask(place, "", command=["sh", "-c", f"setsid {train} & {train}; echo done"])
     pids = {place: start(place) for place in (folder, other)}
     for place in pids:
-        wait_for(lambda place=place: runs.log_tail(place).count("on") == 2, "the training begins")
+        wait_for(lambda place=place: "".join(runs.log_tail(place)).count("begun") == 2, "the training begins")
     training = {place: psutil.Process(pid).children(recursive=True) for place, pid in pids.items()}
     os.kill(pids[folder], signal.SIGKILL)
     os.waitpid(pids[folder], 0)
