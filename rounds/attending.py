@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rounds.room import Room
 from rounds.slots import Machine, Slot
 from rounds.stalling import Steps
 from state import runs, trials
-from state.database import Store
+from state.database import Store, Unavailable
 from state.errors import Refusal
 from state.metrics import index_metrics
 from state.trials import Batch, Trial
@@ -40,6 +40,8 @@ RESTARTS = 1
 GOES_ON = {"disk_full": 5, "device": 2}
 ATTEMPTS = 3
 LONGEST_PAUSE = 10.0
+# Between two looks at a trial whose store cannot be written, in seconds.
+STORE_PAUSE = 1.0
 
 log = logging.getLogger("tunebook.supervisor")
 
@@ -87,11 +89,10 @@ class Supervisor:
                 self._guarded(entry, lambda entry=entry: self._attend(named[entry.batch], entry))
         for batch in batches:
             for entry in queue.dropped(batch, unfinished):
-                trial_folder.drop(self.store, entry)
+                self._guarded(entry, lambda entry=entry: trial_folder.drop(self.store, entry))
             self._fill(batch, unfinished)
         if time.monotonic() - self.indexed >= INDEX_SECONDS:
-            index_metrics(self.store, self.slots)
-            self.indexed = time.monotonic()
+            self._index()
         return queue.work(batches, unfinished)
 
     def rest(self, seconds: float) -> None:
@@ -104,7 +105,15 @@ class Supervisor:
     def close(self) -> None:
         """End the fork server and bring the index up to date; the trials go on."""
         self.server.close()
-        index_metrics(self.store, self.slots)
+        self._index()
+
+    def _index(self) -> None:
+        """Read what the trials have appended to their metrics; what cannot be entered now is read the next time."""
+        self.indexed = time.monotonic()
+        try:
+            index_metrics(self.store, self.slots)
+        except Unavailable as error:
+            log.warning("metrics: %s", error)
 
     def _fill(self, batch: Batch, unfinished: list[Trial]) -> None:
         """Start trials of a batch until no slot is free."""
@@ -127,6 +136,8 @@ class Supervisor:
         self.slots.pop(entry.id, None)
         if result is not None and entry.wanted != "retry" and result.get("status") != "stopped":
             self._attend(batch, entry)
+            return True
+        if self._given_up(entry):
             return True
         settings = trials.trial_settings(self.store, entry)
         slot = self._slot(batch, entry, settings, own)
@@ -297,22 +308,31 @@ class Supervisor:
         self.missed.pop(entry.id, None)
         self.steps.forget(entry.id)
 
+    def _given_up(self, entry: Trial) -> bool:
+        """Whether a trial could not be started however often it was tried; its row says why."""
+        trouble = self.troubles.get(entry.id, Trouble())
+        if trouble.attempts < ATTEMPTS:
+            return False
+        log.error("%s: given up: %s", entry.id, trouble.message and trouble.message.text())
+        result = trial_folder.unfinished(self.store, entry, "failed", trouble.reason, trouble.message)
+        trial_folder.finish(self.store, entry.id, result)
+        return True
+
     def _guarded(self, entry: Trial, act: Callable[[], object]) -> bool:
         """Do something about one trial; what goes wrong is logged, tried again after a pause, and keeps no other trial
-        waiting. One that cannot be started is given up, and its row says why. Returns what `act` does, else True."""
+        waiting. Returns what `act` does, else True."""
         trouble = self.troubles.get(entry.id, Trouble())
         if time.monotonic() < trouble.until:
             return True
         go_on: object = True
         try:
-            if trouble.attempts >= ATTEMPTS and entry.status != "running":
-                log.error("%s: given up: %s", entry.id, trouble.message and trouble.message.text())
-                result = trial_folder.unfinished(self.store, entry, "failed", trouble.reason, trouble.message)
-                trial_folder.finish(self.store, entry.id, result)
-            else:
-                go_on = act()
+            go_on = act()
             if go_on is not False:
                 self.troubles.pop(entry.id, None)
+        except Unavailable as error:
+            # No fault of the trial's, however long it lasts: what could not be noted is found out anew.
+            log.warning("%s: %s", entry.id, error)
+            self.troubles[entry.id] = replace(trouble, until=time.monotonic() + STORE_PAUSE)
         except ConfigError as error:
             self.troubles[entry.id] = Trouble(ATTEMPTS, 0.0, "config", error_message(error))
         except Exception as error:

@@ -35,6 +35,11 @@ EVENTS = "SELECT event FROM events ORDER BY number"
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
+class Unavailable(Refusal):
+    """The store cannot be written or opened as things stand: another program holds it, the disk is full or read-only,
+    or it is damaged. It is no fault of what was to be recorded, which can be recorded later."""
+
+
 class BrokenJournal(Refusal):
     """The journal cannot be applied: it is a newer version's, or lines of it are missing."""
 
@@ -313,22 +318,22 @@ def on_network(path: Path) -> bool:
     return nearest is not None and nearest.fstype in NETWORK_FILE_SYSTEMS
 
 
-def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
+def _refusal(error: sqlite3.Error, path: Path) -> Unavailable:
     text = str(error)
     if "locked" in text or "busy" in text:
-        return Refusal("{path}: another program holds the store. Close it, then try again.", path=str(path))
+        return Unavailable("{path}: another program holds the store. Close it, then try again.", path=str(path))
     if "full" in text:
-        return Refusal("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
+        return Unavailable("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
     if "malformed" in text or "not a database" in text:
-        return Refusal(
+        return Unavailable(
             "{path}: the store is damaged ({reason}). To build it again from the journal: tunebook doctor --repair",
             path=str(path),
             reason=text,
         )
     if not os.access(path.parent, os.W_OK):
         # SQLite says only that it cannot open the file.
-        return Refusal(
+        return Unavailable(
             "{path}: no permission to write. Choose a folder of your own, or change its permissions.",
             path=str(path.parent),
         )
-    return Refusal("{path}: {reason}", path=str(path), reason=text)
+    return Unavailable("{path}: {reason}", path=str(path), reason=text)

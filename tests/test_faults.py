@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from rounds import supervisor
+from rounds import attending, supervisor
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
@@ -134,6 +134,34 @@ def test_a_store_that_another_program_holds_is_said_and_the_supervisor_outlives_
         wait_for(lambda: not driven.tick(), "the trial never ended")
         entry = trials.trial(store, "round-1-001")
         assert (entry.status, entry.restarts) == ("complete", 0)
+
+
+def test_a_store_that_is_held_for_long_costs_no_trial_its_place(
+    tmp_path: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("LONGEST_PAUSE", "STORE_PAUSE"):
+        monkeypatch.setattr(attending, pause, 0.0)
+    with open_store(small_project.project(tmp_path / "p", digits)) as store:
+        small_project.batch(store, small_project.settings(digits), [{}, {"training.seed": 1}])
+        store.database.conn.execute("PRAGMA busy_timeout = 5")
+        other = sqlite3.connect(store.project.store_path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        driven = Supervisor(store, Machine(1), fork_server)
+        folder = store.project.trial_folder("round-1-001")
+
+        def trained() -> bool:
+            """Whether the one that could be started, and not be noted, has come to its end."""
+            assert driven.tick()
+            return runs.result(folder) is not None and not runs.alive(folder)
+
+        wait_for(trained, "what was started never ended")
+        for _ in range(3 * attending.ATTEMPTS):
+            assert driven.tick()
+        assert (runs.result(folder) or {})["status"] == "complete"
+        other.execute("ROLLBACK")
+        other.close()
+        wait_for(lambda: not driven.tick(), "the trials never ended")
+        assert [(entry.status, entry.restarts) for entry in trials.trials(store)] == [("complete", 0)] * 2
 
 
 def test_a_project_that_was_moved_while_nothing_ran_goes_on(
