@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from training.record import Metrics, lock
 from training.train import StopRequest
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).parent.parent
 # Everything that draws random numbers, and a memory format that a checkpoint has to restore.
 NOISY: dict[str, Any] = {
     "regularization__dropout": 0.2,
@@ -530,6 +532,26 @@ def test_a_gpu_has_its_number_without_which_torch_limits_no_memory(digits: Path,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for wanted in ("auto", "cuda"):
         assert devices.choose(configuration(digits, runtime__device=wanted)) == torch.device("cuda", 0)
+
+
+@pytest.mark.parametrize(("precision", "short"), [("auto", True), ("float32", False)])
+def test_how_float32_is_computed_on_a_gpu_can_be_read_by_either_name(precision: str, short: bool, digits: Path):
+    """What compilation reads differs from version to version of torch; flags of both kinds, set side by side, can no
+    longer be read. In a process of its own, as they are for good."""
+    code = f"""
+        import torch
+        from pathlib import Path
+        from training import device
+        from tests.training_runs import configuration
+        device.prepare(configuration(Path({str(digits)!r}), runtime__precision={precision!r}), torch.device("cuda"))
+        cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        print(cuda.allow_tf32, cudnn.allow_tf32, torch.get_float32_matmul_precision() == "high")
+        print(*(each.fp32_precision == "tf32" for each in (cuda, cudnn.conv, cudnn.rnn)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.stdout.split() == [str(short)] * 6, done.stderr
 
 
 def test_a_missing_device_is_named_with_those_that_are_there(digits: Path):

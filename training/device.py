@@ -101,10 +101,9 @@ def prepare(config: Config, device: torch.device) -> None:
     torch.backends.cudnn.deterministic = exact
     torch.backends.cudnn.benchmark = not exact
     if device.type == "cuda":
-        # TensorFloat-32 only where the precision is ours to choose; "float32" is taken at its word.
-        float32 = "tf32" if config.runtime.precision == "auto" else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = float32
-        torch.backends.cudnn.fp32_precision = float32
+        # TensorFloat-32 only where the precision is ours to choose; "float32" is taken at its word. By these names and
+        # not by `fp32_precision`: once that was set, torch refuses to read these, as compilation does here and there.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.runtime.precision == "auto"
         if share := os.environ.get(MEMORY):
             # One that takes more than its share finds that out itself, and not its neighbour.
             total = torch.cuda.mem_get_info(device)[1]
