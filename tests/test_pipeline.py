@@ -272,8 +272,10 @@ def test_mistakes_in_the_projects_list_of_hyperparameters_are_named(project: Pro
     path = project.root / "tunebook.toml"
     text = path.read_text(encoding="utf-8").partition("[hyperparameters.")[0]
     path.write_text(f"{text}\n[hyperparameters]\n{table}\n", encoding="utf-8")
-    with pytest.raises(Refusal, match=message):
+    line = text.count("\n") + 3
+    with pytest.raises(Refusal, match=message) as refused:
         open_project(project.root)
+    assert str(refused.value).startswith(f"{path}:{line}: ")
 
 
 ARGPARSE = """
