@@ -257,6 +257,18 @@ def test_images_of_many_sizes_and_texts_are_described(tmp_path: Path) -> None:
     assert "95% have at most 30" in said(ask(tmp_path / "2", SPAM))
 
 
+def test_what_no_network_gets_to_see_of_images_is_a_warning(tmp_path: Path) -> None:
+    found = copy.deepcopy(DIGITS)
+    found["images"] |= {"several": 3, "brightest": 15}
+    with set_up(tmp_path / "p", "data", found) as store:
+        warned = " ".join(message.text() for message in flow.ask(store, "data").warnings)
+    assert "3 files hold several images" in warned
+    assert "No pixel is brighter than 15 of 255, so that at most 16 levels" in warned
+    found["images"] |= {"several": 0, "brightest": 64}
+    with set_up(tmp_path / "q", "data", found) as store:
+        assert flow.ask(store, "data").warnings == ()
+
+
 def test_data_that_changed_on_disk_are_inspected_again(tmp_path: Path) -> None:
     for folder in ("0", "train/1"):
         (tmp_path / "p" / "data" / folder).mkdir(parents=True)

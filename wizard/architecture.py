@@ -15,7 +15,7 @@ from state import decisions
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, data, inspection, machine, model_names, quantity, speed
+from wizard import configuration, contents, inspection, machine, model_names, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "architecture"
@@ -198,7 +198,10 @@ def _suits(entry: Architecture, found: dict[str, Any], task: str) -> bool:
 
 def _inputs(entry: Architecture | None, found: dict[str, Any], task: str) -> dict[str, Any]:
     if task == IMAGES:
-        return {"data.image_size": _image_size(entry, found), "data.channels": 1 if data.grey(found) else 3}
+        return {
+            "data.image_size": _image_size(entry, found),
+            "data.channels": 1 if contents.grey(found["images"]) else 3,
+        }
     return {"data.max_length": _max_length(found["texts"])}
 
 
