@@ -13,7 +13,7 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, contents, inspection, measuring, quantity
+from wizard import class_names, configuration, contents, inspection, measuring, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "data"
@@ -191,6 +191,7 @@ def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
         yield say("More of them are named in {path}.", path=str(place))
     if found.get("images"):
         yield from contents.seen_in_part(found["images"])
+    yield from _named_oddly(found["classes"])
     yield from _few(found)
     yield from _coarse(found)
 
@@ -262,6 +263,21 @@ def _balance(found: dict[str, Any]) -> Iterator[Message]:
             smallest=smallest,
             largest=largest,
             share=share,
+        )
+
+
+def _named_oddly(classes: Sequence[str]) -> Iterator[Message]:
+    """Labels that are most likely slips: each is a class of its own until somebody mends them."""
+    if same := class_names.alike(classes):
+        yield say(
+            "Some classes differ in how they are written alone ({named}): are they the same? Then give them one name; "
+            "until then each is a class of its own, and taking one for the other counts as a mistake.",
+            named=_some(same, len(same)),
+        )
+    if missing := class_names.missing(classes):
+        yield say(
+            "A class is called {named}, as a missing label is. If it is one, take its examples out.",
+            named=_some([repr(name) for name in missing], len(missing)),
         )
 
 
