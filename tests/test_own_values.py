@@ -116,7 +116,7 @@ def test_the_same_answer_to_the_same_question_is_not_given_for_ever() -> None:
     once = {"step": "initial", "question": "Start with these values?", "chosen": "use"}
     other = {**once, "question": "Which value?"}
     setup._refuse_endless([once, once, other])
-    with pytest.raises(Refusal, match="The answer use to the question .* was recorded 3 times"):
+    with pytest.raises(Refusal, match=r"The answer use to the question .* was recorded 3 times"):
         setup._refuse_endless([once, other, once, once])
 
 
