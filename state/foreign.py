@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -125,7 +125,9 @@ class Reader:
                 if path.suffix == ".json":
                     known.inode, known.size = status.st_ino, status.st_size
                     self.counted_by.add("step")
-                    yield from state_rows(file.read())
+                    # It is written anew as a whole, and read so.
+                    known.unread, known.first = 0, ""
+                    yield from state_rows(file.read(), known.put_aside)
                     return
                 header = file.readline(LONGEST) if path.suffix == ".csv" else b""
                 columns = _cells(header)
@@ -194,20 +196,25 @@ def newest(folder: Path) -> list[Path]:
     return [path for _rank, path in found.values()]
 
 
-def state_rows(data: bytes) -> Iterator[dict[str, Any]]:
-    """The rows of Transformers' trainer_state.json; none while it is half written."""
+def state_rows(data: bytes, put_aside: Callable[[str], object] = lambda line: None) -> Iterator[dict[str, Any]]:
+    """The rows of Transformers' trainer_state.json; none while it is half written. Those whose step is none are put
+    aside."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     history = document.get("log_history") if isinstance(document, dict) else None
     for raw in history if isinstance(history, list) else ():
         if isinstance(raw, dict) and "step" in raw:
+            step = _step({"step": raw["step"]}, zero_based=False, epochs=False)
+            if step is None or step is False:
+                put_aside(json.dumps(raw))
+                continue
             plain = {key: value for key, value in raw.items() if _number(value) is not None}
             # The averages of the whole run, not points of a curve.
             if SUMMARY in raw:
                 plain = {key: value for key, value in plain.items() if not key.startswith("train_")}
-            yield plain
+            yield {**plain, "step": step}
 
 
 def renamed(raw: Mapping[str, Any], metric: str) -> Row:

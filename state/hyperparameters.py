@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from state.errors import Refusal, mistyped
@@ -46,32 +45,26 @@ class OwnHyperparameter:
         return {key: value for key, value in plain.items() if key != "name" and value != left[key]}
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a table stands: the file, and the table's dotted name."""
-
-    path: str
-    key: str
-
-
-def read(name: str, table: Any, path: Path) -> OwnHyperparameter:
-    """One table of tunebook.toml. Refuses unknown keys, wrong types and ranges that make no sense, with the key."""
-    place = Place(str(path), f'hyperparameters."{name}"')
+def read(name: str, table: Any, where: Callable[[str], str]) -> OwnHyperparameter:
+    """One table of tunebook.toml. Refuses unknown keys, wrong types and ranges that make no sense, with the key, and
+    `where` that stands."""
+    about = f'hyperparameters."{name}"'
     if not isinstance(table, Mapping):
-        raise mistyped(place.path, place.key, table, dict)
+        raise mistyped(where(about), about, table, dict)
     known = {field.name for field in dataclasses.fields(OwnHyperparameter)} - {"name"}
     for key, value in table.items():
+        dotted = f"{about}.{key}"
         if key not in known:
             raise Refusal(
                 "{path}: unknown key {key}; known: {known}",
-                path=place.path,
-                key=f"{place.key}.{key}",
+                path=where(dotted),
+                key=dotted,
                 known=", ".join(sorted(known)),
             )
-        if (refusal := _mistyped(place, key, value)) is not None:
+        if (refusal := _mistyped(where(dotted), dotted, value)) is not None:
             raise refusal
     found = OwnHyperparameter(name, **{**table, "choices": tuple(table.get("choices", ()))})
-    if (refusal := _senseless(place, found)) is not None:
+    if (refusal := _senseless(where(about), about, found)) is not None:
         raise refusal
     return found
 
@@ -94,9 +87,8 @@ def same(one: Value | None, other: Value | None) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
-def _mistyped(place: Place, key: str, value: Any) -> Refusal | None:
+def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
     """What is wrong with the value of a key; None where it is what it should be."""
-    path, key = place.path, f"{place.key}.{key}"
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     match key.rpartition(".")[2]:
         case "kind" if value not in get_args(Kind):
@@ -128,9 +120,9 @@ def _unlisted(path: str, key: str, value: Any, known: Sequence[str]) -> Refusal:
     )
 
 
-def _senseless(place: Place, entry: OwnHyperparameter) -> Refusal | None:
+def _senseless(path: str, key: str, entry: OwnHyperparameter) -> Refusal | None:
     """What does not go together in a table; None where all does."""
-    about = {"path": place.path, "key": place.key}
+    about = {"path": path, "key": key}
     if entry.default is not None and fitting(entry, entry.default) is None:
         return Refusal(
             "{path}: {key}: default = {value} is not of the kind {kind}",

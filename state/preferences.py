@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from state import files
+from state import files, toml_lines
 from state.errors import Refusal, mistyped
 
 TYPES: dict[str, type] = {"display.language": str, "display.mouse": bool, "display.ascii": bool}
@@ -54,7 +54,8 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
-    keys = _keys(raw.pop("keys", {}), path)
+    where = toml_lines.places(path, text)
+    keys = _keys(raw.pop("keys", {}), where)
     found: dict[str, Any] = {}
     for section, content in raw.items():
         for name, value in content.items() if isinstance(content, dict) else [("", content)]:
@@ -62,13 +63,13 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
     for name, value in found.items():
         if name not in TYPES:
             known = ", ".join([*TYPES, "keys.ACTION"])
-            raise Refusal("{path}: unknown key {key}; known: {known}", path=str(path), key=name, known=known)
+            raise Refusal("{path}: unknown key {key}; known: {known}", path=where(name), key=name, known=known)
         if type(value) is not TYPES[name]:
-            raise mistyped(str(path), name, value, TYPES[name])
+            raise mistyped(where(name), name, value, TYPES[name])
     return Preferences(path, keys=keys, **{name.partition(".")[2]: value for name, value in found.items()})
 
 
-def _keys(raw: Any, path: Path) -> dict[str, str]:
+def _keys(raw: Any, where: Callable[[str], str]) -> dict[str, str]:
     """The table `keys`: `"round.pause" = "P"`, or the same in tables of its own (`[keys.round]`)."""
     found: dict[str, str] = {}
 
@@ -79,7 +80,8 @@ def _keys(raw: Any, path: Path) -> dict[str, str]:
         elif isinstance(part, str) and name:
             found[name] = part
         else:
-            raise mistyped(str(path), f"keys.{name}".rstrip("."), part, str if name else dict)
+            dotted = f"keys.{name}".rstrip(".")
+            raise mistyped(where(dotted), dotted, part, str if name else dict)
 
     gather(raw, "")
     return found

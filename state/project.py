@@ -6,12 +6,12 @@ import dataclasses
 import datetime
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import document, files, hyperparameters
+from state import document, files, hyperparameters, toml_lines
 from state.errors import Refusal, mistyped
 from state.hyperparameters import OwnHyperparameter
 
@@ -188,7 +188,7 @@ def open_project(root: Path) -> Project:
     except OSError as error:
         raise files.refusal(error, path) from None
     try:
-        settings = _settings(tomllib.loads(text), path)
+        settings = _settings(tomllib.loads(text), toml_lines.places(path, text))
     except tomllib.TOMLDecodeError as error:
         raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
     files.make_folder(root / FOLDER)
@@ -222,39 +222,58 @@ def moment(words: str) -> datetime.datetime:
     return found.astimezone()
 
 
-def _settings(raw: Mapping[str, Any], path: Path) -> Settings:
+def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
     names = {place: name for name, place in _PLACES.items()}
     types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | {"chance": float}
     found: dict[str, Any] = {}
     if listed := raw.get(_LISTED):
         if not isinstance(listed, Mapping):
-            raise mistyped(str(path), _LISTED, listed, dict)
-        found[_LISTED] = tuple(hyperparameters.read(name, table, path) for name, table in listed.items())
+            raise mistyped(where(_LISTED), _LISTED, listed, dict)
+        found[_LISTED] = tuple(hyperparameters.read(name, table, where) for name, table in listed.items())
     for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
             raise Refusal(
-                "{path}: unknown key {key}; known: {known}", path=str(path), key=place, known=", ".join(names)
+                "{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=", ".join(names)
             )
         name = names[place]
         if name == "deadline":
             # TOML has dates of its own.
             value = value.isoformat() if isinstance(value, datetime.date) else value
-            moment(str(value or "2026-12-24"))
+            if not _dated(value):
+                raise Refusal(
+                    "{path}: {key} = {value!r}; wanted: a date, as 2026-12-24 or 2026-12-24T18:00",
+                    path=where(place),
+                    key=place,
+                    value=value,
+                )
         if types[name] is float and type(value) is int:
             value = float(value)
         if type(value) is not types[name]:
-            raise mistyped(str(path), place, value, types[name])
+            raise mistyped(where(place), place, value, types[name])
         if name == "chance" and isinstance(value, float) and not math.isfinite(value):
-            raise Refusal("{path}: {key} = {value!r}; allowed: a finite number", path=str(path), key=place, value=value)
+            raise Refusal(
+                "{path}: {key} = {value!r}; allowed: a finite number", path=where(place), key=place, value=value
+            )
         # A level of what is measured, a log-likelihood for instance, may be below 0.
         if type(value) is float and name != "chance" and not 0 <= value < math.inf:
-            raise Refusal("{path}: {key} = {value!r}; allowed: 0 or more", path=str(path), key=place, value=value)
+            raise Refusal("{path}: {key} = {value!r}; allowed: 0 or more", path=where(place), key=place, value=value)
         found[name] = value
     if found.get("direction", "min") not in ("min", "max"):
         raise Refusal(
-            "{path}: metric.direction = {value!r}; allowed: min, max", path=str(path), value=found["direction"]
+            "{path}: metric.direction = {value!r}; allowed: min, max",
+            path=where("metric.direction"),
+            value=found["direction"],
         )
     return Settings(**found)
+
+
+def _dated(value: Any) -> bool:
+    """Whether a deadline is one; none is, too."""
+    try:
+        moment(str(value or "2026-12-24"))
+    except Refusal:
+        return False
+    return True
 
 
 def _checked(written: Any, settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,8 @@ LARGEST = 2**20
 
 
 def values(path: Path) -> dict[str, Any]:
-    """Dotted name to each number, text or switch in the file; lists, and text with placeholders, are left out.
+    """Dotted name to each number, text or switch in the file; lists, text with placeholders, and what is no finite
+    number, which no record can keep, are left out.
 
     Refuses a file that cannot be read, and one in which two values have the same dotted name.
     """
@@ -30,7 +32,8 @@ def values(path: Path) -> dict[str, Any]:
         name = _dotted(place)
         if name in found:
             raise Refusal("{path}: there are two values called {name}.", path=str(path), name=name)
-        if not (isinstance(value, str) and _FOLDER.search(value)):
+        endless = isinstance(value, float) and not math.isfinite(value)
+        if not endless and not (isinstance(value, str) and _FOLDER.search(value)):
             found[name] = value
     return found
 
@@ -64,7 +67,8 @@ def filled(path: Path, changed: Mapping[str, Any], texts: Mapping[str, str]) -> 
 def _read(path: Path) -> Any:
     try:
         data = path.read_bytes()
-        text = data.decode("utf-8")
+        # With the mark that some editors of Windows put before it.
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise Refusal("{path}: {reason}.", path=str(path), reason=error.strerror or str(error)) from None
     except UnicodeDecodeError as error:
@@ -106,6 +110,8 @@ def _yaml(text: str, path: Path) -> Any:
 def _numbers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _numbers(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_numbers(entry) for entry in value]
     return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 

@@ -59,6 +59,18 @@ def test_transformers_state_is_read_whole_and_its_summary_is_no_point(tmp_path: 
     assert "train/loss" not in last
 
 
+@pytest.mark.parametrize("step", ['"x"', "null", "-5", "Infinity", "NaN", "1e30", "true"])
+def test_a_row_of_transformers_whose_step_is_none_is_left_out_and_counted(tmp_path: Path, step: str) -> None:
+    """It ended whoever read it, and with them the trial."""
+    text = f'{{"log_history": [{{"step": {step}, "eval_loss": 2}}, {{"step": 3, "eval_loss": 1}}]}}'
+    (tmp_path / "trainer_state.json").write_text(text, encoding="utf-8")
+    reader = Reader(tmp_path, "eval_loss")
+    assert reader.read() == [{"step": 3, "val/eval_loss": 1, "val/loss": 1}]
+    (tmp_path / "trainer_state.json").write_text(text + "\n", encoding="utf-8")
+    assert reader.read() == []
+    assert [(unread, name) for unread, name, _line in reader.unread] == [(1, "trainer_state.json")]
+
+
 def test_lightning_spreads_a_step_over_lines_and_rewrites_the_file_for_a_new_column(tmp_path: Path) -> None:
     path = tmp_path / "lightning_logs" / "version_0" / "metrics.csv"
     path.parent.mkdir(parents=True)

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.image_folders import config, grey, two_classes
 from training.data import open_dataset
@@ -39,13 +41,33 @@ def test_digits_are_described_as_a_run_would_see_them(tmp_path: Path) -> None:
         assert found["splits"][name]["per_class"] == split.labels.bincount(minlength=10).tolist()
     assert found["splits"]["validation"]["held_out"] is True
     assert found["splits"]["test"] is None
-    assert found["images"] == {"widths": [8, 8, 8], "heights": [8, 8, 8], "modes": {"L": 1797}}
+    eight = [8, 8, 8]
+    described = {"widths": eight, "heights": eight, "modes": {"L": 1797}, "several": 0, "brightest": 255}
+    assert found["images"] == described
     assert found["skipped_total"] == 1
     assert [skip["path"] for skip in found["skipped"]] == ["3/broken.png"]
     assert found["seconds"] > 0
     progress = [json.loads(line) for line in (tmp_path / "out" / "progress.jsonl").read_text().splitlines()]
     assert progress[-1] == {"done": 1798, "total": 1798}
     assert [line["done"] for line in progress] == sorted(line["done"] for line in progress)
+
+
+def test_what_no_network_gets_to_see_of_images_is_counted(tmp_path: Path) -> None:
+    """Of animations and stacks of pages the first image alone, of 12 bits in files of 16 a sixteenth of the levels."""
+    frames = [Image.new("L", (16, 16), level) for level in (0, 100, 200)]
+    for kind in ("gif", "tif", "webp", "png"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        frames[0].save(tmp_path / "data" / kind / f"several.{kind}", save_all=True, append_images=frames[1:])
+        frames[0].save(tmp_path / "data" / kind / f"one.{kind}")
+        for number in range(4):
+            deep = np.full((16, 16), 4095 - number, np.uint16)
+            Image.fromarray(deep).save(tmp_path / "data" / kind / f"deep {number}.png")
+    # What a camera puts beside a photograph is no example.
+    frames[0].save(tmp_path / "data" / "tif" / "photo.jpg", "MPO", save_all=True, append_images=frames[1:])
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
+    assert found["skipped_total"] == 0
+    assert found["images"]["several"] == 4
+    assert found["images"]["brightest"] == 16
 
 
 def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:

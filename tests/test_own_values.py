@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from state.errors import Refusal
 from state.pipeline import Pipeline
 from state.project import Project, Settings, change
 from state.store import open_store
+from tui import setup
+from tui.session import Session
 from wizard import flow, own
 from wizard import pipeline as starting
 
@@ -90,6 +93,31 @@ def test_what_does_not_fit_is_refused_with_what_would(tmp_path: Path, assignment
     with pytest.raises(Refusal, match=said):
         made(tmp_path, assignment)
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize("endless", [math.inf, -math.inf, math.nan])
+def test_a_value_that_is_no_finite_number_stays_in_the_file_alone(
+    tmp_path: Path, endless: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No record keeps it, so that it never was what had been decided: with --yes the question came again for ever."""
+    command = "python train.py --config {config} --out {folder}"
+    project = made(tmp_path, command=command, config={"lr": 0.1, "clip": endless})
+    assert own.values(project) == {"lr": 0.1}
+    with open_store(project) as store:
+        setup.walk(Session(), store, {}, recommended=True)
+        assert flow.standing(store) == flow.Standing("baseline", "baseline")
+    filled(project, tmp_path)
+    kept = json.loads((tmp_path / "copies" / "c.json").read_text(encoding="utf-8"))["clip"]
+    assert kept == endless or (math.isnan(endless) and math.isnan(kept))
+    capsys.readouterr()
+
+
+def test_the_same_answer_to_the_same_question_is_not_given_for_ever() -> None:
+    once = {"step": "initial", "question": "Start with these values?", "chosen": "use"}
+    other = {**once, "question": "Which value?"}
+    setup._refuse_endless([once, once, other])
+    with pytest.raises(Refusal, match=r"The answer use to the question .* was recorded 3 times"):
+        setup._refuse_endless([once, other, once, once])
 
 
 def test_a_switch_inside_a_word_is_refused(tmp_path: Path) -> None:

@@ -205,6 +205,28 @@ async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: P
             await wait_for_text(pilot, "Which architecture should be the start?")
 
 
+async def test_while_a_long_table_is_read_the_options_leave_it_their_room(tmp_path: Path) -> None:
+    """At 80x24 the table of the optimizers has 17 lines instead of 11, and the marked option stays in sight."""
+    with standing_at(tmp_path / "p", "optimizer") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Which optimizer should be the start?")
+            await wait_for_text(pilot, "AdamW with Nesterov momentum")
+
+            def rows() -> int:
+                return sum(line.rstrip().endswith(("fixed", "searched")) for line in lines(app))
+
+            await pilot.press("d")
+            await wait_for(pilot, lambda: rows() > 14, "no room for the table")
+            assert "SGD with Nesterov momentum  recommended" in shown(app)
+            await pilot.press("down")
+            await wait_for_text(pilot, "AdamW with Nesterov momentum")
+            await pilot.press("d", "d", "u", "u", "u", "u", "u")
+            await wait_for_text(pilot, "Which optimizer should be the start?")
+            await wait_for_text(pilot, "AdamW with Nesterov momentum")
+
+
 async def test_a_table_that_is_wider_than_the_page_is_shown_in_parts_with_the_keys_for_them(tmp_path: Path) -> None:
     """No cell is cut: a unit was out of sight, and nothing told that there was more."""
     with standing_at(tmp_path / "p", "optimizer") as store:

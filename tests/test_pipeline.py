@@ -272,8 +272,10 @@ def test_mistakes_in_the_projects_list_of_hyperparameters_are_named(project: Pro
     path = project.root / "tunebook.toml"
     text = path.read_text(encoding="utf-8").partition("[hyperparameters.")[0]
     path.write_text(f"{text}\n[hyperparameters]\n{table}\n", encoding="utf-8")
-    with pytest.raises(Refusal, match=message):
+    line = text.count("\n") + 3
+    with pytest.raises(Refusal, match=message) as refused:
         open_project(project.root)
+    assert str(refused.value).startswith(f"{path}:{line}: ")
 
 
 ARGPARSE = """
@@ -325,6 +327,39 @@ def test_what_argparse_declares_is_read_without_running_it(tmp_path: Path) -> No
     # What the command gives already, and where it writes, is not offered.
     assert "data_dir" not in {argument.name for argument in own.offered(there)}
     assert "out" not in {argument.name for argument in own.offered(there)}
+
+
+def test_defaults_are_those_that_the_script_gets(tmp_path: Path) -> None:
+    """argparse reads text as if it had been typed, and what set_defaults says counts more."""
+    more = """
+parser.add_argument("--scale", type=float, default="0.5")
+parser.add_argument("--depth", type=int, default="3")
+parser.add_argument("--wrong", type=int, default="three")
+parser.add_argument("--endless", type=float, default=1e400)
+parser.set_defaults(momentum=0.9, epochs="7", computed=abs(-1), converted=0.25)
+"""
+    (tmp_path / "train.py").write_text(ARGPARSE + more, encoding="utf-8")
+    there = made(tmp_path, "python train.py --out {folder}")
+    found = {argument.name: argument.default for argument in declared.arguments(there)}
+    assert (found["scale"], found["depth"], found["wrong"], found["endless"]) == (0.5, 3, None, None)
+    assert (found["momentum"], found["epochs"], found["computed"], found["converted"]) == (0.9, 7, None, 0.25)
+    # Where each command of a script has defaults of its own, those of one say nothing of another.
+    several = ARGPARSE + "commands = parser.add_subparsers()\nparser.set_defaults(momentum=0.9)\n"
+    (tmp_path / "train.py").write_text(several, encoding="utf-8")
+    assert {argument.name: argument.default for argument in declared.arguments(there)}["momentum"] == 0
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_configuration_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(FILES[name], encoding="utf-8-sig")
+    assert template.values(tmp_path / name) == {"name": "run", "optim.lr": 0.001, "optim.nesterov": True}
+
+
+def test_numbers_in_lists_of_yaml_are_numbers_too(tmp_path: Path) -> None:
+    """What YAML 1.1 takes for text was put into quotes, and was text for everybody who reads YAML 1.2."""
+    path = tmp_path / "a.yaml"
+    path.write_text("lr: 1e-3\nmilestones: [1e3, [2e3]]\n", encoding="utf-8")
+    assert yaml.safe_load(template.filled(path, {}, {})) == {"lr": 0.001, "milestones": [1000.0, [2000.0]]}
 
 
 def test_placeholders_take_value_type_and_choices_of_the_option_that_they_follow(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_a_wrong_file_is_refused_with_its_place(file: Path, text: str, said: str
     with pytest.raises(Refusal, match=re.escape(said)) as refused:
         preferences.read()
     assert str(file) in str(refused.value)
+    if "valid TOML" not in said:
+        assert str(refused.value).startswith(f"{file}:{text.count(chr(10)) + 1}: ")
 
 
 def test_every_command_says_what_is_wrong_with_the_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,6 +88,25 @@ def test_a_mistake_in_the_settings_is_named(tmp_path: Path, text: str, named: st
     assert str(tmp_path) in str(refused.value)
 
 
+def test_a_mistake_in_the_settings_is_named_with_its_line(tmp_path: Path) -> None:
+    """Also that of a deadline, which named neither file nor key."""
+    project.create(tmp_path, SETTINGS)
+    path = tmp_path / project.FILE
+    for before, after, said in (
+        ('path = "data"', "path = 3", "data.path = 3; wanted: text in quotes"),
+        ('direction = "min"', 'direction = "down"', "metric.direction = 'down'; allowed: min, max"),
+        ('deadline = ""', 'deadline = "soon"', "budget.deadline = 'soon'; wanted: a date, as 2026-12-24"),
+        ('deadline = ""', "dead_line = 1", "unknown key budget.dead_line"),
+    ):
+        whole = path.read_text(encoding="utf-8")
+        line = whole[: whole.index(before)].count("\n") + 1
+        path.write_text(whole.replace(before, after), encoding="utf-8")
+        with pytest.raises(Refusal) as refused:
+            project.open_project(tmp_path)
+        assert str(refused.value).startswith(f"{path}:{line}: {said}")
+        path.write_text(whole, encoding="utf-8")
+
+
 def test_a_folder_without_a_project_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="tunebook new"):
         project.open_project(tmp_path)

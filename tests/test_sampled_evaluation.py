@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,35 @@ def test_the_sample_has_its_share_of_each_class_and_depends_on_the_data_alone(di
     assert set(few.tolist()) < set(drawn.tolist())
     for number in (0, 1000, 5000):
         assert sample(labels, configuration(digits, training__evaluation_examples=number)) is None
+
+
+def test_the_sample_is_the_first_of_the_examples_evenly_spaced_within_each_class(digits: Path) -> None:
+    """By the definition, class by class: a project's sample stays the same."""
+    seed = configuration(digits).data.split_seed
+    labels = torch.randint(40, (500,), generator=torch.Generator().manual_seed(1)) ** 2
+    shuffled = torch.randperm(500, generator=torch.Generator().manual_seed(seed))
+    place = {}
+    for label in labels.unique().tolist():
+        own = [one for one in shuffled.tolist() if labels[one] == label]
+        place |= {one: (number + 0.5) / len(own) for number, one in enumerate(own)}
+    first = sorted(shuffled.tolist(), key=lambda one: place[one])[:77]
+    drawn = sample(labels, configuration(digits, training__evaluation_examples=77))
+    assert drawn is not None
+    assert drawn.tolist() == sorted(first)
+
+
+def test_very_many_classes_take_hardly_longer(digits: Path) -> None:
+    """A pass over all examples for each class took minutes."""
+    config = configuration(digits, training__evaluation_examples=1000)
+
+    def seconds(classes: int) -> float:
+        labels = torch.randint(classes, (100_000,), generator=torch.Generator().manual_seed(1))
+        began = time.perf_counter()
+        sample(labels, config)
+        return time.perf_counter() - began
+
+    seconds(10)
+    assert min(seconds(20_000) for _ in range(3)) < 20 * max(min(seconds(10) for _ in range(3)), 0.005)
 
 
 def test_the_result_is_that_of_the_whole_split(digits: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from presets import catalogue
 from presets.team import PresetError
 from tests.screens import NARROW, shown, wait_for
-from tests.set_up import advance, make, set_up
+from tests.set_up import SPAM, advance, make, set_up
 from training.figures import figures
 from tui.app import Tunebook
 from tui.main import main
@@ -126,6 +126,28 @@ def test_an_entry_of_the_team_s_own_can_be_chosen(tmp_path: Path) -> None:
     assert values["optimizer.name"] == "adamw"
 
 
+def test_of_a_family_that_nobody_knows_no_optimizer_is_said_to_be_the_usual_one(tmp_path: Path) -> None:
+    like = "[architectures.our-net]\nlike = 'resnet18'\nfamily = 'ours'\ntitle = 'OurNet'\n"
+    root = written(tmp_path / "presets", like)
+    team_presets.use(root)
+    with set_up(tmp_path / "p", "optimizer", architecture="our-net") as store:
+        question = flow.ask(store, "optimizer")
+    assert question.recommended == "adamw"
+    assert question.reason.text() == "AdamW is the safe choice for a model that the catalogue does not know."
+    team_presets.use(written(tmp_path / "presets", f"{like}[optimizers.nadamw]\npopular_for = ['ours']\n"))
+    with set_up(tmp_path / "q", "optimizer", architecture="our-net") as store:
+        assert flow.ask(store, "optimizer").reason.text() == "NAdamW is what is used most for OurNet."
+
+
+def test_weights_of_a_checkpoint_come_with_their_vocabulary(tmp_path: Path) -> None:
+    settings = "{ 'model.layers' = 2, 'model.hidden_size' = 128, 'model.heads' = 2, 'model.vocabulary_size' = 400 }"
+    figures = f"parameters = 1\nmacs = 1\nsettings = {settings}\n"
+    team_presets.use(written(tmp_path / "presets", f"[architectures.bert-tiny]\n{figures}"))
+    with set_up(tmp_path / "p", "baseline", SPAM, architecture="bert-tiny", weights="hub") as store:
+        values = configuration.checked(store)
+    assert (values["model.layers"], values["model.pretrained"]) == (0, "hub")
+
+
 def test_0_switches_off_and_what_the_catalogue_has_outside_its_ranges_may_stay(tmp_path: Path) -> None:
     """Weight decay of SGD is 0 while it is fixed, below its range on a log scale."""
     text = "[optimizers.sgd.weight_decay]\nhigh = 0.01\n\n[optimizers.adamw.weight_decay]\ndefault = 0.0\n"
@@ -145,6 +167,20 @@ MISTAKES = [
     ("[architectures.resnet18]\nkind = 'fast'\n", "line 2: architectures.resnet18.kind = 'fast'; allowed: convolut"),
     ("[architectures.resnet18]\nlibrary = 'transformers'\n", "line 1: architectures.resnet18: library"),
     ("[architectures.a]\nmodel = 'resnet18'\n", "line 1: architectures.a: missing"),
+    (
+        "[architectures.bert-tiny]\nparameters = 1\nmacs = 1\nsettings = { 'model.layerz' = 2 }\n",
+        "line 4: architectures.bert-tiny.settings.model.layerz = 2; allowed: model.layers, model.hidden_size",
+    ),
+    (
+        "[architectures.bert-tiny]\nparameters = 1\nmacs = 1\nsettings = { 'training.steps' = 2 }\n",
+        "line 4: architectures.bert-tiny.settings.training.steps = 2; allowed: model.layers",
+    ),
+    (
+        "[architectures.bert-tiny]\nparameters = 1\nmacs = 1\nsettings = { 'model.layers' = 'two' }\n",
+        "line 4: architectures.bert-tiny.settings.model.layers = 'two'; allowed: a whole number",
+    ),
+    ("[optimizers.adam]\npopular_for = ['resnett']\n", "line 2: optimizers.adam.popular_for = ['resnett']; allowed: "),
+    ("[optimizers.adam]\npopular_for = [3]\n", "line 2: optimizers.adam.popular_for = [3]; allowed: resnet, mobile"),
     ("[optimizers.lion]\n", "line 1: optimizers.lion = 'lion'; allowed: adamw, sgd"),
     ("[optimizers.sgd.beta1]\ndefault = 0.9\n", "line 1: optimizers.sgd.beta1"),
     ("[optimizers.sgd.momentum]\nhigh = 'x'\n", "line 2: optimizers.sgd.momentum.high = 'x'; allowed: a number"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import pickle
 import struct
@@ -134,9 +133,30 @@ def test_whatever_byte_of_the_directory_is_wrong_nothing_breaks(tmp_path: Path) 
     for place in range(start, len(whole)):
         for flipped in (0x01, 0x08, 0xFF):
             path.write_bytes(whole[:place] + bytes([whole[place] ^ flipped]) + whole[place + 1 :])
-            # What is said of a file that the system does not let be read is said of one that leads astray there.
-            with contextlib.suppress(OSError):
-                weights_file.problem(path)
+            weights_file.problem(path)
+
+
+def test_an_archive_whose_directory_leads_out_of_the_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+    """Before its beginning, which was told by "Invalid argument" alone, and further than any file goes."""
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.pkl", pickle.dumps({}))
+    with zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
+    whole = path.read_bytes()
+    # At the end the size of the directory and its place, from which the readers conclude where the entries are.
+    end = whole.index(b"PK\5\6")
+    before = whole[: end + 16] + struct.pack("<I", start + 2**20) + whole[end + 20 :]
+    # The place of an entry beyond 4 GiB stands in eight bytes behind its name.
+    fields = struct.pack("<HHQ", 1, 8, 2**64 - 1)
+    header = whole[start : start + 30] + struct.pack("<H", len(fields)) + whole[start + 32 : start + 42] + b"\xff" * 4
+    size = struct.pack("<I", end - start + len(fields))
+    beyond = whole[:start] + header + b"data.pkl" + fields + whole[end : end + 12] + size + whole[end + 16 :]
+    for name, content in (("before", before), ("beyond", beyond)):
+        path.write_bytes(content)
+        damaged = pytest.raises(Refusal, match=r"a\.pth: is damaged")
+        with set_up(tmp_path / name, "weights") as store, damaged:
+            flow.answer(store, "weights", str(path))
 
 
 @pytest.mark.parametrize(

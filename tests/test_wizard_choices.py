@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from presets.language import restored
 from state import configurations, decisions, measurements, project
 from state.errors import Refusal
 from state.project import change
-from tests.set_up import DIGITS, SPAM, advance, changed, make, probed, set_up, size
+from tests.set_up import DIGITS, SPAM, advance, changed, inspected, make, probed, set_up, size
 from training.config import SECTIONS
 from wizard import (
     architecture,
@@ -94,6 +95,18 @@ def test_the_recommendation_names_the_figures_that_it_rests_on(tmp_path: Path) -
     assert "as probe-1 measured it with test_resnet" in reason
 
 
+def test_of_models_that_differ_in_size_alone_the_probed_one_is_meant(tmp_path: Path) -> None:
+    """Of all BERTs the smallest was taken for it, and the speed of this machine told wrong by two orders."""
+    large = catalogue.architecture("bert-base")
+    with set_up(tmp_path / "p", "batch_size", SPAM, architecture="bert-base") as store:
+        rate = speed.of(store, at_hand("auto"))
+        tokens = configuration.current(store)["data.max_length"]
+    assert rate.source.text() == "as probe-1 measured it with bert-base"
+    assert rate.dense == pytest.approx(64 / 0.0245 * 3 * large.macs * tokens / large.input_size)
+    with set_up(tmp_path / "q", "batch_size", SPAM, architecture="minilm-l6", weights="hub") as store:
+        assert speed.of(store, at_hand("auto")).source.text() == "as probe-1 measured it with minilm-l6"
+
+
 @pytest.mark.parametrize(
     ("side", "modes", "name", "expected"),
     [
@@ -126,6 +139,38 @@ def test_texts_are_cut_where_nearly_all_are_whole(tmp_path: Path, words: int, ch
     found["texts"] = {"characters": [1, 10, characters, 9999], "words": [1, 2, words, 9999]}
     with set_up(tmp_path / "p", "weights", found) as store:
         assert configuration.current(store)["data.max_length"] == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([1, 12, 30, 171], "cut at 64 tokens, so that about 95% of them stay whole"),
+        ([1, 200, 900, 5000], "cut at 512 tokens, .* more than 5% of them are longer"),
+        ([1, 600, 900, 5000], "cut at 512 tokens, .* more than half of them are longer"),
+    ],
+)
+def test_how_many_texts_are_cut_is_told_of_long_ones_too(tmp_path: Path, words: list[int], told: str) -> None:
+    """That 95 % of them stay whole was said whatever their length."""
+    found = copy.deepcopy(SPAM)
+    found["texts"] = {"characters": [5 * n for n in words], "words": words}
+    with set_up(tmp_path / "p", "architecture", found) as store:
+        assert re.search(told, said(flow.ask(store, "architecture")))
+
+
+def test_data_that_the_network_would_get_otherwise_by_now_ask_for_the_architecture_again(tmp_path: Path) -> None:
+    """Photographs put in the place of grey pictures went on to be seen without colour."""
+    with set_up(tmp_path / "p", "baseline") as store:
+        (store.project.data / "more").touch()
+        advance(store, "architecture", changed(DIGITS, train={"examples": 1600}))
+        assert flow.standing(store).step == "baseline"
+        (store.project.data / "colours").touch()
+        inspected(store, photographs(1600))
+        flow.answer(store, "data", "use")
+        assert flow.standing(store).step == "architecture"
+        flow.answer(store, "architecture", "test_resnet")
+        values = configuration.current(store)
+        assert (values["data.image_size"], values["data.channels"]) == (64, 3)
+        assert flow.standing(store).step == "batch_size"
 
 
 def test_the_table_of_architectures_names_cost_norm_weights_and_paper_of_each(tmp_path: Path) -> None:

@@ -257,6 +257,37 @@ def test_images_of_many_sizes_and_texts_are_described(tmp_path: Path) -> None:
     assert "95% have at most 30" in said(ask(tmp_path / "2", SPAM))
 
 
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (["SPAM", "Spam", "ham", "spam"], "(SPAM = Spam = spam)"),
+        (["01", "1", "1.0", "2"], "(01 = 1 = 1.0)"),
+        (["a", "b", "\u200ba", "c  d", "c d"], r"(a = '\u200ba'; c  d = c d)"),
+        (["caf\u00e9", "cafe\u0301"], "(caf\u00e9 = cafe\u0301)"),
+        (["a", "nan", "N/A"], "A class is called 'nan'; 'N/A', as a missing label is"),
+        (["1", "10", "100", "1a", "II", "ii-", "none"], ""),
+    ],
+)
+def test_classes_that_are_hardly_meant_are_named(tmp_path: Path, classes: list[str], told: str) -> None:
+    each = {"examples": 100 * len(classes), "per_class": [100] * len(classes)}
+    found = {**changed(DIGITS, train=each, validation=each), "classes": classes}
+    warned = " ".join(message.text() for message in ask(tmp_path, found).warnings)
+    assert told in warned
+    assert bool(warned) == bool(told)
+
+
+def test_what_no_network_gets_to_see_of_images_is_a_warning(tmp_path: Path) -> None:
+    found = copy.deepcopy(DIGITS)
+    found["images"] |= {"several": 3, "brightest": 15}
+    with set_up(tmp_path / "p", "data", found) as store:
+        warned = " ".join(message.text() for message in flow.ask(store, "data").warnings)
+    assert "3 files hold several images" in warned
+    assert "No pixel is brighter than 15 of 255, so that at most 16 levels" in warned
+    found["images"] |= {"several": 0, "brightest": 64}
+    with set_up(tmp_path / "q", "data", found) as store:
+        assert flow.ask(store, "data").warnings == ()
+
+
 def test_data_that_changed_on_disk_are_inspected_again(tmp_path: Path) -> None:
     for folder in ("0", "train/1"):
         (tmp_path / "p" / "data" / folder).mkdir(parents=True)

@@ -148,6 +148,23 @@ def test_another_architecture_later_asks_again_for_the_probe_and_what_follows_an
         assert [entry.superseded_by for entry in architectures] == [architectures[1].id, None]
 
 
+def test_another_size_of_the_same_model_asks_for_the_number_of_steps_again(tmp_path: Path) -> None:
+    """A BERT that is two hundred times as large kept the steps of the small one, and what a round of them takes."""
+    with set_up(tmp_path / "p", "baseline", SPAM) as store:
+        flow.answer(store, "architecture", "bert-base")
+        asked = []
+        while (now := flow.standing(store)).needs != "baseline":
+            if now.needs == "probe":
+                probed(store)
+                continue
+            assert now.step is not None
+            asked.append(now.step)
+            recommended = flow.ask(store, now.step).recommended
+            assert recommended is not None
+            flow.answer(store, now.step, recommended)
+    assert asked == ["weights", "batch_size", "steps"]
+
+
 def test_another_optimizer_brings_its_own_hyperparameters_and_leaves_none_behind(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "baseline", optimizer="sgd") as store:
         flow.answer(store, "optimizer", "adamw")

@@ -40,12 +40,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Decoded:
-    """`pixels` uint8 (C, size, size); width, height and Pillow's mode are those of the file, as it is looked at."""
+    """`pixels` uint8 (C, size, size); width, height and Pillow's mode are those of the file, as it is looked at.
+    `several`: it has more images than this first one (an animation, pages, a stack)."""
 
     pixels: np.ndarray
     width: int
     height: int
     mode: str
+    several: bool
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,16 @@ class Examined:
     """What one pass over the files found; row i of each array belongs to `files[kept[i]]`.
 
     `digests` uint8 (N, 32): SHA-256 of the file. `sums` int64 (N, C, 2): sum and sum of squares of the pixels.
-    `sizes` int64 (N, 2): width and height.
+    `sizes` int64 (N, 2): width and height. `several` bool (N,): as of `Decoded`. `brightest` uint8 (N,): its highest
+    value.
     """
 
     kept: np.ndarray
     digests: np.ndarray
     sums: np.ndarray
     sizes: np.ndarray
+    several: np.ndarray
+    brightest: np.ndarray
     modes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
 
@@ -86,6 +91,7 @@ def examine(
     digests = np.zeros((total, 32), np.uint8)
     sums = np.zeros((total, channels, 2), np.int64)
     sizes = np.zeros((total, 2), np.int64)
+    several, brightest = np.zeros(total, bool), np.zeros(total, np.uint8)
     modes = [""] * total
     reasons: dict[int, Sentence] = {}
     levels = np.arange(256)
@@ -107,6 +113,7 @@ def examine(
             digests[number] = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
             sizes[number] = decoded.width, decoded.height
             modes[number] = decoded.mode
+            several[number], brightest[number] = decoded.several, decoded.pixels.max()
             for channel in range(channels):
                 sums[number, channel] = np.bincount(decoded.pixels[channel].ravel(), minlength=256) @ powers
             if pixels is not None:
@@ -122,10 +129,12 @@ def examine(
                 progress(numbers.stop, total)
     kept = np.array([number for number in range(total) if number not in reasons], np.int64)
     if reasons:
-        digests, sums, sizes = digests[kept], sums[kept], sizes[kept]
+        digests, sums, sizes, several, brightest = (
+            values[kept] for values in (digests, sums, sizes, several, brightest)
+        )
         modes = [modes[number] for number in kept]
     skipped = tuple(Skipped(printable(listing.files[number].path), reasons[number]) for number in sorted(reasons))
-    return Examined(kept, digests, sums, sizes, tuple(modes), skipped)
+    return Examined(kept, digests, sums, sizes, several, brightest, tuple(modes), skipped)
 
 
 def in_threads(
@@ -182,6 +191,7 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
             if (image.width < image.height) != (width < height):
                 width, height = height, width
             square = _square(_eight_bit(image, "L" if channels == 1 else "RGB"), size)
+            several = _several(image)
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -192,7 +202,17 @@ def decode(content: bytes, size: int, channels: int) -> Decoded:
     except Exception as error:
         raise Unreadable("{text}", text=str(error) or type(error).__name__) from None
     pixels = np.asarray(square)
-    return Decoded(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1), width, height, mode)
+    return Decoded(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1), width, height, mode, several)
+
+
+def _several(image: Image.Image) -> bool:
+    """Whether the file holds more than its first image. The others that cameras put into a JPEG, small ones or maps of
+    depth, are no examples."""
+    try:
+        return image.format in FORMATS and bool(getattr(image, "is_animated", False))
+    # What comes behind the first image may be damaged in any way.
+    except Exception:
+        return False
 
 
 def _eight_bit(image: Image.Image, mode: str) -> Image.Image:

@@ -88,6 +88,8 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
             "widths": _spread(seen.sizes[:, 0], 0, 50, 100),
             "heights": _spread(seen.sizes[:, 1], 0, 50, 100),
             "modes": dict(Counter(seen.modes).most_common()),
+            "several": int(seen.several.sum()),
+            "brightest": int(seen.brightest.max()),
         },
     }
 

@@ -33,6 +33,8 @@ Given: TypeAlias = Callable[[Store], tuple[Choice, str]]
 POLL_SECONDS = 0.2
 # The questions whose figures were measured or estimated for this very project.
 _FIGURES = ("batch_size", "steps")
+# So often the same question may come with the same answer, before it is no chance that it comes again.
+SAME_ANSWERS = 3
 # How a batch size ended that was not timed.
 OUTCOMES = {
     "out_of_memory": say("out of memory"),
@@ -112,6 +114,21 @@ def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recomm
             assert step is not None
             # An answer counts once: the same question may come again with new evidence.
             asked.append(_decide(session, store, step, left.pop(step, None), recommended=recommended))
+            _refuse_endless(asked)
+
+
+def _refuse_endless(asked: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to give the same answer to the same question for ever: what it sets may not last."""
+    last = asked[-1]
+    if sum(entry == last for entry in asked) >= SAME_ANSWERS:
+        raise Refusal(
+            "The answer {chosen} to the question about {step} was recorded {times} times, and the question came again "
+            "unchanged each time: what it sets is not kept as it is, or changes all the while. Answer it yourself: "
+            "tunebook new, without --yes.",
+            chosen=choice(last["chosen"]),
+            step=flow.title(last["step"]),
+            times=SAME_ANSWERS,
+        )
 
 
 def _decide(session: Session, store: Store, step: str, given: Given | None, *, recommended: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from state import decisions
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, data, inspection, machine, model_names, quantity, speed
+from wizard import configuration, contents, inspection, machine, model_names, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "architecture"
@@ -103,8 +103,16 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
 
 
 def valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: it fits the project's task."""
-    return (decision.settings.get("model.library") == "timm") == (store.project.settings.task == IMAGES)
+    """Whether the decision still stands: it fits the project's task, and the network gets these data as it would get
+    them by a decision now. Of data that were grey, or smaller, when it was made, it would see a part."""
+    task = store.project.settings.task
+    if (decision.settings.get("model.library") == "timm") != (task == IMAGES):
+        return False
+    found = inspection.fresh(store)
+    if found is None or found.at <= decision.at:
+        return True
+    inputs = _inputs(by_id(str(decision.chosen)), found.result, task)
+    return all(decision.settings.get(key) == value for key, value in inputs.items())
 
 
 def chosen(store: Store) -> Architecture | None:
@@ -190,7 +198,10 @@ def _suits(entry: Architecture, found: dict[str, Any], task: str) -> bool:
 
 def _inputs(entry: Architecture | None, found: dict[str, Any], task: str) -> dict[str, Any]:
     if task == IMAGES:
-        return {"data.image_size": _image_size(entry, found), "data.channels": 1 if data.grey(found) else 3}
+        return {
+            "data.image_size": _image_size(entry, found),
+            "data.channels": 1 if contents.grey(found["images"]) else 3,
+        }
     return {"data.max_length": _max_length(found["texts"])}
 
 
@@ -209,10 +220,32 @@ def _image_size(entry: Architecture | None, found: dict[str, Any]) -> int:
 
 
 def _max_length(texts: dict[str, Any]) -> int:
-    """Tokens that hold 95 % of the texts, in steps of 32."""
-    words, characters = texts["words"][2], texts["characters"][2]
-    tokens = characters if characters > UNSPACED * max(words, 1) else words * TOKENS_PER_WORD
-    return min(LONGEST, max(32, math.ceil(tokens / 32) * 32))
+    """Tokens that hold 95 % of the texts, in steps of 32, as far as networks usually take them."""
+    return min(LONGEST, max(32, math.ceil(_tokens(texts, 2) / 32) * 32))
+
+
+def _tokens(texts: dict[str, Any], place: int) -> float:
+    """The tokens, by a usual figure, of the text at a place among those that are described: 1 in the middle, 2 longer
+    than 95 % of them, 3 the longest."""
+    words, characters = texts["words"][place], texts["characters"][place]
+    return characters if characters > UNSPACED * max(words, 1) else words * TOKENS_PER_WORD
+
+
+def _cut(texts: dict[str, Any]) -> Message:
+    """Where texts end, and of how many the rest is lost: nothing says so later."""
+    length = _max_length(texts)
+    if _tokens(texts, 2) <= length:
+        return say(
+            "Texts are cut at {length} tokens, so that about 95% of them stay whole, by a usual figure of tokens a "
+            "word. At twice the length a text takes more than twice the compute.",
+            length=length,
+        )
+    return say(
+        "Texts are cut at {length} tokens, as many as networks for texts usually take. By a usual figure of tokens a "
+        "word {many} are longer and lose their end: where that tells the class, put it first in the text.",
+        length=length,
+        many=say("more than half of them") if _tokens(texts, 1) > length else say("more than 5% of them"),
+    )
 
 
 def _evidence(
@@ -235,11 +268,7 @@ def _evidence(
             channels=inputs["data.channels"],
         )
     else:
-        yield say(
-            "Texts are cut at {length} tokens, which leaves about 95% of them whole. At twice the length a text takes "
-            "more than twice the compute.",
-            length=inputs["data.max_length"],
-        )
+        yield _cut(found["texts"])
     yield say(
         "The times of a trial are estimates: three times the multiply-adds for each of {examples} examples, at {speed} "
         "multiply-adds a second ({source}), a quarter of that for networks of depthwise convolutions.",

@@ -13,7 +13,7 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import configuration, inspection, measuring, quantity
+from wizard import class_names, configuration, contents, inspection, measuring, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "data"
@@ -26,8 +26,6 @@ IMBALANCE = 3.0
 # So many different numbers, most of them once, are no classes.
 MANY_NUMBERS = 20
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
-# Modes of images (Pillow's names) that have no colour.
-GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
 # Classes, and files or copies, that are named in one sentence.
 NAMED = 10
 SHOWN = 3
@@ -130,11 +128,6 @@ def imbalance(found: dict[str, Any]) -> float:
     return max(counts) / max(min(counts), 1)
 
 
-def grey(found: dict[str, Any]) -> bool:
-    """Whether no image has colour."""
-    return set(found["images"]["modes"]) <= GREY
-
-
 def _numbers(found: dict[str, Any]) -> bool:
     """Whether the labels of a table look like measured numbers: many of them, and hardly any that comes twice."""
     classes = found["classes"]
@@ -196,6 +189,9 @@ def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
         assert known is not None  # this is about it
         place = store.project.measurement_folder(known.id) / measuring.RESULTS[inspection.KIND]
         yield say("More of them are named in {path}.", path=str(place))
+    if found.get("images"):
+        yield from contents.seen_in_part(found["images"])
+    yield from _named_oddly(found["classes"])
     yield from _few(found)
     yield from _coarse(found)
 
@@ -240,9 +236,9 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     yield from _balance(found)
     yield from _copies(found)
     if found.get("images"):
-        yield from _images(found)
+        yield from contents.images(found["images"])
     if found.get("texts"):
-        yield from _texts(found["texts"])
+        yield from contents.texts(found["texts"])
 
 
 def _balance(found: dict[str, Any]) -> Iterator[Message]:
@@ -267,6 +263,21 @@ def _balance(found: dict[str, Any]) -> Iterator[Message]:
             smallest=smallest,
             largest=largest,
             share=share,
+        )
+
+
+def _named_oddly(classes: Sequence[str]) -> Iterator[Message]:
+    """Labels that are most likely slips: each is a class of its own until somebody mends them."""
+    if same := class_names.alike(classes):
+        yield say(
+            "Some classes differ in how they are written alone ({named}): are they the same? Then give them one name; "
+            "until then each is a class of its own, and taking one for the other counts as a mistake.",
+            named=_some(same, len(same)),
+        )
+    if missing := class_names.missing(classes):
+        yield say(
+            "A class is called {named}, as a missing label is. If it is one, take its examples out.",
+            named=_some([repr(name) for name in missing], len(missing)),
         )
 
 
@@ -362,37 +373,3 @@ def _some(names: Sequence[str | Message], total: int) -> str | Message:
     shown = names[:SHOWN]
     more = [f".. +{total - len(shown)}"] if total > len(shown) else []
     return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), [*shown, *more])
-
-
-def _images(found: dict[str, Any]) -> Iterator[Message]:
-    images = found["images"]
-    (narrowest, width, widest), (lowest, height, highest) = images["widths"], images["heights"]
-    if (narrowest, lowest) == (widest, highest):
-        yield say("All images are {width:g} by {height:g} pixels.", width=width, height=height)
-    else:
-        yield say(
-            "Images of {width:g} by {height:g} pixels in the middle, widths from {narrowest} to {widest}, heights from "
-            "{lowest} to {highest}: all are brought to one square size.",
-            width=width,
-            height=height,
-            narrowest=narrowest,
-            widest=widest,
-            lowest=lowest,
-            highest=highest,
-        )
-    modes = [f"{mode} {count}" for mode, count in images["modes"].items()]
-    if grey(found):
-        yield say("All are without colour ({modes}): the network gets one channel.", modes=modes)
-    else:
-        yield say("Modes: {modes}. All are brought to three colour channels.", modes=modes)
-
-
-def _texts(texts: dict[str, Any]) -> Iterator[Message]:
-    _, median, high, longest = texts["words"]
-    yield say(
-        "Texts of {median:g} words in the middle; 95% have at most {high:g}, the longest has {longest}. What is "
-        "longer than the chosen length is cut.",
-        median=median,
-        high=high,
-        longest=longest,
-    )

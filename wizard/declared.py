@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Set
+import math
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,8 +45,13 @@ def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
     # What one of several commands of a script requires, another does not know.
     several = any(isinstance(node, ast.Attribute) and node.attr == "add_subparsers" for node in ast.walk(tree))
     found: dict[str, Argument] = {}
+    # One command of a script may have other defaults than the next.
+    later = {} if several else _set_defaults(tree)
     for argument in filter(None, map(_argument, _calls(tree))):
-        found.setdefault(argument.name, replace(argument, required=argument.required and not several))
+        argument = replace(argument, required=argument.required and not several)
+        if argument.name in later:
+            argument = replace(argument, default=_as_typed(argument.kind, later[argument.name]))
+        found.setdefault(argument.name, argument)
     return tuple(found.values())
 
 
@@ -106,10 +112,34 @@ def _gives(word: str, flag: str, flags: Set[str]) -> bool:
     return flag.startswith(word) if word.startswith("--") else word.startswith(flag)
 
 
-def _calls(tree: ast.Module) -> Iterator[ast.Call]:
+def _calls(tree: ast.Module, name: str = "add_argument") -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name:
             yield node
+
+
+def _set_defaults(tree: ast.Module) -> Mapping[str, Value | None]:
+    """What set_defaults says, by the names of values: it counts more than what add_argument said."""
+    return {
+        entry.arg: _constant(entry.value)
+        for call in _calls(tree, "set_defaults")
+        for entry in call.keywords
+        if entry.arg is not None
+    }
+
+
+def _as_typed(kind: Kind | None, default: Value | None) -> Value | None:
+    """A default as the script gets it: argparse reads one that is text as if it had been typed."""
+    if not isinstance(default, str) or kind is None:
+        return default
+    try:
+        return int(default) if kind == "int" else _finite(float(default))
+    except ValueError:
+        return None
+
+
+def _finite(value: Value) -> Value | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _flags(call: ast.Call) -> list[str]:
@@ -137,7 +167,7 @@ def _argument(call: ast.Call) -> Argument | None:
     name = dest if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
     typed = said.get("type")
     kind = KINDS.get(typed.id) if isinstance(typed, ast.Name) else None
-    default = _constant(said["default"]) if "default" in said else None
+    default = _as_typed(kind, _constant(said["default"]) if "default" in said else None)
     options = said.get("choices")
     listed = [_constant(item) for item in options.elts] if isinstance(options, ast.List | ast.Tuple | ast.Set) else []
     return Argument(
@@ -153,9 +183,9 @@ def _argument(call: ast.Call) -> Argument | None:
 
 
 def _constant(node: ast.expr) -> Value | None:
-    """The plain value that an expression spells out; None where it would have to be run."""
+    """The plain value that an expression spells out; None where it would have to be run, and where it is endless."""
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
-    return value if isinstance(value, str | bool | int | float) else None
+    return _finite(value) if isinstance(value, str | bool | int | float) else None

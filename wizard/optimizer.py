@@ -45,7 +45,7 @@ def ask(store: Store) -> Question:
         options=tuple(Option(other.name, other.title, other.about) for other in known),
         recommended=best.name,
         reason=say("{title} is what is used most for {family}.", title=best.title, family=entry.title)
-        if entry
+        if family in best.popular_for and entry
         else say("{title} is the safe choice for a model that the catalogue does not know.", title=best.title),
         table=Table(columns, rows, named=2),
     )

@@ -50,7 +50,7 @@ def of(store: Store, device: Device) -> Speed:
     """The speed that the latest probe on this device shows, or an estimate by the kind of device."""
     found = measurements.latest(store, "probe")
     if found is not None and found.subject.get("device") == device.name:
-        entry = next((known for known in catalogue.architectures() if known.model == found.subject["model.name"]), None)
+        entry = next((known for known in catalogue.architectures() if _is(known, found.subject)), None)
         best = max((float(line.get("examples_per_second") or 0) for line in found.result["sizes"]), default=0.0)
         if entry is not None and best:
             inputs = found.subject.get("data.image_size") or found.subject["data.max_length"]
@@ -99,6 +99,16 @@ def passes(examples: int) -> int:
 def trial_seconds(speed: Speed, entry: Architecture, inputs: int, found: Mapping[str, Any]) -> float:
     """Time of one trial from scratch, by the first guess of its length."""
     return speed.seconds(entry, inputs, first_guess(int(found["splits"]["train"]["examples"])))
+
+
+def _is(entry: Architecture, subject: Mapping[str, Any]) -> bool:
+    """Whether a probe was made with it: families of transformers share one model, whose sizes are settings; published
+    weights go by another name. What weights on this machine are the size of, is not told."""
+    if subject.get("model.pretrained") == "hub" and entry.library == "transformers":
+        return subject["model.name"] == entry.pretrained
+    return subject["model.name"] == entry.model and all(
+        subject.get(key) == value for key, value in entry.settings.items()
+    )
 
 
 def _share(entry: Architecture) -> float:

@@ -97,12 +97,16 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
 
 
 def valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: at this batch size, with this architecture."""
+    """Whether the decision still stands: at this batch size, with this architecture in this size, from these weights,
+    on inputs of this length."""
     if "training.steps" not in decision.settings:
         # The number was to be measured.
         return False
     then, now = configuration.settled(store, decision.id), configuration.settled(store)
-    return all(then.get(key) == now.get(key) for key in ("training.batch_size", "model.name", "data.image_size"))
+    # Sizes of one family of transformers differ in settings alone, and fine-tuning takes a few passes.
+    model = {key for key in (*then, *now) if key.startswith("model.")}
+    rests_on = {*model, "training.batch_size", "data.image_size", "data.max_length"}
+    return all(then.get(key) == now.get(key) for key in rests_on)
 
 
 def fitting(result: Mapping[str, Any]) -> int:

@@ -13,6 +13,8 @@ from training import config
 from wizard import model_names
 
 LIBRARIES = ("timm", "transformers")
+# What gives a model of transformers its size.
+SIZES = ("model.layers", "model.hidden_size", "model.heads", "model.vocabulary_size")
 
 
 def use(root: Path | None) -> None:
@@ -30,13 +32,26 @@ def _check_names(presets: Presets) -> None:
 
 
 def _check(presets: Presets) -> None:
+    families = dict.fromkeys(entry.family for entry in catalogue.architectures())
     for name, own in presets.optimizers.items():
         for key, given in own.items():
             if isinstance(given, Mapping):
                 _check_values(presets, f"optimizers.{name}.{key}", key, given)
+            elif any(family not in families for family in given):
+                raise presets.wrong(f"optimizers.{name}.{key}", given, ", ".join(families))
     for id, own in presets.architectures.items():
         if "model" in own:
             _check_model(presets, id, catalogue.architecture(id).library, str(own["model"]))
+        for key, value in own.get("settings", {}).items():
+            _check_setting(presets, f"architectures.{id}.settings", key, value)
+
+
+def _check_setting(presets: Presets, where: str, key: str, value: Any) -> None:
+    """A setting that makes the size of a model: what else a run needs is decided in its own step."""
+    if key not in SIZES:
+        raise presets.wrong(f"{where}.{key}", value, ", ".join(SIZES))
+    if (wrong := config.fault(key, value)) is not None:
+        raise presets.wrong(f"{where}.{key}", value, told(str(wrong.allowed), wrong.allowed.packed()))
 
 
 def _check_values(presets: Presets, where: str, key: str, given: Mapping[str, Any]) -> None:

@@ -80,8 +80,9 @@ def _settings(entry: Architecture | None, pretrained: str) -> dict[str, Any]:
         return {"model.pretrained": pretrained}
     settings = entry.overrides(pretrained)
     del settings["data.task"]
-    # Sizes that the architecture sets for training from scratch: a checkpoint brings its own.
-    return {**dict.fromkeys(entry.settings, 0), **settings}
+    # Sizes that the architecture sets for training from scratch: a checkpoint brings its own, and its own tokenizer.
+    sizes = (key for key in entry.settings if key != "model.vocabulary_size")
+    return {**dict.fromkeys(sizes, 0), **settings}
 
 
 def _check_type(values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import lzma
@@ -25,7 +26,16 @@ ARCHIVE = b"PK\x03\x04"
 # Before 1.6 torch wrote pickles one after another: this number, then as many more, behind which the tensors lie.
 MAGIC, MORE_PICKLES = 0x1950A86A20F9469CFC6C, 4
 # What the readers of archives and of pickles raise where bytes are wrong.
-DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError, EOFError, ValueError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OverflowError,
+)
 # Objects named in one sentence.
 NAMED = 3
 
@@ -76,8 +86,14 @@ def foreign_objects(path: Path) -> list[str] | None:
             name = next((entry for entry in archive.namelist() if entry.endswith("data.pkl")), None)
             if name is None:
                 return None
-            with archive.open(name) as entry:
-                content = entry.read(LARGEST_HEADER)
+            try:
+                with archive.open(name) as entry:
+                    content = entry.read(LARGEST_HEADER)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                # What the system says to a place before the beginning of the file.
+                raise zipfile.BadZipFile(f"its directory leads out of the file for {name}") from None
     called, _first = _called(io.BytesIO(content))
     return _foreign(called)
 

@@ -58,6 +58,7 @@ class SetupPage(Page):
     DEFAULT_CSS = """
     SetupPage #reading { height: 1fr; overflow-x: auto; }
     SetupPage #options { max-height: 40%; }
+    SetupPage.-reading #options { max-height: 3; }
     SetupPage #table { width: auto; text-wrap: nowrap; padding: 1 1; }
     """
 
@@ -169,6 +170,10 @@ class SetupPage(Page):
         else:
             self._answer(option.value)
 
+    def on_option_list_option_highlighted(self) -> None:
+        # Whoever goes through the options wants to see some of them.
+        self.remove_class("-reading")
+
     def on_input_changed(self, event: Input.Changed) -> None:
         if self._filtering:
             self._sought = event.value
@@ -220,9 +225,11 @@ class SetupPage(Page):
         self.app.push_screen(Explain(rows))
 
     def action_read(self, pages: int) -> None:
-        """Scroll the text above the options."""
+        """Scroll the text above the options, which meanwhile leave it the room of all but the marked one: a long table
+        has a few rows on the page otherwise."""
         reading = self.query_one("#reading", VerticalScroll)
-        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
+        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False, immediate=True)
+        self.set_class(reading.scroll_target_y > 0, "-reading")
 
     def action_sideways(self, steps: int) -> None:
         """Show other columns of a table that is wider than the page."""
