@@ -392,5 +392,5 @@ class DesignPage(Page):
 
     def _show_more(self) -> None:
         more = self.query_one("#notes", Reading).max_scroll_y
-        show(self.query_one("#more", Static), Content(_("{n} lines more: tab, then down").format(n=more)))
+        show(self.query_one("#more", Static), Content(say("{n} lines more: tab, then down", n=more).text()))
         self.query_one("#more").display = more > 0 and self._plan is not None and not asking(self)
