@@ -57,11 +57,9 @@ def _of_one(found: re.Match[str], values: Mapping[str, Any]) -> str:
         before = before.replace("here are ", "here is ")
         if before in ("All ", "all "):
             before, number = ("The " if before == "All " else "the "), "one"
-    # "Of 5 trials 1 has ended", but "The checkpoints of 1 trial take".
-    of = parts["of"]
-    alone = one if not of or parts["over"] else of.startswith("{") and _is_one(of, values)
-    alone = alone and not found.string[: found.start()].endswith(" over ")
-    if verb and alone:
+    # "0 of 1 trial has ended", but "The checkpoints of 1 trial take", and "4 trials over 1 study leave".
+    subject = not parts["of"] or parts["of"].startswith("{") or parts["over"] == " that"
+    if verb and one and subject and not found.string[: found.start()].endswith(" over "):
         verb = VERBS[verb]
     return f"{before}{number}{parts['between']} {noun}{of_one(parts['over'], values)}{verb and ' ' + verb}"
 
