@@ -153,8 +153,8 @@ def launched(store: Store) -> dict[str, str]:
 
 
 def _before(store: Store, base: Mapping[str, Any]) -> list[Trial]:
-    """The runs of a configuration that were not chosen for their results: as baseline, and in launches; without any that
-    of the sweep that it won."""
+    """The runs of a configuration that were not chosen for their results: as baseline, and in launches; without any
+    that of the sweep that it won."""
     wanted = identity_of(base)
     found: dict[bool, list[Trial]] = {True: [], False: []}
     for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):

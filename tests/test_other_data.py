@@ -1,4 +1,4 @@
-"""Runs on other data are not compared: not in the noise, the gain of a round, saturation, the final study, the report."""
+"""Runs on other data are not compared: in noise, gain, saturation, final study, and what a configuration came to."""
 
 from __future__ import annotations
 

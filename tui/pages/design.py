@@ -57,7 +57,8 @@ class DesignPage(Page):
     DesignPage > #more { height: 1; padding: 0 1; display: none; text-style: italic; }
     DesignPage > #notes { height: auto; max-height: 30%; padding: 0 1; scrollbar-size-vertical: 1; }
     DesignPage.-short.-asking {
-        #facts { max-height: 3; }
+        #facts { max-height: 25%; }
+        #more { max-height: 0; }
         #marked { min-height: 0; max-height: 1; }
         Table { min-height: 0; margin: 0; }
         #notes { height: 0; }
