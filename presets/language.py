@@ -18,6 +18,8 @@ from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol, SupportsFloat, TypeAlias, runtime_checkable
 
+from presets.singular import of_one
+
 LANGUAGES = ("en", "zh_CN")
 LOCALE = Path(__file__).parent / "locale"
 
@@ -103,7 +105,9 @@ class Message:
 
     def text(self) -> str:
         """The sentence in the current language."""
-        return _(self.id).format(**{name: _shown(value) for name, value in self.values.items()})
+        shown = {name: _shown(value) for name, value in self.values.items()}
+        template = of_one(self.id, shown) if _language == "en" else _(self.id)
+        return template.format(**shown)
 
     def json(self) -> str:
         """One line of standard JSON, for the store; `from_json` reads it."""

@@ -42,6 +42,18 @@ def changed(kinds: Iterable[Conditions]) -> list[Message]:
     ]
 
 
+def data_of(runs: Iterable[Trial]) -> str | None:
+    """The data of the run that ended last of those that say on what data they were made; None where none does."""
+    told = (run for run in runs if run.status == "complete" and (run.result or {}).get("data"))
+    last = max(told, key=lambda run: (run.ended_at or "", run.number), default=None)
+    return None if last is None else str((last.result or {})["data"])
+
+
+def on_data(runs: Iterable[Trial], wanted: str | None) -> list[Trial]:
+    """The runs but for those that were made on other data than those wanted; one that says nothing of them counts."""
+    return [run for run in runs if wanted is None or (run.result or {}).get("data") in (None, wanted)]
+
+
 def data(runs: Iterable[Trial]) -> tuple[Finding, ...]:
     """What a review says where not all trials of a round ran on the same data; nothing where they did."""
     told = [run for run in runs if run.status == "complete" and (run.result or {}).get("data")]

@@ -55,9 +55,15 @@ def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int) -
     if a_trial is None:
         return Cost(at_once, hours_left, seconds_left)
     seconds, hours = -(-count // at_once) * a_trial, count * a_trial / 3600
-    until = (moment + datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
     price = hours * settings.price_per_hour if settings.price_per_hour else None
-    return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, until, price)
+    return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, _after(moment, seconds), price)
+
+
+def _after(moment: datetime.datetime, seconds: float) -> str:
+    """So many seconds after a moment, no later than the calendar goes."""
+    latest = datetime.datetime(datetime.MAXYEAR, 1, 1, tzinfo=datetime.UTC)
+    span = datetime.timedelta(seconds=min(seconds, (latest - moment).total_seconds()))
+    return (moment + span).isoformat(timespec="seconds")
 
 
 def left(store: Store, everything: Iterable[Trial]) -> tuple[float | None, float | None]:

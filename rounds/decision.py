@@ -104,7 +104,8 @@ def judge(
         effect = gain / sd if sd else None
     # A run that diverged was looked at like any other.
     bar = _bar(min(len(tried), len(kept)), adds_complexity, entrants, late)
-    decision, runs, message = _decide((len(good), len(base)), diverged, gain, effect, p_value, adds_complexity, bar)
+    made = (len(tried), len(kept))
+    decision, runs, message = _decide(made, diverged, gain, effect, p_value, adds_complexity, bar)
     if diverged[1] and p_value is not None:
         message = say(
             "{verdict} The average is without the runs of the best configuration that diverged: {n} of {total}.",
@@ -212,8 +213,23 @@ def _summary(
     return mean(scores), low, high
 
 
+def made_of(ours: int, theirs: int) -> Message:
+    """How many runs of each side a comparison rests on; those of the best configuration may be more, where earlier ones
+    count again."""
+    if ours == theirs:
+        return say("{n} runs each", n=ours)
+    return say("{ours} runs of the candidate and {theirs} of the best configuration", ours=ours, theirs=theirs)
+
+
+def _train(made: tuple[int, int], runs: int) -> Message:
+    """What is to be done until the next look."""
+    if max(made) > runs:
+        return say("Train both at least {more} times in all.", more=runs)
+    return say("Train both {more} times in all.", more=runs)
+
+
 def _decide(
-    finite: tuple[int, int],
+    made: tuple[int, int],
     diverged: tuple[int, int],
     gain: float | None,
     effect: float | None,
@@ -222,10 +238,9 @@ def _decide(
     bar: _Bar,
 ) -> tuple[Decision, int, Message]:
     if diverged[0]:
-        total = finite[0] + diverged[0]
-        message = say("Reject: {n} of {total} runs of the candidate diverged.", n=diverged[0], total=total)
+        message = say("Reject: {n} of {total} runs of the candidate diverged.", n=diverged[0], total=made[0])
         return "reject", 0, message
-    if diverged[1] and finite[1] < 2:
+    if diverged[1] and made[1] - diverged[1] < 2:
         return "cannot tell", 0, say("The runs of the best configuration diverged: there is nothing to compare with.")
     if bar.runs < 2:
         message = say("One run can be luck: train both {runs} times, each with another seed.", runs=RUNS[0])
@@ -241,15 +256,15 @@ def _decide(
                 ),
             )
         return "reject", 0, say("Reject: the candidate and the best configuration give exactly the same results.")
-    place, threshold, runs = bar.place, bar.threshold, bar.runs
-    figures = {"gain": gain, "p_value": p_value, "runs": runs}
+    place, threshold = bar.place, bar.threshold
+    figures = {"gain": gain, "p_value": p_value, "runs": made_of(*made)}
     if p_value < threshold and not (adds_complexity and (effect or 0.0) < EFFECT):
         return (
             "adopt",
             0,
             bar.said(
                 say(
-                    "Adopt: better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}).",
+                    "Adopt: better by {gain:.3g} on average over {runs} (one-sided p = {p_value:.2g}).",
                     **figures,
                 )
             ),
@@ -257,11 +272,10 @@ def _decide(
     if place < len(HOPELESS) and p_value <= HOPELESS[place]:
         if gain < 0:
             message = say(
-                "Undecided after {runs} runs each: worse by {loss:.3g} on average, which may be chance. Train both "
-                "{more} times in all.",
-                runs=runs,
+                "Undecided after {runs}: worse by {loss:.3g} on average, which may be chance. {train}",
+                **figures,
                 loss=-gain,
-                more=RUNS[place + 1],
+                train=_train(made, RUNS[place + 1]),
             )
             return "repeat", RUNS[place + 1], message
         return (
@@ -269,15 +283,14 @@ def _decide(
             RUNS[place + 1],
             bar.said(
                 say(
-                    "Undecided after {runs} runs each: better by {gain:.3g} on average, p = {p_value:.2g}. Train both "
-                    "{more} times in all.",
+                    "Undecided after {runs}: better by {gain:.3g} on average, p = {p_value:.2g}. {train}",
                     **figures,
-                    more=RUNS[place + 1],
+                    train=_train(made, RUNS[place + 1]),
                 )
             ),
         )
     if gain <= 0:
-        return "reject", 0, say("Reject: on average over {runs} runs each it is no better.", **figures)
+        return "reject", 0, say("Reject: on average over {runs} it is no better.", **figures)
     if adds_complexity and p_value < threshold:
         return (
             "reject",
@@ -289,8 +302,7 @@ def _decide(
         0,
         bar.said(
             say(
-                "Reject: better by {gain:.3g} on average over {runs} runs each, which may be chance (p = "
-                "{p_value:.2g}).",
+                "Reject: better by {gain:.3g} on average over {runs}, which may be chance (p = {p_value:.2g}).",
                 **figures,
             )
         ),

@@ -36,8 +36,8 @@ from training.config import kind
 FEW = 6
 # With these goals, more than one question would not show which of them made the difference.
 ONE_QUESTION: tuple[Goal, ...] = ("improve", "compare", "stabilise")
-# The default of a round.
-TRIALS = 20
+# The default of a round, and the most: of more neither planning nor review would come to an end in reasonable time.
+TRIALS, MOST = 20, 10_000
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,18 @@ def plan(
 def extend(plan: RoundPlan, more: int) -> RoundPlan:
     """The same round with more trials: the sequence goes on where it stopped, what was planned stays as it is (P6)."""
     total = len(plan.trials) + more
+    _refuse_more(total)
     added = tuple(trial_at(place, plan.seed, plan.first, plan.studies) for place in range(len(plan.trials), total))
     return replace(plan, trials=plan.trials + added, warnings=budget.thinness(plan.studies, total))
+
+
+def _refuse_more(trials: int) -> None:
+    if trials > MOST:
+        raise DesignError(
+            "A round has {most} trials at most, not {trials}. Plan fewer, and another round after it.",
+            most=MOST,
+            trials=str(trials) if trials < MOST**2 else f"{float(trials):.0e}",
+        )
 
 
 def numbers(plan: RoundPlan) -> dict[str, int]:
@@ -189,6 +199,7 @@ def _check(
 ) -> None:
     if trials < 1:
         raise DesignError("A round needs at least one trial, not {trials}.", trials=trials)
+    _refuse_more(trials)
     refuse_untunable(mentioned)
     owned = {(entry.key, optimizer) for optimizer, entries in optimizers.items() for entry in entries}
     usable = {*base, *known, *(key for key, _ in owned), *(name_of(key, optimizer) for key, optimizer in owned)}

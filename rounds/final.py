@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
-from rounds import bayesian, honoured, origin, pairs, planning, queue, reviewing, tunables
+from rounds import alike, bayesian, honoured, origin, pairs, planning, queue, reviewing, tunables
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
@@ -182,12 +182,14 @@ def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
 
 
 def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, dict[str, Any]]]:
-    """The trials of all rounds that are the same but for what the plan's study varies, with their settings."""
+    """The trials of all rounds that are the same but for what the plan's study varies, with their settings; none on
+    other data than what ran last."""
     (study,) = plan.studies
     varied = {dimension.key for dimension in study.dimensions}
     wanted = _rest({**plan.base, **study.overrides}, varied)
+    data = alike.data_of(trials.trials(store))
     for batch in planning.rounds(store):
-        for entry in trials.trials(store, batch.name):
+        for entry in alike.on_data(trials.trials(store, batch.name), data):
             settings = trials.trial_settings(store, entry)
             beside = varied | pairs.idle(settings).keys()
             if _rest(settings, beside) == _rest(wanted, beside):

@@ -29,12 +29,27 @@ def check(
     before: Sequence[float],
     noise: float | None = None,
     decided: Mapping[str, str] | None = None,
+    *,
+    other_data: bool = False,
 ) -> list[Finding]:
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
     in the metric's own direction; `noise`: deviation from run to run; `decided`: trials that were candidates of a
-    launch which has been decided, and its name."""
+    launch which has been decided, and its name; `other_data`: all of its runs were made on other data."""
+    if other_data and (order := ranked(ended(records), direction)):
+        return [_launched(_incomparable(order[0]), decided or {})]
     found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise)]
     return [_launched(finding, decided or {}) for finding in found]
+
+
+def _incomparable(best: TrialRecord) -> Finding:
+    """Where what the round began with has no run on the data of the round, they cannot be compared."""
+    message = say(
+        "What the round began with ran on other data than its trials, so that nobody can tell whether {trial} gained. "
+        "A launch runs both on the data of now.",
+        trial=best.id,
+    )
+    action = Action("launch", say("Launch it: only runs with fresh seeds decide."), {"trial": best.id})
+    return Finding(CHECK, "cannot tell", message, RULE, {"trial": best.id}, action)
 
 
 def _tied(finding: Finding, records: Sequence[TrialRecord], direction: Direction) -> Finding:

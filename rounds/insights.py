@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import budget, cost, importance, launching, looking, planning, reviewed, reviewing, standing
+from rounds import budget, cost, decision, importance, launching, looking, planning, reviewed, reviewing, standing
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
@@ -275,15 +275,14 @@ def _launched(store: Store) -> Iterator[Proposed]:
         if p_value is None or gain is None or gain <= 0:
             continue
         batch = trials.batch(store, entry.batch)
-        found = launching.survivor(store, batch)
+        found, sides = launching.survivor(store, batch), entry.evidence["sides"]
         if not found.changes:
             continue
         text = say(
-            "Adopted in {launch}, better by {gain:.3g} on average over {runs} runs each (one-sided p = {p_value:.2g}): "
-            "{changes}",
+            "Adopted in {launch}, better by {gain:.3g} on average over {runs} (one-sided p = {p_value:.2g}): {changes}",
             launch=entry.batch,
             gain=gain,
-            runs=len(entry.evidence["sides"][found.study]),
+            runs=decision.made_of(len(sides[found.study]), len(sides[launching.BEST])),
             p_value=p_value,
             changes=reduce(lambda first, second: say("{first} {second}", first=first, second=second), found.changes),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from rounds import launching, reviewing
+from rounds import alike, launching, reviewing
 from state import configurations, launches, trials
 from state.database import Store
 from state.launches import Launch
@@ -52,12 +52,19 @@ def _own(store: Store, entry: Launch) -> list[Trial]:
 
 def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
     """The decision that made the best configuration, and that about the last baseline, by which it is measured; None
-    where there is none, or it is a baseline itself."""
+    where there is none, where it is a baseline itself, and where it ran on other data."""
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if not adopted:
         return None, None
     of_baselines = [entry for entry in adopted if trials.batch(store, entry.batch).kind == "baseline"]
-    return adopted[-1], None if adopted[-1] in of_baselines else next(reversed(of_baselines), None)
+    first = None if adopted[-1] in of_baselines else next(reversed(of_baselines), None)
+    if first is not None:
+        settings = configurations.configuration(store, adopted[-1].candidate).settings
+        data = alike.data_of(launching.runs_of(store, settings) or _own(store, adopted[-1]))
+        own = _own(store, first)
+        if own and not alike.on_data(own, data):
+            first = None
+    return adopted[-1], first
 
 
 def source(store: Store) -> tuple[str, ...]:
@@ -80,8 +87,10 @@ def _adopted(store: Store, candidate: str) -> Launch:
 
 
 def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
-    """What a configuration came to by its fresh runs; None where it has none with a result."""
-    found = _finite([run.best for run in launching.runs_of(store, settings) if run.status == "complete"])
+    """What a configuration came to by its fresh runs, on the data of the last of them; None where it has none with a
+    result."""
+    complete = [run for run in launching.runs_of(store, settings) if run.status == "complete"]
+    found = _finite([run.best for run in alike.on_data(complete, alike.data_of(complete))])
     return Reached(fmean(found), len(found), selected=False) if found else None
 
 

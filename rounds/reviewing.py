@@ -62,8 +62,11 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
         sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
         measure = chance.check(seen, direction(store), unit, list(sources), before)
-        gained = gain.check(seen, direction(store), _before(store, plan.base), unit, launched(store))
-        data = alike.data(trials.trials(store, name))
+        listed = trials.trials(store, name)
+        runs = _before(store, plan.base)
+        before = [entry.best for entry in alike.on_data(runs, alike.data_of(listed)) if entry.best is not None]
+        gained = gain.check(seen, direction(store), before, unit, launched(store), other_data=bool(runs) and not before)
+        data = alike.data(listed)
         findings = (
             *found,
             *data,
@@ -149,16 +152,16 @@ def launched(store: Store) -> dict[str, str]:
     }
 
 
-def _before(store: Store, base: Mapping[str, Any]) -> list[float]:
-    """The results of the runs of a configuration that were not chosen for them: as baseline, and in launches; without
-    any that of the sweep that it won."""
+def _before(store: Store, base: Mapping[str, Any]) -> list[Trial]:
+    """The runs of a configuration that were not chosen for their results: as baseline, and in launches; without any
+    that of the sweep that it won."""
     wanted = identity_of(base)
-    found: dict[bool, list[float]] = {True: [], False: []}
+    found: dict[bool, list[Trial]] = {True: [], False: []}
     for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):
         listed = trials.trials(store, batch.name)
         won = batch.kind == "baseline" and len(listed) > 1
         found[won] += [
-            entry.best
+            entry
             for entry in listed
             if entry.status == "complete"
             and entry.best is not None
@@ -213,17 +216,18 @@ def values(store: Store) -> tuple[float, float]:
 
 def noise(store: Store) -> float | None:
     """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
-    seeds. None before any was."""
+    seeds, under the same conditions. None before any was."""
     return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store))
 
 
 def _repeated(store: Store) -> list[list[Trial]]:
-    """The runs of each configuration that was run again with other seeds."""
-    groups: dict[str, list[Trial]] = {}
+    """The runs of each configuration that was run again with other seeds, those that were made alike: what else
+    differed, as the data do, is no chance."""
+    groups: dict[tuple[str, alike.Conditions], list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
         for entry in trials.trials(store, batch.name):
             if entry.status == "complete" and entry.best is not None and usable(entry.best):
-                groups.setdefault(identity(store, entry), []).append(entry)
+                groups.setdefault((identity(store, entry), alike.conditions(entry)), []).append(entry)
     return [group for group in groups.values() if len(group) > 1]
 
 

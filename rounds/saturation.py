@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rounds import planning, reviewing, standing
+from rounds import alike, planning, reviewing, standing
 from rounds.record import ended, ranked, turned
 from state import trials
 from state.database import Store
@@ -27,13 +27,17 @@ class Saturation:
 
 def saturation(store: Store) -> Saturation | None:
     """Since when the rounds, all of them together, have not improved the best result by more than the noise; None where
-    they have, where there are too few, and where the noise is not known."""
+    they have, where there are too few, and where the noise is not known. What ran on other data counts for nothing."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
     bests, others = [], standing.incomparable(store)
+    data = alike.data_of(trials.trials(store))
     for batch in planning.rounds(store):
         # One that still runs has not come to anything yet.
-        if batch.name not in others and all(map(trials.over, trials.trials(store, batch.name))):
-            order = ranked(ended(reviewing.records(store, batch.name)), direction)
+        listed = trials.trials(store, batch.name)
+        if batch.name not in others and all(map(trials.over, listed)):
+            counted = {entry.id for entry in alike.on_data(listed, data)}
+            known = (record for record in reviewing.records(store, batch.name) if record.id in counted)
+            order = ranked(ended(known), direction)
             if order and order[0].best is not None:
                 bests.append((batch.name, turned(order[0].best, direction)))
     if unit is None or len(bests) <= WITHOUT_GAIN:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, dismissing, gain, queue, reviewed, reviewing, supervisor
+from rounds import alike, cost, dismissing, gain, queue, reviewed, reviewing, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
@@ -129,8 +129,8 @@ def _decided_last(store: Store) -> Message:
 
 
 def incomparable(store: Store) -> list[str]:
-    """The rounds at another batch size, or with another number of steps, than the best configuration has: later ones
-    cannot be compared with them (G9, P15)."""
+    """The rounds at another batch size, or with another number of steps, than the best configuration has, and those on
+    other data than what ran last: later ones cannot be compared with them (G9, P15)."""
     best = launches.best(store)
     if best is None:
         return []
@@ -138,10 +138,14 @@ def incomparable(store: Store) -> list[str]:
         batch.name: configurations.configuration(store, batch.configuration).settings
         for batch in trials.batches(store, "round")
     }
+    everything = trials.trials(store)
+    now = alike.data_of(everything)
+    complete = [entry for entry in everything if entry.status == "complete"]
+    others = {entry.batch for entry in complete} - {entry.batch for entry in alike.on_data(complete, now)}
     return [
         name
         for name, base in bases.items()
-        if any(base.get(key) != best.settings.get(key) for key in (BATCH_SIZE, STEPS))
+        if name in others or any(base.get(key) != best.settings.get(key) for key in (BATCH_SIZE, STEPS))
     ]
 
 

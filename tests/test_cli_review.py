@@ -132,8 +132,8 @@ def test_a_plan_says_how_densely_its_trials_cover_what_they_search(
     dense = "trials over 2 hyperparameters, as dense as a grid of 4.0 each\n    "
     assert f"  Study joint: 16 {dense}" in said("--trials", "16", *momentum)
     alone = said("--trials", "3", "--goal", "compare", "--about", "lr=0.1,0.2", "--role", "momentum=fixed")
-    assert "  Study learning_rate=0.1: 1 trials\n  Study learning_rate=0.2: 1 trials\n" in alone
-    assert ": 1 trials\n" in said("--trial", "lr=0.1,momentum=0.5")
+    assert "  Study learning_rate=0.1: 1 trial\n  Study learning_rate=0.2: 1 trial\n" in alone
+    assert ": 1 trial\n" in said("--trial", "lr=0.1,momentum=0.5")
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "lr", "optimizer.learning_rate", LR])

@@ -14,6 +14,7 @@ from state import files, measurements, reconciling, repair, trials
 from state.project import change
 from state.store import open_store
 from tests import set_up, small_project
+from tui import designing
 
 
 def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> None:
@@ -44,6 +45,19 @@ def test_device_hours_count_what_was_measured_before_any_trial(tmp_path: Path) -
         assert standing(store).hours_spent == pytest.approx(before + 90.5 / 3600)
         measurements.record(store, "length-1", "length", {}, {"status": "complete", "seconds": 90.5})
         assert standing(store).hours_spent == pytest.approx(before + 90.5 / 3600)
+
+
+def test_what_takes_longer_than_the_calendar_goes_has_a_cost_all_the_same(tmp_path: Path) -> None:
+    """A slip in the number of steps is shown as what it costs."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        name = planning.save(store, planning.propose(store, trials=4)).name
+        for entry in trials.trials(store, name):
+            small_project.end(store, entry.id, 0.4, seconds=36.0)
+        found = cost.estimate(store, planning.propose(store, trials=4, steps=10**13), 1)
+        assert found.hours == pytest.approx(4 * 36 / 3600 * 10**13 / 30)
+        assert str(found.until).startswith("999")
+        assert "; device hours: " in designing.price(found, 4)
 
 
 def test_a_launch_has_its_runs_and_their_cost_before_it_starts(tmp_path: Path) -> None:

@@ -60,6 +60,22 @@ def test_a_clear_gain_is_adopted_with_its_figures() -> None:
     assert verdict.message.text().startswith("Adopt: better by 0.05 on average over 5 runs each (one-sided p = ")
 
 
+def test_sides_with_different_numbers_of_runs_are_not_said_to_have_as_many() -> None:
+    """Earlier runs of the best configuration count again, so that it may have more than the candidate."""
+    best = [0.15, 0.16, 0.14, 0.155, 0.15, 0.15, 0.145, 0.16]
+    adopted = judge([0.10, 0.11, 0.09], best, "min", False).message.text()
+    assert "over 3 runs of the candidate and 8 of the best configuration (one-sided p = " in adopted
+    undecided = judge([0.14, 0.16, 0.14], best, "min", False)
+    assert undecided.decision == "repeat"
+    assert undecided.message.text().startswith(
+        "Undecided after 3 runs of the candidate and 8 of the best configuration: better by "
+    )
+    assert "Train both at least 5 times in all." in undecided.message.text()
+    for worse in (judge([0.15, 0.16, 0.15], best, "min", False), judge([0.2, 0.21, 0.2], best, "min", False)):
+        assert "3 runs of the candidate and 8 of the best configuration" in worse.message.text()
+    assert "Train both 8 times in all." in judge([0.14, 0.16, 0.14, 0.15, 0.16], best, "min", False).message.text()
+
+
 def test_the_direction_turns_the_decision_and_not_the_figures() -> None:
     low, high = [0.10, 0.11, 0.09], [0.15, 0.16, 0.14]
     down, up = judge(low, high, "min", False), judge(high, low, "max", False)

@@ -542,3 +542,39 @@ def test_what_is_offered_for_pretrained_weights_is_the_range_of_fine_tuning(
     found = draft.proven(store, "", "optimizer.learning_rate", "sgd")
     assert found is not None
     assert (found.low, found.high) == (offered.low, offered.high)
+
+
+async def test_what_a_round_costs_is_seen_while_something_is_asked(store: Store, values: dict[str, Any]) -> None:
+    """Also where it takes three lines of a small window; and what only goes meanwhile makes room."""
+    small_project.adopt(store, values)
+    name = planning.save(store, planning.propose(store, trials=4)).name
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, 0.4, seconds=1234.5)
+    project.change(store.project, budget_hours=24.0, deadline="2999-02-24", price_per_hour=2.5)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "n")
+        await write(pilot, "9999")
+        await wait_for_text(pilot, "9999 trials of 20 min 34 s")
+        await press(pilot, "g")
+        await wait_for_text(pilot, "What is the round for?")
+        assert re.search(r"until\s+the\s+deadline: .* ! warn", shown(page.app))
+        assert "lines more" not in shown(page.app)
+
+
+@pytest.mark.parametrize("typed", ["100000", "9" * 5000], ids=["too many", "no number"])
+async def test_so_many_trials_are_refused_at_once(store: Store, values: dict[str, Any], typed: str) -> None:
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await press(pilot, "n")
+        page.query_one(Field).put(typed)
+        await pilot.press("enter")
+        await wait_for_text(pilot, "A round has 10000 trials" if len(typed) < 10 else "type a whole number of trials")
+
+
+def test_a_round_is_not_extended_beyond_all_bounds(store: Store, values: dict[str, Any]) -> None:
+    small_project.adopt(store, values)
+    planning.save(store, planning.propose(store, trials=4))
+    with pytest.raises(DesignError, match="10000 trials at most, not 100004"):
+        planning.extend(store, "round-1", 100_000)
+    with pytest.raises(DesignError, match=r"10000 trials at most, not 1e\+12\."):
+        planning.propose(store, trials=10**12)

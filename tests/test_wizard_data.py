@@ -161,7 +161,7 @@ def test_metrics_that_weigh_rare_classes_are_offered_and_macro_f1_is_made_large(
 
 def test_a_class_of_few_examples_is_named_with_what_to_do(tmp_path: Path) -> None:
     found = changed(DIGITS, train={"per_class": [142, 146, 142, 146, 145, 145, 145, 143, 139, 4]})
-    assert "Few training examples of 1 classes (9 4)" in said(ask(tmp_path, found))
+    assert "Few training examples of 1 class (9 4)" in said(ask(tmp_path, found))
 
 
 def test_a_class_of_two_validation_examples_is_named_with_what_one_answer_is_worth(tmp_path: Path) -> None:
@@ -198,13 +198,13 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
     text = said(ask(tmp_path, found))
     assert "3/a.png（空文件）" in in_chinese(ask(tmp_path / "2", found | {"skipped": [EMPTY]}))
     for part in (
-        "7 files or rows",
+        "Files or rows that cannot be read, and are left out: 7 (",
         "3/[/red]坏.png (truncated); .. +6",
         "train/0/a.png = val/0/b.png; train/0/a.png = val/0/c.png; train/0/a.png = val/0/d.png; .. +2",
-        "1 contents are under more than one class",
+        "1 content is under more than one class",
         "train/0/a.png (0) = train/1/a.png (1)",
         "5 examples are in the training split and in another",
-        "2 examples are copies",
+        "Copies of other examples: 2.",
         "test split of 100 examples is left alone",
         "ready-made validation split is used",
     ):
@@ -226,7 +226,12 @@ def test_findings_that_spoil_results_come_first_and_are_warnings(tmp_path: Path)
     assert question.evidence[: len(question.warnings)] == question.warnings
     for message, part in zip(
         question.warnings,
-        ("30 examples are in the training split", "13 contents are under more", "10 files or rows", "inspection.json"),
+        (
+            "30 examples are in the training split",
+            "13 contents are under more",
+            "cannot be read, and are left out: 10",
+            "inspection.json",
+        ),
         strict=True,
     ):
         assert part in message.text()
@@ -236,7 +241,7 @@ def test_with_yes_the_warnings_about_the_data_are_printed(tmp_path: Path, capsys
     found = DIGITS | {"skipped": [EMPTY], "skipped_total": 1}
     with set_up(tmp_path / "p", "data", found) as store:
         setup._decide(Session(), store, "data", None, recommended=True)
-    assert "1 files or rows cannot be read and are left out: 3/a.png" in capsys.readouterr().out
+    assert "Files or rows that cannot be read, and are left out: 1 (3/a.png" in capsys.readouterr().out
 
 
 def test_without_a_test_split_it_says_what_that_costs(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
         return {"does": "plan", "round": batch.name, "notes": step.notes}
     if isinstance(step, Extend):
         final.extend(store, step.round, step.trials)
-        session.progress(_("{n} more trials of {name}").format(n=step.trials, name=step.round))
+        session.progress(say("{n} more trials of {name}", n=step.trials, name=step.round).text())
         return {"does": "extend", "round": step.round, "trials": step.trials}
     if isinstance(step, Check):
         batch = instability.start(store, step.trial, wanted="")

@@ -10,6 +10,9 @@ import click
 from presets.language import error_text
 from state.errors import Refusal
 
+# Of a whole number; more is no count, but a slip.
+DIGITS = 15
+
 
 def amount(text: str) -> float:
     """The number. Refuses what is none, and what is negative or infinite."""
@@ -20,6 +23,11 @@ def amount(text: str) -> float:
     if not 0 <= number < math.inf:
         raise Refusal("{value!r} is no amount; allowed: a number, 0 or more, such as 2.5", value=text)
     return number
+
+
+def whole(words: str) -> int | None:
+    """A whole number as it is typed; None where that is none, or more than anything here can be."""
+    return int(words) if words.isdecimal() and len(words) <= DIGITS else None
 
 
 class Amount(click.ParamType):

@@ -44,7 +44,7 @@ def prepare(session: Session, folder: Path) -> Project:
     found = make_project(folder)
     if new:
         count = sum(1 for _image in found.data.glob("*/*.png"))
-        session.progress(_("{n} images of handwritten digits are in {path}").format(n=count, path=found.data))
+        session.progress(say("{n} images of handwritten digits are in {path}", n=count, path=found.data).text())
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from presets.language import _
+from presets.language import _, say
 from rounds import sharing
 from rounds.outlook import Outlook
 from rounds.plan import RoundPlan
@@ -32,7 +32,7 @@ def facts(given: Draft, plan: RoundPlan, ahead: Outlook | None, *, ascii_only: b
 def price(plan: RoundPlan, ahead: Outlook | None, *, ascii_only: bool) -> str:
     """The budget line, marked where it is more than is left; the trials alone where the machine is not known yet."""
     if ahead is None:
-        return _("{n} trials").format(n=len(plan.trials))
+        return say("{n} trials", n=len(plan.trials)).text()
     over = VERDICTS["warn"].badge(ascii_only=ascii_only) if ahead.cost.over else ""
     return f"{designing.price(ahead.cost, len(plan.trials))} {over}".rstrip()
 

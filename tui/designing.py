@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
-from presets.language import _, error_message
+from presets.language import _, error_message, say
 from rounds import budget, honoured, planning, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
@@ -130,17 +130,18 @@ def price(found: Cost, trials: int) -> str:
     """The budget line: trials by measured seconds over slots, until when, the device hours of what the budget has left,
     their price, and the time until the deadline."""
     if found.trial is None or found.seconds is None or found.hours is None or found.until is None:
-        return _("{n} trials, {slots} at once; how long one takes has not been measured yet").format(
-            n=trials, slots=found.at_once
-        )
-    words = _("{n} trials of {trial}, {slots} at once: {time}, until {clock}; device hours: {hours}").format(
+        return say(
+            "{n} trials, {slots} at once; how long one takes has not been measured yet", n=trials, slots=found.at_once
+        ).text()
+    words = say(
+        "{n} trials of {trial}, {slots} at once: {time}, until {clock}; device hours: {hours}",
         n=trials,
         trial=duration(found.trial).text(),
         slots=found.at_once,
         time=duration(found.seconds).text(),
         clock=_clock(found.until, found.seconds),
         hours=digits(found.hours),
-    )
+    ).text()
     if found.hours_left is not None:
         words = f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
     more = [_("price: {price}").format(price=amount(found.price))] if found.price is not None else []
@@ -158,13 +159,19 @@ def _clock(moment: str, seconds: float) -> str:
 def spread(plan: RoundPlan, *, as_given: bool = False) -> Iterator[str]:
     """What each study gets of the trials, and how densely they cover its space, unless they are `as_given`."""
     for share in budget.density(plan.studies, len(plan.trials)):
+        told = {"study": share.study, "trials": share.trials}
         if as_given or not share.dimensions:
-            words = _("Study {study}: {trials} trials")
+            words = say("Study {study}: {trials} trials", **told)
         elif share.dimensions == 1:
-            words = _("Study {study}: {trials} trials over one hyperparameter")
+            words = say("Study {study}: {trials} trials over one hyperparameter", **told)
         else:
-            words = _("Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each")
-        yield words.format(study=share.study, trials=share.trials, n=share.dimensions, values=digits(share.per_axis))
+            words = say(
+                "Study {study}: {trials} trials over {n} hyperparameters, as dense as a grid of {values} each",
+                **told,
+                n=share.dimensions,
+                values=digits(share.per_axis),
+            )
+        yield words.text()
 
 
 def remarks(plan: RoundPlan, ahead: Outlook | None, *, as_given: bool) -> Iterator[str]:
@@ -173,8 +180,10 @@ def remarks(plan: RoundPlan, ahead: Outlook | None, *, as_given: bool) -> Iterat
     if ahead and ahead.disk:
         yield checkpoints(ahead.disk)
     if plan.caveats:
-        words = _("{n} hyperparameters are fixed: what the round shows holds for their values in the table only.")
-        yield words.format(n=len(plan.caveats))
+        yield say(
+            "{n} hyperparameters are fixed: what the round shows holds for the values in the table only.",
+            n=len(plan.caveats),
+        ).text()
 
 
 def checkpoints(disk: Disk) -> str:
@@ -187,7 +196,7 @@ def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_giv
     """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it.
     `as_given`: its trials were listed one by one."""
     session.progress(
-        _("{name}: {trials} trials, goal: {goal}").format(name=name, trials=len(plan.trials), goal=plan.goal)
+        say("{name}: {trials} trials, goal: {goal}", name=name, trials=len(plan.trials), goal=plan.goal).text()
     )
     for key, values in asked_of(plan).items():
         words = _("scientific: {key} in {values}").format(key=key, values=values)

@@ -23,7 +23,10 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from tui import designing
+from tui.amount import whole
 from tui.charts.grid import Line
+from tui.say import LONGEST
+from tui.terminal import cut
 from wizard.quantity import setting
 
 MEANINGS: dict[Goal, Message] = {
@@ -205,20 +208,19 @@ def goals(store: Store, override: str) -> list[tuple[str, str, str]]:
 
 def with_trials(draft: Draft, words: str) -> Draft:
     """The same round with so many trials. Refuses what is no number."""
-    if not words.isdecimal():
-        raise DesignError("{answer}: type a whole number of trials.", answer=repr(words))
-    return replace(draft, trials=int(words))
+    if (count := whole(words)) is None:
+        raise DesignError("{answer}: type a whole number of trials.", answer=repr(cut(words, LONGEST)))
+    return replace(draft, trials=count)
 
 
 def with_steps(draft: Draft, store: Store, words: str) -> Draft:
     """The same round with trials of so many steps. Refuses what is no number, and a command that takes none."""
     if draft.warm_start:
         raise DesignError("These trials run as they are given. Choose a goal that searches, then the number of steps.")
-    if not words.isdecimal() or not int(words):
-        raise DesignError("{answer}: type a whole number of steps.", answer=repr(words))
+    if not (wanted := whole(words)):
+        raise DesignError("{answer}: type a whole number of steps.", answer=repr(cut(words, LONGEST)))
     base = planning.basis(store, draft.override).settings
     planning.require_steps(base)
-    wanted = int(words)
     if wanted == base[STEPS]:
         return replace(draft, steps=None, notes=())
     return replace(draft, steps=wanted, notes=transfer(base, wanted))

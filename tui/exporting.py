@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from presets.language import _
+from presets.language import _, say
 from rounds import launching, planning, tunables
 from rounds.reached import Reached, fresh
 from state import configurations, export_command, trials
@@ -154,11 +154,12 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
         ).format(project=printable(project)),
         "```\npip install -r requirements.txt\npython train.py\n```",
         *filter(None, [_average(store, source)]),
-        _("Best validation result to expect, at step {step} of {steps}, on {examples} examples:").format(
-            step=(result.get("best") or {}).get("step"),
+        say(
+            "Best validation result to expect, at step {step} of {steps}, on {examples} examples:",
+            step=str((result.get("best") or {}).get("step")),
             steps=settings["training.steps"],
             examples=validation.get("examples", "?"),
-        ),
+        ).text(),
         _table(result),
         _("To the last digit on the same machine; on another device or with other library versions it may differ.")
         + " "
@@ -216,11 +217,16 @@ def _average(store: Store, source: Origin | Source) -> str:
     repeated = fresh(store, trials.trial_settings(store, source.trial))
     if repeated is None or repeated.runs < 2:
         return ""
-    words = _("On average over {n} runs with other seeds {metric} was {value}; the figures below are those of one run.")
-    if not tunables.takes_seed(store.project):
-        words = _("On average over {n} runs {metric} was {value}; the figures below are those of one run.")
     metric = f"val/{store.project.settings.metric}"
-    return words.format(n=repeated.runs, metric=metric, value=figure(repeated.value))
+    told = {"n": repeated.runs, "metric": metric, "value": figure(repeated.value)}
+    if not tunables.takes_seed(store.project):
+        return say(
+            "On average over {n} runs {metric} was {value}; the figures below are those of one run.", **told
+        ).text()
+    return say(
+        "On average over {n} runs with other seeds {metric} was {value}; the figures below are those of one run.",
+        **told,
+    ).text()
 
 
 def _table(result: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Iterator
 
-from presets.language import _
+from presets.language import _, say
 from rounds.horizon import Horizon
 from state.database import now
 from state.errors import Refusal
@@ -52,6 +52,6 @@ def lines(ahead: Horizon) -> Iterator[str]:
     if ahead.final_at is not None:
         yield _("The final study is to begin by {when}.").format(when=ahead.final_at[:16].replace("T", " "))
     if ahead.final_hours is not None:
-        yield _("The final study and its launch take about {hours} device hours.").format(
-            hours=digits(ahead.final_hours)
-        )
+        yield say(
+            "The final study and its launch take about {hours} device hours.", hours=digits(ahead.final_hours)
+        ).text()

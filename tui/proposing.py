@@ -40,7 +40,7 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
         yield from (Content(f"- {printable(message.text())}") for message in proposal.complexity.added)
     if proposal.reused:
         yield Content(
-            _("{count} earlier runs of the best configuration count again.").format(count=len(proposal.reused))
+            _("Earlier runs of the best configuration that count again: {count}.").format(count=len(proposal.reused))
         )
     yield Content("")
     yield from _shortlist(store, listed)

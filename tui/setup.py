@@ -221,7 +221,7 @@ def size_line(size: Mapping[str, Any]) -> str:
     parts = []
     # What was timed by its epochs or once alone, or takes its memory unseen, lacks such figures.
     if size.get("examples_per_second"):
-        parts.append(_("{rate} examples/s").format(rate=digits(float(size["examples_per_second"]))))
+        parts.append(say("{rate} examples/s", rate=digits(float(size["examples_per_second"]))).text())
         parts.append(_("{time} a step").format(time=duration(size["step_seconds"]).text()))
     else:
         parts.append(_("{time} an epoch").format(time=duration(size["epoch_seconds"]).text()))
@@ -249,8 +249,8 @@ def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
     def told(due: bool) -> bool:
         progress = checks.progress(store.project, id)
         if due and progress.total:
-            words = _("{done} of {total} steps at most").format(done=progress.done, total=progress.total)
-            session.progress(f"  {words}")
+            words = say("{done} of {total} steps at most", done=progress.done, total=progress.total)
+            session.progress(f"  {words.text()}")
         return progress.running
 
     _watch(id, told)

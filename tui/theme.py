@@ -6,8 +6,9 @@ No screen makes glyphs of its own. Nothing is said by colour alone, and no glyph
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.segment import Segments
 from textual.scrollbar import ScrollBarRender
 from textual.theme import BUILTIN_THEMES
 
@@ -57,11 +58,35 @@ THEME = replace(
 )
 
 
+# What the base class cuts off after reckoning back must not be less than a whole number.
+NUDGE = 1e-6
+
+
 class WholeCells(ScrollBarRender):
-    """A scroll bar of whole cells: parts of a block are of ambiguous width, and not in ASCII."""
+    """A scroll bar of whole cells: parts of a block are of ambiguous width, and not in ASCII. Rounded to them it still
+    reaches an end only where there is nothing beyond."""
 
     VERTICAL_BARS: ClassVar[list[str]] = [" "]
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+    @classmethod
+    def render_bar(
+        cls,
+        size: int = 25,
+        virtual_size: float = 50,
+        window_size: float = 20,
+        position: float = 0,
+        *rest: Any,
+        **more: Any,
+    ) -> Segments:
+        hidden = virtual_size - window_size
+        if size > 1 and window_size and hidden > 0:
+            thumb = max(min(int(size * window_size / virtual_size), size - 1), 1)
+            free = size - thumb
+            start = min(max(round(free * position / hidden), int(position > 0)), free - int(position < hidden))
+            # Twice as much as there are cells, of which the base class makes these again.
+            virtual_size, window_size, position = 2 * size, 2 * thumb, 2 * start + NUDGE
+        return super().render_bar(size, virtual_size, window_size, position, *rest, **more)
 
 
 STATUSES = {

@@ -44,9 +44,12 @@ def watch(session: Session, store: Store, name: str) -> list[Trial]:
         # First of all, so that the words about the background are true from the beginning.
         supervisor.ensure(store.project)
         session.progress(
-            _("{name}: {done} of {total} trials have ended. Ctrl-C ends the watching, not the trials.").format(
-                name=name, done=len(known), total=len(listed)
-            )
+            say(
+                "{name}: {done} of {total} trials have ended. Ctrl-C ends the watching, not the trials.",
+                name=name,
+                done=len(known),
+                total=len(listed),
+            ).text()
         )
         ending = _ending(store, name, known, session.progress)
         for place, entry in enumerate(said_once(ending), len(known) + 1):

@@ -344,8 +344,8 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
         )
     if found["skipped_total"]:
         yield say(
-            "{n} files or rows cannot be read and are left out: {listed}. If the data need them, mend or replace them; "
-            "otherwise remove them, so that others count what you count.",
+            "Files or rows that cannot be read, and are left out: {n} ({listed}). If the data need them, mend or "
+            "replace them; otherwise remove them, so that others count what you count.",
             n=found["skipped_total"],
             listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
         )
@@ -354,8 +354,8 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
 def _copies(found: dict[str, Any]) -> Iterator[Message]:
     if n := found["duplicates"]["within_train"]:
         yield say(
-            "{n} examples are copies of others. They stay on one side of the split; in learning they count twice. "
-            "Delete the copies, unless they are meant to.",
+            "Copies of other examples: {n}. They stay on one side of the split; in learning they count twice. Delete "
+            "them, unless they are meant to.",
             n=n,
         )
 

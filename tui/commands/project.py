@@ -135,7 +135,7 @@ def show_status(session: Session) -> None:
             right=(2, 3),
         )
     if others:
-        words = _("Another batch size or length, so not to be compared with later rounds: {names}")
+        words = _("Another batch size, length or data, so not to be compared with later rounds: {names}")
         session.text(words.format(names=say.choice(others)))
     if best is not None:
         session.text()

@@ -30,7 +30,8 @@ def test(session: Session, trial: str, reason: str, listed: bool) -> None:
             with goes_on(say("The look goes on in the background, and is counted. See: tunebook test --list")):
                 looking.look(store, trial, reason)
         if (look := looking.under_way(store)) is not None:
-            session.progress(_("A look is under way: {done} of {total} examples.").format(**vars(look)))
+            words = say("A look is under way: {done} of {total} examples.", done=look.done, total=look.total)
+            session.progress(words.text())
         found = [looking.seen(entry) for entry in looks.looks(store)]
     for seen in found if listed else found[-1:]:
         session.text(seen.message.text())

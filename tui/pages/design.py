@@ -57,7 +57,8 @@ class DesignPage(Page):
     DesignPage > #more { height: 1; padding: 0 1; display: none; text-style: italic; }
     DesignPage > #notes { height: auto; max-height: 30%; padding: 0 1; scrollbar-size-vertical: 1; }
     DesignPage.-short.-asking {
-        #facts { max-height: 3; }
+        #facts { max-height: 25%; }
+        #more { max-height: 0; }
         #marked { min-height: 0; max-height: 1; }
         Table { min-height: 0; margin: 0; }
         #notes { height: 0; }
@@ -392,5 +393,5 @@ class DesignPage(Page):
 
     def _show_more(self) -> None:
         more = self.query_one("#notes", Reading).max_scroll_y
-        show(self.query_one("#more", Static), Content(_("{n} lines more: tab, then down").format(n=more)))
+        show(self.query_one("#more", Static), Content(say("{n} lines more: tab, then down", n=more).text()))
         self.query_one("#more").display = more > 0 and self._plan is not None and not asking(self)

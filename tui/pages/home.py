@@ -218,7 +218,7 @@ def _choices(
             continue
         note = say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal))
         if entry.name in others:
-            note = say("{note}; another batch size or length, not to be compared", note=note)
+            note = say("{note}; another batch size, length or data, not to be compared", note=note)
         yield f"round {entry.name}", say("{name}: trials and curves", name=entry.name), note
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")

@@ -140,5 +140,5 @@ class LookPage(Page):
 def _under_way(look: UnderWay) -> str:
     if not look.total:
         return printable(_("Looking with {trial}: the data are being read.").format(trial=look.trial))
-    words = _("Looking with {trial}: {done} of {total} examples.")
-    return printable(words.format(trial=look.trial, done=look.done, total=look.total))
+    words = say("Looking with {trial}: {done} of {total} examples.", trial=look.trial, done=look.done, total=look.total)
+    return printable(words.text())

@@ -20,13 +20,14 @@ from state import metrics, trials
 from state.errors import Refusal
 from state.trials import ENDED, Batch, Trial
 from tui import acting
+from tui.amount import whole
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Cursor, Mark, Series, identities
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import figure
-from tui.terminal import printable
+from tui.say import LONGEST, figure
+from tui.terminal import cut, printable
 from tui.theme import MARKS, STATUSES
 from tui.widgets.growing import Curves, unbounded
 from tui.widgets.prompt import Prompt, asking
@@ -206,12 +207,12 @@ class RoundPage(Page):
 
     def _extend(self, answer: str) -> bool:
         def extend() -> None:
-            if not answer.removeprefix("-").isdecimal() or int(answer) == 0:
-                raise Refusal("{answer}: type a whole number of trials.", answer=repr(answer))
-            if int(answer) < 0:
-                wishes.end(self.book.store, self._of, count=-int(answer))
+            if not (count := whole(answer.removeprefix("-"))):
+                raise Refusal("{answer}: type a whole number of trials.", answer=repr(cut(answer, LONGEST)))
+            if answer.startswith("-"):
+                wishes.end(self.book.store, self._of, count=count)
                 return
-            acting.extend(self, partial(final.extend, name=self._of, more=int(answer)), self.read)
+            acting.extend(self, partial(final.extend, name=self._of, more=count), self.read)
 
         return self.book.attempt(extend)
 

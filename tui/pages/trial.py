@@ -139,9 +139,9 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
     metric = f"val/{store.project.settings.metric}"
     steps = settings.get("training.steps")
     progress = (
-        _("{done} of {steps} steps").format(done=entry.steps_done, steps=steps)
+        say("{done} of {steps} steps", done=entry.steps_done, steps=steps).text()
         if steps
-        else _("{done} steps").format(done=entry.steps_done)
+        else say("{done} steps", done=entry.steps_done).text()
     )
     if entry.best is not None:
         words = _("best {metric} {best} at step {step}, at the end {final}")

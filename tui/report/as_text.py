@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from presets.language import _
+from presets.language import say
 from rounds import insights, lineage, looking, planning, reviewing, standing
 from rounds.finding import Finding
 from state import decisions, launches, looks, measurements, metrics, trials
@@ -53,9 +53,9 @@ def _part(part: Part) -> Iterator[str]:
                 yield _safe(caption)
         case Picture(caption, series):
             points = sum(len(one.x) for one in series)
-            yield _("Plot: {caption} ({points} points; drawn in the report as HTML)").format(
-                caption=_safe(caption), points=points
-            )
+            yield say(
+                "Plot: {caption} ({points} points; drawn in the report as HTML)", caption=_safe(caption), points=points
+            ).text()
         case Judgement(_verdict, word, text, action, rule):
             proposed = f" → {_safe(action)}" if action else ""
             yield f"- **{_safe(word)}**: {_safe(text)} ({_safe(rule)}){proposed}"

@@ -210,9 +210,9 @@ def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
     ]
     caption = ""
     if len(shown) < len(listed):
-        caption = _("The best {shown} of {total} trials; all are in the report as JSON.").format(
-            shown=len(shown), total=len(listed)
-        )
+        caption = say(
+            "The best {shown} of {total} trials; all are in the report as JSON.", shown=len(shown), total=len(listed)
+        ).text()
     columns = (
         _("trial"),
         _("study"),

@@ -16,7 +16,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.language import _, told
+from presets.language import _, say, told
 from rounds import supervisor
 from state import metrics, runs, trials
 from state.database import Store
@@ -230,7 +230,7 @@ def _check(store: Store) -> Seen:
     what = printable(measuring.TITLES[kind].text())
     if not seen.running:
         return Seen(what, collect=lambda: flow.finish_check(store, step))
-    counted = _("{done} of {total} steps at most").format(done=seen.done, total=seen.total) if seen.total else ""
+    counted = say("{done} of {total} steps at most", done=seen.done, total=seen.total).text() if seen.total else ""
     return Seen(what, counted, (printable(checks.about(kind).text()),), running=id)
 
 
@@ -260,7 +260,7 @@ def _compared(store: Store, id: str, collect: Callable[[], object]) -> Seen:
     figures = comparison.figures(report) if report else ()
     if not seen.running:
         return Seen(printable(what), figures=figures, collect=collect)
-    counted = _("{done} of {total} steps at most").format(done=seen.done, total=seen.total) if seen.total else ""
+    counted = say("{done} of {total} steps at most", done=seen.done, total=seen.total).text() if seen.total else ""
     aim = scaling.target(report).text() if report else checks.about(checks.BATCH_SIZE).text()
     drawn = comparison.series(report) if report else ()
     chart = comparison.axes(_("the first size is being trained"))

@@ -1,0 +1,110 @@
+"""Runs on other data are not compared: in noise, gain, saturation, final study, and what a configuration came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import final, insights, judging, launching, planning, reviewing, standing
+from rounds.plan import RoundPlan
+from rounds.reached import best_and_baseline, reached
+from state import launches, trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A project with a best configuration."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data", training__steps=100))
+        yield opened
+
+
+def ended(store: Store, batch: str, best: float, data: str | None) -> None:
+    """All trials of a batch have ended on these data, each a little apart from the one before."""
+    for entry in trials.trials(store, batch):
+        if entry.status not in trials.ENDED:
+            small_project.end(store, entry.id, best + 0.001 * (entry.position % 3), data=data)
+
+
+def a_round(store: Store, best: float, data: str | None) -> str:
+    batch = planning.save(store, planning.propose(store, trials=4))
+    ended(store, batch.name, best, data)
+    return batch.name
+
+
+def launched(store: Store, name: str, data: str, best: float = 0.1) -> str:
+    launch = launching.start(store, launching.propose(store, name))
+    ended(store, launch.name, best, data)
+    return launch.name
+
+
+def gained(store: Store, name: str) -> str:
+    (finding,) = [one for one in reviewing.review_batch(store, name) if one.check == "gain"]
+    return finding.message.text()
+
+
+def test_what_other_data_change_is_no_noise_from_run_to_run(store: Store) -> None:
+    """Five fresh runs of the best configuration in two launches, between which the data changed."""
+    launched(store, a_round(store, 0.2, "old"), "old", 0.2)
+    before = reviewing.noise(store)
+    assert before is not None
+    assert before == pytest.approx(0.001, rel=0.1)
+    launched(store, a_round(store, 0.5, "new"), "new", 0.5)
+    assert reviewing.noise(store) == pytest.approx(before, rel=0.1)
+
+
+def test_a_round_is_not_held_against_runs_on_other_data(store: Store) -> None:
+    ended(store, "baseline-1", 0.5, "old")
+    first, second = a_round(store, 0.4, "old"), a_round(store, 0.4, "new")
+    assert "what the round began with to 0.5 (runs: 1)" in gained(store, first)
+    assert gained(store, second).startswith("What the round began with ran on other data than its trials")
+    assert not standing.beaten(store, second)
+    # Of an older result nobody knows on what data it was made, which is no difference.
+    third = a_round(store, 0.4, None)
+    assert "what the round began with to 0.5 (runs: 1)" in gained(store, third)
+
+
+def test_rounds_on_other_data_are_not_saturated_by_later_ones(store: Store) -> None:
+    """The new data are harder: no later round can come near what was reached on the old ones."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda _store: 0.01)
+        names = [a_round(store, 0.1, "old"), *(a_round(store, level, "new") for level in (0.5, 0.4))]
+        for name in names:
+            reviewing.review_batch(store, name)
+        assert [one.key for one in insights.proposals(store)] == []
+        assert standing.incomparable(store) == ["round-1"]
+        for _ in range(2):
+            reviewing.review_batch(store, a_round(store, 0.4, "new"))
+        assert [one.key for one in insights.proposals(store)] == ["saturated/round-3"]
+
+
+def test_the_final_study_learns_from_the_data_of_now(store: Store) -> None:
+    a_round(store, 0.1, "old")
+    a_round(store, 0.4, "new")
+    plan: RoundPlan = planning.propose(store, "minimise", trials=4)
+    assert sorted(known.cost for known in final.history(store, plan) if known.cost is not None) == pytest.approx(
+        [0.4, 0.401, 0.401, 0.402]
+    )
+
+
+def test_what_a_configuration_came_to_is_of_one_set_of_data(store: Store) -> None:
+    """The best configuration runs again on new data; the baseline that never did is not set beside it."""
+    ended(store, "baseline-1", 0.5, "old")
+    name = launched(store, a_round(store, 0.2, "old"), "old", 0.2)
+    judging.decide(store, name, "adopt", "for the test")
+    best, first = best_and_baseline(store)
+    assert best is not None
+    assert first is not None
+    assert reached(store, best).value == pytest.approx(0.201)
+    launched(store, a_round(store, 0.7, "new"), "new", 0.8)
+    again, first = best_and_baseline(store)
+    assert again == best
+    assert first is None
+    assert reached(store, best).value == pytest.approx(0.801)
+    assert reached(store, best).runs == 3
+    assert launches.best(store) is not None
