@@ -323,7 +323,9 @@ def _refusal(error: sqlite3.Error, path: Path) -> Unavailable:
     if "locked" in text or "busy" in text:
         return Unavailable("{path}: another program holds the store. Close it, then try again.", path=str(path))
     if "full" in text:
-        return Unavailable("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
+        return Unavailable(
+            "{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path)
+        )
     if "malformed" in text or "not a database" in text:
         return Unavailable(
             "{path}: the store is damaged ({reason}). To build it again from the journal: tunebook doctor --repair",
