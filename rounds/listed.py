@@ -10,7 +10,7 @@ from presets.language import Message, say
 from rounds import budget, honoured, planning
 from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.space import Domain
-from rounds.tunables import key_of
+from rounds.tunables import setting_meant
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
@@ -31,7 +31,7 @@ def propose(
     else varies. `steps` and `examples` as in `planning.propose`. Refuses an unknown key, and one that neither a
     trial nor the configuration gives a value."""
     base = planning.basis(store, override).settings
-    listed = [{key_of(store.project, base, name): value for name, value in trial.items()} for trial in listed]
+    listed = [{setting_meant(store.project, base, name): value for name, value in trial.items()} for trial in listed]
     honoured.refuse_foreign(store.project, base, (key for trial in listed for key in trial))
     values: dict[str, list[Any]] = {key: [] for trial in listed for key in trial}
     for key, found in values.items():

@@ -71,6 +71,13 @@ def key_of(project: Project, base: Mapping[str, Any], name: str) -> str:
     return name
 
 
+def setting_meant(project: Project, base: Mapping[str, Any], name: str) -> str:
+    """The setting of the configuration that is meant by a name, as `key_of` says, or be it the name that a round has
+    for a hyperparameter of the configuration's own optimizer."""
+    key = key_of(project, base, name)
+    return setting_of(key) if name_of(setting_of(key), str(base.get(OPTIMIZER, ""))) == key else key
+
+
 def offers(project: Project, base: Mapping[str, Any]) -> dict[str, Hyperparameter]:
     """All that have a range, by their names in a round of this configuration."""
     owned = {name_of(e.key, name): e for name, entries in optimizers(project, base).items() for e in entries}

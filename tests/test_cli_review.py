@@ -139,7 +139,7 @@ def test_a_plan_says_how_densely_its_trials_cover_what_they_search(
 @pytest.mark.parametrize("name", ["learning_rate", "lr", "optimizer.learning_rate", LR])
 def test_a_range_of_what_the_round_asks_about_is_what_it_asks(answer: Any, name: str) -> None:
     """Be it asked by default or with --about; values from both are refused."""
-    for about in ((), ("--about", "lr")):
+    for about in ((), ("--about", "lr"), ("--about", LR)):
         plan = answer("round", "plan", "--range", f"{name}=0.002..0.2", *about)["plan"]
         searched = {d["name"]: d["domain"] for study in plan["studies"] for d in study["dimensions"]}
         assert (searched[LR]["low"], searched[LR]["high"], searched[LR]["scale"]) == (0.002, 0.2, "log")

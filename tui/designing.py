@@ -109,10 +109,13 @@ def given(
     def values(name: str, words: str) -> Domain:
         return domain(full(name), words, optimizer, project)
 
-    asked = (entry.partition("=") for entry in about)
+    asked = (
+        (tunables.setting_meant(project, base, name), words)
+        for name, _equals, words in (entry.partition("=") for entry in about)
+    )
     own = {full(name): role for name, role in pairs(roles, "KEY=nuisance").items()}
     found = Given(
-        {full(name): values(name, words) if words else None for name, _equals, words in asked},
+        {key: values(key, words) if words else None for key, words in asked},
         cast("dict[str, Role]", own),
         {full(name): values(name, words) for name, words in pairs(ranges, "KEY=LOW..HIGH").items()},
     )
