@@ -83,18 +83,23 @@ def best_trial(store: Store) -> Trial:
         raise Refusal("There is no best configuration yet: run the baseline first, or name a trial with --trial.")
     best = launches.best(store)
     assert best is not None
-    runs = [
+    runs = complete_runs(store, best.settings)
+    if not runs:
+        raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
+    sign = -1 if store.project.settings.direction == "max" else 1
+    return min(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
+
+
+def complete_runs(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+    """The trials that ran a configuration to its end with a finite result, whatever their seeds."""
+    return [
         entry
         for entry in trials.trials(store)
         if entry.status == "complete"
         and entry.best is not None
         and math.isfinite(entry.best)
-        and _same(trials.trial_settings(store, entry), best.settings)
+        and _same(trials.trial_settings(store, entry), settings)
     ]
-    if not runs:
-        raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
-    sign = -1 if store.project.settings.direction == "max" else 1
-    return min(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
 
 
 def origin(store: Store, trial: Trial, code: Path) -> Origin:

@@ -35,7 +35,9 @@ def test_trials_listed_by_hand_are_run_as_they_stand(tmp_path: Path) -> None:
         ranges = [{d.name: d.domain for d in each.studies[0].dimensions} for each in (planning.propose(store), before)]
         assert ranges[0] == ranges[1]
         # By the names that the screens and the reviews have for them, too.
-        by_name = listed.propose(store, [{"sgd.learning_rate": 0.2}, {RATE: 0.01, "sgd.weight_decay": 0.1}, {RATE: 0.2}])
+        by_name = listed.propose(
+            store, [{"sgd.learning_rate": 0.2}, {RATE: 0.01, "sgd.weight_decay": 0.1}, {RATE: 0.2}]
+        )
         assert [trial.overrides for trial in by_name.trials] == [trial.overrides for trial in plan.trials]
         with pytest.raises(Refusal, match="listed one by one"):
             planning.extend(store, batch.name, 1)

@@ -230,3 +230,32 @@ def test_a_learning_rate_typed_after_a_bad_baseline_gets_a_baseline_of_its_own(t
         flow.answer(store, "initial", 0.03)
         assert flow.standing(store) == flow.Standing("baseline", "baseline")
         assert only_trial(store) == "baseline-2-001"
+
+
+def test_a_worse_configuration_takes_the_best_ones_place_only_with_a_reason(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 342, data="digits")
+        flow.answer(store, "baseline", "accept")
+        first = launches.best(store)
+        flow.answer(store, "batch_size", 32)
+        advance(store, "baseline")
+        end(store, only_trial(store), 300, data="digits")
+        question = flow.ask(store, "baseline")
+        assert question.recommended is None
+        assert [(option.value, option.explain) for option in question.options] == [("override", True)]
+        told = "\n".join(message.text() for message in question.evidence)
+        assert first is not None
+        assert f"Worse than the best configuration so far ({first.hash}): error_rate 0.1667 against 0.05 " in told
+        with pytest.raises(Refusal, match="say why"):
+            flow.answer(store, "baseline", "override", " ")
+        assert launches.best(store) == first
+        flow.answer(store, "baseline", "override", "it has to fit on the phone")
+        assert flow.standing(store) == flow.Standing(None)
+        best = launches.best(store)
+        assert best is not None
+        assert best.settings["training.batch_size"] == 32
+        # What was reached on other data is no measure.
+        flow.answer(store, "batch_size", 16)
+        advance(store, "baseline")
+        end(store, only_trial(store), 290, data="other digits")
+        assert flow.ask(store, "baseline").recommended == "accept"

@@ -302,7 +302,7 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
         assert batch is not None  # the question is about it
         verdict = judge(store, batch.name)
         offered = [option.value for option in question.options]
-        if verdict.reasonable:
+        if question.recommended == judging.ACCEPT:
             flow.answer(store, "baseline", judging.ACCEPT)
         elif sweep and not swept and judging.SWEEP in offered:
             swept = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
@@ -11,6 +12,7 @@ from state import decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
+from state.export import complete_runs
 from state.trials import Batch, NewTrial
 from wizard import (
     checks,
@@ -34,7 +36,8 @@ GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
 # Five rates over four decades: a wrong order of magnitude is the commonest reason for a run that learns nothing.
 SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 # What a judged batch means for the way on: "broken" has no result for a reason other than divergence.
-Outlook = Literal["reasonable", "chance", "at a loss", "broken"]
+# "worse" is reasonable, but not as good as the best configuration so far.
+Outlook = Literal["reasonable", "worse", "chance", "at a loss", "broken"]
 
 
 def plan(store: Store) -> Batch:
@@ -72,9 +75,10 @@ def accept(store: Store, name: str) -> None:
 
 
 def override(store: Store, name: str, words: str) -> None:
-    """Launch the first configuration although its baseline is not clearly above chance. Refuses without a reason."""
+    """Launch the first configuration although its baseline is not clearly above chance, or worse than the best so far.
+    Refuses without a reason."""
     if not words.strip():
-        raise Refusal("To go on from a result that may be chance, say why.")
+        raise Refusal("To go on from a result that may be chance, or is worse than another, say why.")
     verdict = judge(store, name)
     reason = say("overridden ({words}). {message}", words=words.strip(), message=verdict.message)
     _launch(store, name, verdict, reason)
@@ -194,10 +198,34 @@ def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) 
 
 def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
     if verdict.reasonable:
-        return "reasonable"
+        return "worse" if _better_one(store, verdict) else "reasonable"
     if not verdict.trial and any(entry.reason != "diverged" for entry in trials.trials(store, batch.name)):
         return "broken"
     return "at a loss" if batch.goal == SWEEP_GOAL else "chance"
+
+
+def _better_one(store: Store, verdict: BaselineVerdict) -> Message | None:
+    """That the best configuration so far is another one with a better result on the same data; None where it is not."""
+    best, now = launches.best(store), trials.trial(store, verdict.trial)
+    if best is None or best.hash == content_hash(configuration.checked(store)) or now.best is None:
+        return None
+    data = (now.result or {}).get("data")
+    runs = [run for run in complete_runs(store, best.settings) if (run.result or {}).get("data") in (None, data)]
+    if not runs:
+        return None
+    reached = fmean(run.best for run in runs if run.best is not None)
+    if (now.best - reached) * (-1 if store.project.settings.direction == "max" else 1) <= 0:
+        return None
+    return say(
+        "Worse than the best configuration so far ({name}): {metric} {value} against {best} (mean of {n} runs). That "
+        "one stays the best as long as this is not adopted, and rounds go on from it. To compare two architectures or "
+        "optimizers, tune both in one round: tunebook round plan --goal compare.",
+        name=best.hash,
+        metric=store.project.settings.metric,
+        value=f"{now.best:.4g}",
+        best=f"{reached:.4g}",
+        n=len(runs),
+    )
 
 
 def _offer(
@@ -211,6 +239,10 @@ def _offer(
         case "reasonable":
             go_on = say("go on from here: it becomes the best configuration so far")
             return (Option(ACCEPT, ACCEPT, go_on),), ACCEPT, verdict.message
+        case "worse":
+            replace = say("go on from here although it is worse: it takes the best one's place; recorded with a reason")
+            reason = say("Nothing is recommended: whether a worse result is to be the start is yours to say.")
+            return (Option(OVERRIDE, OVERRIDE, replace, explain=True),), None, reason
         case "broken":
             first = trials.trials(store, batch.name)[0]
             again = say("run it once more, after the cause is mended")
@@ -271,7 +303,9 @@ def checking(store: Store) -> list[tuple[str, str]]:
 
 def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     """What to look at when the result is not reasonable, in this order (G12)."""
-    if outlook == "reasonable":
+    if outlook in ("reasonable", "worse"):
+        if outlook == "worse" and (known := _better_one(store, judge(store, batch.name))) is not None:
+            yield known
         yield say(
             "Reasonable means that the whole way works, from data to result. It need not be good: making it good is "
             "what the rounds are for."
