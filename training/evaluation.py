@@ -93,7 +93,8 @@ def sample(labels: Tensor, config: Config) -> Tensor | None:
     wanted = config.training.evaluation_examples
     if not wanted or wanted >= len(labels):
         return None
-    generator = torch.Generator().manual_seed(config.data.split_seed)
+    # torch takes no larger seed.
+    generator = torch.Generator().manual_seed(config.data.split_seed % 2**64)
     shuffled = torch.randperm(len(labels), generator=generator)
     places = torch.empty(len(labels), dtype=torch.float64)
     for label in labels.unique():
