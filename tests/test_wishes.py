@@ -59,6 +59,9 @@ def test_a_round_ends_without_the_trial_that_was_stopped_alone(
     small_project.end(store, "round-1-004", 0.4)
     assert "It has ended. Review it: tunebook round review round-1" in said(store, capsys, "round", "status")
     assert "round-1 has ended (stopped alone: 1).\nNext: Review it" in said(store, capsys, "status")
+    trials.review(store, "round-1", [])
+    told = "It has ended and was reviewed. See: tunebook round review round-1"
+    assert told in said(store, capsys, "round", "status")
     code, answer = tunebook(store, capsys, "round", "run", "round-1")
     assert (code, answer["error"]) == (
         2,
