@@ -8,6 +8,7 @@ from pathlib import Path
 from state import runs, trials
 from state.database import Store
 from state.metrics import index_metrics
+from state.trials import Trial
 
 
 def reconcile(store: Store) -> None:
@@ -21,8 +22,7 @@ def reconcile(store: Store) -> None:
         if living and (result is None or result.get("status") == "stopped"):
             trials.mark_running(store, entry.id, restart=False)
         elif result is not None:
-            # What was there before the wish to try it again is of an earlier try.
-            if entry.wanted != "retry" or not _there_at(entry.queued_at, folder / runs.RESULT):
+            if entry.wanted != "retry" or not _of_earlier_try(entry, folder):
                 trials.mark_ended(store, entry.id, result)
         elif entry.status == "running":
             trials.mark_queued(store, entry.id)
@@ -31,6 +31,13 @@ def reconcile(store: Store) -> None:
             with store.transaction():
                 store.database.conn.execute("UPDATE trials SET wanted = '' WHERE id = ?", [entry.id])
     index_metrics(store, [entry.id for entry in trials.trials(store)])
+
+
+def _of_earlier_try(entry: Trial, folder: Path) -> bool:
+    """Whether the result of a trial that is wished to be tried again was there before the wish."""
+    told = runs.of_try(folder, entry.queued_at)
+    # One of an earlier version, or that was never made ready again.
+    return _there_at(entry.queued_at, folder / runs.RESULT) if told is None else not told
 
 
 def _there_at(moment: str, path: Path) -> bool:
