@@ -248,7 +248,7 @@ class Supervisor:
                 (folder / runs.RESULT).unlink(missing_ok=True)
                 log.warning("%s: %s at step %s; it waits", entry.id, reason, result.get("steps_done"))
             else:
-                trials.mark_ended(self.store, entry.id, result)
+                trials.mark_ended(self.store, entry.id, result, runs.ended_at(folder))
                 log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
             self.faults.note(slot, failed=reason == "device")
             self._forget(entry)

@@ -17,6 +17,8 @@ from state.trials import Trial
 from training.config import check, flat, unflat
 
 SLOT = "slot.json"
+# What the built-in training goes on from (training.checkpoint).
+LAST = Path("checkpoints", "last.safetensors")
 
 
 def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
@@ -49,8 +51,11 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
 
 
 def begins_anew(store: Store, entry: Trial) -> bool:
-    """Whether the next start of a trial goes on with nothing of an earlier one."""
-    return bool(store.project.settings.command) or _tried_again(store.project.trial_folder(entry.id), entry)
+    """Whether the next start of a trial goes on with nothing of an earlier one: for one that was lost before it had
+    saved anything, what went by until then is no time of its own."""
+    folder = store.project.trial_folder(entry.id)
+    saved = not store.project.settings.command and (folder / LAST).exists()
+    return not saved or _tried_again(folder, entry)
 
 
 def _tried_again(folder: Path, entry: Trial) -> bool:

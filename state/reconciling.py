@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 
 from state import runs, trials
@@ -23,7 +22,7 @@ def reconcile(store: Store) -> None:
             trials.mark_running(store, entry.id, restart=False)
         elif result is not None:
             if entry.wanted != "retry" or not _of_earlier_try(entry, folder):
-                trials.mark_ended(store, entry.id, result)
+                trials.mark_ended(store, entry.id, result, runs.ended_at(folder))
         elif entry.status == "running":
             trials.mark_queued(store, entry.id)
         elif entry.wanted == "retry":
@@ -37,10 +36,4 @@ def _of_earlier_try(entry: Trial, folder: Path) -> bool:
     """Whether the result of a trial that is wished to be tried again was there before the wish."""
     told = runs.of_try(folder, entry.queued_at)
     # One of an earlier version, or that was never made ready again.
-    return _there_at(entry.queued_at, folder / runs.RESULT) if told is None else not told
-
-
-def _there_at(moment: str, path: Path) -> bool:
-    """Whether a file was there, as it is, at a moment (as `now` gives it)."""
-    written = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
-    return written.isoformat(timespec="milliseconds") <= moment
+    return runs.ended_at(folder) <= entry.queued_at if told is None else not told

@@ -7,6 +7,7 @@ lives, `process.json` says which one it is, `log.txt` is what it printed, `resul
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import json
 import os
@@ -178,6 +179,12 @@ def of_try(folder: Path, at: str) -> bool | None:
 def began_anew(folder: Path) -> bool:
     """Whether the run in the folder goes on with nothing of an earlier one."""
     return bool((files.read_json(folder / TRY) or {}).get("anew"))
+
+
+def ended_at(folder: Path) -> str:
+    """When the result in the folder was written, as `state.database.now` gives it: whoever sees it may see it late."""
+    written = datetime.datetime.fromtimestamp((folder / RESULT).stat().st_mtime, datetime.UTC)
+    return written.isoformat(timespec="milliseconds")
 
 
 def wait(folder: Path, every: float = 0.1) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ twice, given up without its doing, or left at work unseen."""
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import attending, ending, supervisor, trial_folder, trouble, wishes
+from rounds import attending, cost, ending, supervisor, trial_folder, trouble, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
@@ -383,3 +384,28 @@ def test_a_fork_server_that_cannot_fork_says_so_and_lives(monkeypatch: pytest.Mo
     with socket.socket(socket.AF_UNIX) as listener:
         answer = serve.answer(serve.Server(listener), b'{"config": "c", "output": "o"}', 0.0)
     assert files.passes(answer["error"])
+
+
+def test_the_time_in_which_nothing_ran_is_none_of_a_trials(store: Store, digits: Path, fork_server: ForkServer) -> None:
+    """Of two that were begun days ago, one is lost before it has saved anything, and begins today; the other ended an
+    hour after its beginning, and nobody saw it till now."""
+    small_project.batch(store, small_project.settings(digits), [{}, {"training.seed": 1}])
+    begun = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
+    for entry in trials.trials(store):
+        trial_folder.prepare(store, entry, attending.Slot("cpu"))
+        trials.mark_running(store, entry.id, restart=False)
+        with store.transaction():
+            store.database.execute("UPDATE trials SET started_at = ?", [begun.isoformat(timespec="milliseconds")])
+    result = store.project.trial_folder("round-1-002") / runs.RESULT
+    files.write_atomically(result, json.dumps({"status": "complete", "seconds": 3500.0}))
+    at = begun.timestamp() + 3600
+    os.utime(result, (at, at))
+    end(Supervisor(store, Machine(1), fork_server))
+    lost, unseen = (cost.seconds(entry) for entry in trials.trials(store))
+    assert lost is not None
+    assert lost < 600
+    assert unseen == pytest.approx(3600, abs=1)
+    store.project.store_path.unlink()
+    with open_store(store.project) as again:
+        ended = [datetime.datetime.fromisoformat(str(entry.ended_at)) for entry in trials.trials(again)]
+        assert (ended[1] - begun).total_seconds() == pytest.approx(3600, abs=1)
