@@ -187,6 +187,11 @@ def trial(store: Store, id: str) -> Trial:
     return _trial(rows[0])
 
 
+def begun(entry: Trial) -> bool:
+    """Whether a trial was ever started; when, a store that was built anew does not know."""
+    return entry.started_at is not None or entry.steps_done > 0 or entry.status not in ("queued", "stopped")
+
+
 def over(entry: Trial) -> bool:
     """Whether nothing more comes of a trial: it has ended, or was stopped alone, and rests until it is tried again."""
     return entry.status in ENDED or stopped_alone(entry)
