@@ -13,15 +13,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from presets.language import Message, error_message, say, stored
+from presets.language import error_message, say, stored
 from rounds import ending, queue, sharing, slots, trial_folder, warm
 from rounds.gpu_faults import GpuFaults
-from rounds.room import Room
+from rounds.room import Room, disk_free
 from rounds.slots import Machine, Slot
 from rounds.stalling import Steps
-from state import runs, trials
-from state.database import Store, Unavailable
-from state.errors import Refusal
+from rounds.trouble import ATTEMPTS, Trouble, now_and_then
+from state import files, runs, trials
+from state.database import Store
+from state.errors import Damaged, Refusal, Unavailable
 from state.metrics import index_metrics
 from state.trials import Batch, Trial
 from training.config import ConfigError
@@ -36,24 +37,16 @@ ENDING_SECONDS = 2.0
 # A trial that was killed is continued once: what kills it twice would kill it again.
 RESTARTS = 1
 # One that ran into a full disk goes on as often as there is room again, not for ever, since that may be its own doing;
-# one whose GPU failed twice may find another that does not.
-GOES_ON = {"disk_full": 5, "device": 2}
-ATTEMPTS = 3
+# one whose GPU failed twice may find another that does not. That the machine was restarted is none of its doing, and
+# nothing goes on after that by itself.
+GOES_ON = {"disk_full": 5, "device": 2, "rebooted": sys.maxsize}
 LONGEST_PAUSE = 10.0
+# Whoever has less cannot write a line of a log any more.
+FULL_DISK = 2**20
 # Between two looks at a trial whose store cannot be written, in seconds.
 STORE_PAUSE = 1.0
 
 log = logging.getLogger("tunebook.supervisor")
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What went wrong with a trial, how often in a row, and until when (time.monotonic) it is left alone."""
-
-    attempts: int = 0
-    until: float = 0.0
-    reason: str = ""
-    message: Message | None = None
 
 
 @dataclass
@@ -69,11 +62,15 @@ class Supervisor:
     # When a trial was asked to stop, and when it was found dead, by time.monotonic.
     asked: dict[str, float] = field(default_factory=dict)
     missed: dict[str, float] = field(default_factory=dict)
+    # Those of them that were found dead on a full disk.
+    full: set[str] = field(default_factory=set)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     indexed: float = 0.0
     steps: Steps = field(default_factory=Steps)
     faults: GpuFaults = field(default_factory=GpuFaults)
     oom_kills: int = field(default_factory=ending.oom_kills)
+    looked_around: bool = False
+    unread: int = 0
 
     def __post_init__(self) -> None:
         self.room = Room(self.store)
@@ -87,13 +84,17 @@ class Supervisor:
         for entry in unfinished:
             if entry.status == "running":
                 self._guarded(entry, lambda entry=entry: self._attend(named[entry.batch], entry))
+            elif not self.looked_around or entry.id in self.slots:
+                self._guarded(entry, lambda entry=entry: self._begun(entry))
+        self.looked_around = True
         for batch in batches:
             for entry in queue.dropped(batch, unfinished):
-                self._guarded(entry, lambda entry=entry: trial_folder.drop(self.store, entry))
+                if entry.id not in self.slots:
+                    self._guarded(entry, lambda entry=entry: trial_folder.drop(self.store, entry))
             self._fill(batch, unfinished)
         if time.monotonic() - self.indexed >= INDEX_SECONDS:
             self._index()
-        return queue.work(batches, unfinished)
+        return queue.work(batches, unfinished) or bool(self.slots)
 
     def rest(self, seconds: float) -> None:
         """Wait until the next look, or until a trial that runs has written its result: no slot need stand empty."""
@@ -112,8 +113,13 @@ class Supervisor:
         self.indexed = time.monotonic()
         try:
             index_metrics(self.store, self.slots)
+            self.unread = 0
+        except Damaged:
+            raise
         except Unavailable as error:
-            log.warning("metrics: %s", error)
+            self.unread += 1
+            if now_and_then(self.unread):
+                log.warning("metrics: %s", error)
 
     def _fill(self, batch: Batch, unfinished: list[Trial]) -> None:
         """Start trials of a batch until no slot is free."""
@@ -126,15 +132,11 @@ class Supervisor:
         """Start a trial, or adopt it; False where it has to wait, and the rest of its batch with it. `own`: how many of
         the batch run."""
         folder = self._folder(entry)
-        living, result = runs.alive(folder), runs.result(folder)
-        if living:
-            # One that has its result is about to be gone; it is waited for.
-            if result is None:
-                self._adopt(entry)
+        if self._begun(entry):
             return True
-        # Whatever it was started in before: its row could not be written then (a locked store, a full disk).
-        self.slots.pop(entry.id, None)
-        if result is not None and entry.wanted != "retry" and result.get("status") != "stopped":
+        result = runs.result(folder)
+        new = entry.wanted != "retry" or runs.of_try(folder, entry.queued_at)
+        if result is not None and new and result.get("status") != "stopped":
             self._attend(batch, entry)
             return True
         if self._given_up(entry):
@@ -147,6 +149,18 @@ class Supervisor:
         if not self.store.project.settings.command and self.server.poll() == "starting":
             return False
         self._start(entry, slot)
+        return True
+
+    def _begun(self, entry: Trial) -> bool:
+        """Whether a process is at work on a trial that does not run by its row, which could not be written when it was
+        started (a locked store, a full disk, a supervisor that was killed): it is adopted, whatever is wished of it."""
+        folder = self._folder(entry)
+        if not runs.alive(folder):
+            self.slots.pop(entry.id, None)
+            return False
+        # One that has its result is about to be gone; it is waited for.
+        if runs.result(folder) is None:
+            self._adopt(entry)
         return True
 
     def _slot(self, batch: Batch, entry: Trial, settings: Mapping[str, Any], own: int) -> Slot | None:
@@ -193,7 +207,7 @@ class Supervisor:
             except warm.Lost as error:
                 log.warning("the fork server is lost: %s", error)
                 # Its last child may have begun all the same; the next look at the folder shows.
-                raise Refusal("The fork server did not answer.") from None
+                raise Unavailable("The fork server did not answer.") from None
         command = [sys.executable, "-P", "-m", "training.train"]
         for option, path in (("--config", config), ("--output", folder), ("--cache", cache)):
             command += [option, str(path)]
@@ -207,9 +221,9 @@ class Supervisor:
     def _adopt(self, entry: Trial) -> None:
         """Take over a trial whose process lives already: an earlier supervisor died between its start and its row."""
         folder = self._folder(entry)
-        trial_folder.adopt(folder)
         self.slots[entry.id] = trial_folder.slot(folder)
-        trials.mark_running(self.store, entry.id, restart=False)
+        trial_folder.adopt(folder)
+        trials.mark_running(self.store, entry.id, restart=False, anew=runs.began_anew(folder))
         log.info("%s: adopted", entry.id)
 
     def _attend(self, batch: Batch, entry: Trial) -> None:
@@ -222,32 +236,37 @@ class Supervisor:
         if not living and (result is None or result.get("status") != "complete"):
             # What a shell or a launcher has started outlives it, and would train on unwatched.
             runs.end_orphans(folder)
-        # One that stopped is continued in the same folder, so it must be gone for good.
-        if result is not None and not (living and result.get("status") == "stopped"):
-            reason = str(result.get("reason"))
-            self.faults.note(self.slots.get(entry.id) or trial_folder.slot(folder), failed=reason == "device")
-            self._ended(entry)
-            if not stopping and entry.restarts < GOES_ON.get(reason, 0):
+        reason = str((result or {}).get("reason"))
+        again = not stopping and entry.restarts < GOES_ON.get(reason, 0)
+        # One that stopped or goes on is continued in the same folder, so it must be gone for good.
+        if result is not None and not (living and (again or result.get("status") == "stopped")):
+            slot = self.slots.get(entry.id) or trial_folder.slot(folder)
+            index_metrics(self.store, [entry.id])
+            if again:
                 # It has saved what it could, and waits for room, or for a GPU, as those do that have not begun.
-                (folder / runs.RESULT).unlink(missing_ok=True)
                 trials.mark_queued(self.store, entry.id)
+                (folder / runs.RESULT).unlink(missing_ok=True)
                 log.warning("%s: %s at step %s; it waits", entry.id, reason, result.get("steps_done"))
-                return
-            trials.mark_ended(self.store, entry.id, result)
-            log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
+            else:
+                trials.mark_ended(self.store, entry.id, result, runs.ended_at(folder))
+                log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
+            self.faults.note(slot, failed=reason == "device")
+            self._forget(entry)
         elif living:
             self.slots.setdefault(entry.id, trial_folder.slot(folder))
             self.missed.pop(entry.id, None)
+            self.full.discard(entry.id)
             if stopping:
                 self._stop(entry, folder)
             else:
                 self._watch(entry, folder)
         elif stopping:
-            self._ended(entry)
+            index_metrics(self.store, [entry.id])
             message = say("Stopped before it could save.")
             trial_folder.finish(
                 self.store, entry.id, trial_folder.unfinished(self.store, entry, "stopped", "stopped", message)
             )
+            self._forget(entry)
         elif self._told(entry, folder):
             self._lost(entry, folder)
 
@@ -277,15 +296,16 @@ class Supervisor:
 
     def _told(self, entry: Trial, folder: Path) -> bool:
         """Whether it is known how a dead trial ended, or nobody will say any more."""
+        if entry.id not in self.missed and disk_free(folder) < FULL_DISK:
+            self.full.add(entry.id)
         since = self.missed.setdefault(entry.id, time.monotonic())
         return ending.known(folder) is not None or time.monotonic() - since > ENDING_SECONDS
 
     def _lost(self, entry: Trial, folder: Path) -> None:
         """A process is gone without a result: continue the trial once if it was killed, else give it up."""
         kills = ending.oom_kills()
-        cause = ending.cause(folder, kills > self.oom_kills)
-        self.oom_kills = kills
-        self._ended(entry)
+        cause = ending.cause(folder, kills > self.oom_kills, entry.id in self.full)
+        index_metrics(self.store, [entry.id])
         log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
         if cause.again and entry.restarts < GOES_ON.get(cause.reason, RESTARTS):
             trials.mark_queued(self.store, entry.id, anew=trial_folder.begins_anew(self.store, entry))
@@ -293,19 +313,22 @@ class Supervisor:
             if cause.reason != "disk_full":
                 told = trial_folder.goes_on(self.store, folder, cause.message)
                 trials.note(self.store, entry.id, told.text(), stored(told))
-            return
-        message = say(
-            "{cause} The last lines of its log: {lines}", cause=cause.message, lines=ending.last_lines(folder) or "-"
-        )
-        trial_folder.finish(
-            self.store, entry.id, trial_folder.unfinished(self.store, entry, cause.status, cause.reason, message)
-        )
+        else:
+            lines = ending.last_lines(folder) or "-"
+            message = say("{cause} The last lines of its log: {lines}", cause=cause.message, lines=lines)
+            trial_folder.finish(
+                self.store, entry.id, trial_folder.unfinished(self.store, entry, cause.status, cause.reason, message)
+            )
+        # Only once it is noted, since what cannot be is found out anew.
+        self.oom_kills = kills
+        self._forget(entry)
 
-    def _ended(self, entry: Trial) -> None:
-        index_metrics(self.store, [entry.id])
+    def _forget(self, entry: Trial) -> None:
+        """A trial does not run any more, and its row says so."""
         self.slots.pop(entry.id, None)
         self.asked.pop(entry.id, None)
         self.missed.pop(entry.id, None)
+        self.full.discard(entry.id)
         self.steps.forget(entry.id)
 
     def _given_up(self, entry: Trial) -> bool:
@@ -329,19 +352,34 @@ class Supervisor:
             go_on = act()
             if go_on is not False:
                 self.troubles.pop(entry.id, None)
+        except Damaged:
+            raise
         except Unavailable as error:
-            # No fault of the trial's, however long it lasts: what could not be noted is found out anew.
-            log.warning("%s: %s", entry.id, error)
-            self.troubles[entry.id] = replace(trouble, until=time.monotonic() + STORE_PAUSE)
+            self._wait(entry, trouble, error)
         except ConfigError as error:
             self.troubles[entry.id] = Trouble(ATTEMPTS, 0.0, "config", error_message(error))
         except Exception as error:
-            log.exception("%s: attempt %d", entry.id, trouble.attempts + 1)
+            if isinstance(error, OSError) and error.errno in files.PASSING:
+                self._wait(entry, trouble, files.refusal(error, self._folder(entry)))
+                return True
+            if now_and_then(trouble.attempts + 1):
+                log.exception("%s: attempt %d", entry.id, trouble.attempts + 1)
             pause = min(2.0**trouble.attempts, LONGEST_PAUSE)
             self.troubles[entry.id] = Trouble(
                 trouble.attempts + 1, time.monotonic() + pause, "error", error_message(error)
             )
         return go_on is not False
+
+    def _wait(self, entry: Trial, trouble: Trouble, error: Refusal) -> None:
+        """Try again a moment later what was no fault of the trial, however long that lasts: what could not be noted is
+        found out anew."""
+        waited = trouble.waited + 1
+        if now_and_then(waited):
+            log.warning("%s: %s", entry.id, error)
+        if entry.status != "running" and not entry.message:
+            with contextlib.suppress(Refusal):
+                trials.note(self.store, entry.id, str(error), stored(error_message(error)))
+        self.troubles[entry.id] = replace(trouble, until=time.monotonic() + STORE_PAUSE, waited=waited)
 
     def _reap(self) -> None:
         """Take the exit status of the trials that are children of ours."""
@@ -353,7 +391,9 @@ class Supervisor:
             if done:
                 del self.children[pid]
                 if status is not None and runs.result(folder) is None:
-                    ending.write(folder, status)
+                    # On a full disk nobody can say it.
+                    with contextlib.suppress(Unavailable):
+                        ending.write(folder, status)
 
     def _folder(self, entry: Trial) -> Path:
         return self.store.project.trial_folder(entry.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -16,7 +15,7 @@ EXIT = "exit.json"
 # How many lines from the end of its log a trial that failed is told with.
 TOLD_LINES = 3
 READ_LINES = 40
-DISK_FULL = tuple(os.strerror(number).lower() for number in (errno.ENOSPC, errno.EDQUOT))
+DISK_FULL = tuple(os.strerror(number).lower() for number in files.DISK_FULL)
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,14 @@ def known(folder: Path) -> Ending | None:
     return Ending(noted.get("code"), noted.get("signal")) if noted else None
 
 
-def cause(folder: Path, out_of_memory: bool) -> Cause:
-    """Why a process left no result. `out_of_memory`: whether the kernel killed one of this control group since then."""
+def cause(folder: Path, out_of_memory: bool, disk_full: bool = False) -> Cause:
+    """Why a process left no result. `out_of_memory`: whether the kernel killed one of this control group since then,
+    `disk_full`: whether the disk was full when it was found dead, where it could not even say so in its log."""
     ended = known(folder) or Ending()
-    noted = files.read_json(folder / runs.PROCESS) or {}
-    if noted.get("boot", runs.boot()) != runs.boot():
+    if runs.rebooted(folder):
         return Cause("rebooted", say("The machine was restarted."), True)
     log = "\n".join(runs.log_tail(folder, READ_LINES)).lower()
-    if ended.signal is None and any(text in log for text in DISK_FULL):
+    if ended.signal is None and (disk_full or any(text in log for text in DISK_FULL)):
         return Cause("disk_full", say("The disk was full."), True)
     if out_of_memory and ended.signal in (None, signal.SIGKILL):
         message = say(

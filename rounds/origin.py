@@ -20,7 +20,7 @@ from rounds.roles import OPTIMIZER, domain_of, name_of
 from rounds.space import Domain
 from state import trials
 from state.database import Store
-from state.trials import Batch, Trial
+from state.trials import Batch
 
 ASKED = say("set for this round")
 REMEDY = say("what the remedy tries")
@@ -43,7 +43,7 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
     never run leaves nothing."""
     found: dict[str, Left] = {}
     for batch in batches:
-        if batch.plan.get("listed") or not any(map(_begun, trials.trials(store, batch.name))):
+        if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
             continue
         plan, proposed = RoundPlan.from_dict(batch.plan), _reviewed(store, batch.name)
         for dimension in (d for study in plan.studies for d in study.dimensions):
@@ -61,7 +61,7 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
 def passed_over(store: Store, batches: Iterable[Batch]) -> tuple[Message, ...]:
     """What the review of the last round that was run proposes for all ranges at once: to narrow them is one of two
     answers to a round that gained nothing, so that only who asks for it gets it."""
-    run = [batch for batch in batches if any(map(_begun, trials.trials(store, batch.name)))]
+    run = [batch for batch in batches if any(map(trials.begun, trials.trials(store, batch.name)))]
     return tuple(
         say(
             "The review of {round} also proposes ranges a third as wide around the best configuration. They are not "
@@ -90,10 +90,6 @@ def recorded(plan: RoundPlan, offers: Mapping[str, Hyperparameter], sources: Map
             source = _source(entry, domain, plan.base)
         origins[name] = Origin(source, _offered(entry), entry.unit)
     return replace(plan, origins=origins)
-
-
-def _begun(trial: Trial) -> bool:
-    return trial.started_at is not None or trial.status not in ("queued", "stopped")
 
 
 def _source(entry: Hyperparameter, domain: Domain, base: Mapping[str, Any]) -> Message:

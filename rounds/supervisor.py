@@ -25,8 +25,9 @@ import psutil
 from presets.language import error_text
 from rounds import attending, logout, queue, slots, warm
 from rounds.attending import Supervisor
-from state import files, trials
-from state.errors import Refusal
+from rounds.trouble import now_and_then
+from state import files, runs, trials
+from state.errors import Damaged, Refusal, Unavailable
 from state.project import Project, open_project
 from state.store import open_store
 
@@ -48,15 +49,18 @@ def ensure(project: Project) -> bool:
         return alive(project)
     # -P: see `warm.COMMAND`; the working folder is the project's, which is full of files that are not ours.
     command = [sys.executable, "-P", "-m", "rounds.supervisor", "--project", str(project.root)]
-    with open(project.folder / LOG, "ab") as output:
-        subprocess.Popen(
-            logout.wrapped(command),
-            cwd=project.root,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    try:
+        with open(project.folder / LOG, "ab") as output:
+            subprocess.Popen(
+                logout.wrapped(command),
+                cwd=project.root,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise files.refusal(error, project.folder / LOG) from None
     return True
 
 
@@ -66,10 +70,13 @@ def alive(project: Project) -> bool:
 
 
 def has_work(project: Project) -> bool:
-    """Whether any trial runs or is to be started."""
+    """Whether any trial runs, also one that could not be noted, or is to be started."""
     with open_store(project) as store:
         unfinished = trials.unfinished(store)
-        return queue.work(attending.batches_of(store, unfinished), unfinished)
+        if queue.work(attending.batches_of(store, unfinished), unfinished):
+            return True
+        folders = (project.trial_folder(entry.id) for entry in unfinished)
+        return any(runs.alive(folder) and runs.result(folder) is None for folder in folders)
 
 
 def supervise(project: Project) -> None:
@@ -85,19 +92,43 @@ def supervise(project: Project) -> None:
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    refused = 0
     # Asked again after the lock is free: whoever wanted something while it was held relied on this process.
-    while not leaving and project.folder.exists() and has_work(project):
+    while not leaving and project.folder.exists() and (refused or has_work_or_waits(project)):
         with files.holding(project.folder / LOCK, json.dumps(me)) as held:
             if not held:
                 return
-            log.info("process %d is at work", os.getpid())
-            with open_store(project) as store:
-                supervisor = Supervisor(store, slots.machine(), warm.ForkServer(project.folder))
-                try:
-                    _loop(supervisor, lambda: leaving)
-                finally:
-                    supervisor.close()
+            if not refused:
+                log.info("process %d is at work", os.getpid())
+            try:
+                with open_store(project) as store:
+                    refused = 0
+                    store.require_writable()
+                    supervisor = Supervisor(store, slots.machine(), warm.ForkServer(project.folder))
+                    try:
+                        _loop(supervisor, lambda: leaving)
+                    finally:
+                        supervisor.close()
+            except Damaged:
+                # Another can be built in its place only when nobody uses it.
+                raise
+            except Unavailable as error:
+                # Trials may be at work, or wait for this process: somebody holds the store, or the disk is full.
+                refused += 1
+                if now_and_then(refused):
+                    log.warning("%s", error_text(error))
+                time.sleep(min(TICK_SECONDS * 2 ** min(refused, 10), attending.LONGEST_PAUSE))
     log.info("process %d leaves", os.getpid())
+
+
+def has_work_or_waits(project: Project) -> bool:
+    """Whether there is work, or nobody can say now, since the store cannot be opened."""
+    try:
+        return has_work(project)
+    except Damaged:
+        raise
+    except Unavailable:
+        return True
 
 
 def _loop(supervisor: Supervisor, leaving: Callable[[], bool]) -> None:
@@ -110,11 +141,14 @@ def _loop(supervisor: Supervisor, leaving: Callable[[], bool]) -> None:
             elif not supervisor.server.warm or time.monotonic() - worked > LINGER_SECONDS:
                 return
             failures = 0
+        except Damaged:
+            raise
         # Trials are at work and their owner is not here to see an error: it is written down, and the work goes on.
         except Exception:
             failures += 1
-            log.exception("unexpected, %d in a row", failures)
-        supervisor.rest(min(TICK_SECONDS * 2**failures, attending.LONGEST_PAUSE))
+            if now_and_then(failures):
+                log.exception("unexpected, %d in a row", failures)
+        supervisor.rest(min(TICK_SECONDS * 2 ** min(failures, 10), attending.LONGEST_PAUSE))
 
 
 def main(arguments: list[str] | None = None) -> int:

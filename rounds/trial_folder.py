@@ -17,10 +17,13 @@ from state.trials import Trial
 from training.config import check, flat, unflat
 
 SLOT = "slot.json"
+# What the built-in training goes on from (training.checkpoint).
+LAST = Path("checkpoints", "last.safetensors")
 
 
 def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
-    """Make the folder ready for a process; returns whether that continues a run which was lost.
+    """Make the folder ready for a process; returns whether that continues a run which was lost, other than by a restart
+    of the machine.
 
     A trial that was stopped goes on in its folder; one that is tried again after it ended begins in an empty folder. A
     command of the user's own begins anew in any case, and what it left is set aside. Raises ConfigError for a
@@ -30,11 +33,14 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     # Of a try that ended while nobody looked.
     runs.end_orphans(folder)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
-    if _tried_again(folder, entry):
+    anew = begins_anew(store, entry)
+    # An empty one is what a full disk left of this same start.
+    if _tried_again(folder, entry) and folder.exists() and any(folder.iterdir()):
         set_aside(folder)
     text = configuration(store, entry)
     files.make_folder(folder)
-    lost = (folder / runs.PROCESS).exists() and not stopped
+    runs.note_try(folder, entry.queued_at, anew=anew)
+    lost = (folder / runs.PROCESS).exists() and not stopped and not runs.rebooted(folder)
     for old in (ending.EXIT, runs.RESULT):
         (folder / old).unlink(missing_ok=True)
     files.write_atomically(folder / "config.toml", text)
@@ -45,19 +51,28 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
 
 
 def begins_anew(store: Store, entry: Trial) -> bool:
-    """Whether the next start of a trial goes on with nothing of an earlier one."""
-    return bool(store.project.settings.command) or _tried_again(store.project.trial_folder(entry.id), entry)
+    """Whether the next start of a trial goes on with nothing of an earlier one: for one that was lost before it had
+    saved anything, what went by until then is no time of its own."""
+    folder = store.project.trial_folder(entry.id)
+    saved = not store.project.settings.command and (folder / LAST).exists()
+    return not saved or _tried_again(folder, entry)
 
 
 def _tried_again(folder: Path, entry: Trial) -> bool:
-    """Whether a trial is tried again after it ended; one that was stopped goes on."""
-    return entry.wanted == "retry" and (runs.result(folder) or {}).get("status") != "stopped"
+    """Whether a trial is tried again after it ended, and what is in its folder is of before; one that was stopped goes
+    on, and so does one whose second try has begun already."""
+    if entry.wanted != "retry" or runs.of_try(folder, entry.queued_at):
+        return False
+    return (runs.result(folder) or {}).get("status") != "stopped"
 
 
 def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> None:
     """What `state.run_command` needs to run the user's command as this trial."""
     own = pipeline.own(store.project)
-    set_aside(folder / run_command.OUTPUT)
+    # Without a command, a start was broken off after what is there was made.
+    if (folder / run_command.COMMAND).exists():
+        set_aside(folder / run_command.OUTPUT)
+        (folder / run_command.COMMAND).unlink()
     (folder / run_command.METRICS).unlink(missing_ok=True)
     output = files.make_folder(folder / run_command.OUTPUT)
     settings = trials.trial_settings(store, entry)

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from state.errors import Refusal
+from state import files
+from state.errors import Refusal, Unavailable
 
 # -P: a file of the user's that is called like a module of ours or of Python's must not be imported in its place.
 COMMAND = (sys.executable, "-P", "-m", "training.serve")
@@ -70,7 +71,8 @@ class ForkServer:
     def start(self, config: Path, output: Path, cache: Path, environment: Mapping[str, str]) -> int:
         """Start a trial in a child of the server; returns its pid once it holds the trial's lock.
 
-        Raises Lost where the server does not answer, Refusal with its sentence where it could not start the child.
+        Raises Lost where the server does not answer, Refusal with its sentence where it could not start the child,
+        Unavailable where there was no room for it on the disk or among the processes.
         """
         request = {"config": config, "output": output, "cache": cache}
         try:
@@ -79,7 +81,8 @@ class ForkServer:
             self._end()
             raise Lost(str(error) or type(error).__name__) from None
         if "pid" not in answer:
-            raise Refusal("{reason}", reason=str(answer.get("error", answer)))
+            reason = str(answer.get("error", answer))
+            raise (Unavailable if files.passes(reason) else Refusal)("{reason}", reason=reason)
         self._deaths = 0
         return int(answer["pid"])
 

@@ -51,7 +51,7 @@ def end(store: Store, name: str, words: str = "", *, count: int | None = None) -
     if not waiting:
         raise Refusal("No trial of {name} waits to be started.", name=name)
     if count is not None:
-        fresh = [entry for entry in waiting if entry.started_at is None]
+        fresh = [entry for entry in waiting if not trials.begun(entry)]
         if count > len(fresh):
             raise Refusal("Of {name}, {n} trials have not begun.", name=name, n=len(fresh))
         waiting = fresh[len(fresh) - count :]

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from state import files
-from state.errors import Refusal
+from state.copied import SUFFIXES, copied, written
+from state.errors import Damaged, Refusal, Unavailable
 from state.project import Project
 from state.schema import migrations
 from state.sqlite import Database
@@ -31,13 +32,17 @@ RECONCILED = "reconciled"
 # What SQLite says where a name or a number that is to be new is there already.
 _TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 EVENTS = "SELECT event FROM events ORDER BY number"
-# A store's own file, and those that SQLite keeps beside it.
-SUFFIXES = ("", "-wal", "-shm", "-journal")
-
-
-class Unavailable(Refusal):
-    """The store cannot be written or opened as things stand: another program holds it, the disk is full or read-only,
-    or it is damaged. It is no fault of what was to be recorded, which can be recorded later."""
+# What SQLite says of a file that is none of its own, or not as it wrote it; the rest of a code is the detail.
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# And where the file cannot be read as things stand.
+NOT_NOW = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
 
 
 class BrokenJournal(Refusal):
@@ -50,12 +55,16 @@ class Store:
     Whatever people decide goes through `record`, which applies the event to the tables and appends it to the journal
     in one transaction. A crash between the two is mended at the next opening, when the journal's tail is applied.
     The tables keep each event as well, so that a journal that was lost can be written anew.
+
+    In a folder that may not be written to a copy of it is opened, for looking: it records nothing.
     """
 
     def __init__(self, project: Project, apply: Mapping[str, Apply]):
         self.project = project
         self._apply = apply
-        path = project.store_path
+        readable = project.folder.is_dir() and not os.access(project.folder, os.W_OK)
+        self._copy = copied(project.store_path) if readable else None
+        path = project.store_path if self._copy is None else Path(self._copy.name, project.store_path.name)
         missing = not path.exists()
         try:
             connection = sqlite3.connect(path, timeout=10)
@@ -67,7 +76,7 @@ class Store:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA journal_mode = {'DELETE' if on_network(path) else 'WAL'}")
             os.chmod(path, 0o600)
-            self._file = path.stat().st_ino
+            self._file = written(project.store_path) if self._copy else path.stat().st_ino
             self._migrate()
             self.catch_up()
         except BrokenJournal:
@@ -89,8 +98,15 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def require_writable(self) -> None:
+        """Refuse where its folder may not be written to."""
+        if self._copy is not None:
+            raise _no_permission(self.project.folder, Refusal)
+
     def close(self) -> None:
         self.database.conn.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -100,9 +116,13 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             yield
             connection.commit()
-        except sqlite3.OperationalError as error:
-            connection.rollback()
-            raise _refusal(error, self.project.store_path) from None
+        except sqlite3.DatabaseError as error:
+            # One that is damaged may not even let itself be rolled back, which closing it does.
+            with contextlib.suppress(sqlite3.DatabaseError):
+                connection.rollback()
+            if isinstance(error, sqlite3.OperationalError) or is_damage(error):
+                raise _refusal(error, self.project.store_path) from None
+            raise
         except BaseException:
             connection.rollback()
             raise
@@ -114,6 +134,7 @@ class Store:
         event = {"kind": kind, "at": now(), "by": author(), **content}
         files.require_text(json.dumps(event, ensure_ascii=False))
         path = self.project.journal_path
+        self.require_writable()
         with self.transaction():
             if self.journal_lost():
                 # Written into what is left of it, the loss would never be noticed again.
@@ -145,8 +166,13 @@ class Store:
         return event
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        """The rows of a query, as dictionaries."""
-        return list(self.database.query(sql, list(parameters)))
+        """The rows of a query, as dictionaries. Raises Unavailable where they cannot be read as things stand."""
+        try:
+            return list(self.database.query(sql, list(parameters)))
+        except sqlite3.DatabaseError as error:
+            if _code(error) in (*DAMAGED, *NOT_NOW):
+                raise _refusal(error, self.project.store_path) from None
+            raise
 
     def catch_up(self) -> None:
         """Apply what the journal holds beyond what the tables know, unless it has lost what they have from it."""
@@ -205,9 +231,15 @@ class Store:
         return self.database.conn.execute("PRAGMA data_version").fetchone()[0]
 
     def replaced(self) -> bool:
-        """Whether its file was deleted or built anew meanwhile: what is written here is then seen by nobody."""
+        """Whether its file was deleted or built anew meanwhile: what is written here is then seen by nobody. Of a copy:
+        whether what it is a copy of was written to."""
         path = self.project.store_path
-        return not path.exists() or path.stat().st_ino != self._file
+        if self._copy is not None:
+            return self._file != written(path)
+        try:
+            return path.stat().st_ino != self._file
+        except FileNotFoundError:
+            return True
 
     def _known(self) -> dict[str, int]:
         """Up to which byte the journal was applied to the tables, and up to which its events are kept in them."""
@@ -318,7 +350,23 @@ def on_network(path: Path) -> bool:
     return nearest is not None and nearest.fstype in NETWORK_FILE_SYSTEMS
 
 
-def _refusal(error: sqlite3.Error, path: Path) -> Unavailable:
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file is damaged."""
+    return _code(error) in DAMAGED
+
+
+def _code(error: sqlite3.Error) -> int:
+    """What SQLite says, without the detail; 0 where Python says it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _no_permission(folder: Path, kind: type[Refusal] = Unavailable) -> Refusal:
+    return kind(
+        "{path}: no permission to write. Choose a folder of your own, or change its permissions.", path=str(folder)
+    )
+
+
+def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
     text = str(error)
     if "locked" in text or "busy" in text:
         return Unavailable("{path}: another program holds the store. Close it, then try again.", path=str(path))
@@ -327,15 +375,12 @@ def _refusal(error: sqlite3.Error, path: Path) -> Unavailable:
             "{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path)
         )
     if "malformed" in text or "not a database" in text:
-        return Unavailable(
+        return Damaged(
             "{path}: the store is damaged ({reason}). To build it again from the journal: tunebook doctor --repair",
             path=str(path),
             reason=text,
         )
     if not os.access(path.parent, os.W_OK):
         # SQLite says only that it cannot open the file.
-        return Unavailable(
-            "{path}: no permission to write. Choose a folder of your own, or change its permissions.",
-            path=str(path.parent),
-        )
+        return _no_permission(path.parent)
     return Unavailable("{path}: {reason}", path=str(path), reason=text)

@@ -25,6 +25,16 @@ class Refusal(Exception):
         super().__init__(message.format(**values))
 
 
+class Unavailable(Refusal):
+    """The disk or the store cannot be written, or the store not be opened, as things stand: another program holds it,
+    the disk is full or read-only, or the store is damaged. It is no fault of what was to be written, which can be
+    written later."""
+
+
+class Damaged(Unavailable):
+    """The store is damaged, and stays so until it is built again."""
+
+
 def mistyped(path: str, key: str, value: object, wanted: type) -> Refusal:
     """That a key of a TOML file has a value of another type than a bool, int, float, str, list or dict."""
     place = {"path": path, "key": key, "value": _as_toml(value)}

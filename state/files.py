@@ -14,8 +14,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from state.errors import Refusal
+from state.errors import Refusal, Unavailable
 
+# No room left on the disk, or none for this user.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# And what else passes: no room for one more process or open file, no memory.
+PASSING = (*DISK_FULL, errno.EROFS, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 # So much is shown of a text before the place where it cannot be read.
 SHOWN = 60
 
@@ -102,7 +106,11 @@ def _finite(value: Any) -> Any:
 
 def append_line(path: Path, value: Any) -> None:
     """Append one JSON line with a single write. A torn line that a crash left is closed first; readers skip it."""
-    line = as_json(value).encode() + b"\n"
+    append(path, as_json(value).encode() + b"\n", sync=True)
+
+
+def append(path: Path, line: bytes, *, sync: bool = False) -> None:
+    """Append whole lines with a single write, all of them or none; `sync`: also through a power cut."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -113,7 +121,8 @@ def append_line(path: Path, value: Any) -> None:
             if written < len(line):
                 os.ftruncate(handle, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(handle)
+            if sync:
+                os.fsync(handle)
         finally:
             os.close(handle)
     except OSError as error:
@@ -197,13 +206,22 @@ def _take(handle: int) -> bool:
 
 
 def refusal(error: OSError, path: Path) -> Refusal:
-    """The sentence for an operating-system error at a path."""
+    """The sentence for an operating-system error at a path; Unavailable where it passes."""
+    kind = Unavailable if error.errno in PASSING else Refusal
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Refusal(
+        # A whole disk, which turns read-only when it fails, is another matter than this one file.
+        return kind(
             "{path}: no permission to write. Choose a folder of your own, or change its permissions.", path=str(path)
         )
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Refusal("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
+    if error.errno in DISK_FULL:
+        return Unavailable(
+            "{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path)
+        )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return Refusal("{path}: a file is in the way of a folder. Choose another folder.", path=str(path))
-    return Refusal("{path}: {reason}", path=str(path), reason=error.strerror or str(error))
+    return kind("{path}: {reason}", path=str(path), reason=error.strerror or str(error))
+
+
+def passes(reason: str) -> bool:
+    """Whether a sentence of another process is about what passes."""
+    return any(os.strerror(number).lower() in reason.lower() for number in PASSING)

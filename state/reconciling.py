@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 
 from state import runs, trials
 from state.database import Store
 from state.metrics import index_metrics
+from state.trials import Trial
 
 
 def reconcile(store: Store) -> None:
@@ -21,9 +21,8 @@ def reconcile(store: Store) -> None:
         if living and (result is None or result.get("status") == "stopped"):
             trials.mark_running(store, entry.id, restart=False)
         elif result is not None:
-            # What was there before the wish to try it again is of an earlier try.
-            if entry.wanted != "retry" or not _there_at(entry.queued_at, folder / runs.RESULT):
-                trials.mark_ended(store, entry.id, result)
+            if entry.wanted != "retry" or not _of_earlier_try(entry, folder):
+                trials.mark_ended(store, entry.id, result, runs.ended_at(folder))
         elif entry.status == "running":
             trials.mark_queued(store, entry.id)
         elif entry.wanted == "retry":
@@ -33,7 +32,8 @@ def reconcile(store: Store) -> None:
     index_metrics(store, [entry.id for entry in trials.trials(store)])
 
 
-def _there_at(moment: str, path: Path) -> bool:
-    """Whether a file was there, as it is, at a moment (as `now` gives it)."""
-    written = datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
-    return written.isoformat(timespec="milliseconds") <= moment
+def _of_earlier_try(entry: Trial, folder: Path) -> bool:
+    """Whether the result of a trial that is wished to be tried again was there before the wish."""
+    told = runs.of_try(folder, entry.queued_at)
+    # One of an earlier version, or that was never made ready again.
+    return runs.ended_at(folder) <= entry.queued_at if told is None else not told

@@ -16,7 +16,17 @@ from pathlib import Path
 import psutil
 
 from state import files, runs, trials
-from state.database import APPLIED, EVENTS, KEPT, SUFFIXES, Store, journal_size, remove_database, write_journal
+from state.copied import SUFFIXES
+from state.database import (
+    APPLIED,
+    EVENTS,
+    KEPT,
+    Store,
+    is_damage,
+    journal_size,
+    remove_database,
+    write_journal,
+)
 from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
@@ -25,8 +35,6 @@ from state.store import open_store
 UNUSED_DAYS = 30
 # A file of the cache that is being written: `.pixels-1f.pixels.npy.4711-0a1b2c3d`, by process 4711 (training.cache).
 _IN_WRITING = re.compile(r"\..+\.(\d+)-[0-9a-f]+")
-# What SQLite says of a file that is none of its own, or not as it wrote it; the rest of a code is the detail.
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def damage(project: Project) -> str:
@@ -42,7 +50,7 @@ def damage(project: Project) -> str:
             connection.close()
     except sqlite3.DatabaseError as error:
         # A store that is locked, or may not be read, is to be left where it is.
-        return str(error) if error.sqlite_errorcode & 0xFF in DAMAGED else ""
+        return str(error) if is_damage(error) else ""
     return "" if answer == "ok" else str(answer)
 
 

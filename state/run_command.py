@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from state import files, provenance
-from state.errors import joined, said
+from state.errors import Unavailable, joined, said
 from state.foreign import FILES, Reader
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
@@ -36,6 +36,8 @@ COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
     "input",
 )
 POLL_SECONDS = 0.25
+# Between two tries to write the result on a full disk.
+ROOM_SECONDS = 1.0
 LAST_LINES = 6
 # How libraries say that memory ran out, in lower case; the kernel's killer says nothing.
 OUT_OF_MEMORY = (
@@ -89,19 +91,25 @@ class Metrics:
         self.values: list[tuple[int, dict[str, Any]]] = []
         self.steps = 0
         self._path = folder / METRICS
+        self._unwritten = b""
 
     def follow(self, *, ended: bool = False) -> None:
-        """Take over what is new."""
+        """Take over what is new. What the disk has no room for now is written later: no command ends for that."""
         rows = self.reader.read(ended=ended)
-        if not rows:
-            return
         lines = [json.dumps({name: _json(value) for name, value in row.items()}) + "\n" for row in rows]
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write("".join(lines))
+        self._unwritten += "".join(lines).encode()
+        with contextlib.suppress(Unavailable):
+            self.write()
         for row in rows:
             self.steps = max(self.steps, int(row["step"]))
             if self.name in row:
                 self.values.append((int(row["step"]), dict(row)))
+
+    def write(self) -> None:
+        """Write what is not yet written. Raises Unavailable on a full disk."""
+        if self._unwritten:
+            files.append(self._path, self._unwritten)
+            self._unwritten = b""
 
 
 def outcome(
@@ -251,13 +259,32 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if unread := _unread(metrics.reader):
         # Last in the log, where a person looks for what went wrong.
-        print(unread["message"], flush=True)
-    _finish(folder, {**result, **about, "versions": _told(versions), "peak_memory": peak})
+        _say(unread["message"])
+    _finish(folder, {**result, **about, "versions": _told(versions), "peak_memory": peak}, metrics)
     return max(code, 0)
 
 
-def _finish(folder: Path, result: Mapping[str, Any]) -> None:
-    files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
+def _finish(folder: Path, result: Mapping[str, Any], metrics: Metrics | None = None) -> None:
+    """Write how it ended. On a full disk that waits for room: the command has done its work, and is not to do it
+    again."""
+    waited = False
+    while True:
+        try:
+            if metrics is not None:
+                metrics.write()
+            files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
+            return
+        except Unavailable as error:
+            if not waited:
+                _say(f"It has ended, and its result waits for room. {error}")
+            waited = True
+            time.sleep(ROOM_SECONDS)
+
+
+def _say(words: str) -> None:
+    """A line in the log, where the disk has room for one."""
+    with contextlib.suppress(OSError):
+        print(words, flush=True)
 
 
 def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:

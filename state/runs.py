@@ -7,6 +7,7 @@ lives, `process.json` says which one it is, `log.txt` is what it printed, `resul
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import json
 import os
@@ -26,6 +27,8 @@ LOCK = "run.lock"
 PROCESS = "process.json"
 RESULT = "result.json"
 LOG = "log.txt"
+# For which wish the folder was made ready.
+TRY = "try.json"
 # The variable that names the folder to whoever lives in it, and to all that they start.
 FOLDER = "TUNEBOOK_RUN"
 # How long what is killed is waited for: a process may hang in the kernel.
@@ -92,6 +95,12 @@ def boot() -> str:
         return ""
 
 
+def rebooted(folder: Path) -> bool:
+    """Whether the machine was restarted since a process began in the folder."""
+    noted = files.read_json(folder / PROCESS) or {}
+    return noted.get("boot", boot()) != boot()
+
+
 def process(folder: Path) -> psutil.Process | None:
     """The process that lives in the folder; None when it is gone (a zombie is gone)."""
     pid = _living(folder)
@@ -154,6 +163,28 @@ def _orphans(folder: Path) -> list[psutil.Process]:
 def result(folder: Path) -> dict[str, Any] | None:
     """How the run ended; None while it has not, or when it was killed."""
     return files.read_json(folder / RESULT)
+
+
+def note_try(folder: Path, at: str, *, anew: bool) -> None:
+    """Note for which wish a run begins, by the time of that; `anew`: whether it goes on with nothing of an earlier."""
+    files.write_atomically(folder / TRY, json.dumps({"queued_at": at, "anew": anew}))
+
+
+def of_try(folder: Path, at: str) -> bool | None:
+    """Whether what is in the folder is of the wish of that time; None where nothing says."""
+    noted = files.read_json(folder / TRY)
+    return None if noted is None else noted.get("queued_at") == at
+
+
+def began_anew(folder: Path) -> bool:
+    """Whether the run in the folder goes on with nothing of an earlier one."""
+    return bool((files.read_json(folder / TRY) or {}).get("anew"))
+
+
+def ended_at(folder: Path) -> str:
+    """When the result in the folder was written, as `state.database.now` gives it: whoever sees it may see it late."""
+    written = datetime.datetime.fromtimestamp((folder / RESULT).stat().st_mtime, datetime.UTC)
+    return written.isoformat(timespec="milliseconds")
 
 
 def wait(folder: Path, every: float = 0.1) -> dict[str, Any] | None:

@@ -187,6 +187,11 @@ def trial(store: Store, id: str) -> Trial:
     return _trial(rows[0])
 
 
+def begun(entry: Trial) -> bool:
+    """Whether a trial was ever started; when, a store that was built anew does not know."""
+    return entry.started_at is not None or entry.steps_done > 0 or entry.status not in ("queued", "stopped")
+
+
 def over(entry: Trial) -> bool:
     """Whether nothing more comes of a trial: it has ended, or was stopped alone, and rests until it is tried again."""
     return entry.status in ENDED or stopped_alone(entry)
@@ -262,9 +267,9 @@ def note(store: Store, id: str, message: str, said: Mapping[str, Any] | None = N
         store.database.conn.execute("UPDATE trials SET message = ?, said = ? WHERE id = ?", [message, _json(said), id])
 
 
-def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
+def mark_ended(store: Store, id: str, result: Mapping[str, Any], at: str = "") -> None:
     """Take over what a trial's `result.json` says (`status`, `reason`, `message`, `said`, `best`, `final`,
-    `steps_done`)."""
+    `steps_done`); `at`: since when it does, otherwise since now."""
     metric = f"val/{store.project.settings.metric}"
     # Written by a process that may be anybody's.
     result = json.loads(files.as_json(dict(result)))
@@ -285,7 +290,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any]) -> None:
                 number(best.get(metric)),
                 number(final.get(metric)),
                 files.as_json(result),
-                now(),
+                at or now(),
                 id,
             ],
         )

@@ -9,14 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
+from tests import small_project
 from tests.training_runs import configuration, result, run_here, write_config
-from training import checkpoint
+from training import checkpoint, look
 from training.checkpoint import Checkpoints, Progress
 from training.config import ConfigError
 from training.evaluation import Evaluation
@@ -209,3 +211,23 @@ def test_a_full_disk_ends_the_run_with_its_reason_and_the_last_checkpoint_whole(
     # With room again the run goes on to its end.
     code, ended_well = run_here(config, copy)
     assert (code, ended_well["status"], ended_well["resumed"]) == (0, "complete", 1)
+
+
+def test_a_run_goes_on_where_the_weights_that_it_began_with_are_gone(digits: Path, tmp_path: Path):
+    """Its checkpoint holds all that it needs of them, their normalisation too; so does a look at what it came to."""
+    weights = tmp_path / "weights.safetensors"
+    network = timm.create_model("test_resnet", num_classes=10, in_chans=1)
+    mean = {"mean": torch.full((1, 1, 1, 1), 0.25), "std": torch.full((1, 1, 1, 1), 0.5)}
+    save_file({**network.state_dict(), **mean}, weights)
+    data = small_project.digits(tmp_path / "data" / "train")
+    small_project.digits(tmp_path / "data" / "test", 50)
+    config = write_config(tmp_path / "t.toml", data.parent, model__pretrained=str(weights))
+    folder = tmp_path / "run"
+    assert run_here(config, folder)[0] == 0
+    shutil.copy(config, folder / "config.toml")
+    before = look.look(folder, None, lambda _done, _total: None)
+    weights.unlink()
+    assert look.look(folder, None, lambda _done, _total: None) == before
+    first = result(folder)
+    assert run_here(config, folder) == (0, result(folder))
+    assert (result(folder)["resumed"], result(folder)["best"]) == (1, first["best"])

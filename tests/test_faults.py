@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from rounds import attending, supervisor
+from rounds import attending, supervisor, trouble
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
@@ -155,7 +155,7 @@ def test_a_store_that_is_held_for_long_costs_no_trial_its_place(
             return runs.result(folder) is not None and not runs.alive(folder)
 
         wait_for(trained, "what was started never ended")
-        for _ in range(3 * attending.ATTEMPTS):
+        for _ in range(3 * trouble.ATTEMPTS):
             assert driven.tick()
         assert (runs.result(folder) or {})["status"] == "complete"
         other.execute("ROLLBACK")

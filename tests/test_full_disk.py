@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rounds import attending, room
+from rounds import attending, room, trouble
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
-from state import metrics, runs, trials
+from state import files, metrics, run_command, runs, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Refusal, Unavailable
 from state.store import open_store
 from tests import small_project
 from tests.small_project import wait_for
@@ -62,7 +66,8 @@ def recorded(store: Store) -> tuple[bytes, Any]:
 
 def fill(path: Path, left: int) -> None:
     """Leave so many bytes of the disk free."""
-    with open(path, "wb") as ballast:
+    # What a trial writes meanwhile may take it.
+    with contextlib.suppress(OSError), open(path, "wb") as ballast:
         ballast.write(b"\0" * max(room.disk_free(path.parent) - left, 0))
 
 
@@ -111,15 +116,20 @@ def test_a_round_goes_on_when_a_full_disk_has_room_again(
         assert runs.result(store.project.trial_folder("round-1-001")) is not None
 
 
+@pytest.mark.parametrize("before", [False, True])
 def test_a_line_of_metrics_that_the_disk_cuts_off_is_written_again_when_there_is_room(
-    disk: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+    disk: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch, before: bool
 ) -> None:
     """Not one byte is left while a trial runs: the page of its file fills up in the middle of a line, and neither a
-    result nor a word in the log can be written. With room again it comes to its end, every line whole."""
+    result nor a word in the log can be written. With room again it comes to its end, every line whole, also where it
+    was lost `before`."""
     monkeypatch.setattr(room, "LEAST_DISK", 2 * 2**20)
     with open_store(small_project.project(disk / "p", digits)) as store:
         steps = {"training.steps": 400, "training.evaluate_every": 1, "training.seed": 1}
         small_project.batch(store, small_project.settings(digits), [steps])
+        if before:
+            trials.mark_running(store, "round-1-001", restart=True)
+            trials.mark_queued(store, "round-1-001")
         driven = Supervisor(store, Machine(2), fork_server)
         path = store.project.trial_folder("round-1-001") / "metrics.jsonl"
         wait_for(lambda: tick(driven) or (path.exists() and path.stat().st_size > 2000), "it wrote no metrics")
@@ -151,8 +161,98 @@ def test_a_trial_that_waits_is_not_given_up_where_not_even_that_can_be_noted(
                 trials.note(store, "round-1-001", "x" * 4000)
                 trials.put_first(store, ["round-1-001"] * 500)
         driven = Supervisor(store, Machine(2), fork_server)
-        for _ in range(2 * attending.ATTEMPTS):
+        for _ in range(2 * trouble.ATTEMPTS):
             tick(driven)
         assert trials.trial(store, "round-1-001").status == "queued"
         (disk / "ballast").unlink()
         wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never began")
+
+
+@pytest.mark.parametrize("left", ["inodes", "bytes"])
+def test_a_trial_that_cannot_be_written_down_waits_however_long_that_takes(
+    disk: Path, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """No file can be made, though the disk has room (as for whoever has used up a quota); with that again it begins."""
+    monkeypatch.setattr(room, "LEAST_DISK", 0 if left == "bytes" else 2 * 2**20)
+    for pause in ("LONGEST_PAUSE", "STORE_PAUSE"):
+        monkeypatch.setattr(attending, pause, 0.0)
+    if left == "inodes":
+        subprocess.run(["mount", "-o", "remount,nr_inodes=200", str(disk)], check=True)
+    with open_store(small_project.project(disk / "p", digits)) as store:
+        queue(store, digits)
+        trials.ask(store, "round-1-001", "retry")
+        files.make_folder(store.project.trial_folder("round-1-001"))
+        ballast = files.make_folder(disk / "ballast")
+        if left == "bytes":
+            fill(ballast / "bytes", 0)
+        else:
+            with contextlib.suppress(OSError):
+                for number in range(1000):
+                    (ballast / str(number)).touch()
+        driven = Supervisor(store, Machine(2), fork_server)
+        while fork_server.poll() != "ready":
+            time.sleep(0.02)
+        for _ in range(4 * trouble.ATTEMPTS):
+            tick(driven)
+        entry = trials.trial(store, "round-1-001")
+        assert entry.status == "queued"
+        assert left == "bytes" or "the disk is full" in entry.message
+        shutil.rmtree(ballast)
+        wait_for(lambda: tick(driven) or trials.trial(store, "round-1-001").status == "complete", "it never began")
+        assert not list((disk / "p").glob(".tunebook/trials/round-1-001.*"))
+
+
+def test_a_command_of_ones_own_outlives_a_full_disk_and_its_result_waits_for_room(disk: Path) -> None:
+    """It writes nothing itself while the disk is full; not one of its values is lost, and it is not run again."""
+    folder = disk / "t"
+    elsewhere = disk.parent / "elsewhere"
+    elsewhere.mkdir()
+    output = files.make_folder(folder / run_command.OUTPUT)
+    (output / "metrics.jsonl").symlink_to(elsewhere / "metrics.jsonl")
+    code = f"""
+import json, pathlib, time
+def say(step):
+    with open({str(elsewhere / "metrics.jsonl")!r}, "a") as file:
+        file.write(json.dumps({{"step": step, "score": step / 10, "note": "x" * 3000}}) + "\\n")
+say(1)
+say(2)
+while not pathlib.Path({str(elsewhere / "full")!r}).exists():
+    time.sleep(0.01)
+for step in range(3, 10):
+    say(step)
+    time.sleep(0.2)
+"""
+    (elsewhere / "script.py").write_text(code)
+    asked = {
+        "command": [sys.executable, str(elsewhere / "script.py")],
+        "named": [str(elsewhere / "script.py")],
+        "program": sys.executable,
+        "directory": str(elsewhere),
+        "metric": "score",
+        "direction": "max",
+        "device": "cpu",
+    }
+    files.write_atomically(folder / run_command.COMMAND, json.dumps(asked))
+    runs.start([sys.executable, "-P", "-m", "state.run_command", str(folder)], folder)
+    wait_for(lambda: (folder / run_command.METRICS).exists(), "it wrote nothing", 20)
+    fill(disk / "ballast", 0)
+    (elsewhere / "full").touch()
+    wait_for(lambda: (elsewhere / "metrics.jsonl").read_text().count("\n") == 9, "the command did not end")
+    time.sleep(2)
+    assert runs.result(folder) is None
+    assert runs.alive(folder)
+    (disk / "ballast").unlink()
+    result = runs.wait(folder)
+    assert result is not None
+    assert (result["status"], result["best"]["val/score"], result["steps_done"]) == ("complete", 0.9, 9)
+    lines = (folder / run_command.METRICS).read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == list(range(1, 10))
+
+
+def test_that_the_fork_server_finds_no_room_is_said_as_what_passes(disk: Path, fork_server: ForkServer) -> None:
+    subprocess.run(["mount", "-o", "remount,nr_inodes=2", str(disk)], check=True)
+    while fork_server.poll() != "ready":
+        time.sleep(0.02)
+    (disk / "t").mkdir()
+    with pytest.raises(Unavailable, match="No space left"):
+        fork_server.start(disk / "config.toml", disk / "t", disk / "cache", {})

@@ -39,6 +39,10 @@ def test_the_sample_has_its_share_of_each_class_and_depends_on_the_data_alone(di
     other = sample(labels, configuration(digits, training__evaluation_examples=100, data__split_seed=1))
     assert other is not None
     assert not torch.equal(drawn, other)
+    # A seed may be of any size, as that of the split is.
+    large = sample(labels, configuration(digits, training__evaluation_examples=100, data__split_seed=2**64 + 1))
+    assert large is not None
+    assert len(large) == 100
     # A smaller sample is a part of a larger one.
     few = sample(labels, configuration(digits, training__evaluation_examples=30))
     assert few is not None

@@ -13,6 +13,7 @@ import pytest
 from rounds import cost, planning, slots, standing, wishes
 from state import decisions, files, runs, trials
 from state.database import Store, now
+from state.errors import Refusal
 from state.project import change
 from state.store import open_store
 from tests import small_project, watched_round
@@ -59,6 +60,9 @@ def test_a_round_ends_without_the_trial_that_was_stopped_alone(
     small_project.end(store, "round-1-004", 0.4)
     assert "It has ended. Review it: tunebook round review round-1" in said(store, capsys, "round", "status")
     assert "round-1 has ended (stopped alone: 1).\nNext: Review it" in said(store, capsys, "status")
+    trials.review(store, "round-1", [])
+    told = "It has ended and was reviewed. See: tunebook round review round-1"
+    assert told in said(store, capsys, "round", "status")
     code, answer = tunebook(store, capsys, "round", "run", "round-1")
     assert (code, answer["error"]) == (
         2,
@@ -384,3 +388,19 @@ def test_doctor_starts_the_supervisor_that_is_missing(tmp_path: Path, capsys: py
         small_project.wait_for(
             lambda: trials.trial(store, "round-1-001").status in trials.ENDED, "the trial was not run"
         )
+
+
+def test_a_trial_that_was_stopped_on_its_way_is_known_to_have_begun_when_the_store_was_built_anew(
+    tmp_path: Path,
+) -> None:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.batch(store, small_project.settings(tmp_path / "data"), [{}] * 4, wanted="stop")
+        for id, status in (("round-1-001", "complete"), ("round-1-004", "stopped")):
+            folder = files.make_folder(store.project.trial_folder(id))
+            files.write_atomically(folder / runs.RESULT, json.dumps({"status": status, "steps_done": 5}))
+        store.project.store_path.unlink()
+    with open_store(store.project) as again:
+        with pytest.raises(Refusal, match="Of round-1, 2 trials have not begun"):
+            wishes.end(again, "round-1", count=3)
+        wishes.end(again, "round-1", count=2)
+        assert [entry.wanted for entry in trials.trials(again)] == ["", "stop", "stop", ""]

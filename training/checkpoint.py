@@ -27,6 +27,8 @@ from training.sentence import Sentence, phrase
 # loses no more than goes by between two saves, and the evaluation it was in.
 SAVE_SECONDS = 10.0
 SAVE_SHARE = 0.05
+# The whole state of the last step that was saved.
+LAST = "last.safetensors"
 
 
 @dataclass
@@ -65,13 +67,17 @@ class Checkpoints:
         self._saved = time.monotonic()
         self._took = 0.0
 
+    def saved(self) -> bool:
+        """Whether there is a last state to go on from."""
+        return (self.folder / LAST).exists()
+
     def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Load the last state into network and optimizer; the progress it was saved with, or a new one.
 
         Raises ConfigError if it cannot be read, or was written under another configuration or on other data.
         """
-        path = self.folder / "last.safetensors"
-        if not path.exists():
+        path = self.folder / LAST
+        if not self.saved():
             return Progress()
         try:
             with safe_open(path, framework="pt") as file:
@@ -139,7 +145,7 @@ class Checkpoints:
             "config": self.digest,
             "data": self.data,
         }
-        _write_tensors(self.folder / "last.safetensors", tensors, described)
+        _write_tensors(self.folder / LAST, tensors, described)
         # The state above is whole in itself; this is for who wants to read the counters without safetensors.
         record.write_json(self.folder / "last.json", {"config": self.digest} | counters)
 

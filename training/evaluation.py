@@ -93,7 +93,8 @@ def sample(labels: Tensor, config: Config) -> Tensor | None:
     wanted = config.training.evaluation_examples
     if not wanted or wanted >= len(labels):
         return None
-    generator = torch.Generator().manual_seed(config.data.split_seed)
+    # torch takes no larger seed.
+    generator = torch.Generator().manual_seed(config.data.split_seed % 2**64)
     shuffled = torch.randperm(len(labels), generator=generator)
     _names, classes, sizes = labels[shuffled].unique(return_inverse=True, return_counts=True)
     # All at once: a pass over the examples for each class would take minutes where there are very many of both.

@@ -29,17 +29,19 @@ RATES = {
 }
 
 
-def network(config: Config, facts: Facts) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+def network(
+    config: Config, facts: Facts, *, saved: bool = False
+) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
     """The timm model, and the mean and standard deviation per channel to normalise its input with.
 
-    Raises ConfigError, as `model.build` says.
+    `saved`, and what is raised: as `model.build` says.
     """
-    model = _create(config, facts)
+    model = _create(config, facts, hub=config.model.pretrained == "hub" and not saved)
     mean, std = facts.mean, facts.std
     if config.model.pretrained and config.data.channels == 3:
         # Weights go with the normalisation that they were trained under.
         mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
-    if config.model.pretrained not in ("", "hub"):
+    if config.model.pretrained not in ("", "hub") and not saved:
         loaded = _read(Path(config.model.pretrained))
         # A checkpoint of this program's has its own with it: that of the data it was trained on.
         mean, std = _take_normalisation(loaded, config.data.channels) or (mean, std)
@@ -48,8 +50,8 @@ def network(config: Config, facts: Facts) -> tuple[nn.Module, tuple[float, ...],
     return model, mean, std
 
 
-def _create(config: Config, facts: Facts) -> Any:
-    name, hub = config.model.name, config.model.pretrained == "hub"
+def _create(config: Config, facts: Facts, *, hub: bool) -> Any:
+    name = config.model.name
     if not timm.is_model(name):
         # Asked first, because timm would look on the network for a name such as hf-hub:…
         similar = difflib.get_close_matches(name, timm.list_models(), n=3)

@@ -71,7 +71,7 @@ def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str,
     device = devices.choose(config)
     devices.prepare(config, device)
     torch.manual_seed(0)
-    network = models.build(config, facts(dataset)).to(device)
+    network = models.build(config, facts(dataset), saved=True).to(device)
     network.load_state_dict(load_file(path, device=str(device)))
     examples, batches = len(dataset.test), itertools.count()
 

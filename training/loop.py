@@ -54,11 +54,11 @@ def train(run: Run, dataset: Dataset) -> None:
     devices.prepare(config, device)
     precision = devices.precision(config, device)
     torch.manual_seed(derived_seed(config.training.seed, "initialisation"))
-    network = models.build(config, facts(dataset)).to(device)
+    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity)
+    network = models.build(config, facts(dataset), saved=checkpoints.saved()).to(device)
     optimizer = optimizers.build(config, network)
     run.parameters = sum(parameter.numel() for parameter in network.parameters())
 
-    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity)
     run.progress = progress = checkpoints.restore(network, optimizer)
     if progress.step:
         print(f"goes on after step {progress.step}", flush=True)

@@ -44,8 +44,9 @@ class TextClassifier(nn.Module):
         return self.network(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).logits
 
 
-def build(config: Config, facts: Facts) -> nn.Module:
-    """The network on the CPU, its weights drawn from torch's default generator or loaded as `model.pretrained` says.
+def build(config: Config, facts: Facts, *, saved: bool = False) -> nn.Module:
+    """The network on the CPU, its weights drawn from torch's default generator or loaded as `model.pretrained` says;
+    with `saved` a checkpoint of the run holds them all, and the others, which may be gone by now, are not asked for.
 
     Raises ConfigError for an unknown name, for weights that do not fit, and for settings the architecture has not.
     """
@@ -53,7 +54,7 @@ def build(config: Config, facts: Facts) -> nn.Module:
     if config.model.library == "timm":
         from training.image_model import network
 
-        model = ImageClassifier(*network(config, facts), config.runtime.channels_last)
+        model = ImageClassifier(*network(config, facts, saved=saved), config.runtime.channels_last)
         if (size := config.training.ghost_batch_size) and not ghost_norm.apply(model, size):
             raise _no_batch_norm(config)
         return model
@@ -61,7 +62,7 @@ def build(config: Config, facts: Facts) -> nn.Module:
         raise _no_batch_norm(config)
     from training.text_model import network
 
-    return TextClassifier(network(config, facts))
+    return TextClassifier(network(config, facts, saved=saved))
 
 
 def _no_batch_norm(config: Config) -> ConfigError:

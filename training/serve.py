@@ -178,7 +178,14 @@ def answer(server: Server, line: bytes, arrived: float) -> dict[str, Any]:
     sys.stderr.flush()
     # A signal between the fork and the run's own handlers waits; the run lets it in (train.StopRequest.listen).
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        # No room for one more process, or no memory: that passes.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+        os.close(said)
+        os.close(saying)
+        return {"error": str(error)}
     if pid == 0:
         os.close(said)
         become_run(server, saying, config, folder, cache, environment, arrived)

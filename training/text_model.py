@@ -28,8 +28,9 @@ SIZES = {"layers": "num_hidden_layers", "hidden_size": "hidden_size", "heads": "
 FEED_FORWARD = ("intermediate_size", "hidden_dim", "d_inner")
 
 
-def network(config: Config, facts: Facts) -> nn.Module:
-    """The transformers model for sequence classification. Raises ConfigError, as `model.build` says."""
+def network(config: Config, facts: Facts, *, saved: bool = False) -> nn.Module:
+    """The transformers model for sequence classification. `saved`, and what is raised: as `model.build` says; what a
+    checkpoint of the run has not are the settings beside pretrained weights, which are read in any case."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     settings = _checkpoint_settings(config) if config.model.pretrained else _fresh_settings(config, facts)
@@ -37,7 +38,7 @@ def network(config: Config, facts: Facts) -> nn.Module:
     settings.pad_token_id = facts.pad_id
     _set_dropout(settings, config)
     _check(settings, config, facts)
-    if config.model.pretrained:
+    if config.model.pretrained and not saved:
         return _from_checkpoint(settings, config)
     return AutoModelForSequenceClassification.from_config(settings, dtype=torch.float32)
 

@@ -31,7 +31,8 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
         session.progress(
             _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
         )
-    session.text(_state(batch, listed, gone, at_work=at_work))
+    looked_over = reviewed.holds(store, batch)
+    session.text(_state(batch, listed, gone, at_work=at_work, looked_over=looked_over))
     session.answer(
         {
             "round": batch.name,
@@ -40,7 +41,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             "under_way": running,
             "ends_at_logout": ends,
             "supervisor": at_work,
-            "reviewed": batch.reviewed if reviewed.holds(store, batch) else None,
+            "reviewed": batch.reviewed if looked_over else None,
             "states": dict(counts),
             "lost": [entry.id for entry in gone],
             "trials": [trial_document(entry) for entry in listed],
@@ -48,13 +49,16 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
     )
 
 
-def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: bool) -> str:
-    """What a round does now, and what goes on with it; those that are `gone` do not run, whatever is known of them."""
+def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: bool, looked_over: bool) -> str:
+    """What a round does now, and what goes on with it; those that are `gone` do not run, whatever is known of them.
+    `looked_over`: whether its review holds."""
     running = any(entry.status == "running" and entry not in gone for entry in listed)
     go_on = _("Go on: {command}").format(command=to_go_on(batch))
     if all(map(trials.over, listed)):
         if batch.kind != planning.KIND:
             return _("It has ended. See: {command}").format(command=to_look(batch))
+        if looked_over:
+            return _("It has ended and was reviewed. See: tunebook round review {name}").format(name=batch.name)
         return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)
     if running and not at_work:
         return sentences(_("No supervisor is at work."), go_on)
