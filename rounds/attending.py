@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import error_message, say, stored
-from rounds import ending, queue, sharing, slots, trial_folder, warm
+from rounds import ending, failing, queue, sharing, slots, trial_folder, warm
 from rounds.gpu_faults import GpuFaults
 from rounds.room import Room, disk_free
 from rounds.slots import Machine, Slot
@@ -139,12 +139,15 @@ class Supervisor:
         if result is not None and new and result.get("status") != "stopped":
             self._attend(batch, entry)
             return True
-        if self._given_up(entry):
-            return True
         settings = trials.trial_settings(self.store, entry)
         slot = self._slot(batch, entry, settings, own)
         if slot is None:
             return False
+        if failing.pause(self.store, batch):
+            log.warning("%s: paused, as its trials fail one after another", batch.name)
+            return False
+        if self._given_up(entry):
+            return True
         # A command of the user's own needs nothing that the fork server has imported.
         if not self.store.project.settings.command and self.server.poll() == "starting":
             return False

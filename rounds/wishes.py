@@ -79,6 +79,16 @@ def retry(store: Store, names: Sequence[str]) -> Batch:
     return trials.batch(store, entries[0].batch)
 
 
+def retry_failed(store: Store, name: str) -> Batch:
+    """Try all trials of a batch again that have failed, and have the batch run. Refuses where none has."""
+    failed = [entry.id for entry in trials.trials(store, name) if entry.status == "failed"]
+    if not failed:
+        raise Refusal("No trial of {name} has failed.", name=name)
+    for id in failed:
+        trials.ask(store, id, "retry")
+    return ask(store, name, "run")
+
+
 def put_first(store: Store, names: Sequence[str]) -> Batch:
     """Have trials, or all of a batch that wait, started before all others; the batch of the first."""
     chosen: list[Trial] = []

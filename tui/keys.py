@@ -195,6 +195,7 @@ KEYS: tuple[Key, ...] = (
         say("add"),
     ),
     Key("round.retry", ("r",), "retry", say("try the marked trial again"), "round", say("retry")),
+    Key("round.retry_failed", ("R",), "retry_failed", say("try all trials again that failed, and go on"), "round"),
     Key("round.first", ("n",), "first", say("start the marked trial before all others"), "round", say("next")),
     Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
     Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import logout, planning, queue, reviewed, supervisor, wishes
+from rounds import failing, logout, planning, queue, reviewed, supervisor, wishes
 from state import trials
 from state.database import Store
 from state.trials import Batch, Trial
@@ -69,6 +69,8 @@ def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: boo
             return sentences(_("No supervisor is at work."), go_on)
         case "pause" if running:
             return sentences(_("It is pausing: what runs goes to its end, and nothing more is started."), go_on)
+        case "pause" if (why := failing.why_paused(batch, listed)) is not None:
+            return why.text()
         case "pause":
             return sentences(_("It is paused."), go_on)
         case "stop" if running:

@@ -191,12 +191,15 @@ def end(session: Session, name: str | None, count: int | None, reason: str) -> N
 
 
 @round_group.command(help=_("Try trials again that were infeasible, failed or stopped; a stopped one goes on."))
-@click.argument("names", metavar="TRIAL...", nargs=-1, required=True)
+@click.argument("names", metavar="TRIAL...", nargs=-1)
+@click.option("--failed", metavar="ROUND", help=_("all of a round that failed, and have it run"))
 @answering
 @click.pass_obj
-def retry(session: Session, names: tuple[str, ...]) -> None:
+def retry(session: Session, names: tuple[str, ...], failed: str | None) -> None:
+    if bool(names) == bool(failed):
+        raise Refusal("Name the trials to try again, or with --failed a round, of which all that failed are.")
     with session.store() as store:
-        batch = wishes.retry(store, names)
+        batch = wishes.retry_failed(store, wishes.target(store, failed)) if failed else wishes.retry(store, names)
         tell(session, store, batch, trials.trials(store, batch.name), started=True)
 
 

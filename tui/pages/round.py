@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import cost, final, planning, queue, standing, supervisor, wishes
+from rounds import cost, failing, final, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import metrics, trials
@@ -38,7 +38,7 @@ from wizard.quantity import duration
 # How many curves the legend names; the letters of the others stand in the table.
 NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
-WISHES = ("go", "pause", "stop", "extend", "retry", "first", "end", "close", "drop", "metric", "review")
+WISHES = ("go", "pause", "stop", "extend", "retry", "retry_failed", "first", "end", "close", "drop", "metric", "review")
 MORE_TRIALS = "8"
 
 
@@ -154,6 +154,10 @@ class RoundPage(Page):
         """Try the marked trial again."""
         self._of_marked(lambda id: wishes.retry(self.book.store, [id]))
 
+    def action_retry_failed(self) -> None:
+        """Try all trials again that have failed, and run the round on."""
+        self.book.attempt(lambda: wishes.retry_failed(self.book.store, self._of))
+
     def action_first(self) -> None:
         """Have the marked trial started before all others that wait."""
         self._of_marked(lambda id: wishes.put_first(self.book.store, [id]))
@@ -255,6 +259,8 @@ class RoundPage(Page):
             case "close":
                 waiting = any(map(queue.waits, self._trials.values()))
                 return self._batch.kind == planning.KIND and waiting and self._begun()
+            case "retry_failed":
+                return any(entry.status == "failed" for entry in self._trials.values())
             case "drop":
                 return self._batch.kind == planning.KIND and self._unlearnt()
             case "extend":
@@ -287,6 +293,8 @@ class RoundPage(Page):
             return _("ended")
         if batch.wanted == "run":
             return _("running") if self._supervised else _("no supervisor is at work (g starts one)")
+        if failing.why_paused(batch, self._trials.values()) is not None:
+            return _("paused, as its last trials failed (R tries all that failed again)")
         if batch.wanted == "pause":
             return _("pausing") if running else _("paused")
         if batch.wanted == "stop":

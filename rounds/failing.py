@@ -1,0 +1,55 @@
+"""A round whose trials fail one after another fails for a cause outside of it: it is paused, before all are burnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from presets.language import Message, say, told
+from state import trials
+from state.database import Store
+from state.trials import Batch, Trial
+
+# Where the configurations of a round are at fault, some train: by chance alone, not even with one in three failing do
+# so many fail in a row more often than once in two hundred times (judgement).
+IN_A_ROW = 5
+
+
+def in_a_row(entries: Iterable[Trial]) -> list[Trial]:
+    """The trials that ended last, where so many in a row have failed."""
+    over = [entry for entry in entries if entry.status in trials.ENDED]
+    last = sorted(over, key=lambda entry: (entry.ended_at or "", entry.number))[-IN_A_ROW:]
+    return last if len(last) == IN_A_ROW and all(entry.status == "failed" for entry in last) else []
+
+
+def pause(store: Store, batch: Batch) -> bool:
+    """Pause a round whose trials have failed one after another since something was last wished of it; whether it was.
+    Asked before each start, so of a large round not all trials are read."""
+    if batch.kind != "round":
+        return False
+    last = store.rows(
+        "SELECT status, ended_at FROM trials WHERE batch = ? AND ended_at IS NOT NULL AND status NOT IN ('queued', "
+        "'running') ORDER BY ended_at DESC, number DESC LIMIT ?",
+        batch.name,
+        IN_A_ROW,
+    )
+    if len(last) < IN_A_ROW or any(row["status"] != "failed" for row in last):
+        return False
+    if last[-1]["ended_at"] < trials.asked(store).get(batch.name, ""):
+        return False
+    trials.ask(store, batch.name, "pause")
+    return True
+
+
+def why_paused(batch: Batch, entries: Iterable[Trial]) -> Message | None:
+    """Why a round is paused, where it was for that, and what to do; None else."""
+    failed = in_a_row(entries) if batch.kind == "round" and batch.wanted == "pause" else []
+    if not failed:
+        return None
+    return say(
+        "The last {n} trials failed, so it was paused; {trial}: {what} Mend the cause, then try all that failed again: "
+        "tunebook round retry --failed {name}",
+        n=len(failed),
+        trial=failed[-1].id,
+        what=told(failed[-1].message, failed[-1].said),
+        name=batch.name,
+    )

@@ -1,0 +1,82 @@
+"""A cause outside of a round that fails its trials one after another costs some of them, not all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import failing, standing, wishes
+from rounds.attending import Supervisor
+from rounds.slots import Machine
+from rounds.warm import ForkServer
+from state import trials
+from state.database import Store
+from state.errors import Refusal
+from state.store import open_store
+from tests import small_project
+from tests.small_project import wait_for
+from tests.test_cli import tunebook
+
+SEEDS = [{"training.seed": seed} for seed in range(2 * failing.IN_A_ROW + 4)]
+
+
+@pytest.fixture
+def store(tmp_path: Path, digits: Path) -> Iterator[Store]:
+    """A project whose data are reached by a link that leads nowhere, as a disk that is not mounted."""
+    data = tmp_path / "data"
+    with open_store(small_project.project(tmp_path / "p", digits)) as opened:
+        small_project.adopt(opened, small_project.settings(digits))
+        small_project.batch(opened, small_project.settings(data), SEEDS)
+        yield opened
+
+
+def test_a_round_whose_data_are_gone_is_paused_and_goes_on_once_they_are_back(
+    store: Store, tmp_path: Path, digits: Path, fork_server: ForkServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driven = Supervisor(store, Machine(2), fork_server)
+    wait_for(lambda: not driven.tick(), "it never paused")
+    batch, listed = trials.batch(store, "round-1"), trials.trials(store, "round-1")
+    failed = [entry for entry in listed if entry.status == "failed"]
+    # Another that was at work when the last of them ended may have failed, too.
+    assert failing.IN_A_ROW <= len(failed) <= failing.IN_A_ROW + 1
+    assert all(entry.status == "queued" for entry in listed if entry not in failed)
+    assert batch.wanted == "pause"
+    why = failing.why_paused(batch, listed)
+    assert why is not None
+    assert "The last 5 trials failed, so it was paused; " in why.text()
+    assert str(tmp_path / "data") in why.text()
+    assert standing.standing(store).now.text() == f"round-1: {why.text()}"
+    assert tunebook("round", "status", "round-1", "--project", store.project.root) == 0
+    assert "tunebook round retry --failed round-1" in capsys.readouterr().out
+
+    # Whoever has it go on without a mend loses so many more, and no more.
+    trials.ask(store, "round-1", "run")
+    wait_for(lambda: not driven.tick(), "it never paused again")
+    assert trials.batch(store, "round-1").wanted == "pause"
+    left = [entry for entry in trials.trials(store, "round-1") if entry.status == "queued"]
+    assert 0 < len(left) < len(SEEDS) - len(failed)
+
+    (tmp_path / "data").symlink_to(digits)
+    # This starts a supervisor of its own.
+    wishes.retry_failed(store, "round-1")
+    wait_for(lambda: {each.status for each in trials.trials(store, "round-1")} == {"complete"}, "it never ended")
+    with pytest.raises(Refusal, match="No trial of round-1 has failed"):
+        wishes.retry_failed(store, "round-1")
+
+
+def test_what_failed_of_a_round_is_tried_again_by_one_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    root = str(store.project.root)
+    assert tunebook("round", "retry", "--project", root) == 2
+    assert "Name the trials to try again, or with --failed a round" in capsys.readouterr().err
+    assert tunebook("round", "retry", "--failed", "1", "--project", root) == 2
+    assert "No trial of round-1 has failed" in capsys.readouterr().err
+
+
+def test_failures_with_a_success_between_them_pause_nothing(store: Store) -> None:
+    batch = trials.batch(store, "round-1")
+    listed = trials.trials(store, "round-1")
+    for place, entry in enumerate(listed[:-1]):
+        small_project.end(store, entry.id, 0.1 if place == 3 else None, "complete" if place == 3 else "failed")
+        assert failing.pause(store, batch) is (place == 3 + failing.IN_A_ROW)
