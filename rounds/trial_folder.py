@@ -54,8 +54,11 @@ def begins_anew(store: Store, entry: Trial) -> bool:
     """Whether the next start of a trial goes on with nothing of an earlier one: for one that was lost before it had
     saved anything, what went by until then is no time of its own."""
     folder = store.project.trial_folder(entry.id)
-    saved = not store.project.settings.command and (folder / LAST).exists()
-    return not saved or _tried_again(folder, entry)
+    if store.project.settings.command or _tried_again(folder, entry):
+        return True
+    # One that was stopped has saved what it had done.
+    stopped = (runs.result(folder) or {}).get("status") == "stopped" and entry.steps_done > 0
+    return not stopped and not (folder / LAST).exists()
 
 
 def _tried_again(folder: Path, entry: Trial) -> bool:

@@ -499,7 +499,7 @@ def test_a_network_that_cannot_be_exact_trains_all_the_same_and_the_result_says_
 ):
     build = model.build
     if rough:
-        monkeypatch.setattr(model, "build", lambda *of: nn.Sequential(build(*of), Rough()))
+        monkeypatch.setattr(model, "build", lambda *of, **how: nn.Sequential(build(*of, **how), Rough()))
     code, result = run_here(write_config(tmp_path / "config.toml", digits), tmp_path / "run")
     assert (code, result["exact"]) == (0, not rough)
     assert ("differ in the last digits" in capsys.readouterr().out) == rough
