@@ -117,8 +117,10 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     if chosen != verdict.decision and not words.strip():
         raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
     reason: Message = verdict.message
-    if words.strip():
+    if words.strip() and chosen == verdict.decision:
         reason = say("{why} (added by hand: {words})", why=verdict.message, words=words.strip())
+    elif words.strip():
+        reason = say("{words} (The runs suggest otherwise: {why})", words=words.strip(), why=verdict.message)
     launches.launch(
         store,
         batch=name,

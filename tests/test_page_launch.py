@@ -119,8 +119,26 @@ async def test_going_against_the_verdict_takes_a_reason_and_escape_takes_it_back
         await wait_for_text(pilot, "Say why.")
         assert isinstance(app.focused, Field)
         await pilot.press(*"half [/b] 一半", "enter")
-        await wait_for_text(pilot, "Adopted.")
+        await wait_for_text(pilot, "Adopted. half [/b] 一半 (The runs suggest otherwise: ")
+        assert shown(app).count("Reject: ") == 1
     assert launches.launches(store)[-1].reason["values"]["words"] == "half [/b] 一半"
+
+
+async def test_what_another_session_decided_while_a_reason_was_typed_is_not_overruled_unseen(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await start(pilot)
+        finish(store, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+        await wait_for_text(pilot, "a adopt")
+        await pilot.press("a", *"it is simpler")
+        judging.decide(store, "launch-1", "reject")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "was decided in another session while you typed")
+        assert [entry.decision for entry in launches.launches(store)][-1] == "reject"
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Rejected.")
+        await wait_for_text(pilot, "n: run more of both, and decide anew by all runs together")
+    assert len(launches.launches(store)) == 2
 
 
 async def test_more_runs_of_both_sides_are_waited_for_and_judged_again(store: Store) -> None:

@@ -18,6 +18,7 @@ from rounds.shortlist import Shortlist
 from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
+from state.errors import Refusal
 from state.launches import Launch
 from state.trials import Trial
 from tui import proposing, sides
@@ -55,6 +56,8 @@ class LaunchPage(Page):
         self._judging = False
         self._supervised = False
         self._chosen: Choice | None = None
+        # What had been decided when a decision was begun.
+        self._seen: Launch | None = None
 
     def heading(self) -> Message:
         return say("launch of {name}", name=self.of) if self.of.startswith("round") else say("{name}", name=self.of)
@@ -193,7 +196,8 @@ class LaunchPage(Page):
 
     def action_decide(self, choice: Choice) -> None:
         """Adopt, reject or repeat; what goes against the verdict, or takes a decision back, needs a reason."""
-        decided = self._decided() is not None
+        self._seen = self._decided()
+        decided = self._seen is not None
         if self._verdict is not None and choice == self._verdict.decision and not decided:
             self._decide(choice, "")
             return
@@ -208,6 +212,7 @@ class LaunchPage(Page):
 
     def action_unrepeated(self) -> None:
         """Adopt the candidate without fresh runs, because they cost too much; the reason is recorded."""
+        self._seen = self._decided()
         self._chosen = "adopt"
         words = _("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
         show(self.query_one("#asked", Static), Content(words))
@@ -233,6 +238,12 @@ class LaunchPage(Page):
                 self.of = judging.decide_unrepeated(self.book.store, self._proposal, choice, words).name
                 self._proposal = self._listed = None
                 return
+            if self._decided() != self._seen:
+                raise Refusal(
+                    "{name} was decided in another session while you typed. Esc shows how; to decide it anew takes more "
+                    "runs.",
+                    name=self.of,
+                )
             if choice == "repeat" and self._decided() is not None:
                 judging.reopen(self.book.store, self.of, words)
             else:
@@ -312,8 +323,8 @@ class LaunchPage(Page):
             if (verdict is not None or self._stopped()) and judging.may_reopen(self.book.store, self.of):
                 parts.append(Content(_("n: run more of both, and decide anew by all runs together")))
         if verdict is not None:
-            # Whoever followed it has it as the reason already.
-            if verdict.message.text() != reason:
+            # It stands in the reason already.
+            if verdict.message.text() not in reason:
                 parts.append(Content.styled(printable(verdict.message.text()), "bold"))
             if decided is None and why is None:
                 parts.append(Content(_("a: adopt   r: reject   n: run more")))
