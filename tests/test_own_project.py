@@ -31,7 +31,7 @@ from tui import draft, exporting, main
 from tui.report import document
 from tui.report.parts import Code
 from tui.session import Session
-from wizard import baseline, baseline_running, flow, own, pipeline, probe
+from wizard import baseline, baseline_running, flow, own, own_metric, pipeline, probe
 
 
 @pytest.fixture
@@ -514,6 +514,15 @@ def test_of_another_metric_less_may_be_better(tmp_path: Path, code: Path) -> Non
             assert (settings.direction, settings.chance) == ("min", None)
         text = (store.project.root / "tunebook.toml").read_text(encoding="utf-8")
         assert "chance" not in text
+
+
+def test_the_level_to_beat_stays_for_the_same_metric_under_another_name_alone(tmp_path: Path, code: Path) -> None:
+    """A correlation of 0.3 beat the 0.1 that guessing reaches in accuracy."""
+    project = change(own_pipelines.project(tmp_path / "p", code, metric="acc"), chance=0.1)
+    for name, level in (("eval_accuracy", 0.1), ("val/acc", 0.1), ("r2", None), ("f1_score", None)):
+        taken = own_metric.take_metric(project, name)
+        assert (taken.settings.metric, taken.settings.chance) == (name, level)
+        assert open_project(taken.root).settings == taken.settings
 
 
 def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(

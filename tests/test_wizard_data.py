@@ -179,6 +179,19 @@ def test_a_class_of_two_validation_examples_is_named_with_what_one_answer_is_wor
     assert "Few validation examples" not in said(ask(tmp_path / "4", alike))
 
 
+@pytest.mark.parametrize("per_class", [[10, 10] + [50] * 8, [20, 20, 100, 100, 100], [25, 25, 100, 100]])
+def test_where_an_answer_is_worth_hardly_more_than_is_visible_the_smallest_classes_are_named(
+    tmp_path: Path, per_class: list[int]
+) -> None:
+    """There was none to name, which ended the question with a traceback."""
+    classes = [str(number) for number in range(len(per_class))]
+    splits = {"examples": sum(per_class), "per_class": per_class}
+    found = {**changed(DIGITS, train=splits, validation=splits), "classes": classes}
+    warned = " ".join(message.text() for message in ask(tmp_path, found).warnings)
+    worth = "a single answer is worth 1.0% of macro_f1"
+    assert f"Few validation examples of a class (0 {per_class[0]}; 1 {per_class[0]}): {worth}" in warned
+
+
 def test_balanced_data_are_not_called_imbalanced(tmp_path: Path) -> None:
     assert "imbalanced" not in said(ask(tmp_path, DIGITS))
     assert "about equally frequent (139 to 146" in said(ask(tmp_path / "2", DIGITS))

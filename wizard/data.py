@@ -303,10 +303,12 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
     coarse = [(metric, one) for metric in BY_CLASS if (one := grain(metric, counts)) and one.worth > least]
     if not coarse:
         return
+    # The smallest always: by the F1 score an answer is worth a little more than its share of its class.
+    smallest = min(n for n in counts if n)
     few = [
-        f"{name} {n}"
+        f"{quantity.name(name)} {n}"
         for name, n in sorted(zip(found["classes"], counts, strict=True), key=lambda pair: pair[1])
-        if n > 0 and 1 / (n * len(counts)) > least
+        if n == smallest or (n > 0 and 1 / (n * len(counts)) > least)
     ]
     yield say(
         "Few validation examples of a class ({named}): a single answer is worth {worth}. A difference of about that "

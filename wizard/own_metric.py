@@ -35,12 +35,12 @@ def other_metrics(settings: Settings, first: Trial) -> tuple[Option, ...]:
 def most_alike(metric: str, names: Iterable[str]) -> list[str]:
     """The names, those first that have a word of the metric, or its beginning; of training last."""
 
-    def unlike(name: str) -> tuple[bool, bool]:
-        pairs = [(one, other) for one in _words(metric) for other in _words(name)]
-        alike = any(one.startswith(other) or other.startswith(one) for one, other in pairs)
-        return not alike, "train" in name.lower()
+    return sorted(names, key=lambda name: (not _alike(metric, name), "train" in name.lower()))
 
-    return sorted(names, key=unlike)
+
+def _alike(metric: str, name: str) -> bool:
+    pairs = [(one, other) for one in _words(metric) for other in _words(name)]
+    return any(one.startswith(other) or other.startswith(one) for one, other in pairs)
 
 
 def _words(name: str) -> list[str]:
@@ -49,10 +49,11 @@ def _words(name: str) -> list[str]:
 
 
 def take_metric(project: Project, name: str) -> Project:
-    """The project tuned by another value that its script writes. Where less of it is better and of the former was
-    more, or the other way round, the level to beat was one of something else."""
-    direction = _direction(project.settings, name)
-    level = project.settings.chance if direction == project.settings.direction else None
+    """The project tuned by another value that its script writes. The level to beat was one of something else where
+    less of it is better and of the former was more, or the other way round, and where its name has nothing of that."""
+    former = project.settings
+    direction = _direction(former, name)
+    level = former.chance if direction == former.direction and _alike(former.metric, name) else None
     return change(project, metric=name, direction=direction, chance=level)
 
 
