@@ -323,12 +323,18 @@ def _refusal(error: sqlite3.Error, path: Path) -> Unavailable:
     if "locked" in text or "busy" in text:
         return Unavailable("{path}: another program holds the store. Close it, then try again.", path=str(path))
     if "full" in text:
-        return Unavailable("{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path))
+        return Unavailable(
+            "{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path)
+        )
     if "malformed" in text or "not a database" in text:
         return Unavailable(
             "{path}: the store is damaged ({reason}). To build it again from the journal: tunebook doctor --repair",
             path=str(path),
             reason=text,
+        )
+    if not path.parent.exists():
+        return Unavailable(
+            "{path} is gone: the project was moved or deleted. Open it where it is now.", path=str(path.parent)
         )
     if not os.access(path.parent, os.W_OK):
         # SQLite says only that it cannot open the file.
