@@ -67,8 +67,8 @@ def proposals(store: Store) -> list[Proposed]:
 
 
 def of_round(store: Store, name: str) -> list[Proposed]:
-    """What one round seems to show."""
-    plan, records = planning.plan_of(store, name), reviewing.records(store, name)
+    """What one round seems to show, by the trials on the data that it ran on last."""
+    plan, records = planning.plan_of(store, name), reviewing.records_on_data(store, name)
     direction = reviewing.direction(store)
     found = [
         proposed
