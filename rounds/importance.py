@@ -58,7 +58,7 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
     """The effects of a study, the largest first; none where there are too few trials, or all the same."""
     import numpy as np
 
-    counted = [record for record in ended(records, study.name) if record.feasible or record.reason == "diverged"]
+    counted = telling(study, records)
     dimensions = [d for d in study.dimensions if len({record.u[d.name] for record in counted}) > 1]
     feasible = sum(record.feasible for record in counted)
     if len(counted) < FEWEST or feasible < FEWEST // 2 or not dimensions:
@@ -103,13 +103,18 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
             for names, share in shares.items()
         ]
     # By itself it may explain little and yet decide, with another.
-    telling = [effect for effect in found if len(effect.names) > 1 and effect.judged == "matters"]
-    together = {name for effect in telling for name in effect.names}
+    pairs_told = [effect for effect in found if len(effect.names) > 1 and effect.judged == "matters"]
+    together = {name for effect in pairs_told for name in effect.names}
     found = [
         replace(effect, judged="cannot tell") if effect.judged == "little" and together & {*effect.names} else effect
         for effect in found
     ]
     return sorted(found, key=lambda effect: -effect.share)
+
+
+def telling(study: Study, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials of a study that effects are told by: what met a bug or ran out of memory says nothing of them."""
+    return [record for record in ended(records, study.name) if record.feasible or record.reason == "diverged"]
 
 
 def _band(chance: Sequence[Array]) -> float:

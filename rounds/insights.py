@@ -67,8 +67,8 @@ def proposals(store: Store) -> list[Proposed]:
 
 
 def of_round(store: Store, name: str) -> list[Proposed]:
-    """What one round seems to show."""
-    plan, records = planning.plan_of(store, name), reviewing.records(store, name)
+    """What one round seems to show, by the trials on the data that it ran on last."""
+    plan, records = planning.plan_of(store, name), reviewing.records_on_data(store, name)
     direction = reviewing.direction(store)
     found = [
         proposed
@@ -154,7 +154,10 @@ def _of_effect(
     dimensions = {dimension.name: dimension for dimension in plan.study(study).dimensions}
     names = list(effect.names)
     first, second = names[0], names[1:]
-    told = {"round": name, "trials": len(ended(records, study)), "share": effect.share, "band": effect.band}
+    counted = importance.telling(plan.study(study), records)
+    # Of several studies each has trials of its own, and another best.
+    of = say("study {study} of {round}", study=study, round=name) if len(plan.studies) > 1 else name
+    told = {"round": of, "trials": len(counted), "share": effect.share, "band": effect.band}
     if second:
         text = say(
             "{one} and {other} act together: in {round}, the best value of one depends on the other ({share:.0%} of "
@@ -173,7 +176,7 @@ def _of_effect(
             **told,
         )
         if not dimensions[first].domain.ordered:
-            best = leading(ended(records, study), direction)
+            best = leading(counted, direction)
             text = say(
                 "Sensitive to {name}: it explains {share:.0%} of the differences between the {trials} trials of "
                 "{round} ({band:.0%} by chance at most); the best have {values}.",

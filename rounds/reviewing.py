@@ -125,6 +125,13 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
     )
 
 
+def records_on_data(store: Store, name: str, wanted: str | None = None) -> list[TrialRecord]:
+    """The records of the trials that ran on the data `wanted`; None: on those that the batch ran on last."""
+    listed = trials.trials(store, name)
+    counted = {entry.id for entry in alike.on_data(listed, wanted or alike.data_of(listed))}
+    return [record for record in records(store, name) if record.id in counted]
+
+
 def counts(store: Store, result: Mapping[str, Any]) -> list[int]:
     """The number of validation examples of each class that a result was measured on; none of a script of the user's
     own."""

@@ -33,11 +33,8 @@ def saturation(store: Store) -> Saturation | None:
     data = alike.data_of(trials.trials(store))
     for batch in planning.rounds(store):
         # One that still runs has not come to anything yet.
-        listed = trials.trials(store, batch.name)
-        if batch.name not in others and all(map(trials.over, listed)):
-            counted = {entry.id for entry in alike.on_data(listed, data)}
-            known = (record for record in reviewing.records(store, batch.name) if record.id in counted)
-            order = ranked(ended(known), direction)
+        if batch.name not in others and all(map(trials.over, trials.trials(store, batch.name))):
+            order = ranked(ended(reviewing.records_on_data(store, batch.name, data)), direction)
             if order and order[0].best is not None:
                 bests.append((batch.name, turned(order[0].best, direction)))
     if unit is None or len(bests) <= WITHOUT_GAIN:

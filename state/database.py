@@ -380,6 +380,10 @@ def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
             path=str(path),
             reason=text,
         )
+    if not path.parent.exists():
+        return Unavailable(
+            "{path} is gone: the project was moved or deleted. Open it where it is now.", path=str(path.parent)
+        )
     if not os.access(path.parent, os.W_OK):
         # SQLite says only that it cannot open the file.
         return _no_permission(path.parent)

@@ -245,6 +245,25 @@ def test_of_choices_those_are_named_that_the_best_trials_have(store: Store) -> N
     assert "cosine" in named
 
 
+def test_an_effect_is_said_of_the_trials_that_show_it(store: Store) -> None:
+    """Those that met a bug show nothing of it, and of a round with several studies it is that of one."""
+    roles: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "nuisance"}
+    batch = planning.save(store, planning.propose(store, "understand", trials=30, roles=roles))
+    for place, entry in enumerate(trials.trials(store, batch.name)):
+        if place % 5 == 0:
+            small_project.end(store, entry.id, None, "failed")
+        else:
+            small_project.end(store, entry.id, bowl(entry))
+    reviewing.review_batch(store, batch.name)
+    (text,) = [p.text.text() for p in insights.proposals(store) if p.key == f"matters/round-1/joint/{LR}"]
+    assert "between the 24 trials of round-1 (" in text
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1))}
+    a_round(store, bowl, 60, goal="compare", scientific=smoothing, roles={})
+    told = [p.text.text() for p in insights.proposals(store) if p.key.startswith("matters/round-2/")]
+    assert ["label_smoothing=0.0 of round-2" in text for text in told] == [True, False]
+    assert "between the 30 trials of study label_smoothing=0.1 of round-2 (" in told[1]
+
+
 def test_after_the_final_study_comes_what_is_still_to_be_done(store: Store) -> None:
     """Its best trial had been rejected, and a command of one's own has no test split that we know of."""
     a_round(store, bowl, 4)

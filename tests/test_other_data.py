@@ -108,3 +108,16 @@ def test_what_a_configuration_came_to_is_of_one_set_of_data(store: Store) -> Non
     assert reached(store, best).value == pytest.approx(0.801)
     assert reached(store, best).runs == 3
     assert launches.best(store) is not None
+
+
+def test_a_round_teaches_by_the_data_that_it_ran_on_last(store: Store) -> None:
+    """Its first trials ran on data that were ten times as hard, at whatever rate."""
+    batch = planning.save(store, planning.propose(store, trials=30))
+    for entry in trials.trials(store, batch.name):
+        first = entry.position < 15
+        value = 0.1 + (entry.u["sgd.learning_rate"] - 0.5) ** 2
+        small_project.end(store, entry.id, 10 * value if first else value, data="old" if first else "new")
+    reviewing.review_batch(store, batch.name)
+    told = [one.text.text() for one in insights.of_round(store, batch.name)]
+    assert any("between the 15 trials of round-1" in text for text in told)
+    assert not any("30 trials" in text for text in told)

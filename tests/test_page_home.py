@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -338,3 +339,14 @@ async def choose(pilot: Pilot[None], name: str) -> None:
     entries = pilot.app.screen.query_one(Choices)
     entries.highlighted = entries.get_option_index(name)
     await pilot.press("enter")
+
+
+async def test_a_project_that_is_deleted_under_the_screens_is_said_to_be_gone(tmp_path: Path) -> None:
+    """It is no matter of permissions, and nothing is made anew in its place."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    async with Tunebook(project.root).run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Leave")
+        shutil.rmtree(project.root)
+        told = "is gone: the project was moved or deleted."
+        await wait_for(pilot, lambda: told in " ".join(shown(pilot.app).split()))
+        assert not project.root.exists()

@@ -59,3 +59,10 @@ def test_the_layout_of_the_screens_breaks_by_it() -> None:
 
     text = "最好的 3 次试验中有两次，后期各次评估相差很大"
     assert Content(text).wrap(20)[0].plain.rstrip() == "最好的 3 次试验中有"
+
+
+@pytest.mark.parametrize("cells", [-1, 0, 1])
+def test_a_window_of_next_to_no_columns_breaks_nothing(cells: int) -> None:
+    """A pane that is drawn together leaves a text no cell beside its padding."""
+    assert lines("up, k", cells) == ["u", "p", ",", " ", "k"]
+    assert "".join(lines("up 中文", cells)) == "up 中文"

@@ -26,7 +26,8 @@ _WORD = re.compile(r"\s*\S+\s*")
 
 def divide(text: str, cells: int, fold: bool = True) -> list[int]:
     """The offsets at which a text is broken so that each line fits into so many cells, as `rich` divides lines. What
-    fits nowhere is folded, or with `fold` off left to be cut off."""
+    fits nowhere is folded, or with `fold` off left to be cut off. A window of next to no columns has room for one."""
+    cells = max(cells, 1)
     breaks: list[int] = []
     taken = 0
     for match in (_SEGMENT if _HAS_WIDE.search(text) else _WORD).finditer(text):
