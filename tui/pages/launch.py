@@ -240,8 +240,8 @@ class LaunchPage(Page):
                 return
             if self._decided() != self._seen:
                 raise Refusal(
-                    "{name} was decided in another session while you typed. Esc shows how; to decide it anew takes more "
-                    "runs.",
+                    "{name} was decided in another session while you typed. Esc shows how; to decide it anew takes "
+                    "more runs.",
                     name=self.of,
                 )
             if choice == "repeat" and self._decided() is not None:
