@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from state.project import FILE, Settings, create, open_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tui import starting
 from tui.app import Tunebook
 from tui.pages.home import Home
 from tui.pages.new import NewProject
@@ -135,11 +136,37 @@ async def test_tables_of_texts_are_recognised_and_asked_for_their_columns(here: 
         await fill(pilot, str(here / "p"), str(here / "p" / "messages.csv"))
         assert app.screen.query_one(Choices).marked == "text-classification"
         await pilot.press("enter")
+        await wait_for_text(pilot, "(The table has: said, kind)")
+        await fill(pilot, "text, kind")
+        await wait_for_text(pilot, "There is no column 'text'; the table has: said, kind")
+        assert not (here / "p" / FILE).exists()
         await fill(pilot, "said, kind, latin-1")
         await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
     settings = open_project(here / "p").settings
     assert settings.data == "messages.csv"
     assert (settings.text_column, settings.label_column, settings.encoding) == ("said", "kind", "latin-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "guessed"),
+    [
+        ("a.csv", b"\xef\xbb\xbfid,Message,Label\n1,hello,a\n", ["id", "Message", "Label"], ("Message", "Label")),
+        ("a.csv", b'"said, or not",class\nhello,a\n', ["said, or not", "class"], ("said, or not", "class")),
+        ("a.tsv", b"a\tb\nhello\tx\n", ["a", "b"], None),
+        ("a.jsonl", b'{"sentence": "x", "y": 1}\n', ["sentence", "y"], ("sentence", "y")),
+        ("a.jsonl", b"[1]\n", [], None),
+        ("a.csv", "文本,标签\n你好,a\n".encode("gbk"), [], None),
+        ("a.csv", "text,label\n".encode("utf-16"), [], None),
+        ("a.csv", b"", [], None),
+    ],
+)
+def test_the_columns_of_a_table_are_seen_at_a_glance(
+    tmp_path: Path, name: str, content: bytes, columns: list[str], guessed: tuple[str, str] | None
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    for data in (tmp_path, tmp_path / name):
+        assert starting.columns_of(data) == columns
+    assert starting.guess_columns(columns) == guessed
 
 
 async def test_keys_that_come_together_are_taken_in_their_order(here: Path) -> None:

@@ -78,6 +78,6 @@ def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: boo
         case "stop":
             return sentences(_("It is stopped."), go_on)
         case "drop":
-            return sentences(_("It was dropped."), go_on)
+            return _("It was dropped. To run it after all: {command}").format(command=to_go_on(batch))
         case _:
             return _("It is planned. Run it: {command}").format(command=to_go_on(batch))

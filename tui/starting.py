@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from state.errors import Refusal
@@ -11,6 +14,12 @@ from training.config import TASKS
 
 # Tables that training reads, and those that it will say how to save as one of these.
 TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".bz2", ".gz"}
+# Those of them whose columns can be seen at a glance, and how they are delimited ("": each line is a JSON object).
+_PLAIN = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".jsonl": "", ".ndjson": ""}
+_GLANCE = 2**16
+# What columns are commonly called, the surest first.
+_TEXTS = ("text", "sentence", "message", "content", "review", "body", "document", "title")
+_LABELS = ("label", "class", "category", "target", "sentiment", "topic", "y")
 
 
 def decided_already(root: Path) -> Refusal:
@@ -72,6 +81,40 @@ def guess_task(data: Path) -> str:
     path = data.expanduser()
     inside = [path] if path.is_file() else [*path.iterdir(), *path.glob("train/*")]
     return TASKS[1] if any(entry.suffix.lower() in TABLES and entry.is_file() for entry in inside) else TASKS[0]
+
+
+def columns_of(data: Path) -> list[str]:
+    """The names of the columns of the first table in the data; none where a glance does not tell. Raises OSError."""
+    path = data.expanduser()
+    files = [path] if path.is_file() else sorted([*path.iterdir(), *path.glob("train/*")])
+    table = next((file for file in files if file.suffix.lower() in _PLAIN and file.is_file()), None)
+    if table is None:
+        return []
+    with table.open("rb") as file:
+        line = file.readline(_GLANCE).decode("utf-8-sig", "replace").strip()
+    if "\0" in line or "\ufffd" in line:
+        # In an encoding that is to be named first.
+        return []
+    if delimiter := _PLAIN[table.suffix.lower()]:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return []
+    return list(map(str, row)) if isinstance(row, dict) else []
+
+
+def guess_columns(names: Sequence[str]) -> tuple[str, str] | None:
+    """Which columns have text and label; None where their names do not tell."""
+    found = [
+        next((name for usual in known for name in names if name.strip().lower() == usual), None)
+        for known in (_TEXTS, _LABELS)
+    ]
+    if len(names) == 2 and found.count(None) == 1:
+        # What is left is the other.
+        found = [next(name for name in names if name not in found) if each is None else each for each in found]
+    text, label = found
+    return (text, label) if text is not None and label is not None else None
 
 
 def refuse_other_task(data: Path, task: str) -> None:

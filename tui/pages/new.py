@@ -10,12 +10,15 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
+from state.errors import Refusal
 from state.project import Settings, create
 from state.store import open_store
 from training.config import TASKS
 from tui.pages.form import Form
-from tui.starting import data_place, guess_task, refuse_inside, refuse_other_task, typed_path
+from tui.starting import columns_of, data_place, guess_columns, guess_task, refuse_inside, refuse_other_task, typed_path
+from tui.terminal import printable
 from tui.widgets.controls import Choices, Field
+from tui.widgets.text import show
 from wizard import pipeline
 
 IMAGES, TEXTS = TASKS
@@ -23,6 +26,11 @@ NAMES = {
     IMAGES: say("Images in folders, a folder for each class"),
     TEXTS: say("Texts with labels, in a table"),
 }
+
+
+COLUMNS = say("Names of the columns with text and label, and the encoding where it is not UTF-8:")
+# So many of a table's columns are named.
+NAMED = 12
 
 
 class NewProject(Form):
@@ -41,11 +49,11 @@ class NewProject(Form):
         yield Field(id="data")
         yield Static(_("What is to be learnt:"), classes="asked", markup=False)
         yield Choices(id="task")
-        words = _("Names of the columns with text and label, and the encoding where it is not UTF-8:")
-        yield Static(words, id="columns-asked", classes="asked", markup=False)
+        yield Static(COLUMNS.text(), id="columns-asked", classes="asked", markup=False)
         yield Field("text, label", id="columns")
 
     def on_mount(self) -> None:
+        self._columns: list[str] = []
         self.query_one(Choices).update([(task, Content(NAMES[task].text())) for task in TASKS])
         self.query_one("#folder").focus()
 
@@ -72,7 +80,15 @@ class NewProject(Form):
         """Mark the task that the data look like."""
         data = self._typed("#data")
         data_place(data, self._typed("#folder"))
-        self.query_one(Choices).highlighted = TASKS.index(guess_task(data))
+        task = guess_task(data)
+        self.query_one(Choices).highlighted = TASKS.index(task)
+        self._columns = columns_of(data) if task == TEXTS else []
+        if self._columns:
+            listed = [*self._columns[:NAMED], *([".."] if len(self._columns) > NAMED else [])]
+            words = say("{asked} (The table has: {names})", asked=COLUMNS, names=listed)
+            show(self.query_one("#columns-asked", Static), Content(printable(words.text())))
+        if found := guess_columns(self._columns):
+            self.query_one("#columns", Field).put(", ".join(found))
 
     def _start(self) -> None:
         self.book.attempt(self._create)
@@ -86,6 +102,11 @@ class NewProject(Form):
         refuse_other_task(data, task)
         refuse_inside(data, root, task)
         if task == TEXTS:
+            for name in (text or "text", label or "label"):
+                if self._columns and name not in self._columns:
+                    raise Refusal(
+                        "There is no column {name}; the table has: {names}", name=repr(name), names=self._columns[:NAMED]
+                    )
             settings = replace(settings, text_column=text or "text", label_column=label or "label", encoding=encoding)
         with open_store(create(root, settings)) as store:
             pipeline.decide(store)
