@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from rounds import cost, planning, slots, standing, wishes
-from state import decisions, files, runs, trials
+from state import decisions, files, metrics, runs, trials
 from state.database import Store, now
 from state.errors import Refusal
 from state.project import change
@@ -151,6 +152,21 @@ def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.Ca
     # Of a round that is stopped nothing is due.
     tunebook(store, capsys, "round", "stop", "round-1")
     assert "Waiting" not in said(store, capsys, "status")
+
+
+def test_the_status_of_a_round_shows_what_a_trial_that_runs_has_come_to(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"step": step, "val/error_rate": value} for step, value in ((10, 0.5), (20, 0.25), (30, math.nan), (40, 0.375))
+    ]
+    path = store.project.trial_folder("round-1-003") / "metrics.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics.index_metrics(store, ["round-1-003"])
+    answer = tunebook(store, capsys, "round", "status", "round-1")[1]
+    (running,) = [entry for entry in answer["trials"] if entry["status"] == "running"]
+    assert (running["best"], running["best_step"], running["steps_done"]) == (0.25, 20, 40)
+    assert "0.25" in said(store, capsys, "round", "status", "round-1")
 
 
 def test_a_trial_that_was_stopped_alone_before_it_began_is_tried_again_and_is_not_next(

@@ -105,7 +105,9 @@ class NewProject(Form):
             for name in (text or "text", label or "label"):
                 if self._columns and name not in self._columns:
                     raise Refusal(
-                        "There is no column {name}; the table has: {names}", name=repr(name), names=self._columns[:NAMED]
+                        "There is no column {name}; the table has: {names}",
+                        name=repr(name),
+                        names=self._columns[:NAMED],
                     )
             settings = replace(settings, text_column=text or "text", label_column=label or "label", encoding=encoding)
         with open_store(create(root, settings)) as store:
