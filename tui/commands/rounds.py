@@ -347,7 +347,7 @@ def _so_far(store: Store, entry: Trial) -> Trial:
         return entry
     settings = store.project.settings
     curve = metrics.curve(store, entry.id, f"val/{settings.metric}")
-    finite = [(turned(value, settings.direction), step, value) for step, value in curve if math.isfinite(value)]
+    finite = [(turned(value, reviewing.direction(store)), step, value) for step, value in curve if math.isfinite(value)]
     if not finite:
         return entry
     _cost, step, value = min(finite)
