@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import failing, logout, planning, queue, reviewed, supervisor, wishes
-from state import trials
+from rounds import failing, logout, planning, queue, reviewed, reviewing, supervisor, wishes
+from rounds.record import turned
+from state import metrics, trials
 from state.database import Store
 from state.trials import Batch, Trial
 from tui.session import Session
@@ -81,3 +84,16 @@ def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: boo
             return _("It was dropped. To run it after all: {command}").format(command=to_go_on(batch))
         case _:
             return _("It is planned. Run it: {command}").format(command=to_go_on(batch))
+
+
+def so_far(store: Store, entry: Trial) -> Trial:
+    """A trial with the best of its evaluations where it has not ended yet."""
+    if entry.status != "running" or not entry.steps_done:
+        return entry
+    settings = store.project.settings
+    curve = metrics.curve(store, entry.id, f"val/{settings.metric}")
+    finite = [(turned(value, reviewing.direction(store)), step, value) for step, value in curve if math.isfinite(value)]
+    if not finite:
+        return entry
+    _cost, step, value = min(finite)
+    return dataclasses.replace(entry, best=value, best_step=step)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-
 import click
 
 from presets.language import _, sentences, told
@@ -24,15 +21,14 @@ from rounds import (
 )
 from rounds.foremost import meant, planned
 from rounds.horizon import FINAL, horizon
-from rounds.record import turned
-from state import metrics, trials
+from state import trials
 from state.database import Store
 from state.errors import Refusal
-from state.trials import Batch, Trial
+from state.trials import Batch
 from tui import acting, designing
 from tui.commands.plan import RANGE, ROLE, SLOTS, plan
 from tui.findings import finding_document, show_findings
-from tui.round_told import tell
+from tui.round_told import so_far, tell
 from tui.say import figure
 from tui.session import Session, answering
 from tui.watch import status_word, watch
@@ -106,7 +102,7 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
 def status(session: Session, name: str | None) -> None:
     with session.store() as store:
         batch = _meant(session, store, name)
-        listed = [_so_far(store, entry) for entry in trials.trials(store, batch.name)]
+        listed = [so_far(store, entry) for entry in trials.trials(store, batch.name)]
         metric = store.project.settings.metric
         session.table(
             [_("trial"), _("study"), _("state"), f"val/{metric}", _("at step"), _("tried")],
@@ -339,19 +335,6 @@ def _after_review(store: Store, batch: Batch) -> str:
     if not any(entry.status in trials.ENDED for entry in listed):
         return _("Next: tunebook round retry {trial}").format(trial=listed[0].id)
     return _("Next: tunebook round plan")
-
-
-def _so_far(store: Store, entry: Trial) -> Trial:
-    """A trial with the best of its evaluations where it has not ended yet."""
-    if entry.status != "running" or not entry.steps_done:
-        return entry
-    settings = store.project.settings
-    curve = metrics.curve(store, entry.id, f"val/{settings.metric}")
-    finite = [(turned(value, reviewing.direction(store)), step, value) for step, value in curve if math.isfinite(value)]
-    if not finite:
-        return entry
-    _cost, step, value = min(finite)
-    return dataclasses.replace(entry, best=value, best_step=step)
 
 
 def _named(store: Store, name: str) -> Batch:
