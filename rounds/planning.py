@@ -9,7 +9,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, honoured, origin, pairs, remedies, seeds, sharing, slots, tunables
+from rounds import design, honoured, origin, own_code, pairs, remedies, seeds, sharing, slots, tunables
 from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
@@ -248,7 +248,8 @@ def _planned(
         if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
             words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)
             notes = (*notes, words)
-    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)), notes=notes)
+    changed = filter(None, [own_code.since_best(store)])
+    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project), *changed), notes=notes)
 
 
 def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:

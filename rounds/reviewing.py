@@ -64,12 +64,15 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         measure = chance.check(seen, direction(store), unit, list(sources), before)
         listed = trials.trials(store, name)
         runs = _before(store, plan.base)
-        before = [entry.best for entry in alike.on_data(runs, alike.data_of(listed)) if entry.best is not None]
-        gained = gain.check(seen, direction(store), before, unit, launched(store), other_data=bool(runs) and not before)
-        data = alike.data(listed)
+        on_data = alike.on_data(runs, alike.data_of(listed))
+        with_code = alike.with_code(on_data, alike.code_of(listed))
+        other = "" if with_code or not runs else "code" if on_data else "data"
+        before = [entry.best for entry in with_code if entry.best is not None]
+        gained = gain.check(seen, direction(store), before, unit, launched(store), other=other)
         findings = (
             *found,
-            *data,
+            *alike.data(listed),
+            *alike.code(listed, own=bool(store.project.settings.command)),
             *gained,
             measure,
             *_evaluation(store, name),
