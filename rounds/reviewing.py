@@ -23,7 +23,7 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
-from state import launches, metrics, trials
+from state import launches, metrics, pipeline, trials
 from state.database import Store
 from state.document import content_hash
 from state.trials import Batch, Trial
@@ -81,7 +81,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         if why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
-            findings = own_script.possible(findings, plan.base)
+            searched = {*plan.scientific, *(d.key for study in plan.studies for d in study.dimensions)}
+            findings = own_script.possible(findings, plan.base, searched, pipeline.of(store.project))
     return findings
 
 

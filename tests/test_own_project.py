@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from presets.language import error_text
 from rounds import judging, launching, planning, reviewing, tunables
 from rounds.attending import Supervisor
 from rounds.slots import Machine
@@ -562,6 +563,30 @@ def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_t
             flow.answer(store, "initial", "lr='2")
         with pytest.raises(Refusal, match="no such hyperparameter"):
             flow.answer(store, "initial", "foo=1")
+
+
+def test_a_length_that_was_fixed_becomes_one_to_set_by_what_is_told(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --steps 25 --out {folder}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        with pytest.raises(Refusal) as refused:
+            planning.propose(store, steps=50)
+        told = error_text(refused.value)
+        assert "by --steps 25: change that in tunebook.toml (pipeline.command), or write --steps {steps}" in told
+        assert "tunebook new . --set steps=25 gives" in told
+    written = (tmp_path / "p" / "tunebook.toml").read_text(encoding="utf-8")
+    (tmp_path / "p" / "tunebook.toml").write_text(written.replace("--steps 25", "--steps {steps}"), encoding="utf-8")
+    with open_store(open_project(tmp_path / "p")) as store:
+        # It was refused, without a word on what to do.
+        assert flow.standing(store).step == "initial"
+        assert flow.ask(store, "initial").text.text() == "Which value should steps have at the start?"
+    assert tunebook("new", tmp_path / "p", "--set", "steps=25", "--yes") == 0
+    with open_store(open_project(tmp_path / "p")) as store:
+        assert store.project.settings.steps == "steps"
+        drive(store, baseline.plan(store).name)
+        flow.answer(store, "baseline", "accept")
+        assert planning.propose(store, steps=50).base["training.steps"] == 50
 
 
 def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path: Path, code: Path) -> None:

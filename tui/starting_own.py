@@ -138,7 +138,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         changes |= own.changed(existing, asked.assignments)
     _check_sized(asked, dataclasses.replace(now, **changes))
     with open_store(existing) as store:
-        if flow.standing(store).step is None and not changes and not anew:
+        if not changes and not anew and flow.standing(store).step is None:
             raise decided_already(existing.root)
     session.progress(_("Going on with the set-up of {path}").format(path=existing.root))
     return projects.change(existing, **changes) if changes else existing

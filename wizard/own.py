@@ -112,7 +112,7 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     A range without its scale has that which somebody said of the one before it, or which the name and the numbers
     suggest. Refuses an unknown name, what is neither, and a value of another type than the script or the file has.
     """
-    settings = project.settings
+    settings = _with_roles(project)
     for assignment in assignments:
         name, equals, words = assignment.partition("=")
         if not equals or not name.strip() or not words.strip():
@@ -154,6 +154,15 @@ def roles(settings: Settings, there: Pipeline) -> Settings:
         batch_size=settings.batch_size or found.get(pipeline.BATCH_SIZE, ""),
         steps=settings.steps or found.get(pipeline.STEPS, ""),
     )
+
+
+def _with_roles(project: Project) -> Settings:
+    """The settings with the role of what was put into the command by hand since, unless it is listed without one."""
+    now = project.settings
+    listed = {entry.name for entry in now.hyperparameters}
+    found = roles(now, pipeline.own(project))
+    new = {part: name for part in ("seed", "batch_size", "steps") if (name := getattr(found, part)) not in listed}
+    return dataclasses.replace(now, **{part: name for part, name in new.items() if name})
 
 
 def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:

@@ -175,7 +175,8 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
 
 def initial_valid(store: Store, decision: Decision) -> bool:
     """Whether the decision still stands: the command takes these hyperparameters, and their values are the same."""
-    return decision.chosen == USE and decision.settings == _decided_here(store)
+    lacking = pipeline.missing(pipeline.own(store.project), own.values(store.project))
+    return decision.chosen == USE and decision.settings == _decided_here(store) and not lacking
 
 
 def _decided_here(store: Store) -> dict[str, Any]:
