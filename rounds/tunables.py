@@ -38,7 +38,9 @@ def tunables(project: Project) -> tuple[Hyperparameter, ...]:
     if not project.settings.command:
         return tuple(catalogue.tunables())
     return tuple(
-        _as_catalogued(entry) for entry in project.settings.hyperparameters if entry.ranged and _searchable(entry.name)
+        _as_catalogued(entry)
+        for entry in project.settings.hyperparameters
+        if entry.ranged and _searched(project, entry.name)
     )
 
 
@@ -46,7 +48,8 @@ def roles(project: Project, asked: Mapping[str, Any]) -> dict[str, Role]:
     """The roles that the user gave the hyperparameters of their own pipeline, but for what a round asks about."""
     if not project.settings.command:
         return {}
-    searched = [entry for entry in project.settings.hyperparameters if entry.searched and _searchable(entry.name)]
+    listed = project.settings.hyperparameters
+    searched = [entry for entry in listed if entry.searched and _searched(project, entry.name)]
     return {entry.name: "nuisance" for entry in searched if entry.name not in asked}
 
 
@@ -135,6 +138,12 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "switch"
     return "number" if isinstance(value, int | float) else ""
+
+
+def _searched(project: Project, name: str) -> bool:
+    """Whether a listed hyperparameter can be searched; what was named seed, batch size or steps since cannot."""
+    now = project.settings
+    return name not in (now.seed, now.batch_size, now.steps) and _searchable(name)
 
 
 def _searchable(key: str) -> bool:

@@ -111,7 +111,11 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
 
 def _check_sized(asked: Asked, settings: Settings) -> None:
     if asked.sized and not settings.batch_size:
-        raise Refusal("--batch-size: the command takes no batch size.")
+        raise Refusal(
+            "--batch-size: none of the hyperparameters is known to be the batch size, so that it takes no batch size "
+            "by this option. Give it by the name that it has (--set NAME=VALUE), and name it in tunebook.toml, under "
+            '[pipeline]: batch_size = "NAME".'
+        )
 
 
 def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -> Project:

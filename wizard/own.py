@@ -80,8 +80,9 @@ def guess(key: str, value: Value | None) -> OwnHyperparameter:
 
 def values(project: Project) -> dict[str, Any]:
     """What is known of every hyperparameter's value at the start, by the configuration's names."""
-    own = pipeline.own(project)
-    given = {entry.name: entry.default for entry in project.settings.hyperparameters if entry.default is not None}
+    own, listed = pipeline.own(project), project.settings.hyperparameters
+    # One that was named the batch size since is listed by the script's name for it.
+    given = {own.key(entry.name): entry.default for entry in listed if entry.default is not None}
     known = {**own.defaults(), **given}
     return {key: known[key] for key in own.hyperparameters() if key in known}
 

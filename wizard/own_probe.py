@@ -59,8 +59,10 @@ def start(store: Store) -> str:
     values = configuration.checked(store)
     if pipeline.BATCH_SIZE not in values:
         raise Refusal(
-            "The command names no batch size, so there is none to measure. Start a project with {field} in its command "
-            "and a value for it, such as --set batch_size=64.",
+            "None of the hyperparameters ({names}) is known to be the batch size, so there is none to measure. If one "
+            'is, name it in tunebook.toml, under [pipeline]: batch_size = "NAME". Otherwise put {field} into the '
+            "command there, and a value: tunebook new . --set batch_size=64.",
+            names=[there.theirs(key) for key in there.hyperparameters()] or ["-"],
             field="{batch_size}",
         )
     sizes = _sizes(int(values[pipeline.BATCH_SIZE]))
