@@ -248,8 +248,12 @@ def _planned(
         if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
             words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)
             notes = (*notes, words)
-    changed = filter(None, [own_code.since_best(store)])
-    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project), *changed), notes=notes)
+    return replace(plan, warnings=(*plan.warnings, *about_command(store)), notes=notes)
+
+
+def about_command(store: Store) -> tuple[Message, ...]:
+    """What is wrong with any round of a command of the user's own, whatever its design."""
+    return (*tunables.seedless(store.project), *filter(None, [own_code.since_best(store)]))
 
 
 def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, int]:

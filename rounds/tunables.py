@@ -11,9 +11,10 @@ from presets.language import Message, say
 from rounds.plan import Role
 from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of, setting_of
 from rounds.space import Domain
-from state import pipeline
+from state import declared, pipeline
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
+from state.pipeline import Pipeline
 from state.project import FILE, Project
 from state.usual_names import RATES, alike, leaf
 from training.config import ConfigError, fault, kind
@@ -111,10 +112,12 @@ def seedless(project: Project) -> tuple[Message, ...]:
 
 def check_values(project: Project, base: Mapping[str, Any], domains: Mapping[str, Domain]) -> None:
     """Refuse values that cannot be trained with, before anything is planned with them: the built-in training knows what
-    each of its settings may be; a command of the user's own shows only what kind of value it is given now."""
+    each of its settings may be; a command of the user's own shows what its script declares, and what kind of value it
+    is given now."""
     for name, domain in domains.items():
         if project.settings.command:
             _check_kinds(name, base.get(name), domain.choices)
+            _check_declared(pipeline.own(project), name, domain.choices)
             continue
         key = setting_of(name)
         # An optimizer that there is none of is refused with those that there are.
@@ -131,6 +134,16 @@ def _check_kinds(key: str, now: Any, values: Sequence[Any]) -> None:
             raise Refusal(
                 "{key}: {value!r} does not fit; the best configuration has {now}.", key=key, value=value, now=now
             )
+
+
+def _check_declared(own: Pipeline, key: str, values: Sequence[Any]) -> None:
+    """Refuse a value that the script says it does not take."""
+    entry = declared.of_name(own, own.theirs(key))
+    if entry is None:
+        return
+    for value in values:
+        if wanted := declared.misfit(entry, value):
+            raise Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=key, value=value, wanted=wanted)
 
 
 def _kind(value: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import launching, own_code, planning, reviewing
+from rounds import launching, listed, own_code, planning, reviewing
 from state import trials
 from state.database import Store
 from state.store import open_store
@@ -56,6 +56,8 @@ def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_pl
     assert "code" not in [check.name for check in doctor.checks(store.project.root)]
     change(code)
     assert told in warned(store)
+    one = listed.propose(store, [{"lr": 0.3}])
+    assert told in " ".join(warning.text() for warning in one.warnings)
     (found,) = [check for check in doctor.checks(store.project.root) if check.name == "code"]
     assert (found.verdict, told in found.message.text()) == ("warn", True)
     name = planning.save(store, planning.propose(store, trials=2), wanted="run").name

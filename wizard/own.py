@@ -8,14 +8,14 @@ import math
 from collections.abc import Iterable
 from typing import Any, cast, get_args
 
-from state import pipeline
+from state import declared, pipeline
+from state.declared import Argument
 from state.errors import Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
-from wizard import declared, quantity
-from wizard.declared import Argument
+from wizard import quantity
 
 # Three decades around a rate that somebody chose; the review widens what is too narrow.
 FACTOR = 30.0
