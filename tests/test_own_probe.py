@@ -442,6 +442,24 @@ def test_a_batch_size_of_an_unusual_name_is_taken_once_it_is_named(
         assert flow.ask(store, "batch_size").options[-1].value == 32
 
 
+@pytest.mark.parametrize("words", [("--batch-size", "128"), ("--set", "batch_size=128")])
+def test_a_batch_size_that_is_typed_is_told_what_it_makes_of_the_steps_of_an_epoch(
+    tmp_path: Path, code: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not a word was said of half as many steps."""
+    arguments = "--lr {lr} --batch-size {batch_size} --out {folder}"
+    own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)
+    assert tunebook("new", tmp_path / "p", *words, "--yes") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "a batch of 128 makes 2.0 times fewer steps than one of 64 in the same epochs" in told
+    assert tunebook("new", tmp_path / "p", "--batch-size", "16", "--yes") == 0
+    assert "a batch of 16 makes" in " ".join(capsys.readouterr().out.split())
+    # Where the steps are counted, they stay as many.
+    own_pipelines.project(tmp_path / "q", code, "lr=0.5", "steps=10", arguments=f"{arguments} --steps {{steps}}")
+    assert tunebook("new", tmp_path / "q", *words, "--yes") == 0
+    assert "times fewer steps" not in capsys.readouterr().out
+
+
 def test_a_batch_size_that_an_argument_gives_is_named_as_well(tmp_path: Path, code: Path) -> None:
     arguments = "--lr {lr} --batch-size {examples} --out {folder}"
     made = own_pipelines.project(tmp_path / "p", code, "lr=0.5", "examples=32", arguments=arguments)
