@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from presets.language import error_text
 from rounds import judging, launching, planning, reviewing, tunables
+from rounds import listed as by_hand
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -28,7 +30,7 @@ from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.own_pipelines import ARGUMENTS, command
 from tests.small_project import lives, wait_for
-from tui import draft, exporting, main
+from tui import draft, exporting, exporting_starter, main
 from tui.report import document
 from tui.report.parts import Code
 from tui.session import Session
@@ -202,6 +204,25 @@ def test_what_is_exported_is_the_command_as_it_ran(store: Store, tmp_path: Path)
     (store.project.trial_folder(first.id) / "command.json").write_text("{")
     with pytest.raises(Refusal, match=r"command\.json: missing or torn"):
         exporting.export(store, tmp_path / "again", first.id)
+
+
+def test_where_the_folder_of_the_exported_run_is_gone_another_run_of_the_same_is_exported(
+    store: Store, tmp_path: Path
+) -> None:
+    first = run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    batch = planning.save(store, by_hand.propose(store, [{"lr": 0.5}]), wanted="run")
+    (other,) = drive(store, batch.name)
+    shutil.rmtree(store.project.trial_folder(first.id))
+    done = exporting.export(store, tmp_path / "export")
+    assert done.trial == other.id
+    assert f"The folder of {first.id} is gone or damaged: in its place {other.id} is exported" in done.warning
+    assert done.warning in (tmp_path / "export" / "README.md").read_text(encoding="utf-8")
+    # Whoever names one means that.
+    with pytest.raises(Refusal, match="missing or damaged"):
+        exporting.export(store, tmp_path / "named", first.id)
+    with pytest.raises(Refusal, match="leave --starter out"):
+        exporting_starter.export(store, tmp_path / "starter", starter=True)
 
 
 def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) -> None:
