@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from presets.language import error_text
+from presets.language import error_text, restored
 from rounds import judging, launching, planning, reviewing, tunables
 from rounds import listed as by_hand
 from rounds.attending import Supervisor
@@ -423,6 +423,8 @@ def test_lines_that_were_not_understood_are_told_with_the_first_result(store: St
     said = flow.ask(store, "baseline").evidence[0].text()
     assert "accuracy is 0.5 at best" in said
     assert "not understood, and are left out: 1. The first: " in said
+    flow.answer(store, "baseline", "accept")
+    assert "not understood" not in restored(launches.launches(store)[-1].reason).text()
 
 
 def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: Path, code: Path) -> None:
