@@ -12,7 +12,7 @@ from state import trials
 from state.database import Store
 from state.store import open_store
 from tests import own_pipelines
-from tests.test_own_project import drive, run_baseline
+from tests.test_own_project import drive, run_baseline, tunebook
 from tui import doctor
 from wizard import flow
 
@@ -48,7 +48,7 @@ def findings(store: Store, name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_planned_and_reviewed(
-    store: Store, code: Path
+    store: Store, code: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing said so before the export, and the round was held against the baseline."""
     told = "(train.py) have changed since baseline-1-001 ran"
@@ -58,6 +58,9 @@ def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_pl
     assert told in warned(store)
     one = listed.propose(store, [{"lr": 0.3}])
     assert told in " ".join(warning.text() for warning in one.warnings)
+    capsys.readouterr()
+    assert tunebook("--project", store.project.root, "status") == 0
+    assert told in " ".join(capsys.readouterr().out.split())
     (found,) = [check for check in doctor.checks(store.project.root) if check.name == "code"]
     assert (found.verdict, told in found.message.text()) == ("warn", True)
     name = planning.save(store, planning.propose(store, trials=2), wanted="run").name
