@@ -44,8 +44,7 @@ def changed(kinds: Iterable[Conditions]) -> list[Message]:
 
 def data_of(runs: Iterable[Trial]) -> str | None:
     """The data of the run that ended last of those that say on what data they were made; None where none does."""
-    told = (run for run in runs if run.status == "complete" and (run.result or {}).get("data"))
-    last = max(told, key=lambda run: (run.ended_at or "", run.number), default=None)
+    last = _last(run for run in runs if run.status == "complete" and (run.result or {}).get("data"))
     return None if last is None else str((last.result or {})["data"])
 
 
@@ -57,7 +56,7 @@ def on_data(runs: Iterable[Trial], wanted: str | None) -> list[Trial]:
 def data(runs: Iterable[Trial]) -> tuple[Finding, ...]:
     """What a review says where not all trials of a round ran on the same data; nothing where they did."""
     told = [run for run in runs if run.status == "complete" and (run.result or {}).get("data")]
-    last = max(told, key=lambda run: (run.ended_at or "", run.number), default=None)
+    last = _last(told)
     others = [run.id for run in told if last and (run.result or {})["data"] != (last.result or {})["data"]]
     if not others:
         return ()
@@ -67,9 +66,45 @@ def data(runs: Iterable[Trial]) -> tuple[Finding, ...]:
         "data of now.",
         n=len(others),
         total=len(told),
-        trials=[*others[:NAMED], *([".."] if len(others) > NAMED else [])],
+        trials=_named(others),
     )
     return (Finding("data", "warn", message, "P2", {"trials": others, "total": len(told)}),)
+
+
+def code_of(runs: Iterable[Trial]) -> str | None:
+    """The code of the run that ended last of those that completed; None where none says with which it ran."""
+    last = _last(run for run in runs if run.status == "complete" and (run.result or {}).get("code"))
+    return None if last is None else str((last.result or {})["code"])
+
+
+def with_code(runs: Iterable[Trial], wanted: str | None) -> list[Trial]:
+    """The runs but for those of other code than that wanted; one that says nothing of it counts."""
+    return [run for run in runs if wanted is None or (run.result or {}).get("code") in (None, wanted)]
+
+
+def code(runs: Sequence[Trial], *, own: bool) -> tuple[Finding, ...]:
+    """What a review says where not all trials of a round ran the same code; nothing where they did. `own`: it is a
+    script of the user's."""
+    wanted, told = code_of(runs), [run for run in runs if run.status == "complete" and (run.result or {}).get("code")]
+    others = [run.id for run in told if (run.result or {})["code"] != wanted]
+    if not others:
+        return ()
+    figures = {"trials": others, "total": len(told)}
+    told_of = {"n": len(others), "total": len(told), "trials": _named(others)}
+    message = say(
+        "The training code changed in the course of this round, with another version of Tunebook: {n} of {total} "
+        "trials ({trials}) ran other code than the last that ended, so that their results may not be comparable. Plan "
+        "the round again, so that all trials run the code of now.",
+        **told_of,
+    )
+    if own:
+        message = say(
+            "The files that the command names changed in the course of this round: {n} of {total} trials ({trials}) "
+            "ran with others than the last that ended, so that their results may not be comparable. Plan the round "
+            "again, so that all trials run with the files of now.",
+            **told_of,
+        )
+    return (Finding("code", "warn", message, "P2", figures),)
 
 
 def apart(tried: Iterable[Trial], kept: Iterable[Trial]) -> bool:
@@ -93,3 +128,11 @@ def unlike(tried: Sequence[Trial], kept: Sequence[Trial]) -> Message | None:
         ours=ours,
         theirs=theirs,
     )
+
+
+def _last(runs: Iterable[Trial]) -> Trial | None:
+    return max(runs, key=lambda run: (run.ended_at or "", run.number), default=None)
+
+
+def _named(ids: Sequence[str]) -> list[str]:
+    return [*ids[:NAMED], *([".."] if len(ids) > NAMED else [])]

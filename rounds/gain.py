@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
+from typing import Literal
 
 from presets.language import say
 from rounds.curves import named
@@ -30,24 +31,30 @@ def check(
     noise: float | None = None,
     decided: Mapping[str, str] | None = None,
     *,
-    other_data: bool = False,
+    other: Literal["", "data", "code"] = "",
 ) -> list[Finding]:
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
     in the metric's own direction; `noise`: deviation from run to run; `decided`: trials that were candidates of a
-    launch which has been decided, and its name; `other_data`: all of its runs were made on other data."""
-    if other_data and (order := ranked(ended(records), direction)):
-        return [_launched(_incomparable(order[0]), decided or {})]
+    launch which has been decided, and its name; `other`: of what all of its runs were made with."""
+    if other and (order := ranked(ended(records), direction)):
+        return [_launched(_incomparable(order[0], other), decided or {})]
     found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise)]
     return [_launched(finding, decided or {}) for finding in found]
 
 
-def _incomparable(best: TrialRecord) -> Finding:
-    """Where what the round began with has no run on the data of the round, they cannot be compared."""
+def _incomparable(best: TrialRecord, other: Literal["data", "code"]) -> Finding:
+    """Where what the round began with has no run on its data, or with its code, they cannot be compared."""
     message = say(
         "What the round began with ran on other data than its trials, so that nobody can tell whether {trial} gained. "
         "A launch runs both on the data of now.",
         trial=best.id,
     )
+    if other == "code":
+        message = say(
+            "What the round began with ran other code than its trials: it has changed since, so that nobody can tell "
+            "whether {trial} gained. A launch runs both with the code of now.",
+            trial=best.id,
+        )
     action = Action("launch", say("Launch it: only runs with fresh seeds decide."), {"trial": best.id})
     return Finding(CHECK, "cannot tell", message, RULE, {"trial": best.id}, action)
 

@@ -55,7 +55,8 @@ def propose(
         overrides = {**study.overrides, **{d.key: value for d, value in own.items()}}
         chosen = {d.name: value for d, value in own.items()}
         trials.append(PlannedTrial(study.name, plan.first + place, u, chosen, overrides))
-    return replace(plan, trials=tuple(trials), warnings=(*budget.thinness(plan.studies, len(trials)), *_twins(trials)))
+    warnings = (*budget.thinness(plan.studies, len(trials)), *planning.about_command(store), *_twins(trials))
+    return replace(plan, trials=tuple(trials), warnings=warnings)
 
 
 def save(store: Store, plan: RoundPlan, *, slots: int = 0, override: str = "") -> Batch:

@@ -166,7 +166,7 @@ def _narrow(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
 def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     goal, asked = _again(store, name)
     base = planning.plan_of(store, name).base
-    planning.require_steps(base)
+    planning.require_steps(store, base)
     wanted = int(payload["steps"])
     return Design(goal, asked, steps=wanted, notes=steps.transfer(base, wanted))
 

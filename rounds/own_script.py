@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
-from rounds.finding import Finding
+from rounds.finding import Action, Finding
 from rounds.roles import is_length
 from rounds.steps import STEPS
+from state import pipeline, usual_names
+from state.pipeline import BATCH_SIZE, Pipeline
 from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf
 
 # What the built-in training can do by settings that another script need not have.
@@ -23,22 +25,50 @@ HELPS = {
 OF_LENGTH = ("more_steps", "fewer_steps")
 
 
-def possible(findings: Iterable[Finding], base: Mapping[str, Any]) -> tuple[Finding, ...]:
+def possible(
+    findings: Iterable[Finding], base: Mapping[str, Any], searched: Collection[str] = (), own: Pipeline | None = None
+) -> tuple[Finding, ...]:
     """The findings, of which none proposes what a command with these settings could not be told; what would help is
-    said all the same."""
+    said all the same. `searched`: what the round has searched; `own`: the command."""
     beyond = OF_THE_BUILT_IN if STEPS in base else (*OF_THE_BUILT_IN, *OF_LENGTH)
-    lengths = tuple(key for key in base if is_length(key))
-    return tuple(_said(finding, beyond, lengths, base) for finding in findings)
+    return tuple(
+        finding
+        if finding.action is None or finding.action.code not in beyond
+        else replace(finding, message=_said(finding, finding.action, base, searched, own), action=None)
+        for finding in findings
+    )
 
 
-def _about_length(finding: Finding, lengths: tuple[str, ...]) -> Message:
+def fixed_length(own: Pipeline | None) -> Message | None:
+    """How the length of a run is changed that the command says by a value of its own; None where it says none."""
+    found = pipeline.fixed(own, (*usual_names.EPOCHS, *usual_names.STEPS)) if own else None
+    if found is None:
+        return None
+    written, value, placed = found
+    return say(
+        "The command says it by {written}: change that in tunebook.toml (pipeline.command), or write {placed} there, "
+        "and tunebook new . --set {name}={value} gives it a value; then comes the baseline again.",
+        written=written,
+        placed=placed,
+        name=placed.rpartition("{")[2].rstrip("}"),
+        value=value,
+    )
+
+
+def _about_length(finding: Finding, base: Mapping[str, Any], own: Pipeline | None) -> Message:
     """How the length of a run is changed, which no round can do: by another name than steps, or not by the command."""
-    if lengths:
+    if lengths := [key for key in base if is_length(key)]:
         return say(
             "{finding} How long a run is, {name} says in your command, and it is the same within a round: tunebook new "
             ". --set {name}=VALUE gives another one; then comes the baseline again.",
             finding=finding.message,
             name=lengths[0],
+        )
+    if how := fixed_length(own):
+        return say(
+            "{finding} How long a run is, is fixed in your command. {how}",
+            finding=finding.message,
+            how=how,
         )
     return say(
         "{finding} How long a run is, your command does not say. If its script has an option for it, tunebook new . "
@@ -47,26 +77,37 @@ def _about_length(finding: Finding, lengths: tuple[str, ...]) -> Message:
     )
 
 
-def _said(finding: Finding, beyond: tuple[str, ...], lengths: tuple[str, ...], base: Mapping[str, Any]) -> Finding:
-    if finding.action is None or finding.action.code not in beyond:
-        return finding
-    if finding.action.code in OF_LENGTH:
-        return replace(finding, message=_about_length(finding, lengths), action=None)
-    helps = HELPS.get(finding.action.code, ())
-    own = sorted((key for key in base if leaf(key) in helps), key=lambda key: helps.index(leaf(key)))
-    if own:
-        words = say(
+def _said(
+    finding: Finding, action: Action, base: Mapping[str, Any], searched: Collection[str], own: Pipeline | None
+) -> Message:
+    if action.code in OF_LENGTH:
+        return _about_length(finding, base, own)
+    helps = HELPS.get(action.code, ())
+    known = sorted((key for key in base if leaf(key) in helps), key=lambda key: helps.index(leaf(key)))
+    told = {"finding": finding.message, "what": action.message}
+    if sizes := [key for key in known if key == BATCH_SIZE]:
+        return say(
+            "{finding} What may help: {what} The batch size is decided, not searched: tunebook new . --set "
+            "{name}=VALUE gives another one; then comes the baseline again.",
+            name=sizes[0],
+            **told,
+        )
+    if left := [key for key in known if key not in searched]:
+        return say(
             "{finding} What may help: {what} Your command takes {names}: search it in the next round, tunebook round "
             "plan --about {name}.",
-            finding=finding.message,
-            what=finding.action.message,
-            names=", ".join(own),
-            name=own[0],
+            names=", ".join(left),
+            name=left[0],
+            **told,
         )
-        return replace(finding, message=words, action=None)
-    words = say(
+    if known:
+        return say(
+            "{finding} What may help: {what} Of this your command takes {names} alone, which this round has searched; "
+            "anything else is yours to change in the script.",
+            names=", ".join(known),
+            **told,
+        )
+    return say(
         "{finding} The command has no parameter for what would help, so it is yours to change in the script: {what}",
-        finding=finding.message,
-        what=finding.action.message,
+        **told,
     )
-    return replace(finding, message=words, action=None)

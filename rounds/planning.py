@@ -9,7 +9,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, honoured, origin, pairs, remedies, seeds, sharing, slots, tunables
+from rounds import design, honoured, origin, own_code, own_script, pairs, remedies, seeds, sharing, slots, tunables
 from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
@@ -56,7 +56,7 @@ def propose(
     """
     base = {**basis(store, override).settings}
     if steps is not None:
-        base |= _lengthened(base, steps)
+        base |= _lengthened(store, base, steps)
     if examples is not None:
         base["training.evaluation_examples"] = examples
     asked = dict(scientific or {})
@@ -248,20 +248,27 @@ def _planned(
         if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
             words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)
             notes = (*notes, words)
-    return replace(plan, warnings=(*plan.warnings, *tunables.seedless(store.project)), notes=notes)
+    return replace(plan, warnings=(*plan.warnings, *about_command(store)), notes=notes)
 
 
-def _lengthened(base: Mapping[str, Any], steps: int) -> dict[str, int]:
+def about_command(store: Store) -> tuple[Message, ...]:
+    """What is wrong with any round of a command of the user's own, whatever its design."""
+    return (*tunables.seedless(store.project), *filter(None, [own_code.since_best(store)]))
+
+
+def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, int]:
     """Another number of steps, evaluated as often on the way."""
     if steps < 1:
         raise Refusal("{steps}: a trial takes at least 1 step.", steps=steps)
-    require_steps(base)
+    require_steps(store, base)
     return changed(base, steps)
 
 
-def require_steps(base: Mapping[str, Any]) -> None:
+def require_steps(store: Store, base: Mapping[str, Any]) -> None:
     """Refuse to change the number of steps of a command of the user's own that takes none."""
     if STEPS not in base:
+        if how := own_script.fixed_length(pipeline.of(store.project)):
+            raise Refusal("How long a run is, is fixed in your command. {how}", how=how)
         raise Refusal(
             "How long a run is, is fixed in your command. Give it another value, as in tunebook new . --set epochs=20, "
             "which also puts an option of the script into the command; then run the baseline again."

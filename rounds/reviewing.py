@@ -23,7 +23,7 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, deviation
-from state import launches, metrics, trials
+from state import launches, metrics, pipeline, trials
 from state.database import Store
 from state.document import content_hash
 from state.trials import Batch, Trial
@@ -64,12 +64,15 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         measure = chance.check(seen, direction(store), unit, list(sources), before)
         listed = trials.trials(store, name)
         runs = _before(store, plan.base)
-        before = [entry.best for entry in alike.on_data(runs, alike.data_of(listed)) if entry.best is not None]
-        gained = gain.check(seen, direction(store), before, unit, launched(store), other_data=bool(runs) and not before)
-        data = alike.data(listed)
+        on_data = alike.on_data(runs, alike.data_of(listed))
+        with_code = alike.with_code(on_data, alike.code_of(listed))
+        other = "" if with_code or not runs else "code" if on_data else "data"
+        before = [entry.best for entry in with_code if entry.best is not None]
+        gained = gain.check(seen, direction(store), before, unit, launched(store), other=other)
         findings = (
             *found,
-            *data,
+            *alike.data(listed),
+            *alike.code(listed, own=bool(store.project.settings.command)),
             *gained,
             measure,
             *_evaluation(store, name),
@@ -78,7 +81,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         if why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
-            findings = own_script.possible(findings, plan.base)
+            searched = {*plan.scientific, *(d.key for study in plan.studies for d in study.dimensions)}
+            findings = own_script.possible(findings, plan.base, searched, pipeline.of(store.project))
     return findings
 
 

@@ -11,9 +11,10 @@ from presets.language import Message, say
 from rounds.plan import Role
 from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of, setting_of
 from rounds.space import Domain
-from state import pipeline
+from state import declared, pipeline
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
+from state.pipeline import Pipeline
 from state.project import FILE, Project
 from state.usual_names import RATES, alike, leaf
 from training.config import ConfigError, fault, kind
@@ -38,7 +39,9 @@ def tunables(project: Project) -> tuple[Hyperparameter, ...]:
     if not project.settings.command:
         return tuple(catalogue.tunables())
     return tuple(
-        _as_catalogued(entry) for entry in project.settings.hyperparameters if entry.ranged and _searchable(entry.name)
+        _as_catalogued(entry)
+        for entry in project.settings.hyperparameters
+        if entry.ranged and _searched(project, entry.name)
     )
 
 
@@ -46,7 +49,8 @@ def roles(project: Project, asked: Mapping[str, Any]) -> dict[str, Role]:
     """The roles that the user gave the hyperparameters of their own pipeline, but for what a round asks about."""
     if not project.settings.command:
         return {}
-    searched = [entry for entry in project.settings.hyperparameters if entry.searched and _searchable(entry.name)]
+    listed = project.settings.hyperparameters
+    searched = [entry for entry in listed if entry.searched and _searched(project, entry.name)]
     return {entry.name: "nuisance" for entry in searched if entry.name not in asked}
 
 
@@ -115,10 +119,12 @@ def seedless(project: Project) -> tuple[Message, ...]:
 
 def check_values(project: Project, base: Mapping[str, Any], domains: Mapping[str, Domain]) -> None:
     """Refuse values that cannot be trained with, before anything is planned with them: the built-in training knows what
-    each of its settings may be; a command of the user's own shows only what kind of value it is given now."""
+    each of its settings may be; a command of the user's own shows what its script declares, and what kind of value it
+    is given now."""
     for name, domain in domains.items():
         if project.settings.command:
             _check_kinds(name, base.get(name), domain.choices)
+            _check_declared(pipeline.own(project), name, domain.choices)
             continue
         key = setting_of(name)
         # An optimizer that there is none of is refused with those that there are.
@@ -137,11 +143,27 @@ def _check_kinds(key: str, now: Any, values: Sequence[Any]) -> None:
             )
 
 
+def _check_declared(own: Pipeline, key: str, values: Sequence[Any]) -> None:
+    """Refuse a value that the script says it does not take."""
+    entry = declared.of_name(own, own.theirs(key))
+    if entry is None:
+        return
+    for value in values:
+        if wanted := declared.misfit(entry, value):
+            raise Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=key, value=value, wanted=wanted)
+
+
 def _kind(value: Any) -> str:
     """What a value is, where that says what may take its place; empty for a text, which is anything."""
     if isinstance(value, bool):
         return "switch"
     return "number" if isinstance(value, int | float) else ""
+
+
+def _searched(project: Project, name: str) -> bool:
+    """Whether a listed hyperparameter can be searched; what was named seed, batch size or steps since cannot."""
+    now = project.settings
+    return name not in (now.seed, now.batch_size, now.steps) and _searchable(name)
 
 
 def _searchable(key: str) -> bool:

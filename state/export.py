@@ -74,7 +74,12 @@ class Origin:
 
 
 def best_trial(store: Store) -> Trial:
-    """The trial that stands for the best configuration: of its complete runs the best, those of its launch first.
+    """The trial that stands for the best configuration, the first of `best_trials`. Refuses as these do."""
+    return best_trials(store)[0]
+
+
+def best_trials(store: Store) -> list[Trial]:
+    """The complete runs of the best configuration, those of its launch first, the better ones first.
 
     Refuses where no configuration was adopted yet, or none of its runs is complete.
     """
@@ -87,7 +92,7 @@ def best_trial(store: Store) -> Trial:
     if not runs:
         raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
     sign = -1 if store.project.settings.direction == "max" else 1
-    return min(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
+    return sorted(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
 
 
 def complete_runs(store: Store, settings: Mapping[str, Any]) -> list[Trial]:

@@ -151,6 +151,21 @@ def guess(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def fixed(pipeline: Pipeline, names: Iterable[str]) -> tuple[str, str, str] | None:
+    """The first option of these names that the command gives a value of its own: as it stands there, what the value is,
+    and how it stands there with a placeholder. None where there is none."""
+    wanted = {*names}
+    for word, following in zip(pipeline.command, (*pipeline.command[1:], ""), strict=True):
+        flag, equals, value = word.partition("=")
+        name = usual_names.leaf(flag.lstrip("-"))
+        value = value if equals else following
+        option = word.startswith("-") or (equals and flag.replace(".", "").isidentifier())
+        if option and name in wanted and value and not value.startswith("-") and not placeholders([value]):
+            between = "=" if equals else " "
+            return flag + between + value, value, f"{flag}{between}{{{name}}}"
+    return None
+
+
 def program(pipeline: Pipeline) -> str | None:
     """The program that the command starts, with its path; None where there is none.
 

@@ -39,6 +39,8 @@ POLL_SECONDS = 0.25
 # Between two tries to write the result on a full disk.
 ROOM_SECONDS = 1.0
 LAST_LINES = 6
+# What a run that diverged has no finite value of at its end.
+LOSSES = ("train/loss", "val/loss")
 # How libraries say that memory ran out, in lower case; the kernel's killer says nothing.
 OUT_OF_MEMORY = (
     "out of memory",
@@ -83,12 +85,14 @@ print(json.dumps(found))
 
 
 class Metrics:
-    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric."""
+    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric, and the last of
+    each loss."""
 
     def __init__(self, folder: Path, metric: str):
         self.reader = Reader(folder / OUTPUT, metric)
         self.name = f"val/{metric}"
         self.values: list[tuple[int, dict[str, Any]]] = []
+        self.losses: dict[str, float] = {}
         self.steps = 0
         self._path = folder / METRICS
         self._unwritten = b""
@@ -102,6 +106,7 @@ class Metrics:
             self.write()
         for row in rows:
             self.steps = max(self.steps, int(row["step"]))
+            self.losses |= {name: row[name] for name in LOSSES if name in row}
             if self.name in row:
                 self.values.append((int(row["step"]), dict(row)))
 
@@ -132,7 +137,8 @@ def outcome(
     }
     unread = _unread(metrics.reader)
     last = last_words(log)
-    diverged = _diverged_at(metrics)
+    short = code != 0 or metrics.steps < (asked.get("steps") or 0)
+    diverged = _diverged_at(metrics, short=short)
     # Asked to stop, it had nothing left to do. (With more steps than it was to do, it counts something else.)
     reached = code == 0 and metrics.steps == asked.get("steps")
     if stopping and not reached:
@@ -153,9 +159,23 @@ def outcome(
         result |= {"status": "failed", "reason": "no metric", **(joined(words, unread) if unread else words)}
         # One of them may be what was meant.
         result["names"] = metrics.reader.measured()
-    elif unread:
-        result |= unread
+    elif remarks := [words for words in (_left_out(metrics, metric), unread) if words]:
+        result |= reduce(joined, remarks)
     return result
+
+
+def _left_out(metrics: Metrics, metric: str) -> dict[str, Any]:
+    """A sentence about the evaluations without a number of a run that did not diverge; empty where all have one."""
+    steps = [step for step, row in metrics.values if not math.isfinite(row[metrics.name])]
+    if not steps:
+        return {}
+    return said(
+        "{metric} is not a number at {n} of {total} evaluations, first at step {step}; they are left out.",
+        metric=metric,
+        n=len(steps),
+        total=len(metrics.values),
+        step=steps[0],
+    )
 
 
 def _unread(reader: Reader) -> dict[str, Any]:
@@ -173,14 +193,20 @@ def _unread(reader: Reader) -> dict[str, Any]:
     return reduce(joined, sentences) if sentences else {}
 
 
-def _diverged_at(metrics: Metrics) -> int | None:
-    """The step from which on the metric is not finite to the end; None where it is finite at the end."""
-    since = None
+def _diverged_at(metrics: Metrics, *, short: bool) -> int | None:
+    """The step from which on the metric is not finite to the end; None where it is finite at the end, and where it is
+    missing there a single time, as it may be anywhere before: of a run that went to its end (it is not `short`), that
+    had values before, and whose losses are finite."""
+    since, missing = None, 0
     for step, row in metrics.values:
         if math.isfinite(row[metrics.name]):
-            since = None
-        elif since is None:
-            since = step
+            since, missing = None, 0
+        else:
+            since, missing = (step if since is None else since), missing + 1
+    # Of a loss that is tuned, no other says whether it came back.
+    lost = "loss" in metrics.name or not all(map(math.isfinite, metrics.losses.values()))
+    if missing == 1 and len(metrics.values) > 1 and not (short or lost):
+        return None
     return since
 
 

@@ -9,7 +9,30 @@ SHARES = ("dropout", "drop", "drop_rate", "drop_path", "label_smoothing", "smoot
 WARMUPS = ("warmup", "warmup_steps", "warmup_ratio", "warmup_epochs")
 CLIPS = ("clip", "clip_grad", "grad_clip", "gradient_clip", "max_grad_norm")
 SEEDS = ("seed", "random_seed", "random_state", "manual_seed", "rng_seed")
-BATCH_SIZES = ("batch_size", "batchsize", "bs", "train_batch_size", "per_device_train_batch_size")
+BATCH_SIZES = (
+    "batch_size",
+    "batchsize",
+    "bs",
+    "train_batch_size",
+    "per_device_train_batch_size",
+    "batch",
+    "bsz",
+    "batch_sz",
+    "minibatch",
+    "mini_batch",
+    "minibatch_size",
+    "mini_batch_size",
+    "train_bs",
+    "train_batch",
+    "batch_size_train",
+    "global_batch_size",
+    "per_device_batch_size",
+    "per_gpu_batch_size",
+    "per_gpu_train_batch_size",
+    "batch_size_per_gpu",
+    "batch_size_per_device",
+    "samples_per_gpu",
+)
 STEPS = (
     "steps",
     "max_steps",

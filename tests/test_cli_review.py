@@ -221,6 +221,12 @@ def test_a_range_that_makes_no_sense_is_refused_with_its_name(answer: Any, words
     assert answer("round", "plan", "--range", words, code=2)["error"].startswith("optimizer.momentum: ")
 
 
+def test_a_text_in_place_of_a_range_is_refused_with_how_a_range_is_written(answer: Any) -> None:
+    """Allowed was said to be a number, which is refused as well."""
+    refused = answer("round", "plan", "--range", "learning_rate=abc", code=2)["error"]
+    assert refused == "learning_rate=abc: neither a range (0.001..0.1) nor values (0.9,0.95)."
+
+
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
     """From the best trial of the last round, without running it."""
     planned = answer("round", "check")

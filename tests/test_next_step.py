@@ -18,6 +18,7 @@ from rounds.steps import changed, transfer
 from state import pipeline, trials
 from state.database import Store
 from state.errors import Refusal
+from state.pipeline import Pipeline
 from state.store import open_store
 from state.usual_names import alike, leaf
 from tests import small_project
@@ -94,6 +95,42 @@ def test_how_long_a_command_runs_is_changed_where_it_says_so() -> None:
     finding = Finding("steps", "warn", say("Too short."), "P15", {}, action)
     (found,) = own_script.possible((finding,), {"lr": 0.1, "epochs": 10})
     assert "tunebook new . --set epochs=VALUE gives another one" in found.message.text()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("--epochs 6", "by --epochs 6: change that in tunebook.toml (pipeline.command), or write --epochs {epochs}"),
+        ("--num-epochs=6", "by --num-epochs=6: change that in tunebook.toml (pipeline.command), or write"),
+        (
+            "trainer.max_epochs=6",
+            "write trainer.max_epochs={max_epochs} there, and tunebook new . --set max_epochs=6",
+        ),
+        ("--lr 6", "your command does not say"),
+    ],
+)
+def test_a_command_that_fixes_its_length_is_told_how_that_is_changed(written: str, said: str) -> None:
+    """To follow `--set epochs=VALUE` was refused: the command gives it a fixed value."""
+    own = Pipeline(pipeline.parse(f"python train.py {written} --out {{folder}}"), Path(), None, {})
+    action = Action("more_steps", say("Train 30 steps."), {"steps": 30})
+    finding = Finding("steps", "warn", say("Too short."), "P15", {}, action)
+    (found,) = own_script.possible((finding,), {"lr": 0.1}, (), own)
+    assert said in found.message.text()
+
+
+def test_what_a_round_has_searched_is_not_proposed_to_be_searched_next() -> None:
+    finding = Finding("unstable", "warn", say("Unstable."), "P10", {}, Action("stabilise", say("Warm up.")))
+    (found,) = own_script.possible((finding,), {"optim.lr": 0.1, "clip": 1.0}, {"optim.lr"})
+    assert "Your command takes clip: search it" in found.message.text()
+    (found,) = own_script.possible((finding,), {"optim.lr": 0.1}, {"optim.lr"})
+    assert "takes optim.lr alone, which this round has searched" in found.message.text()
+
+
+def test_a_batch_size_is_not_proposed_to_be_searched() -> None:
+    """`--about training.batch_size` was refused: it is decided."""
+    finding = Finding("noisy", "warn", say("It is noisy."), "P17", {}, Action("steady", say("Take more examples.")))
+    (found,) = own_script.possible((finding,), {pipeline.BATCH_SIZE: 32, "lr": 0.1})
+    assert "tunebook new . --set training.batch_size=VALUE gives another one" in found.message.text()
 
 
 def test_every_action_that_a_check_proposes_can_be_done() -> None:

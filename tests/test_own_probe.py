@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from state import configurations, decisions, measurements
+from presets.language import error_text
+from rounds import tunables
+from state import configurations, decisions, measurements, pipeline
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -22,7 +24,7 @@ from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
-from wizard import baseline, flow, own_probe, probe
+from wizard import baseline, flow, own, own_probe, probe
 
 
 @pytest.fixture
@@ -407,6 +409,65 @@ def test_a_pace_that_is_not_finite_of_an_earlier_version_is_to_be_measured_again
 def test_a_command_without_a_batch_size_has_none_to_measure(tmp_path: Path, code: Path) -> None:
     arguments = "--lr {lr} --steps 25 --out {folder}"
     made = own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)
-    refused = pytest.raises(Refusal, match=r"names no batch size.*\{batch_size\}.*--set batch_size=64")
+    refused = pytest.raises(Refusal, match=r"hyperparameters \(.*\) is known.*\{batch_size\}.*--set batch_size=64")
     with open_store(made) as store, refused:
         probe.start(store)
+
+
+def test_a_batch_size_of_an_unusual_name_is_taken_once_it_is_named(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing said how: to start a project with {batch_size} in the command is impossible with {config}."""
+    (code / "config.yaml").write_text("lr: 0.5\nexamples: 32\nout: '{folder}'\n", encoding="utf-8")
+    (code / "by_file.py").write_text("import sys\n", encoding="utf-8")
+    root = tmp_path / "p"
+    words = ("--directory", code, "--config-file", code / "config.yaml", "--metric", "accuracy", "--chance", "0.1")
+    words = ("new", root, "--command", command("{config}", "by_file.py"), *words, "--yes")
+    assert tunebook(*words, "--batch-size", "64") == 2
+    assert "(--set NAME=VALUE), and name it in tunebook.toml" in capsys.readouterr().err
+    assert tunebook(*words) == 0
+    with open_store(open_project(root)) as store, pytest.raises(Refusal) as refused:
+        own_probe.start(store)
+    told = error_text(refused.value)
+    assert "None of the hyperparameters (lr, examples) is known" in told
+    assert 'under [pipeline]: batch_size = "NAME"' in told
+    written = (root / "tunebook.toml").read_text(encoding="utf-8")
+    named = written.replace("[pipeline]", '[pipeline]\nbatch_size = "examples"')
+    (root / "tunebook.toml").write_text(named, encoding="utf-8")
+    with open_store(open_project(root)) as store:
+        assert flow.standing(store).step == "initial"
+        flow.answer(store, "initial", "use")
+        assert own.values(store.project)["training.batch_size"] == 32
+        assert [entry.key for entry in tunables.tunables(store.project)] == ["lr"]
+        assert flow.ask(store, "batch_size").options[-1].value == 32
+
+
+@pytest.mark.parametrize("words", [("--batch-size", "128"), ("--set", "batch_size=128")])
+def test_a_batch_size_that_is_typed_is_told_what_it_makes_of_the_steps_of_an_epoch(
+    tmp_path: Path, code: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not a word was said of half as many steps."""
+    arguments = "--lr {lr} --batch-size {batch_size} --out {folder}"
+    own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)
+    assert tunebook("new", tmp_path / "p", *words, "--yes") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "a batch of 128 makes 2.0 times fewer steps than one of 64 in the same epochs" in told
+    assert tunebook("new", tmp_path / "p", "--batch-size", "16", "--yes") == 0
+    assert "a batch of 16 makes" in " ".join(capsys.readouterr().out.split())
+    # Where the steps are counted, they stay as many.
+    own_pipelines.project(tmp_path / "q", code, "lr=0.5", "steps=10", arguments=f"{arguments} --steps {{steps}}")
+    assert tunebook("new", tmp_path / "q", *words, "--yes") == 0
+    assert "times fewer steps" not in capsys.readouterr().out
+
+
+def test_a_batch_size_that_an_argument_gives_is_named_as_well(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --batch-size {examples} --out {folder}"
+    made = own_pipelines.project(tmp_path / "p", code, "lr=0.5", "examples=32", arguments=arguments)
+    named = change(made, batch_size="examples")
+    assert own.values(named) == {"lr": 0.5, "training.batch_size": 32}
+    assert [entry.key for entry in tunables.tunables(named)] == ["lr"]
+
+
+@pytest.mark.parametrize("name", ["batch", "data.mini_batch_size", "minibatch-size"])
+def test_a_batch_size_is_known_by_its_usual_names(name: str) -> None:
+    assert pipeline.guess(["lr", name]) == {pipeline.BATCH_SIZE: name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
+from presets.language import error_text, restored
 from rounds import judging, launching, planning, reviewing, tunables
+from rounds import listed as by_hand
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -27,7 +30,7 @@ from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.own_pipelines import ARGUMENTS, command
 from tests.small_project import lives, wait_for
-from tui import draft, exporting, main
+from tui import draft, exporting, exporting_starter, main
 from tui.report import document
 from tui.report.parts import Code
 from tui.session import Session
@@ -201,6 +204,25 @@ def test_what_is_exported_is_the_command_as_it_ran(store: Store, tmp_path: Path)
     (store.project.trial_folder(first.id) / "command.json").write_text("{")
     with pytest.raises(Refusal, match=r"command\.json: missing or torn"):
         exporting.export(store, tmp_path / "again", first.id)
+
+
+def test_where_the_folder_of_the_exported_run_is_gone_another_run_of_the_same_is_exported(
+    store: Store, tmp_path: Path
+) -> None:
+    first = run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    batch = planning.save(store, by_hand.propose(store, [{"lr": 0.5}]), wanted="run")
+    (other,) = drive(store, batch.name)
+    shutil.rmtree(store.project.trial_folder(first.id))
+    done = exporting.export(store, tmp_path / "export")
+    assert done.trial == other.id
+    assert f"The folder of {first.id} is gone or damaged: in its place {other.id} is exported" in done.warning
+    assert done.warning in (tmp_path / "export" / "README.md").read_text(encoding="utf-8")
+    # Whoever names one means that.
+    with pytest.raises(Refusal, match="missing or damaged"):
+        exporting.export(store, tmp_path / "named", first.id)
+    with pytest.raises(Refusal, match="leave --starter out"):
+        exporting_starter.export(store, tmp_path / "starter", starter=True)
 
 
 def test_a_trial_that_is_killed_begins_again_from_its_beginning(store: Store) -> None:
@@ -401,6 +423,8 @@ def test_lines_that_were_not_understood_are_told_with_the_first_result(store: St
     said = flow.ask(store, "baseline").evidence[0].text()
     assert "accuracy is 0.5 at best" in said
     assert "not understood, and are left out: 1. The first: " in said
+    flow.answer(store, "baseline", "accept")
+    assert "not understood" not in restored(launches.launches(store)[-1].reason).text()
 
 
 def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: Path, code: Path) -> None:
@@ -571,6 +595,30 @@ def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_t
             flow.answer(store, "initial", "lr='2")
         with pytest.raises(Refusal, match="no such hyperparameter"):
             flow.answer(store, "initial", "foo=1")
+
+
+def test_a_length_that_was_fixed_becomes_one_to_set_by_what_is_told(tmp_path: Path, code: Path) -> None:
+    arguments = "--lr {lr} --steps 25 --out {folder}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5", arguments=arguments)) as store:
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        with pytest.raises(Refusal) as refused:
+            planning.propose(store, steps=50)
+        told = error_text(refused.value)
+        assert "by --steps 25: change that in tunebook.toml (pipeline.command), or write --steps {steps}" in told
+        assert "tunebook new . --set steps=25 gives" in told
+    written = (tmp_path / "p" / "tunebook.toml").read_text(encoding="utf-8")
+    (tmp_path / "p" / "tunebook.toml").write_text(written.replace("--steps 25", "--steps {steps}"), encoding="utf-8")
+    with open_store(open_project(tmp_path / "p")) as store:
+        # It was refused, without a word on what to do.
+        assert flow.standing(store).step == "initial"
+        assert flow.ask(store, "initial").text.text() == "Which value should steps have at the start?"
+    assert tunebook("new", tmp_path / "p", "--set", "steps=25", "--yes") == 0
+    with open_store(open_project(tmp_path / "p")) as store:
+        assert store.project.settings.steps == "steps"
+        drive(store, baseline.plan(store).name)
+        flow.answer(store, "baseline", "accept")
+        assert planning.propose(store, steps=50).base["training.steps"] == 50
 
 
 def test_a_command_without_a_seed_is_run_and_its_runs_may_be_identical(tmp_path: Path, code: Path) -> None:

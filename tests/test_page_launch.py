@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from rounds import judging, launching, lineage, looking, planning, supervisor
 from state import launches, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Refusal, said
 from state.store import open_store
 from tests import set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
@@ -173,6 +173,20 @@ async def test_a_failed_run_is_tried_again_and_a_stopped_launch_goes_on(store: S
         assert "a adopt" not in lines(app)[-1]
         await pilot.press("s")
         assert trials.trial(store, "launch-1-001").wanted == "retry"
+
+
+async def test_what_was_remarked_about_every_run_is_said_once(store: Store) -> None:
+    """It stood in each of twelve lines, three lines long."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await start(pilot)
+        for place, entry in enumerate(trials.trials(store, "launch-1")):
+            remark = said("Lines of {file} that were not understood: {count}.", file="m.jsonl", count=place)
+            more = remark if place else {"message": "[x] of its own"}
+            small_project.end(store, entry.id, 0.2 + place / 100, **more)
+        await wait_for_text(pilot, "5 of 6 runs, such as launch-1-002: Lines of m.jsonl that were not understood: 1.")
+        assert shown(app).count("not understood") == 1
+        assert shown(app).count("[x] of its own") == 1
 
 
 async def test_a_launch_that_was_stopped_can_be_rejected_as_it_is_and_taken_up_again(store: Store) -> None:

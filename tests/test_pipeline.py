@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from state import pipeline, template
+from rounds import tunables
+from rounds.space import Domain
+from state import declared, pipeline, template
+from state.declared import Argument
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.pipeline import Pipeline
 from state.project import Project, Settings, change, open_project
 from state.store import open_store
 from tests import own_pipelines
-from wizard import configuration, declared, flow, own
+from wizard import configuration, flow, own
 from wizard import pipeline as starting
-from wizard.declared import Argument
 
 ODD = "a b'c\"$HOME;`x`\n{lr} 名"
 
@@ -479,3 +481,90 @@ def test_a_module_is_found_as_python_finds_it(tmp_path: Path) -> None:
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "train.py").write_text(ARGPARSE, encoding="utf-8")
     assert declared.script(made(tmp_path, "python -m package.train {folder}")) == tmp_path / "package" / "train.py"
+
+
+PARSER = """\
+import argparse
+parser = argparse.ArgumentParser()
+group = parser.add_argument_group("model")
+group.add_argument("--hidden", "-w", type=int, default=64)
+group.add_argument("--act", choices=["relu", "gelu"], default="relu")
+parser.add_argument("--level", type=float, choices=[1, 2.5])
+parser.add_argument("--cache", action=argparse.BooleanOptionalAction)
+parser.add_argument("--out", required=True)
+args = parser.parse_args()
+"""
+
+
+def strange(folder: Path, words: str, script: str = PARSER) -> tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]]:
+    (folder / "train.py").write_text(script, encoding="utf-8")
+    there = made(folder, words)
+    return declared.undeclared(there), declared.misfits(there)
+
+
+@pytest.mark.parametrize(
+    ("words", "unknown"),
+    [
+        ("python -u train.py --hiden {h} --out {folder}", ("--hiden",)),
+        ("torchrun --nproc 2 train.py --hid=3 -w8 -h --no-cache --out {folder}", ()),
+        ("python train.py {--amp} --warm=3 --out {folder}", ("{--amp}", "--warm")),
+        ("python -m train --x 1 --out {folder}", ("--x",)),
+        ("python -m torch.distributed.run --nproc 2 train.py --out {folder}", ()),
+        ("python train.py --out {folder} --level -1.5 -- --more", ()),
+    ],
+)
+def test_an_option_that_the_script_declares_none_of_is_told(
+    tmp_path: Path, words: str, unknown: tuple[str, ...]
+) -> None:
+    """It was accepted, and every run stopped at once."""
+    found, _values = strange(tmp_path, words)
+    assert tuple(word.strip("{}") for word in found) == tuple(word.strip("{}") for word in unknown)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("parser.parse_args()", "parser.parse_known_args()"),
+        ("args =", "add_more(parser)\nargs ="),
+        ("ArgumentParser()", "ArgumentParser(parents=[others])"),
+        ("parser = argparse.ArgumentParser()", "from opts import parser"),
+        ('"--act"', "NAME"),
+        ("args =", "parser.add_subparsers()\nargs ="),
+    ],
+)
+def test_where_others_may_declare_an_option_nothing_is_said_of_it(tmp_path: Path, old: str, new: str) -> None:
+    assert strange(tmp_path, "python train.py --hiden 3 --out {folder}", PARSER.replace(old, new))[0] == ()
+
+
+def test_a_fixed_value_that_the_script_does_not_take_is_told(tmp_path: Path) -> None:
+    _unknown, found = strange(tmp_path, "python train.py -w abc --act=swish --level 2.5 --cache 1 --out {folder}")
+    assert found == (("-w", "abc", "int"), ("--act", "swish", "relu, gelu"))
+    assert strange(tmp_path, "python train.py --hidden 3 --act {act} --out {folder}")[1] == ()
+
+
+def test_what_the_script_would_refuse_is_warned_of_when_the_project_is_made_and_refused_in_a_round(
+    tmp_path: Path,
+) -> None:
+    code = tmp_path / "code"
+    script = own_pipelines.SCRIPT.replace(
+        'parser.add_argument("--out"',
+        'parser.add_argument("--act", choices=["relu", "gelu"], default="relu")\nparser.add_argument("--out"',
+    )
+    own_pipelines.write_script(code, script)
+    arguments = "--lr {lr} --act {act} --steps {steps} --hiden 3 --l2 x --out {folder}"
+    project = own_pipelines.project(tmp_path / "p", code, "lr=0.5", "steps=50", arguments=arguments)
+    with open_store(project) as store:
+        flow.answer(store, "metric", "held-out")
+        warned = " ".join(message.text() for message in flow.ask(store, "initial").warnings)
+        assert "declares no option --hiden that the command gives" in warned
+        assert "gives --l2 the value x, which your script does not take: it declares float" in warned
+    base = {"lr": 0.5, "act": "relu", "training.steps": 50}
+    for key, values, said in (
+        ("act", ("relu", "swish"), "'swish' does not fit; wanted: relu, gelu"),
+        ("training.steps", (25, 2.5), "2.5 does not fit; wanted: int"),
+    ):
+        with pytest.raises(Refusal, match=said):
+            tunables.check_values(project, base, {key: Domain("categorical", choices=values)})
+    tunables.check_values(
+        project, base, {"lr": Domain("list", choices=(1, 0.1)), "act": Domain("categorical", choices=("gelu",))}
+    )

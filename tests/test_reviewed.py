@@ -87,6 +87,15 @@ def test_a_round_whose_data_changed_on_the_way_is_told_so(store: Store) -> None:
     assert not [finding for finding in reviewing.review_batch(store, "round-1") if finding.check == "data"]
 
 
+def test_a_round_of_two_versions_of_the_training_code_is_told_so(store: Store) -> None:
+    listed = [entry.id for entry in trials.trials(store, "round-1")]
+    for id, code in zip(listed, ("a", "a", "b", "b", "b", "b"), strict=True):
+        small_project.end(store, id, 0.3, code=code)
+    (found,) = [finding for finding in reviewing.review_batch(store, "round-1") if finding.check == "code"]
+    assert (found.verdict, found.figures["trials"]) == ("warn", listed[:2])
+    assert "The training code changed in the course of this round" in found.message.text()
+
+
 def test_of_another_round_nothing_is_known(store: Store) -> None:
     first = reviewed(store, "round-1")
     with pytest.raises(Refusal):

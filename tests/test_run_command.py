@@ -119,6 +119,41 @@ def test_it_is_told_from_which_step_on_the_metric_is_not_a_number(tmp_path: Path
     assert result["message"] == "score is not a number from step 20 on."
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_metric_that_is_no_number_a_single_time_is_left_out_wherever_that_is(tmp_path: Path, place: int) -> None:
+    """At the end alone it made the trial infeasible, with its best value of before lost."""
+    scores = [0.9, 0.9, 0.9]
+    scores[place] = float("nan")
+    rows = [f'{{"step": {step}, "score": {json.dumps(scores[step - 1])}, "loss": 0.3}}' for step in (1, 2, 3)]
+    _code, result = run(ask(tmp_path / "t", written(*rows), steps=3))
+    assert (result["status"], result["best"]["val/score"]) == ("complete", 0.9)
+    assert f"score is not a number at 1 of 3 evaluations, first at step {place + 1}" in result["message"]
+
+
+@pytest.mark.parametrize(
+    ("last", "steps", "after"),
+    [
+        ('{"step": 3, "score": NaN, "loss": NaN}', 3, ""),  # what it learns by is lost, too
+        ('{"step": 3, "score": NaN, "loss": 0.1}', 9, ""),  # it gave up there
+        ('{"step": 3, "score": NaN, "loss": 0.1}', 3, "\nraise SystemExit(1)"),
+        ('{"step": 3, "score": NaN, "loss": 0.1}\n{"step": 4, "score": NaN}', 3, ""),  # it never came back
+    ],
+)
+def test_a_metric_that_is_no_number_at_the_end_diverged_where_more_says_so(
+    tmp_path: Path, last: str, steps: int, after: str
+) -> None:
+    rows = ('{"step": 1, "score": 0.9, "loss": 0.3}', '{"step": 2, "score": 0.9, "loss": 0.3}', last)
+    _code, result = run(ask(tmp_path / "t", written(*rows) + after, steps=steps))
+    assert (result["status"], result["reason"]) == ("infeasible", "diverged")
+    assert result["message"] == "score is not a number from step 3 on."
+
+
+def test_a_loss_that_is_tuned_and_no_number_at_the_end_diverged(tmp_path: Path) -> None:
+    rows = ('{"step": 1, "val_loss": 0.9}', '{"step": 2, "val_loss": NaN}')
+    _code, result = run(ask(tmp_path / "t", written(*rows), metric="val_loss", direction="min"))
+    assert (result["status"], result["reason"]) == ("infeasible", "diverged")
+
+
 def test_lines_that_were_not_understood_are_told_with_the_result_and_in_the_log(tmp_path: Path) -> None:
     code = written('{"step": 10, "score": 0.2}', '{"step": "five", "score": "0.99"}', "epoch 2")
     _code, result = run(folder := ask(tmp_path / "t", code))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import _, say
-from rounds import judging, launch_outlook, launching, shortlist
+from rounds import judging, launch_outlook, launching, own_code, shortlist
 from rounds.decision import CUT, RUNS, Verdict
 from rounds.judging import Choice
 from rounds.launch_outlook import LaunchOutlook
@@ -51,6 +51,8 @@ def announce(
         session.progress(f"  {message.text()}")
     if why := launching.unused(store, proposal):
         session.progress(why.text())
+    if changed := own_code.since(store, trials.trial(store, proposal.trial)):
+        session.progress(changed.text())
     rivals = listed.rivals if listed else ()
     for rival in rivals:
         session.progress(_("On the shortlist beside it: {trial}").format(trial=rival.trial))

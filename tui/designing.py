@@ -119,6 +119,10 @@ def given(
         cast("dict[str, Role]", own),
         {full(name): values(name, words) for name, words in pairs(ranges, "KEY=LOW..HIGH").items()},
     )
+    for name, words in pairs(ranges, "KEY=LOW..HIGH").items():
+        number = isinstance(base.get(full(name)), int | float) and not isinstance(base.get(full(name)), bool)
+        if number and any(isinstance(value, str) for value in found.ranges[full(name)].choices):
+            raise Refusal("{key}={words}: neither a range (0.001..0.1) nor values (0.9,0.95).", key=name, words=words)
     honoured.refuse_foreign(project, base, [*found.asked, *found.roles, *found.ranges], compared)
     return found
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import psutil
 
 from presets.language import Message, _, error_text, say
-from rounds import logout, queue, sharing, slots, supervisor, sweep
+from rounds import logout, own_code, queue, sharing, slots, supervisor, sweep
 from state import gpus, launches, pipeline, repair, strays, trials
 from state.database import Store
 from state.errors import Refusal
@@ -44,6 +44,7 @@ NAMES = {
     "disk": say("disk"),
     "data": say("data"),
     "command": say("command"),
+    "code": say("code"),
     "journal": say("journal"),
     "leftovers": say("leftovers"),
     "logout": say("logout"),
@@ -182,6 +183,8 @@ def checks(root: Path) -> Iterator[Check]:
             yield _lost(store) if store.journal_lost() else _journal(project)
             yield Check("store", "ok", say("opens; trials: {n}", n=len(trials.trials(store))))
             yield from _trials(store)
+            if changed := own_code.since_best(store):
+                yield Check("code", "warn", changed)
             yield _checkpoints(store)
             yield from _cache(project)
             yield from _sharing(store)

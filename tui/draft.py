@@ -220,7 +220,7 @@ def with_steps(draft: Draft, store: Store, words: str) -> Draft:
     if not (wanted := whole(words)):
         raise DesignError("{answer}: type a whole number of steps.", answer=repr(cut(words, LONGEST)))
     base = planning.basis(store, draft.override).settings
-    planning.require_steps(base)
+    planning.require_steps(store, base)
     if wanted == base[STEPS]:
         return replace(draft, steps=None, notes=())
     return replace(draft, steps=wanted, notes=transfer(base, wanted))

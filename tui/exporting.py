@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from presets.language import _, say
+from presets.language import _, say, sentences
 from rounds import launching, planning, tunables
 from rounds.reached import Reached, fresh
 from state import configurations, export_command, trials
@@ -44,16 +44,12 @@ class Exported:
 
 def export(store: Store, target: Path, trial: str | None = None) -> Exported:
     """Export a trial, without a name the one that stands for the best configuration. Refuses as `state.export` does."""
-    chosen = trials.trial(store, trial) if trial else folder.best_trial(store)
+    chosen, warning = (trials.trial(store, trial), "") if trial else _best(store)
     if store.project.settings.command:
-        return _export_command(store, target, chosen)
+        return _export_command(store, target, chosen, warning)
     source = folder.origin(store, chosen, training_code())
-    warning = ""
     if source.changed:
-        warning = _(
-            "The training code has changed since {trial} was trained: the result may differ. To reproduce it exactly, "
-            "run the trial again with today's code."
-        ).format(trial=chosen.id)
+        warning = sentences(*filter(None, (warning, _changed_code(chosen))))
     heading = _("Configuration of {trial}, exported by Tunebook. The line above a value is the reason for it.")
     written = folder.write(
         target,
@@ -65,14 +61,38 @@ def export(store: Store, target: Path, trial: str | None = None) -> Exported:
     return _exported(store, written, source, warning)
 
 
-def _export_command(store: Store, target: Path, chosen: Trial) -> Exported:
+def _best(store: Store) -> tuple[Trial, str]:
+    """The first run of the best configuration whose folder still has all that an export needs, and where another stood
+    for it, that; the first where none has."""
+    first, *others = folder.best_trials(store)
+    found = next((entry for entry in (first, *others) if _kept(store, entry)), first)
+    if found is first:
+        return first, ""
+    words = _("The folder of {first} is gone or damaged: in its place {trial} is exported, of the same configuration.")
+    return found, words.format(first=first.id, trial=found.id)
+
+
+def _kept(store: Store, entry: Trial) -> bool:
+    try:
+        _ = (export_command.source if store.project.settings.command else folder.kept)(store, entry)
+    except Refusal:
+        return False
+    return True
+
+
+def _changed_code(chosen: Trial) -> str:
+    return _(
+        "The training code has changed since {trial} was trained: the result may differ. To reproduce it exactly, "
+        "run the trial again with today's code."
+    ).format(trial=chosen.id)
+
+
+def _export_command(store: Store, target: Path, chosen: Trial, warning: str) -> Exported:
     """Export a trial of the user's own pipeline, which stays where it is."""
     source = export_command.source(store, chosen)
-    warning = ""
     if source.changed:
-        warning = _(
-            "The files that the command names have changed since {trial} was trained: the result may differ."
-        ).format(trial=chosen.id)
+        words = _("The files that the command names have changed since {trial} was trained: the result may differ.")
+        warning = sentences(*filter(None, (warning, words.format(trial=chosen.id))))
     heading = _("Configuration of {trial}, exported by Tunebook. The line above a value is the reason for it.")
     written = export_command.write(
         target,

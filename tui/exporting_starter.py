@@ -32,6 +32,11 @@ def ready(store: Store) -> bool:
 def _export(store: Store, target: Path) -> Exported:
     """The configuration that the set-up came to. Refuses while a step that it needs is open."""
     if store.project.settings.command:
+        if best(store) is not None:
+            raise Refusal(
+                "A pipeline of your own is exported with a trial that ran it, so there is no starter configuration: "
+                "leave --starter out, or name a trial with --trial."
+            )
         raise Refusal("A pipeline of your own is exported with a trial that ran it: run the baseline first.")
     if not ready(store):
         raise Refusal(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textual.content import Content
 
 from presets.language import _
-from rounds import launching
+from rounds import launching, own_code
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
@@ -31,6 +31,8 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
         )
     if why := launching.unused(store, proposal):
         yield Content(why.text())
+    if changed := own_code.since(store, entry):
+        yield Content(printable(changed.text()))
     yield from map(Content, deciding.prices(outlook(store, (proposal, *listed.rivals), here)))
     yield Content("")
     yield Content(_("What it changes:"))

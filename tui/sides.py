@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from presets.language import _
+from presets.language import Message, _, say, told
 from rounds import launching
 from rounds.shortlist import Standing
 from state.trials import Trial
@@ -39,3 +39,31 @@ def standing(entry: Standing) -> str:
     if entry.clearly_worse:
         return _("{trial}: {mean} on average, clearly worse, dropped").format(trial=trial, mean=mean)
     return _("{trial}: {mean} on average, dropped; the difference may be chance").format(trial=trial, mean=mean)
+
+
+def remarks(runs: Sequence[Trial]) -> dict[str, str]:
+    """The complete runs about which something was remarked, each with a mark of what, where the same holds of several:
+    it is said once for all of them (`shared`)."""
+    marks = {run.id: _kind(told(run.message, run.said)) for run in runs if run.status == "complete" and run.message}
+    listed = list(marks.values())
+    return {id: mark for id, mark in marks.items() if listed.count(mark) > 1}
+
+
+def shared(runs: Sequence[Trial], marks: Mapping[str, str]) -> Iterator[Message]:
+    """What holds of several runs, with how many they are, and the words about the first."""
+    for mark in dict.fromkeys(marks.values()):
+        same = [run for run in runs if marks.get(run.id) == mark]
+        yield say(
+            "{n} of {total} runs, such as {trial}: {remark}",
+            n=len(same),
+            total=len(runs),
+            trial=same[0].id,
+            remark=told(same[0].message, same[0].said),
+        )
+
+
+def _kind(message: Message) -> str:
+    """What a message says, whatever its figures."""
+    if not any(isinstance(value, Message) for value in message.values.values()):
+        return message.text() if message.id == "{text}" else message.id
+    return " ".join([message.id, *(_kind(value) for value in message.values.values() if isinstance(value, Message))])

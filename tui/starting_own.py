@@ -111,7 +111,11 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
 
 def _check_sized(asked: Asked, settings: Settings) -> None:
     if asked.sized and not settings.batch_size:
-        raise Refusal("--batch-size: the command takes no batch size.")
+        raise Refusal(
+            "--batch-size: none of the hyperparameters is known to be the batch size, so that it takes no batch size "
+            "by this option. Give it by the name that it has (--set NAME=VALUE), and name it in tunebook.toml, under "
+            '[pipeline]: batch_size = "NAME".'
+        )
 
 
 def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -> Project:
@@ -138,7 +142,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         changes |= own.changed(existing, asked.assignments)
     _check_sized(asked, dataclasses.replace(now, **changes))
     with open_store(existing) as store:
-        if flow.standing(store).step is None and not changes and not anew:
+        if not changes and not anew and flow.standing(store).step is None:
             raise decided_already(existing.root)
     session.progress(_("Going on with the set-up of {path}").format(path=existing.root))
     return projects.change(existing, **changes) if changes else existing

@@ -94,7 +94,7 @@ def ask(store: Store) -> Question:
         step=STEP,
         rows=("G12", "G14"),
         text=say("Is this a reasonable start?"),
-        evidence=(verdict.message, *_help(store, batch, outlook)),
+        evidence=(verdict.told, *_help(store, batch, outlook)),
         options=options,
         recommended=recommended,
         reason=reason,

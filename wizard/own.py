@@ -8,14 +8,14 @@ import math
 from collections.abc import Iterable
 from typing import Any, cast, get_args
 
-from state import pipeline
+from state import declared, pipeline
+from state.declared import Argument
 from state.errors import Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
-from wizard import declared, quantity
-from wizard.declared import Argument
+from wizard import quantity
 
 # Three decades around a rate that somebody chose; the review widens what is too narrow.
 FACTOR = 30.0
@@ -80,8 +80,9 @@ def guess(key: str, value: Value | None) -> OwnHyperparameter:
 
 def values(project: Project) -> dict[str, Any]:
     """What is known of every hyperparameter's value at the start, by the configuration's names."""
-    own = pipeline.own(project)
-    given = {entry.name: entry.default for entry in project.settings.hyperparameters if entry.default is not None}
+    own, listed = pipeline.own(project), project.settings.hyperparameters
+    # One that was named the batch size since is listed by the script's name for it.
+    given = {own.key(entry.name): entry.default for entry in listed if entry.default is not None}
     known = {**own.defaults(), **given}
     return {key: known[key] for key in own.hyperparameters() if key in known}
 
@@ -112,7 +113,7 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     A range without its scale has that which somebody said of the one before it, or which the name and the numbers
     suggest. Refuses an unknown name, what is neither, and a value of another type than the script or the file has.
     """
-    settings = project.settings
+    settings = _with_roles(project)
     for assignment in assignments:
         name, equals, words = assignment.partition("=")
         if not equals or not name.strip() or not words.strip():
@@ -154,6 +155,15 @@ def roles(settings: Settings, there: Pipeline) -> Settings:
         batch_size=settings.batch_size or found.get(pipeline.BATCH_SIZE, ""),
         steps=settings.steps or found.get(pipeline.STEPS, ""),
     )
+
+
+def _with_roles(project: Project) -> Settings:
+    """The settings with the role of what was put into the command by hand since, unless it is listed without one."""
+    now = project.settings
+    listed = {entry.name for entry in now.hyperparameters}
+    found = roles(now, pipeline.own(project))
+    new = {part: name for part in ("seed", "batch_size", "steps") if (name := getattr(found, part)) not in listed}
+    return dataclasses.replace(now, **{part: name for part, name in new.items() if name})
 
 
 def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:

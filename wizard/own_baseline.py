@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from presets.language import Message, say, told
+from presets.language import Message, say
 from state.project import Settings
 from state.trials import Trial
 from wizard import machine, quantity
@@ -40,23 +40,15 @@ def costs(listed: Sequence[Trial], *, steps: bool) -> Iterator[Message]:
 
 
 def judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:
-    """The verdict on the best of the complete trials: reasonable or not, in a sentence with what its runner remarked,
-    and its figures."""
-    reasonable, message, figures = _judge(settings, best)
-    if best.message:
-        message = say("{first} {second}", first=message, second=told(best.message, best.said))
-    return reasonable, message, figures
-
-
-def _judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:
+    """The verdict on the best of the complete trials: reasonable or not, in a sentence, and its figures."""
     assert best.best is not None  # a complete trial has a finite result
     figures: dict[str, Any] = {"best": best.best, "best_step": best.best_step, "chance": settings.chance}
-    told = {"metric": settings.metric, "best": best.best}
+    about = {"metric": settings.metric, "best": best.best}
     if settings.chance is None:
         message = say(
             "It ran to its end and wrote a finite {metric}, {best:.4g} at best. Whether that is better than guessing "
             "is not known: no level to beat was named.",
-            **told,
+            **about,
         )
         return True, message, figures
     gain = (best.best - settings.chance) * (1 if settings.direction == "max" else -1)
@@ -65,13 +57,13 @@ def _judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, An
         message = say(
             "Better than the level to beat: {metric} is {best:.4g} at best, against {chance:.4g}. How much of that is "
             "luck, one run cannot tell.",
-            **told,
+            **about,
             chance=settings.chance,
         )
         return True, message, figures
     message = say(
         "Not better than the level to beat: {metric} is {best:.4g} at best, against {chance:.4g}.",
-        **told,
+        **about,
         chance=settings.chance,
     )
     return False, message, figures

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import Message, _, say, told
-from state import decisions, files, gpus, measurements, pace, pipeline, probe_command, run_command, runs
+from state import decisions, declared, files, gpus, measurements, pace, pipeline, probe_command, run_command, runs
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
@@ -59,8 +59,10 @@ def start(store: Store) -> str:
     values = configuration.checked(store)
     if pipeline.BATCH_SIZE not in values:
         raise Refusal(
-            "The command names no batch size, so there is none to measure. Start a project with {field} in its command "
-            "and a value for it, such as --set batch_size=64.",
+            "None of the hyperparameters ({names}) is known to be the batch size, so there is none to measure. If one "
+            'is, name it in tunebook.toml, under [pipeline]: batch_size = "NAME". Otherwise put {field} into the '
+            "command there, and a value: tunebook new . --set batch_size=64.",
+            names=[there.theirs(key) for key in there.hyperparameters()] or ["-"],
             field="{batch_size}",
         )
     sizes = _sizes(int(values[pipeline.BATCH_SIZE]))
@@ -192,7 +194,10 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         raise Refusal("{size}: a step takes at least 1 example.", size=size)
     if chosen == question.recommended:
         return Settled({pipeline.BATCH_SIZE: size}, question.reason)
-    return Settled({pipeline.BATCH_SIZE: size}, say("chosen by hand, as the command has it or as it was typed"))
+    reason = say("chosen by hand, as the command has it or as it was typed")
+    if (steps := _other_steps(store, size)) is not None:
+        reason = say("{first} {second}", first=say("Chosen by hand."), second=steps)
+    return Settled({pipeline.BATCH_SIZE: size}, reason)
 
 
 def valid(store: Store, decision: Decision) -> bool:
@@ -338,6 +343,26 @@ def saturated(result: dict[str, Any], speed: Message) -> Message:
 def _counts_epochs(store: Store) -> bool:
     """Whether nothing in the command says how many steps it trains, so that its epochs, most likely, do."""
     return pipeline.STEPS not in pipeline.own(store.project).names
+
+
+def _other_steps(store: Store, chosen: int) -> Message | None:
+    """What a size changes of the number of steps of a command that counts epochs, beside the size that the command has,
+    or where it has this one, its script; None where nothing, or where steps are counted."""
+    there = pipeline.own(store.project)
+    script = declared.of_name(there, there.theirs(pipeline.BATCH_SIZE))
+    known = (own.values(store.project).get(pipeline.BATCH_SIZE), script.default if script else None)
+    size = next((one for one in known if isinstance(one, int) and one > 0 and one != chosen), None)
+    if size is None or not _counts_epochs(store):
+        return None
+    if chosen > size:
+        return _fewer_steps(size, chosen)
+    return say(
+        "Your command takes no number of steps. Where it counts epochs, a batch of {chosen} makes {times} times as "
+        "many steps as one of {size} in the same epochs: that is another, longer training.",
+        chosen=chosen,
+        size=size,
+        times=quantity.digits(size / chosen),
+    )
 
 
 def _fewer_steps(size: int, best: int) -> Message:

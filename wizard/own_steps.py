@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import Message, _, say
-from state import pipeline, project
+from state import declared, pipeline, project
 from state.database import Store
 from state.decisions import Decision
+from state.declared import Argument
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
-from wizard import declared, doubts, own, quantity
-from wizard.declared import Argument
+from wizard import doubts, own, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
 METRIC, INITIAL = "metric", "initial"
@@ -175,7 +175,8 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
 
 def initial_valid(store: Store, decision: Decision) -> bool:
     """Whether the decision still stands: the command takes these hyperparameters, and their values are the same."""
-    return decision.chosen == USE and decision.settings == _decided_here(store)
+    lacking = pipeline.missing(pipeline.own(store.project), own.values(store.project))
+    return decision.chosen == USE and decision.settings == _decided_here(store) and not lacking
 
 
 def _decided_here(store: Store) -> dict[str, Any]:
@@ -236,11 +237,29 @@ def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
             start=quantity.setting(start),
             theirs=quantity.setting(theirs),
         )
+    yield from _strange(there)
     if pipeline.SEED not in there.names:
         yield say(
             "The command takes no seed, so repeated runs may be identical, and how far runs differ by chance is then "
             "not seen. A placeholder {seed} in it would mend that.",
             seed="{seed}",
+        )
+
+
+def _strange(there: pipeline.Pipeline) -> Iterator[Message]:
+    """What the script, as far as its text tells, would refuse in its command."""
+    if unknown := declared.undeclared(there):
+        yield say(
+            "Your script declares no option {options} that the command gives: as far as its text tells, it would stop "
+            "at once.",
+            options=list(unknown),
+        )
+    for flag, value, wanted in declared.misfits(there):
+        yield say(
+            "The command gives {flag} the value {value}, which your script does not take: it declares {wanted}.",
+            flag=flag,
+            value=value,
+            wanted=wanted,
         )
 
 

@@ -23,13 +23,20 @@ OF_CHANCE = "error_rate"
 class BaselineVerdict:
     """Whether the best trial of a batch is clearly better than chance, in a sentence and in figures.
 
-    `trial` is that trial's id, "" where no trial of the batch ended with a result.
+    `trial` is that trial's id, "" where no trial of the batch ended with a result. `remark`: what the runner of a
+    script of the user's own remarked about it, which is no reason for anything.
     """
 
     reasonable: bool
     message: Message
     figures: dict[str, Any]
     trial: str = ""
+    remark: Message | None = None
+
+    @property
+    def told(self) -> Message:
+        """The sentence, and the remark behind it."""
+        return say("{first} {second}", first=self.message, second=self.remark) if self.remark else self.message
 
 
 def ended(store: Store, batch: Batch) -> bool:
@@ -55,7 +62,8 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         found |= {"trials": len(listed), "complete": len(complete)}
         if key := rate_key(store):
             found["learning_rate"] = trials.trial_settings(store, best)[key]
-        return BaselineVerdict(reasonable, message, found, best.id)
+        remark = told(best.message, best.said) if best.message else None
+        return BaselineVerdict(reasonable, message, found, best.id, remark)
     result = best.result or {}
     validation = result["validation"]
     found = chance.against_chance(validation["correct"], validation["per_class"])

@@ -78,6 +78,7 @@ def status(session: Session) -> None:
 
 def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
+    from rounds import own_code
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import launches, trials
@@ -93,6 +94,7 @@ def show_status(session: Session) -> None:
         first = baseline_running.at_work(store)
         doing = baseline_running.doing(store, first) if first is not None else None
         others = rounds_standing.incomparable(store)
+        changed = own_code.since_best(store)
         root, direction = store.project.root, store.project.settings.direction
         metric = f"val/{store.project.settings.metric}"
         results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
@@ -111,6 +113,8 @@ def show_status(session: Session) -> None:
         session.text(words.format(names=say.choice(stands.undecided)))
     if stands.waits is not None:
         session.text(stands.waits.text())
+    if changed is not None:
+        session.text(changed.text())
     if measured is not None:
         session.text(measured.text())
     if first is not None and doing is not None:

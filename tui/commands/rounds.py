@@ -12,6 +12,7 @@ from rounds import (
     instability,
     launching,
     next_step,
+    own_code,
     planning,
     queue,
     reviewing,
@@ -83,6 +84,8 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
             session.progress(_("warning: {warning}").format(warning=crowded.text()))
         if dear := cost.over_budget(store, batch.name):
             session.progress(_("warning: {warning}").format(warning=dear.text()))
+        if changed := own_code.since_best(store):
+            session.progress(_("warning: {warning}").format(warning=changed.text()))
         if wait:
             watch(session, store, batch.name)
         else:

@@ -363,7 +363,7 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
         verdict = setup.baseline(session, store, sweep=sweep, override=override or "")
         adopted = flow.standing(store).step is None
         question = None if adopted else flow.ask(store, "baseline")
-    session.text(verdict.message.text())
+    session.text(verdict.told.text())
     if question is None:
         session.text(_("It is the best configuration so far. Next: tunebook round plan"))
     else:
@@ -372,7 +372,7 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
         {
             "reasonable": verdict.reasonable,
             "adopted": adopted,
-            "message": verdict.message,
+            "message": verdict.told,
             "trial": verdict.trial,
             "figures": verdict.figures,
         }

@@ -350,6 +350,8 @@ def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
 def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
     store = page.book.store
     batch = trials.batch(store, name)
+    runs = [*launching.reused(store, batch), *trials.trials(store, name)]
+    remarks = sides.remarks(runs)
     rows = [
         [
             sides.side(batch.plan, entry, name, page.best_side),
@@ -357,15 +359,16 @@ def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
             STATUSES[entry.status].badge(ascii_only=page.book.ascii_only),
             str(entry.steps_done),
             "-" if entry.best is None else figure(entry.best),
-            told(entry.message, entry.said).text(),
+            "" if entry.id in remarks else told(entry.message, entry.said).text(),
         ]
-        for entry in [*launching.reused(store, batch), *trials.trials(store, name)]
+        for entry in runs
     ]
     if (left := standing.seconds_left(store, name)) is not None:
         yield Content(_("about {time} left").format(time=duration(left).text()))
     header, *table = lines([_("side"), _("run"), _("status"), _("steps"), _("best"), ""], rows)
     yield Content.styled(header, "underline")
     yield from map(Content, table)
+    yield from (Content(printable(words.text())) for words in sides.shared(runs, remarks))
     yield Content("")
     for entry in (standings := shortlist.standings(store, batch)):
         yield Content(f"- {sides.standing(entry)}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from state.hyperparameters import Kind, Value
 from state.pipeline import Pipeline, placeholders, switches
+from state.pipeline import argument as written
 
 KINDS: dict[str, Kind] = {"int": "int", "float": "float"}
 LARGEST = 2**20
@@ -103,6 +105,114 @@ def ungiven(pipeline: Pipeline) -> tuple[Argument, ...]:
         if argument.required
         and not any(_gives(word, flag, flags) for word in words for flag in (argument.flag, *argument.others))
     )
+
+
+def undeclared(pipeline: Pipeline) -> tuple[str, ...]:
+    """The options of the command that its script declares none of; none where others may declare some, or where it
+    takes whatever comes."""
+    tree = _parsed(pipeline)
+    calls = list(_calls(tree))
+    if not calls or _elsewhere(tree) or any(len(_flags(call)) < len(call.args) - _positional(call) for call in calls):
+        return ()
+    flags = {flag for call in calls for flag in _flags(call)} | {"--help", "-h"}
+    # What turns a switch off by a name of its own (BooleanOptionalAction).
+    flags |= {f"--no-{flag[2:]}" for flag in flags if flag.startswith("--")}
+    options = [switch or word.partition("=")[0] for word, switch, _following in _options(pipeline)]
+    return tuple(word for word in options if not any(_gives(word, flag, flags) for flag in flags))
+
+
+def misfits(pipeline: Pipeline) -> tuple[tuple[str, str, str], ...]:
+    """Of the options that the command gives a value of its own: the flag, that value, and what the script takes, where
+    it takes no such value."""
+    found = []
+    for word, switch, following in _options(pipeline):
+        flag, equals, value = word.partition("=")
+        value = value if equals else following
+        entry = None if switch or placeholders([value]) else _of_flag(pipeline, flag)
+        if entry is not None and not entry.switch and value and (wanted := misfit(entry, value)):
+            found.append((flag, value, wanted))
+    return tuple(found)
+
+
+def of_name(pipeline: Pipeline, name: str) -> Argument | None:
+    """The option whose value a placeholder is; None where it is none's, or the script declares no such option."""
+    flag = filled(pipeline).get(name)
+    return None if flag is None else _of_flag(pipeline, flag)
+
+
+def misfit(entry: Argument, value: Value) -> str:
+    """What the script takes as this option, where it does not take that value; empty where it does."""
+    text = written(value)
+    if entry.choices and text not in map(written, entry.choices):
+        return ", ".join(map(written, entry.choices))
+    try:
+        _ = int(text) if entry.kind == "int" else float(text) if entry.kind == "float" else None
+    except ValueError:
+        return entry.kind or ""
+    return ""
+
+
+def _of_flag(pipeline: Pipeline, flag: str) -> Argument | None:
+    return next((entry for entry in arguments(pipeline) if flag in (entry.flag, *entry.others)), None)
+
+
+def _options(pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:
+    """The options that the script gets: the argument, the flag of the switch that it is ("": it is none), and the
+    argument behind it."""
+    words = pipeline.command[_begin(pipeline) :]
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        if word == "--":
+            return
+        switch = switches([word])
+        if switch or (word.startswith("-") and not re.fullmatch(r"-[\d.].*|-", word) and not placeholders([word[:2]])):
+            yield word, next(iter(switch.values()), ""), following
+
+
+def _begin(pipeline: Pipeline) -> int:
+    """Where the arguments of the script begin: what comes before is said to the interpreter, or to a launcher."""
+    path = script(pipeline)
+    for place, word in enumerate(pipeline.command):
+        if path is not None and not placeholders([word]) and pipeline.directory / word == path:
+            return place + 1
+    module = "-m" in pipeline.command[:-1] and path is not None
+    return pipeline.command.index("-m") + 2 if module else len(pipeline.command)
+
+
+def _elsewhere(tree: ast.Module) -> bool:
+    """Whether a script may take options that its own text does not declare."""
+    parsers = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _made(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in calls:
+        if _called(call) in ("parse_known_args", "parse_known_intermixed_args", "add_subparsers"):
+            return True
+        if _made(call) and {entry.arg for entry in call.keywords} & {"parents", "prefix_chars", None}:
+            return True
+        given = [*call.args, *(entry.value for entry in call.keywords)]
+        if any(isinstance(one, ast.Name) and one.id in parsers for one in given):
+            return True
+    # One that somebody else made may declare anything.
+    return not any(_called(call) == "ArgumentParser" for call in calls)
+
+
+def _called(call: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _made(call: ast.Call) -> bool:
+    return _called(call) in ("ArgumentParser", "add_argument_group", "add_mutually_exclusive_group")
+
+
+def _positional(call: ast.Call) -> int:
+    """How many of the names of an add_argument are plainly none of an option."""
+    words = map(_constant, call.args)
+    return sum(isinstance(word, str) and not word.startswith("-") for word in words)
 
 
 def _gives(word: str, flag: str, flags: Set[str]) -> bool:

@@ -1,0 +1,98 @@
+"""Whether the files that a command of the user's own names are what they were when earlier runs were made (P2)."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from presets.language import Message, say
+from state import launches, pipeline, trials
+from state.database import Store
+from state.document import content_hash
+from state.errors import Refusal
+from state.run_command import code_of
+from state.trials import Trial
+
+# A command may name its data, too; to read more bytes than these would keep whoever plans waiting.
+LARGEST = 2**26
+_INCIDENTAL = ("training.seed", "runtime.threads")
+
+
+def since_best(store: Store) -> Message | None:
+    """What to know before a round where the files changed since the best configuration ran; None where they did not, or
+    it cannot be told."""
+    entry = _outdated(store)
+    if entry is None:
+        return None
+    return say(
+        "The files that the command names ({files}) have changed since {trial} ran, by which the best configuration is "
+        "known: new results may not be comparable with those before. Put the files back as they were, or go on with "
+        "these and launch a trial of the round: a launch runs the best configuration again, too.",
+        files=_named(store),
+        trial=entry.id,
+    )
+
+
+def since(store: Store, entry: Trial) -> Message | None:
+    """What to know before a trial is launched where the files changed since it ran; None where they did not, or it
+    cannot be told."""
+    now, ran = _now(store), (entry.result or {}).get("code")
+    if now is None or ran is None or ran == now:
+        return None
+    return say(
+        "The files that the command names ({files}) have changed since {trial} ran: the fresh runs show what they come "
+        "to now, not what made it a candidate.",
+        files=_named(store),
+        trial=entry.id,
+    )
+
+
+def _outdated(store: Store) -> Trial | None:
+    """The last run of the best configuration, as baseline and in launches, where none has the code of now."""
+    best, now = launches.best(store), _now(store)
+    if best is None or now is None:
+        return None
+    wanted, last = _identity(best.settings), None
+    for batch in reversed(trials.batches(store)):
+        for entry in trials.trials(store, batch.name) if batch.kind != "round" else ():
+            code = (entry.result or {}).get("code")
+            if entry.status == "complete" and code and _identity(trials.trial_settings(store, entry)) == wanted:
+                if code == now:
+                    return None
+                last = last or entry
+    return last
+
+
+def _identity(settings: dict[str, object]) -> str:
+    return content_hash({key: value for key, value in settings.items() if value is not None and key not in _INCIDENTAL})
+
+
+def _named(store: Store) -> list[str]:
+    return pipeline.named_files(pipeline.own(store.project))
+
+
+def _now(store: Store) -> str | None:
+    """What a run would note now as the code of the command; None where the training is the built-in one, where the
+    command cannot be used, and where reading its files takes long."""
+    try:
+        own = pipeline.of(store.project)
+    except Refusal:
+        return None
+    if own is None:
+        return None
+    named = pipeline.named_files(own)
+    try:
+        states = [os.stat(own.directory / word) for word in named]
+    except OSError:
+        return None
+    if sum(state.st_size for state in states) > LARGEST:
+        return None
+    # A page that plans asks with every key: what was not written since is not read again.
+    seen = tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
+    return _digest(own.directory, tuple(named), seen)
+
+
+@lru_cache(maxsize=8)
+def _digest(directory: Path, named: tuple[str, ...], _states: tuple[tuple[int, int, int], ...]) -> str:
+    return code_of(directory, named)

@@ -1,0 +1,102 @@
+"""A script of the user's own that is changed after the baseline: told where results would be compared across that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import launching, listed, own_code, planning, reviewing
+from state import trials
+from state.database import Store
+from state.store import open_store
+from tests import own_pipelines
+from tests.test_own_project import drive, run_baseline, tunebook
+from tui import doctor
+from wizard import flow
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    own_pipelines.write_script(folder)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path, code: Path) -> Iterator[Store]:
+    """A project on a script whose baseline was accepted."""
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as opened:
+        run_baseline(opened)
+        flow.answer(opened, "baseline", "accept")
+        yield opened
+
+
+def change(code: Path, text: str = "# changed\n") -> None:
+    script = code / "train.py"
+    script.write_text(script.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+
+def warned(store: Store) -> str:
+    return " ".join(warning.text() for warning in planning.propose(store, trials=2).warnings)
+
+
+def findings(store: Store, name: str) -> dict[str, tuple[str, str]]:
+    found = reviewing.review_batch(store, name)
+    return {finding.check: (finding.verdict, finding.message.text()) for finding in found}
+
+
+def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_planned_and_reviewed(
+    store: Store, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing said so before the export, and the round was held against the baseline."""
+    told = "(train.py) have changed since baseline-1-001 ran"
+    assert told not in warned(store)
+    assert "code" not in [check.name for check in doctor.checks(store.project.root)]
+    change(code)
+    assert told in warned(store)
+    one = listed.propose(store, [{"lr": 0.3}])
+    assert told in " ".join(warning.text() for warning in one.warnings)
+    capsys.readouterr()
+    assert tunebook("--project", store.project.root, "status") == 0
+    assert told in " ".join(capsys.readouterr().out.split())
+    (found,) = [check for check in doctor.checks(store.project.root) if check.name == "code"]
+    assert (found.verdict, told in found.message.text()) == ("warn", True)
+    name = planning.save(store, planning.propose(store, trials=2), wanted="run").name
+    drive(store, name)
+    told_of = findings(store, name)
+    assert told_of["gain"][0] == "cannot tell"
+    assert "ran other code than its trials" in told_of["gain"][1]
+    assert "code" not in told_of
+    # Once the best configuration has run again, there is something to compare with.
+    proposal = launching.propose(store, name)
+    assert own_code.since(store, trials.trial(store, proposal.trial)) is None
+    drive(store, launching.start(store, proposal, runs=2).name)
+    assert own_code.since_best(store) is None
+    assert "have changed" not in warned(store)
+    change(code)
+    again = own_code.since(store, trials.trial(store, proposal.trial))
+    assert again is not None
+    assert f"have changed since {proposal.trial} ran" in again.text()
+    assert "have changed since launch-1-" in warned(store)
+
+
+def test_a_script_that_was_changed_while_a_round_ran_is_told_in_its_review(store: Store, code: Path) -> None:
+    name = planning.save(store, planning.propose(store, trials=2), wanted="run").name
+    drive(store, name)
+    assert "code" not in findings(store, name)
+    change(code)
+    planning.extend(store, name, 1)
+    drive(store, name)
+    verdict, message = findings(store, name)["code"]
+    assert verdict == "warn"
+    assert f"2 of 3 trials ({name}-001, {name}-002) ran with others than the last that ended" in message
+
+
+def test_a_large_file_that_the_command_names_keeps_nobody_waiting(
+    store: Store, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(code)
+    monkeypatch.setattr(own_code, "LARGEST", 100)
+    assert own_code.since_best(store) is None
