@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import error_message, say, stored
-from rounds import ending, failing, queue, sharing, slots, trial_folder, warm
+from rounds import ending, outage, queue, sharing, slots, trial_folder, warm
 from rounds.gpu_faults import GpuFaults
 from rounds.room import Room, disk_free
 from rounds.slots import Machine, Slot
@@ -143,7 +143,7 @@ class Supervisor:
         slot = self._slot(batch, entry, settings, own)
         if slot is None:
             return False
-        if failing.pause(self.store, batch):
+        if outage.pause(self.store, batch):
             log.warning("%s: paused, as its trials fail one after another", batch.name)
             return False
         if self._given_up(entry):

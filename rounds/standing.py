@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import alike, cost, dismissing, failing, gain, queue, reviewed, reviewing, supervisor
+from rounds import alike, cost, dismissing, gain, outage, queue, reviewed, reviewing, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
@@ -100,7 +100,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
             return of, say("{name} is planned (trials: {total}).", **figures), say("Run it.")
-        if (why := failing.why_paused(batch, entries)) is not None:
+        if (why := outage.why_paused(batch, entries)) is not None:
             return of, say("{name}: {why}", name=batch.name, why=why), say("Mend the cause.")
         if batch.wanted == "pause":
             return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")

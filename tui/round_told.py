@@ -7,7 +7,7 @@ import math
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import failing, logout, planning, queue, reviewed, reviewing, supervisor, wishes
+from rounds import logout, outage, planning, queue, reviewed, reviewing, supervisor, wishes
 from rounds.record import turned
 from state import metrics, trials
 from state.database import Store
@@ -72,7 +72,7 @@ def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: boo
             return sentences(_("No supervisor is at work."), go_on)
         case "pause" if running:
             return sentences(_("It is pausing: what runs goes to its end, and nothing more is started."), go_on)
-        case "pause" if (why := failing.why_paused(batch, listed)) is not None:
+        case "pause" if (why := outage.why_paused(batch, listed)) is not None:
             return why.text()
         case "pause":
             return sentences(_("It is paused."), go_on)

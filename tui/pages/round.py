@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import cost, failing, final, planning, queue, standing, supervisor, wishes
+from rounds import cost, final, outage, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import metrics, trials
@@ -293,7 +293,7 @@ class RoundPage(Page):
             return _("ended")
         if batch.wanted == "run":
             return _("running") if self._supervised else _("no supervisor is at work (g starts one)")
-        if failing.why_paused(batch, self._trials.values()) is not None:
+        if outage.why_paused(batch, self._trials.values()) is not None:
             return _("paused, as its last trials failed (R tries all that failed again)")
         if batch.wanted == "pause":
             return _("pausing") if running else _("paused")

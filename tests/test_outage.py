@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import failing, standing, wishes
+from rounds import outage, standing, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
@@ -19,7 +19,7 @@ from tests import small_project
 from tests.small_project import wait_for
 from tests.test_cli import tunebook
 
-SEEDS = [{"training.seed": seed} for seed in range(2 * failing.IN_A_ROW + 4)]
+SEEDS = [{"training.seed": seed} for seed in range(2 * outage.IN_A_ROW + 4)]
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def test_a_round_whose_data_are_gone_is_paused_and_goes_on_once_they_are_back(
     batch, listed = trials.batch(store, "round-1"), trials.trials(store, "round-1")
     failed = [entry for entry in listed if entry.status == "failed"]
     # Another that was at work when the last of them ended may have failed, too.
-    assert failing.IN_A_ROW <= len(failed) <= failing.IN_A_ROW + 1
+    assert outage.IN_A_ROW <= len(failed) <= outage.IN_A_ROW + 1
     assert all(entry.status == "queued" for entry in listed if entry not in failed)
     assert batch.wanted == "pause"
-    why = failing.why_paused(batch, listed)
+    why = outage.why_paused(batch, listed)
     assert why is not None
     assert "The last 5 trials failed, so it was paused; " in why.text()
     assert str(tmp_path / "data") in why.text()
@@ -79,4 +79,4 @@ def test_failures_with_a_success_between_them_pause_nothing(store: Store) -> Non
     listed = trials.trials(store, "round-1")
     for place, entry in enumerate(listed[:-1]):
         small_project.end(store, entry.id, 0.1 if place == 3 else None, "complete" if place == 3 else "failed")
-        assert failing.pause(store, batch) is (place == 3 + failing.IN_A_ROW)
+        assert outage.pause(store, batch) is (place == 3 + outage.IN_A_ROW)
