@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from presets.language import say
-from rounds import boundary, curves, infeasible, isolation, points
+from rounds import boundary, curves, failing, infeasible, isolation, points
 from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended
@@ -22,9 +22,11 @@ def review(
     """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
     (other seeds), where it is known; `within`: the values that the metric can have. Raises ValueError for a direction
     other than "min" and "max"."""
+    failed = failing.check(plan, records)
     return (
         complete(plan, records),
-        *infeasible.check(plan, records, direction),
+        *infeasible.check(plan, records, direction, failing.explained(failed)),
+        *failed,
         *boundary.check(plan, records, direction),
         *points.check(plan, records, direction, noise, within),
         *curves.check(plan, records, direction, noise),
