@@ -14,7 +14,7 @@ from typing import Any
 
 from presets.language import Message, say
 from rounds.finding import Action, Finding
-from rounds.infeasible import SIGNIFICANCE, Frontier, frontiers, reason_said
+from rounds.infeasible import MOST, SIGNIFICANCE, Frontier, frontiers, reason_said
 from rounds.plan import RoundPlan, Study
 from rounds.record import TrialRecord, ended
 from rounds.roles import asked_of
@@ -66,6 +66,14 @@ def left(dimension: Dimension, found: Sequence[Frontier]) -> Domain:
 def explained(found: Sequence[Finding]) -> set[str]:
     """The trials whose failure these findings lay to a value."""
     return {trial for finding in found for trial in finding.figures["trials"]}
+
+
+def lost(plan: RoundPlan, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that failed, where those are most of a round and no value is to blame: they say nothing about what was
+    tried, and neither do the few others."""
+    counted, blamed = ended(records), explained(check(plan, records))
+    failed = [record for record in counted if record.status == "failed" and record.id not in blamed]
+    return failed if failed and len(failed) >= MOST * len(counted) else []
 
 
 def _fails(record: TrialRecord) -> bool:
@@ -122,7 +130,7 @@ def _of_values(entry: _Listed, values: Sequence[Choice]) -> Finding:
         name=entry.name,
         values=[str(value) for value in values],
         failed=len(trials),
-        reasons=_reasons(trials),
+        reasons=reasons(trials),
         others=len(others),
         bad=sum(not record.feasible for record in others),
     )
@@ -151,7 +159,7 @@ def _of_range(study: Study, edge: Frontier, records: Sequence[TrialRecord]) -> F
         side=say("above") if high else say("below"),
         value=edge.value,
         failed=len(beyond),
-        reasons=_reasons(beyond),
+        reasons=reasons(beyond),
     )
     words = say(
         "Search {name} from {low:.4g} to {high:.4g} from the next round on.",
@@ -169,6 +177,7 @@ def _finding(figures: Mapping[str, Any], message: Message, action: Action | None
     return Finding(CHECK, "warn", message, RULE, figures, action)
 
 
-def _reasons(trials: Sequence[TrialRecord]) -> list[Message]:
+def reasons(trials: Sequence[TrialRecord]) -> list[Message]:
+    """Why these trials have no result, the most frequent reason first."""
     counted = Counter(record.reason or record.status for record in trials)
     return [say("{n} {reason}", n=n, reason=reason_said(code)) for code, n in counted.most_common()]

@@ -25,8 +25,8 @@ NEXT = 0.8
 
 @dataclass(frozen=True)
 class Frontier:
-    """An edge of stability: on this side of `value` (coordinate `u`) all `diverged` trials and no others lie; of another
-    kind of failure it is those that failed so."""
+    """An edge of stability: on this side of `value` (coordinate `u`) all `diverged` trials and no others lie. Those of
+    another kind of failure it may be, too."""
 
     study: str
     dimension: str
@@ -128,7 +128,13 @@ def _proposal(plan: RoundPlan, records: Sequence[TrialRecord], reason: str) -> A
         )
         return Action("free_memory", message)
     if reason != "diverged":
-        return Action("find_bug", say("Look at the log of a failed trial before anything else: this looks like a bug."))
+        return Action(
+            "find_bug",
+            say(
+                "Look at the log of a failed trial before anything else: a bug in the training, or something that the "
+                "machine lacked."
+            ),
+        )
     for study in plan.studies:
         for frontier in frontiers(study, ended(records, study.name)):
             return _shrink(study, frontier)

@@ -35,7 +35,7 @@ def review(
 
 
 def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
-    """Whether all trials of a round have ended, but for those that somebody took back."""
+    """Whether all trials of a round have ended, but for those that somebody took back, and whether most only failed."""
     done, planned, gone = len(ended(records)), len(plan.trials), sum(record.taken_back for record in records)
     figures = {"ended": done, "planned": planned, "taken_back": gone}
     if done + gone < planned:
@@ -44,6 +44,19 @@ def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
         )
         return Finding(
             "complete", "warn", message, "P7", figures, Action("run", say("Let the others run to their end."))
+        )
+    if lost := failing.lost(plan, records):
+        message = say(
+            "{failed} of the {done} trials that have ended failed ({reasons}), which says nothing about what they "
+            "tried: nothing can be concluded yet.",
+            failed=len(lost),
+            done=done,
+            reasons=failing.reasons(lost),
+        )
+        words = say("Once what made them fail is mended, try all that failed again.")
+        payload = {"trials": [record.id for record in lost]}
+        return Finding(
+            "complete", "fail", message, "P7", {**figures, "failed": len(lost)}, Action("retry", words, payload)
         )
     message = say("All {planned} trials have ended.", planned=planned)
     if gone:

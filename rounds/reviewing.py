@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.grain import grain
 from presets.language import Message, say
-from rounds import alike, chance, gain, instability, own_script, planning, reviewed, sampled
+from rounds import alike, chance, failing, gain, instability, own_script, planning, reviewed, sampled
 from rounds.finding import Finding
 from rounds.record import (
     GRADIENT_NORM,
@@ -75,11 +75,20 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
             *_evaluation(store, name),
             *instability.clipping(store, name, best),
         )
-        if why := _no_more(store, name):
+        if failing.lost(plan, seen):
+            findings = tuple(map(_waiting, findings))
+        elif why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
             findings = own_script.possible(findings, plan.base)
     return findings
+
+
+def _waiting(finding: Finding) -> Finding:
+    """The finding of a round most of which failed: nothing comes before its trials are tried again."""
+    if finding.action is None or finding.action.code in ("run", "retry", "find_bug", "free_memory"):
+        return finding
+    return replace(finding, action=None)
 
 
 def _no_more(store: Store, name: str) -> Message | None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from rounds import boundary, failing, final, infeasible, planning, reviewing
+from rounds import boundary, failing, final, infeasible, insights, planning, reviewing
 from rounds.finding import Finding
-from rounds.next_step import next_step
+from rounds.next_step import Retry, next_step
 from rounds.plan import RoundPlan
 from rounds.record import TrialRecord
 from rounds.space import Domain
@@ -159,3 +159,55 @@ def test_a_range_ends_where_all_beyond_ran_out_of_memory() -> None:
     assert wider.action is not None
     assert wider.action.payload["domain"]["low"] < 1e-6
     assert wider.action.payload["domain"]["high"] == kept.high
+
+
+def lose(store: Store, name: str, kept: int) -> None:
+    """The trials of a round as they end where the machine fails all but the first few."""
+    for place, entry in enumerate(trials.trials(store, name)):
+        if place < kept:
+            small_project.end(store, entry.id, 0.3 - 0.01 * place)
+        else:
+            small_project.end(store, entry.id, None, "failed", reason="error", message="no such folder")
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Iterator[Store]:
+    """A round of 36 trials on the schedule, of which all but five failed."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data", training__steps=1000))
+        schedules = Domain("list", choices=("constant", "linear", "cosine"))
+        plan = planning.propose(opened, "compare", scientific={"schedule.name": schedules}, trials=36)
+        lose(opened, planning.save(opened, plan).name, 5)
+        yield opened
+
+
+def test_most_trials_failed_and_nothing_is_said_but_to_try_them_again(compared: Store) -> None:
+    findings = reviewing.review_batch(compared, "round-1")
+    first = findings[0]
+    assert (first.check, first.verdict) == ("complete", "fail")
+    assert first.message.text().startswith("31 of the 36 trials that have ended failed (31 failed (error)), which says")
+    assert first.action is not None
+    assert first.action.code == "retry"
+    assert {finding.action.code for finding in findings if finding.action} == {"retry", "find_bug"}
+    assert insights.of_round(compared, "round-1") == []
+    step = next_step(compared, "round-1", first)
+    assert isinstance(step, Retry)
+    assert len(step.trials) == 31
+    assert {trials.trial(compared, id).status for id in step.trials} == {"failed"}
+
+
+def test_few_trials_that_came_to_a_result_show_no_gain_from_nothing(tmp_path: Path) -> None:
+    """Under half of the round failed, so that the rest counts, but of one study too little is left."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data", training__steps=1000))
+        schedules = Domain("list", choices=("constant", "linear", "cosine"))
+        name = planning.save(
+            store, planning.propose(store, "compare", scientific={"schedule.name": schedules}, trials=36)
+        ).name
+        for place, entry in enumerate(trials.trials(store, name)):
+            if entry.study == "name=linear" and place > 3:
+                small_project.end(store, entry.id, None, "failed", reason="device")
+            else:
+                small_project.end(store, entry.id, 0.3 + 0.0001 * place)
+        reviewing.review_batch(store, name)
+        assert [one.key for one in insights.of_round(store, name) if one.key.startswith("no gain")] == []

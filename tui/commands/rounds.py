@@ -255,6 +255,9 @@ def review(
             step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
             done = acting.by_command(session, store, step)
         after = _after_review(store, batch)
+        # Most trials failed: before anything else they are tried again.
+        if again := next((f.key for f in findings if f.action and f.action.code == "retry"), None):
+            after = _("Next: tunebook round review {name} --act {check}").format(name=batch.name, check=again)
     if done is None:
         session.text(after)
     elif "round" in done:
