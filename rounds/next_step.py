@@ -223,6 +223,7 @@ _STEPS: dict[str, Callable[[Store, str, Mapping[str, Any]], NextStep]] = {
     "stability_check": lambda _store, _name, payload: Check(str(payload["trial"])),
     "find_bug": _failed,
     "free_memory": lambda _store, _name, _payload: Look("setup", "batch_size"),
+    "finer_metric": lambda _store, _name, _payload: Look("setup", "metric"),
     "validate_more": lambda _store, _name, _payload: Look("setup", "data"),
     "retry": lambda _store, name, payload: Retry(name, tuple(payload["trials"])),
     "run": lambda _store, name, _payload: Look("round", name),

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from presets.grain import grain, standard_error
 from presets.language import Message, say
 from rounds import reviewing
+from rounds.resolution import FEW_ANSWERS
 from state.database import Store
 from state.trials import Trial
-
-# A gain of up to so many answers may be those of a few examples.
-FEW_ANSWERS = 2
 
 
 def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float | None) -> Message | None:
