@@ -29,7 +29,7 @@ from tui import acting, designing
 from tui.commands.plan import RANGE, ROLE, SLOTS, plan
 from tui.findings import finding_document, show_findings
 from tui.round_told import tell
-from tui.say import figure
+from tui.say import figure, measured
 from tui.session import Session, answering
 from tui.watch import status_word, watch
 
@@ -105,7 +105,7 @@ def status(session: Session, name: str | None) -> None:
         listed = trials.trials(store, batch.name)
         metric = store.project.settings.metric
         session.table(
-            [_("trial"), _("study"), _("state"), f"val/{metric}", _("at step"), _("tried")],
+            [_("trial"), _("study"), _("state"), measured(metric), _("at step"), _("tried")],
             [
                 [
                     entry.id,

@@ -19,7 +19,7 @@ from tui import committed
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds, of_set_up
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
-from tui.say import answer, figure, stored
+from tui.say import answer, figure, measured, stored
 from tui.say import result as result_of
 from wizard import flow
 from wizard.quantity import digits, duration, memory, setting
@@ -67,7 +67,7 @@ def _summary(store: Store) -> Iterator[Part]:
     settings = store.project.settings
     where = standing.standing(store)
     everything = trials.trials(store)
-    metric = f"val/{settings.metric}"
+    metric = measured(settings.metric)
     best, first = best_and_baseline(store)
     if best is not None:
         words = _("{metric} of the best configuration: {value}.").format(
@@ -267,7 +267,7 @@ def _reproduced(store: Store) -> Iterator[Part]:
         start = "sh run.sh"
     yield Words(words.format(trial=entry.id))
     yield Code(f"tunebook export best --trial {entry.id}\ncd best && {start}")
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     facts = [(metric, figure(entry.best))]
     if (repeated := fresh(store, trials.trial_settings(store, entry))) is not None and repeated.runs > 1:
         # The run that stands for it is the best of them.
