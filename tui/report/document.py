@@ -14,6 +14,7 @@ from state import configurations, decisions, export, launches, measurements, tri
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
+from state.measurements import Measurement
 from state.trials import Batch, Trial
 from tui import committed
 from tui.charts.series import Mark, Series
@@ -166,7 +167,7 @@ def _decisions(store: Store) -> Iterator[Part]:
 
 def _probe(store: Store) -> Iterator[Part]:
     """The table of batch sizes, and where doubling stopped paying (G3-G5)."""
-    found = measurements.latest(store, "probe")
+    found = _probe_of_best(store)
     if found is None or not found.result.get("sizes"):
         return
     sizes = [line for line in found.result["sizes"] if line.get("outcome") == "measured"]
@@ -218,6 +219,19 @@ def _probe(store: Store) -> Iterator[Part]:
         [speed],
         of_rounds.axes(_("batch size"), _("examples/s"), log_x=True),
     )
+
+
+def _probe_of_best(store: Store) -> Measurement | None:
+    """The last probe with the network of the best configuration, which may have become it again after another was
+    probed; without one the last of all. None where nothing was probed."""
+    found, best = measurements.measurements(store, "probe"), launches.best(store)
+    settings = best.settings if best else {}
+    own = [
+        probe
+        for probe in found
+        if all(settings.get(key) == value for key, value in probe.subject.items() if key.startswith("model."))
+    ]
+    return next(reversed(own or found), None)
 
 
 def _whole(line: dict[str, Any]) -> float:
