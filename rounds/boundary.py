@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from presets.language import say
+from presets.language import Message, say
+from rounds import failing
 from rounds.finding import Action, Finding
 from rounds.infeasible import frontiers
 from rounds.plan import RoundPlan, Study
@@ -85,7 +87,9 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
     # Results that are equal are equally good: which of them was planned first says nothing about where the best lie.
     last = cost(leading(feasible, direction)[-1], direction)
     best = [record for record in ranked(feasible, direction) if cost(record, direction) <= last]
-    limits = {(frontier.dimension, frontier.side) for frontier in frontiers(study, records)}
+    failed = failing.edges(study, records)
+    limits = {(edge.dimension, edge.side): _fails(edge.dimension) for edge in failed}
+    limits |= {(edge.dimension, edge.side): _diverges(edge.dimension) for edge in frontiers(study, records)}
     near, inside = [], []
     for dimension in study.dimensions:
         if not dimension.domain.ordered:
@@ -96,7 +100,10 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
             inside.append(figures)
             continue
         side: Side = "high" if mean > EDGE else "low"
-        near.append(_near(study, dimension, side, {**figures, "side": side}, (dimension.name, side) in limits))
+        figures["side"] = side
+        # What is widened at one end still ends at the other where all beyond failed.
+        kept = replace(dimension, domain=failing.left(dimension, failed))
+        near.append(_near(study, kept, side, figures, limits.get((dimension.name, side))))
     if inside:
         near.append(
             Finding(
@@ -114,7 +121,19 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
     return near
 
 
-def _near(study: Study, dimension: Dimension, side: Side, figures: dict[str, Any], limited: bool) -> Finding:
+def _diverges(name: str) -> Message:
+    return say(
+        "The best trials lie near the end of the range of {name}, but past it training diverges: stability is the "
+        "limit there, not the range.",
+        name=name,
+    )
+
+
+def _fails(name: str) -> Message:
+    return say("The best trials lie near the end of the range of {name}, but past it every trial failed.", name=name)
+
+
+def _near(study: Study, dimension: Dimension, side: Side, figures: dict[str, Any], limited: Message | None) -> Finding:
     """The best trials lie at one end of the range: why it ends there decides what to do."""
     name, domain = dimension.name, dimension.domain
     if not domain.is_range:
@@ -125,12 +144,7 @@ def _near(study: Study, dimension: Dimension, side: Side, figures: dict[str, Any
         return Finding(CHECK, "warn", message, RULE, figures, Action("widen", more, payload))
     end = domain.low if side == "low" else domain.high
     if limited:
-        message = say(
-            "The best trials lie near the end of the range of {name}, but past it training diverges: stability is the "
-            "limit there, not the range.",
-            name=name,
-        )
-        return Finding(CHECK, "pass", message, RULE, figures)
+        return Finding(CHECK, "pass", limited, RULE, figures)
     wider = widened(domain, dimension.key, side)
     if wider == domain:
         message = say(

@@ -52,7 +52,7 @@ def check(
     told = [
         _finding("overfitting", seen, best, lambda s: s.overfitting, _overfitting),
         _finding("rising loss", seen, best, lambda s: s.rising_loss, _rising_loss),
-        _unsteady(feasible, seen, best, direction, noise),
+        _decayed(plan, feasible, _unsteady(feasible, seen, best, direction, noise)),
         _finding("still improving", seen, best, lambda s: s.still_improving, _still_improving),
         saturated,
     ]
@@ -253,6 +253,27 @@ def _unsteady(
     finding = _finding("unsteady", seen, best, has, tell)
     late = {record.id: seen[record.id].late_noise for record in best}
     return replace(finding, figures={**finding.figures, "late_noise": late, "limit": limit})
+
+
+def _decayed(plan: RoundPlan, records: Sequence[TrialRecord], finding: Finding) -> Finding:
+    """The finding on unsteady trials, without the advice to let the rate decay where it does so already, or where the
+    round compares just that."""
+    unsteady = {record.id: record for record in records if record.id in finding.figures.get("best_with", ())}
+    if finding.action is None or not any(_ends_at_zero(plan, record) for record in unsteady.values()):
+        return finding
+    remedy = say("Validate on more examples, or use larger batches: the learning rate decays to zero already.")
+    if not all(_ends_at_zero(plan, record) for record in unsteady.values()):
+        remedy = say(
+            "Those whose learning rate decays to zero are unsteady, too: validate on more examples, or use larger "
+            "batches."
+        )
+    return replace(finding, action=Action("validate_more", remedy))
+
+
+def _ends_at_zero(plan: RoundPlan, record: TrialRecord) -> bool:
+    """Whether the learning rate of a trial has decayed to zero at its end."""
+    own = {**plan.base, **plan.study(record.study).overrides, **record.values}
+    return _schedule(plan, record) != "constant" and not own.get("schedule.final_factor")
 
 
 def _schedule(plan: RoundPlan, record: TrialRecord) -> str:

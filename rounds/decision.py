@@ -11,14 +11,14 @@ from typing import Any, Literal
 from presets.language import Message, say
 from rounds.record import Direction, turned, usable
 from rounds.roles import OFF, OPTIMIZER
-from rounds.statistics import ANY, Improvement, deviation, improvement, mean, mean_interval, welch
+from rounds.statistics import ANY, Improvement, deviation, improvement, mean, mean_interval, pooled, welch
 
 Decision = Literal["adopt", "reject", "repeat", "cannot tell"]
 # Runs of each configuration: first, then where undecided, at last.
 RUNS = (3, 5, 8)
 # By the number of candidates: one-sided p-values to adopt at with fewer than 5, fewer than 8, and more runs. Looking
-# three times at p < .10 would adopt far more equal candidates than one look; with these it is 10.7 % of them, 73.0 % of
-# those one deviation better and 99.3 % of those two. Where complexity is added the aim is 5 %: 5.6, 56.7 and 97.4 %.
+# three times at p < .10 would adopt far more equal candidates than one look; with these it is 9.3 % of them, 69.4 % of
+# those one deviation better and 99.1 % of those two. Where complexity is added the aim is 5 %: 5.2, 54.7 and 97.0 %.
 # Of several candidates the one with the best runs is tested by those runs, too. Stricter thresholds, the most so at
 # the first look, hold the same aims, and find as many of three that are all better; testing with new runs only would
 # take more runs for the same. The figures are those of the launches in benchmarks/results/statistics.md.
@@ -30,6 +30,8 @@ LATER, STEP = 4, 4
 # p-values to reject at before the last look: a clear loser at first, then any candidate that is not ahead.
 HOPELESS = (0.9, 0.5)
 CUT = say("An interval ends where the metric does: there are no values beyond.")
+# A side that differs by less than this share of what both do together is told to be steadier.
+STEADY = 0.8
 # What added complexity must be worth, in standard deviations from run to run.
 EFFECT = 1.0
 
@@ -79,22 +81,21 @@ def judge(
     best_scores: Sequence[float],
     direction: Direction,
     adds_complexity: bool,
-    pooled_sd: float | None = None,
     within: tuple[float, float] = ANY,
     entrants: int = 1,
     late: int = 0,
 ) -> Verdict:
     """Judge the fresh runs of a candidate against those of the best configuration; infinite, NaN or huge: it diverged.
 
-    The run that made it a candidate is not among them: it was chosen for being lucky. `pooled_sd`: the project's
-    standard deviation from run to run, below which no estimate from a few runs is believed; `within`: the values that
-    the metric can have; `entrants`: of how many candidates this one had the best runs; `late`: how many looks were
+    The run that made it a candidate is not among them: it was chosen for being lucky. `within`: the values that the
+    metric can have; `entrants`: of how many candidates this one had the best runs; `late`: how many looks were
     taken from the last planned one on.
     """
     tried, kept = ([turned(score, direction) for score in scores] for scores in (candidate_scores, best_scores))
     good, base = ([cost for cost in costs if usable(cost)] for costs in (tried, kept))
     diverged = (len(tried) - len(good), len(kept) - len(base))
-    floor = pooled_sd or 0.0
+    # Few runs may agree by chance: neither side is believed to be steadier than both are together.
+    floor = pooled((good, base)) or 0.0
     gain = mean(base) - mean(good) if good and base else None
     p_value, effect = None, None
     if gain is not None and min(len(good), len(base)) >= 2:
@@ -181,16 +182,16 @@ def bars(entrants: int, adds_complexity: bool) -> Message:
 
 
 def _rests(good: Sequence[float], base: Sequence[float], floor: float) -> Message | None:
-    """Few runs that happen to agree are not believed to be that steady (`floor`)."""
+    """That few runs which happen to agree are not believed to be that steady (`floor`)."""
     sides = ((say("candidate"), good), (say("best configuration"), base))
     own = [(name, deviation(costs)) for name, costs in sides if len(costs) > 1]
-    # What differs in digits that are not shown is no news.
-    steady = [(name, f"{sd:.2g}") for name, sd in own if sd < floor and f"{sd:.2g}" != f"{floor:.2g}"]
+    # Of two sides one is always the steadier; where they hardly differ that is no news.
+    steady = [(name, f"{sd:.2g}") for name, sd in own if sd < STEADY * floor]
     if not steady:
         return None
     return say(
-        "The interval of the {sides} rests on {floor:.2g}, the deviation from run to run over all repeated runs of the "
-        "project: its own runs differ by less ({own}), which so few may by chance.",
+        "The interval of the {sides} rests on {floor:.2g}, the deviation from run to run of both sides together: its "
+        "own runs differ by less ({own}), which so few may by chance.",
         sides=[name for name, _sd in steady],
         floor=floor,
         own=[sd for _name, sd in steady],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -29,7 +29,7 @@ from rounds.roles import (
     name_of,
     refuse_untunable,
 )
-from rounds.space import Dimension, Domain
+from rounds.space import Choice, Dimension, Domain
 from training.config import kind
 
 # More scientific settings than this share one study, in which they are drawn evenly (P4).
@@ -233,15 +233,16 @@ def _settings(
         leaf = _leaf(range_key)
         current = base.get(range_key, known[range_key].default if range_key in known else None)
         return [
-            _Setting(f"{leaf}={current}", {range_key: current}, {}),
+            _Setting(f"{leaf}={_short(current)}", {range_key: current}, {}),
             _Setting(f"{leaf}=tuned", {range_key: None}, dict(asked)),
         ]
     listed = all(not domain.is_range for domain in asked.values())
     combinations = list(itertools.product(*(domain.choices for domain in asked.values()))) if listed else []
     if listed and (len(combinations) <= FEW or OPTIMIZER in asked):
+        named = {key: _naming(domain.choices) for key, domain in asked.items()}
         return [
             _Setting(
-                ",".join(f"{_leaf(key)}={value}" for key, value in zip(asked, values, strict=True)),
+                ",".join(f"{_leaf(key)}={named[key](value)}" for key, value in zip(asked, values, strict=True)),
                 dict(zip(asked, values, strict=True)),
                 {},
             )
@@ -253,6 +254,16 @@ def _settings(
             keys=sorted(key for key in asked if asked[key].is_range),
         )
     return [_Setting("joint", dict.fromkeys(asked), dict(asked))]
+
+
+def _naming(values: Sequence[Choice]) -> Callable[[Any], str]:
+    """How values are written in the names of studies: with six digits, unless two of them would read the same."""
+    short = {_short(value) for value in values}
+    return _short if len(short) == len({str(value) for value in values}) else str
+
+
+def _short(value: Any) -> str:
+    return str(float(f"{value:.6g}")) if isinstance(value, float) else str(value)
 
 
 def _study(

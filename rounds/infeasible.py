@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,8 @@ NEXT = 0.8
 
 @dataclass(frozen=True)
 class Frontier:
-    """An edge of stability: on this side of `value` (coordinate `u`) all `diverged` trials and no others lie."""
+    """An edge of stability: on this side of `value` (coordinate `u`) all `diverged` trials and no others lie. Those of
+    another kind of failure it may be, too."""
 
     study: str
     dimension: str
@@ -36,24 +37,32 @@ class Frontier:
     diverged: int
 
 
-def check(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction) -> list[Finding]:
-    """The share of infeasible trials with its reasons, and each edge of stability that the best trials lie next to."""
+def check(
+    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, explained: Collection[str] = ()
+) -> list[Finding]:
+    """The share of infeasible trials with its reasons, and each edge of stability that the best trials lie next to.
+    `explained`: the trials whose failure another check lays to a value, for which nothing else is to be done."""
     found = [
         finding
         for study in plan.studies
         for frontier in frontiers(study, ended(records, study.name))
         if (finding := _next_to(frontier, ended(records, study.name), direction))
     ]
-    return [_share(plan, ended(records)), *found]
+    return [_share(plan, ended(records), explained), *found]
 
 
-def frontiers(study: Study, records: Sequence[TrialRecord]) -> list[Frontier]:
-    """The edges past which all trials of a study diverged, where that is unlikely by chance (hypergeometric, exact).
+def diverged(record: TrialRecord) -> bool:
+    """Whether training broke down; a trial that ran out of memory or met a bug says nothing about stability."""
+    return record.status == "infeasible" and record.reason == "diverged"
 
-    Only divergence counts: a trial that ran out of memory or met a bug says nothing about stability.
-    """
+
+def frontiers(
+    study: Study, records: Sequence[TrialRecord], failed: Callable[[TrialRecord], bool] = diverged
+) -> list[Frontier]:
+    """The edges past which all trials of a study diverged, or `failed` in another way, where that is unlikely by chance
+    (hypergeometric, exact). Those that did neither that nor train to a result do not count."""
     dimensions = [dimension for dimension in study.dimensions if dimension.domain.is_range]
-    known = [record for record in records if record.feasible or _diverged(record)]
+    known = [record for record in records if record.feasible or failed(record)]
     found = []
     for dimension in dimensions:
         for side in ("low", "high"):
@@ -65,8 +74,8 @@ def frontiers(study: Study, records: Sequence[TrialRecord]) -> list[Frontier]:
             if dimension.domain.kind == "int":
                 # With the same number a trial may still have trained.
                 run = sum(dimension.domain.value(record.u[dimension.name]) != feasible for record in outward[:run])
-            diverged = sum(not record.feasible for record in outward)
-            chance = math.comb(len(known) - run, diverged - run) / math.comb(len(known), diverged)
+            bad = sum(not record.feasible for record in outward)
+            chance = math.comb(len(known) - run, bad - run) / math.comb(len(known), bad)
             if run >= SHORTEST and chance <= SIGNIFICANCE / (2 * len(dimensions)):
                 u = (outward[run - 1].u[dimension.name] + outward[run].u[dimension.name]) / 2
                 value = feasible if dimension.domain.kind == "int" else dimension.domain.value(u)
@@ -74,11 +83,7 @@ def frontiers(study: Study, records: Sequence[TrialRecord]) -> list[Frontier]:
     return found
 
 
-def _diverged(record: TrialRecord) -> bool:
-    return record.status == "infeasible" and record.reason == "diverged"
-
-
-def _share(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
+def _share(plan: RoundPlan, records: Sequence[TrialRecord], explained: Collection[str]) -> Finding:
     infeasible = [record for record in records if not record.feasible]
     share = len(infeasible) / len(records) if records else 0.0
     reasons = Counter(record.reason or record.status for record in infeasible)
@@ -92,14 +97,18 @@ def _share(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
         "{infeasible} of {trials} trials were infeasible: {reasons}.",
         infeasible=len(infeasible),
         trials=len(records),
-        reasons=[say("{n} {reason}", n=n, reason=_reason(code)) for code, n in reasons.most_common()],
+        reasons=[say("{n} {reason}", n=n, reason=reason_said(code)) for code, n in reasons.most_common()],
     )
     verdict = "fail" if share >= MOST else "warn" if share >= MANY else "pass"
-    action = _proposal(plan, records, reasons.most_common(1)[0][0]) if share >= MANY else None
+    rest = [record for record in records if record.id not in explained]
+    others = Counter(record.reason or record.status for record in rest if not record.feasible)
+    many = others.total() >= MANY * len(rest) if rest else False
+    action = _proposal(plan, rest, others.most_common(1)[0][0]) if many and others else None
     return Finding("infeasible", verdict, message, "P10", figures, action)
 
 
-def _reason(code: str) -> Message:
+def reason_said(code: str) -> Message:
+    """Why a trial has no result, in words."""
     return {
         "diverged": say("diverged"),
         "out_of_memory": say("out of memory"),
@@ -119,7 +128,13 @@ def _proposal(plan: RoundPlan, records: Sequence[TrialRecord], reason: str) -> A
         )
         return Action("free_memory", message)
     if reason != "diverged":
-        return Action("find_bug", say("Look at the log of a failed trial before anything else: this looks like a bug."))
+        return Action(
+            "find_bug",
+            say(
+                "Look at the log of a failed trial before anything else: a bug in the training, or something that the "
+                "machine lacked."
+            ),
+        )
     for study in plan.studies:
         for frontier in frontiers(study, ended(records, study.name)):
             return _shrink(study, frontier)

@@ -9,7 +9,20 @@ from functools import reduce
 from typing import Any, Literal
 
 from presets.language import Message, restored, say, stored
-from rounds import budget, cost, decision, importance, launching, looking, planning, reviewed, reviewing, standing
+from rounds import (
+    budget,
+    cost,
+    decision,
+    failing,
+    importance,
+    infeasible,
+    launching,
+    looking,
+    planning,
+    reviewed,
+    reviewing,
+    standing,
+)
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, isolate
 from rounds.plan import RoundPlan
@@ -69,6 +82,8 @@ def proposals(store: Store) -> list[Proposed]:
 def of_round(store: Store, name: str) -> list[Proposed]:
     """What one round seems to show, by the trials on the data that it ran on last."""
     plan, records = planning.plan_of(store, name), reviewing.records_on_data(store, name)
+    if failing.lost(plan, records):
+        return []
     direction = reviewing.direction(store)
     found = [
         proposed
@@ -256,8 +271,11 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
 def _may_say_no_gain(store: Store, name: str, plan: RoundPlan, key: str, records: Sequence[TrialRecord]) -> bool:
     """Whether that nothing did better is more than that nothing could be seen: not of a round that is too short to
     conclude anything, nor against a launch that adopted another value from it."""
-    if any(share.empty for share in budget.density(plan.studies, len(ended(records)))):
-        return False
+    # A trial that failed shows nothing of what it tried; one that diverged does.
+    for study in plan.studies:
+        told = [record for record in ended(records, study.name) if record.feasible or infeasible.diverged(record)]
+        if any(share.empty for share in budget.density((study,), len(told))):
+            return False
     in_force = {entry.number for entry in launches.in_force(store)}
     for entry in launches.last(store).values():
         launch = trials.batch(store, entry.batch)

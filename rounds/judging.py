@@ -41,7 +41,6 @@ def judge(store: Store, name: str) -> Verdict:
         scores[launching.BEST],
         direction,
         bool(found.added),
-        reviewing.noise(store),
         reviewing.values(store),
         entrants=len(launching.entrants(batch.plan)),
         late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[launching.BEST]))),

@@ -77,7 +77,15 @@ class Look:
     name: str
 
 
-NextStep: TypeAlias = Design | Extend | Check | Look
+@dataclass(frozen=True)
+class Retry:
+    """Trials of a round that failed, to be tried again."""
+
+    round: str
+    trials: tuple[str, ...]
+
+
+NextStep: TypeAlias = Design | Extend | Check | Look | Retry
 
 
 def next_step(store: Store, name: str, finding: Finding) -> NextStep:
@@ -215,6 +223,9 @@ _STEPS: dict[str, Callable[[Store, str, Mapping[str, Any]], NextStep]] = {
     "stability_check": lambda _store, _name, payload: Check(str(payload["trial"])),
     "find_bug": _failed,
     "free_memory": lambda _store, _name, _payload: Look("setup", "batch_size"),
+    "finer_metric": lambda _store, _name, _payload: Look("setup", "metric"),
+    "validate_more": lambda _store, _name, _payload: Look("setup", "data"),
+    "retry": lambda _store, name, payload: Retry(name, tuple(payload["trials"])),
     "run": lambda _store, name, _payload: Look("round", name),
     "repeat": lambda _store, name, _payload: Look("propose", name),
     "launch": lambda _store, name, _payload: Look("propose", name),

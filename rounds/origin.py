@@ -16,7 +16,7 @@ from presets.language import Message, say
 from rounds import dismissing, reviewed
 from rounds.finding import Finding
 from rounds.plan import DesignError, Origin, RoundPlan
-from rounds.roles import OPTIMIZER, domain_of, name_of
+from rounds.roles import OPTIMIZER, asked_of, domain_of, name_of
 from rounds.space import Domain
 from state import trials
 from state.database import Store
@@ -55,6 +55,12 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
                 found[name] = Left(dimension.key, proposed[name], source)
             else:
                 found[name] = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+        # What was compared in studies of its own goes on where the review leaves values out.
+        for (key, _domain), name in zip(plan.scientific.items(), asked_of(plan), strict=True):
+            origin = plan.origins.get(name)
+            if name in proposed and (origin is None or origin.offered == _offered(offers.get(name))):
+                source = say("carried from {round}, as its review proposes", round=batch.name)
+                found[name] = Left(key, proposed[name], source)
     return found
 
 

@@ -15,12 +15,13 @@ from state.pipeline import BATCH_SIZE, Pipeline
 from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf
 
 # What the built-in training can do by settings that another script need not have.
-OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "stability_check")
+OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "validate_more", "stability_check")
 # The parameters that help, by what is proposed.
 HELPS = {
     "regularise": (*DECAYS, *SHARES),
     "stabilise": (*WARMUPS, *CLIPS, *RATES),
     "steady": BATCH_SIZES,
+    "validate_more": BATCH_SIZES,
 }
 OF_LENGTH = ("more_steps", "fewer_steps")
 

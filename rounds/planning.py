@@ -14,8 +14,8 @@ from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
 from rounds.remedies import Remedy
-from rounds.roles import OPTIMIZER, including, name_of
-from rounds.space import Dimension, Domain
+from rounds.roles import OPTIMIZER, asked_of, including, name_of
+from rounds.space import Domain
 from rounds.steps import STEPS, changed
 from state import configurations, decisions, launches, metrics, pipeline, trials
 from state.configurations import Configuration
@@ -335,13 +335,14 @@ def _carried(
     By dimension name, or by key where it is scientific; whatever was `given` stays out.
     """
     known = origin.left(store, rounds(store), offers)
-    searched: dict[str, Dimension] = {d.name: d for study in plan.studies for d in study.dimensions}
+    searched = {d.name: d.key for study in plan.studies for d in study.dimensions}
+    listed = {name: key for name, key in zip(asked_of(plan), plan.scientific, strict=True) if name not in searched}
     return {
-        d.key if d.key in plan.scientific else name: replace(
-            known[name], domain=including(known[name].domain, plan.base.get(d.key))
+        key if key in plan.scientific else name: replace(
+            known[name], domain=including(known[name].domain, plan.base.get(key))
         )
-        for name, d in searched.items()
-        if name in known and not {name, d.key} & set(given)
+        for name, key in {**searched, **listed}.items()
+        if name in known and not {name, key} & set(given)
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from presets.language import say
-from rounds import boundary, curves, infeasible, isolation, points
+from rounds import boundary, curves, failing, infeasible, isolation, points
 from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended
@@ -22,9 +22,11 @@ def review(
     """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
     (other seeds), where it is known; `within`: the values that the metric can have. Raises ValueError for a direction
     other than "min" and "max"."""
+    failed = failing.check(plan, records)
     return (
         complete(plan, records),
-        *infeasible.check(plan, records, direction),
+        *infeasible.check(plan, records, direction, failing.explained(failed)),
+        *failed,
         *boundary.check(plan, records, direction),
         *points.check(plan, records, direction, noise, within),
         *curves.check(plan, records, direction, noise),
@@ -33,7 +35,7 @@ def review(
 
 
 def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
-    """Whether all trials of a round have ended, but for those that somebody took back."""
+    """Whether all trials of a round have ended, but for those that somebody took back, and whether most only failed."""
     done, planned, gone = len(ended(records)), len(plan.trials), sum(record.taken_back for record in records)
     figures = {"ended": done, "planned": planned, "taken_back": gone}
     if done + gone < planned:
@@ -42,6 +44,19 @@ def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
         )
         return Finding(
             "complete", "warn", message, "P7", figures, Action("run", say("Let the others run to their end."))
+        )
+    if lost := failing.lost(plan, records):
+        message = say(
+            "{failed} of the {done} trials that have ended failed ({reasons}), which says nothing about what they "
+            "tried: nothing can be concluded yet.",
+            failed=len(lost),
+            done=done,
+            reasons=failing.reasons(lost),
+        )
+        words = say("Once what made them fail is mended, try all that failed again.")
+        payload = {"trials": [record.id for record in lost]}
+        return Finding(
+            "complete", "fail", message, "P7", {**figures, "failed": len(lost)}, Action("retry", words, payload)
         )
     message = say("All {planned} trials have ended.", planned=planned)
     if gone:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from presets.grain import grain
 from presets.language import Message, say
-from rounds import alike, chance, gain, instability, own_script, planning, reviewed, sampled
+from rounds import alike, chance, failing, gain, instability, own_script, planning, resolution, reviewed, sampled
 from rounds.finding import Finding
 from rounds.record import (
     GRADIENT_NORM,
@@ -22,7 +22,7 @@ from rounds.record import (
     usable,
 )
 from rounds.review import complete, review
-from rounds.statistics import ANY, deviation
+from rounds.statistics import ANY, pooled
 from state import launches, metrics, pipeline, trials
 from state.database import Store
 from state.document import content_hash
@@ -74,16 +74,26 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
             *alike.data(listed),
             *alike.code(listed, own=bool(store.project.settings.command)),
             *gained,
+            *resolution.check(seen, direction(store), before),
             measure,
             *_evaluation(store, name),
             *instability.clipping(store, name, best),
         )
-        if why := _no_more(store, name):
+        if failing.lost(plan, seen):
+            findings = tuple(map(_waiting, findings))
+        elif why := _no_more(store, name):
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
             searched = {*plan.scientific, *(d.key for study in plan.studies for d in study.dimensions)}
             findings = own_script.possible(findings, plan.base, searched, pipeline.of(store.project))
     return findings
+
+
+def _waiting(finding: Finding) -> Finding:
+    """The finding of a round most of which failed: nothing comes before its trials are tried again."""
+    if finding.action is None or finding.action.code in ("run", "retry", "find_bug", "free_memory"):
+        return finding
+    return replace(finding, action=None)
 
 
 def _no_more(store: Store, name: str) -> Message | None:
@@ -254,12 +264,3 @@ def identity_of(settings: Mapping[str, Any]) -> str:
 
 def _number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def pooled(groups: Iterable[Sequence[float]]) -> float | None:
-    """The standard deviation within groups, each weighted by its degrees of freedom; None without a second run."""
-    repeated = [group for group in groups if len(group) > 1]
-    freedom = sum(len(group) - 1 for group in repeated)
-    if not freedom:
-        return None
-    return math.sqrt(sum((len(group) - 1) * deviation(group) ** 2 for group in repeated) / freedom)

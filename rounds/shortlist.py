@@ -14,7 +14,7 @@ from presets.language import Message, say
 from rounds import decision, launching, reviewing, settled
 from rounds.launching import Entrant, Proposal
 from rounds.record import TrialRecord, cost, ranked, turned, usable
-from rounds.statistics import deviation, mean
+from rounds.statistics import deviation, mean, pooled
 from state import configurations, trials
 from state.database import Store
 from state.trials import Batch
@@ -105,12 +105,13 @@ def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
     chosen = launching.survivor(store, batch)
     costs = {study: [turned(launching.score(e, direction), direction) for e in own] for study, own in runs.items()}
     ours = costs[chosen.study]
-    floor = reviewing.noise(store) or 0.0
     for entrant in found:
         theirs = costs[entrant.study]
         if not all(map(usable, theirs)):
             yield Standing(entrant, None, entrant == chosen, entrant != chosen)
             continue
+        # As in the verdict, neither is believed to be steadier than both are together.
+        floor = pooled((ours, theirs)) or 0.0
         error = math.hypot(*(max(deviation(side), floor) for side in (ours, theirs))) / math.sqrt(first)
         worse = mean(theirs) - mean(ours) > CLEAR * error
         yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse)

@@ -4,7 +4,7 @@ not scores; whoever calls turns the sign."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -177,6 +177,15 @@ def deviation(values: Sequence[float]) -> float:
         return math.nan
     middle = mean(values)
     return math.hypot(*(value - middle for value in values)) / math.sqrt(len(values) - 1)
+
+
+def pooled(groups: Iterable[Sequence[float]]) -> float | None:
+    """The standard deviation within groups, each weighted by its degrees of freedom; None without a second run."""
+    repeated = [group for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in repeated)
+    if not freedom:
+        return None
+    return math.sqrt(sum((len(group) - 1) * deviation(group) ** 2 for group in repeated) / freedom)
 
 
 def _ranked(costs: Sequence[float], n: int) -> list[float]:

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from presets.grain import grain, standard_error
 from presets.language import Message, say
 from rounds import reviewing
+from rounds.resolution import FEW_ANSWERS
 from state.database import Store
 from state.trials import Trial
-
-# A gain of up to so many answers may be those of a few examples.
-FEW_ANSWERS = 2
 
 
 def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float | None) -> Message | None:
@@ -26,16 +24,22 @@ def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float
         return None
     figures = {"metric": metric, "examples": sum(per_class)}
     if gain is not None and 0 < gain <= FEW_ANSWERS * found.worth:
+        told = {**figures, "worth": found.worth, "gain": gain}
+        if metric == "error_rate":
+            return say(
+                "All runs were measured on the same {examples} validation examples, and one answer is worth "
+                "{worth:.3g} of {metric}. The gain of {gain:.3g} may be a single example, which other seeds do not "
+                "show.",
+                **told,
+            )
         names = result.get("classes") or []
         return say(
             "All runs were measured on the same {examples} validation examples, and one answer can be worth "
-            "{worth:.3g} of {metric}: there are {count} of {name}. The gain of {gain:.3g} may be a single example, "
-            "which other seeds do not show.",
-            **figures,
-            worth=found.worth,
+            '{worth:.3g} of {metric}, in the smallest class, "{name}", with {count} of the examples. The gain of '
+            "{gain:.3g} may be a single example, which other seeds do not show.",
+            **told,
             count=found.examples,
             name=names[found.label] if found.label < len(names) else str(found.label),
-            gain=gain,
         )
     error = None if value is None else standard_error(metric, value, per_class)
     if not error:

@@ -314,6 +314,29 @@ def test_late_steps_that_differ_more_than_the_trials_do_make_the_ranking_luck() 
     assert found(close[:3])["unsteady"].verdict == "cannot tell"
 
 
+def test_who_decays_to_zero_already_is_not_told_to() -> None:
+    jagged = 0.1 + 0.02 * (np.arange(40) % 2)
+    close = [trial(jagged + 0.001 * n, number=n) for n in range(1, 7)]
+    for base, code in (
+        ({"schedule.name": "linear"}, "validate_more"),
+        ({"schedule.name": "cosine", "schedule.final_factor": 0.0}, "validate_more"),
+        ({"schedule.name": "linear", "schedule.final_factor": 0.1}, "steady"),
+        ({"schedule.name": "constant"}, "steady"),
+    ):
+        action = found(close, plan=searched(12, base={**BASE, **base}))["unsteady"].action
+        assert action is not None
+        assert action.code == code
+        assert action.message.text().startswith("Let the learning rate decay") is (code == "steady")
+    # Of a round that compares schedules, those that decay are as unsteady.
+    mixed = [
+        replace(one, values={**one.values, "schedule.name": name})
+        for one, name in zip(close, ("linear", "constant") * 3, strict=True)
+    ]
+    action = found(mixed)["unsteady"].action
+    assert action is not None
+    assert action.message.text().startswith("Those whose learning rate decays to zero are unsteady, too:")
+
+
 def located(places: list[float], values: Any = STEADY, **options: Any) -> Finding:
     records = [trial(values + 0.01 * n, number=n, best_step=round(place * STEPS)) for n, place in enumerate(places, 1)]
     return found(records, **options)["steps"]

@@ -323,3 +323,15 @@ def test_a_value_is_typed_as_its_setting_is_declared() -> None:
     assert all(isinstance(value, float) for value in dimension.domain.choices)
     warmup = design("compare", scientific={WARMUP: Domain("list", choices=(0, 100))}, trials=4)
     assert {type(complete(warmup, trial)[WARMUP]) for trial in warmup.trials} == {int}
+
+
+def test_studies_are_named_by_values_of_six_digits_unless_two_would_read_the_same() -> None:
+    """An adopted rate of 0.07372236838595757 filled the tables with its digits."""
+    base = {**DIGITS, "optimizer.learning_rate": 0.07372236838595757}
+    options: Any = {"optimizers": OPTIMIZERS, "trials": 4, "roles": {"optimizer.weight_decay": "nuisance"}}
+    rate = Domain("float", 1e-4, 1e-1, "log")
+    planned = plan(base, "improve", scientific={"optimizer.learning_rate": rate}, **options)
+    assert [study.name for study in planned.studies] == ["learning_rate=0.0737224", "learning_rate=tuned"]
+    close = Domain("list", choices=(0.07372236838595757, 0.07372236, 0.1))
+    planned = plan(base, "compare", scientific={"optimizer.learning_rate": close}, **options)
+    assert planned.studies[0].name == "learning_rate=0.07372236838595757"

@@ -86,6 +86,7 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
             ["val/light/new.png", "test/light/seen in validation.png"],
         ],
         "conflicting": 1,
+        "conflicting_validation": 0,
         "conflicts": [["train/dark/0.png", "dark", "train/light/copy in another class.png", "light"]],
     }
     assert found["splits"] == {
@@ -95,6 +96,16 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
     }
     assert found["images"]["widths"] == [8, 8, 30]
     assert found["images"]["heights"] == [8, 8, 20]
+
+
+def test_contents_of_several_classes_are_counted_in_the_split_in_which_no_model_can_be_right(tmp_path: Path) -> None:
+    """Within training they may be learnt either way; in validation under one class they can be right."""
+    two_classes(tmp_path / "data" / "train")
+    for folder, shade in (("train/light", 0), ("val/dark", 60), ("val/light", 60), ("val/light", 1)):
+        (tmp_path / "data" / folder).mkdir(parents=True, exist_ok=True)
+        grey(tmp_path / "data" / folder / f"{shade} again.png", shade)
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
+    assert (found["copies"]["conflicting"], found["copies"]["conflicting_validation"]) == (3, 1)
 
 
 def test_copies_whose_names_are_no_valid_text_are_named(tmp_path: Path) -> None:

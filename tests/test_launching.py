@@ -146,9 +146,23 @@ def test_a_gain_that_may_be_a_single_validation_example_is_said_to_be(tmp_path: 
         assert verdict.limits is not None
         told = verdict.limits.text()
         assert "same 322 validation examples, and one answer can be worth 0.05 of balanced_error" in told
-        assert "there are 2 of a. The gain of 0.046 may be a single example" in told
+        assert 'in the smallest class, "a", with 2 of the examples. The gain of 0.046 may be a single example' in told
         judging.decide(store, name, "adopt")
         assert restored(launches.launches(store)[-1].evidence["limits"]) == verdict.limits
+
+
+def test_of_the_error_rate_an_answer_is_worth_the_same_in_every_class(tmp_path: Path) -> None:
+    """It read "there are 35 of 2", which was a class."""
+    data = {"validation": {"examples": 70, "correct": 69, "per_class": [35, 35]}, "classes": ["2", "3"]}
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        a_round(store, [0.05, 0.003])
+        name = launch(store, "round-1", [0.030, 0.031, 0.03], [0.040, 0.041, 0.042])
+        for entry in trials.trials(store, name):
+            small_project.end(store, entry.id, entry.best, **data)
+        limits = judging.judge(store, name).limits
+        assert limits is not None
+        assert "and one answer is worth 0.0143 of error_rate. The gain of 0.0107 may be" in limits.text()
 
 
 def test_a_review_after_a_launch_says_that_it_measures_by_other_runs(store: Store) -> None:

@@ -236,6 +236,8 @@ def test_what_is_looked_at_by_hand_is_named(store: Store) -> None:
     assert step(store, "run") == Look("round", "round-1")
     assert step(store, "repeat") == step(store, "launch") == Look("propose", "round-1")
     assert step(store, "free_memory") == Look("setup", "batch_size")
+    assert step(store, "validate_more") == Look("setup", "data")
+    assert step(store, "finer_metric") == Look("setup", "metric")
     assert step(store, "stability_check", trial="round-1-001") == Check("round-1-001")
 
 

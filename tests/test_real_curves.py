@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from rounds import reviewing
 from rounds.curves import check
 from rounds.finding import Finding
 from rounds.record import TRAINING_LOSS, TrialRecord
 from rounds.review import review
+from rounds.statistics import pooled
 from rounds.symptoms import Symptoms, symptoms
 from tests import small_project
 from tests.rounds_made import record, searched
@@ -82,7 +82,7 @@ def seen(trained: Mapping[str, Path], name: str, metric: str = ERROR) -> Symptom
 
 def noise(trained: Mapping[str, Path]) -> float:
     """How much the validation loss of two runs differs that differ by their seed alone."""
-    found = reviewing.pooled([[told(trained, name, LOSS).best or 0.0 for name in ("sound", "other seed")]])
+    found = pooled([[told(trained, name, LOSS).best or 0.0 for name in ("sound", "other seed")]])
     assert found
     return found
 

@@ -166,6 +166,17 @@ def test_the_page_tells_the_whole_story_and_needs_nothing_from_outside(store: St
     assert not re.search(r"(?<!xmlns=\")https?://", text)
 
 
+def test_after_the_way_back_to_an_earlier_network_its_own_probe_is_told(store: Store) -> None:
+    """The last one was of a network that is no longer the best."""
+    own, other = ({"model.name": name} for name in ("test_resnet", "abandoned"))
+    for place, (subject, size) in enumerate(((own, 48), (other, 9)), 7):
+        line = {"batch_size": size, "outcome": "measured", "step_seconds": 0.1}
+        result = {"sizes": [line], "recommended": size, "device": "cpu", "precision": "float32"}
+        measurements.record(store, f"probe-{place}", "probe", subject, result)
+    assert "Recommended: 48." in Page(writing.content(store, "html")).text
+    assert "Recommended: 9." not in Page(writing.content(store, "html")).text
+
+
 @pytest.mark.parametrize(
     ("record", "patch", "said"),
     [

@@ -139,6 +139,19 @@ def test_one_bad_trial_does_not_press_the_others_into_the_axis() -> None:
     assert review_plot.plot(asked, plan, records, "min", "val/error_rate")[1].log_y
     close = [replace(record, best=0.1 + 0.01 * place) for place, record in enumerate(records)]
     assert not review_plot.plot(asked, plan, close, "min", "val/error_rate")[1].log_y
+    # Where most are bad, the best still are what is looked at.
+    few = [
+        replace(record, best=best)
+        for record, best in zip(records, [0.005, 0.04, 0.3, 0.4, 0.5, 0.7, 0.8, 0.9], strict=True)
+    ]
+    assert review_plot.plot(asked, plan, few, "min", "val/error_rate")[1].log_y
+    falling = [
+        replace(one, curves={"val/error_rate": curve([0.9, 0.3, best, best, best])})
+        for one, best in zip(few, (0.005, 0.04) * 4, strict=True)
+    ]
+    of_curves = Finding("saturated", "pass", say("so"), "P11", {})
+    assert review_plot.plot(of_curves, plan, falling, "min", "val/error_rate")[1].log_y
+    assert not review_plot.plot(of_curves, plan, falling, "max", "val/error_rate")[1].log_y
     # A logarithmic axis has no place for a trial without any error.
     perfect = [replace(records[0], best=0.0), *records[1:]]
     assert not review_plot.plot(asked, plan, perfect, "min", "val/error_rate")[1].log_y

@@ -146,6 +146,16 @@ def test_a_candidate_that_diverged_does_not_go_on(store: Store) -> None:
     assert judging.judge(store, name).diverged == (0, 0)
 
 
+def test_the_runs_of_a_candidate_that_was_dropped_say_nothing_of_the_noise_of_the_others(store: Store) -> None:
+    """They had entered p and the intervals: a dropped one that differed more from run to run made both vague."""
+    name, ours, theirs = begin(store), [0.3, 0.31, 0.3], [0.34, 0.33, 0.35]
+    finish(store, name, candidate=[0.3, 0.6, 0.9], candidate_2=ours, candidate_3=[0.4, 0.6, 0.8], best=theirs)
+    verdict = judging.judge(store, name)
+    assert verdict.p_value == decision.judge(ours, theirs, "min", adds_complexity=False, entrants=3).p_value
+    assert verdict.p_value is not None
+    assert verdict.p_value < 0.02
+
+
 def test_all_diverged_is_no_reason_to_adopt(store: Store) -> None:
     name = begin(store)
     none = (None, None, None)

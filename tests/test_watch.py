@@ -9,6 +9,7 @@ from rounds import planning
 from state import trials
 from state.store import open_store
 from tests import small_project
+from tui.say import measured
 from tui.watch import said_once, trial_line
 
 
@@ -25,3 +26,7 @@ def test_what_every_trial_has_to_say_of_the_scripts_files_is_said_once(tmp_path:
         lines = [trial_line(entry, "error_rate", several=False) for entry in said_once(trials.trials(store, name))]
     assert ["were left out" in line for line in lines] == [True, False, False, True, True]
     assert all("val/error_rate 0.1" in line for line in lines[:3])
+
+
+def test_the_metric_is_labelled_as_of_validation_once() -> None:
+    assert [measured(metric) for metric in ("error_rate", "val_err")] == ["val/error_rate", "val_err"]

@@ -224,6 +224,18 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
         assert part in text
 
 
+def test_contents_of_several_classes_keep_the_error_from_zero_only_in_the_validation_split(tmp_path: Path) -> None:
+    found = ready_made(DIGITS)
+    copies = {"across": [], "conflicting": 4, "conflicts": []}
+    told = {}
+    for place, within in enumerate((None, 0, 2)):
+        found["copies"] = {**copies, **({} if within is None else {"conflicting_validation": within})}
+        told[within] = said(ask(tmp_path / str(place), found))
+    assert "4 contents are under more than one class. Decide which class is right" in told[None]
+    assert "class, none of them within the validation split: the error can reach 0 all the same" in told[0]
+    assert "class, of which within the validation split: 2. No model can be right about all of these" in told[2]
+
+
 def test_findings_that_spoil_results_come_first_and_are_warnings(tmp_path: Path) -> None:
     """At 80 by 24 the rest is below the edge, and with --yes only the warnings are printed."""
     found = copy.deepcopy(DIGITS)

@@ -79,9 +79,14 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
     return {
-        **_splits(data, found.classes, labels, parts, seen.digests, found.held_out),
-        "copies": splits.copies(
-            parts, labels, seen.digests, [printable(found.files[place].path) for place in seen.kept], found.classes
+        **_splits(
+            data,
+            found.classes,
+            labels,
+            parts,
+            seen.digests,
+            [printable(found.files[place].path) for place in seen.kept],
+            held_out=found.held_out,
         ),
         **_skipped((*found.skipped, *seen.skipped)),
         "images": {
@@ -98,9 +103,14 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = texts.listing(data.path)
     table = texts.read(found, data, progress)
     return {
-        **_splits(data, table.classes, table.labels, table.parts, table.digests(), found.held_out),
-        "copies": splits.copies(
-            table.parts, table.labels, table.digests(), [text[:EXCERPT] for text in table.texts], table.classes
+        **_splits(
+            data,
+            table.classes,
+            table.labels,
+            table.parts,
+            table.digests(),
+            [text[:EXCERPT] for text in table.texts],
+            held_out=found.held_out,
         ),
         **_skipped((*found.skipped, *table.skipped)),
         "texts": {
@@ -111,7 +121,14 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
 
 
 def _splits(
-    data: Data, classes: Sequence[str], labels: np.ndarray, parts: np.ndarray, digests: np.ndarray, held_out: bool
+    data: Data,
+    classes: Sequence[str],
+    labels: np.ndarray,
+    parts: np.ndarray,
+    digests: np.ndarray,
+    names: Sequence[str],
+    *,
+    held_out: bool,
 ) -> dict[str, Any]:
     share = (data.validation_fraction, data.split_seed) if held_out else None
     roles = splits.assign(classes, labels, parts, digests, share, data.path)
@@ -129,6 +146,7 @@ def _splits(
             "test": described(Part.TEST) if (roles == Part.TEST).any() else None,
         },
         "duplicates": {"within_train": within_train, "across_splits": across},
+        "copies": splits.copies(parts, labels, digests, names, classes, roles),
     }
 
 

@@ -216,10 +216,21 @@ def duplicates(parts: np.ndarray, digests: np.ndarray) -> tuple[int, int]:
 
 
 def copies(
-    parts: np.ndarray, labels: np.ndarray, digests: np.ndarray, names: Sequence[str], classes: Sequence[str]
+    parts: np.ndarray,
+    labels: np.ndarray,
+    digests: np.ndarray,
+    names: Sequence[str],
+    classes: Sequence[str],
+    roles: np.ndarray,
 ) -> dict[str, Any]:
     """Copies by name: `across` splits, [one, the other] of the first; `conflicting` contents of several classes, how
-    many, and `conflicts`, [one, its class, the other, its class] of the first."""
+    many, and `conflicts`, [one, its class, the other, its class] of the first; `conflicting_validation`: how many are
+    under several within the validation split, as `roles` have it, which no model can be right about."""
+    labelled = {
+        (digest.tobytes(), int(label))
+        for digest, label in zip(digests[roles == Part.VALIDATION], labels[roles == Part.VALIDATION], strict=True)
+    }
+    within = sum(count > 1 for count in Counter(content for content, _ in labelled).values())
     first: dict[bytes, int] = {}
     across: list[tuple[str, str]] = []
     conflicts: list[tuple[str, str, str, str]] = []
@@ -235,7 +246,12 @@ def copies(
             if len(conflicts) < NAMED:
                 one, other = classes[numbers[earlier]], classes[numbers[place]]
                 conflicts.append((names[earlier], one, names[place], other))
-    return {"across": across, "conflicting": len(conflicting), "conflicts": conflicts}
+    return {
+        "across": across,
+        "conflicting": len(conflicting),
+        "conflicting_validation": within,
+        "conflicts": conflicts,
+    }
 
 
 def majority_readable(unreadable: Sequence[Skipped], total: int, source: Sentence) -> None:

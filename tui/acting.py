@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from presets.language import Message, _, say
-from rounds import final, instability, next_step, planning, supervisor
-from rounds.next_step import Check, Design, Extend, NextStep
+from rounds import final, instability, next_step, planning, supervisor, wishes
+from rounds.next_step import Check, Design, Extend, NextStep, Retry
 from rounds.outlook import outlook
 from rounds.slots import machine
 from state import trials
@@ -27,6 +27,8 @@ def question(step: NextStep) -> Message | None:
     """What is asked before trials run that nobody has seen planned; None where a page comes first."""
     if isinstance(step, Extend):
         return say("Run {n} more trials of {name}?", n=step.trials, name=step.round)
+    if isinstance(step, Retry):
+        return say("Try {n} trials of {name} again?", n=len(step.trials), name=step.round)
     if isinstance(step, Check):
         return say(
             "Run {n} short trials from {trial} on, the last evaluated at every step?",
@@ -44,6 +46,9 @@ def on_screen(page: Page, step: NextStep) -> None:
     elif isinstance(step, Extend):
         add = partial(next_step.extend, step=step)
         extend(page, add, lambda: book.attempt(lambda: book.open(f"round {step.round}")))
+    elif isinstance(step, Retry):
+        wishes.retry(book.store, step.trials)
+        book.open(f"round {step.round}")
     elif isinstance(step, Check):
         batch = instability.start(book.store, step.trial)
         supervisor.ensure(book.project)
@@ -95,6 +100,10 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
         final.extend(store, step.round, step.trials)
         session.progress(say("{n} more trials of {name}", n=step.trials, name=step.round).text())
         return {"does": "extend", "round": step.round, "trials": step.trials}
+    if isinstance(step, Retry):
+        wishes.retry(store, step.trials)
+        session.progress(say("{n} trials of {name} are tried again", n=len(step.trials), name=step.round).text())
+        return {"does": "retry", "round": step.round, "trials": list(step.trials)}
     if isinstance(step, Check):
         batch = instability.start(store, step.trial, wanted="")
         session.progress(_("{name}: a stability check of {trial}").format(name=batch.name, trial=step.trial))

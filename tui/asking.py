@@ -21,7 +21,7 @@ from wizard.question import Option, Question
 def show(session: Session, question: Question) -> None:
     """The question with its evidence, figures, options and the recommendation with its reason."""
     show_briefly(session, question)
-    for message in question.evidence:
+    for message in question.beside:
         session.progress(f"  - {message.text()}")
     show_table(session, question)
     for option in question.options:

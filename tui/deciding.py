@@ -20,7 +20,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
 from tui import designing, sides
-from tui.say import figure
+from tui.say import figure, measured
 from tui.session import Session
 from tui.watch import watch
 
@@ -98,7 +98,7 @@ def run(session: Session, store: Store, batch: Batch) -> Verdict:
 
 def show(session: Session, store: Store, verdict: Verdict) -> None:
     """The verdict with its figures."""
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     for name, side in ((_("candidate"), verdict.candidate), (_("best configuration"), verdict.best)):
         if side is not None:
             mean, low, high = side

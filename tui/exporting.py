@@ -21,7 +21,7 @@ from state.export_command import Source
 from state.trials import Batch, Trial
 from training.config import about
 from tui import committed
-from tui.say import figure, stored
+from tui.say import figure, measured, stored
 from tui.terminal import printable
 
 _COMMENT = 110
@@ -237,7 +237,7 @@ def _average(store: Store, source: Origin | Source) -> str:
     repeated = fresh(store, trials.trial_settings(store, source.trial))
     if repeated is None or repeated.runs < 2:
         return ""
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     told = {"n": repeated.runs, "metric": metric, "value": figure(repeated.value)}
     if not tunables.takes_seed(store.project):
         return say(

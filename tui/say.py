@@ -24,6 +24,11 @@ LONGEST = 100
 _GAP = "  "
 
 
+def measured(metric: str) -> str:
+    """The project's metric as it is labelled: on the validation split, which the names of many scripts say already."""
+    return metric if metric.startswith("val") else f"val/{metric}"
+
+
 def text(line: str = "") -> None:
     """One line on stdout, on a terminal broken between words; whatever a terminal would obey is spelled out."""
     _print(line, sys.stdout, err=False)

@@ -14,7 +14,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from state.trials import Batch, Trial
-from tui.say import figure
+from tui.say import figure, measured
 from tui.session import Session, goes_on
 
 POLL_SECONDS = 0.5
@@ -121,7 +121,7 @@ def trial_line(entry: Trial, metric: str, several: bool) -> str:
     tried = [f"{name}={figure(value)}" for name, value in entry.settings.items()]
     values = "  ".join([entry.study, *tried] if several or not tried else tried)
     if entry.status == "complete" and entry.best is not None:
-        result = f"val/{metric} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
+        result = f"{measured(metric)} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
         parts = (result, values, told(entry.message, entry.said).text())
     else:
         parts = (": ".join(part for part in (entry.reason, told(entry.message, entry.said).text()) if part), values)

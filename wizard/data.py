@@ -333,9 +333,10 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
         )
     if conflicting := _conflicting(found):
         yield say(
-            "{n} contents are under more than one class: no model can be right about all of them, so the error cannot "
-            "reach 0. Decide which class is right, and remove the other{named}.",
+            "{n} contents are under more than one class{where}. Decide which class is right, and remove the "
+            "other{named}.",
             n=conflicting,
+            where=_where(copies.get("conflicting_validation")),
             named=_named(
                 [
                     f"{one} ({quantity.name(a)}) = {other} ({quantity.name(b)})"
@@ -351,6 +352,23 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
             n=found["skipped_total"],
             listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
         )
+
+
+def _where(validation: int | None) -> Message | str:
+    """What contents under more than one class do, by how many are so within the validation split, where that is
+    known."""
+    if validation is None:
+        return ""
+    if not validation:
+        return say(
+            ", none of them within the validation split: the error can reach 0 all the same, but what is learnt of "
+            "them contradicts itself"
+        )
+    return say(
+        ", of which within the validation split: {n}. No model can be right about all of these, so the error cannot "
+        "reach 0",
+        n=validation,
+    )
 
 
 def _copies(found: dict[str, Any]) -> Iterator[Message]:

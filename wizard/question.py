@@ -61,6 +61,12 @@ class Question:
     free: Literal["", "integer", "number", "text", "assignments"] = ""
     warnings: tuple[Message, ...] = ()
 
+    @property
+    def beside(self) -> tuple[Message, ...]:
+        """The evidence beside what stands with the recommendation already, as its reason."""
+        stated = () if self.recommended is None else (self.reason,)
+        return tuple(message for message in self.evidence if message not in stated)
+
 
 @dataclass(frozen=True)
 class Settled:

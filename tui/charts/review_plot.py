@@ -76,11 +76,14 @@ def _axis(
 
 
 def _flattened(costs: Sequence[float]) -> bool:
-    """Whether a few bad trials would press the better half into the foot of a linear axis, and a logarithmic one shows
-    all of them; of a metric to be maximised it would not."""
+    """Whether a few bad trials would press the better half, or the best quarter to a tenth of the worst, into the foot
+    of a linear axis, and a logarithmic one shows all of them; of a metric to be maximised it would not."""
     if not costs or min(costs) <= 0:
         return False
-    return median(costs) - min(costs) < FOOT * (max(costs) - min(costs))
+    order, reach = sorted(costs), max(costs) - min(costs)
+    quarter = order[: max(len(order) // 4, 2)][-1]
+    foot = min(costs) + FOOT * reach
+    return median(costs) < foot or (quarter < foot and quarter < FOOT * max(costs))
 
 
 def _best_of(progress: Sequence[dict[str, Any]], metric: str) -> tuple[list[Series], Axes]:
@@ -143,7 +146,8 @@ def _curves(
         )
         for record in shown
     ]
-    return series, replace(_axes(_("step"), metric), log_y=log_y)
+    costs = [turned(value, direction) for one in series for value in one.y if usable(value)]
+    return series, replace(_axes(_("step"), metric), log_y=log_y or _flattened(costs))
 
 
 def _chosen(order: Sequence[TrialRecord], accused: Sequence[TrialRecord], direction: Direction) -> list[TrialRecord]:

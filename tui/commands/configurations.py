@@ -32,7 +32,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
 
     with session.store() as store:
         known = contenders(store)
-        metric = f"val/{store.project.settings.metric}"
+        metric = say.measured(store.project.settings.metric)
     other = _named(known, against) if against else next(iter(known), None)
     shown = [_named(known, name)] if name else known
     apart = {one.name: differences(other.settings, one.settings) for one in shown} if other else {}

@@ -96,7 +96,7 @@ def show_status(session: Session) -> None:
         others = rounds_standing.incomparable(store)
         changed = own_code.since_best(store)
         root, direction = store.project.root, store.project.settings.direction
-        metric = f"val/{store.project.settings.metric}"
+        metric = say.measured(store.project.settings.metric)
         results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
     session.text(_("Project {path}").format(path=root))
     if setup.step is not None and best is None:

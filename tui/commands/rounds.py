@@ -30,7 +30,7 @@ from tui import acting, designing
 from tui.commands.plan import RANGE, ROLE, SLOTS, plan
 from tui.findings import finding_document, show_findings
 from tui.round_told import so_far, tell
-from tui.say import figure
+from tui.say import figure, measured
 from tui.session import Session, answering
 from tui.watch import status_word, watch
 
@@ -108,7 +108,7 @@ def status(session: Session, name: str | None) -> None:
         listed = [so_far(store, entry) for entry in trials.trials(store, batch.name)]
         metric = store.project.settings.metric
         session.table(
-            [_("trial"), _("study"), _("state"), f"val/{metric}", _("at step"), _("tried")],
+            [_("trial"), _("study"), _("state"), measured(metric), _("at step"), _("tried")],
             [
                 [
                     entry.id,
@@ -261,6 +261,9 @@ def review(
             step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
             done = acting.by_command(session, store, step)
         after = _after_review(store, batch)
+        # Most trials failed: before anything else they are tried again.
+        if again := next((f.key for f in findings if f.action and f.action.code == "retry"), None):
+            after = _("Next: tunebook round review {name} --act {check}").format(name=batch.name, check=again)
     if done is None:
         session.text(after)
     elif "round" in done:

@@ -17,7 +17,7 @@ from tui.contenders import Contender
 from tui.differing import differences, written
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import figure
+from tui.say import figure, measured
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.widgets.prompt import Prompt
@@ -95,7 +95,7 @@ class ConfigurationsPage(Page):
         columns = [
             Column(_("origin")),
             Column(""),
-            Column(f"val/{self.book.project.settings.metric}", right=True),
+            Column(measured(self.book.project.settings.metric), right=True),
             Column(_("runs")),
             Column(_("differences"), right=True),
         ]

@@ -15,7 +15,7 @@ from state import looks, trials
 from state.errors import Refusal
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import figure
+from tui.say import figure, measured
 from tui.terminal import printable
 from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt, asking
@@ -116,7 +116,7 @@ class LookPage(Page):
         else:
             entry = trials.trial(store, self._subject)
             words = _("The best run of the best configuration: {trial}, {metric} {value} on the validation split.")
-            metric = f"val/{store.project.settings.metric}"
+            metric = measured(store.project.settings.metric)
             yield Content(printable(words.format(trial=entry.id, metric=metric, value=figure(entry.best))))
             if failed := looking.failure(store):
                 words = _("The last look came to nothing, and does not count: {why}")

@@ -306,7 +306,7 @@ class SetupPage(Page):
         self._show("question", Content.styled(printable(question.text.text()), "bold"))
         # Before what it rests on: on a small screen the rest is read by scrolling.
         self._show("advice", question_text.advice(question))
-        self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.evidence))
+        self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.beside))
         self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
         self._show_typing(False)
         self._show_options()

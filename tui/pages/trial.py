@@ -21,7 +21,7 @@ from tui.charts.series import Series
 from tui.differing import differences
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import figure
+from tui.say import figure, measured
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import MARKS, STATUSES
@@ -136,7 +136,7 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
     else:
         waits = "" if entry.status != "queued" else _("It waits for its turn.")
         yield told(entry.message, entry.said).text() or waits
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     steps = settings.get("training.steps")
     progress = (
         say("{done} of {steps} steps", done=entry.steps_done, steps=steps).text()

@@ -14,12 +14,13 @@ from state import configurations, decisions, export, launches, measurements, tri
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
+from state.measurements import Measurement
 from state.trials import Batch, Trial
 from tui import committed
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds, of_set_up
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
-from tui.say import answer, figure, stored
+from tui.say import answer, figure, measured, stored
 from tui.say import result as result_of
 from wizard import flow
 from wizard.quantity import digits, duration, memory, setting
@@ -67,7 +68,7 @@ def _summary(store: Store) -> Iterator[Part]:
     settings = store.project.settings
     where = standing.standing(store)
     everything = trials.trials(store)
-    metric = f"val/{settings.metric}"
+    metric = measured(settings.metric)
     best, first = best_and_baseline(store)
     if best is not None:
         words = _("{metric} of the best configuration: {value}.").format(
@@ -166,7 +167,7 @@ def _decisions(store: Store) -> Iterator[Part]:
 
 def _probe(store: Store) -> Iterator[Part]:
     """The table of batch sizes, and where doubling stopped paying (G3-G5)."""
-    found = measurements.latest(store, "probe")
+    found = _probe_of_best(store)
     if found is None or not found.result.get("sizes"):
         return
     sizes = [line for line in found.result["sizes"] if line.get("outcome") == "measured"]
@@ -220,6 +221,19 @@ def _probe(store: Store) -> Iterator[Part]:
     )
 
 
+def _probe_of_best(store: Store) -> Measurement | None:
+    """The last probe with the network of the best configuration, which may have become it again after another was
+    probed; without one the last of all. None where nothing was probed."""
+    found, best = measurements.measurements(store, "probe"), launches.best(store)
+    settings = best.settings if best else {}
+    own = [
+        probe
+        for probe in found
+        if all(settings.get(key) == value for key, value in probe.subject.items() if key.startswith("model."))
+    ]
+    return next(reversed(own or found), None)
+
+
 def _whole(line: dict[str, Any]) -> float:
     """The time of a step with its data."""
     return max(line["step_seconds"], line.get("end_to_end_seconds") or 0.0)
@@ -267,7 +281,7 @@ def _reproduced(store: Store) -> Iterator[Part]:
         start = "sh run.sh"
     yield Words(words.format(trial=entry.id))
     yield Code(f"tunebook export best --trial {entry.id}\ncd best && {start}")
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     facts = [(metric, figure(entry.best))]
     if (repeated := fresh(store, trials.trial_settings(store, entry))) is not None and repeated.runs > 1:
         # The run that stands for it is the best of them.

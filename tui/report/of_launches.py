@@ -18,7 +18,7 @@ from tui import decided, sides
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Part, Picture, Section, Words
-from tui.say import figure
+from tui.say import figure, measured
 from tui.theme import MARKS, STATUSES
 from wizard.quantity import setting
 
@@ -47,7 +47,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
         yield Words(_("Nothing has been decided yet."))
     yield from _changes(store, batch)
     listed = trials.trials(store, batch.name)
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     names = sides.names(batch.plan, _("best configuration"))
     runs = {side: [entry for entry in listed if entry.study == side] for side in names}
     runs["best"] = [*launching.reused(store, batch), *runs["best"]]

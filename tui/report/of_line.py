@@ -13,12 +13,12 @@ from state.database import Store
 from tui.charts.series import Series
 from tui.report import of_rounds
 from tui.report.parts import Grid, Part, Picture, Words
-from tui.say import result
+from tui.say import measured, result
 
 
 def line(store: Store) -> Iterator[Part]:
     """What became the best configuration when, what that changed, and why."""
-    metric = f"val/{store.project.settings.metric}"
+    metric = measured(store.project.settings.metric)
     links = lineage.line(store)
     came_to = {entry.number: reached(store, entry) for entry in launches.launches(store)}
     rows = [

@@ -22,7 +22,7 @@ from tui.charts.plot import Axes
 from tui.charts.review_plot import CURVES, plot
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Judgement, Part, Picture, Section, Title, Words
-from tui.say import choice, figure
+from tui.say import choice, figure, measured
 from tui.theme import MARKS, STATUSES, VERDICTS
 
 # The trials of a round that are listed, best first; all of them are in the JSON.
@@ -217,7 +217,7 @@ def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
         _("trial"),
         _("study"),
         _("state"),
-        f"val/{store.project.settings.metric}",
+        measured(store.project.settings.metric),
         _("at step"),
         _("tried"),
     )
