@@ -14,7 +14,7 @@ from typing import Any
 # What is counted, and what may stand between number and noun.
 COUNTED = (
     "candidate column configuration content core day decade evaluation example file GPU hour hyperparameter image "
-    "label layer line minute norm number parameter pixel point power rate round row run second seed setting size "
+    "label layer level line minute norm number parameter pixel point power rate round row run second seed setting size "
     "split step text thread time token trial update value word"
 )
 NOUNS = {f"{noun}s": noun for noun in COUNTED.split()} | {"classes": "class", "passes": "pass", "studies": "study"}
