@@ -179,7 +179,7 @@ def test_a_range_or_a_role_that_the_round_has_no_use_for_is_refused(
 @pytest.mark.parametrize(
     ("words", "refused"),
     [
-        (("--range", "lr=abc"), "optimizer.learning_rate: 'abc'; allowed: "),
+        (("--range", "lr=abc"), "lr=abc: neither a range (0.001..0.1) nor values (0.9,0.95)."),
         (("--about", "lr=0.1,abc", "--goal", "compare"), "optimizer.learning_rate: 'abc'; allowed: "),
         (("--about", "lr=0.1,-1", "--goal", "compare"), "optimizer.learning_rate: -1"),
         (("--about", "schedule.name=constant,0.1", "--goal", "compare"), "schedule.name: 0.1; allowed: "),

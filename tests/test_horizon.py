@@ -119,7 +119,7 @@ def test_the_settings_take_dates_of_toml_and_refuse_what_is_none(store: Store) -
         path.write_text(text.replace('deadline = ""', f"deadline = {words}"))
         assert project.open_project(store.project.root).settings.deadline == kept
     path.write_text(text.replace('deadline = ""', 'deadline = "soon"'))
-    with pytest.raises(Refusal, match="'soon': no date"):
+    with pytest.raises(Refusal, match="'soon'; wanted: a date"):
         project.open_project(store.project.root)
 
 

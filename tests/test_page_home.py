@@ -172,7 +172,7 @@ async def test_a_project_that_cannot_be_opened_leads_to_the_welcome_page_with_th
     app = Tunebook(project.root)
     async with app.run_test(size=(120, 24)) as pilot:
         await wait_for(pilot, lambda: isinstance(app.screen, Welcome))
-        await wait_for_text(pilot, "unknown key project.colour")
+        await wait_for_text(pilot, "project.colour")
 
 
 async def test_a_damaged_store_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
