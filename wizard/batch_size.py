@@ -21,7 +21,7 @@ from wizard import (
     inspection,
     loading,
     optimizer,
-    own_probe,
+    own_sizes,
     probe,
     quantity,
     runtime,
@@ -207,7 +207,7 @@ def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> M
         case "cap":
             return say("The largest size that is allowed; {speed}, and throughput still rises.", speed=speed)
         case _:
-            return own_probe.saturated(result, speed)
+            return own_sizes.saturated(result, speed)
 
 
 def _evidence(store: Store, found: Measurement, entry: Architecture | None, best: int) -> Iterator[Message]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from presets.language import Message, _, say, told
+from presets.language import Message, say, told
 from state import decisions, declared, files, gpus, measurements, pace, pipeline, probe_command, run_command, runs
 from state.database import Store
 from state.decisions import Decision
@@ -16,15 +16,13 @@ from state.errors import Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
-from wizard import configuration, machine, measuring, own, own_metric, quantity
-from wizard.question import Choice, Option, Question, Settled, Table
+from wizard import configuration, machine, measuring, own, own_metric, own_sizes, quantity
+from wizard.question import Choice, Option, Question, Settled
 
 STEP, KIND = "batch_size", "probe"
 PROBE = "probe"
 # From an eighth of the size that the command has to sixteen times that.
 BELOW, ABOVE = 3, 4
-# Over sizes so far apart, steps that differ by less than this are told of.
-APART, AS_LONG = 8, 1.1
 # How many times its own steps a command makes that ended too soon to be timed.
 LONGER = (16, 256)
 # What does not change the time of a step.
@@ -155,24 +153,25 @@ def ask(store: Store) -> Question:
     if found.result["limited_by"] == probe_command.UNTIMED:
         return _ask_untimed(store, found, lines, size)
     best = int(found.result["recommended"])
-    reason = _reason(found.result, _speed(lines, best))
+    reason = own_sizes.reason(found.result, own_sizes.speed(lines, best))
     kept, fewer = advised(store, found)
     return Question(
         step=STEP,
         rows=("G3", "G4", "G5", "G9"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
         evidence=(
-            *_evidence(found),
+            *own_sizes.evidence(found),
             *own_metric.unwritten(store.project, found),
             *([] if fewer is None else [fewer]),
         ),
         warnings=tuple(own_metric.unwritten(store.project, found)),
         options=tuple(
-            Option(line["batch_size"], str(line["batch_size"]), _note(line["batch_size"], best)) for line in lines
+            Option(line["batch_size"], str(line["batch_size"]), own_sizes.note(line["batch_size"], best))
+            for line in lines
         ),
         recommended=kept,
         reason=reason if fewer is None else say("As the command has it: it learns in as many steps as it does now."),
-        table=_table(lines),
+        table=own_sizes.table(lines),
         free="integer",
     )
 
@@ -248,12 +247,12 @@ def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], 
         step=STEP,
         rows=("G3", "G9"),
         text=say("How many examples should a training step take? (Another number can be typed.)"),
-        evidence=(*_evidence(found), *own_metric.unwritten(store.project, found)),
-        warnings=(*_untimed(found), *own_metric.unwritten(store.project, found)),
+        evidence=(*own_sizes.evidence(found), *own_metric.unwritten(store.project, found)),
+        warnings=(*own_sizes.untimed(found), *own_metric.unwritten(store.project, found)),
         options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
         recommended=size,
         reason=say("As the command has it: which size is the fastest cannot be told."),
-        table=_with(_table(lines), size) if lines else None,
+        table=own_sizes.with_size(own_sizes.table(lines), size) if lines else None,
         free="integer",
     )
 
@@ -272,72 +271,6 @@ def _sizes(size: int) -> list[int]:
     """Doubling sizes around the one that the command has, and that one."""
     lowest = max(0, (size - 1).bit_length() - BELOW)
     return sorted({size, *(2**power for power in range(lowest, (size - 1).bit_length() + ABOVE + 1))})
-
-
-def _evidence(found: Measurement) -> Iterator[Message]:
-    yield say("Measured with your command as it is, on {device}.", device=found.result["device"])
-    yield from _untimed(found)
-    for line in found.result["sizes"]:
-        if line["outcome"] == "out_of_memory":
-            yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=line["message"])
-        elif line["outcome"] not in ("measured", "untimed"):
-            yield say("A batch of {size} failed: {message}", size=line["batch_size"], message=line["message"])
-    lines = [line for line in found.result["sizes"] if line["outcome"] == "measured" and line["step_seconds"]]
-    times = [line["step_seconds"] for line in lines]
-    if lines and lines[-1]["batch_size"] >= APART * lines[0]["batch_size"] and max(times) < AS_LONG * min(times):
-        yield say(
-            "A step takes as long at every size: either the device is far from busy, or the script does not heed its "
-            "batch size."
-        )
-    yield say(
-        "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
-        "decided here and never searched."
-    )
-
-
-def _untimed(found: Measurement) -> Iterator[Message]:
-    """Which size could not be timed and why, and what the script could write."""
-    first, *others = [line for line in found.result["sizes"] if line["outcome"] == "untimed"] or [None]
-    if first is None:
-        return
-    yield say(
-        "How fast a batch of {size} is, cannot be told. {why}",
-        size=first["batch_size"],
-        why=told(first["message"], first["said"]),
-    )
-    for line in others:
-        yield say("A batch of {size} runs; how fast, cannot be told either.", size=line["batch_size"])
-    yield say(
-        "To have it timed, let the script write how fast it trains into each line, as {column}; or lines with their "
-        "step or epoch while it trains, the first and the last at least a second apart; or print a bar of tqdm over "
-        "its batches.",
-        column=pace.RATE,
-    )
-
-
-def _reason(result: dict[str, Any], speed: Message) -> Message:
-    match result["limited_by"]:
-        case "cap":
-            return say("The largest size that was tried; {speed}, and throughput still rises.", speed=speed)
-        case "memory" | "error":
-            return say("The largest size before one that failed with an error; {speed}.", speed=speed)
-        case _:
-            return saturated(result, speed)
-
-
-def saturated(result: dict[str, Any], speed: Message) -> Message:
-    """Why a size is recommended beyond which throughput does not rise, by either probe."""
-    if result.get("earlier") == result["recommended"]:
-        return say(
-            "{speed}: as fast as it gets, as far as that can be told. It was recommended before, and these figures "
-            "do not speak against it; another size would mean tuning again.",
-            speed=speed,
-        )
-    return say(
-        "{speed}: as fast as it gets, within 5%. Larger batches only make a step longer, and there are fewer "
-        "steps to learn in.",
-        speed=speed,
-    )
 
 
 def _counts_epochs(store: Store) -> bool:
@@ -373,54 +306,3 @@ def _fewer_steps(size: int, best: int) -> Message:
         size=size,
         times=quantity.digits(best / size),
     )
-
-
-def _note(size: int, best: int) -> Message:
-    if size == best:
-        return say("the largest that pays")
-    return say("works, with less throughput") if size < best else say("fits, but throughput does not rise any more")
-
-
-def _speed(lines: list[dict[str, Any]], size: int) -> Message:
-    line = next(line for line in lines if line["batch_size"] == size)
-    if _by_epochs(lines):
-        return say("{time} an epoch, its evaluation included", time=quantity.duration(line[pace.EPOCH]))
-    return quantity.throughput(float(line[pace.RATE]))
-
-
-def _by_epochs(lines: list[dict[str, Any]]) -> bool:
-    found = pace.comparable(lines)
-    return found is not None and found[0] == pace.EPOCH
-
-
-def _table(lines: list[dict[str, Any]]) -> Table:
-    words = {
-        "column": _("what it writes"),
-        "printed": _("what it prints"),
-        "rows": _("its rows"),
-        "bar": _("its progress bar"),
-        "epochs": _("its epochs"),
-    }
-    if _by_epochs(lines):
-        rows = tuple(
-            (str(line["batch_size"]), quantity.duration(line[pace.EPOCH]).text(), words["epochs"]) for line in lines
-        )
-        return Table((say("batch size"), say("an epoch"), say("known by")), rows)
-    rows = tuple(
-        (
-            str(line["batch_size"]),
-            quantity.digits(line[pace.RATE]),
-            quantity.duration(line["step_seconds"]).text(),
-            words[line["by"]],
-        )
-        for line in lines
-    )
-    return Table((say("batch size"), say("examples/s"), say("per step"), say("known by")), rows)
-
-
-def _with(table: Table, size: int) -> Table:
-    """The table with a row of a size that it has none of, since that was not timed."""
-    if any(row[0] == str(size) for row in table.rows):
-        return table
-    row = (str(size), *["-"] * (len(table.columns) - 2), _("not timed"))
-    return Table(table.columns, tuple(sorted((*table.rows, row), key=lambda one: int(one[0]))))
