@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from presets.language import Message, say
-from state import files, run_command, runs
+from state import files, outcome, runs
 
 EXIT = "exit.json"
 # How many lines from the end of its log a trial that failed is told with.
@@ -72,7 +72,7 @@ def cause(folder: Path, out_of_memory: bool, disk_full: bool = False) -> Cause:
         return Cause("killed", say("The process was killed by {signal}.", signal=_name(ended.signal)), True)
     if ended.code is None:
         return Cause("killed", say("The process was killed; nothing says by whom."), True)
-    if run_command.out_of_memory(log):
+    if outcome.out_of_memory(log):
         message = say("The memory of the device ran out. Choose a smaller batch size or model.")
         return Cause("out_of_memory", message, False)
     message = say("The process ended without a result, with exit code {code}.", code=ended.code)

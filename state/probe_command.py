@@ -21,7 +21,8 @@ from typing import Any
 
 from state import files, pace
 from state.errors import said
-from state.run_command import LOCK, LOG, RESULT, die_with, last_words, out_of_memory, tail
+from state.outcome import last_words, out_of_memory, tail
+from state.run_command import LOCK, LOG, RESULT, die_with
 
 ASKED, SIZES = "probe.json", "sizes.jsonl"
 POLL_SECONDS = 0.05

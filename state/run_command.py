@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import hashlib
 import json
-import math
 import os
 import resource
 import signal
@@ -18,13 +17,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from state import files, provenance
-from state.errors import Unavailable, joined, said
-from state.foreign import FILES, Reader
+from state import files, outcome, provenance
+from state.errors import Unavailable
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
     "command.json",
@@ -38,17 +35,6 @@ COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
 POLL_SECONDS = 0.25
 # Between two tries to write the result on a full disk.
 ROOM_SECONDS = 1.0
-LAST_LINES = 6
-# What a run that diverged has no finite value of at its end.
-LOSSES = ("train/loss", "val/loss")
-# How libraries say that memory ran out, in lower case; the kernel's killer says nothing.
-OUT_OF_MEMORY = (
-    "out of memory",
-    "outofmemoryerror",
-    "can't allocate memory",
-    "cublas_status_alloc_failed",
-    "memoryerror",
-)
 # Libraries whose version may change a result, of those that the command's Python has.
 LIBRARIES = [
     "torch",
@@ -82,132 +68,6 @@ for name in sys.argv[1:]:
         pass
 print(json.dumps(found))
 """
-
-
-class Metrics:
-    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric, and the last of
-    each loss."""
-
-    def __init__(self, folder: Path, metric: str):
-        self.reader = Reader(folder / OUTPUT, metric)
-        self.name = f"val/{metric}"
-        self.values: list[tuple[int, dict[str, Any]]] = []
-        self.losses: dict[str, float] = {}
-        self.steps = 0
-        self._path = folder / METRICS
-        self._unwritten = b""
-
-    def follow(self, *, ended: bool = False) -> None:
-        """Take over what is new. What the disk has no room for now is written later: no command ends for that."""
-        rows = self.reader.read(ended=ended)
-        lines = [json.dumps({name: _json(value) for name, value in row.items()}) + "\n" for row in rows]
-        self._unwritten += "".join(lines).encode()
-        with contextlib.suppress(Unavailable):
-            self.write()
-        for row in rows:
-            self.steps = max(self.steps, int(row["step"]))
-            self.losses |= {name: row[name] for name in LOSSES if name in row}
-            if self.name in row:
-                self.values.append((int(row["step"]), dict(row)))
-
-    def write(self) -> None:
-        """Write what is not yet written. Raises Unavailable on a full disk."""
-        if self._unwritten:
-            files.append(self._path, self._unwritten)
-            self._unwritten = b""
-
-
-def outcome(
-    metrics: Metrics, code: int, log: str, seconds: float, asked: Mapping[str, Any], *, stopping: bool
-) -> dict[str, Any]:
-    """What result.json says of a command that ended with an exit code; `log` is the end of what it printed."""
-    metric, name = asked["metric"], metrics.name
-    usable = [(step, row) for step, row in metrics.values if math.isfinite(row[name])]
-    sign = -1 if asked["direction"] == "max" else 1
-    best = min(usable, key=lambda found: sign * found[1][name], default=None)
-    result: dict[str, Any] = {
-        "status": "complete",
-        "reason": "",
-        "message": "",
-        "best": _point(best[1]) if best else {},
-        "final": _point(metrics.values[-1][1]) if metrics.values else {},
-        "steps_done": metrics.steps,
-        "exit_code": code,
-        "seconds": round(seconds, 3),
-    }
-    unread = _unread(metrics.reader)
-    last = last_words(log)
-    short = code != 0 or metrics.steps < (asked.get("steps") or 0)
-    diverged = _diverged_at(metrics, short=short)
-    # Asked to stop, it had nothing left to do. (With more steps than it was to do, it counts something else.)
-    reached = code == 0 and metrics.steps == asked.get("steps")
-    if stopping and not reached:
-        result |= {"status": "stopped", "reason": "stopped"}
-    elif diverged is not None:
-        words = said("{metric} is not a number from step {step} on.", metric=metric, step=diverged)
-        result |= {"status": "infeasible", "reason": "diverged", **words}
-    elif code and out_of_memory(log):
-        words = said("Memory ran out. It printed last: {last}", last=last)
-        result |= {"status": "infeasible", "reason": "out_of_memory", **words}
-    elif code:
-        words = said("The command ended with exit code {code}. It printed last: (nothing)", code=code)
-        if last:
-            words = said("The command ended with exit code {code}. It printed last: {last}", code=code, last=last)
-        result |= {"status": "failed", "reason": "error", **words}
-    elif best is None:
-        words = _without(metrics, metric, seconds)
-        result |= {"status": "failed", "reason": "no metric", **(joined(words, unread) if unread else words)}
-        # One of them may be what was meant.
-        result["names"] = metrics.reader.measured()
-    elif remarks := [words for words in (_left_out(metrics, metric), unread) if words]:
-        result |= reduce(joined, remarks)
-    return result
-
-
-def _left_out(metrics: Metrics, metric: str) -> dict[str, Any]:
-    """A sentence about the evaluations without a number of a run that did not diverge; empty where all have one."""
-    steps = [step for step, row in metrics.values if not math.isfinite(row[metrics.name])]
-    if not steps:
-        return {}
-    return said(
-        "{metric} is not a number at {n} of {total} evaluations, first at step {step}; they are left out.",
-        metric=metric,
-        n=len(steps),
-        total=len(metrics.values),
-        step=steps[0],
-    )
-
-
-def _unread(reader: Reader) -> dict[str, Any]:
-    """A sentence about the lines that were not understood; empty where all were."""
-    sentences = [
-        said(
-            "Lines of {file} that were not understood, and are left out: {count}. The first: {line} (A line has a "
-            "number as its step, where others have one, and a number as the metric.)",
-            file=file,
-            count=count,
-            line=line,
-        )
-        for count, file, line in reader.unread
-    ]
-    return reduce(joined, sentences) if sentences else {}
-
-
-def _diverged_at(metrics: Metrics, *, short: bool) -> int | None:
-    """The step from which on the metric is not finite to the end; None where it is finite at the end, and where it is
-    missing there a single time, as it may be anywhere before: of a run that went to its end (it is not `short`), that
-    had values before, and whose losses are finite."""
-    since, missing = None, 0
-    for step, row in metrics.values:
-        if math.isfinite(row[metrics.name]):
-            since, missing = None, 0
-        else:
-            since, missing = (step if since is None else since), missing + 1
-    # Of a loss that is tuned, no other says whether it came back.
-    lost = "loss" in metrics.name or not all(map(math.isfinite, metrics.losses.values()))
-    if missing == 1 and len(metrics.values) > 1 and not (short or lost):
-        return None
-    return since
 
 
 def code_of(directory: Path, named: Sequence[str]) -> str:
@@ -250,7 +110,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     signal.signal(signal.SIGINT, stop)
     # What is ignored, the command would ignore as well.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
-    metrics = Metrics(folder, asked["metric"])
+    metrics = outcome.Metrics(folder / OUTPUT, folder / METRICS, asked["metric"])
     started_at = log.stat().st_size if log.exists() else 0
     about = {"command": asked["command"], "directory": asked["directory"], "device": asked.get("device", "")}
     about["precision"] = ""
@@ -281,16 +141,17 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     code = child.returncode
     if code < 0 and not stopping:
         return code
-    result = outcome(metrics, code, tail(log, started_at), time.monotonic() - began, asked, stopping=stopping)
+    seconds, printed = time.monotonic() - began, outcome.tail(log, started_at)
+    result = outcome.result_of(metrics, code, printed, seconds, asked, stopping=stopping)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    if unread := _unread(metrics.reader):
+    if unread := outcome.unread(metrics.reader):
         # Last in the log, where a person looks for what went wrong.
         _say(unread["message"])
     _finish(folder, {**result, **about, "versions": _told(versions), "peak_memory": peak}, metrics)
     return max(code, 0)
 
 
-def _finish(folder: Path, result: Mapping[str, Any], metrics: Metrics | None = None) -> None:
+def _finish(folder: Path, result: Mapping[str, Any], metrics: outcome.Metrics | None = None) -> None:
     """Write how it ended. On a full disk that waits for room: the command has done its work, and is not to do it
     again."""
     waited = False
@@ -311,55 +172,6 @@ def _say(words: str) -> None:
     """A line in the log, where the disk has room for one."""
     with contextlib.suppress(OSError):
         print(words, flush=True)
-
-
-def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:
-    """Why there is no value of the metric, and what was there instead."""
-    if not metrics.reader.found:
-        return said(
-            "It ended after {seconds:.1f} s and wrote none of {files} into its folder.",
-            seconds=seconds,
-            files=", ".join(FILES),
-        )
-    found = ", ".join(metrics.reader.found)
-    seen = ", ".join(name for name in metrics.reader.columns[:20] if name != "step")
-    if not seen:
-        return said(
-            "It wrote no value of {metric} into {files}; there is: nothing readable.", metric=metric, files=found
-        )
-    return said(
-        "It wrote no value of {metric} into {files}; there is: {names}.", metric=metric, files=found, names=seen
-    )
-
-
-def _point(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _json(value) for name, value in row.items()}
-
-
-def _json(value: float) -> float | str:
-    """The value, or what JSON can hold in place of one that is not finite."""
-    return value if math.isfinite(value) else str(value)
-
-
-def out_of_memory(log: str) -> bool:
-    """Whether what was printed says that memory ran out."""
-    return any(words in log.lower() for words in OUT_OF_MEMORY)
-
-
-def last_words(log: str) -> str:
-    """The last lines of what was printed, in one; empty where it was nothing."""
-    return " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
-
-
-def tail(log: Path, start: int) -> str:
-    """The end of what the command printed, not of what an earlier run did."""
-    try:
-        with open(log, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(start, size - 16_384))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
 
 
 def die_with(parent: int) -> Any:

@@ -1,0 +1,207 @@
+"""What a command of the user's own writes while it runs, and what its run came to by that, its exit code and its log.
+
+Standard library only, as the process that runs the command needs no other (`state.run_command`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from state import files
+from state.errors import Unavailable, joined, said
+from state.foreign import FILES, Reader
+
+LAST_LINES = 6
+# What a run that diverged has no finite value of at its end.
+LOSSES = ("train/loss", "val/loss")
+# How libraries say that memory ran out, in lower case; the kernel's killer says nothing.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "outofmemoryerror",
+    "can't allocate memory",
+    "cublas_status_alloc_failed",
+    "memoryerror",
+)
+
+
+class Metrics:
+    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric, and the last of
+    each loss."""
+
+    def __init__(self, output: Path, path: Path, metric: str):
+        """`output`: the folder that the command writes to; `path`: of the metrics.jsonl."""
+        self.reader = Reader(output, metric)
+        self.name = f"val/{metric}"
+        self.values: list[tuple[int, dict[str, Any]]] = []
+        self.losses: dict[str, float] = {}
+        self.steps = 0
+        self._path = path
+        self._unwritten = b""
+
+    def follow(self, *, ended: bool = False) -> None:
+        """Take over what is new. What the disk has no room for now is written later: no command ends for that."""
+        rows = self.reader.read(ended=ended)
+        lines = [json.dumps({name: _json(value) for name, value in row.items()}) + "\n" for row in rows]
+        self._unwritten += "".join(lines).encode()
+        with contextlib.suppress(Unavailable):
+            self.write()
+        for row in rows:
+            self.steps = max(self.steps, int(row["step"]))
+            self.losses |= {name: row[name] for name in LOSSES if name in row}
+            if self.name in row:
+                self.values.append((int(row["step"]), dict(row)))
+
+    def write(self) -> None:
+        """Write what is not yet written. Raises Unavailable on a full disk."""
+        if self._unwritten:
+            files.append(self._path, self._unwritten)
+            self._unwritten = b""
+
+
+def result_of(
+    metrics: Metrics, code: int, log: str, seconds: float, asked: Mapping[str, Any], *, stopping: bool
+) -> dict[str, Any]:
+    """What result.json says of a command that ended with an exit code; `log` is the end of what it printed."""
+    metric, name = asked["metric"], metrics.name
+    usable = [(step, row) for step, row in metrics.values if math.isfinite(row[name])]
+    sign = -1 if asked["direction"] == "max" else 1
+    best = min(usable, key=lambda found: sign * found[1][name], default=None)
+    result: dict[str, Any] = {
+        "status": "complete",
+        "reason": "",
+        "message": "",
+        "best": _point(best[1]) if best else {},
+        "final": _point(metrics.values[-1][1]) if metrics.values else {},
+        "steps_done": metrics.steps,
+        "exit_code": code,
+        "seconds": round(seconds, 3),
+    }
+    amiss = unread(metrics.reader)
+    last = last_words(log)
+    short = code != 0 or metrics.steps < (asked.get("steps") or 0)
+    diverged = _diverged_at(metrics, short=short)
+    # Asked to stop, it had nothing left to do. (With more steps than it was to do, it counts something else.)
+    reached = code == 0 and metrics.steps == asked.get("steps")
+    if stopping and not reached:
+        result |= {"status": "stopped", "reason": "stopped"}
+    elif diverged is not None:
+        words = said("{metric} is not a number from step {step} on.", metric=metric, step=diverged)
+        result |= {"status": "infeasible", "reason": "diverged", **words}
+    elif code and out_of_memory(log):
+        words = said("Memory ran out. It printed last: {last}", last=last)
+        result |= {"status": "infeasible", "reason": "out_of_memory", **words}
+    elif code:
+        words = said("The command ended with exit code {code}. It printed last: (nothing)", code=code)
+        if last:
+            words = said("The command ended with exit code {code}. It printed last: {last}", code=code, last=last)
+        result |= {"status": "failed", "reason": "error", **words}
+    elif best is None:
+        words = _without(metrics, metric, seconds)
+        result |= {"status": "failed", "reason": "no metric", **(joined(words, amiss) if amiss else words)}
+        # One of them may be what was meant.
+        result["names"] = metrics.reader.measured()
+    elif remarks := [words for words in (_left_out(metrics, metric), amiss) if words]:
+        result |= reduce(joined, remarks)
+    return result
+
+
+def _left_out(metrics: Metrics, metric: str) -> dict[str, Any]:
+    """A sentence about the evaluations without a number of a run that did not diverge; empty where all have one."""
+    steps = [step for step, row in metrics.values if not math.isfinite(row[metrics.name])]
+    if not steps:
+        return {}
+    return said(
+        "{metric} is not a number at {n} of {total} evaluations, first at step {step}; they are left out.",
+        metric=metric,
+        n=len(steps),
+        total=len(metrics.values),
+        step=steps[0],
+    )
+
+
+def unread(reader: Reader) -> dict[str, Any]:
+    """A sentence about the lines that were not understood; empty where all were."""
+    sentences = [
+        said(
+            "Lines of {file} that were not understood, and are left out: {count}. The first: {line} (A line has a "
+            "number as its step, where others have one, and a number as the metric.)",
+            file=file,
+            count=count,
+            line=line,
+        )
+        for count, file, line in reader.unread
+    ]
+    return reduce(joined, sentences) if sentences else {}
+
+
+def _diverged_at(metrics: Metrics, *, short: bool) -> int | None:
+    """The step from which on the metric is not finite to the end; None where it is finite at the end, and where it is
+    missing there a single time, as it may be anywhere before: of a run that went to its end (it is not `short`), that
+    had values before, and whose losses are finite."""
+    since, missing = None, 0
+    for step, row in metrics.values:
+        if math.isfinite(row[metrics.name]):
+            since, missing = None, 0
+        else:
+            since, missing = (step if since is None else since), missing + 1
+    # Of a loss that is tuned, no other says whether it came back.
+    lost = "loss" in metrics.name or not all(map(math.isfinite, metrics.losses.values()))
+    if missing == 1 and len(metrics.values) > 1 and not (short or lost):
+        return None
+    return since
+
+
+def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:
+    """Why there is no value of the metric, and what was there instead."""
+    if not metrics.reader.found:
+        return said(
+            "It ended after {seconds:.1f} s and wrote none of {files} into its folder.",
+            seconds=seconds,
+            files=", ".join(FILES),
+        )
+    found = ", ".join(metrics.reader.found)
+    seen = ", ".join(name for name in metrics.reader.columns[:20] if name != "step")
+    if not seen:
+        return said(
+            "It wrote no value of {metric} into {files}; there is: nothing readable.", metric=metric, files=found
+        )
+    return said(
+        "It wrote no value of {metric} into {files}; there is: {names}.", metric=metric, files=found, names=seen
+    )
+
+
+def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _json(value) for name, value in row.items()}
+
+
+def _json(value: float) -> float | str:
+    """The value, or what JSON can hold in place of one that is not finite."""
+    return value if math.isfinite(value) else str(value)
+
+
+def out_of_memory(log: str) -> bool:
+    """Whether what was printed says that memory ran out."""
+    return any(words in log.lower() for words in OUT_OF_MEMORY)
+
+
+def last_words(log: str) -> str:
+    """The last lines of what was printed, in one; empty where it was nothing."""
+    return " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
+
+
+def tail(log: Path, start: int) -> str:
+    """The end of what the command printed, not of what an earlier run did."""
+    try:
+        with open(log, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - 16_384))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
