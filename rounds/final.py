@@ -20,7 +20,7 @@ from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import Direction, turned, usable
 from rounds.roles import in_use, written
 from rounds.space import Dimension, Domain
-from state import trials
+from state import configurations, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -208,7 +208,7 @@ def _rest(settings: Mapping[str, Any], varied: set[str]) -> dict[str, Any]:
     return {
         key: value
         for key, value in settings.items()
-        if key not in varied and key not in reviewing.INCIDENTAL and value is not None
+        if key not in varied and key not in configurations.INCIDENTAL and value is not None
     }
 
 

@@ -52,8 +52,8 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     if entry.batch != name or entry.status != "complete":
         raise Refusal("{trial} is no complete trial of {name}.", trial=entry.id, name=name)
     settings = trials.trial_settings(store, entry)
-    incidental = {key: best.settings[key] for key in reviewing.INCIDENTAL if key in best.settings}
-    candidate = {key: value for key, value in settings.items() if key not in reviewing.INCIDENTAL} | incidental
+    incidental = {key: best.settings[key] for key in configurations.INCIDENTAL if key in best.settings}
+    candidate = {key: value for key, value in settings.items() if key not in configurations.INCIDENTAL} | incidental
     if settled.likeness(candidate) == settled.likeness(best.settings):
         if why := _waits_for(store, best):
             raise Refusal(
@@ -291,7 +291,7 @@ def reused(store: Store, batch: Batch) -> list[Trial]:
 
 def runs_of(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
     """The runs of a configuration in earlier launches, on either side; the round that found it does not count."""
-    wanted = reviewing.identity_of(settings)
+    wanted = configurations.identity_of(settings)
     return [
         entry
         for batch in trials.batches(store, KIND)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from presets.language import Message, restored, say, stored
-from rounds import reviewing
 from rounds.decision import Complexity, complexity
 from state import configurations, launches
 from state.database import Store
@@ -63,10 +62,11 @@ def history(store: Store) -> list[Link]:
 
 def rejected(store: Store, name: str) -> str | None:
     """The launch that rejected a configuration by fresh runs, unless another has adopted it by fresh runs since."""
-    wanted = reviewing.identity_of(configurations.configuration(store, name).settings)
+    wanted = configurations.identity_of(configurations.configuration(store, name).settings)
     for entry in reversed(launches.last(store).values()):
         candidate = configurations.configuration(store, entry.candidate).settings
-        if entry.evidence.get("sides") and reviewing.identity_of(candidate) == wanted and entry.decision != "repeat":
+        same = configurations.identity_of(candidate) == wanted
+        if entry.evidence.get("sides") and same and entry.decision != "repeat":
             return entry.batch if entry.decision == "reject" else None
     return None
 

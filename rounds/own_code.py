@@ -7,16 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from presets.language import Message, say
-from state import launches, pipeline, trials
+from state import configurations, launches, pipeline, trials
 from state.database import Store
-from state.document import content_hash
 from state.errors import Refusal
 from state.run_command import code_of
 from state.trials import Trial
 
 # A command may name its data, too; to read more bytes than these would keep whoever plans waiting.
 LARGEST = 2**26
-_INCIDENTAL = ("training.seed", "runtime.threads")
 
 
 def since_best(store: Store) -> Message | None:
@@ -53,19 +51,17 @@ def _outdated(store: Store) -> Trial | None:
     best, now = launches.best(store), _now(store)
     if best is None or now is None:
         return None
-    wanted, last = _identity(best.settings), None
+    wanted, last = configurations.identity_of(best.settings), None
     for batch in reversed(trials.batches(store)):
         for entry in trials.trials(store, batch.name) if batch.kind != "round" else ():
             code = (entry.result or {}).get("code")
-            if entry.status == "complete" and code and _identity(trials.trial_settings(store, entry)) == wanted:
+            if entry.status != "complete" or not code:
+                continue
+            if configurations.identity_of(trials.trial_settings(store, entry)) == wanted:
                 if code == now:
                     return None
                 last = last or entry
     return last
-
-
-def _identity(settings: dict[str, object]) -> str:
-    return content_hash({key: value for key, value in settings.items() if value is not None and key not in _INCIDENTAL})
 
 
 def _named(store: Store) -> list[str]:

@@ -46,7 +46,7 @@ def _own(store: Store, entry: Launch) -> list[Trial]:
     listed = trials.trials(store, entry.batch)
     if trials.batch(store, entry.batch).kind != launching.KIND:
         return listed
-    wanted = reviewing.identity_of(configurations.configuration(store, entry.candidate).settings)
+    wanted = configurations.identity_of(configurations.configuration(store, entry.candidate).settings)
     return [run for run in listed if reviewing.identity(store, run) == wanted]
 
 

@@ -23,14 +23,10 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, pooled
-from state import launches, metrics, pipeline, trials
+from state import configurations, launches, metrics, pipeline, trials
 from state.database import Store
-from state.document import content_hash
 from state.trials import Batch, Trial
 from training.config import METRICS
-
-# What makes two runs different although they try the same.
-INCIDENTAL = ("training.seed", "runtime.threads")
 
 
 def review_batch(store: Store, name: str, seen: tuple[TrialRecord, ...] | None = None) -> tuple[Finding, ...]:
@@ -176,7 +172,7 @@ def launched(store: Store) -> dict[str, str]:
 def _before(store: Store, base: Mapping[str, Any]) -> list[Trial]:
     """The runs of a configuration that were not chosen for their results: as baseline, and in launches; without any
     that of the sweep that it won."""
-    wanted = identity_of(base)
+    wanted = configurations.identity_of(base)
     found: dict[bool, list[Trial]] = {True: [], False: []}
     for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):
         listed = trials.trials(store, batch.name)
@@ -254,13 +250,4 @@ def _repeated(store: Store) -> list[list[Trial]]:
 
 def identity(store: Store, entry: Trial) -> str:
     """What a trial tries, whatever its seed: the hash of its configuration without what is incidental."""
-    return identity_of(trials.trial_settings(store, entry))
-
-
-def identity_of(settings: Mapping[str, Any]) -> str:
-    """The same of a whole configuration; of numbers the value counts, so that 0 and 0.0 are the same."""
-    return content_hash({key: _number(value) for key, value in settings.items() if key not in INCIDENTAL})
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return configurations.identity_of(trials.trial_settings(store, entry))

@@ -37,7 +37,7 @@ class Comparison:
 def likeness(settings: Mapping[str, Any]) -> str:
     """What a configuration is as far as it is shown, with four digits of each number: typed in again, it is the same
     one and no other."""
-    return reviewing.identity_of({key: _as_shown(value) for key, value in settings.items()})
+    return configurations.identity_of({key: _as_shown(value) for key, value in settings.items()})
 
 
 def comparisons(store: Store) -> tuple[Comparison, ...]:
@@ -89,8 +89,8 @@ def require_open(store: Store, entry: Trial, candidate: Mapping[str, Any], best:
     words = _against(store, found, entry, candidate, best)
     known = {reviewing.identity(store, trials.trial(store, name)) for name in found.candidates}
     # What was the best then may come back as a candidate.
-    known.add(reviewing.identity_of(configurations.configuration(store, found.best).settings))
-    if reviewing.identity_of(candidate) in known:
+    known.add(configurations.identity_of(configurations.configuration(store, found.best).settings))
+    if configurations.identity_of(candidate) in known:
         raise Refusal(words.id, **words.values)
     raise Refusal(
         "{trial} differs from what {launch} compared by less than the four digits of a number that are shown. {why}",

@@ -76,7 +76,7 @@ def _over(store: Store, batch: Batch, listed: list[Trial]) -> bool:
 def _adopted(store: Store) -> set[str]:
     """The configurations that were the best one at any time, whatever the seed."""
     names = [entry.candidate for entry in launches.launches(store) if entry.decision == "adopt"]
-    return {reviewing.identity_of(configurations.configuration(store, name).settings) for name in names}
+    return {configurations.identity_of(configurations.configuration(store, name).settings) for name in names}
 
 
 def _best(store: Store, listed: list[Trial]) -> list[Trial]:

@@ -11,6 +11,9 @@ from state import document, files
 from state.database import Event, Store
 from state.errors import Refusal
 
+# What makes two runs different although they try the same.
+INCIDENTAL = ("training.seed", "runtime.threads")
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -53,3 +56,13 @@ def apply_configuration(store: Store, event: Event) -> None:
             files.as_json(event["reasons"]),
         ],
     )
+
+
+def identity_of(settings: Mapping[str, Any]) -> str:
+    """What a configuration tries, whatever its seed: the hash without what is incidental. Of numbers the value counts,
+    so that 0 and 0.0 are the same."""
+    return document.content_hash({key: _number(value) for key, value in settings.items() if key not in INCIDENTAL})
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

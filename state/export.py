@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
 import platform
 import shutil
@@ -17,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from state import document, files, launches, trials
+from state import document, files, launches
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
@@ -29,8 +28,6 @@ LIBRARIES = {
 }
 # What an optimizer needs beyond that.
 LIBRARIES_OF_OPTIMIZERS = {"rmsprop": ("torchvision", "timm"), "lamb": ("torchvision", "timm")}
-# What a trial may change without becoming another configuration.
-_INCIDENTAL = ("training.seed", "runtime.")
 _SCRIPT = """\
 from training.train import main
 main()
@@ -88,23 +85,11 @@ def best_trials(store: Store) -> list[Trial]:
         raise Refusal("There is no best configuration yet: run the baseline first, or name a trial with --trial.")
     best = launches.best(store)
     assert best is not None
-    runs = complete_runs(store, best.settings)
+    runs = launches.complete_runs(store, best.settings)
     if not runs:
         raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
     sign = -1 if store.project.settings.direction == "max" else 1
     return sorted(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
-
-
-def complete_runs(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
-    """The trials that ran a configuration to its end with a finite result, whatever their seeds."""
-    return [
-        entry
-        for entry in trials.trials(store)
-        if entry.status == "complete"
-        and entry.best is not None
-        and math.isfinite(entry.best)
-        and _same(trials.trial_settings(store, entry), settings)
-    ]
 
 
 def origin(store: Store, trial: Trial, code: Path) -> Origin:
@@ -187,13 +172,6 @@ def _absolute(store: Store, settings: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in settings.items()
     }
-
-
-def _same(settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    def essential(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in values.items() if value is not None and not key.startswith(_INCIDENTAL)}
-
-    return essential(settings) == essential(other)
 
 
 def _fill(folder: Path, source: Origin, configuration: str, readme: str) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from state import files
 from state.configurations import Configuration, configuration
 from state.database import Event, Store
-from state.trials import Batch, batches
+from state.trials import Batch, Trial, batches, trial_settings, trials
+
+# What a trial may change without becoming another configuration.
+_INCIDENTAL = ("training.seed", "runtime.")
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,18 @@ def best(store: Store) -> Configuration | None:
     return configuration(store, adopted[-1].candidate) if adopted else None
 
 
+def complete_runs(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+    """The trials that ran a configuration to its end with a finite result, whatever their seeds."""
+    return [
+        entry
+        for entry in trials(store)
+        if entry.status == "complete"
+        and entry.best is not None
+        and math.isfinite(entry.best)
+        and _same(trial_settings(store, entry), settings)
+    ]
+
+
 def learn(store: Store, text: dict[str, Any], *, batch: str | None, evidence: dict[str, Any]) -> None:
     """Record an insight."""
     store.record("insight", text=text, batch=batch, evidence=evidence)
@@ -166,3 +183,10 @@ def apply_insight(store: Store, event: Event) -> None:
             files.as_json(event["evidence"]),
         ],
     )
+
+
+def _same(settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def essential(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if value is not None and not key.startswith(_INCIDENTAL)}
+
+    return essential(settings) == essential(other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rounds.reviewing import INCIDENTAL
+from state.configurations import INCIDENTAL
 from wizard.quantity import setting
 
 

@@ -12,7 +12,6 @@ from state import decisions, launches, pipeline, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
-from state.export import complete_runs
 from state.trials import Batch, NewTrial
 from wizard import (
     checks,
@@ -209,8 +208,8 @@ def _better_one(store: Store, verdict: BaselineVerdict) -> Message | None:
     best, now = launches.best(store), trials.trial(store, verdict.trial)
     if best is None or best.hash == content_hash(configuration.checked(store)) or now.best is None:
         return None
-    data = (now.result or {}).get("data")
-    runs = [run for run in complete_runs(store, best.settings) if (run.result or {}).get("data") in (None, data)]
+    data, known = (now.result or {}).get("data"), launches.complete_runs(store, best.settings)
+    runs = [run for run in known if (run.result or {}).get("data") in (None, data)]
     if not runs:
         return None
     reached = fmean(run.best for run in runs if run.best is not None)

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say
-from rounds.reviewing import INCIDENTAL
+from state.configurations import INCIDENTAL
 from tui import contenders
 from tui.charts.grid import Column, Line
 from tui.contenders import Contender
