@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from presets.language import Message, say
 from rounds.finding import Finding
@@ -19,6 +20,8 @@ PARTS = {
 # Trials named in one sentence.
 NAMED = 3
 Conditions = tuple[str, ...]
+# Of these a review says that they changed.
+Part = Literal["data", "code"]
 
 
 def conditions(entry: Trial) -> Conditions:
@@ -42,67 +45,50 @@ def changed(kinds: Iterable[Conditions]) -> list[Message]:
     ]
 
 
-def data_of(runs: Iterable[Trial]) -> str | None:
-    """The data of the run that ended last of those that say on what data they were made; None where none does."""
-    last = _last(run for run in runs if run.status == "complete" and (run.result or {}).get("data"))
-    return None if last is None else str((last.result or {})["data"])
+def latest(runs: Iterable[Trial], part: Part) -> str | None:
+    """What the run that ended last was made on, or with, of those that say so; None where none does."""
+    told = [run for run in runs if run.status == "complete" and (run.result or {}).get(part)]
+    last = max(told, key=lambda run: (run.ended_at or "", run.number), default=None)
+    return None if last is None else str((last.result or {})[part])
 
 
-def on_data(runs: Iterable[Trial], wanted: str | None) -> list[Trial]:
-    """The runs but for those that were made on other data than those wanted; one that says nothing of them counts."""
-    return [run for run in runs if wanted is None or (run.result or {}).get("data") in (None, wanted)]
+def made_with(runs: Iterable[Trial], part: Part, wanted: str | None) -> list[Trial]:
+    """The runs but for those that were made on, or with, another than that wanted; one that says nothing counts."""
+    return [run for run in runs if wanted is None or (run.result or {}).get(part) in (None, wanted)]
 
 
-def data(runs: Iterable[Trial]) -> tuple[Finding, ...]:
+def data(runs: Sequence[Trial]) -> tuple[Finding, ...]:
     """What a review says where not all trials of a round ran on the same data; nothing where they did."""
-    told = [run for run in runs if run.status == "complete" and (run.result or {}).get("data")]
-    last = _last(told)
-    others = [run.id for run in told if last and (run.result or {})["data"] != (last.result or {})["data"]]
-    if not others:
+    figures, told = _others(runs, "data")
+    if not told:
         return ()
     message = say(
         "The data changed in the course of this round: {n} of {total} trials ({trials}) ran on other data than the "
         "last that ended, so that their results cannot be compared. Plan the round again, so that all trials have the "
         "data of now.",
-        n=len(others),
-        total=len(told),
-        trials=_named(others),
+        **told,
     )
-    return (Finding("data", "warn", message, "P2", {"trials": others, "total": len(told)}),)
-
-
-def code_of(runs: Iterable[Trial]) -> str | None:
-    """The code of the run that ended last of those that completed; None where none says with which it ran."""
-    last = _last(run for run in runs if run.status == "complete" and (run.result or {}).get("code"))
-    return None if last is None else str((last.result or {})["code"])
-
-
-def with_code(runs: Iterable[Trial], wanted: str | None) -> list[Trial]:
-    """The runs but for those of other code than that wanted; one that says nothing of it counts."""
-    return [run for run in runs if wanted is None or (run.result or {}).get("code") in (None, wanted)]
+    return (Finding("data", "warn", message, "P2", figures),)
 
 
 def code(runs: Sequence[Trial], *, own: bool) -> tuple[Finding, ...]:
     """What a review says where not all trials of a round ran the same code; nothing where they did. `own`: it is a
     script of the user's."""
-    wanted, told = code_of(runs), [run for run in runs if run.status == "complete" and (run.result or {}).get("code")]
-    others = [run.id for run in told if (run.result or {})["code"] != wanted]
-    if not others:
+    figures, told = _others(runs, "code")
+    if not told:
         return ()
-    figures = {"trials": others, "total": len(told)}
-    told_of = {"n": len(others), "total": len(told), "trials": _named(others)}
     message = say(
         "The training code changed in the course of this round, with another version of Tunebook: {n} of {total} "
         "trials ({trials}) ran other code than the last that ended, so that their results may not be comparable. Plan "
         "the round again, so that all trials run the code of now.",
-        **told_of,
+        **told,
     )
     if own:
         message = say(
             "The files that the command names changed in the course of this round: {n} of {total} trials ({trials}) "
             "ran with others than the last that ended, so that their results may not be comparable. Plan the round "
             "again, so that all trials run with the files of now.",
-            **told_of,
+            **told,
         )
     return (Finding("code", "warn", message, "P2", figures),)
 
@@ -130,9 +116,15 @@ def unlike(tried: Sequence[Trial], kept: Sequence[Trial]) -> Message | None:
     )
 
 
-def _last(runs: Iterable[Trial]) -> Trial | None:
-    return max(runs, key=lambda run: (run.ended_at or "", run.number), default=None)
-
-
-def _named(ids: Sequence[str]) -> list[str]:
-    return [*ids[:NAMED], *([".."] if len(ids) > NAMED else [])]
+def _others(runs: Sequence[Trial], part: Part) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The trials that were made on, or with, another than the one that ended last: the figures of a finding, and what
+    its sentence is filled with; nothing where there are none."""
+    wanted, told = (
+        latest(runs, part),
+        [run for run in runs if run.status == "complete" and (run.result or {}).get(part)],
+    )
+    others = [run.id for run in told if (run.result or {})[part] != wanted]
+    if not others:
+        return {}, {}
+    named = [*others[:NAMED], *([".."] if len(others) > NAMED else [])]
+    return {"trials": others, "total": len(told)}, {"n": len(others), "total": len(told), "trials": named}

@@ -187,9 +187,9 @@ def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, d
     (study,) = plan.studies
     varied = {dimension.key for dimension in study.dimensions}
     wanted = _rest({**plan.base, **study.overrides}, varied)
-    data = alike.data_of(trials.trials(store))
+    data = alike.latest(trials.trials(store), "data")
     for batch in planning.rounds(store):
-        for entry in alike.on_data(trials.trials(store, batch.name), data):
+        for entry in alike.made_with(trials.trials(store, batch.name), "data", data):
             settings = trials.trial_settings(store, entry)
             beside = varied | pairs.idle(settings).keys()
             if _rest(settings, beside) == _rest(wanted, beside):

@@ -60,9 +60,9 @@ def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
     first = None if adopted[-1] in of_baselines else next(reversed(of_baselines), None)
     if first is not None:
         settings = configurations.configuration(store, adopted[-1].candidate).settings
-        data = alike.data_of(launching.runs_of(store, settings) or _own(store, adopted[-1]))
+        data = alike.latest(launching.runs_of(store, settings) or _own(store, adopted[-1]), "data")
         own = _own(store, first)
-        if own and not alike.on_data(own, data):
+        if own and not alike.made_with(own, "data", data):
             first = None
     return adopted[-1], first
 
@@ -90,7 +90,7 @@ def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
     """What a configuration came to by its fresh runs, on the data of the last of them; None where it has none with a
     result."""
     complete = [run for run in launching.runs_of(store, settings) if run.status == "complete"]
-    found = _finite([run.best for run in alike.on_data(complete, alike.data_of(complete))])
+    found = _finite([run.best for run in alike.made_with(complete, "data", alike.latest(complete, "data"))])
     return Reached(fmean(found), len(found), selected=False) if found else None
 
 

@@ -60,8 +60,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         measure = chance.check(seen, direction(store), unit, list(sources), before)
         listed = trials.trials(store, name)
         runs = _before(store, plan.base)
-        on_data = alike.on_data(runs, alike.data_of(listed))
-        with_code = alike.with_code(on_data, alike.code_of(listed))
+        on_data = alike.made_with(runs, "data", alike.latest(listed, "data"))
+        with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
         other = "" if with_code or not runs else "code" if on_data else "data"
         before = [entry.best for entry in with_code if entry.best is not None]
         gained = gain.check(seen, direction(store), before, unit, launched(store), other=other)
@@ -138,7 +138,7 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
 def records_on_data(store: Store, name: str, wanted: str | None = None) -> list[TrialRecord]:
     """The records of the trials that ran on the data `wanted`; None: on those that the batch ran on last."""
     listed = trials.trials(store, name)
-    counted = {entry.id for entry in alike.on_data(listed, wanted or alike.data_of(listed))}
+    counted = {entry.id for entry in alike.made_with(listed, "data", wanted or alike.latest(listed, "data"))}
     return [record for record in records(store, name) if record.id in counted]
 
 

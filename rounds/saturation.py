@@ -30,7 +30,7 @@ def saturation(store: Store) -> Saturation | None:
     they have, where there are too few, and where the noise is not known. What ran on other data counts for nothing."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
     bests, others = [], standing.incomparable(store)
-    data = alike.data_of(trials.trials(store))
+    data = alike.latest(trials.trials(store), "data")
     for batch in planning.rounds(store):
         # One that still runs has not come to anything yet.
         if batch.name not in others and all(map(trials.over, trials.trials(store, batch.name))):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import alike, cost, dismissing, gain, outage, queue, reviewed, reviewing, supervisor
+from rounds import cost, dismissing, gain, outage, queue, reviewed, reviewing, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
@@ -140,10 +140,9 @@ def incomparable(store: Store) -> list[str]:
         batch.name: configurations.configuration(store, batch.configuration).settings
         for batch in trials.batches(store, "round")
     }
-    everything = trials.trials(store)
-    now = alike.data_of(everything)
-    complete = [entry for entry in everything if entry.status == "complete"]
-    others = {entry.batch for entry in complete} - {entry.batch for entry in alike.on_data(complete, now)}
+    made = trials.data_of_batches(store)
+    now = next((data for _batch, data in reversed(made) if data), None)
+    others = {name for name, _data in made} - {name for name, data in made if now is None or data in (None, now)}
     return [
         name
         for name, base in bases.items()

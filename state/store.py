@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from state import configurations, decisions, dismissals, launches, looks, measurements, reconciling, trials
+from state import configurations, decisions, dismissals, launches, looks, measurements, reconciling, trial_events
 from state.database import Apply, Store
 from state.project import Project
 
@@ -10,11 +10,11 @@ EVENTS: dict[str, Apply] = {
     "decision": decisions.apply_decision,
     "measurement": measurements.apply_measurement,
     "configuration": configurations.apply_configuration,
-    "batch": trials.apply_batch,
-    "trials": trials.apply_trials,
-    "request": trials.apply_request,
-    "order": trials.apply_order,
-    "review": trials.apply_review,
+    "batch": trial_events.apply_batch,
+    "trials": trial_events.apply_trials,
+    "request": trial_events.apply_request,
+    "order": trial_events.apply_order,
+    "review": trial_events.apply_review,
     "dismissal": dismissals.apply_dismissal,
     "look": looks.apply_look,
     "launch": launches.apply_launch,

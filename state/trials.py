@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from state import configurations, files, strays
-from state.database import Event, Store, now
+from state.database import Store, now
 from state.errors import Refusal
 from state.metrics import number
 
@@ -187,6 +187,28 @@ def trial(store: Store, id: str) -> Trial:
     return _trial(rows[0])
 
 
+def last_ended(store: Store, name: str, count: int) -> list[tuple[str, str]]:
+    """Status and time of the end of so many trials of a batch that ended last, the last first; one that was stopped
+    has ended, too, until it goes on. Asked often: not all trials are read."""
+    rows = store.rows(
+        "SELECT status, ended_at FROM trials WHERE batch = ? AND ended_at IS NOT NULL AND status NOT IN ('queued', "
+        "'running') ORDER BY ended_at DESC, number DESC LIMIT ?",
+        name,
+        count,
+    )
+    return [(row["status"], row["ended_at"]) for row in rows]
+
+
+def data_of_batches(store: Store) -> list[tuple[str, str | None]]:
+    """Batch and data of each complete trial, those that ended last at the end; None where its result does not say.
+    Asked by pages at each change: not all trials are read."""
+    rows = store.rows(
+        "SELECT batch, CASE WHEN json_valid(result) THEN json_extract(result, '$.data') END AS data FROM trials "
+        "WHERE status = 'complete' ORDER BY ended_at, number"
+    )
+    return [(row["batch"], row["data"]) for row in rows]
+
+
 def begun(entry: Trial) -> bool:
     """Whether a trial was ever started; when, a store that was built anew does not know."""
     return entry.started_at is not None or entry.steps_done > 0 or entry.status not in ("queued", "stopped")
@@ -302,80 +324,6 @@ def _json(said: Mapping[str, Any] | None) -> str:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and abs(value) < 2**63 else None
-
-
-def apply_batch(store: Store, event: Event) -> None:
-    columns = ("name", "at", "type", "number", "goal", "configuration", "wanted", "slots")
-    store.database.conn.execute(
-        "INSERT INTO batches (name, at, kind, number, goal, configuration, wanted, slots, plan) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [*(event[name] for name in columns), files.as_json(event["plan"])],
-    )
-    _insert_trials(store, event["name"], event["trials"], event["at"])
-
-
-def apply_trials(store: Store, event: Event) -> None:
-    # What is longer than it was has not been reviewed.
-    store.database.conn.execute("UPDATE batches SET reviewed = NULL WHERE name = ?", [event["batch"]])
-    _insert_trials(store, event["batch"], event["trials"], event["at"])
-
-
-def apply_request(store: Store, event: Event) -> None:
-    connection = store.database.conn
-    target, wanted = event["target"], event["wanted"]
-    if wanted == "retry":
-        # What it came to before has been reviewed, if anything.
-        connection.execute(
-            "UPDATE batches SET reviewed = NULL WHERE name = (SELECT batch FROM trials WHERE id = ?)", [target]
-        )
-        connection.execute(
-            "UPDATE trials SET status = 'queued', wanted = 'retry', reason = '', message = '', said = '', "
-            "restarts = 0, queued_at = ? WHERE id = ?",
-            [event["at"], target],
-        )
-    else:
-        connection.execute("UPDATE trials SET wanted = ? WHERE id = ?", [wanted, target])
-    connection.execute(
-        "UPDATE batches SET wanted = ?, slots = coalesce(?, slots) WHERE name = ?", [wanted, event["slots"], target]
-    )
-
-
-def apply_order(store: Store, event: Event) -> None:
-    connection = store.database.conn
-    highest = connection.execute("SELECT coalesce(max(priority), 0) FROM trials").fetchone()[0]
-    connection.executemany("UPDATE trials SET priority = ? WHERE id = ?", [(highest + 1, id) for id in event["trials"]])
-
-
-def apply_review(store: Store, event: Event) -> None:
-    connection = store.database.conn
-    connection.execute("DELETE FROM findings WHERE batch = ?", [event["batch"]])
-    connection.executemany(
-        "INSERT INTO findings (batch, position, finding) VALUES (?, ?, ?)",
-        [(event["batch"], position, files.as_json(entry)) for position, entry in enumerate(event["findings"])],
-    )
-    connection.execute("UPDATE batches SET reviewed = ? WHERE name = ?", [event["at"], event["batch"]])
-
-
-def _insert_trials(store: Store, name: str, listed: Sequence[Mapping[str, Any]], at: str) -> None:
-    connection = store.database.conn
-    first = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM trials").fetchone()[0]
-    connection.executemany(
-        "INSERT INTO trials (id, number, batch, study, position, u, settings, overrides, wanted, status, reason, "
-        "message, steps_done, queued_at, restarts, metrics_file, metrics_offset) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 'queued', '', '', 0, ?, 0, 0, 0)",
-        [
-            (
-                entry["id"],
-                first + place,
-                name,
-                entry["study"],
-                entry["position"],
-                *(files.as_json(entry[part]) for part in ("u", "settings", "overrides")),
-                at,
-            )
-            for place, entry in enumerate(listed)
-        ],
-    )
 
 
 def _listed(name: str, first: int, new: Sequence[NewTrial]) -> list[dict[str, Any]]:
