@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rounds import conditions, insights, judging, launching, lineage, looking, planning, reviewing, standing
+from rounds import conditions, insights, judging, launching, lineage, looking, phases, planning, reviewing, standing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -187,22 +187,22 @@ def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
             assert not any(key.startswith("saturated") for key in keys(store))
             a_round(store, lambda entry, level=level: level + 0.001 * entry.u[LR], 4)
             assert place < 3 or "saturated/round-2" in keys(store)
-        assert not insights.saturated(store)
+        assert not phases.saturated(store)
         insights.confirm(store, "saturated/round-2")
-        assert insights.saturated(store)
-        phase = insights.next_phase(store)
+        assert phases.saturated(store)
+        phase = phases.next_phase(store)
         assert phase is not None
         assert "tunebook round final" in phase.text()
         # While the final study goes on, no other is proposed.
         final = planning.save(store, planning.propose(store, "minimise", trials=4), about={"search": "bayesian"})
-        assert (insights.ending(store), insights.next_phase(store)) == ("", None)
+        assert (phases.ending(store), phases.next_phase(store)) == ("", None)
         reviewing.review_batch(store, final.name)
-        phase = insights.next_phase(store)
-        assert insights.ending(store) == "test"
+        phase = phases.next_phase(store)
+        assert phases.ending(store) == "test"
         assert phase is not None
         assert "tunebook test" in phase.text()
         a_round(store, lambda entry: 0.1, 4)
-        assert not insights.saturated(store)
+        assert not phases.saturated(store)
 
 
 def test_small_gains_add_up_and_what_cannot_be_compared_is_no_saturation(store: Store) -> None:
@@ -269,7 +269,7 @@ def test_after_the_final_study_comes_what_is_still_to_be_done(store: Store) -> N
     a_round(store, bowl, 4)
 
     def next_one() -> str:
-        phase = insights.next_phase(store)
+        phase = phases.next_phase(store)
         assert phase is not None
         return phase.text()
 
@@ -289,16 +289,16 @@ def test_after_the_final_study_comes_what_is_still_to_be_done(store: Store) -> N
 def test_a_schedule_is_proposed_only_after_a_constant_rate_has_worked(store: Store) -> None:
     """Not beside the baseline alone; once a round has been adopted, and until a round has asked."""
     a_round(store, bowl, 4)
-    assert insights.next_phase(store) is None
+    assert phases.next_phase(store) is None
     judging.decide_unrepeated(store, launching.propose(store, "round-1"), "adopt", "for the test")
-    phase = insights.next_phase(store)
+    phase = phases.next_phase(store)
     assert phase is not None
     assert "schedule.name=constant,linear,cosine" in phase.text()
     proposed = draft.begin(store)
     assert (proposed.goal, list(proposed.asked)) == ("compare", ["schedule.name"])
     schedules = {"schedule.name": Domain("categorical", choices=("constant", "cosine"))}
     planning.save(store, planning.propose(store, "compare", scientific=schedules, trials=4))
-    assert insights.next_phase(store) is None
+    assert phases.next_phase(store) is None
     assert (draft.begin(store).goal, list(draft.begin(store).asked)) == ("understand", ["optimizer.learning_rate"])
 
 
@@ -333,10 +333,10 @@ def test_what_was_taken_back_shows_nothing_any_more(store: Store) -> None:
     judging.decide(store, launch, "adopt")
     first, second = (entry.candidate for entry in launches.launches(store))
     assert keys(store) == ["adopted/launch-1"]
-    assert insights.schedule_is_next(store)
+    assert phases.schedule_is_next(store)
     lineage.back(store, first, "it broke in use")
     assert keys(store) == []
-    assert not insights.schedule_is_next(store)
+    assert not phases.schedule_is_next(store)
     assert "A launch that is adopted" in conditions.waits_for(store)[-1].text()
     lineage.back(store, second, "it was the data")
     assert keys(store) == ["adopted/launch-1"]

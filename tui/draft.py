@@ -8,8 +8,8 @@ from typing import Any
 
 from presets import catalogue
 from presets.language import Message, _, say
-from rounds import insights, planning, warm_start
 from rounds import listed as by_hand
+from rounds import phases, planning, warm_start
 from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
 from rounds.origin import stated
@@ -188,7 +188,7 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
 def begin(store: Store) -> Draft:
     """The round that is proposed before anything was changed: about the learning rate, or what comes after it."""
     first = first_question(store.project)
-    if insights.schedule_is_next(store):
+    if phases.schedule_is_next(store):
         return Draft(goal="compare", asked={SCHEDULE: SCHEDULES}, first=first)
     return Draft(asked={first: None} if first else {}, first=first)
 

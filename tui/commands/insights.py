@@ -24,7 +24,7 @@ from tui.session import Session, answering
 @answering
 @click.pass_obj
 def insights(session: Session, confirm: str | None, refuse: str | None, text: str, reason: str) -> None:
-    from rounds import conditions
+    from rounds import conditions, phases
     from rounds import insights as learnt
     from state.launches import insights as recorded
 
@@ -38,7 +38,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
         elif text:
             learnt.write(store, text)
         kept, proposed, spent = recorded(store), learnt.proposals(store), learnt.share(store)
-        phase = learnt.next_phase(store)
+        phase = phases.next_phase(store)
         changed = {entry.key: conditions.changed(store, learnt.caveats(entry)) for entry in kept}
         waiting = () if proposed else conditions.waits_for(store)
     for entry in kept:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from rounds import honoured, insights, planning, steps
+from rounds import honoured, phases, planning, steps
 from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
@@ -102,7 +102,7 @@ def plan(
                 store, about=about, roles=roles, ranges=ranges, compared=optimizers, override=override
             )
             asked = given.asked
-            if not changing and insights.schedule_is_next(store):
+            if not changing and phases.schedule_is_next(store):
                 goal, asked = "compare", {steps.SCHEDULE: steps.SCHEDULES}
             proposed = planning.propose(
                 store,

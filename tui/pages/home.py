@@ -244,7 +244,7 @@ def _choices(
 
 
 def _ending(store: Store, rounds: Sequence[trials.Batch], ahead: Horizon) -> str:
-    """See `insights.ending`, which is loaded only where there may be something to say; before a deadline the final
+    """See `phases.ending`, which is loaded only where there may be something to say; before a deadline the final
     study begins whether anything is left to explore or not."""
     if ahead.phase == "final" and rounds and not any(entry.plan.get("search") for entry in rounds):
         return "final"
@@ -252,9 +252,9 @@ def _ending(store: Store, rounds: Sequence[trials.Batch], ahead: Horizon) -> str
         entry.key.startswith("saturated/") for entry in launches.insights(store)
     ):
         return ""
-    from rounds import insights, looking
+    from rounds import looking, phases
 
-    found = insights.ending(store)
+    found = phases.ending(store)
     return "" if found == "test" and not looking.possible(store) else found
 
 

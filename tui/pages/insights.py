@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say
-from rounds import conditions, insights
+from rounds import conditions, insights, phases
 from rounds.insights import Proposed, Share
 from state import launches
 from state.database import Store
@@ -186,7 +186,7 @@ def _look(store: Store) -> Found:
         tuple(kept),
         tuple(proposed),
         insights.share(store),
-        insights.next_phase(store),
+        phases.next_phase(store),
         conditions.waits_for(store),
         {key: conditions.changed(store, own) for key, own in caveats.items()},
     )

@@ -1,0 +1,83 @@
+"""Which phase of the search comes next: exploration, a schedule, the final study, the look at the test split (P14)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from presets.language import Message, say
+from rounds import looking, planning, reviewed, standing
+from rounds.saturation import saturation
+from rounds.steps import SCHEDULE
+from state import launches, looks
+from state.database import Store
+from state.trials import Batch
+
+# What the keys of the insights begin with that say so, before the round since which.
+SATURATED = "saturated/"
+
+
+def saturated(store: Store) -> bool:
+    """Whether a person has confirmed that exploration has nothing more to find, and no later round disproved it."""
+    kept = {entry.key for entry in launches.insights(store)}
+    return (
+        any(key.startswith(SATURATED) for key in kept)
+        and (found := saturation(store)) is not None
+        and (f"{SATURATED}{found.since}" in kept)
+    )
+
+
+def next_phase(store: Store) -> Message | None:
+    """What comes after exploration, where it is over: the final study, then a launch, then one look at the test split
+    (P14). Before: a schedule, once a constant rate has worked (P20). None while rounds go on as they are, while the
+    final study goes on, and when all is over."""
+    match ending(store):
+        case "test":
+            return _after_the_final(store, _finals(store)[-1].name)
+        case "final":
+            return say(
+                "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
+            )
+    if schedule_is_next(store):
+        return say(
+            "A constant learning rate works by now: a round that compares it with linear and cosine decay comes next, "
+            "tunebook round plan --goal compare --about schedule.name=constant,linear,cosine"
+        )
+    return None
+
+
+def _after_the_final(store: Store, name: str) -> Message:
+    """What comes once the final study has been reviewed: a launch, unless it has been decided or would gain nothing,
+    and the look at the test split where there is one."""
+    over = standing.launched(store, name) or standing.beaten(store, name)
+    if looking.possible(store):
+        if over:
+            return say("The final study is over. What is left is the look at the test split, once: tunebook test")
+        return say(
+            "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook test"
+        )
+    if over:
+        return say("The final study is over. What is left is to take away what was found: tunebook export DIR")
+    return say("The final study has been reviewed. Launch its best trial: tunebook launch {name}", name=name)
+
+
+def schedule_is_next(store: Store) -> bool:
+    """Whether a constant rate has worked, and no round has asked yet whether a decay works better (P20)."""
+    if _finals(store) or saturated(store):
+        return False
+    best = launches.best(store)
+    adopted = launches.in_force(store)
+    asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
+    constant = best is not None and best.settings.get(SCHEDULE) == "constant"
+    return constant and len(adopted) > 1 and SCHEDULE not in asked
+
+
+def ending(store: Store) -> Literal["", "final", "test"]:
+    """What ends the search: the final study once exploration is over, the look at the test split after its review
+    until there was one; empty before, and while the study goes on (P14)."""
+    if finals := _finals(store):
+        return "test" if reviewed.holds(store, finals[-1]) and not looks.looks(store) else ""
+    return "final" if saturated(store) else ""
+
+
+def _finals(store: Store) -> list[Batch]:
+    return [batch for batch in planning.rounds(store) if batch.plan.get("search")]
