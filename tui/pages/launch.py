@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from presets.language import Message, _, restored, say, sentences, told
-from rounds import judging, launching, looking, shortlist, slots, standing, supervisor
-from rounds.decision import CUT, Verdict, bars
+from presets.language import Message, _, restored, say, sentences
+from rounds import judging, launching, looking, shortlist, slots, supervisor
+from rounds.decision import Verdict
 from rounds.judging import Choice
 from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
@@ -21,17 +21,13 @@ from state.database import Store
 from state.errors import Refusal
 from state.launches import Launch
 from state.trials import Trial
-from tui import proposing, sides
+from tui import launch_told, proposing
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
-from tui.say import figure
 from tui.terminal import printable
-from tui.text_table import lines
-from tui.theme import STATUSES
 from tui.widgets.controls import Field, Reading
 from tui.widgets.text import show
-from wizard.quantity import duration
 
 
 class LaunchPage(Page):
@@ -83,7 +79,7 @@ class LaunchPage(Page):
         self._supervised = supervisor.alive(store.project)
         if trials.batch(store, self.of).kind == "round" and self._propose():
             return
-        self._show("#runs", _runs(self, self.of))
+        self._show("#runs", launch_told.runs(self.book.store, self.of, self.best_side, ascii_only=self.book.ascii_only))
         results = [(entry.status, entry.best) for entry in trials.trials(store, self.of)]
         if results != self._judged:
             self._verdict, self._refused, self._judged = None, "", results
@@ -328,7 +324,7 @@ class LaunchPage(Page):
                 parts.append(Content.styled(printable(verdict.message.text()), "bold"))
             if decided is None and why is None:
                 parts.append(Content(_("a: adopt   r: reject   n: run more")))
-            parts += [Content(""), *_figures(self, verdict)]
+            parts += [Content(""), *launch_told.figures(self.book.store, self.of, self.best_side, verdict)]
         self.query_one("#verdict", Static).display = bool(parts)
         self._show("#verdict", iter([*parts, Content("")]))
 
@@ -345,65 +341,3 @@ class LaunchPage(Page):
 def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
     proposal = launching.propose(store, name)
     return proposal, shortlist.choose(store, proposal), slots.machine()
-
-
-def _runs(page: LaunchPage, name: str) -> Iterator[Content]:
-    store = page.book.store
-    batch = trials.batch(store, name)
-    runs = [*launching.reused(store, batch), *trials.trials(store, name)]
-    remarks = sides.remarks(runs)
-    rows = [
-        [
-            sides.side(batch.plan, entry, name, page.best_side),
-            entry.id,
-            STATUSES[entry.status].badge(ascii_only=page.book.ascii_only),
-            str(entry.steps_done),
-            "-" if entry.best is None else figure(entry.best),
-            "" if entry.id in remarks else told(entry.message, entry.said).text(),
-        ]
-        for entry in runs
-    ]
-    if (left := standing.seconds_left(store, name)) is not None:
-        yield Content(_("about {time} left").format(time=duration(left).text()))
-    header, *table = lines([_("side"), _("run"), _("status"), _("steps"), _("best"), ""], rows)
-    yield Content.styled(header, "underline")
-    yield from map(Content, table)
-    yield from (Content(printable(words.text())) for words in sides.shared(runs, remarks))
-    yield Content("")
-    for entry in (standings := shortlist.standings(store, batch)):
-        yield Content(f"- {sides.standing(entry)}")
-    if standings:
-        yield Content("")
-    found = launching.survivor(store, batch)
-    for message in found.changes:
-        yield Content(f"- {printable(message.text())}")
-    if found.added:
-        yield Content(bars(len(launching.entrants(batch.plan)), adds_complexity=True).text())
-    yield Content("")
-
-
-def _figures(page: LaunchPage, verdict: Verdict) -> Iterator[Content]:
-    """What the verdict rests on."""
-    batch = trials.batch(page.book.store, page.of)
-    named = sides.names(batch.plan, page.best_side)
-    candidate = named[launching.survivor(page.book.store, batch).study]
-    rows = [
-        [label, *(figure(value) for value in side)]
-        for label, side in ((candidate, verdict.candidate), (named[launching.BEST], verdict.best))
-        if side is not None
-    ]
-    if rows:
-        header, *table = lines([_("side"), _("mean"), _("from"), _("to")], rows)
-        yield Content.styled(header, "underline")
-        yield from map(Content, table)
-    if verdict.cut:
-        yield Content(CUT.text())
-    if verdict.rests is not None:
-        yield Content(printable(verdict.rests.text()))
-    if verdict.limits is not None:
-        yield Content(printable(verdict.limits.text()))
-    if (better := verdict.improvement) is not None:
-        words = _("Probability that a run of the candidate is better: {p:.0%} (95% interval {low:.0%} to {high:.0%})")
-        yield Content(words.format(p=better.probability, low=better.low, high=better.high))
-    if verdict.p_value is not None:
-        yield Content(_("Chance of such a gain without any difference: p = {p:.2g}").format(p=verdict.p_value))
