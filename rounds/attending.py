@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import error_message, say, stored
-from rounds import ending, outage, queue, sharing, slots, trial_folder, warm
+from rounds import ending, outage, queue, sharing, slots, starting, trial_folder, warm
 from rounds.gpu_faults import GpuFaults
 from rounds.room import Room, disk_free
 from rounds.slots import Machine, Slot
@@ -191,35 +191,15 @@ class Supervisor:
         folder = self._folder(entry)
         anew = trial_folder.begins_anew(self.store, entry)
         lost = trial_folder.prepare(self.store, entry, slot)
-        pid = self._launch(folder, slot)
+        pid, ours = starting.start(self.store.project, self.server, folder, slot)
+        if ours:
+            self.children[pid] = folder
         runs.remember_process(folder, pid)
         self.slots[entry.id] = slot
         trials.mark_running(self.store, entry.id, restart=lost, anew=anew)
         log.info(
             "%s: %s as process %d on %s", entry.id, "continued" if lost else "started", pid, slot.gpu or slot.device
         )
-
-    def _launch(self, folder: Path, slot: Slot) -> int:
-        """Start the trial's process, by the fork server where there is one; its pid."""
-        if self.store.project.settings.command:
-            return self._child([sys.executable, "-P", "-m", "state.run_command", str(folder)], folder, slot)
-        config, cache = folder / "config.toml", self.store.project.cache
-        if self.server.poll() == "ready":
-            try:
-                return self.server.start(config, folder, cache, slot.environment())
-            except warm.Lost as error:
-                log.warning("the fork server is lost: %s", error)
-                # Its last child may have begun all the same; the next look at the folder shows.
-                raise Unavailable("The fork server did not answer.") from None
-        command = [sys.executable, "-P", "-m", "training.train"]
-        for option, path in (("--config", config), ("--output", folder), ("--cache", cache)):
-            command += [option, str(path)]
-        return self._child(command, folder, slot)
-
-    def _child(self, command: list[str], folder: Path, slot: Slot) -> int:
-        pid = runs.start(command, folder, slot.environment())
-        self.children[pid] = folder
-        return pid
 
     def _adopt(self, entry: Trial) -> None:
         """Take over a trial whose process lives already: an earlier supervisor died between its start and its row."""

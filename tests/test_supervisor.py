@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from presets.language import say
-from rounds import attending, room, supervisor, trial_folder, wishes
+from rounds import attending, room, starting, supervisor, trial_folder, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
 from rounds.warm import ForkServer
@@ -570,12 +570,12 @@ def test_a_trial_whose_gpu_fails_goes_on_and_the_gpu_gets_no_more(
     small_project.batch(store, small_project.settings(digits, runtime__device="auto"), [{}])
     driven = Supervisor(store, TWO_CARDS, fork_server)
 
-    def fail(folder: Path, slot: Slot) -> int:
+    def fail(_project: object, _server: object, folder: Path, _slot: Slot) -> tuple[int, bool]:
         result = {"status": "failed", "reason": "device", "message": "The GPU failed: ...", "steps_done": 1}
         files.write_atomically(folder / runs.RESULT, json.dumps(result))
-        return 2**22 + 1
+        return 2**22 + 1, False
 
-    monkeypatch.setattr(driven, "_launch", fail)
+    monkeypatch.setattr(starting, "start", fail)
     used: list[str] = []
     while not ended(store):
         driven.tick()
