@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from presets.language import say, stored
-from state import configurations, files, launches, trials
+from state import configurations, files, launches, runs, trials
 from state.database import Store
 from state.metrics import index_metrics
 from state.project import Project, Settings, create
@@ -110,6 +111,18 @@ def lives(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@contextlib.contextmanager
+def alone(root: Path, digits: Path) -> Iterator[Project]:
+    """An empty project, whose processes are gone afterwards."""
+    made = project(root, digits)
+    try:
+        yield made
+    finally:
+        for lock in made.folder.glob("trials/*/run.lock"):
+            while runs.stop(lock.parent, hard=True):
+                time.sleep(0.01)
 
 
 def wait_for(condition: Callable[[], object], message: str, seconds: float = 180) -> None:

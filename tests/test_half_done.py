@@ -39,12 +39,8 @@ LINGERING = "import pathlib, time\nwhile not pathlib.Path('{folder}/end').exists
 
 @pytest.fixture
 def project(tmp_path: Path, digits: Path) -> Iterator[Project]:
-    """A project, whose processes are gone afterwards."""
-    made = small_project.project(tmp_path / "p", digits)
-    yield made
-    for lock in made.folder.glob("trials/*/process.json"):
-        while runs.stop(lock.parent, hard=True):
-            time.sleep(0.01)
+    with small_project.alone(tmp_path / "p", digits) as made:
+        yield made
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,12 +33,8 @@ MIDDLE = {"training.steps": 120, "training.evaluate_every": 40}
 
 @pytest.fixture
 def project(tmp_path: Path, digits: Path) -> Iterator[Project]:
-    """An empty project, whose processes are gone afterwards."""
-    made = small_project.project(tmp_path / "项目 [red]", digits)
-    yield made
-    for lock in made.folder.glob("trials/*/run.lock"):
-        while runs.stop(lock.parent, hard=True):
-            time.sleep(0.01)
+    with small_project.alone(tmp_path / "项目 [red]", digits) as made:
+        yield made
 
 
 @pytest.fixture
