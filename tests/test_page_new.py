@@ -147,6 +147,25 @@ async def test_tables_of_texts_are_recognised_and_asked_for_their_columns(here: 
     assert (settings.text_column, settings.label_column, settings.encoding) == ("said", "kind", "latin-1")
 
 
+async def test_columns_are_guessed_by_their_names_and_what_somebody_typed_stays(here: Path) -> None:
+    (here / "a.csv").write_text("id,Review,Sentiment\n1,hello,a\n")
+    (here / "b.csv").write_text("body,topic\nhello,a\n")
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        await new_project(pilot)
+        field = app.screen.query_one("#columns", Field)
+        await fill(pilot, str(here / "p"), str(here / "a.csv"))
+        await wait_for(pilot, lambda: field.value == "Review, Sentiment", field.value)
+        await pilot.press("shift+tab")
+        await fill(pilot, str(here / "b.csv"))
+        await wait_for(pilot, lambda: field.value == "body, topic", field.value)
+        field.put("topic, body")
+        await pilot.press("shift+tab")
+        await fill(pilot, str(here / "a.csv"))
+        await wait_for_text(pilot, "(The table has: id, Review, Sentiment)")
+        assert field.value == "topic, body"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "columns", "guessed"),
     [

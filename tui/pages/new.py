@@ -54,6 +54,7 @@ class NewProject(Form):
 
     def on_mount(self) -> None:
         self._columns: list[str] = []
+        self._offered = self.query_one("#columns", Field).value
         self.query_one(Choices).update([(task, Content(NAMES[task].text())) for task in TASKS])
         self.query_one("#folder").focus()
 
@@ -87,8 +88,11 @@ class NewProject(Form):
             listed = [*self._columns[:NAMED], *([".."] if len(self._columns) > NAMED else [])]
             words = say("{asked} (The table has: {names})", asked=COLUMNS, names=listed)
             show(self.query_one("#columns-asked", Static), Content(printable(words.text())))
-        if found := guess_columns(self._columns):
-            self.query_one("#columns", Field).put(", ".join(found))
+        field = self.query_one("#columns", Field)
+        # What somebody typed stays.
+        if field.value == self._offered and (found := guess_columns(self._columns)):
+            self._offered = ", ".join(found)
+            field.put(self._offered)
 
     def _start(self) -> None:
         self.book.attempt(self._create)
