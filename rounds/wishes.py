@@ -79,12 +79,13 @@ def retry(store: Store, names: Sequence[str]) -> Batch:
     return trials.batch(store, entries[0].batch)
 
 
-def retry_failed(store: Store, name: str) -> Batch:
-    """Try all trials of a batch again that have failed, and have the batch run. Refuses where none has."""
+def retry_failed(store: Store, name: str, ids: Sequence[str] = ()) -> Batch:
+    """Try trials of a batch again that have failed, all of them unless some are named, and have the batch run, which
+    may have been paused for them. Refuses where none has."""
     failed = [entry.id for entry in trials.trials(store, name) if entry.status == "failed"]
-    if not failed:
+    if not (wanted := [id for id in failed if not ids or id in ids]):
         raise Refusal("No trial of {name} has failed.", name=name)
-    for id in failed:
+    for id in wanted:
         trials.ask(store, id, "retry")
     return ask(store, name, "run")
 

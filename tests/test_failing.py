@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ from state.database import Store
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, create
 from state.store import open_store
-from tests import small_project
+from tests import small_project, watched_round
 from tests.rounds_made import BASE, record, searched
+from tests.screens import NARROW, wait_for, wait_for_text
+from tests.test_cli import tunebook
+from tui.app import Tunebook
+from tui.pages.review import ReviewPage
+from tui.pages.round import RoundPage
 
 HIDDEN = Domain("list", choices=(32, 64, 128, 512))
 
@@ -194,6 +200,35 @@ def test_most_trials_failed_and_nothing_is_said_but_to_try_them_again(compared: 
     assert isinstance(step, Retry)
     assert len(step.trials) == 31
     assert {trials.trial(compared, id).status for id in step.trials} == {"failed"}
+
+
+def states(store: Store) -> dict[str, int]:
+    return Counter(entry.status for entry in trials.trials(store, "round-1"))
+
+
+def test_by_command_they_are_tried_again_and_a_round_that_was_paused_for_them_runs(compared: Store) -> None:
+    trials.ask(compared, "round-1", "pause")
+    root = compared.project.root
+    with watched_round.supervised(compared.project):
+        assert tunebook("round", "review", "round-1", "--act", "complete", "--project", root) == 0
+    assert states(compared) == {"complete": 5, "queued": 31}
+    assert trials.batch(compared, "round-1").wanted == "run"
+
+
+async def test_on_the_page_of_the_review_they_are_tried_again_by_one_key(compared: Store) -> None:
+    trials.ask(compared, "round-1", "pause")
+    app = Tunebook(compared.project.root)
+    with watched_round.supervised(compared.project):
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "round-1")
+            await app.push_screen(ReviewPage("round-1"))
+            await wait_for_text(pilot, "Next: Once what made them fail is mended, try all that failed again.")
+            await pilot.press("a")
+            await wait_for_text(pilot, "Try 31 trials of round-1 again?")
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: isinstance(app.screen, RoundPage))
+            await wait_for_text(pilot, "running")
+    assert states(compared) == {"complete": 5, "queued": 31}
 
 
 def test_few_trials_that_came_to_a_result_show_no_gain_from_nothing(tmp_path: Path) -> None:

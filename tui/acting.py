@@ -47,7 +47,7 @@ def on_screen(page: Page, step: NextStep) -> None:
         add = partial(next_step.extend, step=step)
         extend(page, add, lambda: book.attempt(lambda: book.open(f"round {step.round}")))
     elif isinstance(step, Retry):
-        wishes.retry(book.store, step.trials)
+        wishes.retry_failed(book.store, step.round, step.trials)
         book.open(f"round {step.round}")
     elif isinstance(step, Check):
         batch = instability.start(book.store, step.trial)
@@ -101,7 +101,7 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
         session.progress(say("{n} more trials of {name}", n=step.trials, name=step.round).text())
         return {"does": "extend", "round": step.round, "trials": step.trials}
     if isinstance(step, Retry):
-        wishes.retry(store, step.trials)
+        wishes.retry_failed(store, step.round, step.trials)
         session.progress(say("{n} trials of {name} are tried again", n=len(step.trials), name=step.round).text())
         return {"does": "retry", "round": step.round, "trials": list(step.trials)}
     if isinstance(step, Check):
