@@ -32,6 +32,18 @@ def since_best(store: Store) -> Message | None:
     )
 
 
+def in_short(store: Store) -> Message | None:
+    """The same in a line, for those who look on."""
+    entry = _outdated(store)
+    if entry is None:
+        return None
+    return say(
+        "{files}: changed since {trial} ran, by which the best configuration is known (tunebook doctor says more).",
+        files=_named(store),
+        trial=entry.id,
+    )
+
+
 def since(store: Store, entry: Trial) -> Message | None:
     """What to know before a trial is launched where the files changed since it ran; None where they did not, or it
     cannot be told."""

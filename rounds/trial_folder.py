@@ -123,9 +123,11 @@ def slot(folder: Path) -> Slot:
 
 def adopt(folder: Path) -> None:
     """Note which process lives in the folder, where its starter died before it could: the holder of the lock says."""
-    if runs.process(folder) is None and files.lock_held(folder / runs.LOCK):
-        holder = (folder / runs.LOCK).read_text(encoding="utf-8", errors="replace").strip()
-        if holder.isdecimal():
+    lock = folder / runs.LOCK
+    if runs.process(folder) is None and files.lock_held(lock):
+        holder = lock.read_text(encoding="utf-8", errors="replace").strip()
+        # In a container of its own it has another number there than here, where that may be anybody's.
+        if holder.isdecimal() and runs.has_open(int(holder), lock):
             runs.remember_process(folder, int(holder))
 
 

@@ -103,6 +103,10 @@ class Store:
         if self._copy is not None:
             raise _no_permission(self.project.folder, Refusal)
 
+    def wait_at_most(self, seconds: float) -> None:
+        """How long a write waits for another program that holds the store, before it is refused; 10 s unless said."""
+        self.database.conn.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
     def close(self) -> None:
         self.database.conn.close()
         if self._copy is not None:

@@ -121,6 +121,14 @@ def _living(folder: Path) -> int | None:
     return pid if lives else None
 
 
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open; False where there is no such process, or we may not see what it has."""
+    try:
+        return any(Path(found.path) == path.resolve() for found in psutil.Process(pid).open_files())
+    except psutil.Error:
+        return False
+
+
 def alive(folder: Path) -> bool:
     """Whether somebody is at work in the folder: the process noted there lives, or the lock is held."""
     # In this order: asking for a lock takes it for an instant, and a process that is just starting would find it taken.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,18 @@ def digits(folder: Path, examples: int = 200) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         Image.fromarray((data.images[place] * 15).astype("uint8")).save(target / f"{place:04d}.png")
     return folder
+
+
+@contextlib.contextmanager
+def held(store: Store) -> Iterator[None]:
+    """Another program holds the store."""
+    other = sqlite3.connect(store.project.store_path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
 
 
 def settings(data: Path, **changes: Any) -> dict[str, Any]:

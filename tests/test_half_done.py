@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -58,15 +57,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def held(store: Store) -> Iterator[None]:
-    """Another program holds the store."""
-    store.database.conn.execute("PRAGMA busy_timeout = 5")
-    other = sqlite3.connect(store.project.store_path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    try:
+    """Another program holds the store, and nobody waits for it."""
+    store.wait_at_most(0.005)
+    with small_project.held(store):
         yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
 
 
 def linger(folder: Path) -> None:

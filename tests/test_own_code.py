@@ -12,8 +12,10 @@ from state import trials
 from state.database import Store
 from state.store import open_store
 from tests import own_pipelines
+from tests.screens import NARROW, wait_for_text
 from tests.test_own_project import drive, run_baseline, tunebook
 from tui import doctor
+from tui.app import Tunebook
 from wizard import flow
 
 
@@ -80,6 +82,14 @@ def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_pl
     assert again is not None
     assert f"have changed since {proposal.trial} ran" in again.text()
     assert "have changed since launch-1-" in warned(store)
+
+
+async def test_a_script_that_was_changed_since_the_baseline_is_told_where_the_project_stands(
+    store: Store, code: Path
+) -> None:
+    change(code)
+    async with Tunebook(store.project.root).run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "train.py: changed since baseline-1-001 ran")
 
 
 def test_a_script_that_was_changed_while_a_round_ran_is_told_in_its_review(store: Store, code: Path) -> None:

@@ -28,6 +28,7 @@ from state.store import open_store
 from tests import small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tests.watched_round import advance, press, supervised, write
+from tui import app as app_module
 from tui.app import Tunebook
 from tui.charts.chart import Chart
 from tui.charts.series import Cursor
@@ -136,6 +137,21 @@ async def test_the_page_follows_what_another_process_writes(store: Store) -> Non
         small_project.end(store, trial(4), 0.0625)
         await wait_for(pilot, lambda: line(pilot, 4)[2:6] == ["✓", "complete", "30", "0.0625*"])
         assert line(pilot, 2)[5] == "0.125"
+
+
+async def test_a_wish_while_another_program_holds_the_store_is_refused_and_can_be_made_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen answered no key for the ten seconds that others wait."""
+    monkeypatch.setattr(app_module, "WRITE_SECONDS", 0.01)
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        with small_project.held(store):
+            await pilot.press("p")
+            await wait_for_text(pilot, "another program holds the store")
+        assert trials.batch(store, "round-1").wanted == "run"
+        await pilot.press("p")
+        await wait_for(pilot, lambda: trials.batch(store, "round-1").wanted == "pause")
 
 
 async def test_keys_wish_and_the_hints_are_of_what_can_be_wished(store: Store) -> None:

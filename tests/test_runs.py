@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rounds import trial_folder
 from state import files, runs
 from state.errors import Refusal
 
@@ -75,6 +76,30 @@ def test_a_held_lock_is_seen_by_others_and_freed_by_death(tmp_path: Path) -> Non
     os.kill(pid, signal.SIGKILL)
     reap(pid)
     assert not files.lock_held(path)
+
+
+def test_a_number_in_a_lock_that_is_another_process_here_is_nobody_to_stop(tmp_path: Path) -> None:
+    """As a process in a container has a number of its own there, which here is somebody else's."""
+    theirs, other = tmp_path / "theirs", tmp_path / "other"
+    stranger = runs.start(SLEEPER, other)
+    code = (
+        "import sys, time; from pathlib import Path; from state import files\n"
+        "with files.holding(Path(sys.argv[1]), sys.argv[2]) as held: print(held, flush=True); time.sleep(600)"
+    )
+    holder = runs.start([sys.executable, "-c", code, str(theirs / runs.LOCK), f"{stranger}\n"], theirs)
+    wait_for(lambda: runs.log_tail(theirs) == ["True"], "the lock was never taken")
+    (theirs / runs.PROCESS).unlink()
+    try:
+        trial_folder.adopt(theirs)
+        assert runs.process(theirs) is None
+        (theirs / runs.LOCK).write_text(f"{holder}\n", encoding="utf-8")
+        trial_folder.adopt(theirs)
+        assert (found := runs.process(theirs)) is not None
+        assert found.pid == holder
+    finally:
+        for pid in (holder, stranger):
+            os.kill(pid, signal.SIGKILL)
+            reap(pid)
 
 
 def test_who_only_asks_whether_a_lock_is_held_holds_none_and_need_not_be_let_write(tmp_path: Path) -> None:

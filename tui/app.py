@@ -52,6 +52,8 @@ LOOK_SECONDS = 1.0
 LEAVING = ("ctrl+c", "ctrl+q")
 # How soon it is asked again whether a page has come up, for which keys were pressed already.
 SOON_SECONDS = 0.02
+# Who writes waits so long for another program that holds the store; meanwhile no key does anything.
+WRITE_SECONDS = 2.0
 # Pages under each other, with Textual's own empty one below, while the first page is shown.
 FIRST = 2
 
@@ -167,6 +169,7 @@ class Tunebook(App[None]):
         except CatalogueError as error:
             raise Refusal("{reason}", reason=error_text(error)) from None
         store = open_store(open_project(root))
+        store.wait_at_most(WRITE_SECONDS)
         self.close_store()
         self._store, self._version, self.root = store, -1, store.project.root
         for _page in self.screen_stack[1:]:
@@ -213,6 +216,7 @@ class Tunebook(App[None]):
     def _open_again(self) -> None:
         """Go on with the store that is there now, or is built anew; pages ask for it whenever they need it."""
         store = open_store(self.project)
+        store.wait_at_most(WRITE_SECONDS)
         self.close_store()
         self._store, self._version = store, -1
 

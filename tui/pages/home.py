@@ -9,8 +9,8 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say, sentences
+from rounds import own_code, supervisor
 from rounds import standing as rounds_standing
-from rounds import supervisor
 from rounds.horizon import Horizon
 from rounds.reached import best_and_baseline, reached
 from rounds.standing import Standing
@@ -160,6 +160,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
         yield Content("   ".join([*counts, left]).rstrip())
     yield Content(printable(_best(store)))
+    if (changed := own_code.in_short(store)) is not None:
+        yield Content(printable(changed.text()))
     budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
     if where.horizon.phase != "open":
