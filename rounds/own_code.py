@@ -47,8 +47,8 @@ def in_short(store: Store) -> Message | None:
 def since(store: Store, entry: Trial) -> Message | None:
     """What to know before a trial is launched where the files changed since it ran; None where they did not, or it
     cannot be told."""
-    now, ran = _now(store), (entry.result or {}).get("code")
-    if now is None or ran is None or ran == now:
+    current, ran = now(store), (entry.result or {}).get("code")
+    if current is None or ran is None or ran == current:
         return None
     return say(
         "The files that the command names ({files}) have changed since {trial} ran: the fresh runs show what they come "
@@ -60,8 +60,8 @@ def since(store: Store, entry: Trial) -> Message | None:
 
 def _outdated(store: Store) -> Trial | None:
     """The last run of the best configuration, as baseline and in launches, where none has the code of now."""
-    best, now = launches.best(store), _now(store)
-    if best is None or now is None:
+    best, current = launches.best(store), now(store)
+    if best is None or current is None:
         return None
     wanted, last = configurations.identity_of(best.settings), None
     for batch in reversed(trials.batches(store)):
@@ -70,7 +70,7 @@ def _outdated(store: Store) -> Trial | None:
             if entry.status != "complete" or not code:
                 continue
             if configurations.identity_of(trials.trial_settings(store, entry)) == wanted:
-                if code == now:
+                if code == current:
                     return None
                 last = last or entry
     return last
@@ -80,7 +80,7 @@ def _named(store: Store) -> list[str]:
     return pipeline.named_files(pipeline.own(store.project))
 
 
-def _now(store: Store) -> str | None:
+def now(store: Store) -> str | None:
     """What a run would note now as the code of the command; None where the training is the built-in one, where the
     command cannot be used, and where reading its files takes long."""
     try:

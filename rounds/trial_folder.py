@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import Message, restored, say, stored
-from rounds import ending
+from rounds import ending, own_code
 from rounds.slots import Slot
 from state import configurations, document, files, pipeline, run_command, runs, trials
 from state.database import Store
+from state.errors import Refusal
 from state.trials import Trial
 from training.config import check, flat, unflat
 
@@ -26,7 +27,8 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     of the machine.
 
     A trial that was stopped goes on in its folder; one that is tried again after it ended begins in an empty folder. A
-    command of the user's own begins anew in any case, and what it left is set aside. Raises ConfigError for a
+    command of the user's own goes on where its project says how it does; otherwise it begins anew, and what it left is
+    set aside. Raises ConfigError for a
     configuration that training would refuse, Refusal where the disk does or the command cannot be filled.
     """
     folder = store.project.trial_folder(entry.id)
@@ -46,7 +48,7 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     files.write_atomically(folder / "config.toml", text)
     files.write_atomically(folder / SLOT, json.dumps(dataclasses.asdict(slot)))
     if store.project.settings.command:
-        _prepare_command(store, entry, slot, folder)
+        _prepare_command(store, entry, slot, folder, anew=anew)
     return lost
 
 
@@ -54,8 +56,10 @@ def begins_anew(store: Store, entry: Trial) -> bool:
     """Whether the next start of a trial goes on with nothing of an earlier one: for one that was lost before it had
     saved anything, what went by until then is no time of its own."""
     folder = store.project.trial_folder(entry.id)
-    if store.project.settings.command or _tried_again(folder, entry):
+    if _tried_again(folder, entry):
         return True
+    if store.project.settings.command:
+        return _to_go_on(store, folder) is None
     # One that was stopped has saved what it had done.
     stopped = (runs.result(folder) or {}).get("status") == "stopped" and entry.steps_done > 0
     return not stopped and not (folder / LAST).exists()
@@ -69,18 +73,43 @@ def _tried_again(folder: Path, entry: Trial) -> bool:
     return (runs.result(folder) or {}).get("status") != "stopped"
 
 
-def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> None:
+def _to_go_on(store: Store, folder: Path) -> list[str] | None:
+    """What is added to the command of a trial that goes on in its folder; None where it begins anew: nothing says how
+    it goes on, it has saved nothing, or its command, or its code as far as that can be told, has changed since."""
+    before = files.read_json(folder / run_command.COMMAND)
+    try:
+        own = pipeline.own(store.project)
+    except Refusal:
+        return None
+    if before is None or before.get("template") != list(own.command):
+        return None
+    code, now = before.get("code"), own_code.now(store)
+    if None not in (code, now) and code != now:
+        return None
+    return pipeline.to_go_on(own, folder / run_command.OUTPUT)
+
+
+def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, anew: bool) -> None:
     """What `state.run_command` needs to run the user's command as this trial."""
     own = pipeline.own(store.project)
-    # Without a command, a start was broken off after what is there was made.
-    if (folder / run_command.COMMAND).exists():
-        set_aside(folder / run_command.OUTPUT)
-        (folder / run_command.COMMAND).unlink()
-    (folder / run_command.METRICS).unlink(missing_ok=True)
+    before = files.read_json(folder / run_command.COMMAND) or {}
+    resume = None if anew else _to_go_on(store, folder)
+    if resume is None:
+        # Without a command, a start was broken off after what is there was made.
+        if before:
+            set_aside(folder / run_command.OUTPUT)
+            (folder / run_command.COMMAND).unlink()
+        (folder / run_command.METRICS).unlink(missing_ok=True)
+        before = {}
     output = files.make_folder(folder / run_command.OUTPUT)
     settings = trials.trial_settings(store, entry)
     asked = {
         "command": pipeline.fill(own, settings, output, folder / run_command.INPUT),
+        "template": own.command,
+        "code": own_code.now(store) if resume is None else before.get("code"),
+        "resume": resume or [],
+        "resumed": before.get("resumed", 0) + (resume is not None),
+        "seconds": _seconds(folder, before),
         "output": str(output),
         "steps": settings.get(pipeline.STEPS),
         "named": pipeline.named_files(own),
@@ -91,6 +120,13 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path) -> No
         "device": slot.device,
     }
     files.write_atomically(folder / run_command.COMMAND, json.dumps(asked, ensure_ascii=False, indent=1))
+
+
+def _seconds(folder: Path, before: Mapping[str, Any]) -> float:
+    """How long a trial had taken when its command wrote the last value that it goes on from."""
+    begun, written = folder / run_command.COMMAND, folder / run_command.METRICS
+    last = max(written.stat().st_mtime - begun.stat().st_mtime, 0.0) if before and written.exists() else 0.0
+    return before.get("seconds", 0.0) + last
 
 
 def configuration(store: Store, entry: Trial) -> str:
@@ -134,6 +170,8 @@ def adopt(folder: Path) -> None:
 def goes_on(store: Store, folder: Path, cause: Message) -> Message:
     """That a trial was lost and why, and from where it goes on."""
     step = (files.read_json(folder / "checkpoints" / "last.json") or {}).get("step")
+    if store.project.settings.command and _to_go_on(store, folder) is not None:
+        return say("It was lost: {cause} It goes on at its next turn, from what its script has saved.", cause=cause)
     if store.project.settings.command or not step:
         return say("It was lost: {cause} It begins again at its next turn.", cause=cause)
     return say("It was lost: {cause} It goes on from its checkpoint at step {step}.", cause=cause, step=step)

@@ -112,6 +112,11 @@ class Reader:
             self._last.update(dict.fromkeys(rows[step], step))
         return [{"step": step, **rows[step]} for step in sorted(rows) if rows[step]]
 
+    def skip(self) -> None:
+        """Take what is there as read: only what is written from now on is news, at whichever step that goes on."""
+        self.read()
+        self._last.clear()
+
     def _new(self, path: Path, ended: bool) -> Iterator[dict[str, Any]]:
         """The raw rows of a file that were not read yet."""
         known = self._files.setdefault(path, _File())

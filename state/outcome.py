@@ -9,7 +9,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,9 @@ class Metrics:
     """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric, and the last of
     each loss."""
 
-    def __init__(self, output: Path, path: Path, metric: str):
-        """`output`: the folder that the command writes to; `path`: of the metrics.jsonl."""
+    def __init__(self, output: Path, path: Path, metric: str, *, going_on: bool = False):
+        """`output`: the folder that the command writes to; `path`: of the metrics.jsonl. `going_on`: the command
+        goes on from what it has saved; what was written before counts up to where it does."""
         self.reader = Reader(output, metric)
         self.name = f"val/{metric}"
         self.values: list[tuple[int, dict[str, Any]]] = []
@@ -44,25 +45,47 @@ class Metrics:
         self.steps = 0
         self._path = path
         self._unwritten = b""
+        # What the file is to hold in place of what it has.
+        self._instead: bytes | None = None
+        self._earlier: list[dict[str, Any]] = []
+        if going_on:
+            self.reader.skip()
+            self._earlier, _end = files.read_lines(path)
+            self._take(map(_numbers, self._earlier))
 
     def follow(self, *, ended: bool = False) -> None:
         """Take over what is new. What the disk has no room for now is written later: no command ends for that."""
         rows = self.reader.read(ended=ended)
+        if rows and self._earlier:
+            self._go_on_at(int(rows[0]["step"]))
         lines = [json.dumps({name: _json(value) for name, value in row.items()}) + "\n" for row in rows]
         self._unwritten += "".join(lines).encode()
         with contextlib.suppress(Unavailable):
             self.write()
+        self._take(rows)
+
+    def write(self) -> None:
+        """Write what is not yet written. Raises Unavailable on a full disk."""
+        if self._instead is not None:
+            files.write_atomically(self._path, self._instead + self._unwritten)
+            self._instead, self._unwritten = None, b""
+        elif self._unwritten:
+            files.append(self._path, self._unwritten)
+            self._unwritten = b""
+
+    def _take(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             self.steps = max(self.steps, int(row["step"]))
             self.losses |= {name: row[name] for name in LOSSES if name in row}
             if self.name in row:
                 self.values.append((int(row["step"]), dict(row)))
 
-    def write(self) -> None:
-        """Write what is not yet written. Raises Unavailable on a full disk."""
-        if self._unwritten:
-            files.append(self._path, self._unwritten)
-            self._unwritten = b""
+    def _go_on_at(self, step: int) -> None:
+        """Forget what was written before from that step on: the command has gone back to it, and writes it anew."""
+        kept = [row for row in self._earlier if row["step"] < step]
+        self._earlier, self.values, self.losses, self.steps = [], [], {}, 0
+        self._take(map(_numbers, kept))
+        self._instead = b"".join(json.dumps(row).encode() + b"\n" for row in kept)
 
 
 def result_of(
@@ -175,6 +198,11 @@ def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:
     return said(
         "It wrote no value of {metric} into {files}; there is: {names}.", metric=metric, files=found, names=seen
     )
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of metrics.jsonl, with a number for what JSON has no word for."""
+    return {name: float(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:

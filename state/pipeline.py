@@ -25,6 +25,8 @@ SEED, BATCH_SIZE, STEPS = "training.seed", "training.batch_size", "training.step
 USUAL = {SEED: usual_names.SEEDS, BATCH_SIZE: usual_names.BATCH_SIZES, STEPS: usual_names.STEPS}
 _FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
 _SWITCH = re.compile(r"\{(--?([A-Za-z_][\w-]*))\}")
+# Of a script that finds by itself what it has saved in its folder, and goes on from that.
+ITSELF = "itself"
 _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
 
 
@@ -32,13 +34,15 @@ _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
 class Pipeline:
     """`command`: arguments with placeholders; `directory`: where it runs; `file`: their configuration file, if any;
     `names`: what they call the configuration's seed, batch size and number of steps; `program`: what the first
-    argument was found to be when the project was made, "" where that is not known."""
+    argument was found to be when the project was made, "" where that is not known; `resume`: what is added to the
+    command where a trial goes on from what it has saved, None where it cannot."""
 
     command: tuple[str, ...]
     directory: Path
     file: Path | None
     names: Mapping[str, str]
     program: str = ""
+    resume: tuple[str, ...] | None = None
 
     def key(self, name: str) -> str:
         """The configuration's name for what the pipeline calls `name`."""
@@ -70,7 +74,35 @@ def of(project: Project) -> Pipeline | None:
         (project.root / Path(settings.config_file).expanduser()).resolve() if settings.config_file else None,
         {key: theirs for key, theirs in names.items() if theirs},
         settings.program,
+        _resuming(settings.resume),
     )
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise Refusal(
+            "The command cannot be read, since a quotation has no end, or a backslash nothing behind it: {command}",
+            command=text,
+        ) from None
+
+
+def _resuming(text: str) -> tuple[str, ...] | None:
+    """What is added to a command that goes on; None where it cannot. Refuses what cannot be read, and a word that would
+    have to be filled with anything but the folder."""
+    if not text.strip():
+        return None
+    if text.strip() == ITSELF:
+        return ()
+    words = tuple(_split(text))
+    if other := [name for name in placeholders(words) if name != FOLDER] + list(switches(words)):
+        raise Refusal(
+            "pipeline.resume: {names} cannot be filled in there; only {folder} is replaced.",
+            names=", ".join(other),
+            folder="{folder}",
+        )
+    return words
 
 
 def own(project: Project) -> Pipeline:
@@ -83,13 +115,7 @@ def own(project: Project) -> Pipeline:
 
 def parse(text: str) -> tuple[str, ...]:
     """The arguments of a command line, quotes obeyed. Refuses what only a shell could carry out."""
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        raise Refusal(
-            "The command cannot be read, since a quotation has no end, or a backslash nothing behind it: {command}",
-            command=text,
-        ) from None
+    words = _split(text)
     if not words or not words[0].strip() or "\0" in text:
         raise Refusal("The command is empty.")
     shell = [word for word in words if word in _OF_A_SHELL]
@@ -212,6 +238,30 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
     filled = [word[1:-1] if _switch(word) else replaced(word, texts) for word in given]
     known = program(pipeline)
     return [known if known is not None and known == pipeline.program else filled[0], *filled[1:]]
+
+
+def to_go_on(pipeline: Pipeline, output: Path) -> list[str] | None:
+    """What is added to the command so that it goes on from what it has saved in the folder `output`; None where it
+    cannot, or has saved nothing. Of a path with wildcards the newest match is meant."""
+    try:
+        if pipeline.resume is None or not any(output.iterdir()):
+            return None
+        words = []
+        for word in pipeline.resume:
+            before, there, path = word.partition("{folder}")
+            saved = _newest(output, path.strip("/")) if there else None
+            if there and saved is None:
+                return None
+            words.append(before + str(saved) if there else word)
+    except OSError:
+        return None
+    return words
+
+
+def _newest(folder: Path, pattern: str) -> Path | None:
+    """The newest of what a path with wildcards below a folder leads to; of none, the folder itself."""
+    found = folder.glob(pattern) if pattern else [folder]
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def named_files(pipeline: Pipeline) -> list[str]:

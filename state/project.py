@@ -41,6 +41,7 @@ class Settings:
     program: str = ""
     directory: str = ""
     config_file: str = ""
+    resume: str = ""
     seed: str = ""
     batch_size: str = ""
     steps: str = ""
@@ -69,6 +70,7 @@ _PLACES = {
     "program": "pipeline.program",
     "directory": "pipeline.directory",
     "config_file": "pipeline.config_file",
+    "resume": "pipeline.resume",
     "seed": "pipeline.seed",
     "batch_size": "pipeline.batch_size",
     "steps": "pipeline.steps",
@@ -80,7 +82,7 @@ _PLACES = {
     "language": "display.language",
 }
 # Written only where they say something: most projects have no pipeline of their own.
-_OWN = ("chance", "command", "program", "directory", "config_file", "seed", "batch_size", "steps")
+_OWN = ("chance", "command", "program", "directory", "config_file", "resume", "seed", "batch_size", "steps")
 _LISTED = "hyperparameters"
 _ABOUT = {
     "close_to_deployment": "Whether this metric is close to what matters in deployment.",
@@ -89,6 +91,7 @@ _ABOUT = {
     "program": "What the command's first word was when the project was made, so that any shell starts the same.",
     "directory": "Where the command runs.",
     "config_file": "Configuration file of the pipeline; {config} is the copy of a trial.",
+    "resume": "What is added to the command where a killed or stopped trial goes on; itself: nothing need be.",
     "seed": "What the pipeline calls the seed.",
     "batch_size": "What the pipeline calls the examples of a step.",
     "steps": "What the pipeline calls the number of steps.",

@@ -110,10 +110,11 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     signal.signal(signal.SIGINT, stop)
     # What is ignored, the command would ignore as well.
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)
-    metrics = outcome.Metrics(folder / OUTPUT, folder / METRICS, asked["metric"])
+    resumed = asked.get("resumed", 0)
+    metrics = outcome.Metrics(folder / OUTPUT, folder / METRICS, asked["metric"], going_on=bool(resumed))
     started_at = log.stat().st_size if log.exists() else 0
     about = {"command": asked["command"], "directory": asked["directory"], "device": asked.get("device", "")}
-    about["precision"] = ""
+    about |= {"precision": "", "resumed": resumed}
     versions = _ask_versions(asked)
     # Before it starts: what is edited meanwhile did not train. It may take seconds, which are none of the command's.
     about |= _provenance(asked)
@@ -124,7 +125,10 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     began = time.monotonic()
     try:
         child = subprocess.Popen(
-            asked["command"], cwd=asked["directory"], stdin=subprocess.DEVNULL, preexec_fn=die_with(os.getpid())
+            [*asked["command"], *asked.get("resume", ())],
+            cwd=asked["directory"],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with(os.getpid()),
         )
     except OSError as error:
         message = f"{error.filename or asked['command'][0]}: {error.strerror or error}"
@@ -141,7 +145,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     code = child.returncode
     if code < 0 and not stopping:
         return code
-    seconds, printed = time.monotonic() - began, outcome.tail(log, started_at)
+    seconds, printed = asked.get("seconds", 0.0) + time.monotonic() - began, outcome.tail(log, started_at)
     result = outcome.result_of(metrics, code, printed, seconds, asked, stopping=stopping)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if unread := outcome.unread(metrics.reader):

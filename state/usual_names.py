@@ -50,6 +50,8 @@ STEPS = (
     "train_iters",
 )
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
+# What takes what was saved, to go on from it.
+RESUMES = ("resume", "auto_resume", "resume_from", "resume_path", "resume_from_checkpoint", "from_checkpoint")
 # Names of one and the same.
 ALIKE = (RATES, DECAYS, BATCH_SIZES, CLIPS)
 

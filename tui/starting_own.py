@@ -28,6 +28,7 @@ class Asked:
     command: str | None
     config_file: Path | None = None
     directory: Path | None = None
+    resume: str | None = None
     metric: str | None = None
     direction: str | None = None
     chance: float | None = None
@@ -46,8 +47,11 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if existing is None and asked.command is None:
-        if asked.config_file or asked.assignments or asked.directory or asked.direction or asked.chance is not None:
-            raise Refusal("--config-file, --directory, --direction, --chance and --set belong to a --command.")
+        about = (asked.config_file, asked.assignments, asked.directory, asked.resume, asked.direction)
+        if any(about) or asked.chance is not None:
+            raise Refusal(
+                "--config-file, --directory, --resume, --direction, --chance and --set belong to a --command."
+            )
         return None
     if asked.command is not None and data is not None:
         raise Refusal("Give either --data, for the built-in training, or --command, for your own.")
@@ -82,6 +86,7 @@ def create(root: Path, asked: Asked) -> Project:
         command=asked.command or "",
         directory=_placed(asked.directory or Path.cwd(), root),
         config_file=_placed(asked.config_file, root) if asked.config_file else "",
+        resume=(asked.resume or "").strip(),
     )
     _check_sized(asked, pipeline.planned(root, settings, asked.assignments).settings)
     return pipeline.create(root, settings, asked.assignments)
@@ -138,9 +143,13 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         changes |= {"metric": metric, "direction": asked.direction or same or pipeline.direction(metric)}
     if asked.chance is not None:
         changes["chance"] = asked.chance
+    if asked.resume is not None:
+        changes["resume"] = asked.resume.strip()
     if asked.assignments:
         changes |= own.changed(existing, asked.assignments)
-    _check_sized(asked, dataclasses.replace(now, **changes))
+    changed = dataclasses.replace(now, **changes)
+    pipeline_of(dataclasses.replace(existing, settings=changed))
+    _check_sized(asked, changed)
     with open_store(existing) as store:
         if not changes and not anew and flow.standing(store).step is None:
             raise decided_already(existing.root)

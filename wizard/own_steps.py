@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import Message, _, say
-from state import declared, pipeline, project
+from state import declared, pipeline, project, usual_names
 from state.database import Store
 from state.decisions import Decision
 from state.declared import Argument
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
+from state.usual_names import RESUMES
 from wizard import doubts, own, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -119,7 +120,7 @@ def ask_initial(store: Store) -> Question:
         step=INITIAL,
         rows=("G11", "P2"),
         text=say("Start with these values?"),
-        evidence=(*_about_values(store, there), *_warnings(store, there), how),
+        evidence=(*_about_values(store, there), *_warnings(store, there), *_about_going_on(store, there), how),
         warnings=tuple(_warnings(store, there)),
         options=(Option(USE, USE, say("simple, fast and small is the best start: nothing that is not needed")),),
         recommended=USE,
@@ -182,6 +183,24 @@ def initial_valid(store: Store, decision: Decision) -> bool:
 def _decided_here(store: Store) -> dict[str, Any]:
     """The values but for the batch size, which is decided by its speed."""
     return {key: value for key, value in own.values(store.project).items() if key != pipeline.BATCH_SIZE}
+
+
+def _about_going_on(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
+    """How a trial that was killed or stopped goes on; where nobody has said so, that the script seems to be able to."""
+    if there.resume is not None:
+        words = store.project.settings.resume
+        yield say("Where a trial was killed or stopped it goes on from what the script has saved: {words}", words=words)
+        return
+    taking = [argument for argument in declared.arguments(there) if usual_names.leaf(argument.name) in RESUMES]
+    if taking:
+        flag = taking[0].flag
+        yield say(
+            "The script takes {flag}. A trial that is killed or stopped begins anew, unless you say how it goes on "
+            "from what it has saved: tunebook new {path} --resume '{given}'",
+            flag=flag,
+            path=str(store.project.root),
+            given=flag if taking[0].switch else f"{flag} {{folder}}/FILE",
+        )
 
 
 def _about_metric(settings: Settings) -> Iterator[Message]:

@@ -67,6 +67,14 @@ LIMITS = {
     metavar="DIR",
     help=_("own pipeline: where the command runs; otherwise here"),
 )
+@click.option(
+    "--resume",
+    metavar="WORDS",
+    help=_(
+        "own pipeline: what is added to the command where a killed or stopped trial goes on, as '--resume "
+        "{folder}/last.pt'; 'itself' where the script looks for that itself; otherwise it begins anew"
+    ),
+)
 @click.option("--direction", type=click.Choice(["min", "max"]), help=_("own pipeline: is less or more better"))
 @click.option("--chance", type=float, metavar="X", help=_("own pipeline: what guessing, or a known result, reaches"))
 @click.option(
@@ -114,6 +122,7 @@ def new(
     command: str | None,
     config_file: Path | None,
     directory: Path | None,
+    resume: str | None,
     direction: str | None,
     chance: float | None,
     assignments: tuple[str, ...],
@@ -127,7 +136,16 @@ def new(
     refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
     refused |= {"held_out": held_out, "ghost_batch_norm": "yes" if ghost_batch_norm else None}
     asked_own = starting_own.Asked(
-        command, config_file, directory, options["metric"], direction, chance, assignments, size is not None, refused
+        command,
+        config_file,
+        directory,
+        resume,
+        options["metric"],
+        direction,
+        chance,
+        assignments,
+        size is not None,
+        refused,
     )
     answered.check({"batch_size": size} if size is not None else {})
     refuse_file(folder.expanduser().resolve())

@@ -41,6 +41,9 @@ class NewCommand(Form):
         yield Field("python train.py --out {folder}", id="command")
         yield Static(_("Its configuration file (TOML, YAML or JSON), or nothing:"), classes="asked", markup=False)
         yield Field(id="config")
+        words = _("What is added where a killed trial goes on, as --resume {file}; itself; or nothing:")
+        yield Static(words.format(file="{folder}/last.pt"), classes="asked", markup=False)
+        yield Field(id="resume")
         words = _("The value that is tuned, as the script calls it where it writes it:")
         yield Static(words, classes="asked", markup=False)
         yield Field(id="metric")
@@ -76,6 +79,7 @@ class NewCommand(Form):
             command=self._value("command"),
             config_file=typed_path(self._value("config")) if self._value("config") else None,
             directory=typed_path(self._value("directory")),
+            resume=self._value("resume"),
             metric=self._value("metric"),
             direction=self.query_one(Choices).marked or MIN,
         )

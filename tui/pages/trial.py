@@ -167,7 +167,7 @@ def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str
         yield duration(taken).text()
     if result.get("peak_memory"):
         yield memory(result["peak_memory"]).text()
-    if entry.restarts and store.project.settings.command:
+    if entry.restarts and store.project.settings.command and not store.project.settings.resume:
         yield _("lost and begun again: {n}").format(n=entry.restarts)
     elif entry.restarts:
         yield _("lost and continued: {n}").format(n=entry.restarts)

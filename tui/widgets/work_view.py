@@ -206,8 +206,9 @@ def _baseline(store: Store) -> Seen:
     ]
     table = tuple(lines([_("trial"), _("status"), _("steps"), ""], rows))
     if batch.wanted != "run":
-        # A script of one's own knows nothing of our checkpoints.
-        how = _("s: begin anew") if store.project.settings.command else _("s: go on")
+        # A script of one's own knows nothing of our checkpoints, and may know its own.
+        settings = store.project.settings
+        how = _("s: begin anew") if settings.command and not settings.resume else _("s: go on")
         return Seen(_("The baseline is stopped."), how, table, series, axes)
     if not supervisor.alive(store.project):
         log = store.project.folder / supervisor.LOG
