@@ -47,10 +47,10 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         await wait_for(pilot, lambda: isinstance(app.screen, NewCommand) and app.screen.ready)
         page = app.screen
         command = own_pipelines.command(ARGUMENTS)
-        for id, text in (("folder", "p [red]"), ("directory", ""), ("command", command), ("metric", "accuracy")):
-            if text:
-                page.query_one(f"#{id}", Field).put(text)
-        for _field in range(5):
+        typed = {"folder": "p [red]", "command": command, "resume": "--resume {folder}/last.npz", "metric": "accuracy"}
+        for id, text in typed.items():
+            page.query_one(f"#{id}", Field).put(text)
+        for _field in range(6):
             await pilot.press("enter")
             await pilot.pause()
         choices = page.query_one(Choices)
@@ -60,6 +60,7 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
         await wait_for_text(pilot, "Is accuracy, of which more is better")
         assert "metric" in shown(app)
+        assert open_project(here / "p [red]").settings.resume == typed["resume"]
         await pilot.press("t", *"0.1", "enter")
         await wait_for(pilot, lambda: open_project(here / "p [red]").settings.chance == 0.1)
         await wait_for_text(pilot, "The level to beat: 0.1.")

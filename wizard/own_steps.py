@@ -120,7 +120,7 @@ def ask_initial(store: Store) -> Question:
         step=INITIAL,
         rows=("G11", "P2"),
         text=say("Start with these values?"),
-        evidence=(*_about_values(store, there), *_warnings(store, there), *_about_going_on(store, there), how),
+        evidence=(*_about_values(store, there), *_warnings(store, there), how),
         warnings=tuple(_warnings(store, there)),
         options=(Option(USE, USE, say("simple, fast and small is the best start: nothing that is not needed")),),
         recommended=USE,
@@ -185,24 +185,6 @@ def _decided_here(store: Store) -> dict[str, Any]:
     return {key: value for key, value in own.values(store.project).items() if key != pipeline.BATCH_SIZE}
 
 
-def _about_going_on(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
-    """How a trial that was killed or stopped goes on; where nobody has said so, that the script seems to be able to."""
-    if there.resume is not None:
-        words = store.project.settings.resume
-        yield say("Where a trial was killed or stopped it goes on from what the script has saved: {words}", words=words)
-        return
-    taking = [argument for argument in declared.arguments(there) if usual_names.leaf(argument.name) in RESUMES]
-    if taking:
-        flag = taking[0].flag
-        yield say(
-            "The script takes {flag}. A trial that is killed or stopped begins anew, unless you say how it goes on "
-            "from what it has saved: tunebook new {path} --resume '{given}'",
-            flag=flag,
-            path=str(store.project.root),
-            given=flag if taking[0].switch else f"{flag} {{folder}}/FILE",
-        )
-
-
 def _about_metric(settings: Settings) -> Iterator[Message]:
     yield say(
         "It is read by that name from what your script writes into {folder}: summary.csv, trainer_state.json, "
@@ -257,11 +239,30 @@ def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
             theirs=quantity.setting(theirs),
         )
     yield from _strange(there)
+    yield from _going_on(store, there)
     if pipeline.SEED not in there.names:
         yield say(
             "The command takes no seed, so repeated runs may be identical, and how far runs differ by chance is then "
             "not seen. A placeholder {seed} in it would mend that.",
             seed="{seed}",
+        )
+
+
+def _going_on(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
+    """How a trial that was killed or stopped goes on; where nobody has said so, that the script seems to be able to."""
+    if there.resume is not None:
+        words = store.project.settings.resume
+        yield say("Where a trial was killed or stopped it goes on from what the script has saved: {words}", words=words)
+        return
+    taking = [argument for argument in declared.arguments(there) if usual_names.leaf(argument.name) in RESUMES]
+    if taking:
+        flag = taking[0].flag
+        yield say(
+            "The script takes {flag}. A trial that is killed or stopped begins anew, unless you say how it goes on "
+            "from what it has saved: tunebook new {path} --resume '{given}'",
+            flag=flag,
+            path=str(store.project.root),
+            given=flag if taking[0].switch else f"{flag} {{folder}}/FILE",
         )
 
 
