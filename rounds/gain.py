@@ -1,7 +1,8 @@
 """Whether a round beat what it started from: its best trial against the runs of that configuration (G16).
 
 The best of many trials is ahead of a run of the same configuration by chance, too: by how much, follows from the noise
-from run to run and from how many trials there were (a normal quantile, shared among them as Bonferroni does).
+from run to run and from how many trials there were (a quantile of Student's t, for the noise is known from few runs,
+shared among them as Bonferroni does).
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import NormalDist
 from typing import Literal
 
 from presets.language import say
 from rounds.curves import named
 from rounds.finding import Action, Finding
 from rounds.record import Direction, TrialRecord, ended, foremost, ranked, turned
-from rounds.statistics import mean
+from rounds.statistics import mean, quantile
 from rounds.symptoms import noise_of
 
 CHECK, RULE = "gain", "G16"
@@ -31,14 +31,16 @@ def check(
     noise: float | None = None,
     decided: Mapping[str, str] | None = None,
     *,
+    freedom: float = math.inf,
     other: Literal["", "data", "code"] = "",
 ) -> list[Finding]:
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
-    in the metric's own direction; `noise`: deviation from run to run; `decided`: trials that were candidates of a
-    launch which has been decided, and its name; `other`: of what all of its runs were made with."""
+    in the metric's own direction; `noise`: deviation from run to run, and `freedom` the degrees of freedom
+    that it rests on; `decided`: trials that were candidates of a launch which has been decided, and its name; `other`:
+    of what all of its runs were made with."""
     if other and (order := ranked(ended(records), direction)):
         return [_launched(_incomparable(order[0], other), decided or {})]
-    found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise)]
+    found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise, freedom)]
     return [_launched(finding, decided or {}) for finding in found]
 
 
@@ -80,7 +82,7 @@ def _launched(finding: Finding, decided: Mapping[str, str]) -> Finding:
 
 
 def _check(
-    records: Sequence[TrialRecord], direction: Direction, before: Sequence[float], noise: float | None
+    records: Sequence[TrialRecord], direction: Direction, before: Sequence[float], noise: float | None, freedom: float
 ) -> list[Finding]:
     order = ranked(ended(records), direction)
     if not order or not before:
@@ -105,7 +107,9 @@ def _check(
             **told,
         )
         return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
-    chance = NormalDist().inv_cdf(1 - LEVEL / len(order)) * unit * math.sqrt(1 + 1 / len(before))
+    # Where no run was repeated the unit is of the curves, and what it rests on is not known.
+    times = quantile(1 - LEVEL / len(order), freedom if noise is not None else math.inf)
+    chance = times * unit * math.sqrt(1 + 1 / len(before))
     figures |= {"chance": chance}
     if gain <= chance:
         message = say(

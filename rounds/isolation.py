@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from presets.language import say
@@ -79,7 +80,8 @@ def isolate(plan: RoundPlan, records: Sequence[TrialRecord], direction: Directio
     varied = [d for study in plan.studies for d in study.dimensions if d.key in plan.scientific]
     everything = [d for study in plan.studies for d in study.dimensions]
     return {
-        d.key: _levels(_groups(d, counted), direction, mixed=d.domain.is_range or len(everything) > 1) for d in varied
+        d.key: _levels(groups := _groups(d, counted), direction, mixed=_in_parts(groups) or len(everything) > 1)
+        for d in varied
     }
 
 
@@ -192,6 +194,8 @@ def _labels(groups: Sequence[Group]) -> list[str]:
     ends = [(low, high) for _value, low, high, _records in groups if low is not None and high is not None]
     if not ends:
         return [str(value) for value, _low, _high, _records in groups]
+    if all(isinstance(end, int) for pair in ends for end in pair):
+        return [str(low) if low == high else f"{low} .. {high}" for low, high in ends]
     lowest, highest = ends[0][0], ends[-1][1]
     slack = ROUNDED * (highest - lowest)
     labels: list[str] = []
@@ -204,6 +208,11 @@ def _labels(groups: Sequence[Group]) -> list[str]:
     return labels
 
 
+def _in_parts(groups: Sequence[Group]) -> bool:
+    """Whether trials of one level differ in the value itself."""
+    return any(low != high for _value, low, high, _records in groups)
+
+
 def _groups(dimension: Dimension, records: Sequence[TrialRecord]) -> list[Group]:
     """Trials by value of a listed hyperparameter, or by equal parts of a range on its own scale."""
     domain, name = dimension.domain, dimension.name
@@ -213,6 +222,8 @@ def _groups(dimension: Dimension, records: Sequence[TrialRecord]) -> list[Group]
             for choice in domain.choices
         ]
     parts = max(2, min(BUCKETS, len(records) // TRIALS_PER_BUCKET))
+    if domain.kind == "int":
+        return _whole(dimension, records, parts)
     return [
         (
             domain.value((part + 0.5) / parts),
@@ -221,6 +232,28 @@ def _groups(dimension: Dimension, records: Sequence[TrialRecord]) -> list[Group]
             [record for record in records if min(int(record.u[name] * parts), parts - 1) == part],
         )
         for part in range(parts)
+    ]
+
+
+def _whole(dimension: Dimension, records: Sequence[TrialRecord], parts: int) -> list[Group]:
+    """Trials by value of a whole number that has few, or by about equal parts of its range, each value in one."""
+    domain = dimension.domain
+    values = [domain.value(record.u[dimension.name]) for record in records]
+    if domain.high - domain.low < BUCKETS:
+        listed = range(int(domain.low), int(domain.high) + 1)
+        return [(one, None, None, [r for r, v in zip(records, values, strict=True) if v == one]) for one in listed]
+    firsts = [domain.value(part / parts) for part in range(1, parts)]
+    # The share of this value has the cut in it; the value belongs where the middle of its share lies.
+    cuts = [one + (domain.position(one) < part / parts) for part, one in enumerate(firsts, 1)]
+    edges = sorted({int(domain.low), *cuts, int(domain.high) + 1})
+    return [
+        (
+            domain.value((domain.position(low) + domain.position(above - 1)) / 2),
+            low,
+            above - 1,
+            [r for r, v in zip(records, values, strict=True) if low <= v < above],
+        )
+        for low, above in pairwise(edges)
     ]
 
 

@@ -64,7 +64,7 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
         other = "" if with_code or not runs else "code" if on_data else "data"
         before = [entry.best for entry in with_code if entry.best is not None]
-        gained = gain.check(seen, direction(store), before, unit, launched(store), other=other)
+        gained = gain.check(seen, direction(store), before, unit, launched(store), freedom=_freedom(store), other=other)
         findings = (
             *found,
             *alike.data(listed),
@@ -233,8 +233,14 @@ def values(store: Store) -> tuple[float, float]:
 
 def noise(store: Store) -> float | None:
     """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
-    seeds, under the same conditions. None before any was."""
-    return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store))
+    seeds, under the same conditions. None before any was, and where all came to the same: a script that does nothing
+    with its seed says nothing of chance."""
+    return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store)) or None
+
+
+def _freedom(store: Store) -> int:
+    """The degrees of freedom that the noise from run to run rests on."""
+    return sum(len(group) - 1 for group in _repeated(store))
 
 
 def _repeated(store: Store) -> list[list[Trial]]:

@@ -100,6 +100,16 @@ def mean_interval(
     return (max(mean(values) - half, within[0]), min(mean(values) + half, within[1]))
 
 
+def quantile(share: float, freedom: float) -> float:
+    """The quantile of Student's t with so many degrees of freedom; of the normal distribution where they are infinite.
+    0 < share < 1, freedom > 0."""
+    if math.isinf(freedom):
+        return NormalDist().inv_cdf(share)
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, share))
+
+
 def share_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """The exact (Clopper-Pearson) interval of a share of which `count` of `total` were seen. Raises ValueError unless
     0 <= count <= total and total > 0."""

@@ -232,6 +232,12 @@ def test_runs_of_the_best_configuration_count_again_while_the_pipeline_is_the_sa
     assert reviewing.noise(store) == pytest.approx(0.01)
 
 
+def test_runs_that_all_came_to_the_same_say_nothing_of_chance(store: Store) -> None:
+    """A script that does nothing with its seed: any gain was more than chance then."""
+    judging.decide(store, launch(store, "round-1", [0.2, 0.2, 0.2], [0.4, 0.4, 0.4]), "reject", "of no use")
+    assert reviewing.noise(store) is None
+
+
 def test_runs_under_other_code_do_not_count_again(store: Store) -> None:
     first = launch(store, "round-1", [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
     judging.decide(store, first, "reject")
