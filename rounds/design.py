@@ -105,12 +105,25 @@ def plan(
     )
 
 
-def extend(plan: RoundPlan, more: int) -> RoundPlan:
-    """The same round with more trials: the sequence goes on where it stopped, what was planned stays as it is (P6)."""
-    total = len(plan.trials) + more
-    _refuse_more(total)
-    added = tuple(trial_at(place, plan.seed, plan.first, plan.studies) for place in range(len(plan.trials), total))
-    return replace(plan, trials=plan.trials + added, warnings=budget.thinness(plan.studies, total))
+def extend(plan: RoundPlan, more: int, after: int = 0) -> RoundPlan:
+    """The same round with more trials: the sequence goes on where it stopped, or at the point `after` where those in
+    between are another round's; what was planned stays as it is (P6)."""
+    start, turns = len(plan.trials), len(plan.studies)
+    _refuse_more(start + more)
+    first = plan.trials[-1].index - (start - 1) // turns
+    if after > following(plan):
+        first = after - start // turns
+    return added(plan, [first + place // turns for place in range(start, start + more)])
+
+
+def added(plan: RoundPlan, indices: Sequence[int]) -> RoundPlan:
+    """The same round with one trial more for each of these points of its sequence."""
+    start, turns = len(plan.trials), len(plan.studies)
+    new = [
+        trial_at(place, plan.seed, index - place // turns, plan.studies) for place, index in enumerate(indices, start)
+    ]
+    trials = (*plan.trials, *new)
+    return replace(plan, trials=trials, warnings=budget.thinness(plan.studies, len(trials)))
 
 
 def _refuse_more(trials: int) -> None:
@@ -176,6 +189,8 @@ def _factor(
     current = base.get(key, known[key].default if key in known else None)
     if current is None or domain.contains(current):
         return domain
+    if domain.kind == "list" and isinstance(current, int | float):
+        return replace(domain, choices=tuple(sorted((current, *domain.choices))))
     return replace(domain, choices=(current, *domain.choices))
 
 

@@ -11,7 +11,7 @@ from rounds import final, planning, steps
 from rounds.finding import Finding
 from rounds.own_script import OF_THE_BUILT_IN
 from rounds.plan import Goal, Role, RoundPlan
-from rounds.roles import OFF
+from rounds.roles import OFF, value_of
 from rounds.space import Choice, Domain
 from state import trials
 from state.database import Store
@@ -159,7 +159,7 @@ def _narrow(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
     base = planning.basis(store).settings
     ranges = {}
     for dimension in (d for study in planning.plan_of(store, name).studies for d in study.dimensions):
-        domain, value = dimension.domain, base.get(dimension.key)
+        domain, value = dimension.domain, value_of(base, dimension.name, dimension.key)
         if domain.is_range and value is not None and domain.contains(value):
             low = min(max(domain.position(value) - AROUND / 2, 0.0), 1 - AROUND)
             ranges[dimension] = replace(domain, low=domain.value(low), high=domain.value(low + AROUND))

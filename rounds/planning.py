@@ -14,7 +14,7 @@ from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, usable
 from rounds.remedies import Remedy
-from rounds.roles import OPTIMIZER, asked_of, including, name_of
+from rounds.roles import OPTIMIZER, asked_of, including, name_of, value_of
 from rounds.space import Domain
 from rounds.steps import STEPS, changed
 from state import configurations, decisions, launches, metrics, pipeline, trials
@@ -162,7 +162,11 @@ def extend(store: Store, name: str, more: int) -> None:
     trials were listed by hand."""
     if trials.batch(store, name).plan.get("listed"):
         raise Refusal("The trials of {name} were listed one by one: list more in a round of their own.", name=name)
-    add(store, name, design.extend(plan_of(store, name), more))
+    plan = plan_of(store, name)
+    # A round that was planned since has taken the points that come next.
+    taken = [plan_of(store, batch.name) for batch in rounds(store) if batch.name != name]
+    after = max((design.following(other) for other in taken if other.seed == plan.seed), default=0)
+    add(store, name, design.extend(plan, more, after))
 
 
 def add(store: Store, name: str, plan: RoundPlan) -> None:
@@ -187,7 +191,7 @@ def plan_of(store: Store, name: str) -> RoundPlan:
             for entry in entries[len(plan.trials) :]
         ]
         return replace(plan, trials=(*plan.trials, *added))
-    return design.extend(plan, len(entries) - len(plan.trials))
+    return design.added(plan, [entry.position for entry in entries[len(plan.trials) :]])
 
 
 def basis(store: Store, override: str = "") -> Configuration:
@@ -339,7 +343,7 @@ def _carried(
     listed = {name: key for name, key in zip(asked_of(plan), plan.scientific, strict=True) if name not in searched}
     return {
         key if key in plan.scientific else name: replace(
-            known[name], domain=including(known[name].domain, plan.base.get(key))
+            known[name], domain=including(known[name].domain, value_of(plan.base, name, key))
         )
         for name, key in {**searched, **listed}.items()
         if name in known and not {name, key} & set(given)

@@ -96,6 +96,11 @@ def name_of(key: str, optimizer: str) -> str:
     return f"{optimizer}.{leaf}" if section == "optimizer" and optimizer in OPTIMIZERS and key != OPTIMIZER else key
 
 
+def value_of(base: Mapping[str, Any], name: str, key: str) -> Any:
+    """The value that a configuration has for a dimension; None where it is that of another optimizer under its key."""
+    return base.get(key) if name in (key, name_of(key, str(base.get(OPTIMIZER, "")))) else None
+
+
 def asked_of(plan: RoundPlan) -> dict[str, Domain]:
     """What a round asks about, under the names that its studies have for it; where optimizers are compared, a
     hyperparameter of theirs keeps its configuration key."""

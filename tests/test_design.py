@@ -153,6 +153,16 @@ def test_a_range_is_understood_in_one_joint_study_and_few_values_in_one_study_ea
     assert [study.name for study in many.studies] == ["joint"]
 
 
+def test_the_value_in_use_takes_its_place_in_a_list_of_numbers() -> None:
+    """In front of them it was an end of what has an order, and the curve along it a jumble."""
+    asked = {WARMUP: Domain("list", choices=(20, 40, 10))}
+    (domain,) = design("understand", base={**DIGITS, WARMUP: 15}, scientific=asked, trials=48).scientific.values()
+    assert domain.choices == (10, 15, 20, 40)
+    asked = {WARMUP: Domain("list", choices=(40, 15, 10))}
+    (domain,) = design("understand", base={**DIGITS, WARMUP: 15}, scientific=asked, trials=48).scientific.values()
+    assert domain.choices == (40, 15, 10)
+
+
 @pytest.mark.parametrize("goal", GOALS)
 @pytest.mark.parametrize("more", [0, 1, 17])
 def test_an_extension_goes_on_with_the_same_sequence(goal: str, more: int) -> None:

@@ -114,6 +114,68 @@ def test_an_extended_round_is_the_one_that_was_planned_longer(store: Store, valu
     assert len({entry.overrides["runtime.threads"] for entry in listed}) == 1
 
 
+def test_a_round_that_is_extended_after_the_next_was_planned_takes_points_of_its_own(
+    store: Store, values: dict[str, Any]
+) -> None:
+    """They were the trials of the next one, to the seed."""
+    small_project.adopt(store, values)
+    for _round in range(2):
+        planning.save(store, planning.propose(store, "minimise", trials=4))
+    planning.extend(store, "round-1", 2)
+    planning.extend(store, "round-1", 2)
+    planning.extend(store, "round-2", 1)
+    first, second = (trials.trials(store, name) for name in ("round-1", "round-2"))
+    assert [entry.position for entry in first] == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert [entry.position for entry in second] == [4, 5, 6, 7, 12]
+    assert len({tuple(entry.u.values()) for entry in (*first, *second)}) == 13
+    assert len({entry.overrides["training.seed"] for entry in (*first, *second)}) == 13
+    planned = planning.plan_of(store, "round-1").trials
+    assert [(trial.index, trial.u, trial.values) for trial in planned] == [
+        (entry.position, entry.u, entry.settings) for entry in first
+    ]
+    assert planning.propose(store, "minimise", trials=1).trials[0].index == 13
+
+
+@pytest.mark.parametrize("turns", [2, 3])
+def test_studies_that_are_extended_late_still_take_turns(store: Store, values: dict[str, Any], turns: int) -> None:
+    small_project.adopt(store, values)
+    about = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2)[:turns])}
+    for _round in range(2):
+        planning.save(store, planning.propose(store, "compare", scientific=about, trials=7))
+    planning.extend(store, "round-1", 6)
+    listed = trials.trials(store, "round-1")
+    studies = [study.name for study in planning.plan_of(store, "round-1").studies]
+    assert [entry.study for entry in listed] == [studies[place % turns] for place in range(13)]
+    others = {(entry.study, *entry.u.values()) for entry in trials.trials(store, "round-2")}
+    assert not others & {(entry.study, *entry.u.values()) for entry in listed}
+
+
+def test_what_another_optimizer_has_widens_no_range_of_its_own(store: Store, values: dict[str, Any]) -> None:
+    """The value in use of one went into the range of the other: so unfair a comparison has its winner beforehand."""
+    others = {key: value for key, value in values.items() if not key.startswith("optimizer.")}
+    adamw = {
+        "name": "adamw",
+        "learning_rate": 1e-5,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
+        "weight_decay": 0.01,
+    }
+    small_project.adopt(store, {**others, **{f"optimizer.{key}": value for key, value in adamw.items()}})
+    asked: dict[str, Any] = {"optimizers": ["adamw", "sgd"], "trials": 24}
+    planned = planning.propose(store, "compare", **asked)
+    before = {d.name: d.domain for study in planned.studies for d in study.dimensions}
+    planning.save(store, planned)
+    finish(store, "round-1", 0.5)
+    reviewing.review_batch(store, "round-1")
+    after = {
+        d.name: d.domain for study in planning.propose(store, "compare", **asked).studies for d in study.dimensions
+    }
+    assert before["sgd.learning_rate"].low > 1e-5
+    assert after["sgd.learning_rate"].low >= before["sgd.learning_rate"].low
+    assert after["adamw.learning_rate"].contains(1e-5)
+
+
 def test_the_next_round_goes_on_with_the_sequence_and_the_range_that_the_review_proposed(
     store: Store, values: dict[str, Any]
 ) -> None:
