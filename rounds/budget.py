@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from presets.language import Message, say
@@ -14,12 +14,14 @@ from rounds.plan import Study
 # shows which values are good, but not whether better ones lie beyond the ranges.
 FEWEST = 12
 PER_DIMENSION = 4
+# With fewer of each, no value can be told from another by which trials came first (`statistics.precedence`).
+PER_VALUE = 4
 
 
 @dataclass(frozen=True)
 class Density:
     """What a study gets: `per_axis` values of each dimension were its points a grid, and the chance that at least one
-    trial falls in the best tenth of the space."""
+    trial falls in the best tenth of the space; of how many listed `values` of what is asked it has to tell the best."""
 
     study: str
     trials: int
@@ -27,6 +29,7 @@ class Density:
     per_axis: float
     best_tenth: float
     enough: int
+    values: int = 0
 
     @property
     def thin(self) -> bool:
@@ -39,23 +42,34 @@ class Density:
         return self.trials < min(PER_DIMENSION * self.dimensions, self.enough)
 
 
-def density(studies: Sequence[Study], trials: int) -> tuple[Density, ...]:
-    """The share of each study when so many trials are dealt out in turn."""
-    return tuple(_density(study, _share(place, len(studies), trials)) for place, study in enumerate(studies))
+def density(studies: Sequence[Study], trials: int, asked: Collection[str] = ()) -> tuple[Density, ...]:
+    """The share of each study when so many trials are dealt out in turn; `asked`: the keys that the round is about."""
+    return tuple(_density(study, _share(place, len(studies), trials), asked) for place, study in enumerate(studies))
 
 
-def enough(studies: Sequence[Study]) -> int:
+def enough(studies: Sequence[Study], asked: Collection[str] = ()) -> int:
     """The fewest trials of a round with which no study is too thin."""
-    return max(share.enough for share in density(studies, 0)) * len(studies)
+    return max(share.enough for share in density(studies, 0, asked)) * len(studies)
 
 
-def thinness(studies: Sequence[Study], trials: int) -> tuple[Message, ...]:
+def thinness(studies: Sequence[Study], trials: int, asked: Collection[str] = ()) -> tuple[Message, ...]:
     """A warning where a study is too thin, with the smallest round that is not."""
-    spread = density(studies, trials)
+    spread = density(studies, trials, asked)
     if not any(share.thin for share in spread):
         return ()
-    needed = enough(studies)
+    needed = enough(studies, asked)
     thinnest = min(share.trials for share in spread)
+    for share in spread:
+        if FEWEST <= share.trials < PER_VALUE * share.values:
+            return (
+                say(
+                    "{trials} trials over {values} values leave too few to each to tell which is best. Plan at least "
+                    "{needed}.",
+                    trials=share.trials,
+                    values=share.values,
+                    needed=needed,
+                ),
+            )
     if not any(share.empty for share in spread):
         return (_narrow(len(studies), trials, thinnest, needed),)
     if len(studies) == 1 and spread[0].dimensions == 1:
@@ -106,12 +120,14 @@ def _narrow(studies: int, trials: int, smallest: int, needed: int) -> Message:
     )
 
 
-def _density(study: Study, trials: int) -> Density:
+def _density(study: Study, trials: int, asked: Collection[str]) -> Density:
     dimensions = len(study.dimensions)
+    listed = [d.domain for d in study.dimensions if d.key in asked and not d.domain.is_range]
+    values = max((len(domain.choices) for domain in listed), default=0)
     # A study that varies nothing runs one configuration; more trials of it would teach nothing.
-    enough = max(FEWEST, PER_DIMENSION * dimensions) if dimensions else 1
+    enough = max(FEWEST, PER_DIMENSION * dimensions, PER_VALUE * values) if dimensions else 1
     per_axis = trials ** (1 / dimensions) if dimensions else 0.0
-    return Density(study.name, trials, dimensions, per_axis, 1 - 0.9**trials, enough)
+    return Density(study.name, trials, dimensions, per_axis, 1 - 0.9**trials, enough, values)
 
 
 def _share(place: int, studies: int, trials: int) -> int:

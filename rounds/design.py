@@ -84,7 +84,7 @@ def plan(
     built = [_study(setting, base, optimizers, tunables, roles, ranges, each) for setting in chosen]
     studies = _numbered([study for study, _, _ in built], numbers or {})
     if trials is None:
-        trials = max(TRIALS, budget.enough(studies))
+        trials = max(TRIALS, budget.enough(studies, asked))
     _check_studies(studies, trials, _ways(base, optimizers, tunables, roles, asked, len(studies)))
     everything: dict[str, Role] = {key: "scientific" for key in asked}
     fixed: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def plan(
         studies=studies,
         trials=tuple(trial_at(place, seed, first, studies) for place in range(trials)),
         caveats=caveats(base, everything, fixed),
-        warnings=budget.thinness(studies, trials),
+        warnings=budget.thinness(studies, trials, asked),
     )
 
 
@@ -123,7 +123,7 @@ def added(plan: RoundPlan, indices: Sequence[int]) -> RoundPlan:
         trial_at(place, plan.seed, index - place // turns, plan.studies) for place, index in enumerate(indices, start)
     ]
     trials = (*plan.trials, *new)
-    return replace(plan, trials=trials, warnings=budget.thinness(plan.studies, len(trials)))
+    return replace(plan, trials=trials, warnings=budget.thinness(plan.studies, len(trials), plan.scientific))
 
 
 def _refuse_more(trials: int) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, dismissing, gain, outage, queue, reviewed, reviewing, supervisor
+from rounds import cost, dismissing, gain, looking, outage, queue, reviewed, reviewing, supervisor
 from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
 from rounds.record import turned, usable
-from state import configurations, launches, trials
+from state import configurations, launches, looks, trials
 from state.database import Store
 from state.pipeline import BATCH_SIZE, STEPS
 from state.trials import Batch, Trial
@@ -25,8 +25,8 @@ class Standing:
     """The step that the project is in, of which round or launch (`batch`, None before the first), what that is and what
     comes next; why a trial that is due does not start (None: all do); how many of its trials are in which state; the
     seconds until it ends (None: nothing runs, or it cannot be told yet); the launches beside it that are `undecided`;
-    the device hours that all trials and measurements took, of the budget (None: there is none); and how far the end
-    is."""
+    the device hours that all trials and measurements took, of the budget (None: there is none); how far the end is; and
+    the `command` that comes next where that is no round ("": it is)."""
 
     step: Step
     batch: str | None
@@ -39,6 +39,7 @@ class Standing:
     hours_spent: float
     hours_budget: float | None
     horizon: Horizon
+    command: str = ""
 
 
 def standing(store: Store) -> Standing:
@@ -56,8 +57,11 @@ def standing(store: Store) -> Standing:
     else:
         step, now, then = _of_batch(store, batch, entries)
     ahead = horizon(store, everything)
-    if step == "goal" and ahead.phase in ("final", "end"):
-        then = ahead.message
+    command = ""
+    if step == "goal" and (found := _after_the_final(store, batches)) is not None:
+        then, command = found
+    elif step == "goal" and ahead.phase in ("final", "end"):
+        then, command = ahead.message, "tunebook round final" if ahead.phase == "final" else "tunebook export DIR"
     return Standing(
         step=step,
         batch=batch.name if batch else None,
@@ -72,7 +76,18 @@ def standing(store: Store) -> Standing:
         hours_spent=cost.hours_used(store, everything),
         hours_budget=store.project.settings.budget_hours or None,
         horizon=ahead,
+        command=command,
     )
+
+
+def _after_the_final(store: Store, batches: Sequence[Batch]) -> tuple[Message, str] | None:
+    """What is left, and by which command, once the final study has been decided and no round followed it (P14)."""
+    rounds = [batch for batch in batches if batch.kind == "round" and "check" not in batch.plan]
+    if not rounds or not rounds[-1].plan.get("search"):
+        return None
+    if looking.possible(store) and not looks.looks(store):
+        return say("The final study is over. What is left is the look at the test split, once."), "tunebook test"
+    return say("The final study is over. What is left is to take away what was found."), "tunebook export DIR"
 
 
 def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:

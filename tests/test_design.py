@@ -153,6 +153,17 @@ def test_a_range_is_understood_in_one_joint_study_and_few_values_in_one_study_ea
     assert [study.name for study in many.studies] == ["joint"]
 
 
+def test_a_list_of_many_values_gets_as_many_trials_as_tell_them_apart() -> None:
+    """Seven values got two to four trials each, and the best could not be told from any other."""
+    asked = {WARMUP: Domain("list", choices=(0, 5, 10, 15, 20, 30, 40))}
+    planned = design("understand", scientific=asked)
+    assert len(planned.trials) == 28
+    assert not planned.warnings
+    (warning,) = design("understand", scientific=asked, trials=20).warnings
+    assert "20 trials over 7 values leave too few to each" in warning.text()
+    assert "at least 28" in warning.text()
+
+
 def test_the_value_in_use_takes_its_place_in_a_list_of_numbers() -> None:
     """In front of them it was an end of what has an order, and the curve along it a jumble."""
     asked = {WARMUP: Domain("list", choices=(20, 40, 10))}

@@ -70,6 +70,28 @@ def test_the_four_steps_in_their_order(store: Store, tmp_path: Path) -> None:
     assert trials.batch(store, "round-1").reviewed is None
 
 
+def test_after_the_final_study_comes_the_test_split_or_the_export_and_no_other_final_study(
+    store: Store, tmp_path: Path
+) -> None:
+    """With a budget left for some trials more it was the final study again, and without one the next round."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, "minimise", trials=2), about={"search": "bayesian"})
+    for entry in trials.trials(store, "round-1"):
+        small_project.end(store, entry.id, 0.1)
+    reviewing.review_batch(store, "round-1")
+    launching.start(store, launching.propose(store, "round-1"), runs=2)
+    for entry in trials.trials(store, "launch-1"):
+        small_project.end(store, entry.id, 0.3)
+    judging.decide(store, "launch-1", "reject")
+    for hours in (0.0, standing(store).hours_spent + 0.01, standing(store).hours_spent + 1e-6):
+        store.project = project.change(store.project, budget_hours=hours)
+        now = standing(store)
+        assert (now.step, now.command) == ("goal", "tunebook test")
+        assert now.next.text() == "The final study is over. What is left is the look at the test split, once."
+    planning.save(store, planning.propose(store, trials=2))
+    assert standing(store).command == ""
+
+
 def test_a_launch_that_was_rejected_as_it_was_is_not_to_be_run_on(store: Store, tmp_path: Path) -> None:
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     planning.save(store, planning.propose(store, trials=2))

@@ -189,10 +189,8 @@ def show_status(session: Session) -> None:
 def _command(stands: Standing) -> str:
     """The command that takes the next step."""
     match stands.step:
-        case "goal" if stands.horizon.phase == "final":
-            return "tunebook round final"
         case "goal":
-            return "tunebook round plan"
+            return stands.command or "tunebook round plan"
         case "run":
             return f"tunebook round {'status' if stands.seconds_left is not None else 'run'} {stands.batch}"
         case "learn":
