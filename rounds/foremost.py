@@ -15,7 +15,7 @@ from state.trials import Batch, Trial
 def foremost(store: Store, batches: Sequence[Batch], entries: Sequence[Trial]) -> Batch | None:
     """The round or launch that the project is about: what is at work, else the newest, as which a launch counts that
     was reopened since. Where that is a launch that was decided, an older one that was not comes first; of several that
-    were, the one that was decided last. One that was stopped before any of its trials ended is nobody's concern, nor is
+    were, the one that was decided last. One that was stopped before any of its trials began is nobody's concern, nor is
     a launch that can no longer be decided, since the best configuration is another."""
     listed = in_turn(store, [batch for batch in batches if batch.kind != "baseline"])
     at_work = [batch for batch in listed if queue.under_way(batch, entries)]
@@ -32,7 +32,7 @@ def foremost(store: Store, batches: Sequence[Batch], entries: Sequence[Trial]) -
 
 def waiting(store: Store, entries: Sequence[Trial]) -> list[Batch]:
     """The launches that wait for their runs or for a decision, the one that was begun, or reopened, last at the end;
-    without what was stopped before any of its runs ended."""
+    without what was stopped before any of its runs began."""
     return [batch for batch in in_turn(store, launches.waiting(store)) if not _abandoned(batch, entries)]
 
 
@@ -85,4 +85,5 @@ def no_round(store: Store) -> Refusal:
 
 def _abandoned(batch: Batch, entries: Sequence[Trial]) -> bool:
     own = [entry for entry in entries if entry.batch == batch.name]
-    return batch.wanted == "stop" and bool(own) and not any(entry.status in trials.ENDED for entry in own)
+    # What was begun has cost something, and goes on where it was stopped.
+    return batch.wanted == "stop" and bool(own) and not any(e.status in trials.ENDED or e.steps_done for e in own)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from presets.language import Message, say
 from rounds import tunables
 from rounds.plan import DesignError, Role, RoundPlan
-from rounds.roles import OPTIMIZER, name_of, setting_of
+from rounds.roles import OPTIMIZER, including, name_of, setting_of, value_of, written
 from rounds.space import Domain
 from state.project import Project
 
@@ -30,6 +31,21 @@ def with_ranges(
                 )
             found[key] = left.pop(name)
     return found, left
+
+
+def leaving_out(plan: RoundPlan) -> Iterator[Message]:
+    """A sentence for each range that does not hold the best configuration's value, though its scale has a place for
+    it: nothing near what is known to be good is tried then."""
+    for dimension in {d.name: d for study in plan.studies for d in study.dimensions}.values():
+        value = value_of(plan.base, dimension.name, dimension.key)
+        if including(dimension.domain, value) != dimension.domain:
+            yield say(
+                "{name} is searched in {domain}, which leaves out {value}, the best configuration's value: no trial "
+                "comes near it.",
+                name=dimension.name,
+                domain=str(dimension.domain),
+                value=written(value),
+            )
 
 
 def refuse_unused(plan: RoundPlan, roles: Mapping[str, Role], ranges: Mapping[str, Domain]) -> None:

@@ -12,13 +12,15 @@ from typing import Literal
 
 from presets.language import Message, say
 from rounds import cost, decision
+from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
-from state import launches
+from state import launches, trials
 from state.database import Store
 from state.project import moment
 from state.trials import Trial
 
-Phase = Literal["open", "unknown", "explore", "final", "end"]
+# "last": enough for a round, and no final study can begin, for which rounds have to have tried something.
+Phase = Literal["open", "unknown", "explore", "last", "final", "end"]
 # The trials of a launch, and of the end: a final study and the launch of what it found.
 LAUNCH = 2 * decision.RUNS[0]
 FINAL = 16
@@ -59,7 +61,7 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
     rounds = max((count - END) // (TRIALS + LAUNCH), 0)
     by_clock = deadline - datetime.timedelta(seconds=END * a_trial / at_once) if deadline else None
     return Horizon(
-        *_phase(count, rounds),
+        *_phase(count, rounds, _tried(store, everything)),
         hours,
         left,
         count,
@@ -69,12 +71,26 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
     )
 
 
-def _phase(count: int, rounds: int) -> tuple[Phase, Message]:
+def _tried(store: Store, everything: Sequence[Trial]) -> int:
+    """How many trials of rounds a final study may learn from."""
+    rounds = {batch.name for batch in trials.batches(store, "round") if "check" not in batch.plan}
+    return sum(entry.batch in rounds and entry.status in ("complete", "infeasible") for entry in everything)
+
+
+def _phase(count: int, rounds: int, tried: int) -> tuple[Phase, Message]:
     if rounds:
         return "explore", say(
             "Rounds of {trials} trials that fit, each with a launch, before the final study is to begin: {rounds}.",
             trials=TRIALS,
             rounds=rounds,
+        )
+    if count > LAUNCH and tried < FEWEST:
+        return "last", say(
+            "What is left is enough for {trials} trials: one round of {most} at most, with its launch. A final study "
+            "begins with {fewest} trials of rounds.",
+            trials=count,
+            most=count - LAUNCH,
+            fewest=FEWEST,
         )
     if count > LAUNCH:
         return "final", say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -11,8 +12,8 @@ from rounds import final, planning, steps
 from rounds.finding import Finding
 from rounds.own_script import OF_THE_BUILT_IN
 from rounds.plan import Goal, Role, RoundPlan
-from rounds.roles import OFF, value_of
-from rounds.space import Choice, Domain
+from rounds.roles import OFF, including, value_of
+from rounds.space import Choice, Dimension, Domain
 from state import trials
 from state.database import Store
 from state.errors import Refusal
@@ -154,21 +155,45 @@ def _beyond(choices: Sequence[Choice], key: str) -> Choice | None:
 
 
 def _narrow(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:
-    """The same question, each range a third as wide around the best configuration's value, where it holds that."""
+    """The same question, each range a third as wide around the best configuration's value, also where that lies outside
+    of it."""
     goal, asked = _again(store, name)
     base = planning.basis(store).settings
     ranges = {}
     for dimension in (d for study in planning.plan_of(store, name).studies for d in study.dimensions):
         domain, value = dimension.domain, value_of(base, dimension.name, dimension.key)
-        if domain.is_range and value is not None and domain.contains(value):
-            low = min(max(domain.position(value) - AROUND / 2, 0.0), 1 - AROUND)
-            ranges[dimension] = replace(domain, low=domain.value(low), high=domain.value(low + AROUND))
+        if domain.is_range and value is not None and including(domain, value).contains(value):
+            ranges[dimension] = around(dimension, value)
     if not ranges:
         raise Refusal(
             "No range of {name} holds the best configuration's value: design the next round by hand.", name=name
         )
     asked |= {d.key: domain for d, domain in ranges.items() if d.key in asked}
     return Design(goal, asked, {d.name: domain for d, domain in ranges.items() if d.key not in asked})
+
+
+def around(dimension: Dimension, value: float) -> Domain:
+    """A third of a range around a value: within the range where that holds it, else where the value lies."""
+    domain = dimension.domain
+    if domain.contains(value):
+        low = min(max(domain.position(value) - AROUND / 2, 0.0), 1 - AROUND)
+        return replace(domain, low=domain.value(low), high=domain.value(low + AROUND))
+    place = domain.reach(value)
+    low, high = (domain.beyond(place + side * AROUND / 2) for side in (-1, 1))
+    if domain.kind == "int":
+        low, high = math.floor(low), math.ceil(high)
+    low, high = (end if _admitted(dimension.key, end, domain) else value for end in (low, high))
+    return replace(domain, low=low, high=high)
+
+
+def _admitted(key: str, end: float, domain: Domain) -> bool:
+    """Whether a range of a setting may reach so far; of one of the user's own, its range so far says of which sign it
+    is."""
+    try:
+        return about(key)[1].admits(int(end) if domain.kind == "int" else end)
+    except KeyError:
+        least = 0 if domain.kind == "float" or domain.low < 1 else 1
+        return domain.low < 0 or end >= least
 
 
 def _length(store: Store, name: str, payload: Mapping[str, Any]) -> NextStep:

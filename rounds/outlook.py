@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from presets.language import Message, say
 from rounds import cost, room, sharing, slots
 from rounds.cost import Cost
-from rounds.horizon import END, horizon
+from rounds.horizon import END, LAUNCH, horizon
 from rounds.plan import RoundPlan
 from rounds.room import Disk
 from rounds.slots import Machine
@@ -36,8 +36,12 @@ def outlook(store: Store, plan: RoundPlan, here: Machine, wanted: int = 0) -> Ou
                 "budget --hours N)."
             )
         )
-    left = horizon(store, trials.trials(store)).trials
-    if left is not None and not price.over and len(plan.trials) > left - END:
+    ahead = horizon(store, trials.trials(store))
+    left = ahead.trials
+    if ahead.phase == "last":
+        if not price.over and left is not None and len(plan.trials) > left - LAUNCH:
+            short.append(ahead.message)
+    elif left is not None and not price.over and len(plan.trials) > left - END:
         most = max(left - END, 0)
         short.append(
             say(

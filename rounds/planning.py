@@ -252,7 +252,8 @@ def _planned(
         if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
             words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)
             notes = (*notes, words)
-    return replace(plan, warnings=(*plan.warnings, *about_command(store)), notes=notes)
+    warnings = (*plan.warnings, *honoured.leaving_out(plan), *about_command(store))
+    return replace(plan, warnings=warnings, notes=notes)
 
 
 def about_command(store: Store) -> tuple[Message, ...]:

@@ -66,6 +66,10 @@ class Domain:
         """The number at coordinate u of a range, also outside 0 to 1: how far a wider range would reach."""
         return _interpolate(self.low, self.high, self.scale, u)
 
+    def reach(self, value: float) -> float:
+        """The coordinate of a number on the scale of a range, also outside 0 to 1: what `beyond` takes."""
+        return _place(self.low, self.high, self.scale, value) if self.low < self.high else 0.0
+
     def position(self, value: Any) -> float:
         """The coordinate of a value, in [0, 1]: of whole numbers and choices the middle of their share.
 
@@ -157,11 +161,15 @@ def _interpolate(low: float, high: float, scale: Scale, u: float) -> float:
 
 def _locate(low: float, high: float, scale: Scale, value: float) -> float:
     """Where a value lies between low and high on the scale, 0 to 1."""
+    return min(max(_place(low, high, scale, value), 0.0), 1.0)
+
+
+def _place(low: float, high: float, scale: Scale, value: float) -> float:
     if scale == "one-minus-log":
         low, high, value, scale = 1 - low, 1 - high, 1 - value, "log"
     if scale == "log":
         low, high, value = math.log(low), math.log(high), math.log(value)
-    return min(max((value - low) / (high - low), 0.0), 1.0)
+    return (value - low) / (high - low)
 
 
 def _same(value: Any, choice: Choice) -> bool:

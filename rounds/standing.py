@@ -60,8 +60,9 @@ def standing(store: Store) -> Standing:
     command = ""
     if step == "goal" and (found := _after_the_final(store, batches)) is not None:
         then, command = found
-    elif step == "goal" and ahead.phase in ("final", "end"):
-        then, command = ahead.message, "tunebook round final" if ahead.phase == "final" else "tunebook export DIR"
+    elif step == "goal" and ahead.phase in ("last", "final", "end"):
+        commands = {"final": "tunebook round final", "end": "tunebook export DIR"}
+        then, command = ahead.message, commands.get(ahead.phase, "")
     return Standing(
         step=step,
         batch=batch.name if batch else None,
@@ -122,6 +123,8 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)
         if batch.kind != "round":
             return of, now, say("Run it on, or reject it as it is.")
+        if not ended:
+            return of, now, say("Run it on, or drop it.")
         if not reviewed.holds(store, batch):
             return "learn", now, say("Review what has ended, or run it on.")
         return _of_reviewed(store, batch, entries)

@@ -52,7 +52,7 @@ def test_without_limits_improvement_is_open_ended(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("count", "phase", "rounds"),
-    [(END + 2 * 26, "explore", 2), (END + 51, "explore", 1), (END + 25, "final", 0), (LAUNCH, "end", 0), (0, "end", 0)],
+    [(END + 2 * 26, "explore", 2), (END + 51, "explore", 1), (END + 25, "last", 0), (LAUNCH, "end", 0), (0, "end", 0)],
 )
 def test_a_budget_is_counted_in_trials_of_the_best_configuration(
     store: Store, count: int, phase: str, rounds: int
@@ -65,6 +65,25 @@ def test_a_budget_is_counted_in_trials_of_the_best_configuration(
         "Choose the goal of the first round." if phase == "explore" else ahead.message.text()
     )
     assert ahead.message.text().startswith("Not one trial more fits") == (count == 0)
+
+
+def tried(store: Store) -> int:
+    """A round of as many trials as a final study begins with, a minute each; how many those are."""
+    planning.save(store, planning.propose(store, "minimise", trials=16))
+    for entry in trials.trials(store, "round-1"):
+        small_project.end(store, entry.id, 0.5)
+        timed(store, entry.id, "10:00", "10:01")
+    return 16
+
+
+def test_a_final_study_is_next_only_where_it_can_begin(store: Store) -> None:
+    """After a baseline with a small budget the next step was a command that was refused."""
+    ahead = told(store, budget_hours=(END + 1.5) / 60)
+    assert "one round of 16 at most" in ahead.message.text()
+    assert standing(store).command == ""
+    taken = tried(store)
+    phases = [told(store, budget_hours=(taken + n + 1.5) / 60).phase for n in (LAUNCH, LAUNCH + 1, END, END + 26)]
+    assert phases == ["end", "final", "final", "explore"]
 
 
 def test_a_deadline_counts_as_many_trials_at_once_as_ran_so_far(store: Store) -> None:
@@ -92,11 +111,17 @@ def test_what_lies_ahead_is_unknown_before_a_trial_was_timed(tmp_path: Path) -> 
 def test_a_round_that_leaves_too_little_for_the_end_is_warned_of(store: Store) -> None:
     plan = planning.propose(store, trials=20)
     assert not outlook(store, plan, Machine(2)).short
-    told(store, budget_hours=(END + 12 + 1.5) / 60)
+    told(store, budget_hours=(LAUNCH + 16 + 1.5) / 60)
+    (short,) = outlook(store, plan, Machine(2)).short
+    assert "one round of 16 at most" in short.text()
+    assert not outlook(store, planning.propose(store, trials=12), Machine(2)).short
+    taken = tried(store)
+    plan = planning.propose(store, trials=20)
+    told(store, budget_hours=(taken + END + 12 + 1.5) / 60)
     (short,) = outlook(store, plan, Machine(2)).short
     assert short.text().endswith("the final study with its launch takes 22: plan at most 12.")
     assert not outlook(store, planning.propose(store, trials=12), Machine(2)).short
-    told(store, budget_hours=(END + 1.5) / 60)
+    told(store, budget_hours=(taken + END + 1.5) / 60)
     (short,) = outlook(store, plan, Machine(2)).short
     assert short.text() == "What is left until the end is enough for 22 trials: begin the final study."
 

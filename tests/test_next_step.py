@@ -13,7 +13,7 @@ from presets.language import say
 from rounds import next_step, own_script, planning
 from rounds.finding import Action, Finding
 from rounds.next_step import Check, Design, Extend, Look
-from rounds.space import Domain
+from rounds.space import Dimension, Domain
 from rounds.steps import changed, transfer
 from state import pipeline, trials
 from state.database import Store
@@ -158,6 +158,42 @@ def test_a_wider_range_is_that_of_the_next_design(store: Store) -> None:
     design = step(store, "shrink", **payload)
     assert design.ranges == {"sgd.weight_decay": other}
     assert {d.name for d in design.plan(store).studies[0].dimensions} >= {"sgd.weight_decay"}
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "key", "expected"),
+    [
+        (Domain("float", 1e-3, 1.0, "log"), 0.03, "lr", (0.0095, 0.095)),
+        (Domain("float", 1e-3, 1.0, "log"), 0.9, "lr", (0.1, 1.0)),
+        # Outside of what was searched, as far on either side of it.
+        (Domain("float", 1e-3, 1e-2, "log"), 0.05, "lr", (0.034, 0.073)),
+        (Domain("float", 0.2, 0.5), 0.01, "dropout", (0.01, 0.06)),
+        (Domain("float", 0.2, 0.5), 0.0, "regularization.dropout", (0.0, 0.05)),
+        (Domain("int", 10, 40), 64, "width", (59, 69)),
+    ],
+)
+def test_a_narrower_range_is_around_the_best_value_wherever_that_lies(
+    domain: Domain, value: float, key: str, expected: tuple[float, float]
+) -> None:
+    """The range that did not hold it stayed as it was: a second round where the first had found nothing."""
+    found = next_step.around(Dimension(key, key, domain, 0), value)
+    assert (found.low, found.high) == pytest.approx(expected, rel=0.02)
+    assert found.contains(value)
+
+
+def test_a_range_that_leaves_out_the_best_value_is_warned_of_and_the_next_one_holds_it(store: Store) -> None:
+    best = planning.basis(store).settings["optimizer.learning_rate"]
+    low = Domain("float", best / 100, best / 10, "log")
+    planned = planning.propose(store, "minimise", ranges={"optimizer.learning_rate": low}, trials=12)
+    assert any("leaves out" in warning.text() for warning in planned.warnings)
+    assert not any("leaves out" in warning.text() for warning in planning.propose(store, trials=12).warnings)
+    batch = planning.save(store, planned)
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, 0.9)
+    (study,) = step(store, "narrow", batch.name).plan(store).studies
+    (rate,) = [d.domain for d in study.dimensions if d.key == "optimizer.learning_rate"]
+    assert rate.contains(best)
+    assert rate.high < best * 3
 
 
 def test_a_list_whose_end_is_best_gets_one_value_more(store: Store) -> None:

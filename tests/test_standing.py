@@ -92,6 +92,22 @@ def test_after_the_final_study_comes_the_test_split_or_the_export_and_no_other_f
     assert standing(store).command == ""
 
 
+def test_a_round_that_was_stopped_on_its_way_goes_on_and_is_not_forgotten(store: Store, tmp_path: Path) -> None:
+    """With checkpoints of hours the next step was the goal of the first round."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2), wanted="stop")
+    assert told(store)[:2] == ("goal", None)
+    trials.mark_running(store, "round-1-001", restart=False)
+    watched_round.advance(store, "round-1-001", {"step": 10, "val/error_rate": 0.5})
+    trials.mark_ended(store, "round-1-001", {"status": "stopped", "reason": "stopped", "steps_done": 10})
+    assert told(store) == (
+        "run",
+        "round-1",
+        "round-1 was stopped: 0 of 2 trials have ended.",
+        "Run it on, or drop it.",
+    )
+
+
 def test_a_launch_that_was_rejected_as_it_was_is_not_to_be_run_on(store: Store, tmp_path: Path) -> None:
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     planning.save(store, planning.propose(store, trials=2))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textual.content import Content
 
 from presets.language import _
-from rounds import launching, own_code
+from rounds import launching, own_code, premature
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
@@ -29,6 +29,8 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
                 value=figure(entry.best)
             )
         )
+    if early := premature.why(store, proposal.round):
+        yield Content.styled(printable(early.text()), "bold")
     if why := launching.unused(store, proposal):
         yield Content(why.text())
     if changed := own_code.since(store, entry):

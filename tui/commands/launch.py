@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import foremost, judging, launching, lineage, planning, shortlist
+from rounds import foremost, judging, launching, lineage, planning, premature, shortlist
 from rounds.decision import RUNS, Verdict
 from state import launches, trials
 from state.database import Store
@@ -116,8 +116,16 @@ def launch(
             # Whoever names a trial means that one.
             length = length or (1 if trial else None)
             listed = shortlist.choose(store, proposal, length)
+            early = premature.why(store, proposal.round)
+            if early is not None and not (yes or trial or chosen or _can_ask(session)):
+                raise Refusal(
+                    "{why} Where a launch is wanted all the same: tunebook launch --trial {trial}",
+                    why=early,
+                    trial=proposal.trial,
+                )
             deciding.announce(session, store, proposal, runs, listed)
-            if not yes and chosen is None and _can_ask(session) and not click.confirm(_("Start?"), default=True):
+            asks = not yes and chosen is None and _can_ask(session)
+            if asks and not click.confirm(_("Start?"), default=early is None):
                 session.text(_("Nothing was started."))
                 return
             batch = launching.start(store, proposal, listed.rivals, runs=runs or RUNS[0])

@@ -1,0 +1,57 @@
+"""A launch comes after the review (P7, G16): what speaks against one is said, and refused where nobody is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rounds import planning, premature, reviewing
+from state import trials
+from state.database import Store
+from state.store import open_store
+from tests import small_project
+from tests.test_own_project import tunebook
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A best configuration that came to 0.1, and a round of two trials, the first of which has ended worse."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as opened:
+        small_project.adopt(opened, small_project.settings(tmp_path / "data"))
+        small_project.end(opened, "baseline-1-001", 0.1)
+        planning.save(opened, planning.propose(opened, trials=2), wanted="run")
+        small_project.end(opened, "round-1-001", 0.5)
+        yield opened
+
+
+def against(store: Store) -> str:
+    found = premature.why(store, "round-1")
+    return "" if found is None else found.text()
+
+
+def test_a_round_that_runs_or_is_not_reviewed_or_has_found_nothing_is_no_candidate_for_a_launch(store: Store) -> None:
+    assert "1 have not ended" in against(store)
+    small_project.end(store, "round-1-002", 0.4)
+    assert "has not been reviewed" in against(store)
+    reviewing.review_batch(store, "round-1")
+    assert "no trial of round-1 beats the best configuration" in against(store)
+
+
+def test_a_round_that_gained_and_was_reviewed_is_one(store: Store) -> None:
+    small_project.end(store, "round-1-002", 0.01)
+    reviewing.review_batch(store, "round-1")
+    assert against(store) == ""
+
+
+def test_where_nobody_is_asked_such_a_launch_is_refused_unless_its_trial_is_named(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pipe it began at once, and ran twelve trials past the budget."""
+    assert tunebook("launch", "--json", "--project", store.project.root) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "1 have not ended" in error
+    assert "tunebook launch --trial round-1-001" in error
+    assert not trials.batches(store, "launch")
