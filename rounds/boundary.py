@@ -46,6 +46,8 @@ def widened(domain: Domain, key: str, side: Side) -> Domain:
         end = _rounded(end, up=side == "high")
     if domain.kind == "int" and math.isfinite(end):
         end = math.floor(end) if side == "low" else math.ceil(end)
+        # Of whole numbers a logarithmic scale has none below 1.
+        end = max(end, 1) if domain.scale == "log" else end
     end = _allowed(end, domain, key, side)
     if not math.isfinite(end):
         return domain

@@ -107,6 +107,9 @@ def test_edges_are_found_as_often_as_in_simulation_and_seldom_seen_in_vain(trial
         (Domain("float", 0.0, 0.8), SMOOTHING, "high", (0.0, 0.9)),
         (Domain("float", 0.0, 0.2), SMOOTHING, "low", (0.0, 0.2)),
         (Domain("int", 10, 100, "log"), "schedule.warmup_steps", "high", (10, 320)),
+        (Domain("int", 4, 64, "log"), "hidden", "low", (1, 64)),
+        (Domain("int", 1, 64, "log"), "hidden", "low", (1, 64)),
+        (Domain("int", 2, 900, "log"), "schedule.warmup_steps", "low", (1, 900)),
         (Domain("int", 1, 5), "layers", "low", (-1, 5)),
         (Domain("float", -1.0, 1.0), "anything", "low", (-2.0, 1.0)),
     ],
@@ -141,6 +144,18 @@ def test_the_end_of_what_is_possible_is_no_edge_to_widen() -> None:
     assert told == [
         "The best trials lie near 0, where regularization.label_smoothing ends because no value beyond is possible."
     ]
+
+
+def test_a_round_is_reviewed_where_whole_numbers_are_best_at_the_low_end_of_a_logarithmic_range() -> None:
+    """There is no whole number below 1 on that scale, so the range ends there."""
+    key = "schedule.warmup_steps"
+    planned = searched(40, ranges={key: Domain("int", 1, 100, "log")}, base={**BASE, key: 10})
+    found = review(planned, results(planned, lambda u: u[key]), "min")
+    told = [finding for finding in found if finding.figures.get("dimension") == key]
+    assert [(finding.check, finding.verdict) for finding in told] == [("boundary", "pass")]
+    assert (
+        told[0].message.text() == f"The best trials lie near 1, where {key} ends because no value beyond is possible."
+    )
 
 
 def test_the_end_of_a_list_asks_for_values_beyond() -> None:
