@@ -89,9 +89,9 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
     # Results that are equal are equally good: which of them was planned first says nothing about where the best lie.
     last = cost(leading(feasible, direction)[-1], direction)
     best = [record for record in ranked(feasible, direction) if cost(record, direction) <= last]
-    failed = failing.edges(study, records)
+    failed, diverged = failing.edges(study, records), frontiers(study, records)
     limits = {(edge.dimension, edge.side): _fails(edge.dimension) for edge in failed}
-    limits |= {(edge.dimension, edge.side): _diverges(edge.dimension) for edge in frontiers(study, records)}
+    limits |= {(edge.dimension, edge.side): _diverges(edge.dimension) for edge in diverged}
     near, inside = [], []
     for dimension in study.dimensions:
         if not dimension.domain.ordered:
@@ -103,8 +103,8 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
             continue
         side: Side = "high" if mean > EDGE else "low"
         figures["side"] = side
-        # What is widened at one end still ends at the other where all beyond failed.
-        kept = replace(dimension, domain=failing.left(dimension, failed))
+        # What is widened at one end still ends at the other where all beyond failed or diverged.
+        kept = replace(dimension, domain=failing.left(dimension, [*failed, *diverged]))
         near.append(_near(study, kept, side, figures, limits.get((dimension.name, side))))
     if inside:
         near.append(
