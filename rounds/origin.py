@@ -7,6 +7,7 @@ goes before the ranges of the rounds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,9 +39,11 @@ class Left:
     source: Message
 
 
-def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter]) -> dict[str, Left]:
+def left(
+    store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter], base: Mapping[str, Any]
+) -> dict[str, Left]:
     """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
-    never run leaves nothing."""
+    never run leaves nothing. What is offered as a share of a setting is carried as one to that setting in `base`."""
     found: dict[str, Left] = {}
     for batch in batches:
         if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
@@ -51,11 +54,14 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
             name, origin = dimension.name, plan.origins.get(dimension.name)
             if origin is not None and origin.offered != _offered(offers.get(name)):
                 found.pop(name, None)
-            elif name in proposed:
+                continue
+            if name in proposed:
                 source = say("carried from {round}, as its review proposes", round=batch.name)
-                found[name] = Left(dimension.key, proposed[name], source)
+                own = Left(dimension.key, proposed[name], source)
             else:
-                found[name] = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+                own = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+            share_of = offers[name].share_of if name in offers else ""
+            found[name] = _in_proportion(own, share_of, plan.base.get(share_of), base.get(share_of))
         # What was compared in studies of its own goes on where the review leaves values out.
         for (key, _domain), name in zip(plan.scientific.items(), asked_of(plan), strict=True):
             origin = plan.origins.get(name)
@@ -63,6 +69,19 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
                 source = say("carried from {round}, as its review proposes", round=batch.name)
                 found[name] = Left(key, proposed[name], source)
     return found
+
+
+def _in_proportion(own: Left, share_of: str, before: Any, now: Any) -> Left:
+    """A range of shares of a setting, where that was another: a tenth of the steps stays a tenth of them."""
+    domain = own.domain
+    if not (domain.is_range and share_of and before and now) or before == now:
+        return own
+    low, high = domain.low * now / before, domain.high * now / before
+    if domain.kind == "int":
+        low = max(math.ceil(low), 1 if domain.scale == "log" else 0)
+        high = max(low, math.floor(high))
+    source = say("{source}, in proportion to {setting}", source=own.source, setting=share_of)
+    return Left(own.key, replace(domain, low=low, high=high), source)
 
 
 def passed_over(store: Store, batches: Iterable[Batch]) -> tuple[Message, ...]:

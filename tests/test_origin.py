@@ -169,6 +169,25 @@ def test_a_range_is_widened_at_one_end_and_cut_at_the_other_where_a_review_propo
     assert searched(planning.propose(store, "minimise", trials=20, roles=FIXED), NAME) == cut
 
 
+def test_the_warm_up_is_the_same_share_of_a_round_of_another_length(tmp_path: Path) -> None:
+    """At most a tenth of it, unless a review has made it more."""
+    key = "schedule.warmup_steps"
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        changes = {"training__steps": 1000, "schedule__name": "linear", "schedule__warmup_steps": 50}
+        small_project.adopt(store, small_project.settings(tmp_path / "data", **changes))
+        plan = planning.propose(store, "minimise", trials=20)
+        assert searched(plan, key) == Domain("int", 1, 100, "log")
+        name = run(store, plan)
+        shorter = planning.propose(store, "minimise", trials=20, steps=100)
+        assert searched(shorter, key) == Domain("int", 1, 10, "log")
+        assert shorter.origins[key].source.text() == f"carried from {name}, in proportion to training.steps"
+        assert searched(planning.propose(store, "minimise", trials=20, steps=10_000), key).high == 1000
+        same = planning.propose(store, "minimise", trials=20)
+        assert (searched(same, key).high, same.origins[key].source.text()) == (100, f"carried from {name}")
+        run(store, planning.propose(store, "minimise", trials=20, ranges={key: Domain("int", 20, 400, "log")}))
+        assert searched(planning.propose(store, "minimise", trials=20, steps=500), key) == Domain("int", 10, 200, "log")
+
+
 @pytest.fixture
 def two(store: Store) -> Callable[[Callable[[bool, float], float | str]], Domain]:
     """The learning rates of the round after one of two architectures whose results are given by whether it is the
