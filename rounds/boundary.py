@@ -14,7 +14,8 @@ from rounds.infeasible import frontiers
 from rounds.plan import RoundPlan, Study
 from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
 from rounds.space import Dimension, Domain
-from training.config import about
+from state.usual_names import possible
+from training.config import about, kind
 
 Side = Literal["low", "high"]
 CHECK, RULE = "boundary", "P8"
@@ -51,8 +52,16 @@ def widened(domain: Domain, key: str, side: Side) -> Domain:
     end = _allowed(end, domain, key, side)
     if not math.isfinite(end):
         return domain
+    if domain.kind == "int":
+        end = math.ceil(end) if side == "low" else math.floor(end)
     low, high = (min(end, domain.low), domain.high) if side == "low" else (domain.low, max(end, domain.high))
     return Domain(domain.kind, low, high, domain.scale)
+
+
+def lowest(low: float, *, whole: bool) -> float:
+    """How low what nothing is known of may be taken to go, where it has gone to `low`: a number that has not been
+    negative (a dropout, say) is not made so, nor a count 0."""
+    return -math.inf if low < 0 else 1 if whole and low >= 1 else 0
 
 
 def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direction, studies: int) -> list[Finding]:
@@ -148,6 +157,14 @@ def _near(study: Study, dimension: Dimension, side: Side, figures: dict[str, Any
     if limited:
         return Finding(CHECK, "pass", limited, RULE, figures)
     wider = widened(domain, dimension.key, side)
+    if wider == domain and not _surely(domain, dimension.key, side):
+        message = say(
+            "The best trials lie near {end:.4g}, where {name} ends. Whether it can go beyond is yours to say: edit its "
+            "range in the design of the next round.",
+            end=end,
+            name=name,
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
     if wider == domain:
         message = say(
             "The best trials lie near {end:.4g}, where {name} ends because no value beyond is possible.",
@@ -194,7 +211,7 @@ def _allowed(end: float, domain: Domain, key: str, side: Side) -> float:
     try:
         limits = about(key)[1]
     except KeyError:  # a setting of the user's own pipeline
-        return end
+        return _usual(end, domain, key, side)
     if side == "low":
         if limits.low is not None:
             end = max(end, limits.low)
@@ -206,3 +223,22 @@ def _allowed(end: float, domain: Domain, key: str, side: Side) -> float:
         if limits.below is not None and end >= limits.below:
             end = (domain.high + limits.below) / 2
     return end
+
+
+def _usual(end: float, domain: Domain, key: str, side: Side) -> float:
+    """The end, drawn in to what a setting of the user's own pipeline can be as far as its name and its range tell."""
+    if side == "low":
+        end = max(end, lowest(domain.low, whole=domain.kind == "int"))
+    if possible(key, end):
+        return end
+    bound, last = (0, domain.low) if side == "low" else (1, domain.high)
+    return bound if possible(key, bound) else (last + bound) / 2
+
+
+def _surely(domain: Domain, key: str, side: Side) -> bool:
+    """Whether nothing is possible past an end that cannot be moved out; of the user's own settings that is known by the
+    name or the scale alone."""
+    if kind(key) or (domain.kind == "int" and domain.scale == "log"):
+        return True
+    end = domain.beyond(-WIDENED if side == "low" else 1 + WIDENED)
+    return not (math.isfinite(end) and possible(key, end))

@@ -110,7 +110,17 @@ def test_edges_are_found_as_often_as_in_simulation_and_seldom_seen_in_vain(trial
         (Domain("int", 4, 64, "log"), "hidden", "low", (1, 64)),
         (Domain("int", 1, 64, "log"), "hidden", "low", (1, 64)),
         (Domain("int", 2, 900, "log"), "schedule.warmup_steps", "low", (1, 900)),
-        (Domain("int", 1, 5), "layers", "low", (-1, 5)),
+        # Of a script's own settings the range and the name tell what can be.
+        (Domain("int", 1, 5), "layers", "low", (1, 5)),
+        (Domain("int", 2, 6), "layers", "low", (1, 6)),
+        (Domain("int", 0, 4), "padding", "low", (0, 4)),
+        (Domain("int", -2, 4), "shift", "low", (-5, 4)),
+        (Domain("float", 0.0, 0.5), "dropout", "low", (0.0, 0.5)),
+        (Domain("float", 0.2, 0.8), "net.dropout", "high", (0.2, 0.9)),
+        (Domain("float", 0.2, 0.8), "margin", "high", (0.2, 1.1)),
+        (Domain("float", 0.01, 0.1), "lr", "low", (0.005, 0.1)),
+        (Domain("float", 0.5, 0.999, "one-minus-log"), "momentum", "low", (0.0, 0.999)),
+        (Domain("float", 0.5, 0.999, "one-minus-log"), "trust", "low", (0.0, 0.999)),
         (Domain("float", -1.0, 1.0), "anything", "low", (-2.0, 1.0)),
     ],
 )
@@ -144,6 +154,24 @@ def test_the_end_of_what_is_possible_is_no_edge_to_widen() -> None:
     assert told == [
         "The best trials lie near 0, where regularization.label_smoothing ends because no value beyond is possible."
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "domain", "verdict", "words"),
+    [
+        ("dropout", Domain("float", 0.0, 0.5), "pass", "ends because no value beyond is possible."),
+        ("margin", Domain("float", 0.0, 0.5), "cannot tell", "ends. Whether it can go beyond is yours to say: edit"),
+        ("layers", Domain("int", 1, 6), "cannot tell", "ends. Whether it can go beyond is yours to say: edit"),
+    ],
+)
+def test_where_a_setting_of_a_script_cannot_go_on_by_itself_the_user_is_asked(
+    name: str, domain: Domain, verdict: str, words: str
+) -> None:
+    planned = searched(40, ranges={name: domain}, base={**BASE, name: domain.high})
+    found = boundary.check(planned, results(planned, lambda u: u[name]), "min")
+    (told,) = [finding for finding in found if finding.figures.get("dimension") == name]
+    assert (told.verdict, told.action) == (verdict, None)
+    assert f"The best trials lie near {domain.low:.4g}, where {name} {words}" in told.message.text()
 
 
 def test_a_round_is_reviewed_where_whole_numbers_are_best_at_the_low_end_of_a_logarithmic_range() -> None:
