@@ -23,6 +23,9 @@ CHECK, RULE = "boundary", "P8"
 # often it is wrong stands in benchmarks/results/statistics.md.
 EDGE = 0.8
 FEWEST = 12
+# How often three trials lie beyond EDGE on average by chance, about: 0.6 ** 3 / 6. Of few values as many of the best
+# trials are looked at as make it as seldom that all have the last one.
+SELDOM = 0.04
 # A proposal widens a range by this share of its own width, on its own scale: two decades become three.
 WIDENED = 0.5
 
@@ -95,9 +98,7 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
             study=study.name,
         )
         return [Finding(CHECK, "cannot tell", message, RULE, {"study": study.name, "feasible": len(feasible)})]
-    # Results that are equal are equally good: which of them was planned first says nothing about where the best lie.
-    last = cost(leading(feasible, direction)[-1], direction)
-    best = [record for record in ranked(feasible, direction) if cost(record, direction) <= last]
+    few, order = len(leading(feasible, direction)), ranked(feasible, direction)
     failed, diverged = failing.edges(study, records), frontiers(study, records)
     limits = {(edge.dimension, edge.side): _fails(edge.dimension) for edge in failed}
     limits |= {(edge.dimension, edge.side): _diverges(edge.dimension) for edge in diverged}
@@ -105,12 +106,16 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
     for dimension in study.dimensions:
         if not dimension.domain.ordered:
             continue
-        mean = sum(record.u[dimension.name] for record in best) / len(best)
+        # Equal results are equally good: which of them was planned first says nothing about where the best lie.
+        last = cost(order[max(few, _told_by(dimension.domain)) - 1], direction)
+        best = [record for record in order if cost(record, direction) <= last]
+        places = [_place(dimension.domain, record.u[dimension.name]) for record in best]
+        mean = sum(places) / len(places)
         figures = {"study": study.name, "dimension": dimension.name, "mean": mean, "best": [r.id for r in best]}
-        if 1 - EDGE <= mean <= EDGE:
+        side = _side(dimension.domain, places)
+        if side is None:
             inside.append(figures)
             continue
-        side: Side = "high" if mean > EDGE else "low"
         figures["side"] = side
         # What is widened at one end still ends at the other where all beyond failed or diverged.
         kept = replace(dimension, domain=failing.left(dimension, [*failed, *diverged]))
@@ -130,6 +135,36 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
             )
         )
     return near
+
+
+def _place(domain: Domain, u: float) -> float:
+    """Where a trial lies in a range: of whole numbers and of lists all with one value lie in the same place."""
+    return u if domain.kind == "float" else domain.position(domain.value(u))
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    """The places of the first and of the last value."""
+    return _place(domain, 0.0), _place(domain, 1.0)
+
+
+def _side(domain: Domain, places: Sequence[float]) -> Side | None:
+    """The end that trials in these places lie near, None where they lie inside. Of few values even the first and the
+    last have their places well inside, and it is there that all must be."""
+    low, high = _ends(domain)
+    mean = sum(places) / len(places)
+    if mean > EDGE or (low < min(places) == high):
+        return "high"
+    if mean < 1 - EDGE or (low == max(places) < high):
+        return "low"
+    return None
+
+
+def _told_by(domain: Domain) -> int:
+    """How many of the best trials must have the first or the last of few values, as half of all have of two, for that
+    to be seldom by chance; 0 for a range of numbers with a fraction."""
+    low, high = _ends(domain)
+    share = 2 * max(low, 1 - high)
+    return math.ceil(math.log(SELDOM) / math.log(share)) if 0 < share < 1 else 0
 
 
 def _diverges(name: str) -> Message:

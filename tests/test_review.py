@@ -194,6 +194,43 @@ def test_the_end_of_a_list_asks_for_values_beyond() -> None:
     assert near.action.message.text() == "Try values of model.width beyond 64."
 
 
+FEW_VALUES = [
+    Domain("int", 1, 2),
+    Domain("int", 1, 3),
+    Domain("int", 1, 4),
+    Domain("int", 1, 3, "log"),
+    Domain("list", choices=(16, 32)),
+    Domain("list", choices=(16, 32, 64)),
+]
+
+
+@pytest.mark.parametrize("domain", FEW_VALUES, ids=str)
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_of_few_values_the_end_is_where_the_best_trials_have_the_last_one(domain: Domain, side: Any) -> None:
+    """Wherever in its share of the coordinate a trial lies: each step to that end is worth more than the rate is."""
+    turn, key = (-1 if side == "high" else 1), "layers"
+    for seed in range(100):
+        planned = searched(20, seed, ranges={key: domain}, base={**BASE, key: domain.value(0)})
+        found = boundary.check(
+            planned,
+            results(planned, lambda u: turn * domain.position(domain.value(u[key])) + 0.01 * u[RATE_NAME]),
+            "min",
+        )
+        (told,) = [finding for finding in found if finding.figures.get("dimension") == key]
+        assert told.figures["side"] == side
+
+
+@pytest.mark.parametrize("domain", FEW_VALUES, ids=str)
+def test_of_few_values_that_matter_nothing_an_end_is_seldom_seen(domain: Domain) -> None:
+    seen, key = 0, "layers"
+    for seed in range(400):
+        planned = searched(20, seed, ranges={key: domain}, base={**BASE, key: domain.value(0)})
+        noise = random.Random(seed)
+        records = [record(trial, n, noise.random()) for n, trial in enumerate(planned.trials, 1)]
+        seen += any(finding.figures.get("dimension") == key for finding in boundary.check(planned, records, "min"))
+    assert seen / 400 <= 0.1
+
+
 # Infeasible trials (P8, P10).
 
 
