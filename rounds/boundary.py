@@ -14,7 +14,8 @@ from rounds.infeasible import frontiers
 from rounds.plan import RoundPlan, Study
 from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
 from rounds.space import Dimension, Domain
-from training.config import about
+from state.usual_names import possible
+from training.config import about, kind
 
 Side = Literal["low", "high"]
 CHECK, RULE = "boundary", "P8"
@@ -22,6 +23,9 @@ CHECK, RULE = "boundary", "P8"
 # often it is wrong stands in benchmarks/results/statistics.md.
 EDGE = 0.8
 FEWEST = 12
+# How often three trials lie beyond EDGE on average by chance, about: 0.6 ** 3 / 6. Of few values as many of the best
+# trials are looked at as make it as seldom that all have the last one.
+SELDOM = 0.04
 # A proposal widens a range by this share of its own width, on its own scale: two decades become three.
 WIDENED = 0.5
 
@@ -46,11 +50,21 @@ def widened(domain: Domain, key: str, side: Side) -> Domain:
         end = _rounded(end, up=side == "high")
     if domain.kind == "int" and math.isfinite(end):
         end = math.floor(end) if side == "low" else math.ceil(end)
+        # Of whole numbers a logarithmic scale has none below 1.
+        end = max(end, 1) if domain.scale == "log" else end
     end = _allowed(end, domain, key, side)
     if not math.isfinite(end):
         return domain
+    if domain.kind == "int":
+        end = math.ceil(end) if side == "low" else math.floor(end)
     low, high = (min(end, domain.low), domain.high) if side == "low" else (domain.low, max(end, domain.high))
     return Domain(domain.kind, low, high, domain.scale)
+
+
+def lowest(low: float, *, whole: bool) -> float:
+    """How low what nothing is known of may be taken to go, where it has gone to `low`: a number that has not been
+    negative (a dropout, say) is not made so, nor a count 0."""
+    return -math.inf if low < 0 else 1 if whole and low >= 1 else 0
 
 
 def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direction, studies: int) -> list[Finding]:
@@ -84,25 +98,27 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
             study=study.name,
         )
         return [Finding(CHECK, "cannot tell", message, RULE, {"study": study.name, "feasible": len(feasible)})]
-    # Results that are equal are equally good: which of them was planned first says nothing about where the best lie.
-    last = cost(leading(feasible, direction)[-1], direction)
-    best = [record for record in ranked(feasible, direction) if cost(record, direction) <= last]
-    failed = failing.edges(study, records)
+    few, order = len(leading(feasible, direction)), ranked(feasible, direction)
+    failed, diverged = failing.edges(study, records), frontiers(study, records)
     limits = {(edge.dimension, edge.side): _fails(edge.dimension) for edge in failed}
-    limits |= {(edge.dimension, edge.side): _diverges(edge.dimension) for edge in frontiers(study, records)}
+    limits |= {(edge.dimension, edge.side): _diverges(edge.dimension) for edge in diverged}
     near, inside = [], []
     for dimension in study.dimensions:
         if not dimension.domain.ordered:
             continue
-        mean = sum(record.u[dimension.name] for record in best) / len(best)
+        # Equal results are equally good: which of them was planned first says nothing about where the best lie.
+        last = cost(order[max(few, _told_by(dimension.domain)) - 1], direction)
+        best = [record for record in order if cost(record, direction) <= last]
+        places = [_place(dimension.domain, record.u[dimension.name]) for record in best]
+        mean = sum(places) / len(places)
         figures = {"study": study.name, "dimension": dimension.name, "mean": mean, "best": [r.id for r in best]}
-        if 1 - EDGE <= mean <= EDGE:
+        side = _side(dimension.domain, places)
+        if side is None:
             inside.append(figures)
             continue
-        side: Side = "high" if mean > EDGE else "low"
         figures["side"] = side
-        # What is widened at one end still ends at the other where all beyond failed.
-        kept = replace(dimension, domain=failing.left(dimension, failed))
+        # What is widened at one end still ends at the other where all beyond failed or diverged.
+        kept = replace(dimension, domain=failing.left(dimension, [*failed, *diverged]))
         near.append(_near(study, kept, side, figures, limits.get((dimension.name, side))))
     if inside:
         near.append(
@@ -119,6 +135,36 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
             )
         )
     return near
+
+
+def _place(domain: Domain, u: float) -> float:
+    """Where a trial lies in a range: of whole numbers and of lists all with one value lie in the same place."""
+    return u if domain.kind == "float" else domain.position(domain.value(u))
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    """The places of the first and of the last value."""
+    return _place(domain, 0.0), _place(domain, 1.0)
+
+
+def _side(domain: Domain, places: Sequence[float]) -> Side | None:
+    """The end that trials in these places lie near, None where they lie inside. Of few values even the first and the
+    last have their places well inside, and it is there that all must be."""
+    low, high = _ends(domain)
+    mean = sum(places) / len(places)
+    if mean > EDGE or (low < min(places) == high):
+        return "high"
+    if mean < 1 - EDGE or (low == max(places) < high):
+        return "low"
+    return None
+
+
+def _told_by(domain: Domain) -> int:
+    """How many of the best trials must have the first or the last of few values, as half of all have of two, for that
+    to be seldom by chance; 0 for a range of numbers with a fraction."""
+    low, high = _ends(domain)
+    share = 2 * max(low, 1 - high)
+    return math.ceil(math.log(SELDOM) / math.log(share)) if 0 < share < 1 else 0
 
 
 def _diverges(name: str) -> Message:
@@ -146,6 +192,14 @@ def _near(study: Study, dimension: Dimension, side: Side, figures: dict[str, Any
     if limited:
         return Finding(CHECK, "pass", limited, RULE, figures)
     wider = widened(domain, dimension.key, side)
+    if wider == domain and not _surely(domain, dimension.key, side):
+        message = say(
+            "The best trials lie near {end:.4g}, where {name} ends. Whether it can go beyond is yours to say: edit its "
+            "range in the design of the next round.",
+            end=end,
+            name=name,
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures)
     if wider == domain:
         message = say(
             "The best trials lie near {end:.4g}, where {name} ends because no value beyond is possible.",
@@ -192,7 +246,7 @@ def _allowed(end: float, domain: Domain, key: str, side: Side) -> float:
     try:
         limits = about(key)[1]
     except KeyError:  # a setting of the user's own pipeline
-        return end
+        return _usual(end, domain, key, side)
     if side == "low":
         if limits.low is not None:
             end = max(end, limits.low)
@@ -204,3 +258,22 @@ def _allowed(end: float, domain: Domain, key: str, side: Side) -> float:
         if limits.below is not None and end >= limits.below:
             end = (domain.high + limits.below) / 2
     return end
+
+
+def _usual(end: float, domain: Domain, key: str, side: Side) -> float:
+    """The end, drawn in to what a setting of the user's own pipeline can be as far as its name and its range tell."""
+    if side == "low":
+        end = max(end, lowest(domain.low, whole=domain.kind == "int"))
+    if possible(key, end):
+        return end
+    bound, last = (0, domain.low) if side == "low" else (1, domain.high)
+    return bound if possible(key, bound) else (last + bound) / 2
+
+
+def _surely(domain: Domain, key: str, side: Side) -> bool:
+    """Whether nothing is possible past an end that cannot be moved out; of the user's own settings that is known by the
+    name or the scale alone."""
+    if kind(key) or (domain.kind == "int" and domain.scale == "log"):
+        return True
+    end = domain.beyond(-WIDENED if side == "low" else 1 + WIDENED)
+    return not (math.isfinite(end) and possible(key, end))

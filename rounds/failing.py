@@ -59,7 +59,9 @@ def left(dimension: Dimension, found: Sequence[Frontier]) -> Domain:
     domain = dimension.domain
     for edge in found:
         if edge.dimension == dimension.name:
-            domain = replace(domain, high=edge.value) if edge.side == "high" else replace(domain, low=edge.value)
+            high = edge.side == "high"
+            ends = {"high": min(domain.high, edge.value)} if high else {"low": max(domain.low, edge.value)}
+            domain = replace(domain, **ends)
     return domain
 
 

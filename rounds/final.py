@@ -108,7 +108,8 @@ def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[
         return propose(roles=roles, ranges=ranges)
     offers, given = tunables.offers(store.project, base), {*roles, *ranges}
     # What only a person gave a range has no other than what the rounds left.
-    left = {name: own for name, own in origin.left(store, planning.rounds(store), offers).items() if name not in offers}
+    carried = origin.left(store, planning.rounds(store), offers, base)
+    left = {name: own for name, own in carried.items() if name not in offers}
     others = [name for name, entry in offers.items() if name not in varied and not {name, entry.key} & given]
     # A range that was taken out of the project's file since is missing in both.
     ranged = {d.key for name, d in varied.items() if name in offers or name in left}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from presets.language import Message, say
-from rounds import final, planning, steps
+from rounds import boundary, final, planning, steps
 from rounds.finding import Finding
 from rounds.own_script import OF_THE_BUILT_IN
 from rounds.plan import Goal, Role, RoundPlan
@@ -17,6 +17,7 @@ from rounds.space import Choice, Dimension, Domain
 from state import trials
 from state.database import Store
 from state.errors import Refusal
+from state.usual_names import possible
 from training.config import about
 
 # In the order of what they cost in understanding; the first that is off is tried first.
@@ -150,7 +151,8 @@ def _beyond(choices: Sequence[Choice], key: str) -> Choice | None:
     try:
         allowed = about(key)[1].admits(more)
     except KeyError:  # a setting of the user's own pipeline
-        allowed = True
+        low = boundary.lowest(min(numbers), whole=all(isinstance(choice, int) for choice in numbers))
+        allowed = more >= low and possible(key, more)
     return more if allowed and more not in numbers else None
 
 

@@ -7,7 +7,8 @@ goes before the ranges of the rounds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,23 +39,29 @@ class Left:
     source: Message
 
 
-def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter]) -> dict[str, Left]:
+def left(
+    store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter], base: Mapping[str, Any]
+) -> dict[str, Left]:
     """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
-    never run leaves nothing."""
+    never run leaves nothing. What is offered as a share of a setting is carried as one to that setting in `base`."""
     found: dict[str, Left] = {}
     for batch in batches:
         if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
             continue
-        plan, proposed = RoundPlan.from_dict(batch.plan), _reviewed(store, batch.name)
+        plan = RoundPlan.from_dict(batch.plan)
+        proposed = _reviewed(store, plan, batch.name)
         for dimension in (d for study in plan.studies for d in study.dimensions):
             name, origin = dimension.name, plan.origins.get(dimension.name)
             if origin is not None and origin.offered != _offered(offers.get(name)):
                 found.pop(name, None)
-            elif name in proposed:
+                continue
+            if name in proposed:
                 source = say("carried from {round}, as its review proposes", round=batch.name)
-                found[name] = Left(dimension.key, proposed[name], source)
+                own = Left(dimension.key, proposed[name], source)
             else:
-                found[name] = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+                own = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+            share_of = offers[name].share_of if name in offers else ""
+            found[name] = _in_proportion(own, share_of, plan.base.get(share_of), base.get(share_of))
         # What was compared in studies of its own goes on where the review leaves values out.
         for (key, _domain), name in zip(plan.scientific.items(), asked_of(plan), strict=True):
             origin = plan.origins.get(name)
@@ -62,6 +69,19 @@ def left(store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparam
                 source = say("carried from {round}, as its review proposes", round=batch.name)
                 found[name] = Left(key, proposed[name], source)
     return found
+
+
+def _in_proportion(own: Left, share_of: str, before: Any, now: Any) -> Left:
+    """A range of shares of a setting, where that was another: a tenth of the steps stays a tenth of them."""
+    domain = own.domain
+    if not (domain.is_range and share_of and before and now) or before == now:
+        return own
+    low, high = domain.low * now / before, domain.high * now / before
+    if domain.kind == "int":
+        low = max(math.ceil(low), 1 if domain.scale == "log" else 0)
+        high = max(low, math.floor(high))
+    source = say("{source}, in proportion to {setting}", source=own.source, setting=share_of)
+    return Left(own.key, replace(domain, low=low, high=high), source)
 
 
 def passed_over(store: Store, batches: Iterable[Batch]) -> tuple[Message, ...]:
@@ -128,14 +148,47 @@ def _offered(entry: Hyperparameter | None) -> dict[str, Any]:
     return {part: getattr(entry, part) for part in ("kind", "low", "high", "scale", "share_of")}
 
 
-def _reviewed(store: Store, name: str) -> dict[str, Domain]:
-    """The ranges that the review of a round proposes and nobody has dismissed, by dimension name."""
-    actions = [finding.action for finding in _standing(store, name)]
+def _reviewed(store: Store, plan: RoundPlan, name: str) -> dict[str, Domain]:
+    """The ranges that the review of a round proposes and nobody has dismissed, by dimension name: of several for one
+    dimension all count."""
+    found: dict[str, dict[str, list[Domain]]] = {}
+    for action in (finding.action for finding in _standing(store, name)):
+        if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload:
+            own = found.setdefault(str(action.payload["name"]), {})
+            own.setdefault(str(action.payload["study"]), []).append(Domain.from_dict(action.payload["domain"]))
+    searched = {(study.name, d.name): d.domain for study in plan.studies for d in study.dimensions}
+    # What was compared in studies of its own is a dimension of none.
+    searched |= {("", name): domain for name, domain in asked_of(plan).items()}
     return {
-        str(action.payload["name"]): Domain.from_dict(action.payload["domain"])
-        for action in actions
-        if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload
+        name: _of_studies({study: (searched[study, name], domains) for study, domains in own.items()})
+        for name, own in found.items()
     }
+
+
+def _of_studies(proposed: Mapping[str, tuple[Domain, Sequence[Domain]]]) -> Domain:
+    """What studies make of a range that they share, from what each has searched and what is proposed for it: nothing
+    that one of them is to go on with is left out for another."""
+    before = next(domain for domain, _ in proposed.values())
+    left = [_together(domain, domains) for domain, domains in proposed.values()]
+    if not before.is_range:
+        return replace(before, choices=tuple(c for c in before.choices if any(one.contains(c) for one in left)))
+    low = min((one.low for one in left if one.low != before.low), default=before.low)
+    high = max((one.high for one in left if one.high != before.high), default=before.high)
+    if low < high:
+        return replace(before, low=low, high=high)
+    # Each cuts off what another keeps.
+    return replace(before, low=min(one.low for one in left), high=max(one.high for one in left))
+
+
+def _together(before: Domain, proposed: Sequence[Domain]) -> Domain:
+    """What several proposals make of the range of one study: wider where one widens it, unless another cuts there."""
+    if not before.is_range:
+        return replace(before, choices=tuple(c for c in before.choices if all(one.contains(c) for one in proposed)))
+    cut_low = [one.low for one in proposed if one.low > before.low]
+    cut_high = [one.high for one in proposed if one.high < before.high]
+    low = max(cut_low) if cut_low else min(one.low for one in proposed)
+    high = min(cut_high) if cut_high else max(one.high for one in proposed)
+    return replace(before, low=low, high=high)
 
 
 def _standing(store: Store, name: str) -> list[Finding]:

@@ -339,7 +339,7 @@ def _carried(
 
     By dimension name, or by key where it is scientific; whatever was `given` stays out.
     """
-    known = origin.left(store, rounds(store), offers)
+    known = origin.left(store, rounds(store), offers, plan.base)
     searched = {d.name: d.key for study in plan.studies for d in study.dimensions}
     listed = {name: key for name, key in zip(asked_of(plan), plan.scientific, strict=True) if name not in searched}
     return {

@@ -18,7 +18,9 @@ from rounds.steps import changed, transfer
 from state import pipeline, trials
 from state.database import Store
 from state.errors import Refusal
+from state.hyperparameters import OwnHyperparameter
 from state.pipeline import Pipeline
+from state.project import Settings, create
 from state.store import open_store
 from state.usual_names import alike, leaf
 from tests import small_project
@@ -209,6 +211,21 @@ def test_a_list_whose_end_is_best_gets_one_value_more(store: Store) -> None:
     with pytest.raises(Refusal, match="yours to say"):
         # A momentum above 1 there is none of.
         step(store, "widen", batch.name, name="sgd.momentum", key="optimizer.momentum", side="high", study="x")
+
+
+def test_a_list_of_a_script_does_not_go_on_where_no_value_can_be(tmp_path: Path) -> None:
+    lists = {"dropout": (0.0, 0.1, 0.2), "layers": (1, 2, 3), "width": (16, 32, 64)}
+    own = tuple(OwnHyperparameter(name, values[1], "categorical", choices=values) for name, values in lists.items())
+    command = "true {dropout} {layers} {width} {folder}"
+    with open_store(create(tmp_path / "own", Settings(command=command, hyperparameters=own))) as store:
+        small_project.adopt(store, {name: values[1] for name, values in lists.items()})
+        ranges = {name: Domain("list", choices=values) for name, values in lists.items()}
+        name = planning.save(store, planning.propose(store, "minimise", ranges=ranges, trials=12)).name
+        for key in ("dropout", "layers"):
+            with pytest.raises(Refusal, match="yours to say"):
+                step(store, "widen", name, name=key, key=key, side="low", study="search")
+        design = step(store, "widen", name, name="width", key="width", side="low", study="search")
+        assert design.ranges["width"].choices == (8, 16, 32, 64)
 
 
 def test_more_trials_are_added_and_run(store: Store) -> None:

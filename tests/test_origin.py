@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from presets import catalogue, team
-from rounds import planning, reviewing
+from rounds import dismissing, planning, reviewing
 from rounds.plan import Goal, RoundPlan
 from rounds.space import Domain
 from state import trials
@@ -18,6 +18,7 @@ from state.database import Store
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, change, create
 from state.store import open_store
+from state.trials import Trial
 from tests import small_project
 from tests.test_cli import tunebook
 
@@ -51,11 +52,19 @@ def own(tmp_path: Path) -> Iterator[Store]:
 
 def run(store: Store, plan: RoundPlan, place: float = 0.5) -> str:
     """A round of which each trial has ended, the best of them at this coordinate of every dimension."""
+    return ended(store, plan, lambda entry: 0.1 + sum((u - place) ** 2 for u in entry.u.values()))
+
+
+def ended(store: Store, plan: RoundPlan, best: Callable[[Trial], float | str]) -> str:
+    """A round of which each trial has ended, with a result or the reason why it has none."""
     name = planning.save(store, plan).name
     for entry in trials.trials(store, name):
-        result = {"status": "complete", "best": {}, "final": {}, "steps_done": 1, "code": "c", "versions": {}}
-        best = 0.1 + sum((u - place) ** 2 for u in entry.u.values())
-        result["best"] = {"step": 1, f"val/{store.project.settings.metric}": best}
+        value, result = best(entry), {"final": {}, "steps_done": 1, "code": "c", "versions": {}}
+        if isinstance(value, str):
+            result |= {"status": "infeasible" if value == "diverged" else "failed", "reason": value, "best": {}}
+        else:
+            metric = f"val/{store.project.settings.metric}"
+            result |= {"status": "complete", "best": {"step": 1, metric: value}}
         trials.mark_ended(store, entry.id, result)
     return name
 
@@ -142,6 +151,73 @@ def test_a_plan_says_of_each_range_where_it_comes_from(store: Store) -> None:
     plan = planning.propose(store, "minimise", trials=12)
     assert plan.origins[NAME].source.text() == f"carried from {name}, as its review proposes"
     assert RoundPlan.from_dict(plan.to_dict()) == plan
+
+
+def test_a_range_is_widened_at_one_end_and_cut_at_the_other_where_a_review_proposes_both(store: Store) -> None:
+    name = ended(
+        store,
+        planning.propose(store, "minimise", trials=20, roles=FIXED),
+        lambda entry: "diverged" if entry.u[NAME] > 0.65 else 0.1 + entry.u[NAME] ** 2,
+    )
+    found = {finding.check: finding.action for finding in reviewing.review_batch(store, name) if finding.action}
+    cut, wider = (Domain.from_dict(found[check].payload["domain"]) for check in ("infeasible", "boundary"))
+    assert (cut.low, cut.high) == (1e-3, pytest.approx(0.28, rel=0.2))
+    # What the one proposes leaves out what the other does.
+    assert (wider.low < 1e-3, wider.high) == (True, cut.high)
+    assert searched(planning.propose(store, "minimise", trials=20, roles=FIXED), NAME) == wider
+    dismissing.dismiss(store, name, "boundary", "low enough")
+    assert searched(planning.propose(store, "minimise", trials=20, roles=FIXED), NAME) == cut
+
+
+def test_the_warm_up_is_the_same_share_of_a_round_of_another_length(tmp_path: Path) -> None:
+    """At most a tenth of it, unless a review has made it more."""
+    key = "schedule.warmup_steps"
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        changes = {"training__steps": 1000, "schedule__name": "linear", "schedule__warmup_steps": 50}
+        small_project.adopt(store, small_project.settings(tmp_path / "data", **changes))
+        plan = planning.propose(store, "minimise", trials=20)
+        assert searched(plan, key) == Domain("int", 1, 100, "log")
+        name = run(store, plan)
+        shorter = planning.propose(store, "minimise", trials=20, steps=100)
+        assert searched(shorter, key) == Domain("int", 1, 10, "log")
+        assert shorter.origins[key].source.text() == f"carried from {name}, in proportion to training.steps"
+        assert searched(planning.propose(store, "minimise", trials=20, steps=10_000), key).high == 1000
+        same = planning.propose(store, "minimise", trials=20)
+        assert (searched(same, key).high, same.origins[key].source.text()) == (100, f"carried from {name}")
+        run(store, planning.propose(store, "minimise", trials=20, ranges={key: Domain("int", 20, 400, "log")}))
+        assert searched(planning.propose(store, "minimise", trials=20, steps=500), key) == Domain("int", 10, 200, "log")
+
+
+@pytest.fixture
+def two(store: Store) -> Callable[[Callable[[bool, float], float | str]], Domain]:
+    """The learning rates of the round after one of two architectures whose results are given by whether it is the
+    first, and by the coordinate of the learning rate."""
+    asked = {"model.name": Domain("categorical", choices=("test_resnet", "test_vit"))}
+
+    def following(best: Callable[[bool, float], float | str]) -> Domain:
+        plan = planning.propose(store, "compare", scientific=asked, trials=40, roles=FIXED)
+        name = ended(store, plan, lambda entry: best("resnet" in entry.study, entry.u[NAME]))
+        reviewing.review_batch(store, name)
+        return searched(planning.propose(store, "compare", scientific=asked, trials=40, roles=FIXED), NAME)
+
+    return following
+
+
+def test_a_range_that_two_studies_share_is_widened_for_both(two: Any) -> None:
+    """The one is best at the lower end, the other at the upper one."""
+    assert two(lambda first, u: 0.1 + (u if first else 1 - u)) == Domain("float", 1.4e-5, 360.0, "log")
+
+
+def test_what_one_study_diverges_at_is_searched_on_where_the_other_is_best(two: Any) -> None:
+    """All high rates of the one diverge; the other is best at the highest."""
+    domain = two(lambda first, u: ("diverged" if u > 0.5 else 0.1 + (u - 0.25) ** 2) if first else 1.1 - u)
+    assert (domain.low, domain.high) == (1e-3, 360.0)
+
+
+def test_where_each_study_fails_at_what_the_other_needs_nothing_is_cut_off(two: Any) -> None:
+    assert two(lambda first, u: "error" if (u < 0.55 if first else u > 0.45) else 0.1) == Domain(
+        "float", 1e-3, 5.0, "log"
+    )
 
 
 def test_round_plan_tells_units_and_where_the_ranges_come_from(

@@ -109,7 +109,20 @@ def test_edges_are_found_as_often_as_in_simulation_and_seldom_seen_in_vain(trial
         (Domain("float", 0.0, 0.8), SMOOTHING, "high", (0.0, 0.9)),
         (Domain("float", 0.0, 0.2), SMOOTHING, "low", (0.0, 0.2)),
         (Domain("int", 10, 100, "log"), "schedule.warmup_steps", "high", (10, 320)),
-        (Domain("int", 1, 5), "layers", "low", (-1, 5)),
+        (Domain("int", 4, 64, "log"), "hidden", "low", (1, 64)),
+        (Domain("int", 1, 64, "log"), "hidden", "low", (1, 64)),
+        (Domain("int", 2, 900, "log"), "schedule.warmup_steps", "low", (1, 900)),
+        # Of a script's own settings the range and the name tell what can be.
+        (Domain("int", 1, 5), "layers", "low", (1, 5)),
+        (Domain("int", 2, 6), "layers", "low", (1, 6)),
+        (Domain("int", 0, 4), "padding", "low", (0, 4)),
+        (Domain("int", -2, 4), "shift", "low", (-5, 4)),
+        (Domain("float", 0.0, 0.5), "dropout", "low", (0.0, 0.5)),
+        (Domain("float", 0.2, 0.8), "net.dropout", "high", (0.2, 0.9)),
+        (Domain("float", 0.2, 0.8), "margin", "high", (0.2, 1.1)),
+        (Domain("float", 0.01, 0.1), "lr", "low", (0.005, 0.1)),
+        (Domain("float", 0.5, 0.999, "one-minus-log"), "momentum", "low", (0.0, 0.999)),
+        (Domain("float", 0.5, 0.999, "one-minus-log"), "trust", "low", (0.0, 0.999)),
         (Domain("float", -1.0, 1.0), "anything", "low", (-2.0, 1.0)),
     ],
 )
@@ -145,12 +158,79 @@ def test_the_end_of_what_is_possible_is_no_edge_to_widen() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "domain", "verdict", "words"),
+    [
+        ("dropout", Domain("float", 0.0, 0.5), "pass", "ends because no value beyond is possible."),
+        ("margin", Domain("float", 0.0, 0.5), "cannot tell", "ends. Whether it can go beyond is yours to say: edit"),
+        ("layers", Domain("int", 1, 6), "cannot tell", "ends. Whether it can go beyond is yours to say: edit"),
+    ],
+)
+def test_where_a_setting_of_a_script_cannot_go_on_by_itself_the_user_is_asked(
+    name: str, domain: Domain, verdict: str, words: str
+) -> None:
+    planned = searched(40, ranges={name: domain}, base={**BASE, name: domain.high})
+    found = boundary.check(planned, results(planned, lambda u: u[name]), "min")
+    (told,) = [finding for finding in found if finding.figures.get("dimension") == name]
+    assert (told.verdict, told.action) == (verdict, None)
+    assert f"The best trials lie near {domain.low:.4g}, where {name} {words}" in told.message.text()
+
+
+def test_a_round_is_reviewed_where_whole_numbers_are_best_at_the_low_end_of_a_logarithmic_range() -> None:
+    """There is no whole number below 1 on that scale, so the range ends there."""
+    key = "schedule.warmup_steps"
+    planned = searched(40, ranges={key: Domain("int", 1, 100, "log")}, base={**BASE, key: 10})
+    found = review(planned, results(planned, lambda u: u[key]), "min")
+    told = [finding for finding in found if finding.figures.get("dimension") == key]
+    assert [(finding.check, finding.verdict) for finding in told] == [("boundary", "pass")]
+    assert (
+        told[0].message.text() == f"The best trials lie near 1, where {key} ends because no value beyond is possible."
+    )
+
+
 def test_the_end_of_a_list_asks_for_values_beyond() -> None:
     sizes = Domain("list", choices=(16, 32, 64))
     planned = searched(40, ranges={"model.width": sizes}, base={**BASE, "model.width": 32})
     near = one([f for f in boundary.check(planned, results(planned, lambda u: 1 - u["model.width"]), "min")], "warn")
     assert near.action is not None
     assert near.action.message.text() == "Try values of model.width beyond 64."
+
+
+FEW_VALUES = [
+    Domain("int", 1, 2),
+    Domain("int", 1, 3),
+    Domain("int", 1, 4),
+    Domain("int", 1, 3, "log"),
+    Domain("list", choices=(16, 32)),
+    Domain("list", choices=(16, 32, 64)),
+]
+
+
+@pytest.mark.parametrize("domain", FEW_VALUES, ids=str)
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_of_few_values_the_end_is_where_the_best_trials_have_the_last_one(domain: Domain, side: Any) -> None:
+    """Wherever in its share of the coordinate a trial lies: each step to that end is worth more than the rate is."""
+    turn, key = (-1 if side == "high" else 1), "layers"
+    for seed in range(100):
+        planned = searched(20, seed, ranges={key: domain}, base={**BASE, key: domain.value(0)})
+        found = boundary.check(
+            planned,
+            results(planned, lambda u: turn * domain.position(domain.value(u[key])) + 0.01 * u[RATE_NAME]),
+            "min",
+        )
+        (told,) = [finding for finding in found if finding.figures.get("dimension") == key]
+        assert told.figures["side"] == side
+
+
+@pytest.mark.parametrize("domain", FEW_VALUES, ids=str)
+def test_of_few_values_that_matter_nothing_an_end_is_seldom_seen(domain: Domain) -> None:
+    seen, key = 0, "layers"
+    for seed in range(400):
+        planned = searched(20, seed, ranges={key: domain}, base={**BASE, key: domain.value(0)})
+        noise = random.Random(seed)
+        records = [record(trial, n, noise.random()) for n, trial in enumerate(planned.trials, 1)]
+        seen += any(finding.figures.get("dimension") == key for finding in boundary.check(planned, records, "min"))
+    assert seen / 400 <= 0.1
 
 
 # Infeasible trials (P8, P10).
