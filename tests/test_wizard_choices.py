@@ -346,6 +346,18 @@ def table(question: Question) -> list[dict[str, str]]:
     return [dict(zip(names, row, strict=True)) for row in question.table.rows]
 
 
+def test_what_a_round_of_each_length_costs_is_shown_where_a_price_is_known(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "steps") as store:
+        assert not any(name.endswith(" of a round") for name in table(flow.ask(store, "steps"))[0])
+        store.project = project.change(store.project, price_per_hour=200.0, power_watts=3000.0)
+        question, now = flow.ask(store, "steps"), pace.known(store)
+        assert len(table(question)) == 3
+        for row in table(question):
+            hours = 20 * pace.trial_seconds(now, int(row["steps"])) / 3600
+            assert float(row["price of a round"].replace(",", "")) == pytest.approx(200 * hours, rel=0.05)
+            assert float(row["energy of a round"].removesuffix(" kWh")) == pytest.approx(3 * hours, rel=0.05)
+
+
 def test_batch_sizes_are_shown_with_speed_gain_bottleneck_memory_time_and_cost(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "probe") as store:
         store.project = project.change(store.project, price_per_hour=2.0, power_watts=300.0)
