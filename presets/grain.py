@@ -4,8 +4,9 @@ validation examples would move it. Runs with other seeds do not show that, as al
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ def grain(metric: str, per_class: Sequence[int]) -> Grain | None:
             vain = 1 / (2 * there[1][0] + 1) if len(there) > 1 else 0.0
             return Grain((1 / (2 * count - 1) + vain) / len(there), label, count)
     return None
+
+
+def answered_at_once(validation: Mapping[str, Any] | None) -> float:
+    """How many examples of what a result says of its validation split are answered at once, as they are copies of each
+    other; 1 where there are none, or none were counted."""
+    known = validation or {}
+    return (known.get("examples") or 1) / known["independent"] if known.get("independent") else 1.0
 
 
 def standard_error(metric: str, value: float, per_class: Sequence[int]) -> float | None:

@@ -162,8 +162,10 @@ def _folder(store: Store) -> Path:
 def seen(entry: Look) -> Seen:
     """A recorded look in words."""
     examples, correct = int(entry.result["examples"]), int(entry.result["correct"])
-    low, high = share_interval(examples - correct, examples)
     wrong = examples - correct
+    # Copies of each other tell nothing new; looks of an earlier version have not counted them.
+    counted = int(entry.result.get("independent", examples))
+    low, high = share_interval(round(wrong * counted / examples), counted)
     message = say(
         "{trial} on the test split: {wrong} of {examples} wrong, {rate:.2%} (95% interval {low:.2%} to {high:.2%}). "
         "This was look number {number}.",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from presets.grain import grain
+from presets.grain import answered_at_once, grain
 from presets.language import Message, say
 from rounds import alike, chance, failing, gain, instability, own_script, planning, resolution, reviewed, sampled
 from rounds.finding import Finding
@@ -154,7 +154,8 @@ def _grain(store: Store, result: Mapping[str, Any]) -> float:
     per_class = counts(store, result)
     found = grain(store.project.settings.metric, per_class)
     sample = result.get("sample")
-    return found.worth * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
+    at_once = answered_at_once(result.get("validation"))
+    return found.worth * at_once * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
 
 
 def launched(store: Store) -> dict[str, str]:

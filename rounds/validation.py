@@ -3,9 +3,10 @@ them, and on their choice."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from presets.grain import grain, standard_error
+from presets.grain import answered_at_once, grain, standard_error
 from presets.language import Message, say
 from rounds import reviewing
 from rounds.resolution import FEW_ANSWERS
@@ -23,8 +24,10 @@ def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float
     if found is None:
         return None
     figures = {"metric": metric, "examples": sum(per_class)}
-    if gain is not None and 0 < gain <= FEW_ANSWERS * found.worth:
-        told = {**figures, "worth": found.worth, "gain": gain}
+    at_once = answered_at_once(result.get("validation"))
+    worth = found.worth * at_once
+    if gain is not None and 0 < gain <= FEW_ANSWERS * worth:
+        told = {**figures, "worth": worth, "gain": gain}
         if metric == "error_rate":
             return say(
                 "All runs were measured on the same {examples} validation examples, and one answer is worth "
@@ -48,5 +51,5 @@ def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float
         "The intervals are about seeds alone: all runs were measured on the same {examples} validation examples, and "
         "with another choice of them {metric} would differ by about {error:.2g} (standard error).",
         **figures,
-        error=error,
+        error=error * math.sqrt(at_once),
     )

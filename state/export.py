@@ -27,7 +27,7 @@ LIBRARIES = {
     "text-classification": ("torch", "transformers", "tokenizers", "numpy", "safetensors"),
 }
 # What an optimizer needs beyond that.
-LIBRARIES_OF_OPTIMIZERS = {"rmsprop": ("torchvision", "timm"), "lamb": ("torchvision", "timm")}
+LIBRARIES_OF_OPTIMIZERS = dict.fromkeys(("nadamw", "rmsprop", "lamb"), ("torchvision", "timm"))
 _SCRIPT = """\
 from training.train import main
 main()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import timm
 from timm.optim.lamb import Lamb
+from timm.optim.nadamw import NAdamW
 from timm.optim.rmsprop_tf import RMSpropTF
 from transformers import CONFIG_MAPPING
 
@@ -108,15 +109,15 @@ def test_figures_of_any_architecture_are_printed_as_json(capsys: pytest.CaptureF
     assert "resnet17" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("name", "kind"), [("rmsprop", RMSpropTF), ("lamb", Lamb)])
-def test_rmsprop_and_lamb_are_timms_with_its_defaults(name: str, kind: type) -> None:
+@pytest.mark.parametrize(("name", "kind"), [("nadamw", NAdamW), ("rmsprop", RMSpropTF), ("lamb", Lamb)])
+def test_nadamw_rmsprop_and_lamb_are_timms_with_its_defaults(name: str, kind: type) -> None:
     """Where timm's own default differs, the source says from which recipe the value is."""
     defaults = {key: entry.default for key, entry in inspect.signature(kind.__init__).parameters.items()}
     own = config.OPTIMIZERS[name]
     assert own["learning_rate"] == defaults["lr"]
     assert own["epsilon"] == (1e-3 if name == "rmsprop" else defaults["eps"])
     assert own.get("alpha") == defaults.get("alpha")
-    if name == "lamb":
+    if name in ("nadamw", "lamb"):
         assert (own["beta1"], own["beta2"]) == defaults["betas"]
         assert own["weight_decay"] == defaults["weight_decay"]
     named = " ".join(part.source for part in catalogue.optimizer(name).hyperparameters)

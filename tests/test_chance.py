@@ -35,6 +35,17 @@ def test_the_verdict_never_contradicts_the_interval(per_class: list[int], data: 
     assert Message.from_json(found.message.json()) == found.message
 
 
+def test_copies_in_the_validation_split_are_judged_once() -> None:
+    """140 of 200 right would be clear; 14 of the 20 pictures that the 200 are copies of is not."""
+    assert against_chance(140, [100, 100]).verdict == "better"
+    found, alone = against_chance(140, [100, 100], 20), against_chance(14, [10, 10])
+    assert (found.verdict, found.accuracy) == ("not better", 0.7)
+    assert (found.low, found.high, found.p_value) == (alone.low, alone.high, alone.p_value)
+    assert "140 of 200 validation examples are right, 70.0%" in found.message.text()
+    assert "as much as 20 different ones" in found.message.text()
+    assert against_chance(200, [100, 100], 5).verdict == "cannot tell"
+
+
 def test_digits_learnt_well_are_clearly_better() -> None:
     found = against_chance(342, [36] * 10)
     assert found.verdict == "better"

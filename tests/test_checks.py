@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from state import decisions, runs, trials
+from state import decisions, measurements, runs, trials
 from state.project import open_project
 from state.store import open_store
 from tests.set_up import advance, inspected, make, probed
@@ -156,6 +156,38 @@ def test_a_bad_baseline_leads_to_the_checks_in_their_order(real: Path) -> None:
         question = flow.ask(store, "baseline")
         assert question.recommended == "sweep"
         assert "Passed: 32 examples were learnt by heart" in question.evidence[1].text()
+
+
+def test_the_command_names_the_same_next_step_as_the_question(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Five whole runs were advised before the check that takes a minute, and after that had failed."""
+
+    def told() -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["baseline", "--project", str(real)])
+        assert ended.value.code == 1
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    with open_store(make(real)) as store:
+        small(store)
+        flow.answer(store, "steps", 20)
+        (trial,) = trials.trials(store, baseline.plan(store).name)
+        wrong = {"examples": 40, "correct": 3, "per_class": [4] * 10}
+        best = {"step": 20, "val/error_rate": 0.925}
+        trials.mark_ended(store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong})
+    words = told()
+    assert "tunebook check one-batch" in words
+    assert "the quickest to find out, so it comes first" in words
+    assert "--sweep" not in words
+    found = {"check": "one-batch", "examples": 32, "error_rate": 0.5, "steps": 300, "tried": [], "learning_rate": 0.1}
+    for passed in (False, True):
+        with open_store(open_project(real)) as store:
+            subject = checks._subject(store, checks.ONE_BATCH, checks._values(store, None))
+            id = f"one-batch-{1 + passed}"
+            measurements.record(store, id, checks.ONE_BATCH, subject, {**found, "passed": passed})
+        words = told()
+        assert ("Next: tunebook baseline --sweep" in words) == passed
+        assert ("nothing can be recommended before they are mended" in words) != passed
 
 
 def test_the_number_of_steps_is_measured_and_then_recommended(real: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from tests.image_folders import config, grey, two_classes
 from training.data import open_dataset
 from training.inspect import main
+from training.train import about_data
 from tui.digits import write_digits
 
 
@@ -90,12 +91,29 @@ def test_copies_sizes_and_ready_made_splits_of_images(tmp_path: Path) -> None:
         "conflicts": [["train/dark/0.png", "dark", "train/light/copy in another class.png", "light"]],
     }
     assert found["splits"] == {
-        "train": {"examples": 11, "per_class": [5, 6]},
-        "validation": {"examples": 2, "per_class": [1, 1], "held_out": False},
-        "test": {"examples": 1, "per_class": [0, 1]},
+        "train": {"examples": 11, "per_class": [5, 6], "copies": 2, "independent": 7},
+        "validation": {"examples": 2, "per_class": [1, 1], "copies": 0, "independent": 2, "held_out": False},
+        "test": {"examples": 1, "per_class": [0, 1], "copies": 0, "independent": 1},
     }
     assert found["images"]["widths"] == [8, 8, 30]
     assert found["images"]["heights"] == [8, 8, 20]
+
+
+def test_copies_within_a_ready_made_validation_split_are_counted_and_the_training_counts_the_same(
+    tmp_path: Path,
+) -> None:
+    """200 files of 20 pictures: what is measured on them is measured on 20."""
+    two_classes(tmp_path / "data" / "train")
+    for shade in range(20):
+        for number in range(10):
+            folder = tmp_path / "data" / "val" / ("dark" if shade < 10 else "light")
+            folder.mkdir(parents=True, exist_ok=True)
+            grey(folder / f"{shade} {number}.png", 100 + shade)
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data", channels=1)
+    assert (found["splits"]["validation"]["copies"], found["splits"]["validation"]["independent"]) == (180, 20)
+    for _ in ("read", "from the cache"):
+        dataset = open_dataset(config(tmp_path / "data"), tmp_path / "cache")
+        assert about_data(dataset)["validation"]["independent"] == 20
 
 
 def test_contents_of_several_classes_are_counted_in_the_split_in_which_no_model_can_be_right(tmp_path: Path) -> None:
@@ -133,7 +151,7 @@ def test_tables_beside_those_of_the_splits_are_named(tmp_path: Path) -> None:
         lines = [f"{name} {number},{'ab'[number % 2]}" for number in range(8)]
         (tmp_path / "data" / name).write_text("\n".join(["text,label", *lines]), encoding="utf-8")
     found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "data")
-    assert found["splits"]["validation"] == {"examples": 8, "per_class": [4, 4], "held_out": False}
+    assert found["splits"]["validation"]["per_class"] == [4, 4]
     assert [(skip["path"], skip["reason"]) for skip in found["skipped"]] == [
         ("more.csv", "beside the train file, not a split")
     ]

@@ -100,6 +100,7 @@ def test_real_steps_on_real_digits_give_a_recommendation_under_a_cap(whole_digit
     assert result["limited_by"] == ("cap" if result["recommended"] == 16 else "throughput")
     assert result["threads"] == 1
     assert result["precision"] == "float32"
+    assert result["normalisation"] == "batch"
     phases = [json.loads(line) for line in (tmp_path / "probe/progress.jsonl").read_text().splitlines()]
     # Sizes are compared unless one of them, as they were measured first, is less than half as fast as the other.
     first = [json.loads(line) for line in (tmp_path / "probe/sizes.jsonl").read_text().splitlines()[:2]]
@@ -123,7 +124,8 @@ def test_texts_are_probed_with_their_own_model_and_tokenizer(tmp_path: Path) -> 
     done = run_probe(config, tmp_path / "probe")
     assert done.returncode == 0, done.stderr
     assert [size["batch_size"] for size in lines(tmp_path / "probe")] == [8]
-    assert training_runs.result(tmp_path / "probe")["recommended"] == 8
+    result = training_runs.result(tmp_path / "probe")
+    assert (result["recommended"], result["normalisation"]) == (8, "layer")
 
 
 def test_memory_that_really_runs_out_ends_the_ascent_and_not_the_probe(whole_digits: Path, tmp_path: Path) -> None:

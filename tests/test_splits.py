@@ -17,6 +17,7 @@ from training.splits import (
     duplicates,
     hold_out,
     identity,
+    independent,
     majority_readable,
     sorted_classes,
 )
@@ -105,6 +106,14 @@ def digests(*numbers: int) -> np.ndarray:
 def test_copies_are_counted_within_train_and_across_splits() -> None:
     parts = np.array([Part.TRAIN] * 5 + [Part.VALIDATION] * 3 + [Part.TEST] * 3)
     assert duplicates(parts, digests(1, 1, 1, 2, 3, 1, 1, 9, 9, 3, 8)) == (2, 4)
+
+
+def test_copies_tell_as_much_as_the_contents_there_are_and_less_where_one_outweighs_the_others() -> None:
+    assert independent(digests(*range(20))) == 20
+    assert independent(digests(*(list(range(20)) * 10))) == 20
+    assert independent(digests(*([0] * 181), *range(1, 20))) == 1
+    assert independent(digests(1, 1, 2, 3)) == 2
+    assert independent(digests()) == 0
 
 
 def test_ready_made_splits_stay_and_an_empty_one_is_refused() -> None:

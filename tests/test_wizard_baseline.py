@@ -68,6 +68,16 @@ def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> No
     assert best.reasons["optimizer.learning_rate"]
 
 
+def test_a_result_on_copies_is_judged_as_on_what_they_are_copies_of(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        validation = {"examples": 360, "correct": 90, "per_class": PER_CLASS, "independent": 12}
+        end(store, only_trial(store), 90, validation=validation)
+        verdict = judge(store, "baseline-1")
+    assert not verdict.reasonable
+    assert "tell as much as 12 different ones" in verdict.told.text()
+    assert verdict.figures["independent"] == 12
+
+
 @pytest.mark.parametrize(
     ("metric", "said"),
     [

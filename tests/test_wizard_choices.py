@@ -196,6 +196,34 @@ def test_a_typed_model_outside_the_catalogue_is_taken_with_the_task_s_library(tm
     )
 
 
+@pytest.mark.parametrize(
+    ("found", "least", "refused"),
+    [
+        ({"normalisation": "batch"}, 2, ""),
+        ({"normalisation": "layer"}, 1, "resnet14t has none"),
+        ({}, 2, "whether resnet14t has it, the probe did not note yet"),
+    ],
+)
+def test_what_the_probe_saw_of_a_typed_network_decides_what_goes_with_batch_norm(
+    tmp_path: Path, found: dict[str, str], least: int, refused: str
+) -> None:
+    """A typed resnet14t was taken at a batch of 1, and said to have no batch norm."""
+    with set_up(tmp_path / "p", "probe", architecture="resnet14t") as store:
+        probed(store, size(128, 0.04), size(256, 0.05), recommended=256, largest_feasible=256, **found)
+        question = flow.ask(store, "batch_size")
+        assert f"Another number from {least} to " in question.text.text()
+        assert ("resnet14t uses batch norm" in said(question)) == (found.get("normalisation") == "batch")
+        if least == 2:
+            with pytest.raises(Refusal, match="at least 2" if found else "from 2 to"):
+                flow.answer(store, "batch_size", 1)
+        flow.answer(store, "batch_size", 256)
+        if refused:
+            with pytest.raises(Refusal, match=refused):
+                initial.with_ghost(store)
+        else:
+            assert initial.with_ghost(store) == "ghost"
+
+
 def test_weights_from_the_network_are_offered_and_never_recommended(tmp_path: Path) -> None:
     for task, found in (("images", DIGITS), ("texts", SPAM)):
         with set_up(tmp_path / task, "weights", found) as store:
@@ -316,6 +344,18 @@ def table(question: Question) -> list[dict[str, str]]:
     assert question.table is not None
     names = [column.text() for column in question.table.columns]
     return [dict(zip(names, row, strict=True)) for row in question.table.rows]
+
+
+def test_what_a_round_of_each_length_costs_is_shown_where_a_price_is_known(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "steps") as store:
+        assert not any(name.endswith(" of a round") for name in table(flow.ask(store, "steps"))[0])
+        store.project = project.change(store.project, price_per_hour=200.0, power_watts=3000.0)
+        question, now = flow.ask(store, "steps"), pace.known(store)
+        assert len(table(question)) == 3
+        for row in table(question):
+            hours = 20 * pace.trial_seconds(now, int(row["steps"])) / 3600
+            assert float(row["price of a round"].replace(",", "")) == pytest.approx(200 * hours, rel=0.05)
+            assert float(row["energy of a round"].removesuffix(" kWh")) == pytest.approx(3 * hours, rel=0.05)
 
 
 def test_batch_sizes_are_shown_with_speed_gain_bottleneck_memory_time_and_cost(tmp_path: Path) -> None:

@@ -224,6 +224,22 @@ def test_skipped_files_duplicates_and_a_test_split_are_told_with_what_they_mean(
         assert part in text
 
 
+def test_copies_within_what_is_measured_with_are_a_warning_and_widen_what_is_said_of_differences(
+    tmp_path: Path,
+) -> None:
+    split = {"examples": 200, "per_class": [20] * 10, "copies": 180, "independent": 20}
+    found = ready_made(DIGITS, validation=split)
+    found["splits"]["test"] = split
+    question = ask(tmp_path, found)
+    warned = " ".join(message.text() for message in question.warnings)
+    assert "Copies within the validation split: 180 of 200 examples have the content of another one" in warned
+    assert "as much as 20 different examples" in warned
+    assert "Copies within the test split: 180 of 200" in warned
+    assert "95% interval is about 13.1% wide" in said(question)
+    with pytest.raises(Refusal, match=r"200 validation examples are copies of each other .* as 19 different ones"):
+        ask(tmp_path / "2", ready_made(DIGITS, validation={**split, "independent": 19}))
+
+
 def test_contents_of_several_classes_keep_the_error_from_zero_only_in_the_validation_split(tmp_path: Path) -> None:
     found = ready_made(DIGITS)
     copies = {"across": [], "conflicting": 4, "conflicts": []}

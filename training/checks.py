@@ -37,7 +37,7 @@ from training.dataset import Dataset, Split
 from training.evaluation import Evaluation, evaluate
 from training.loop import Stopped, facts, update
 from training.sentence import said, said_by
-from training.splits import DataError
+from training.splits import DataError, Part
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
 CHECKS = ("one-batch", "shuffle", "length", "batch-size")
@@ -226,6 +226,7 @@ def shuffle(bench: Bench) -> dict[str, Any]:
             return {
                 **found,
                 "per_class": bench.dataset.validation.labels.bincount(minlength=len(bench.dataset.classes)).tolist(),
+                "independent": bench.dataset.independent[Part.VALIDATION],
             }
     return {"passed": False, "diverged": True, "steps": steps, "learning_rate": bench.rate * SHARES[-1]}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
-from training.splits import Skipped
+from training.splits import Part, Skipped
 
 if TYPE_CHECKING:
     from training.tokenizer import Tokenizer
@@ -29,7 +30,7 @@ class Split(Protocol):
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images have `mean` and `std`, texts a `tokenizer`. `identity`: what tells these data from others
-    (`splits.identity`).
+    (`splits.identity`); `independent`: as how many different examples those of each part count (`splits.independent`).
 
     `mean`, `std`: per channel over all pixels of the training split, in units of 0 to 1; a channel that never changes
     has std 1, so that it can be divided by.
@@ -41,6 +42,7 @@ class Dataset:
     test: Split | None
     skipped: tuple[Skipped, ...]
     identity: str
+    independent: Mapping[Part, int]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     tokenizer: Tokenizer | None = None

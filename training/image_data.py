@@ -97,8 +97,18 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
     mean, std = _statistics(facts.arrays["sums"][roles == Part.TRAIN], data.image_size)
     test = split(Part.TEST) if (roles == Part.TEST).any() else None
     skipped = (*found.skipped, *unreadable)
-    identity = splits.identity(found.classes, labels, roles, facts.arrays["digests"])
-    return Dataset(found.classes, split(Part.TRAIN), split(Part.VALIDATION), test, skipped, identity, mean, std)
+    digests = facts.arrays["digests"]
+    return Dataset(
+        found.classes,
+        split(Part.TRAIN),
+        split(Part.VALIDATION),
+        test,
+        skipped,
+        splits.identity(found.classes, labels, roles, digests),
+        {part: splits.independent(digests[roles == part]) for part in Part},
+        mean,
+        std,
+    )
 
 
 def _examined(

@@ -135,8 +135,13 @@ def _splits(
     within_train, across = splits.duplicates(parts, digests)
 
     def described(part: Part) -> dict[str, Any]:
-        own = labels[roles == part]
-        return {"examples": len(own), "per_class": np.bincount(own, minlength=len(classes)).tolist()}
+        own, contents = labels[roles == part], digests[roles == part]
+        return {
+            "examples": len(own),
+            "per_class": np.bincount(own, minlength=len(classes)).tolist(),
+            "copies": len(own) - len({content.tobytes() for content in contents}),
+            "independent": splits.independent(contents),
+        }
 
     return {
         "classes": list(classes),

@@ -83,7 +83,12 @@ def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str,
     found = evaluate(network, dataset.test, config, device, precision, stop=before_a_batch)
     assert found is not None
     values = dataclasses.asdict(found)
-    return {**values, "step": int(path.stem.removeprefix("step-")), "device": devices.name(device)}
+    return {
+        **values,
+        "independent": dataset.independent[splits.Part.TEST],
+        "step": int(path.stem.removeprefix("step-")),
+        "device": devices.name(device),
+    }
 
 
 if __name__ == "__main__":

@@ -50,9 +50,12 @@ def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
         case "nadam":
             return torch.optim.NAdam(groups, **shared, foreach=True)
         case "nadamw":
-            return torch.optim.NAdam(groups, **shared, decoupled_weight_decay=True, foreach=True)
+            # Imported where needed, as a run on texts has no other need of timm. torch's NAdam with decoupled weight
+            # decay is another algorithm: its momentum follows a schedule of its own, and its steps are larger.
+            from timm.optim.nadamw import NAdamW
+
+            return NAdamW(groups, **shared, foreach=True)
         case "rmsprop":
-            # Imported where needed, as a run on texts has no other need of timm.
             from timm.optim.rmsprop_tf import RMSpropTF
 
             return RMSpropTF(groups, **shared)

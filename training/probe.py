@@ -35,6 +35,7 @@ from training.bench import Bench, load_libraries, ran_out
 from training.bench import budget as budget_of
 from training.config import ConfigError, load
 from training.data import open_dataset
+from training.figures import normalisation
 from training.loop import Stopped
 from training.loop import facts as facts_of
 from training.relay import Found, Fresh, Spent
@@ -256,6 +257,7 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         # Before the network is built: where it has no room, the budget is what is said.
         report({"facts": facts | {"memory_budget": budget}})
         bench = Bench(config, dataset, device, budget, options.memory_cap)
+        report({"facts": {"normalisation": normalisation(bench.network)}})
         highest = ascent.cap(len(dataset.train), options.largest)
 
         def noise() -> float:

@@ -68,13 +68,13 @@ TASKS = ("image-classification", "text-classification")
 # What is measured on the validation split, and whether the lowest or the highest value is the best.
 METRICS = {"error_rate": "min", "balanced_error": "min", "macro_f1": "max", "loss": "min"}
 # The hyperparameters that each optimizer has, with the library's own default where it has one: torch.optim 2.14; of
-# rmsprop and lamb timm 1.0 (RMSpropTF with the momentum and epsilon of timm's recipes for it, Lamb).
+# nadamw, rmsprop and lamb timm 1.0 (NAdamW, RMSpropTF with the momentum and epsilon of timm's recipes for it, Lamb).
 OPTIMIZERS: dict[str, dict[str, float | bool | None]] = {
     "sgd": {"learning_rate": None, "momentum": 0.9, "nesterov": True, "weight_decay": 0.0},
     "adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
     "adamw": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
     "nadam": {"learning_rate": 2e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
-    "nadamw": {"learning_rate": 2e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
+    "nadamw": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
     "rmsprop": {"learning_rate": 1e-2, "momentum": 0.9, "alpha": 0.9, "epsilon": 1e-3, "weight_decay": 0.0},
     "lamb": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6, "weight_decay": 1e-2},
 }

@@ -215,6 +215,14 @@ def duplicates(parts: np.ndarray, digests: np.ndarray) -> tuple[int, int]:
     return within_train, across
 
 
+def independent(digests: np.ndarray) -> int:
+    """As many different examples tell as much as these, of which some are copies: (Σm)²/Σm² of the m examples of each
+    content (Kish 1965, Survey Sampling, 8.2), rounded down. A copy is answered as its original is, and tells nothing
+    new. `digests` uint8 (N, 32)."""
+    counts = Counter(digest.tobytes() for digest in digests).values()
+    return len(digests) ** 2 // sum(count * count for count in counts) if counts else 0
+
+
 def copies(
     parts: np.ndarray,
     labels: np.ndarray,

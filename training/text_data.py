@@ -70,6 +70,7 @@ def open_texts(config: Config, folder: Path | None) -> Dataset:
         split(Part.TEST) if (arrays["roles"] == Part.TEST).any() else None,
         (*found.skipped, *(Skipped(path, unpacked(reason)) for path, reason in facts["skipped"])),
         facts["identity"],
+        dict(zip(Part, facts["independent"], strict=True)),
         tokenizer=marks,
     )
 
@@ -90,6 +91,7 @@ def _tokenized(config: Config, found: texts.Listing) -> cache.Entry:
         "classes": table.classes,
         "skipped": [[skip.path, skip.reason.packed()] for skip in table.skipped],
         "identity": splits.identity(table.classes, table.labels, roles, digests),
+        "independent": [splits.independent(digests[roles == part]) for part in Part],
         "tokenizer": {"document": marks.document, "vocabulary_size": marks.vocabulary_size, "pad_id": marks.pad_id},
     }
     arrays = {

@@ -24,7 +24,7 @@ from training.dataset import Dataset
 from training.loop import Run, Stopped, train
 from training.meter import Diverged
 from training.sentence import said, said_by
-from training.splits import DataError
+from training.splits import DataError, Part
 
 EXIT_CODES = {"complete": 0, "failed": 1, "infeasible": 3, "stopped": 143}
 
@@ -160,14 +160,19 @@ def blank_result() -> dict[str, Any]:
 
 def about_data(dataset: Dataset) -> dict[str, Any]:
     """What result.json says of the data; `data` tells them from others, `per_class` counts the validation examples of
-    each class."""
+    each class, and `independent` says as how many different ones they count, of which some may be copies."""
     labels = dataset.validation.labels
     per_class = labels.bincount(minlength=len(dataset.classes)).tolist()
     return {
         "classes": list(dataset.classes),
         "skipped_total": len(dataset.skipped),
         "data": dataset.identity,
-        "validation": {"examples": len(labels), "correct": None, "per_class": per_class},
+        "validation": {
+            "examples": len(labels),
+            "correct": None,
+            "per_class": per_class,
+            "independent": dataset.independent[Part.VALIDATION],
+        },
     }
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "new": "tui.commands.setup:new",
     "presets": "tui.commands.presets:presets",
     "probe": "tui.commands.setup:probe",
-    "baseline": "tui.commands.setup:baseline",
+    "baseline": "tui.commands.baseline:baseline",
     "check": "tui.commands.check:check",
     "round": "tui.commands.rounds:round_group",
     "launch": "tui.commands.launch:launch",

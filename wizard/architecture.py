@@ -11,7 +11,7 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Architecture
 from presets.language import Message, _, say
-from state import decisions
+from state import decisions, measurements
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
@@ -121,6 +121,18 @@ def chosen(store: Store) -> Architecture | None:
     if decision is None:
         raise Refusal("No architecture has been chosen yet.")
     return by_id(str(decision.chosen))
+
+
+def normalisation(store: Store) -> str | None:
+    """By which statistics the chosen network normalises ("batch", "group", "layer", "none"): by the catalogue, and of a
+    typed name as a probe of it found; None where neither says so. Refuses where nothing was chosen yet."""
+    entry = chosen(store)
+    if entry is not None:
+        return entry.normalisation
+    name = configuration.current(store)["model.name"]
+    probes = measurements.measurements(store, "probe")
+    found = (one.result.get("normalisation") for one in reversed(probes) if one.subject.get("model.name") == name)
+    return next((kind for kind in found if kind), None)
 
 
 def by_id(id: str) -> Architecture | None:

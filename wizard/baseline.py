@@ -290,7 +290,11 @@ def _check(kind: str) -> Option:
 def _checked(store: Store, number: int, kind: str) -> Message:
     """What a check said, or that it can be run."""
     known = checks.fresh(store, kind)
-    said = checks.verdict(known) if known else say("not run yet: choose {name!r}", name=kind)
+    said = (
+        checks.verdict(known)
+        if known
+        else say("not run yet: choose {name!r}, or by command: tunebook check {name}", name=kind)
+    )
     return say("{number}. {title}: {said}", number=number, title=measuring.TITLES[kind], said=said)
 
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from presets.catalogue import Architecture
 from presets.language import Message, say, told
 from state import decisions, trials
 from state.database import Store
@@ -45,7 +44,6 @@ LARGEST = 65_535
 def ask(store: Store) -> Question:
     """The measured sizes with speed, memory, time and cost; the largest one that still pays is recommended."""
     found = probe.known(store)
-    entry = architecture.chosen(store)
     lines = probe.measured(found)
     best = int(found.result["recommended"])
     return Question(
@@ -53,10 +51,10 @@ def ask(store: Store) -> Question:
         rows=("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
         text=say(
             "How many examples should a training step take? (Another number from {least} to {most} can be typed.)",
-            least=scaling.least(entry),
+            least=scaling.least(store),
             most=_most(store, found),
         ),
-        evidence=tuple(_evidence(store, found, entry, best)),
+        evidence=tuple(_evidence(store, found, best)),
         options=(
             *(
                 Option(line["batch_size"], str(line["batch_size"]), _note(line, best))
@@ -81,9 +79,8 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if chosen == runtime.FLOAT32:
         return Settled({}, runtime.insistence(), lambda: _in_float32(store))
     found = probe.known(store)
-    entry = architecture.chosen(store)
-    size, least, most = int(chosen), scaling.least(entry), _most(store, found)
-    if size == 1 < least:
+    size, least, most = int(chosen), scaling.least(store), _most(store, found)
+    if size == 1 and architecture.normalisation(store) == "batch":
         raise Refusal("Batch norm has no statistics over 1 example. Choose at least 2; 16 and more are better.")
     if not least <= size <= most:
         raise Refusal(
@@ -210,7 +207,7 @@ def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> M
             return own_sizes.saturated(result, speed)
 
 
-def _evidence(store: Store, found: Measurement, entry: Architecture | None, best: int) -> Iterator[Message]:
+def _evidence(store: Store, found: Measurement, best: int) -> Iterator[Message]:
     result, lines = found.result, probe.measured(found)
     yield say(
         "Measured with real steps (forward, backward, {optimizer}) of the real model on {device}, {precision}.",
@@ -262,11 +259,12 @@ def _evidence(store: Store, found: Measurement, entry: Architecture | None, best
         "the batch. Device seconds and cost follow from the examples: `tunebook probe --price ... --power ... "
         "--steps ...` counts them for other lengths."
     )
-    if entry is not None and entry.normalisation == "batch":
+    if architecture.normalisation(store) == "batch":
+        entry = architecture.chosen(store)
         yield say(
             "{title} uses batch norm: its statistics come from {size} examples at a time. Well below 32 they are "
             "noisy; with another size the same weights behave a little differently.",
-            title=entry.title,
+            title=entry.title if entry else configuration.current(store)["model.name"],
             size=best,
         )
 

@@ -17,10 +17,13 @@ SIGNIFICANCE = (1 - CONFIDENCE) / 2
 @dataclass(frozen=True)
 class Chance:
     """What the validation examples say: `accuracy` with its Clopper-Pearson interval (`low`, `high`), the accuracy of
-    always naming the largest class (`majority`), and the probability of so many correct answers by that (`p_value`)."""
+    always naming the largest class (`majority`), and the probability of so many correct answers by that (`p_value`).
+    `independent`: as how many different examples they count, as copies of each other tell nothing new; interval and
+    probability are those of the same share of so many."""
 
     correct: int
     examples: int
+    independent: int
     low: float
     high: float
     majority: float
@@ -36,11 +39,22 @@ class Chance:
         """Whether it is clearly better; "cannot tell" where no number of correct answers would be significant."""
         if self.p_value <= SIGNIFICANCE:
             return "better"
-        return "not better" if self.majority**self.examples <= SIGNIFICANCE else "cannot tell"
+        return "not better" if self.majority**self.independent <= SIGNIFICANCE else "cannot tell"
 
     @property
     def message(self) -> Message:
         """The verdict in a sentence, with its figures."""
+        if self.independent == self.examples:
+            return self._message
+        return say(
+            "{first} With their copies of each other, the examples tell as much as {independent} different ones, and "
+            "are judged as so many.",
+            first=self._message,
+            independent=self.independent,
+        )
+
+    @property
+    def _message(self) -> Message:
         if self.verdict == "cannot tell":
             return say(
                 "The validation split cannot tell: always naming its largest class is right for {majority:.1%} of its "
@@ -65,16 +79,20 @@ class Chance:
         )
 
 
-def against_chance(correct: int, per_class: Sequence[int]) -> Chance:
-    """Judge `correct` answers on a validation split with `per_class` examples of each class.
+def against_chance(correct: int, per_class: Sequence[int], independent: int | None = None) -> Chance:
+    """Judge `correct` answers on a validation split with `per_class` examples of each class, that with their copies
+    tell as much as `independent` different ones (None: there are no copies, or nobody has counted them).
 
     Raises ValueError for counts that cannot be.
     """
     examples = sum(per_class)
-    if not examples or min(per_class) < 0 or not 0 <= correct <= examples:
+    counted = examples if independent is None else independent
+    if not examples or min(per_class) < 0 or not 0 <= correct <= examples or not 0 < counted <= examples:
         raise ValueError(f"{correct} correct answers with {list(per_class)} examples per class cannot be")
     majority = max(per_class) / examples
-    return Chance(correct, examples, *_interval(correct, examples), majority, _at_least(correct, examples, majority))
+    # Rounded down: half an answer more would be none that was given.
+    right = correct * counted // examples
+    return Chance(correct, examples, counted, *_interval(right, counted), majority, _at_least(right, counted, majority))
 
 
 def level(metric: str, per_class: Sequence[int]) -> float:

@@ -129,7 +129,7 @@ def _of_shuffle(result: Mapping[str, Any]) -> Message:
             "and of a usual size?"
         )
     real, shuffled = result["labels"], result["shuffled"]
-    lucky = chance.against_chance(shuffled["correct"], result["per_class"])
+    lucky = chance.against_chance(shuffled["correct"], result["per_class"], result.get("independent"))
     figures = {"steps": result["steps"], "real": real["loss"], "shuffled": shuffled["loss"]}
     if lucky.verdict == "better":
         return say(

@@ -128,6 +128,13 @@ def imbalance(found: dict[str, Any]) -> float:
     return max(counts) / max(min(counts), 1)
 
 
+def independent(found: dict[str, Any]) -> int:
+    """As how many different examples those of the validation split count: copies of each other tell nothing new. An
+    inspection of an earlier version has not counted them."""
+    split = found["splits"]["validation"]
+    return int(split.get("independent", split["examples"]))
+
+
 def _numbers(found: dict[str, Any]) -> bool:
     """Whether the labels of a table look like measured numbers: many of them, and hardly any that comes twice."""
     classes = found["classes"]
@@ -153,6 +160,15 @@ def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
             "validation split: a share is then held out, of every class.",
             classes=missing,
         )
+    if (counted := independent(found)) < FEWEST_FOR_VALIDATION <= examples:
+        return say(
+            "The {examples} validation examples are copies of each other to such a degree that they tell as much as "
+            "{n} different ones: no difference between two configurations could be seen. There must be {fewest} "
+            "different ones at least, and some hundreds are better.",
+            examples=examples,
+            n=counted,
+            fewest=FEWEST_FOR_VALIDATION,
+        )
     if examples < FEWEST_FOR_VALIDATION:
         return say(
             "Only {n} validation examples: no difference between two configurations could be seen. There must be "
@@ -176,7 +192,9 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
     totals = [a + b for a, b in zip(train["per_class"], validation["per_class"], strict=True)]
     if min(totals) < 2:
         return None
-    needed = max(FEWEST_FOR_VALIDATION / sum(totals), 1 / min(totals), fraction + 0.01)
+    # Of examples with copies, so many more.
+    fewest = FEWEST_FOR_VALIDATION * validation["examples"] / max(independent(found), 1)
+    needed = max(fewest / sum(totals), 1 / min(totals), fraction + 0.01)
     larger = math.ceil(round(needed * 20, 6)) / 20
     return larger if larger <= LARGEST_FRACTION else None
 
@@ -219,12 +237,11 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
         )
     else:
         yield say("The ready-made validation split is used as it is.")
-    n = validation["examples"]
     yield say(
         "One validation example is {one:.2%} of the error rate; at an error rate of 10% its 95% interval is about "
         "{half:.1%} wide on either side, so smaller differences need repeated runs.",
-        one=1 / n,
-        half=1.96 * math.sqrt(0.1 * 0.9 / n),
+        one=1 / independent(found),
+        half=1.96 * math.sqrt(0.1 * 0.9 / independent(found)),
     )
     if test:
         yield say("A test split of {n} examples is left alone until the tuning is over.", n=test["examples"])
@@ -298,8 +315,10 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
     """Where so few validation examples are of a class that a single one moves a metric of classes visibly."""
     validation = found["splits"]["validation"]
     counts: Sequence[int] = validation["per_class"]
+    # Copies are answered alike: so many right or wrong answers come at once.
+    at_once = validation["examples"] / max(independent(found), 1)
     # Where all classes are alike, what was said of the error rate holds for these as well.
-    least = max(VISIBLE, 2 / validation["examples"])
+    least = max(VISIBLE / at_once, 2 / validation["examples"])
     coarse = [(metric, one) for metric in BY_CLASS if (one := grain(metric, counts)) and one.worth > least]
     if not coarse:
         return
@@ -314,7 +333,9 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
         "Few validation examples of a class ({named}): a single answer is worth {worth}. A difference of about that "
         "much is no finding, and other seeds do not show it: {remedy}",
         named=_some(few, len(few)),
-        worth=_some([say("{one:.1%} of {metric}", one=one.worth, metric=metric) for metric, one in coarse], 2),
+        worth=_some(
+            [say("{one:.1%} of {metric}", one=one.worth * at_once, metric=metric) for metric, one in coarse], 2
+        ),
         remedy=say("hold out a larger share, or judge by the error rate or the loss.")
         if validation.get("held_out")
         else say("put more of them into the validation split, or judge by the error rate or the loss."),
@@ -345,12 +366,35 @@ def _left_out(found: dict[str, Any]) -> Iterator[Message]:
                 conflicting,
             ),
         )
+    yield from _repeated(found)
     if found["skipped_total"]:
         yield say(
             "Files or rows that cannot be read, and are left out: {n} ({listed}). If the data need them, mend or "
             "replace them; otherwise remove them, so that others count what you count.",
             n=found["skipped_total"],
             listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
+        )
+
+
+def _repeated(found: dict[str, Any]) -> Iterator[Message]:
+    """Copies within what is measured with."""
+    validation, test = found["splits"]["validation"], found["splits"].get("test") or {}
+    if n := validation.get("copies"):
+        yield say(
+            "Copies within the validation split: {n} of {examples} examples have the content of another one. Copies "
+            "are answered alike, so that these tell as much as {independent} different examples, and intervals and "
+            "the comparison with chance go by so many. Keep one of each.",
+            n=n,
+            examples=validation["examples"],
+            independent=validation["independent"],
+        )
+    if n := test.get("copies"):
+        yield say(
+            "Copies within the test split: {n} of {examples} examples have the content of another one; these tell as "
+            "much as {independent} different examples. Keep one of each.",
+            n=n,
+            examples=test["examples"],
+            independent=test["independent"],
         )
 
 

@@ -128,22 +128,29 @@ def valid(store: Store, decision: Decision) -> bool:
 
 def with_ghost(store: Store) -> str:
     """The answer that takes ghost batch norm. Refuses where that does not apply."""
+    values, kind = configuration.current(store), architecture.normalisation(store)
+    if kind is None:
+        raise Refusal(
+            "Ghost batch norm is for networks with batch norm; whether {name} has it, the probe did not note yet. "
+            "Measure again with: tunebook probe --again",
+            name=values["model.name"],
+        )
+    if kind != "batch":
+        raise Refusal("Ghost batch norm is for networks with batch norm; {name} has none.", name=values["model.name"])
     if not _ghost(store):
         raise Refusal(
-            "Ghost batch norm is for networks with batch norm at a batch size of {least} or more; here {name} gets "
-            "{size}.",
+            "Ghost batch norm is offered at a batch size of {least} or more; here {name} gets {size}.",
             least=2 * GHOST_SIZE,
-            name=configuration.current(store)["model.name"],
-            size=configuration.current(store)["training.batch_size"],
+            name=values["model.name"],
+            size=values["training.batch_size"],
         )
     return GHOST
 
 
 def _ghost(store: Store) -> bool:
     """Whether ghost batch norm applies: to a network with batch norm, at a batch size well above its own."""
-    entry = architecture.chosen(store)
     large = configuration.current(store)["training.batch_size"] >= 2 * GHOST_SIZE
-    return large and entry is not None and entry.normalisation == "batch"
+    return large and architecture.normalisation(store) == "batch"
 
 
 def _about_ghost(batch: int) -> Message:

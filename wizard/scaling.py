@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from presets.catalogue import Architecture
 from presets.language import Message, say
 from state import launches, trials
 from state.database import Store
@@ -76,7 +75,7 @@ def sizes(store: Store) -> tuple[int, ...]:
     if "training.batch_size" not in values:
         raise Refusal("Decide on the batch size first: its neighbours are compared with it.")
     found, size = probe.known(store), int(values["training.batch_size"])
-    smallest = least(architecture.chosen(store))
+    smallest = least(store)
     # The decided size may lie beyond those that were measured.
     most = max(size, int(found.result["largest_feasible"]))
     near = tuple(one for one in wished(store) if smallest <= one <= most)
@@ -85,9 +84,10 @@ def sizes(store: Store) -> tuple[int, ...]:
     return near
 
 
-def least(entry: Architecture | None) -> int:
-    """The smallest size that works: batch norm has no statistics over one example."""
-    return 2 if entry is not None and entry.normalisation == "batch" else 1
+def least(store: Store) -> int:
+    """The smallest size that works: batch norm has no statistics over one example, and a network of which nobody knows
+    may have it."""
+    return 2 if architecture.normalisation(store) in ("batch", None) else 1
 
 
 def wished(store: Store) -> tuple[int, ...]:

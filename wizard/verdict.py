@@ -66,7 +66,7 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         return BaselineVerdict(reasonable, message, found, best.id, remark)
     result = best.result or {}
     validation = result["validation"]
-    found = chance.against_chance(validation["correct"], validation["per_class"])
+    found = chance.against_chance(validation["correct"], validation["per_class"], validation.get("independent"))
     # The best of many evaluations and trials is partly luck: each look counts (Bonferroni).
     looks = sum(_evaluations(store, entry) for entry in complete)
     corrected = min(1.0, found.p_value * looks)

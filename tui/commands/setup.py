@@ -1,4 +1,4 @@
-"""`tunebook new`, `probe`, `baseline`: from data to a first reasonable result."""
+"""`tunebook new`, `probe`: from data to a first configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -22,9 +22,6 @@ from training.config import TASKS
 from tui.amount import Amount
 from tui.session import Session, answering
 from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
-
-if TYPE_CHECKING:
-    from wizard.question import Question
 
 # What kept a probe from recommending a larger size.
 LIMITS = {
@@ -366,51 +363,3 @@ def probe(
         session.text("")
         asking.show_rows(session, columns, rows)
     session.answer(answer)
-
-
-@click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))
-@click.option("--sweep", is_flag=True, help=_("if it is no better than chance, try five learning rates"))
-@click.option("--override", metavar="REASON", help=_("adopt it even though it is not clearly better than chance"))
-@answering
-@click.pass_obj
-def baseline(session: Session, sweep: bool, override: str | None) -> None:
-    from tui import setup
-    from wizard import flow
-
-    with session.store() as store:
-        verdict = setup.baseline(session, store, sweep=sweep, override=override or "")
-        adopted = flow.standing(store).step is None
-        question = None if adopted else flow.ask(store, "baseline")
-    session.text(verdict.told.text())
-    if question is None:
-        session.text(_("It is the best configuration so far. Next: tunebook round plan"))
-    else:
-        session.text(_("It is not adopted. {next}").format(next=_next(question)))
-    session.answer(
-        {
-            "reasonable": verdict.reasonable,
-            "adopted": adopted,
-            "message": verdict.told,
-            "trial": verdict.trial,
-            "figures": verdict.figures,
-        }
-    )
-    if not adopted:
-        raise click.exceptions.Exit(1)
-
-
-def _next(question: Question) -> str:
-    """What to do about a first result that was not adopted."""
-    from wizard import checks
-    from wizard.baseline import AGAIN, SWEEP
-
-    offered = [option.value for option in question.options]
-    if SWEEP in offered:
-        return _("Next: tunebook baseline --sweep, or --override REASON")
-    if question.recommended in (checks.ONE_BATCH, checks.SHUFFLE):
-        return _("Next: tunebook check {kind}, or tunebook baseline --override REASON").format(
-            kind=question.recommended
-        )
-    if AGAIN in offered:
-        return _("Next: mend what is said above, then tunebook baseline")
-    return _("Next: decide an earlier question anew, or tunebook baseline --override REASON")

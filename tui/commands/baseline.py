@@ -1,0 +1,63 @@
+"""`tunebook baseline`: the first result, judged against chance, and what to do where it is not reasonable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from presets.language import _
+from tui.session import Session, answering
+
+if TYPE_CHECKING:
+    from wizard.question import Question
+
+
+@click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))
+@click.option("--sweep", is_flag=True, help=_("if it is no better than chance, try five learning rates"))
+@click.option("--override", metavar="REASON", help=_("adopt it even though it is not clearly better than chance"))
+@answering
+@click.pass_obj
+def baseline(session: Session, sweep: bool, override: str | None) -> None:
+    from tui import setup
+    from wizard import flow
+
+    with session.store() as store:
+        verdict = setup.baseline(session, store, sweep=sweep, override=override or "")
+        adopted = flow.standing(store).step is None
+        question = None if adopted else flow.ask(store, "baseline")
+    session.text(verdict.told.text())
+    if question is None:
+        session.text(_("It is the best configuration so far. Next: tunebook round plan"))
+    else:
+        session.text(question.reason.text())
+        session.text(_("It is not adopted. {next}").format(next=_next(question)))
+    session.answer(
+        {
+            "reasonable": verdict.reasonable,
+            "adopted": adopted,
+            "recommended": question.recommended if question else None,
+            "message": verdict.told,
+            "trial": verdict.trial,
+            "figures": verdict.figures,
+        }
+    )
+    if not adopted:
+        raise click.exceptions.Exit(1)
+
+
+def _next(question: Question) -> str:
+    """What to do about a first result that was not adopted."""
+    from wizard import baseline as judging
+    from wizard import checks
+
+    match question.recommended:
+        case checks.ONE_BATCH | checks.SHUFFLE:
+            return _("Next: tunebook check {kind}, or tunebook baseline --override REASON").format(
+                kind=question.recommended
+            )
+        case judging.SWEEP:
+            return _("Next: tunebook baseline --sweep, or --override REASON")
+    if judging.AGAIN in [option.value for option in question.options]:
+        return _("Next: mend what is said above, then tunebook baseline")
+    return _("Next: decide an earlier question anew, or tunebook baseline --override REASON")
