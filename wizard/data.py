@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from functools import reduce
 from typing import Any
 
 from presets.grain import grain
@@ -13,7 +12,8 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
-from wizard import class_names, configuration, contents, inspection, measuring, quantity
+from wizard import class_names, configuration, contents, copies, inspection, measuring, quantity
+from wizard.listing import SHOWN, some
 from wizard.question import Choice, Option, Question, Settled
 
 STEP = "data"
@@ -28,7 +28,6 @@ MANY_NUMBERS = 20
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 # Classes, and files or copies, that are named in one sentence.
 NAMED = 10
-SHOWN = 3
 # With fewer examples of a class to learn from, its result is mostly luck.
 FEWEST_OF_A_CLASS = 10
 # The metrics that weigh all classes the same, and how much of one a single answer may move unmentioned (our judgement).
@@ -128,13 +127,6 @@ def imbalance(found: dict[str, Any]) -> float:
     return max(counts) / max(min(counts), 1)
 
 
-def independent(found: dict[str, Any]) -> int:
-    """As how many different examples those of the validation split count: copies of each other tell nothing new. An
-    inspection of an earlier version has not counted them."""
-    split = found["splits"]["validation"]
-    return int(split.get("independent", split["examples"]))
-
-
 def _numbers(found: dict[str, Any]) -> bool:
     """Whether the labels of a table look like measured numbers: many of them, and hardly any that comes twice."""
     classes = found["classes"]
@@ -160,7 +152,7 @@ def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
             "validation split: a share is then held out, of every class.",
             classes=missing,
         )
-    if (counted := independent(found)) < FEWEST_FOR_VALIDATION <= examples:
+    if (counted := copies.independent(found)) < FEWEST_FOR_VALIDATION <= examples:
         return say(
             "The {examples} validation examples are copies of each other to such a degree that they tell as much as "
             "{n} different ones: no difference between two configurations could be seen. There must be {fewest} "
@@ -193,7 +185,7 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
     if min(totals) < 2:
         return None
     # Of examples with copies, so many more.
-    fewest = FEWEST_FOR_VALIDATION * validation["examples"] / max(independent(found), 1)
+    fewest = FEWEST_FOR_VALIDATION * validation["examples"] / max(copies.independent(found), 1)
     needed = max(fewest / sum(totals), 1 / min(totals), fraction + 0.01)
     larger = math.ceil(round(needed * 20, 6)) / 20
     return larger if larger <= LARGEST_FRACTION else None
@@ -202,7 +194,7 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
 def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
     """What makes results worth less until somebody does something about it, most important first."""
     yield from _left_out(found)
-    if max(found["skipped_total"], found["duplicates"]["across_splits"], _conflicting(found)) > SHOWN:
+    if max(found["skipped_total"], found["duplicates"]["across_splits"], copies.conflicting(found)) > SHOWN:
         known = inspection.fresh(store)
         assert known is not None  # this is about it
         place = store.project.measurement_folder(known.id) / measuring.RESULTS[inspection.KIND]
@@ -212,11 +204,6 @@ def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
     yield from _named_oddly(found["classes"])
     yield from _few(found)
     yield from _coarse(found)
-
-
-def _conflicting(found: dict[str, Any]) -> int:
-    """How many contents are under more than one class."""
-    return int((found.get("copies") or {}).get("conflicting", 0))
 
 
 def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
@@ -240,8 +227,8 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     yield say(
         "One validation example is {one:.2%} of the error rate; at an error rate of 10% its 95% interval is about "
         "{half:.1%} wide on either side, so smaller differences need repeated runs.",
-        one=1 / independent(found),
-        half=1.96 * math.sqrt(0.1 * 0.9 / independent(found)),
+        one=1 / copies.independent(found),
+        half=1.96 * math.sqrt(0.1 * 0.9 / copies.independent(found)),
     )
     if test:
         yield say("A test split of {n} examples is left alone until the tuning is over.", n=test["examples"])
@@ -251,7 +238,7 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
             "know by how much, put examples that are used for nothing else into a test split before you go on."
         )
     yield from _balance(found)
-    yield from _copies(found)
+    yield from copies.in_training(found)
     if found.get("images"):
         yield from contents.images(found["images"])
     if found.get("texts"):
@@ -289,12 +276,12 @@ def _named_oddly(classes: Sequence[str]) -> Iterator[Message]:
         yield say(
             "Some classes differ in how they are written alone ({named}): are they the same? Then give them one name; "
             "until then each is a class of its own, and taking one for the other counts as a mistake.",
-            named=_some(same, len(same)),
+            named=some(same, len(same)),
         )
     if missing := class_names.missing(classes):
         yield say(
             "A class is called {named}, as a missing label is. If it is one, take its examples out.",
-            named=_some([repr(name) for name in missing], len(missing)),
+            named=some([repr(name) for name in missing], len(missing)),
         )
 
 
@@ -307,7 +294,7 @@ def _few(found: dict[str, Any]) -> Iterator[Message]:
             "Few training examples of {n} classes ({named}): whether they are learnt is mostly luck. Collect more, or "
             "put them together with another class; pretrained weights help most here.",
             n=len(few),
-            named=_some(few, len(few)),
+            named=some(few, len(few)),
         )
 
 
@@ -316,7 +303,7 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
     validation = found["splits"]["validation"]
     counts: Sequence[int] = validation["per_class"]
     # Copies are answered alike: so many right or wrong answers come at once.
-    at_once = validation["examples"] / max(independent(found), 1)
+    at_once = validation["examples"] / max(copies.independent(found), 1)
     # Where all classes are alike, what was said of the error rate holds for these as well.
     least = max(VISIBLE / at_once, 2 / validation["examples"])
     coarse = [(metric, one) for metric in BY_CLASS if (one := grain(metric, counts)) and one.worth > least]
@@ -332,10 +319,8 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
     yield say(
         "Few validation examples of a class ({named}): a single answer is worth {worth}. A difference of about that "
         "much is no finding, and other seeds do not show it: {remedy}",
-        named=_some(few, len(few)),
-        worth=_some(
-            [say("{one:.1%} of {metric}", one=one.worth * at_once, metric=metric) for metric, one in coarse], 2
-        ),
+        named=some(few, len(few)),
+        worth=some([say("{one:.1%} of {metric}", one=one.worth * at_once, metric=metric) for metric, one in coarse], 2),
         remedy=say("hold out a larger share, or judge by the error rate or the loss.")
         if validation.get("held_out")
         else say("put more of them into the validation split, or judge by the error rate or the loss."),
@@ -344,96 +329,15 @@ def _coarse(found: dict[str, Any]) -> Iterator[Message]:
 
 def _left_out(found: dict[str, Any]) -> Iterator[Message]:
     """Examples that are in two splits or under two classes, and files that cannot be read."""
-    duplicates, copies = found["duplicates"], found.get("copies") or {}
-    if duplicates["across_splits"]:
-        yield say(
-            "{n} examples are in the training split and in another one: what is measured on them is memory, not "
-            "learning. Remove them from one side{named}.",
-            n=duplicates["across_splits"],
-            named=_named([f"{one} = {other}" for one, other in copies.get("across", ())], duplicates["across_splits"]),
-        )
-    if conflicting := _conflicting(found):
-        yield say(
-            "{n} contents are under more than one class{where}. Decide which class is right, and remove the "
-            "other{named}.",
-            n=conflicting,
-            where=_where(copies.get("conflicting_validation")),
-            named=_named(
-                [
-                    f"{one} ({quantity.name(a)}) = {other} ({quantity.name(b)})"
-                    for one, a, other, b in copies.get("conflicts", ())
-                ],
-                conflicting,
-            ),
-        )
-    yield from _repeated(found)
+    yield from copies.told(found)
     if found["skipped_total"]:
         yield say(
             "Files or rows that cannot be read, and are left out: {n} ({listed}). If the data need them, mend or "
             "replace them; otherwise remove them, so that others count what you count.",
             n=found["skipped_total"],
-            listed=_some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
-        )
-
-
-def _repeated(found: dict[str, Any]) -> Iterator[Message]:
-    """Copies within what is measured with."""
-    validation, test = found["splits"]["validation"], found["splits"].get("test") or {}
-    if n := validation.get("copies"):
-        yield say(
-            "Copies within the validation split: {n} of {examples} examples have the content of another one. Copies "
-            "are answered alike, so that these tell as much as {independent} different examples, and intervals and "
-            "the comparison with chance go by so many. Keep one of each.",
-            n=n,
-            examples=validation["examples"],
-            independent=validation["independent"],
-        )
-    if n := test.get("copies"):
-        yield say(
-            "Copies within the test split: {n} of {examples} examples have the content of another one; these tell as "
-            "much as {independent} different examples. Keep one of each.",
-            n=n,
-            examples=test["examples"],
-            independent=test["independent"],
-        )
-
-
-def _where(validation: int | None) -> Message | str:
-    """What contents under more than one class do, by how many are so within the validation split, where that is
-    known."""
-    if validation is None:
-        return ""
-    if not validation:
-        return say(
-            ", none of them within the validation split: the error can reach 0 all the same, but what is learnt of "
-            "them contradicts itself"
-        )
-    return say(
-        ", of which within the validation split: {n}. No model can be right about all of these, so the error cannot "
-        "reach 0",
-        n=validation,
-    )
-
-
-def _copies(found: dict[str, Any]) -> Iterator[Message]:
-    if n := found["duplicates"]["within_train"]:
-        yield say(
-            "Copies of other examples: {n}. They stay on one side of the split; in learning they count twice. Delete "
-            "them, unless they are meant to.",
-            n=n,
+            listed=some([_skipped(one) for one in found["skipped"]], found["skipped_total"]),
         )
 
 
 def _skipped(one: dict[str, Any]) -> Message:
     return say("{path} ({reason})", path=one["path"], reason=told(one["reason"], one.get("said")))
-
-
-def _named(names: Sequence[str], total: int) -> Message | str:
-    return say(": {listed}", listed=_some(names, total)) if names else ""
-
-
-def _some(names: Sequence[str | Message], total: int) -> str | Message:
-    """The first few names, and how many more there are."""
-    shown = names[:SHOWN]
-    more = [f".. +{total - len(shown)}"] if total > len(shown) else []
-    return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), [*shown, *more])
