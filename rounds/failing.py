@@ -170,7 +170,7 @@ def _of_range(study: Study, edge: Frontier, records: Sequence[TrialRecord]) -> F
         high=kept.high,
     )
     payload = {"study": study.name, "name": edge.dimension, "key": edge.key, "domain": kept.to_dict()}
-    figures = {"study": study.name, "dimension": edge.dimension, "side": edge.side, "edge": edge.value}
+    figures = {"study": study.name, "dimension": edge.dimension, "past": edge.side, "edge": edge.value}
     figures |= {"trials": [record.id for record in beyond]}
     return _finding(figures, message, Action("shrink", words, payload))
 

@@ -36,8 +36,9 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """What tells it from the others of its review, also of a later one: the check, and what it is about."""
-        about = (self.figures.get(part) for part in ("study", "dimension", "key"))
+        """What tells it from the others of its review, also of a later one: the check, and what it is about. `past`:
+        the end of a range, "low" or "high", of what may be found at both."""
+        about = (self.figures.get(part) for part in ("study", "dimension", "key", "past"))
         return "/".join([self.check, *(str(part) for part in about if part)])
 
     def to_dict(self) -> dict[str, Any]:

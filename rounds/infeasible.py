@@ -192,7 +192,7 @@ def _next_to(frontier: Frontier, records: Sequence[TrialRecord], direction: Dire
         {
             "study": frontier.study,
             "dimension": frontier.dimension,
-            "side": frontier.side,
+            "past": frontier.side,
             "edge": frontier.value,
             "u": frontier.u,
             "diverged": frontier.diverged,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rounds import boundary, failing, final, infeasible, insights, planning, reviewing
+from rounds import boundary, dismissing, failing, final, infeasible, insights, planning, reviewing
 from rounds.finding import Finding
 from rounds.next_step import Retry, next_step
 from rounds.plan import RoundPlan
@@ -95,6 +95,18 @@ def test_so_is_one_that_was_compared_in_a_study_of_its_own(own: Store) -> None:
     # What a person asks for is asked.
     typed = planning.propose(own, "understand", scientific={"hidden": HIDDEN}, trials=12)
     assert typed.scientific["hidden"] == HIDDEN
+
+
+def test_what_fails_at_both_ends_of_a_range_is_two_findings_each_to_be_dismissed(own: Store) -> None:
+    """The `hidden` of the project as a range, of which the middle alone trains."""
+    ranges = {"hidden": Domain("int", 1, 64)}
+    plan = planning.propose(own, "minimise", ranges=ranges, trials=24)
+    name = run(own, plan, lambda settings: not 16 <= settings["hidden"] <= 48)
+    low, high = reviewed(own, name)
+    assert [low.key, high.key] == ["failing/search/hidden/low", "failing/search/hidden/high"]
+    assert dismissing.dismiss(own, name, high.key, "such large ones are not wanted") == high
+    assert [*dismissing.in_force(own, name, [low, high])] == [high.key]
+    assert next_step(own, name, dismissing.find(own, name, low.key)).ranges["hidden"].low > 10  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def listed(place: Callable[[Any, int], str], count: int = 20, seed: int = 0) -> tuple[RoundPlan, list[TrialRecord]]:

@@ -254,6 +254,13 @@ def test_an_edge_of_stability_with_the_best_trials_next_to_it_asks_for_a_stabili
     assert stability.action.payload["trial"] == ranked(records, "min")[0].id
 
 
+def test_best_trials_between_two_edges_of_stability_are_next_to_both_of_them() -> None:
+    planned = searched(80)
+    records = results(planned, lambda u: abs(u[RATE_NAME] - 0.5) if 0.4 < u[RATE_NAME] < 0.6 else math.nan)
+    keys = [finding.key for finding in infeasible.check(planned, records, "min") if finding.check == "stability"]
+    assert keys == [f"stability/search/{RATE_NAME}/low", f"stability/search/{RATE_NAME}/high"]
+
+
 def test_the_edge_of_stability_is_not_an_edge_to_widen() -> None:
     planned = searched(40)
     found = boundary.check(planned, results(planned, past(0.9)), "min")
