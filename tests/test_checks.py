@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from state import decisions, runs, trials
+from state import decisions, measurements, runs, trials
 from state.project import open_project
 from state.store import open_store
 from tests.set_up import advance, inspected, make, probed
@@ -184,3 +184,24 @@ def test_the_number_of_steps_is_measured_and_then_recommended(real: Path, capsys
         assert made.settings["training.steps"] == question.recommended
         assert inspection.fresh(store) is not None
         advance(store, "baseline")
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_length_that_nothing_fitted_in_is_not_said_to_be_measured(real: Path, fits: bool) -> None:
+    """What is recorded as the reason is what the check found."""
+    rate = {"learning_rate": 0.1, "steps": 150 if fits else None, "error_rate": 0.0 if fits else 0.4}
+    result = {"status": "complete", "check": "length", "passed": fits, "limit": 400, "fitted": 0.01, "sample": 160}
+    with open_store(make(real)) as store:
+        small(store)
+        subject = checks._subject(store, checks.LENGTH, checks._values(store, steps.provisional(store)))
+        measurements.record(
+            store, "length-1", "length", subject, {**result, **rate, "at_boundary": False, "tried": [rate]}
+        )
+        question = flow.ask(store, "steps")
+        assert question.recommended == (150 if fits else 400)
+        flow.answer(store, "steps", question.recommended or "")
+        made = decisions.decision(store, "steps")
+        assert made is not None
+        reason = str(made.reason)
+        assert ("the fastest constant rate fitted" in reason) == fits
+        assert ("No constant rate fitted the training split" in reason) != fits
