@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from state import decisions, measurements, runs, trials
+from state.measurements import Measurement
 from state.project import open_project
 from state.store import open_store
 from tests.set_up import advance, inspected, make, probed
@@ -56,7 +57,18 @@ def test_labels_are_told_from_shuffled_ones(digits: Path, tmp_path: Path) -> Non
     result = found("shuffle", config, tmp_path / "out")
     assert result["passed"]
     assert result["labels"]["loss"] < result["shuffled"]["loss"]
-    assert sum(result["per_class"]) == 40
+    measured = Measurement("shuffle-1", "", "shuffle", {}, result)
+    assert checks.verdict(measured).text().startswith("Passed: after 60 steps")
+
+
+@pytest.mark.parametrize("correct", [0, 40, 80])
+def test_right_answers_after_shuffled_labels_are_luck(correct: int) -> None:
+    """Shuffled labels have nothing to do with the validation split, copies across splits included; but a network
+    answers examples that look alike in the same way, so it may have whole classes right, or none."""
+    shuffled = {"loss": 0.7, "correct": correct}
+    result = {"check": "shuffle", "steps": 60, "diverged": False, "passed": True, "shuffled": shuffled}
+    result |= {"labels": {"loss": 0.01, "correct": 80}, "per_class": [40, 40]}
+    assert checks.verdict(Measurement("shuffle-1", "", "shuffle", {}, result)).text().startswith("Passed")
 
 
 def test_images_that_say_nothing_about_their_class_do_not_pass(tmp_path: Path) -> None:
@@ -216,3 +228,24 @@ def test_the_number_of_steps_is_measured_and_then_recommended(real: Path, capsys
         assert made.settings["training.steps"] == question.recommended
         assert inspection.fresh(store) is not None
         advance(store, "baseline")
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_length_that_nothing_fitted_in_is_not_said_to_be_measured(real: Path, fits: bool) -> None:
+    """What is recorded as the reason is what the check found."""
+    rate = {"learning_rate": 0.1, "steps": 150 if fits else None, "error_rate": 0.0 if fits else 0.4}
+    result = {"status": "complete", "check": "length", "passed": fits, "limit": 400, "fitted": 0.01, "sample": 160}
+    with open_store(make(real)) as store:
+        small(store)
+        subject = checks._subject(store, checks.LENGTH, checks._values(store, steps.provisional(store)))
+        measurements.record(
+            store, "length-1", "length", subject, {**result, **rate, "at_boundary": False, "tried": [rate]}
+        )
+        question = flow.ask(store, "steps")
+        assert question.recommended == (150 if fits else 400)
+        flow.answer(store, "steps", question.recommended or "")
+        made = decisions.decision(store, "steps")
+        assert made is not None
+        reason = str(made.reason)
+        assert ("the fastest constant rate fitted" in reason) == fits
+        assert ("No constant rate fitted the training split" in reason) != fits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scipy.stats import binomtest
@@ -18,8 +19,9 @@ from state import looks, repair, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
-from tests import small_project, watched_round
+from tests import small_project, training_runs, watched_round
 from tests.screens import NARROW, shown, wait_for, wait_for_text
+from training.look import look
 from tui.app import Tunebook
 from tui.report import writing
 
@@ -156,3 +158,31 @@ def test_data_without_a_test_split_say_so(tmp_path: Path, digits: Path, fork_ser
         looking.begin(opened)
         looking.stop(opened)
         assert (looking.under_way(opened), looking.failure(opened)) == (None, "")
+
+
+def test_a_look_at_changed_data_is_refused(tmp_path: Path, digits: Path) -> None:
+    """The network numbers the classes as they were: under other names every answer would count as wrong. What is
+    added to the test split changes nothing that the run knows."""
+    data = _split(digits, tmp_path / "data")
+    kept, run = tmp_path / "kept", tmp_path / "baseline-1-001"
+    shutil.move(data / "test", kept)
+    run.mkdir()
+    training_runs.run_here(training_runs.write_config(run / "config.toml", data), run)
+    shutil.move(kept, data / "test")
+
+    def seen() -> dict[str, Any]:
+        return look(run, None, lambda _done, _total: None)
+
+    before = seen()
+    assert before["status"] == "complete"
+    for part in ("train", "val", "test"):
+        (data / part / "0").rename(data / part / "z")
+    renamed = seen()
+    assert renamed["status"] == "failed"
+    assert "not those that baseline-1-001 was trained on" in renamed["message"]
+    for part in ("train", "val", "test"):
+        (data / part / "z").rename(data / part / "0")
+    assert seen() == before
+    picture = next((data / "train" / "0").iterdir())
+    picture.unlink()
+    assert seen()["status"] == "failed"

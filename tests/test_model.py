@@ -17,8 +17,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from presets import catalogue
 from tests.training_runs import assert_same_run, configuration, run_here, write_toml
-from training import loop, model
+from training import image_model, loop, model
 from training.config import Config, ConfigError, check, unflat
 from training.data import open_dataset
 from training.dataset import Dataset, Facts
@@ -92,6 +93,22 @@ def test_dropout_and_stochastic_depth_reach_the_network(digits: Path):
     assert isinstance(network, nn.Module)
     assert network.drop_rate == 0.3
     assert any(type(part).__name__ == "DropPath" for part in network.modules())
+
+
+IMAGE_MODELS = sorted({entry.model for entry in catalogue.architectures("image-classification")})
+
+
+def test_a_rate_of_0_is_0_in_every_architecture_of_the_catalogue(digits: Path):
+    """Swin has a stochastic depth of its own unless it is told otherwise; what knows no such rate is not told."""
+    wrong: dict[str, set[float]] = {}
+    for name in IMAGE_MODELS:
+        config = configuration(digits, model__name=name, data__image_size=224)
+        with torch.device("meta"):
+            network = image_model._create(config, TEN_GREY, hub=False)
+        rates = {getattr(part, key, 0.0) or 0.0 for part in network.modules() for key in ("drop_prob", "p")}
+        if rates - {0.0}:
+            wrong[name] = rates
+    assert wrong == {}
 
 
 def weights_of(path: Path, tensors: dict[str, Tensor], kind: str) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch._inductor import config as inductor
 
 from state import decisions, runs
 from tests import training_runs
 from tests.set_up import probed, set_up
 from training import choices, cut_short
+from training.bench import Bench
 from training.choices import Tried
 from training.config import Config
 from training.data import open_dataset
 from tui import answers
 from wizard import configuration, flow, probe, runtime
+
+COMPILE = torch.compile
 
 TRIED: list[dict[str, Any]] = [
     {"key": "runtime.channels_last", "value": True, "before": 0.3, "seconds": 0.1, "preparation": 0.0, "kept": True},
@@ -85,6 +90,47 @@ def test_a_machine_without_a_compiler_trains_uncompiled(
     tried = tried_by(config)
     assert [each.key for each in tried] == ["runtime.channels_last"]
     assert "runtime.compile cannot be tried here" in capfd.readouterr().err
+
+
+class _Compiled(nn.Module):
+    """Compiled by a backend that every machine has; the first batch of a size takes as long as a real one's does."""
+
+    def __init__(self, network: nn.Module, asked: list[int]):
+        super().__init__()
+        self.compiled, self.asked = COMPILE(network, dynamic=False, backend="eager"), asked
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if len(inputs) not in self.asked:
+            time.sleep(2.5)
+        self.asked.append(len(inputs))
+        return self.compiled(inputs)
+
+
+def test_a_network_that_runs_compile_is_measured_compiled(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its training steps; what compiling takes is no part of a step."""
+    asked: list[list[int]] = []
+
+    def counting(network: nn.Module, *, dynamic: bool) -> nn.Module:
+        assert not dynamic
+        asked.append([])
+        return _Compiled(network, asked[-1])
+
+    monkeypatch.setattr(torch, "compile", counting)
+    config = training_runs.configuration(digits, runtime__compile=True)
+    measured = Bench(config, open_dataset(config), torch.device("cpu"), 2**34)
+    sizes = [measured.measure(size) for size in (4, 8)]
+    assert [set(each) for each in asked] == [{4}, {8}]
+    assert all(len(each) > 2 for each in asked)
+    again = measured.side_by_side(sizes, lambda _: None)
+    assert set(asked[2]) == {4, 8}
+    for size in (*sizes, *again):
+        assert size.outcome == "measured"
+        assert size.step_seconds is not None
+        assert size.step_seconds < 1
+    assert measured.check(8, tmp_path / "check") is None
+    assert set(asked[3]) == {8}
 
 
 def test_what_the_probe_kept_becomes_settings_with_their_figures(tmp_path: Path) -> None:

@@ -334,6 +334,33 @@ def test_biases_and_normalisation_are_not_decayed(name: str, digits: Path, datas
         assert {parameter.ndim > 1 for parameter in group["params"]} == {group["weight_decay"] == 0.1}
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_lamb_adapts_to_each_layer_whatever_the_weight_decay(decay: float, digits: Path, dataset: Dataset):
+    """Each matrix moves by the rate's share of its length, biases and scales as Adam moves them (You et al. 2020)."""
+    config = configuration(
+        digits, optimizer__name="lamb", optimizer__learning_rate=0.001, optimizer__weight_decay=decay
+    )
+    torch.manual_seed(0)
+    network = model.build(config, loop.facts(dataset))
+    for parameter in network.parameters():
+        # The last normalisation of a residual branch begins at zero, which keeps the gradient from its layers.
+        if not parameter.any():
+            nn.init.ones_(parameter)
+    built = optimizer.build(config, network)
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    inputs, labels = next(training_batches(config, dataset.train, torch.device("cpu"), first_step=1))
+    loop.update(network, built, inputs, labels, config, None)
+    moved = {
+        name: float((parameter.detach() - before[name]).norm() / before[name].norm())
+        for name, parameter in network.named_parameters()
+        if parameter.ndim > 1
+    }
+    assert moved == pytest.approx(dict.fromkeys(moved, 0.001), rel=1e-3)
+    # The first step of Adam is of the rate's size.
+    norms = [parameter.detach() for name, parameter in network.named_parameters() if name.endswith("bn1.weight")]
+    assert float((norms[0] - 1).abs().median()) == pytest.approx(0.001, rel=0.05)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -77,6 +77,7 @@ class Bench:
         for group in self.optimizer.param_groups:
             # All the work of a step without its effect, so that no size meets a network that has diverged.
             group["lr"] = 0.0
+        self.forward: Any = self.network
 
     def measure(self, size: int) -> Size:
         """Time and memory of a step with so many examples."""
@@ -104,7 +105,23 @@ class Bench:
             return Failure(True, "Training, evaluation and checkpoints together take more than the memory budget.")
         return None
 
+    def _compile(self, batches: list[tuple[Inputs, Tensor]]) -> None:
+        """Compile the network as the run does, and take a step with each of the batches: the first one of a shape
+        takes seconds and memory that no later one does.
+
+        Texts are measured uncompiled: their batches differ in length, and torch soon gives up compiling for each.
+        """
+        if not self.config.runtime.compile or self.lengths["train"] is not None:
+            return
+        # Of many sizes, torch would compile the first ones only (torch._dynamo.config.recompile_limit).
+        torch.compiler.reset()
+        self.forward = torch.compile(self.network, dynamic=False)
+        for batch in batches:
+            self._update(*batch)
+        timing.synchronize(self.device)
+
     def _measure(self, size: int) -> Size:
+        self._compile([self._longest(self.dataset.train, "train", size)])
         self._restart_peak()
         expected = self._warm_up(size)
         with closing(self._batches(size)) as batches:
@@ -132,6 +149,7 @@ class Bench:
 
     def _side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:
         held = [self._longest(self.dataset.train, "train", size.batch_size) for size in sizes]
+        self._compile(held)
         steps = [lambda batch=batch: self._update(*batch) for batch in held]
 
         def retimed(seconds: list[float]) -> list[Size]:
@@ -165,8 +183,9 @@ class Bench:
         return seconds
 
     def _check(self, size: int, folder: Path) -> int:
-        self._restart_peak()
         training = self._longest(self.dataset.train, "train", size)
+        self._compile([training])
+        self._restart_peak()
         for _ in range(CHECK_STEPS if self.device.type == "cuda" else 1):
             self._update(*training)
         wanted = self.config.training.evaluation_batch_size or 2 * size
@@ -190,7 +209,7 @@ class Bench:
         checkpoints.save(self.network, self.optimizer, progress)
 
     def _update(self, inputs: Inputs, labels: Tensor) -> None:
-        update(self.network, self.optimizer, inputs, labels, self.config, self.precision)
+        update(self.forward, self.optimizer, inputs, labels, self.config, self.precision)
 
     def _longest(self, split: Split, name: str, size: int) -> tuple[Inputs, Tensor]:
         """The batch of the longest texts; of images, which are all of one size, the first ones."""
@@ -216,7 +235,7 @@ class Bench:
 
     def _recover(self) -> None:
         """A network and an optimizer whose state is whole: memory may have run out in the middle of an update."""
-        del self.network, self.optimizer
+        del self.network, self.forward, self.optimizer
         devices.release_memory(self.device)
         self.build()
 

@@ -59,20 +59,22 @@ def _create(config: Config, facts: Facts, *, hub: bool) -> Any:
         raise ConfigError((Problem("model.name", name, allowed),))
     rates = {"drop_rate": config.regularization.dropout, "drop_path_rate": config.regularization.drop_path}
     arguments: dict[str, Any] = {"num_classes": facts.classes, "in_chans": config.data.channels}
-    arguments |= {"img_size": config.data.image_size} | {key: rate for key, rate in rates.items() if rate > 0}
+    # A rate of 0 too: some architectures have another one of their own.
+    arguments |= {"img_size": config.data.image_size} | rates
     while True:
         try:
             return timm.create_model(name, pretrained=hub, **arguments)
         except TypeError as error:
             refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-            if refused and refused[1] in RATES:
+            if refused and rates.get(refused[1]):
                 key, what = RATES[refused[1]]
                 allowed = phrase("0: {name} has no {what}", name=name, what=what)
                 raise ConfigError((Problem(key, rates[refused[1]], allowed),)) from None
-            if not refused or refused[1] != "img_size" or "img_size" not in arguments:
+            if not refused or refused[1] not in {"img_size", *rates} & arguments.keys():
                 raise
-            # Convolutional networks take any size; only those built for one size, such as ViT, are told.
-            del arguments["img_size"]
+            # Convolutional networks take any size; only those built for one size, such as ViT, are told. What has no
+            # dropout has a rate of 0.
+            del arguments[refused[1]]
         except (AssertionError, ValueError) as error:
             raise _bad_image_size(config, error) from None
         except Exception as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from training import device as devices
@@ -56,7 +56,8 @@ def look(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]
 
 
 def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]:
-    """Step, examples, correct answers and metrics. Raises DataError where there is no test split or no checkpoint."""
+    """Step, examples, correct answers and metrics. Raises DataError where there is no test split or no checkpoint, and
+    where the run was trained on other data: its classes and words may be numbered otherwise."""
     config = load(folder / "config.toml")
     kept = sorted((folder / "checkpoints").glob("step-*.safetensors"))
     counters = Checkpoints.best_steps(folder / "checkpoints")
@@ -67,6 +68,16 @@ def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str,
     if dataset.test is None:
         raise DataError(
             "{path}: there is no test split; name a folder or file 'test'.", path=splits.printable(config.data.path)
+        )
+    with safe_open(path, framework="pt") as file:
+        trained_on = (file.metadata() or {}).get("data")
+    # One of before the data were noted has nothing to say. What is in the test split makes no difference.
+    if trained_on and trained_on != dataset.identity:
+        raise DataError(
+            "{path}: training or validation data are not those that {run} was trained on. Put them back as they were, "
+            "or launch the configuration again, so that it is trained on the data as they are now.",
+            path=splits.printable(config.data.path),
+            run=folder.name,
         )
     device = devices.choose(config)
     devices.prepare(config, device)

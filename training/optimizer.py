@@ -62,6 +62,9 @@ def build(config: Config, model: nn.Module) -> torch.optim.Optimizer:
         case "lamb":
             from timm.optim.lamb import Lamb
 
+            # Without weight decay timm's is Adam, unless it is told; scales, shifts and biases are left to Adam in any
+            # case, as they are the group without decay.
+            groups[0]["always_adapt"] = True
             # timm's own limit of the gradient norm is off: `regularization.gradient_clip` is the one that is shown.
             return Lamb(groups, **shared, max_grad_norm=None)
     raise ValueError(chosen.name)

@@ -62,7 +62,7 @@ def ask(store: Store) -> Question:
             *((Option(COMPARE, COMPARE, cost_of_comparing(store)),) if comparable(store) else ()),
         ),
         recommended=best,
-        reason=_reason(pace.passes(now, best), whole, allowed) if known is None else _measured_reason(whole),
+        reason=_reason(pace.passes(now, best), whole, allowed) if known is None else _measured_reason(known, whole),
         table=_table(store, now, lengths),
         free="integer",
     )
@@ -187,7 +187,14 @@ def _cost_of_measuring(store: Store, now: Pace) -> Message:
     )
 
 
-def _measured_reason(time: float) -> Message:
+def _measured_reason(known: Measurement, time: float) -> Message:
+    if not known.result["passed"]:
+        return say(
+            "No constant rate fitted the training split in the {limit} steps of the longest run, without "
+            "regularisation: its length is the best guess, and may be too short. A round of it takes {time}.",
+            limit=known.result["limit"],
+            time=quantity.duration(time),
+        )
     return say(
         "The steps in which the fastest constant rate fitted the training split, without regularisation: that is "
         "a start for the length of a run. A round of it takes {time}.",
