@@ -37,7 +37,7 @@ from training.dataset import Dataset, Split
 from training.evaluation import Evaluation, evaluate
 from training.loop import Stopped, facts, update
 from training.sentence import said, said_by
-from training.splits import DataError, Part
+from training.splits import DataError
 from training.train import EXIT_CODES, StopRequest, log_traceback, unexpected
 
 CHECKS = ("one-batch", "shuffle", "length", "batch-size")
