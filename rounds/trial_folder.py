@@ -182,7 +182,10 @@ def goes_on(store: Store, folder: Path, cause: Message) -> Message:
 def drop(store: Store, entry: Trial) -> None:
     """End a trial that was stopped before it began; what an earlier try of it came to stands, as its folder says."""
     folder = store.project.trial_folder(entry.id)
-    finish(store, entry.id, runs.result(folder) or unfinished(store, entry), spent.until(folder))
+    if (result := runs.result(folder)) is not None:
+        trials.mark_ended(store, entry.id, result, runs.ended_at(folder))
+    else:
+        finish(store, entry.id, unfinished(store, entry), spent.until(folder))
 
 
 def unfinished(
