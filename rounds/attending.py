@@ -20,7 +20,7 @@ from rounds.room import Room, disk_free
 from rounds.slots import Machine, Slot
 from rounds.stalling import Steps
 from rounds.trouble import ATTEMPTS, Trouble, now_and_then
-from state import files, runs, trials
+from state import files, runs, spent, trials
 from state.database import Store
 from state.errors import Damaged, Refusal, Unavailable
 from state.metrics import index_metrics
@@ -246,9 +246,8 @@ class Supervisor:
         elif stopping:
             index_metrics(self.store, [entry.id])
             message = say("Stopped before it could save.")
-            trial_folder.finish(
-                self.store, entry.id, trial_folder.unfinished(self.store, entry, "stopped", "stopped", message)
-            )
+            result = trial_folder.unfinished(self.store, entry, "stopped", "stopped", message)
+            trial_folder.finish(self.store, entry.id, result, spent.until(folder))
             self._forget(entry)
         elif self._told(entry, folder):
             self._lost(entry, folder)
@@ -299,9 +298,8 @@ class Supervisor:
         else:
             lines = ending.last_lines(folder) or "-"
             message = say("{cause} The last lines of its log: {lines}", cause=cause.message, lines=lines)
-            trial_folder.finish(
-                self.store, entry.id, trial_folder.unfinished(self.store, entry, cause.status, cause.reason, message)
-            )
+            result = trial_folder.unfinished(self.store, entry, cause.status, cause.reason, message)
+            trial_folder.finish(self.store, entry.id, result, spent.until(folder))
         # Only once it is noted, since what cannot be is found out anew.
         self.oom_kills = kills
         self._forget(entry)

@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.language import Message, say
 from rounds.plan import RoundPlan
-from state import measurements, project, trials
+from state import measurements, project, spent, trials
 from state.database import Store, now
 from state.trials import Trial
 
@@ -135,12 +135,19 @@ def _mean(entries: list[Trial]) -> float:
 
 def hours_used(store: Store, everything: Iterable[Trial]) -> float:
     """Device hours that a project took: all its trials, and what was measured before and between them."""
-    return hours_spent(everything) + measurements.device_seconds(store) / 3600
+    return hours_spent(store, everything) + measurements.device_seconds(store) / 3600
 
 
-def hours_spent(entries: Iterable[Trial]) -> float:
-    """Device hours that the trials took."""
-    return sum(seconds(entry) or 0.0 for entry in entries) / 3600
+def hours_spent(store: Store, entries: Iterable[Trial]) -> float:
+    """Device hours that the trials took so far."""
+    return sum(device_seconds(store, entry) for entry in entries) / 3600
+
+
+def device_seconds(store: Store, entry: Trial) -> float:
+    """What all processes of a trial took of its device so far, also those whose work was lost, or was to be done
+    again. Whether that of one that runs by its row lives yet, its folder says."""
+    running = spent.seconds(store.project.trial_folder(entry.id)) if entry.status == "running" else 0.0
+    return max(entry.spent, running)
 
 
 def seconds_per_step(entries: Iterable[Trial]) -> float | None:
@@ -150,14 +157,14 @@ def seconds_per_step(entries: Iterable[Trial]) -> float | None:
 
 
 def seconds(entry: Trial) -> float | None:
-    """How long a trial has taken so far, by the clock; None before it began. One that was interrupted on the way took
-    what it says itself, and so did one whose start is not known, as after the store was built again."""
+    """How long a trial took that has ended, by the clock; None before. One that was interrupted on the way took what it
+    says itself, and so did one whose start is not known, as after the store was built again. Of its tries only the last
+    counts, which is what another trial will take."""
     result = entry.result or {}
     told = result.get("seconds") if entry.status in trials.ENDED else None
     if told and (entry.started_at is None or result.get("resumed")):
         return float(told)
-    if entry.started_at is None:
+    if entry.started_at is None or entry.ended_at is None or entry.status not in trials.ENDED:
         return None
-    ended = entry.ended_at or now()
-    begin, end = (datetime.datetime.fromisoformat(at) for at in (entry.started_at, ended))
+    begin, end = (datetime.datetime.fromisoformat(at) for at in (entry.started_at, entry.ended_at))
     return max((end - begin).total_seconds(), 0.0)

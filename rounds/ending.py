@@ -11,7 +11,7 @@ from pathlib import Path
 from presets.language import Message, say
 from state import files, outcome, runs
 
-EXIT = "exit.json"
+EXIT = runs.EXIT
 # How many lines from the end of its log a trial that failed is told with.
 TOLD_LINES = 3
 READ_LINES = 40

@@ -128,7 +128,7 @@ def share(store: Store) -> Share:
     """How the device hours of the rounds were spent."""
     hours = {True: 0.0, False: 0.0}
     for batch in trials.batches(store, planning.KIND):
-        hours[batch.goal == "minimise"] += cost.hours_spent(trials.trials(store, batch.name))
+        hours[batch.goal == "minimise"] += cost.hours_spent(store, trials.trials(store, batch.name))
     return Share(hours[False], hours[True])
 
 

@@ -56,15 +56,23 @@ def fixed_length(own: Pipeline | None) -> Message | None:
     )
 
 
+def said_by(base: Mapping[str, Any]) -> Message | None:
+    """How the length of a run is changed that a placeholder of the command says, by another name than steps; None where
+    none does."""
+    lengths = [key for key in base if is_length(key)]
+    if not lengths:
+        return None
+    return say(
+        "How long a run is, {name} says in your command, and it is the same within a round: tunebook new . --set "
+        "{name}=VALUE gives another one; then comes the baseline again.",
+        name=lengths[0],
+    )
+
+
 def _about_length(finding: Finding, base: Mapping[str, Any], own: Pipeline | None) -> Message:
     """How the length of a run is changed, which no round can do: by another name than steps, or not by the command."""
-    if lengths := [key for key in base if is_length(key)]:
-        return say(
-            "{finding} How long a run is, {name} says in your command, and it is the same within a round: tunebook new "
-            ". --set {name}=VALUE gives another one; then comes the baseline again.",
-            finding=finding.message,
-            name=lengths[0],
-        )
+    if told := said_by(base):
+        return say("{first} {second}", first=finding.message, second=told)
     if how := fixed_length(own):
         return say(
             "{finding} How long a run is, is fixed in your command. {how}",

@@ -272,6 +272,8 @@ def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, 
 def require_steps(store: Store, base: Mapping[str, Any]) -> None:
     """Refuse to change the number of steps of a command of the user's own that takes none."""
     if STEPS not in base:
+        if how := own_script.said_by(base):
+            raise Refusal("{how}", how=how)
         if how := own_script.fixed_length(pipeline.of(store.project)):
             raise Refusal("How long a run is, is fixed in your command. {how}", how=how)
         raise Refusal(

@@ -11,8 +11,8 @@ from typing import Any
 from presets.language import Message, restored, say, stored
 from rounds import ending, own_code
 from rounds.slots import Slot
-from state import configurations, document, files, pipeline, run_command, runs, trials
-from state.database import Store
+from state import configurations, document, files, pipeline, run_command, runs, spent, trials
+from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
 from training.config import check, flat, unflat
@@ -36,12 +36,14 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     runs.end_orphans(folder)
     stopped = (runs.result(folder) or {}).get("status") == "stopped"
     anew = begins_anew(store, entry)
+    # The row knows it, too, where a full disk prevented the start after the folder was set aside.
+    before = max(entry.spent, spent.seconds(folder))
     # An empty one is what a full disk left of this same start.
     if _tried_again(folder, entry) and folder.exists() and any(folder.iterdir()):
         set_aside(folder)
     text = configuration(store, entry)
     files.make_folder(folder)
-    runs.note_try(folder, entry.queued_at, anew=anew)
+    runs.note_try(folder, entry.queued_at, anew=anew, spent=before)
     lost = (folder / runs.PROCESS).exists() and not stopped and not runs.rebooted(folder)
     for old in (ending.EXIT, runs.RESULT):
         (folder / old).unlink(missing_ok=True)
@@ -179,7 +181,11 @@ def goes_on(store: Store, folder: Path, cause: Message) -> Message:
 
 def drop(store: Store, entry: Trial) -> None:
     """End a trial that was stopped before it began; what an earlier try of it came to stands, as its folder says."""
-    finish(store, entry.id, runs.result(store.project.trial_folder(entry.id)) or unfinished(store, entry))
+    folder = store.project.trial_folder(entry.id)
+    if (result := runs.result(folder)) is not None:
+        trials.mark_ended(store, entry.id, result, runs.ended_at(folder))
+    else:
+        finish(store, entry.id, unfinished(store, entry), spent.until(folder))
 
 
 def unfinished(
@@ -192,8 +198,10 @@ def unfinished(
     return {"status": status, "reason": reason, **words, "best": kept, "steps_done": entry.steps_done}
 
 
-def finish(store: Store, id: str, result: Mapping[str, Any]) -> None:
-    """End a trial whose process left no result: the result is written in its place, for the folder is the truth."""
+def finish(store: Store, id: str, result: Mapping[str, Any], at: str = "") -> None:
+    """End a trial whose process left no result: the result is written in its place, for the folder is the truth. `at`:
+    when that process was gone, otherwise now."""
     folder = files.make_folder(store.project.trial_folder(id))
+    result = {**result, "ended_at": at or now()}
     files.write_atomically(folder / runs.RESULT, files.as_json(result))
-    trials.mark_ended(store, id, result)
+    trials.mark_ended(store, id, result, result["ended_at"])

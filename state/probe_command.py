@@ -50,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
         asked = json.loads((folder / ASKED).read_bytes())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
-        result = ascend(folder, asked)
+        # Before anything of ours runs: all of it is others', on the cores that this process may run on.
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+        before = {"load_average": os.getloadavg()[0], "reachable_cores": cores}
+        result = {**ascend(folder, asked), **before}
         files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
     return 0
 

@@ -29,7 +29,11 @@ def reconcile(store: Store) -> None:
             # It has begun, for the result before it was set aside then, and goes on from where it was lost.
             with store.transaction():
                 store.database.conn.execute("UPDATE trials SET wanted = '' WHERE id = ?", [entry.id])
-    index_metrics(store, [entry.id for entry in trials.trials(store)])
+    everything = [entry.id for entry in trials.trials(store)]
+    with store.transaction():
+        for id in everything:
+            trials.note_spent(store, id)
+    index_metrics(store, everything)
 
 
 def _of_earlier_try(entry: Trial, folder: Path) -> bool:

@@ -26,6 +26,8 @@ from state.errors import Refusal
 LOCK = "run.lock"
 PROCESS = "process.json"
 RESULT = "result.json"
+# How a process died that left no result, written by whoever collected it.
+EXIT = "exit.json"
 LOG = "log.txt"
 # For which wish the folder was made ready.
 TRY = "try.json"
@@ -173,9 +175,11 @@ def result(folder: Path) -> dict[str, Any] | None:
     return files.read_json(folder / RESULT)
 
 
-def note_try(folder: Path, at: str, *, anew: bool) -> None:
-    """Note for which wish a run begins, by the time of that; `anew`: whether it goes on with nothing of an earlier."""
-    files.write_atomically(folder / TRY, json.dumps({"queued_at": at, "anew": anew}))
+def note_try(folder: Path, at: str, *, anew: bool, spent: float) -> None:
+    """Note for which wish a run begins, by the time of that, and that it begins now; `anew`: whether it goes on with
+    nothing of an earlier, `spent`: the device seconds that all earlier ones took."""
+    noted = {"queued_at": at, "anew": anew, "began": moment(time.time()), "spent": spent}
+    files.write_atomically(folder / TRY, json.dumps(noted))
 
 
 def of_try(folder: Path, at: str) -> bool | None:
@@ -189,10 +193,21 @@ def began_anew(folder: Path) -> bool:
     return bool((files.read_json(folder / TRY) or {}).get("anew"))
 
 
+def began_at(folder: Path) -> str:
+    """When the run in the folder began; empty where nothing says."""
+    return str((files.read_json(folder / TRY) or {}).get("began", ""))
+
+
 def ended_at(folder: Path) -> str:
-    """When the result in the folder was written, as `state.database.now` gives it: whoever sees it may see it late."""
-    written = datetime.datetime.fromtimestamp((folder / RESULT).stat().st_mtime, datetime.UTC)
-    return written.isoformat(timespec="milliseconds")
+    """When the run ended whose result is in the folder: as that says, where somebody else wrote it in the place of a
+    process that died, otherwise when it was written. Whoever sees it may see it late."""
+    told = (result(folder) or {}).get("ended_at")
+    return told if isinstance(told, str) else moment((folder / RESULT).stat().st_mtime)
+
+
+def moment(seconds: float) -> str:
+    """A time since the epoch as `state.database.now` gives it."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def wait(folder: Path, every: float = 0.1) -> dict[str, Any] | None:

@@ -68,6 +68,20 @@ def m008_reconciled(database: Database) -> None:
     )
 
 
+@migrations(name="m009_spent")
+def m009_spent(database: Database) -> None:
+    """The device seconds that the processes of a trial took, those of earlier tries included. Of those that ended
+    before, what is known of the last."""
+    database.execute("ALTER TABLE trials ADD COLUMN spent REAL NOT NULL DEFAULT 0")
+    told = "CASE WHEN json_valid(result) THEN json_extract(result, '$.seconds') END"
+    resumed = "CASE WHEN json_valid(result) THEN json_extract(result, '$.resumed') ELSE 0 END"
+    clock = "(julianday(ended_at) - julianday(started_at)) * 86400"
+    database.execute(
+        f"UPDATE trials SET spent = max(coalesce(CASE WHEN started_at IS NULL OR {resumed} THEN {told} END, "
+        f"{clock}, 0), 0)"
+    )
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

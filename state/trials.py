@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from state import configurations, files, strays
+from state import configurations, files, runs, spent, strays
 from state.database import Store, now
 from state.errors import Refusal
 from state.metrics import number
@@ -51,7 +51,8 @@ class Batch:
 class Trial:
     """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric.
     `priority`: those of a higher one are started first, whatever their number. `said`: the template of the message with
-    its values, where it has one. `queued_at`: for the last time, since it may be tried again."""
+    its values, where it has one. `queued_at`: for the last time, since it may be tried again. `spent`: device seconds
+    of its processes that are gone, those of earlier tries included."""
 
     id: str
     number: int
@@ -75,6 +76,7 @@ class Trial:
     ended_at: str | None
     restarts: int
     priority: int = 0
+    spent: float = 0.0
     said: dict[str, Any] | None = None
 
 
@@ -260,7 +262,7 @@ def mark_running(store: Store, id: str, *, restart: bool, anew: bool = False) ->
             "UPDATE trials SET status = 'running', reason = '', message = '', said = '', ended_at = NULL, "
             "wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END, "
             "started_at = coalesce(started_at, ?), restarts = restarts + ? WHERE id = ?",
-            [now(), int(restart), id],
+            [runs.began_at(store.project.trial_folder(id)) or now(), int(restart), id],
         )
 
 
@@ -268,6 +270,7 @@ def mark_queued(store: Store, id: str, *, anew: bool = False) -> None:
     """The trial waits again, to be continued from its last checkpoint, or `anew` from its beginning; what was said of
     its process is past."""
     with store.transaction():
+        note_spent(store, id)
         if anew:
             _forget(store, id)
         store.database.conn.execute("UPDATE trials SET status = 'queued', message = '', said = '' WHERE id = ?", [id])
@@ -281,6 +284,12 @@ def _forget(store: Store, id: str) -> None:
         "metrics_file = 0, metrics_offset = 0 WHERE id = ?",
         [id],
     )
+
+
+def note_spent(store: Store, id: str, result: Mapping[str, Any] | None = None) -> None:
+    """Take over what the processes of a trial took; what they had taken once cannot become less."""
+    seconds = spent.seconds(store.project.trial_folder(id), result)
+    store.database.conn.execute("UPDATE trials SET spent = max(spent, ?) WHERE id = ?", [seconds, id])
 
 
 def note(store: Store, id: str, message: str, said: Mapping[str, Any] | None = None) -> None:
@@ -298,6 +307,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any], at: str = "") -
     best, final = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
     status = result.get("status")
     with store.transaction():
+        note_spent(store, id, result)
         store.database.conn.execute(
             "UPDATE trials SET status = ?, reason = ?, message = ?, said = ?, steps_done = ?, best_step = ?, best = ?, "
             "final = ?, result = ?, ended_at = ?, wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END "

@@ -23,7 +23,7 @@ def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> N
     with open_store(project) as store:
         small_project.adopt(store, small_project.settings(tmp_path))
         (entry,) = trials.trials(store)
-        assert cost.hours_spent([entry]) == 0
+        assert cost.hours_spent(store, [entry]) == 0
         folder = project.trial_folder(entry.id)
         files.make_folder(folder)
         files.write_atomically(folder / "result.json", '{"status": "complete", "seconds": 36.0, "steps_done": 9}')
@@ -32,7 +32,7 @@ def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> N
         reconciling.reconcile(store)
         (entry,) = trials.trials(store)
         assert entry.status == "complete"
-        assert cost.hours_spent([entry]) == pytest.approx(0.01)
+        assert cost.hours_spent(store, [entry]) == pytest.approx(0.01)
 
 
 def test_device_hours_count_what_was_measured_before_any_trial(tmp_path: Path) -> None:

@@ -35,7 +35,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def timed(store: Store, id: str, begin: str, end: str) -> None:
     with store.transaction():
         store.database.execute(
-            "UPDATE trials SET started_at = ?, ended_at = ? WHERE id = ?",
+            "UPDATE trials SET started_at = ?1, ended_at = ?2, "
+            "spent = (julianday(?2) - julianday(?1)) * 86400 WHERE id = ?3",
             [*(f"2026-03-01T{at}:00+00:00" for at in (begin, end)), id],
         )
 

@@ -24,7 +24,7 @@ from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
-from wizard import baseline, flow, own, own_probe, probe
+from wizard import baseline, flow, own, own_probe, own_sizes, probe
 
 
 @pytest.fixture
@@ -276,10 +276,41 @@ def test_the_size_that_is_kept_has_its_row_also_where_it_was_not_timed(
         table = flow.ask(store, "batch_size").table
         assert table is not None
         assert [row[-1] for row in table.rows] == ["what it writes", "not timed"]
+        (option,) = flow.ask(store, "batch_size").options
+        assert option.note.text() == "as the command has it; how fast that is, is not known"
         flow.answer(store, "batch_size", 64)
     assert tunebook("--project", tmp_path / "p", "probe", "--steps", "100") == 0
     rows = capsys.readouterr().out.splitlines()[-2:]
     assert [row.split()[:3] for row in rows] == [["8", "100", "ms"], ["64", "not", "timed"]]
+
+
+def test_the_size_that_is_kept_is_told_with_its_speed_where_that_was_measured(tmp_path: Path, code: Path) -> None:
+    """At its own 64 it says how fast it is, at 128 no more."""
+    script = (
+        "import json, sys\n"
+        "size = int(sys.argv[1])\n"
+        "row = {'step': 1, 'accuracy': 0.5, **({'samples_per_second': 10.0 * size} if size <= 64 else {})}\n"
+        "open(sys.argv[2] + '/metrics.jsonl', 'w').write(json.dumps(row))\n"
+    )
+    (code / "train.py").write_text(script, encoding="utf-8")
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=64", arguments="{bs} {folder}")) as store:
+        assert probed(store)[-1]["batch_size"] == 128
+        (option,) = flow.ask(store, "batch_size").options
+        assert (option.value, option.note.text()) == (64, "as the command has it: 640 examples/s")
+        found = probe.known(store)
+        assert found.result["load_average"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("by", "load", "words"), [("rows", 0.1, "an evaluation at each"), ("printed", 90.0, "busy with")]
+)
+def test_what_makes_the_figures_of_a_script_too_small_is_said(by: str, load: float, words: str) -> None:
+    """Its evaluations, where they lie between the rows, and what others do on the machine."""
+    line = {"batch_size": 64, "outcome": "measured", "by": by, "examples_per_second": 587.0, "step_seconds": 0.109}
+    result = {"device": "cpu", "sizes": [line], "load_average": load, "reachable_cores": 2}
+    found = measurements.Measurement("probe-1", "", "probe", {"cores": 2}, result)
+    told = " ".join(message.text() for message in own_sizes.evidence(found))
+    assert [part for part in ("an evaluation at each", "busy with") if part in told] == [words]
 
 
 @pytest.mark.parametrize("prints", [False, True])

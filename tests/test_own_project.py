@@ -455,6 +455,22 @@ def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: 
         assert ("length", "number of steps", draft.OWN_LENGTH_MEANING.text()) in draft.goals(store, "")
 
 
+def test_a_length_that_a_placeholder_of_the_command_says_is_changed_by_its_name(tmp_path: Path, code: Path) -> None:
+    """The page of the baseline said that it is fixed, and so did whoever asked for another number of steps."""
+    arguments = "--lr {lr} --steps {num_epochs} --out {folder}"
+    given = ("lr=0.5", "num_epochs=25")
+    with open_store(own_pipelines.project(tmp_path / "p", code, *given, arguments=arguments)) as store:
+        run_baseline(store)
+        told = flow.ask(store, "baseline").evidence[-1].text()
+        assert "tunebook new . --set num_epochs=VALUE" in told
+        assert "fixed" not in told
+        flow.answer(store, "baseline", "accept")
+        with pytest.raises(Refusal) as refused:
+            planning.propose(store, steps=50)
+        assert "num_epochs says in your command" in error_text(refused.value)
+        assert "tunebook new . --set num_epochs=VALUE" in error_text(refused.value)
+
+
 def test_the_names_of_the_command_are_those_of_the_options_of_a_round(store: Store) -> None:
     """The configuration has other names for the batch size and the steps; of the rest a usual name is enough."""
     base = {"training.batch_size": 32, "training.steps": 50, "lr": 0.5, "l2": 0.0}

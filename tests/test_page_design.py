@@ -111,8 +111,8 @@ def limited_run(store: Store, seconds: int) -> None:
     small_project.end(store, "baseline-1-001", 0.2)
     with store.transaction():
         store.database.execute(
-            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = ?",
-            [f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00"],
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = ?, spent = ?",
+            [f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00", seconds],
         )
 
 

@@ -206,8 +206,8 @@ def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_pa
     small_project.end(store, "round-1-001", 0.5)
     with store.transaction():
         store.database.execute(
-            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:01:00+00:00' "
-            "WHERE id = 'round-1-001'"
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:01:00+00:00', "
+            "spent = 60 WHERE id = 'round-1-001'"
         )
     now = standing(store)
     assert now.states == {"complete": 1, "running": 1, "queued": 3}

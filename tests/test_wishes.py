@@ -346,8 +346,8 @@ def test_a_round_that_takes_more_than_the_budget_has_left_is_warned_of_when_it_s
     """Four trials are left, of half an hour each, the third of which has done 3 of its 30 steps."""
     with alone.transaction():
         alone.database.execute(
-            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:30:00+00:00' "
-            "WHERE status = 'complete'"
+            "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = '2026-01-01T00:30:00+00:00', "
+            "spent = 1800 WHERE status = 'complete'"
         )
         alone.database.execute("UPDATE trials SET started_at = NULL WHERE status = 'stopped'")
     assert cost.over_budget(alone, "round-1") is None

@@ -314,8 +314,8 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
             "what the rounds are for."
         )
         if store.project.settings.command:
-            counted = pipeline.STEPS in pipeline.own(store.project).names
-            yield from own_baseline.costs(trials.trials(store, batch.name), steps=counted)
+            given = hyperparameters.values(store.project)
+            yield from own_baseline.costs(trials.trials(store, batch.name), given)
         return
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]

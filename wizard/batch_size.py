@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from wizard import (
     configuration,
     inspection,
     loading,
+    neighbours,
     optimizer,
     own_sizes,
     probe,
@@ -32,8 +32,6 @@ from wizard.question import Choice, Option, Question, Settled
 STEP = "batch_size"
 # Median absolute deviation of step times, as a share of the median, beyond which near sizes cannot be told apart.
 UNSTEADY = 0.1
-# Others keep so much of the cores busy that times say little about a quiet machine, as in `training.machine`.
-BUSY = 0.25
 # A size beyond the measured ones is taken where it is expected to need no more than this share of the memory budget:
 # what it really takes is not known.
 ROOMY = 0.5
@@ -216,7 +214,7 @@ def _evidence(store: Store, found: Measurement, best: int) -> Iterator[Message]:
         precision=result["precision"],
     )
     yield from runtime.evidence(found)
-    yield from _business(found)
+    yield from neighbours.busy(found)
     cap, there = found.subject["memory_cap"], found.subject["device_memory"]
     if cap > there > 0:
         yield say(
@@ -266,35 +264,6 @@ def _evidence(store: Store, found: Measurement, best: int) -> Iterator[Message]:
             "noisy; with another size the same weights behave a little differently.",
             title=entry.title if entry else configuration.current(store)["model.name"],
             size=best,
-        )
-
-
-def _business(found: Measurement) -> Iterator[Message]:
-    """What others did to the processor meanwhile."""
-    load, cores = found.result.get("load_average"), found.subject["cores"] or os.cpu_count() or 1
-    # A group may have a quota of less than the cores that it shares with others.
-    cores = found.result.get("reachable_cores") or cores
-    others = found.result.get("busy_cores")
-    if isinstance(others, int | float):
-        words = say(
-            "While it was measured, others kept {others:.1f} of {cores} cores busy (load {load:.1f} at the start).",
-            others=others,
-            cores=cores,
-            load=load or 0.0,
-        )
-        if others > BUSY * cores:
-            words = say(
-                "{words} The figures are too pessimistic, and which of the fastest sizes comes first may be chance. "
-                "Measure again when the machine is quiet.",
-                words=words,
-            )
-        yield words
-    elif isinstance(load, int | float) and load > cores + 1:
-        yield say(
-            "The machine was busy with other work (load {load:.1f} on {cores} cores): the figures are too pessimistic. "
-            "Measure again when it is quiet.",
-            load=load,
-            cores=cores,
         )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from presets.language import Message, say
+from state import pipeline, usual_names
 from state.project import Settings
 from state.trials import Trial
 from wizard import machine, quantity
 from wizard.speed import ROUND
 
 
-def costs(listed: Sequence[Trial], *, steps: bool) -> Iterator[Message]:
-    """What a round of such trials takes, by which the length of a run is chosen (G13); `steps`: whether the command
-    takes a number of them."""
+def costs(listed: Sequence[Trial], given: Collection[str]) -> Iterator[Message]:
+    """What a round of such trials takes, by which the length of a run is chosen (G13); `given`: the names of what the
+    command is given."""
     taken = [float(seconds) for entry in listed if (seconds := (entry.result or {}).get("seconds"))]
     if taken:
         at_once = machine.at_hand().trials_at_once
@@ -25,10 +26,16 @@ def costs(listed: Sequence[Trial], *, steps: bool) -> Iterator[Message]:
             slots=at_once,
             round=quantity.duration(-(-ROUND // at_once) * max(taken)),
         )
-        if steps:
+        if pipeline.STEPS in given:
             yield say(
                 "Is that too long, or was there nothing left to gain at the end, give another number of steps now, as "
                 "an answer to the question about the first configuration: it stays the same within a round."
+            )
+        elif counted := [name for name in given if usual_names.leaf(name) in usual_names.EPOCHS]:
+            yield say(
+                "Is that too long, or was there nothing left to gain at the end, give another number of epochs now: "
+                "tunebook new . --set {name}=VALUE; then comes the baseline again. It stays the same within a round.",
+                name=counted[0],
             )
         else:
             yield say(

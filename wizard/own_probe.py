@@ -249,12 +249,19 @@ def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], 
         text=say("How many examples should a training step take? (Another number can be typed.)"),
         evidence=(*own_sizes.evidence(found), *own_metric.unwritten(store.project, found)),
         warnings=(*own_sizes.untimed(found), *own_metric.unwritten(store.project, found)),
-        options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
+        options=(Option(size, str(size), _as_it_has_it(lines, size)),),
         recommended=size,
         reason=say("As the command has it: which size is the fastest cannot be told."),
         table=own_sizes.with_size(own_sizes.table(lines), size) if lines else None,
         free="integer",
     )
+
+
+def _as_it_has_it(lines: list[dict[str, Any]], size: int) -> Message:
+    """That the command has the size, and how fast it is where that was measured."""
+    if all(line["batch_size"] != size for line in lines):
+        return say("as the command has it; how fast that is, is not known")
+    return say("as the command has it: {speed}", speed=own_sizes.speed(lines, size))
 
 
 def _failure(store: Store) -> Message | None:

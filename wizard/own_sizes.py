@@ -8,7 +8,7 @@ from typing import Any
 from presets.language import Message, _, say, told
 from state import pace
 from state.measurements import Measurement
-from wizard import quantity
+from wizard import neighbours, quantity
 from wizard.question import Table
 
 # Over sizes so far apart, steps that differ by less than this are told of.
@@ -19,6 +19,7 @@ def evidence(found: Measurement) -> Iterator[Message]:
     """What there is to know of the sizes: how they were measured, which failed, and whether they differ at all."""
     yield say("Measured with your command as it is, on {device}.", device=found.result["device"])
     yield from untimed(found)
+    yield from neighbours.busy(found)
     for line in found.result["sizes"]:
         if line["outcome"] == "out_of_memory":
             yield say("A batch of {size} does not fit: {message}", size=line["batch_size"], message=line["message"])
@@ -26,6 +27,11 @@ def evidence(found: Measurement) -> Iterator[Message]:
             yield say("A batch of {size} failed: {message}", size=line["batch_size"], message=line["message"])
     lines = [line for line in found.result["sizes"] if line["outcome"] == "measured" and line["step_seconds"]]
     times = [line["step_seconds"] for line in lines]
+    if any(line["by"] == "rows" for line in lines):
+        yield say(
+            "Known by its rows is the time from one to the next, with all that the script does there: an evaluation at "
+            "each of them counts as well, so that a step itself takes less."
+        )
     if lines and lines[-1]["batch_size"] >= APART * lines[0]["batch_size"] and max(times) < AS_LONG * min(times):
         yield say(
             "A step takes as long at every size: either the device is far from busy, or the script does not heed its "

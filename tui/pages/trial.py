@@ -162,8 +162,8 @@ def _machine(store: Store, entry: Trial, result: dict[str, Any]) -> Iterator[str
         yield where.format(device=result["device"], precision=result.get("precision"))
     elif entry.status == "running":
         yield _("on {device}").format(device=trial_folder.slot(store.project.trial_folder(entry.id)).device)
-    taken = cost.seconds(entry)
-    if taken is not None:
+    # Of one that has ended what it took itself; until then also what was lost on the way.
+    if taken := cost.seconds(entry) or cost.device_seconds(store, entry):
         yield duration(taken).text()
     if result.get("peak_memory"):
         yield memory(result["peak_memory"]).text()
