@@ -148,6 +148,22 @@ def test_another_architecture_later_asks_again_for_the_probe_and_what_follows_an
         assert [entry.superseded_by for entry in architectures] == [architectures[1].id, None]
 
 
+@pytest.mark.parametrize("on_the_way", [(), ("bert-mini",), ("bert-mini", "bert-base")])
+def test_published_weights_stay_whole_where_their_architecture_is_chosen_again(
+    tmp_path: Path, on_the_way: tuple[str, ...]
+) -> None:
+    with set_up(tmp_path / "p", "batch_size", SPAM, architecture="bert-tiny", weights="hub") as store:
+        before = configuration.current(store)
+        assert before["model.name"] == "google/bert_uncased_L-2_H-128_A-2"
+        for name in on_the_way:
+            flow.answer(store, "architecture", name)
+            assert flow.standing(store).step == "weights"
+            assert configuration.current(store)["model.name"] == "bert"
+        flow.answer(store, "architecture", "bert-tiny")
+        assert flow.standing(store).step == "batch_size"
+        assert configuration.current(store) == before
+
+
 def test_another_size_of_the_same_model_asks_for_the_number_of_steps_again(tmp_path: Path) -> None:
     """A BERT that is two hundred times as large kept the steps of the small one, and what a round of them takes."""
     with set_up(tmp_path / "p", "baseline", SPAM) as store:
