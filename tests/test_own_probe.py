@@ -18,13 +18,14 @@ from state.project import change, open_project
 from state.store import open_store
 from tests import own_pipelines
 from tests.own_pipelines import command
+from tests.set_up import advance
 from tests.small_project import wait_for
 from tui import main
 from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
-from wizard import baseline, flow, own, own_probe, probe
+from wizard import baseline, configuration, flow, own, own_probe, probe
 
 
 @pytest.fixture
@@ -466,6 +467,26 @@ def test_a_batch_size_that_an_argument_gives_is_named_as_well(tmp_path: Path, co
     named = change(made, batch_size="examples")
     assert own.values(named) == {"lr": 0.5, "training.batch_size": 32}
     assert [entry.key for entry in tunables.tunables(named)] == ["lr"]
+
+
+def test_a_batch_size_that_is_typed_after_one_was_decided_opens_the_question_again(tmp_path: Path, code: Path) -> None:
+    """It went into tunebook.toml, and trials ran with the other."""
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
+        advance(store, "baseline", batch_size=32)
+        flow.answer(store, "initial", "batch_size=128")
+        flow.answer(store, "initial", "use")
+        assert flow.standing(store).step == "batch_size"
+        assert "has 128" in flow.ask(store, "batch_size").text.text()
+        flow.answer(store, "batch_size", 128)
+        assert flow.standing(store).step == "baseline"
+    assert tunebook("new", tmp_path / "p", "--set", "batch_size=256", "--yes") == 0
+    with open_store(open_project(tmp_path / "p")) as store:
+        assert configuration.current(store)["training.batch_size"] == 256
+        # As it was decided, whatever the command had before.
+        flow.answer(store, "batch_size", 64)
+        flow.answer(store, "initial", "batch_size=64")
+        flow.answer(store, "initial", "use")
+        assert flow.standing(store).step == "baseline"
 
 
 @pytest.mark.parametrize("name", ["batch", "data.mini_batch_size", "minibatch-size"])

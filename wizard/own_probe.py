@@ -158,7 +158,7 @@ def ask(store: Store) -> Question:
     return Question(
         step=STEP,
         rows=("G3", "G4", "G5", "G9"),
-        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        text=_text(size),
         evidence=(
             *own_sizes.evidence(found),
             *own_metric.unwritten(store.project, found),
@@ -200,15 +200,28 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
 
 
 def valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: a size was chosen, for what the command is now."""
-    if decision.chosen == PROBE:
+    """Whether the decision still stands: a size was chosen, for what the command is now, and nobody has given the
+    command yet another one since."""
+    values = decision.question.get("values", {})
+    size = own.values(store.project).get(pipeline.BATCH_SIZE)
+    # An earlier version did not keep which size the command had.
+    if decision.chosen == PROBE or size not in (values.get("size", size), decision.chosen):
         return False
-    asked = decision.question.get("values", {}).get("command")
+    asked = values.get("command")
     # Decided on figures, these must still be true; decided without any, the command must be the same.
     if asked is not None:
         return asked == store.project.settings.command
     found = fresh(store)
     return found is not None and found.at <= decision.at
+
+
+def _text(size: int) -> Message:
+    """The question about measured sizes, with the one that the command has."""
+    return say(
+        "How many examples should a training step take? As it stands, the command has {size}. (Another number can be "
+        "typed.)",
+        size=size,
+    )
 
 
 def _ask_unmeasured(store: Store, size: int) -> Question:
@@ -220,7 +233,9 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
         step=STEP,
         rows=("G3", "G9"),
         text=say(
-            "How many examples should a training step take, with {command}?", command=store.project.settings.command
+            "How many examples should a training step take, with {command}? As it stands it has {size}.",
+            command=store.project.settings.command,
+            size=size,
         ),
         evidence=(
             *([say("The probe came to no result: {reason}", reason=failure)] if failure else []),
@@ -246,7 +261,7 @@ def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], 
     return Question(
         step=STEP,
         rows=("G3", "G9"),
-        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        text=_text(size),
         evidence=(*own_sizes.evidence(found), *own_metric.unwritten(store.project, found)),
         warnings=(*own_sizes.untimed(found), *own_metric.unwritten(store.project, found)),
         options=(Option(size, str(size), say("as the command has it; how fast that is, is not known")),),
