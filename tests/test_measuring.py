@@ -69,3 +69,23 @@ def test_a_probe_of_what_is_no_longer_chosen_ends_before_another_begins(store: S
     assert second != first
     assert not probe.running(store.project, first)
     assert probe.running(store.project, second)
+
+
+def test_while_files_are_being_copied_one_inspection_is_at_work_at_a_time(store: Store) -> None:
+    first = inspection.start(store)
+    process = runs.process(store.project.measurement_folder(first))
+    assert process is not None
+    process.suspend()
+    image = next((store.project.data / "0").iterdir())
+    for number in range(3):
+        shutil.copy(image, image.with_name(f"new-{number}.png"))
+        assert inspection.last(store) is None
+        assert inspection.start(store) == first
+    process.resume()
+    wait_for(lambda: not inspection.progress(store.project, first).running, "the data are looked through")
+    # They have changed since.
+    second = inspection.start(store)
+    assert second != first
+    wait_for(lambda: not inspection.progress(store.project, second).running, "the data are looked through")
+    found = inspection.finish(store, second)
+    assert inspection.fresh(store) == found
