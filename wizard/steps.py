@@ -11,7 +11,7 @@ from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
 from state.measurements import Measurement
-from wizard import batch_table, checks, configuration, inspection, optimizer, pace, probe, quantity, scaling, speed
+from wizard import checks, configuration, inspection, optimizer, pace, probe, quantity, scaling, speed
 from wizard.pace import Pace
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -63,7 +63,7 @@ def ask(store: Store) -> Question:
         ),
         recommended=best,
         reason=_reason(pace.passes(now, best), whole, allowed) if known is None else _measured_reason(whole),
-        table=_table(store, now, lengths),
+        table=_table(now, lengths, speed.day_hours(store)),
         free="integer",
     )
 
@@ -274,8 +274,7 @@ def _reason(passes: float, time: float, allowed: float) -> Message:
     )
 
 
-def _table(store: Store, now: Pace, lengths: list[int]) -> Table:
-    settings, hours = store.project.settings, speed.day_hours(store)
+def _table(now: Pace, lengths: list[int], hours: float) -> Table:
     rows = tuple(
         (
             str(length),
@@ -283,8 +282,6 @@ def _table(store: Store, now: Pace, lengths: list[int]) -> Table:
             str(pace.every(length)),
             quantity.duration(pace.trial_seconds(now, length)).text(),
             quantity.duration(pace.round_seconds(now, length)).text(),
-            # Of several devices each is paid for while it trains.
-            *batch_table.taken(settings, speed.ROUND * pace.trial_seconds(now, length)),
             quantity.digits(hours * 3600 / pace.round_seconds(now, length)),
         )
         for length in lengths
@@ -295,7 +292,6 @@ def _table(store: Store, now: Pace, lengths: list[int]) -> Table:
         say("evaluate every"),
         say("a trial"),
         say("a round of {trials}", trials=speed.ROUND),
-        *(say("{resource} of a round", resource=resource) for resource in batch_table.resources(settings)),
         say("rounds in {hours:g} h", hours=hours),
     )
     return Table(columns, rows)
