@@ -100,6 +100,17 @@ def test_what_was_written_by_hand_meanwhile_survives_a_change(tmp_path: Path) ->
         project.change(made, budget_hours=3.0)
 
 
+def test_a_whole_number_beyond_all_others_is_read_as_a_start_and_refused_as_an_end(tmp_path: Path) -> None:
+    project.create(tmp_path, SETTINGS)
+    huge, path = "1" + "0" * 400, tmp_path / project.FILE
+    text = path.read_text()
+    path.write_text(f"{text}\n[hyperparameters.x]\ndefault = {huge}\nkind = 'int'\n")
+    assert project.open_project(tmp_path).settings.hyperparameters[0].default == int(huge)
+    path.write_text(f"{text}\n[hyperparameters.x]\nlow = 1\nhigh = {huge}\nkind = 'int'\n")
+    with pytest.raises(Refusal, match="high"):
+        project.open_project(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
