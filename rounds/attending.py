@@ -17,6 +17,7 @@ from presets.language import error_message, say, stored
 from rounds import ending, outage, queue, sharing, slots, starting, trial_folder, warm
 from rounds.gpu_faults import GpuFaults
 from rounds.room import Room, disk_free
+from rounds.settings_file import SettingsFile
 from rounds.slots import Machine, Slot
 from rounds.stalling import Steps
 from rounds.trouble import ATTEMPTS, Trouble, now_and_then
@@ -74,11 +75,14 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.room = Room(self.store)
+        self.settings = SettingsFile(self.store)
 
     def tick(self) -> bool:
         """Look once at all wishes and all trials, and act; False when there was nothing left to do."""
         self._reap()
         unfinished = trials.unfinished(self.store)
+        # After the wishes: whoever changes the file and then wishes something means the file as it is now.
+        self.settings.look()
         batches = batches_of(self.store, unfinished)
         named = {batch.name: batch for batch in batches}
         for entry in unfinished:

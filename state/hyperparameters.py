@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -89,7 +90,8 @@ def same(one: Value | None, other: Value | None) -> bool:
 
 def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
     """What is wrong with the value of a key; None where it is what it should be."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Whole numbers of hundreds of digits are none of these; a value to start with may be one.
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     match key.rpartition(".")[2]:
         case "kind" if value not in get_args(Kind):
             return _unlisted(path, key, value, get_args(Kind))
@@ -103,7 +105,7 @@ def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
             return mistyped(path, key, value, bool)
         case "about" if not isinstance(value, str):
             return mistyped(path, key, value, str)
-        case "default" if not (isinstance(value, str | bool) or number):
+        case "default" if not (isinstance(value, str | bool | int) or number):
             return Refusal(
                 "{path}: {key} = {value}; wanted: a number, text in quotes, or true or false",
                 path=path,

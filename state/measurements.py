@@ -42,6 +42,11 @@ def latest(store: Store, kind: str) -> Measurement | None:
     return _measurement(rows[0]) if rows else None
 
 
+def recorded(store: Store, id: str) -> bool:
+    """Whether the result of a measurement is recorded."""
+    return bool(store.rows("SELECT 1 FROM measurements WHERE id = ?", id))
+
+
 def measurements(store: Store, kind: str) -> list[Measurement]:
     """All measurements of a kind, oldest first."""
     return [_measurement(row) for row in store.rows("SELECT * FROM measurements WHERE kind = ? ORDER BY rowid", kind)]

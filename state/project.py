@@ -179,38 +179,34 @@ def open_project(root: Path) -> Project:
     or wrong types."""
     root = root.expanduser().resolve()
     files.require_name(root)
-    path = root / FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise Refusal(
-            "{path}: no project here. Start one with: tunebook new {path} --data PATH", path=str(root)
-        ) from None
-    except UnicodeDecodeError as error:
-        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
-    except OSError as error:
-        raise files.refusal(error, path) from None
-    try:
-        settings = _settings(tomllib.loads(text), toml_lines.places(path, text))
-    except tomllib.TOMLDecodeError as error:
-        raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
+    settings = _read(root / FILE, _text(root))
     files.make_folder(root / FOLDER)
     return Project(root, settings)
 
 
+def version(root: Path) -> tuple[int, int, int] | None:
+    """What tells one version of a project's settings file from another without reading it; None where there is none."""
+    try:
+        status = (root / FILE).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def change(project: Project, **changes: Any) -> Project:
-    """Write changed settings into tunebook.toml, comments and order kept, and return the changed project. None takes
-    one out."""
+    """Write changed settings into tunebook.toml as it is now, comments and order kept, and return the project as the
+    file says it then. None takes one out. Refuses a file that cannot be read."""
     path = project.root / FILE
-    edited = document.parse(path.read_text(encoding="utf-8"), str(path))
+    edited = document.parse(_text(project.root), str(path))
     for name, value in changes.items():
         if name == _LISTED:
             _list(edited, value)
         else:
             document.put(edited, _PLACES[name], value, _ABOUT.get(name, ""))
-    changed = dataclasses.replace(project.settings, **changes)
-    files.write_atomically(path, _checked(edited, changed))
-    return dataclasses.replace(project, settings=changed)
+    text = _checked(edited, dataclasses.replace(project.settings, **changes))
+    settings = _read(path, text)
+    files.write_atomically(path, text)
+    return dataclasses.replace(project, settings=settings)
 
 
 def moment(words: str) -> datetime.datetime:
@@ -223,6 +219,29 @@ def moment(words: str) -> datetime.datetime:
     if len(words.strip()) <= len("2026-12-24"):
         found += datetime.timedelta(days=1)
     return found.astimezone()
+
+
+def _text(root: Path) -> str:
+    """What the settings file of the project in a folder says. Refuses a missing one, and one that cannot be read."""
+    path = root / FILE
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Refusal(
+            "{path}: no project here. Start one with: tunebook new {path} --data PATH", path=str(root)
+        ) from None
+    except UnicodeDecodeError as error:
+        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+    except OSError as error:
+        raise files.refusal(error, path) from None
+
+
+def _read(path: Path, text: str) -> Settings:
+    """The settings that a text says, which is in a file, or is to be. Refuses unknown keys and wrong types."""
+    try:
+        return _settings(tomllib.loads(text), toml_lines.places(path, text))
+    except tomllib.TOMLDecodeError as error:
+        raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
 
 
 def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
@@ -288,6 +307,31 @@ def _checked(written: Any, settings: Settings) -> str:
 
 
 def _list(written: Any, listed: tuple[OwnHyperparameter, ...]) -> None:
-    """Put the hyperparameters of the user's own pipeline into the document, in place of those that are there."""
-    if listed or _LISTED in written:
-        written[_LISTED] = {entry.name: entry.table() for entry in listed}
+    """Have the document list these hyperparameters of the user's own pipeline: what says the same stays as it is."""
+    if _LISTED not in written:
+        if listed:
+            written[_LISTED] = {entry.name: entry.table() for entry in listed}
+        return
+    tables = written[_LISTED]
+    for name in set(tables) - {entry.name for entry in listed}:
+        del tables[name]
+    for entry in listed:
+        if entry.name not in tables:
+            tables[entry.name] = entry.table()
+            continue
+        table, new = tables[entry.name], entry.table()
+        left = {**dataclasses.asdict(OwnHyperparameter(entry.name)), "choices": []}
+        for key, value in list(table.items()):
+            # One that says what holds without it may stay.
+            if key not in new and value != left[key]:
+                del table[key]
+        for key, value in new.items():
+            if key not in table or not _alike(table[key], value):
+                table[key] = value
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two values of a document say the same: true is not 1."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other

@@ -9,22 +9,23 @@ from typing import Any
 
 import pytest
 
-from presets.language import error_text
+from presets.language import error_text, restored
 from rounds import tunables
-from state import configurations, decisions, measurements, pipeline
+from state import configurations, decisions, measurements, pipeline, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
 from state.store import open_store
-from tests import own_pipelines
+from tests import own_pipelines, small_project
 from tests.own_pipelines import command
+from tests.set_up import advance
 from tests.small_project import wait_for
 from tui import main
 from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.work_view import size_table
-from wizard import baseline, flow, own, own_probe, own_sizes, probe
+from wizard import baseline, configuration, flow, own, own_probe, own_sizes, probe
 
 
 @pytest.fixture
@@ -497,6 +498,49 @@ def test_a_batch_size_that_an_argument_gives_is_named_as_well(tmp_path: Path, co
     named = change(made, batch_size="examples")
     assert own.values(named) == {"lr": 0.5, "training.batch_size": 32}
     assert [entry.key for entry in tunables.tunables(named)] == ["lr"]
+
+
+def test_a_batch_size_that_is_typed_after_one_was_decided_opens_the_question_again(tmp_path: Path, code: Path) -> None:
+    """It went into tunebook.toml, and trials ran with the other."""
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
+        advance(store, "baseline", batch_size=32)
+        flow.answer(store, "initial", "batch_size=128")
+        flow.answer(store, "initial", "use")
+        assert flow.standing(store).step == "batch_size"
+        assert "has 128" in flow.ask(store, "batch_size").text.text()
+        flow.answer(store, "batch_size", 128)
+        assert flow.standing(store).step == "baseline"
+    assert tunebook("new", tmp_path / "p", "--set", "batch_size=256", "--yes") == 0
+    with open_store(open_project(tmp_path / "p")) as store:
+        assert configuration.current(store)["training.batch_size"] == 256
+        # As it was decided, whatever the command had before.
+        flow.answer(store, "batch_size", 64)
+        flow.answer(store, "initial", "batch_size=64")
+        flow.answer(store, "initial", "use")
+        assert flow.standing(store).step == "baseline"
+
+
+def test_another_batch_size_says_what_is_to_be_tuned_again_and_what_cannot_be_compared(
+    tmp_path: Path, code: Path
+) -> None:
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
+        advance(store, "baseline", batch_size=32)
+        values = configuration.checked(store)
+        planned, ran = (small_project.batch(store, values) for _number in range(2))
+        assert trials.trials(store, planned.name)
+        trials.mark_running(store, trials.trials(store, ran.name)[0].id, restart=False)
+        told = "Before, it was 32. Another size is another experiment: tune again what was tuned, first the learning"
+        (said,) = (m.text() for m in flow.ask(store, "batch_size").evidence if "Before" in m.text())
+        assert said == f"{told} rate. Rounds run at 32: 1; they cannot be compared with later ones."
+        flow.answer(store, "batch_size", 128)
+        reason = decisions.decision(store, "batch_size")
+        assert reason is not None
+        assert said in restored(reason.reason).text()
+        # None ran at the new size.
+        flow.answer(store, "batch_size", 64)
+        reason = decisions.decision(store, "batch_size")
+        assert reason is not None
+        assert restored(reason.reason).text().endswith("Before, it was 128." + told.partition(".")[2] + " rate.")
 
 
 @pytest.mark.parametrize("name", ["batch", "data.mini_batch_size", "minibatch-size"])

@@ -388,6 +388,25 @@ def test_a_sweep_over_learning_rates_finds_the_start_and_the_project_keeps_it(tm
         assert open_project(store.project.root).settings == store.project.settings
 
 
+def test_a_rate_that_a_sweep_found_beyond_the_list_of_rates_joins_it(tmp_path: Path, code: Path) -> None:
+    """The recommended answer was refused, and recorded."""
+    lists = ("lr=0.0005,0.001", "steps=25")
+    with open_store(own_pipelines.project(tmp_path / "p", code, *lists, chance=0.5)) as store:
+        run_baseline(store)
+        flow.answer(store, "baseline", "sweep")
+        swept = drive(store, "baseline-2")
+        best = max(swept, key=lambda entry: entry.best or 0.0).overrides["lr"]
+        assert best > 0.001
+        assert flow.ask(store, "baseline").recommended == "accept"
+        flow.answer(store, "baseline", "accept")
+        found = launches.best(store)
+        assert found is not None
+        assert found.settings["lr"] == best
+        (rate,) = (entry for entry in open_project(store.project.root).settings.hyperparameters if entry.name == "lr")
+        assert (rate.default, rate.choices) == (best, (0.0005, 0.001, best))
+        assert flow.standing(store).step is None
+
+
 def test_a_sweep_that_is_asked_for_does_not_repeat_the_run_before_it(store: Store, code: Path) -> None:
     """Of a script that writes no number for its metric; what it calls so is no loss."""
     (code / "train.py").write_text(

@@ -16,7 +16,7 @@ from state import decisions, files, runs, trials
 from state.database import Store
 from state.project import FILE, Project, Settings, create, open_project
 from state.store import open_store
-from tests import set_up, small_project, watched_round
+from tests import own_pipelines, set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
@@ -585,3 +585,41 @@ async def test_a_rate_far_outside_the_usual_range_is_taken_with_a_warning(tmp_pa
         assert flow.answer(store, "initial", 0.3) is None
         mind = flow.answer(store, "initial", 1e-9)
         assert mind is not None
+
+
+async def test_what_another_has_changed_is_on_the_screen_before_enter_confirms_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_pipelines.write_script(tmp_path / "code")
+    with open_store(own_pipelines.project(tmp_path / "p", tmp_path / "code")) as store:
+        flow.answer(store, "metric", "held-out")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=WIDE) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "Start with these values?")
+            # By another session, while something is being typed here.
+            await watched_round.press(pilot, "t", *"steps=2")
+            with open_store(open_project(store.project.root)) as other:
+                flow.answer(other, "initial", "lr=0.0625")
+            await wait_for_text(pilot, "0.0625")
+            # By hand, in an editor; nothing is recorded for it.
+            path = store.project.root / FILE
+            text = path.read_text(encoding="utf-8")
+            assert "high = 15.0" in text
+            path.write_text(text.replace("high = 15.0", "high = 12.5 # from the paper"), encoding="utf-8")
+            await wait_for_text(pilot, "12.5")
+            assert app.focused is page.query_one(Field)
+            await watched_round.press(pilot, *"00", "enter")
+            await wait_for(pilot, lambda: "200" in path.read_text(encoding="utf-8"))
+            assert "high = 12.5 # from the paper" in path.read_text(encoding="utf-8")
+            await wait_for(pilot, lambda: app.focused is page.query_one(Choices))
+            # The page has not looked yet when somebody presses enter.
+            monkeypatch.setattr(app, "look", lambda: None)
+            path.write_text(path.read_text(encoding="utf-8").replace("12.5", "13.5"), encoding="utf-8")
+            await watched_round.press(pilot, "enter")
+            await wait_for_text(pilot, "What is asked has changed meanwhile.")
+            assert "13.5" in shown(app)
+            with open_store(open_project(store.project.root)) as other:
+                assert [entry.chosen for entry in decisions.decisions(other, all=True)][-1] == "steps=200"
+            await watched_round.press(pilot, "enter")
+            await wait_for_text(pilot, "How many examples should a training step take, with")

@@ -2,12 +2,14 @@
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from state import project
 from state.errors import Refusal
+from state.hyperparameters import OwnHyperparameter
 from state.store import open_store
 
 SETTINGS = project.Settings(name="digits", task="image-classification", data="data")
@@ -68,6 +70,45 @@ def test_comments_and_order_survive_a_change(tmp_path: Path) -> None:
     assert path.read_text().startswith("# mine\n")
     assert project.open_project(tmp_path) == changed
     assert changed.settings.budget_hours == 2.5
+
+
+def test_what_was_written_by_hand_meanwhile_survives_a_change(tmp_path: Path) -> None:
+    """Of the hyperparameters the whole table was written anew, from what was read when the project was opened."""
+    rate = OwnHyperparameter("lr", 0.5, "float", 0.01, 1.0, "log", searched=True)
+    decay, steps = OwnHyperparameter("l2", 0.0, "float"), OwnHyperparameter("training.steps", 100, "int")
+    made = project.create(tmp_path, replace(SETTINGS, command="python t.py", hyperparameters=(rate, decay, steps)))
+    path = tmp_path / project.FILE
+    by_hand = path.read_text().replace("low = 0.01", "low = 0.125 # from the paper\nabout = ''")
+    path.write_text(by_hand)
+    lower = replace(rate, default=0.25, low=0.125)
+    changed = project.change(made, hyperparameters=(lower, replace(steps, default=200), OwnHyperparameter("new", True)))
+    assert changed == project.open_project(tmp_path)
+    text = path.read_text()
+    assert "low = 0.125 # from the paper\nabout = ''\n" in text
+    assert changed.settings.hyperparameters == (
+        lower,
+        replace(steps, default=200),
+        OwnHyperparameter("new", True),
+    )
+    # A change of anything else says what the file says of the rest.
+    path.write_text(text.replace("low = 0.125", "low = 0.0625"))
+    later = project.change(made, budget_hours=2.5)
+    assert later == project.open_project(tmp_path)
+    assert later.settings.hyperparameters[0].low == 0.0625
+    path.write_bytes(b"\xff")
+    with pytest.raises(Refusal, match="is not UTF-8"):
+        project.change(made, budget_hours=3.0)
+
+
+def test_a_whole_number_beyond_all_others_is_read_as_a_start_and_refused_as_an_end(tmp_path: Path) -> None:
+    project.create(tmp_path, SETTINGS)
+    huge, path = "1" + "0" * 400, tmp_path / project.FILE
+    text = path.read_text()
+    path.write_text(f"{text}\n[hyperparameters.x]\ndefault = {huge}\nkind = 'int'\n")
+    assert project.open_project(tmp_path).settings.hyperparameters[0].default == int(huge)
+    path.write_text(f"{text}\n[hyperparameters.x]\nlow = 1\nhigh = {huge}\nkind = 'int'\n")
+    with pytest.raises(Refusal, match="high"):
+        project.open_project(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from state import configurations, decisions, trials
 from state.errors import Refusal
 from state.project import open_project
 from state.store import open_store
+from tests import small_project
 from tests.set_up import DIGITS, SPAM, advance, inspected, make, probed, set_up
 from wizard import baseline, configuration, flow, inspection
 
@@ -148,6 +149,22 @@ def test_another_architecture_later_asks_again_for_the_probe_and_what_follows_an
         assert [entry.superseded_by for entry in architectures] == [architectures[1].id, None]
 
 
+@pytest.mark.parametrize("on_the_way", [(), ("bert-mini",), ("bert-mini", "bert-base")])
+def test_published_weights_stay_whole_where_their_architecture_is_chosen_again(
+    tmp_path: Path, on_the_way: tuple[str, ...]
+) -> None:
+    with set_up(tmp_path / "p", "batch_size", SPAM, architecture="bert-tiny", weights="hub") as store:
+        before = configuration.current(store)
+        assert before["model.name"] == "google/bert_uncased_L-2_H-128_A-2"
+        for name in on_the_way:
+            flow.answer(store, "architecture", name)
+            assert flow.standing(store).step == "weights"
+            assert configuration.current(store)["model.name"] == "bert"
+        flow.answer(store, "architecture", "bert-tiny")
+        assert flow.standing(store).step == "batch_size"
+        assert configuration.current(store) == before
+
+
 def test_another_size_of_the_same_model_asks_for_the_number_of_steps_again(tmp_path: Path) -> None:
     """A BERT that is two hundred times as large kept the steps of the small one, and what a round of them takes."""
     with set_up(tmp_path / "p", "baseline", SPAM) as store:
@@ -231,19 +248,25 @@ def test_changing_the_batch_size_later_names_what_to_tune_again_and_the_rounds_t
     tmp_path: Path,
 ) -> None:
     with set_up(tmp_path / "p", "baseline", optimizer="adamw") as store:
-        name = configuration.whole(store)
-        trials.add_batch(store, "round", goal="understand", configuration=name, plan={}, trials=[])
+        values = configuration.checked(store)
+        # One that has begun, and one that is planned and can still be left.
+        begun, _planned = (small_project.batch(store, values, wanted=wanted) for wanted in ("run", ""))
+        trials.mark_running(store, trials.trials(store, begun.name)[0].id, restart=False)
         flow.answer(store, "batch_size", 32)
         made = decisions.decision(store, "batch_size")
         assert made is not None
         said = Message.from_json(json.dumps(made.reason)).text()
         assert flow.standing(store) == flow.Standing("steps")
+        # At this one none ran.
+        (now,) = (m.text() for m in flow.ask(store, "batch_size").evidence if "Before, it was" in m.text())
+        assert "Before, it was 32" in now
+        assert "Rounds run" not in now
     for part in (
         "Before, it was 64",
         "optimizer.learning_rate",
         "optimizer.beta1",
         "regularization",
-        "former size: 1;",
+        "Rounds run at 64: 1;",
     ):
         assert part in said
 

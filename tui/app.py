@@ -29,6 +29,7 @@ from presets.language import _, error_text
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project, open_project
+from state.project import version as settings_version
 from state.store import open_store
 from tui import tour
 from tui.keys import bindings
@@ -90,7 +91,8 @@ class Tunebook(App[None]):
         self.reviewed: Reviewed | None = None
         """The review that was shown last."""
         self._store: Store | None = None
-        self._version = -1
+        # Of the store and of tunebook.toml: what is on screen is of these.
+        self._version: object = None
         self._painted = Painted()
         # Keys that wait for their turn, and who has the one before.
         self._ahead: list[Key] = []
@@ -171,7 +173,7 @@ class Tunebook(App[None]):
         store = open_store(open_project(root))
         store.wait_at_most(WRITE_SECONDS)
         self.close_store()
-        self._store, self._version, self.root = store, -1, store.project.root
+        self._store, self._version, self.root = store, None, store.project.root
         for _page in self.screen_stack[1:]:
             self.pop_screen()
         self.open("home")
@@ -200,14 +202,15 @@ class Tunebook(App[None]):
         self.store.project = open_project(self.project.root)
 
     def look(self) -> None:
-        """Have the page read again when another process wrote, or when the page follows something outside the store."""
+        """Have the page read again when another process wrote, somebody edited tunebook.toml, or the page follows
+        something else outside the store."""
         # While it closes there is nothing to look at, and soon no screen.
         if not self.is_running or self._store is None or not isinstance(self.screen, Page) or not self.screen.ready:
             return
         if self._store.replaced():
             self.attempt(self._open_again)
             return
-        version = self._store.version()
+        version = self._store.version(), settings_version(self._store.project.root)
         if version != self._version or self.screen.follows():
             self._version = version
             # What another session decided may have changed the settings too; `attempt` reads the page again.
@@ -218,7 +221,7 @@ class Tunebook(App[None]):
         store = open_store(self.project)
         store.wait_at_most(WRITE_SECONDS)
         self.close_store()
-        self._store, self._version = store, -1
+        self._store, self._version = store, None
 
     async def _next_key(self) -> None:
         """Give the next key to whatever has the focus, unless the one before is still under way, or a page coming up.

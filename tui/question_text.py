@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
+
 from textual.content import Content
 
 from presets.language import _
 from tui.say import answer
 from tui.terminal import printable
 from tui.text_table import folded
+from wizard import flow
 from wizard.question import Option, Question
 
 # From so many rows on a table is shown part by part, and options can be filtered.
 MANY = 10
+
+
+def asked(question: Question) -> tuple[object, ...]:
+    """What an answer to a question is about: one that was given to another is none."""
+    rows = question.table.rows if question.table is not None else ()
+    return question.text, question.recommended, [option.value for option in question.options], rows
 
 
 def contains(sought: str, *texts: str) -> bool:
@@ -57,3 +66,19 @@ def prompt(question: Question, option: Option) -> Content:
     return Content.assemble(
         (printable(answer(option.label)), "bold"), "  ", (mark, "italic"), "\n  ", printable(option.note.text())
     )
+
+
+def way(steps: Sequence[str], shown: str | None, done: Container[str], now: str | None, mark: str) -> Content:
+    """The steps of the set-up by their names: the one that is shown in brackets, those before the step `now` that are
+    done with a mark."""
+    parts = []
+    for step in steps:
+        name = flow.title(step).text()
+        if step == shown:
+            parts.append(Content.styled(f"[{name}]", "bold"))
+        elif step in done and (now is None or steps.index(step) < steps.index(now)):
+            parts.append(Content(f"{mark}{name}"))
+        else:
+            parts.append(Content.styled(name, "dim"))
+    # Some have names of several words.
+    return Content(_(", ")).join(parts)

@@ -178,10 +178,7 @@ def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) 
     own = bool(store.project.settings.command)
     if own:
         # The values to start with are tunebook.toml's there, and the decision confirms them.
-        there = pipeline.own(store.project)
-        store.project = project.change(
-            store.project, **hyperparameters.changed(store.project, [f"{there.theirs(key)}={rate!r}"])
-        )
+        store.project = project.change(store.project, **hyperparameters.adopted(store.project, key, rate))
     decisions.decide(
         store,
         initial.STEP,

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import Message, say, told
-from state import decisions, trials
+from state import decisions
 from state.database import Store
 from state.errors import Refusal
 from state.measurements import Measurement
 from wizard import (
+    another_size,
     architecture,
     batch_table,
     checks,
@@ -94,7 +95,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
             time=quantity.duration(probe.step_seconds(found, size)),
             best=question.recommended or 0,
         )
-    if (earlier := _earlier(store)) is not None and earlier.settings["training.batch_size"] != size:
+    if (earlier := another_size.earlier(store)) is not None and earlier != size:
         reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
     warning = _unmeasured(store, found, size) if size > found.result["largest_feasible"] else None
     return Settled({"training.batch_size": size}, reason, lambda: runtime.decide(store, found), warning)
@@ -164,22 +165,15 @@ def _in_float32(store: Store) -> None:
     probe.start(store)
 
 
-def _earlier(store: Store) -> decisions.Decision | None:
-    """The last decision on a size."""
-    made = (entry for entry in reversed(decisions.decisions(store, all=True)) if entry.step == STEP)
-    return next((entry for entry in made if "training.batch_size" in entry.settings), None)
-
-
-def _consequences(store: Store, earlier: decisions.Decision) -> Message:
-    """What another batch size means for what was done before (G9)."""
-    names = [part.key for part in optimizer.hyperparameters(store)]
-    return say(
+def _consequences(store: Store, size: int) -> Message:
+    """What it means to give up a size."""
+    again = say(
         "Before, it was {size}. Another size is another experiment: tune again, first {hyperparameters}, then "
-        "regularization.*. Rounds run at the former size: {rounds}; they cannot be compared with later ones.",
-        size=earlier.settings["training.batch_size"],
-        hyperparameters=names,
-        rounds=len(trials.batches(store, "round")),
+        "regularization.*.",
+        size=size,
+        hyperparameters=[part.key for part in optimizer.hyperparameters(store)],
     )
+    return another_size.consequences(store, size, again)
 
 
 def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> Message:
@@ -225,7 +219,7 @@ def _evidence(store: Store, found: Measurement, best: int) -> Iterator[Message]:
     yield from _interruption(store, result)
     if (spread := max((line["spread"] for line in lines), default=0.0)) > UNSTEADY:
         yield say("Step times vary by up to {spread:.0%}: the order of near sizes may be chance.", spread=spread)
-    if (earlier := _earlier(store)) is not None:
+    if (earlier := another_size.earlier(store)) is not None:
         yield _consequences(store, earlier)
     if (effect := loading.effect(store, found, best)) is not None:
         yield effect

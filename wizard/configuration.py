@@ -57,12 +57,22 @@ def settled(store: Store, before: int | None = None, *, without: str = "") -> di
 
 
 def in_force(store: Store, before: int | None = None) -> list[decisions.Decision]:
-    """The decisions of the set-up in force, in the order in which they were made."""
+    """The decisions of the set-up in force, in the order in which they were made; but weights follow the architecture
+    that they were chosen for, also where a person has come back to it since: it would take its sizes back."""
     latest: dict[str, decisions.Decision] = {}
+    made_for = None
     for entry in decisions.decisions(store, all=True):
         if entry.step in (*STEPS, RUNTIME, INPUT, PRECISION) and (before is None or entry.id < before):
             latest[entry.step] = entry
-    return sorted(latest.values(), key=lambda entry: entry.id)
+            if entry.step == "weights":
+                made_for = latest.get("architecture")
+    found = sorted(latest.values(), key=lambda entry: entry.id)
+    architecture = latest.get("architecture")
+    if made_for and architecture and made_for.chosen == architecture.chosen:
+        weights = latest["weights"]
+        found.remove(weights)
+        found.insert(found.index(architecture) + 1, weights)
+    return found
 
 
 def checked(store: Store, provisional: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -60,7 +60,9 @@ def subject(store: Store) -> dict[str, Any]:
 
 
 def start(store: Store) -> str:
-    """Start an inspection, detached, and return its id. Refuses a project without a task or without data."""
+    """Start an inspection, detached, and return its id. Where one is at work on the same data as they were a moment ago
+    (files are being copied), it is that one's: another is started once it has ended. Refuses a project without a task
+    or without data."""
     settings = store.project.settings
     place = str(store.project.root / "tunebook.toml")
     if settings.task not in config.TASKS:
@@ -76,6 +78,9 @@ def start(store: Store) -> str:
             path=str(store.project.data),
             place=place,
         )
+    at_work = measuring.living(store, KIND)
+    if at_work is not None and {**measuring.written(store, at_work), "files": ""} == {**_settings(store), "files": ""}:
+        return at_work
     # By way of a link, which may be named as it likes.
     files.require_name(store.project.data)
     text = document.compose({f"data.{name}": value for name, value in _settings(store).items()}).as_string()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ RESULTS = {
     "batch-size": runs.RESULT,
 }
 
+# From SIGTERM to SIGKILL: a probe of a command ends that first.
+GRACE_SECONDS = 5.0
 # What each measures, in a few words.
 TITLES = {
     "inspection": say("the data"),
@@ -82,20 +85,40 @@ def under_way(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None
 def at_work(store: Store) -> Message | None:
     """What is being measured by anybody, in a sentence; None where nothing is."""
     for kind in RESULTS:
-        id = _newest(store, kind)
-        if id is not None and runs.alive(store.project.measurement_folder(id)):
+        if (id := living(store, kind)) is not None:
             return say("Being measured: {what} ({id}).", what=TITLES[kind], id=id)
     return None
 
 
+def living(store: Store, kind: str) -> str | None:
+    """The newest measurement of a kind that is at work, whatever its subject."""
+    return next((id for id in _newest_first(store, kind) if runs.alive(store.project.measurement_folder(id))), None)
+
+
+def end_former(store: Store, kind: str) -> None:
+    """End what is at work on a subject that is no longer chosen, when another is to be measured: two at once would
+    measure each other. What cannot save itself in time is killed."""
+    until = time.monotonic() + GRACE_SECONDS
+    for id in _newest_first(store, kind):
+        folder = store.project.measurement_folder(id)
+        runs.stop(folder)
+        while runs.alive(folder):
+            # Where its process cannot be seen from here, it cannot be ended either.
+            if time.monotonic() > until and not runs.stop(folder, hard=True):
+                break
+            time.sleep(0.02)
+
+
+def written(store: Store, id: str) -> dict[str, Any]:
+    """The subject of a measurement, as it was when it started."""
+    return files.read_json(store.project.measurement_folder(id) / SUBJECT) or {}
+
+
 def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
     """The newest measurement of this subject that was not collected, however it ended; `record` says why it did."""
-    known = measurements.latest(store, kind)
-    id = _newest(store, kind)
-    if id is None or (known is not None and known.id == id):
-        return None
-    written = files.read_json(store.project.measurement_folder(id) / SUBJECT)
-    return id if written == dict(subject) else None
+    # Also behind those of what was chosen for a while: it is the same still.
+    id = next((id for id in _newest_first(store, kind) if written(store, id) == dict(subject)), None)
+    return None if id is None or measurements.recorded(store, id) else id
 
 
 def fresh(store: Store, kind: str, subject: Mapping[str, Any]) -> measurements.Measurement | None:
@@ -113,8 +136,7 @@ def record(store: Store, kind: str, id: str, more: Mapping[str, Any]) -> measure
     if known is not None and known.id == id:
         return known
     result = outcome(store, kind, id)
-    subject = files.read_json(store.project.measurement_folder(id) / SUBJECT) or {}
-    measurements.record(store, id, kind, subject, {**result, **more})
+    measurements.record(store, id, kind, written(store, id), {**result, **more})
     recorded = measurements.latest(store, kind)
     assert recorded is not None
     return recorded
@@ -145,9 +167,9 @@ def _result(store: Store, kind: str, id: str) -> dict[str, Any]:
     return files.read_json(store.project.measurement_folder(id) / RESULTS[kind]) or {}
 
 
-def _newest(store: Store, kind: str) -> str | None:
+def _newest_first(store: Store, kind: str) -> list[str]:
     folder = store.project.folder / "measurements"
     numbers = [
         int(match[1]) for entry in folder.glob(f"{kind}-*") if (match := re.fullmatch(rf"{kind}-(\d+)", entry.name))
     ]
-    return f"{kind}-{max(numbers)}" if numbers else None
+    return [f"{kind}-{number}" for number in sorted(numbers, reverse=True)]

@@ -136,6 +136,20 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     return {name: value for name, value in now.items() if value != getattr(project.settings, name)}
 
 
+def adopted(project: Project, key: str, value: float) -> dict[str, Any]:
+    """The settings that change where a number that was tried becomes the start; a list of values to try without it
+    takes it in."""
+    listed = [
+        dataclasses.replace(entry, default=value, choices=tuple(sorted((*entry.choices, value), key=float)))
+        if entry.name == key and entry.choices and fitting(entry, value) is None
+        else entry
+        for entry in project.settings.hyperparameters
+    ]
+    longer = dataclasses.replace(project.settings, hyperparameters=tuple(listed))
+    start = f"{pipeline.own(project).theirs(key)}={value!r}"
+    return {"hyperparameters": longer.hyperparameters} | changed(Project(project.root, longer), [start])
+
+
 def meant(there: Pipeline, name: str) -> str:
     """What the command or its script calls the hyperparameter that somebody names: a flag has hyphens where argparse's
     name has underscores. The name itself where nothing is called so."""

@@ -16,7 +16,7 @@ from state.errors import Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
-from wizard import configuration, machine, measuring, own, own_metric, own_sizes, quantity
+from wizard import another_size, configuration, machine, measuring, own, own_metric, own_sizes, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP, KIND = "batch_size", "probe"
@@ -52,6 +52,7 @@ def start(store: Store) -> str:
     running = measuring.under_way(store, KIND, about)
     if running is not None:
         return running
+    measuring.end_former(store, KIND)
     there = pipeline.own(store.project)
     pipeline.check(there)
     values = configuration.checked(store)
@@ -158,9 +159,10 @@ def ask(store: Store) -> Question:
     return Question(
         step=STEP,
         rows=("G3", "G4", "G5", "G9"),
-        text=say("How many examples should a training step take? (Another number can be typed.)"),
+        text=_text(size),
         evidence=(
             *own_sizes.evidence(found),
+            *_told(store),
             *own_metric.unwritten(store.project, found),
             *([] if fewer is None else [fewer]),
         ),
@@ -191,24 +193,55 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     size = int(chosen)
     if size < 1:
         raise Refusal("{size}: a step takes at least 1 example.", size=size)
-    if chosen == question.recommended:
-        return Settled({pipeline.BATCH_SIZE: size}, question.reason)
-    reason = say("chosen by hand, as the command has it or as it was typed")
-    if (steps := _other_steps(store, size)) is not None:
-        reason = say("{first} {second}", first=say("Chosen by hand."), second=steps)
+    reason = question.reason
+    if chosen != question.recommended:
+        reason = say("chosen by hand, as the command has it or as it was typed")
+        if (steps := _other_steps(store, size)) is not None:
+            reason = say("{first} {second}", first=say("Chosen by hand."), second=steps)
+    if (earlier := another_size.earlier(store)) is not None and earlier != size:
+        reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
     return Settled({pipeline.BATCH_SIZE: size}, reason)
 
 
+def _consequences(store: Store, size: int) -> Message:
+    """What it means to give up a size."""
+    again = say(
+        "Before, it was {size}. Another size is another experiment: tune again what was tuned, first the learning "
+        "rate.",
+        size=size,
+    )
+    return another_size.consequences(store, size, again)
+
+
+def _told(store: Store) -> tuple[Message, ...]:
+    """The same, where a size was decided before."""
+    earlier = another_size.earlier(store)
+    return () if earlier is None else (_consequences(store, earlier),)
+
+
 def valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: a size was chosen, for what the command is now."""
-    if decision.chosen == PROBE:
+    """Whether the decision still stands: a size was chosen, for what the command is now, and nobody has given the
+    command yet another one since."""
+    values = decision.question.get("values", {})
+    size = own.values(store.project).get(pipeline.BATCH_SIZE)
+    # An earlier version did not keep which size the command had.
+    if decision.chosen == PROBE or size not in (values.get("size", size), decision.chosen):
         return False
-    asked = decision.question.get("values", {}).get("command")
+    asked = values.get("command")
     # Decided on figures, these must still be true; decided without any, the command must be the same.
     if asked is not None:
         return asked == store.project.settings.command
     found = fresh(store)
     return found is not None and found.at <= decision.at
+
+
+def _text(size: int) -> Message:
+    """The question about measured sizes, with the one that the command has."""
+    return say(
+        "How many examples should a training step take? As it stands, the command has {size}. (Another number can be "
+        "typed.)",
+        size=size,
+    )
 
 
 def _ask_unmeasured(store: Store, size: int) -> Question:
@@ -220,10 +253,13 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
         step=STEP,
         rows=("G3", "G9"),
         text=say(
-            "How many examples should a training step take, with {command}?", command=store.project.settings.command
+            "How many examples should a training step take, with {command}? As it stands it has {size}.",
+            command=store.project.settings.command,
+            size=size,
         ),
         evidence=(
             *([say("The probe came to no result: {reason}", reason=failure)] if failure else []),
+            *_told(store),
             say(
                 "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it "
                 "is decided here and never searched."
@@ -246,8 +282,8 @@ def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], 
     return Question(
         step=STEP,
         rows=("G3", "G9"),
-        text=say("How many examples should a training step take? (Another number can be typed.)"),
-        evidence=(*own_sizes.evidence(found), *own_metric.unwritten(store.project, found)),
+        text=_text(size),
+        evidence=(*own_sizes.evidence(found), *_told(store), *own_metric.unwritten(store.project, found)),
         warnings=(*own_sizes.untimed(found), *own_metric.unwritten(store.project, found)),
         options=(Option(size, str(size), _as_it_has_it(lines, size)),),
         recommended=size,

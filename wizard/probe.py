@@ -53,6 +53,8 @@ def start(store: Store, *, again: bool = False) -> str:
     if store.project.settings.command:
         return own_probe.start(store)
     about = subject(store)
+    if measuring.under_way(store, KIND, about) is None:
+        measuring.end_former(store, KIND)
     rate = catalogue.hyperparameter(
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
     )

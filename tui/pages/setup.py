@@ -124,7 +124,7 @@ class SetupPage(Page):
         if needs and self.query_one(WorkView).show(needs):
             self.load()
             return
-        if not needs and self._question is None:
+        if not needs:
             self._ask(step)
         self.refresh_bindings()
 
@@ -282,6 +282,15 @@ class SetupPage(Page):
         assert step is not None
 
         def record() -> None:
+            before = self._question
+            self.book.read_settings()
+            self._ask(step)
+            if (
+                before is None
+                or self._question is None
+                or question_text.asked(self._question) != question_text.asked(before)
+            ):
+                raise Refusal("What is asked has changed meanwhile. Look at it, and answer again.")
             mind = flow.answer(self.book.store, step, chosen, reason)
             self._wished = self._step = self._question = None
             if mind is not None:
@@ -292,30 +301,39 @@ class SetupPage(Page):
         self.book.attempt(record)
 
     def _ask(self, step: str) -> None:
-        """Show the question of a step, or why it cannot be asked and how to go on."""
+        """Show the question of a step as it is now, or why it cannot be asked and how to go on. One that is shown
+        already keeps what is marked and typed."""
+        before = self._question
         try:
             question = flow.ask(self.book.store, step)
         except Refusal as refused:
+            self._question = None
             known = (Content.styled(trouble(refused), "bold"), Content(""), Content(_("s: look again")))
             self._show("question", *known)
             for id in ("advice", "evidence", "table"):
                 self._show(id)
             self.query_one(Choices).update([])
             return
-        self._question, self._part = question, 0
+        if question == before:
+            return
+        new = before is None or bool(before.options) != bool(question.options)
+        self._question = question
         self._show("question", Content.styled(printable(question.text.text()), "bold"))
         # Before what it rests on: on a small screen the rest is read by scrolling.
         self._show("advice", question_text.advice(question))
         self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.beside))
-        self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
-        self._show_typing(False)
-        self._show_options()
-        if not question.options:
+        if new:
+            self._part = 0
+            self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
+            self._show_typing(False)
+        self._show_options(keep=not new)
+        if new and not question.options:
             self.action_type()
             self.query_one(Field).put(choice(question.recommended) if question.recommended is not None else "")
 
-    def _show_options(self) -> None:
-        """The options and the figures to choose by, those that contain what is sought."""
+    def _show_options(self, *, keep: bool = False) -> None:
+        """The options and the figures to choose by, those that contain what is sought; the recommended one is marked,
+        unless the mark is to keep its place."""
         question = self._question
         if question is None:
             return
@@ -326,7 +344,7 @@ class SetupPage(Page):
             if question_text.contains(self._sought, option.label, option.note.text())
         ]
         recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
-        self.query_one(Choices).update(entries, f"{question.step} {recommended}")
+        self.query_one(Choices).update(entries, None if keep else f"{question.step} {recommended}")
 
     def _show_figures(self, question: Question) -> None:
         parts = question_text.parts(question, self._sought, self.book.size.width - TABLE_MARGIN)
@@ -372,18 +390,7 @@ class SetupPage(Page):
             self.set_focus(self.query_one(WorkView))
 
     def _show_steps(self, now: str | None) -> None:
-        done = {entry.step for entry in decisions.decisions(self.book.store)}
-        look = VERDICTS["pass"]
+        store, look = self.book.store, VERDICTS["pass"]
         mark = look.ascii if self.book.ascii_only else look.glyph
-        parts = []
-        steps = flow.steps_of(self.book.store)
-        for step in steps:
-            name = flow.title(step).text()
-            if step == self._step:
-                parts.append(Content.styled(f"[{name}]", "bold"))
-            elif step in done and (now is None or steps.index(step) < steps.index(now)):
-                parts.append(Content(f"{mark}{name}"))
-            else:
-                parts.append(Content.styled(name, "dim"))
-        # Some have names of several words.
-        show(self.query_one("#steps", Static), Content(_(", ")).join(parts))
+        done = {entry.step for entry in decisions.decisions(store)}
+        show(self.query_one("#steps", Static), question_text.way(flow.steps_of(store), self._step, done, now, mark))
