@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from presets.language import current_language
+from presets.language import _, current_language
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ def advice(id: str) -> Advice:
     """The advice of a playbook row such as "G3", in the current language. Raises KeyError where there is none."""
     language = current_language()
     return Advice(id, **_texts()[id][language], evidence=_read("evidence.toml").get(id, {}).get(language, ""))
+
+
+def evidence(text: Advice) -> str:
+    """What an advice rests on, as the third depth of an explanation says it, or that nothing more is kept."""
+    if not text.evidence:
+        return _("No evidence beyond the paragraph is kept for this row.")
+    return _("Evidence: {text}").format(text=text.evidence)
 
 
 def glossary() -> tuple[Term, ...]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import Message, say
+from rounds import slots
 from rounds.plan import RoundPlan
+from rounds.slots import Machine
 from state import measurements, project, spent, trials
 from state.database import Store, now
 from state.trials import Trial
@@ -19,7 +21,7 @@ class Cost:
     """What the trials of a round or a launch will take: seconds of one, of all with so many `at_once`, and device
     hours; None before any trial has been measured. `hours_left`: of the budget; `seconds_left`: until the deadline
     (None: there is none). `until`: when they would end, begun now (ISO 8601); `price`: of the device hours (None: no
-    price is known)."""
+    price is known). `threads`: a trial had when it was timed, and will have, where it will have fewer."""
 
     at_once: int
     hours_left: float | None
@@ -29,6 +31,7 @@ class Cost:
     hours: float | None = None
     until: str | None = None
     price: float | None = None
+    threads: tuple[int, int] | None = None
 
     @property
     def over(self) -> bool:
@@ -41,12 +44,12 @@ class Cost:
         return self.seconds is not None and self.seconds_left is not None and self.seconds > self.seconds_left
 
 
-def estimate(store: Store, plan: RoundPlan, at_once: int) -> Cost:
-    """What a plan will take, from the steps a second of the last trials that came to their end."""
-    return of_trials(store, plan.base, len(plan.trials), at_once)
+def estimate(store: Store, plan: RoundPlan, at_once: int, here: Machine) -> Cost:
+    """What a plan will take here, from the steps a second of the last trials that came to their end."""
+    return of_trials(store, plan.base, len(plan.trials), at_once, here)
 
 
-def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int) -> Cost:
+def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int, here: Machine) -> Cost:
     """What so many trials of a configuration will take, measured as in `estimate`."""
     everything = trials.trials(store)
     settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
@@ -54,9 +57,24 @@ def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int) -
     a_trial = trial_seconds(store, base, everything)
     if a_trial is None:
         return Cost(at_once, hours_left, seconds_left)
+    if (fewer := _fewer_threads(store, base, everything, at_once, here)) is not None:
+        # At worst: a model that gains little from more threads loses as little by fewer.
+        a_trial *= fewer[0] / fewer[1]
     seconds, hours = -(-count // at_once) * a_trial, count * a_trial / 3600
     price = hours * settings.price_per_hour if settings.price_per_hour else None
-    return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, _after(moment, seconds), price)
+    return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, _after(moment, seconds), price, fewer)
+
+
+def _fewer_threads(
+    store: Store, base: Mapping[str, Any], everything: Iterable[Trial], at_once: int, here: Machine
+) -> tuple[int, int] | None:
+    """How many threads the trials that were timed had, and those to come will have, where these are fewer: a baseline
+    has all cores, the trials of a round share them. None on a GPU, which does the work itself."""
+    if slots.device(here, base) != "cpu":
+        return None
+    before = int(trials.trial_settings(store, _timed(everything)[0]).get("runtime.threads") or here.cores)
+    then = int(base.get("runtime.threads") or max(1, here.cores // at_once))
+    return (before, then) if then < before else None
 
 
 def _after(moment: datetime.datetime, seconds: float) -> str:
@@ -85,6 +103,8 @@ def over_budget(store: Store, name: str) -> Message | None:
     a_trial = trial_seconds(store, settings, everything)
     if a_trial is None:
         return None
+    if (fewer := _fewer_threads(store, settings, everything, 1, slots.machine())) is not None:
+        a_trial *= fewer[0] / fewer[1]
     steps = settings.get("training.steps")
     done = sum(min(entry.steps_done / steps, 1.0) for entry in due) if steps else 0.0
     need = (len(due) - done) * a_trial / 3600
@@ -105,15 +125,20 @@ def _rounded(hours: float) -> float:
 
 def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> float | None:
     """What a trial of a configuration takes, by the last batch with trials that came to their end."""
-    # A stability check evaluates more often than any round.
-    often = "training.evaluate_every"
-    complete = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
-    last = [entry for entry in complete if entry.batch == complete[-1].batch]
+    last = _timed(everything)
     a_step = seconds_per_step(last)
     if a_step is None:
         return None
     # A pipeline of the user's own may count its steps otherwise than it is told them: a trial takes what one took.
     return _mean(last) if store.project.settings.command else a_step * settings["training.steps"]
+
+
+def _timed(everything: Iterable[Trial]) -> list[Trial]:
+    """The trials that came to their end of the last batch that has some."""
+    # A stability check evaluates more often than any round.
+    often = "training.evaluate_every"
+    complete = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
+    return [entry for entry in complete if entry.batch == complete[-1].batch]
 
 
 def measured_at_once(everything: Iterable[Trial]) -> float:

@@ -34,7 +34,7 @@ def outlook(store: Store, proposals: Sequence[Proposal], here: Machine, runs: in
     last, reused = max(runs, RUNS[-1]), len(proposals[0].reused)
     least = runs * len(proposals) + max(runs - reused, 0)
     most = runs * (len(proposals) - 1) + last + max(last - reused, 0)
-    cheapest, dearest = (cost.of_trials(store, base, count, at_once) for count in (least, most))
+    cheapest, dearest = (cost.of_trials(store, base, count, at_once, here) for count in (least, most))
     return LaunchOutlook(least, most, cheapest, dearest, tuple(_short(cheapest, dearest)))
 
 

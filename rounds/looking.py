@@ -45,6 +45,11 @@ class UnderWay:
     done: int
     total: int
 
+    @property
+    def message(self) -> Message:
+        """That it is at work, and how far, in a sentence."""
+        return say("A look is under way: {done} of {total} examples.", done=self.done, total=self.total)
+
 
 def possible(store: Store) -> bool:
     """Whether there is a test split to look at, as far as is known: a command of the user's own has none that we know
@@ -73,6 +78,8 @@ def look(store: Store, trial: str = "", reason: str = "") -> Seen:
     begin(store, trial, reason)
     runs.wait(_folder(store))
     found = collect(store)
+    if found is None and files.read_json(_folder(store) / ABOUT) is None:
+        raise Refusal("The look was stopped before its end, and does not count.")
     if found is None:
         raise Refusal("The test split could not be looked at: {reason}", reason=failure(store))
     return found

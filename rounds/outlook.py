@@ -27,7 +27,7 @@ class Outlook:
 def outlook(store: Store, plan: RoundPlan, here: Machine, wanted: int = 0) -> Outlook:
     """What a round takes on this machine; `wanted`: trials at once (0: as the machine allows)."""
     at_once = slots.at_once(here, slots.device(here, plan.base), wanted, sharing.share(store, plan.base, here))
-    price, disk = cost.estimate(store, plan, at_once), room.forecast(store, plan)
+    price, disk = cost.estimate(store, plan, at_once, here), room.forecast(store, plan)
     short = []
     if price.over:
         short.append(

@@ -62,6 +62,22 @@ def test_a_finding_is_dismissed_restored_and_acted_on_by_command(store: Store, a
     assert trials.batch(store, "round-2").wanted == ""
 
 
+def test_a_round_of_another_length_is_planned_by_command(store: Store, answer: Any) -> None:
+    """As in the screens: evaluated as often on the way, and what transfers is said; listed trials have a length too."""
+    every = planning.basis(store).settings["training.evaluate_every"]
+    longer = answer("round", "plan", "--steps", "400")
+    base = longer["plan"]["base"]
+    assert (base["training.steps"], base["training.evaluate_every"]) == (400, 4 * every)
+    assert any("With 400 steps instead of 100" in note for note in longer["plan"]["notes"])
+    listed = answer("round", "plan", "--trial", "learning_rate=0.1", "--steps", "50")
+    assert listed["plan"]["base"]["training.steps"] == 50
+    saved = trials.batch(store, listed["round"])
+    assert saved.plan["base"]["training.steps"] == 50
+    as_before = answer("round", "plan", "--steps", "100")["plan"]
+    assert not any("instead of" in note for note in as_before["notes"])
+    assert "--warm-start" in answer("round", "plan", "--warm-start", "--steps", "50", code=2)["error"]
+
+
 def test_insights_are_confirmed_and_refused_by_command(answer: Any) -> None:
     """What is confirmed comes with its caveats; an own sentence needs no key."""
     answer("round", "review")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import cost, launch_outlook, launching, planning, shortlist
+from rounds import cost, launch_outlook, launching, outlook, planning, shortlist
 from rounds.slots import Machine
 from rounds.standing import standing
 from state import files, measurements, reconciling, repair, trials
@@ -54,10 +54,32 @@ def test_what_takes_longer_than_the_calendar_goes_has_a_cost_all_the_same(tmp_pa
         name = planning.save(store, planning.propose(store, trials=4)).name
         for entry in trials.trials(store, name):
             small_project.end(store, entry.id, 0.4, seconds=36.0)
-        found = cost.estimate(store, planning.propose(store, trials=4, steps=10**13), 1)
+        found = cost.estimate(store, planning.propose(store, trials=4, steps=10**13), 1, Machine(1))
         assert found.hours == pytest.approx(4 * 36 / 3600 * 10**13 / 30)
         assert str(found.until).startswith("999")
         assert "; device hours: " in designing.price(found, 4)
+
+
+def test_trials_of_fewer_threads_than_were_timed_take_longer(tmp_path: Path) -> None:
+    """After a baseline with all cores: those cores do no more work at once for being shared (P5)."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        values = small_project.settings(tmp_path / "data", runtime__device="cpu")
+        del values["runtime.threads"]
+        small_project.adopt(store, values)
+        (baseline,) = trials.trials(store)
+        trials.mark_running(store, baseline.id, restart=False)
+        small_project.end(store, baseline.id, 0.4, seconds=36.0, resumed=True)
+        plan, cores = planning.propose(store, trials=20), 16
+        found = outlook.outlook(store, plan, Machine(cores)).cost
+        assert (found.at_once, found.threads) == (8, (16, 2))
+        assert found.trial == pytest.approx(8 * 36)
+        assert found.seconds is not None
+        assert found.seconds >= 20 * 36
+        assert found.hours == pytest.approx(20 * 8 * 36 / 3600)
+        assert "timed with 16 threads a trial: with 2 it takes longer" in designing.price(found, 20)
+        # One at a time has all of them.
+        alone = outlook.outlook(store, plan, Machine(cores), 1).cost
+        assert (alone.threads, alone.trial) == (None, pytest.approx(36))
 
 
 def test_a_launch_has_its_runs_and_their_cost_before_it_starts(tmp_path: Path) -> None:

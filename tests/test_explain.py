@@ -93,6 +93,16 @@ def test_a_row_that_a_question_names_is_explained_by_its_id(capsys: pytest.Captu
     assert "'G3'" in capsys.readouterr().err
 
 
+def test_a_row_without_a_third_depth_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not the paragraph once more, as if that were all of it; a row with evidence says its own."""
+    answered(["explain", "P1", "--depth", "evidence"])
+    assert "No evidence beyond the paragraph" in capsys.readouterr().out
+    answered(["explain", "P1"])
+    assert "No evidence" not in capsys.readouterr().out
+    answered(["explain", "G3", "--depth", "evidence"])
+    assert "No evidence" not in capsys.readouterr().out
+
+
 def test_the_glossary_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
     answered(["glossary", "nuisance"])
     assert "nuisance hyperparameter: One that must be tuned" in capsys.readouterr().out

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from presets import catalogue, language
 from rounds import cost, planning, slots, tunables
 from rounds.plan import DesignError
+from rounds.slots import Machine
 from rounds.space import Domain
 from state import decisions, launches, project, trials
 from state.database import Store
@@ -83,7 +84,7 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
         small_project.adopt(limited, values)
         limited_run(limited, seconds=60)
         plan = planning.propose(limited, trials=20)
-        price = cost.estimate(limited, plan, 2)
+        price = cost.estimate(limited, plan, 2, Machine(2))
         assert (price.trial, price.seconds) == (60, 600)
         assert price.hours == pytest.approx(20 / 60)
         assert price.hours_left == pytest.approx(0.1 - 1 / 60)

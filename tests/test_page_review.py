@@ -232,7 +232,7 @@ async def test_what_is_no_round_is_refused_on_the_page(store: Store) -> None:
         await wait_for_text(pilot, "There is no round-[/red] in this project.")
 
 
-async def test_p_shows_pairs_of_hyperparameters_and_the_gradient_norms_and_comes_back(store: Store) -> None:
+async def test_p_shows_every_hyperparameter_pairs_and_the_gradient_norms_and_comes_back(store: Store) -> None:
     end(store)
     for entry in trials.trials(store, "round-1"):
         watched_round.advance(store, entry.id, *({"step": step, "grad_norm": 10 / step} for step in range(1, 40)))
@@ -240,7 +240,14 @@ async def test_p_shows_pairs_of_hyperparameters_and_the_gradient_norms_and_comes
     async with app.run_test(size=WIDE) as pilot:
         await open_review(pilot)
         await wait_for_text(pilot, "Next: ")
-        for title in ("sgd.momentum vs sgd.learning_rate (log)", "grad_norm (log) vs step", "share of updates vs grad"):
+        titles = (
+            "val/error_rate vs sgd.learning_rate (log)",
+            "val/error_rate vs sgd.momentum",
+            "sgd.momentum vs sgd.learning_rate (log)",
+            "grad_norm (log) vs step",
+            "share of updates vs grad",
+        )
+        for title in titles:
             await pilot.press("p")
             await wait_for_text(pilot, title)
         await wait_for_text(pilot, "90% are at most that")

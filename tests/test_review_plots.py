@@ -107,6 +107,26 @@ def test_the_star_is_at_the_value_that_the_finding_calls_best(direction: Directi
     assert ticks.split() == ["1", "2"]
 
 
+def test_every_hyperparameter_that_varied_has_its_axis_plot_beside_the_one_that_a_finding_shows() -> None:
+    """Also where the best lie inside of every range, which is one finding about all of them (P12)."""
+    plan = varied(Dimension("dropout", "regularization.dropout", Domain("float", 0.0, 0.5), 2), trials=20)
+    records = [
+        replace(record, values={**record.values, "dropout": 0.02 * place}, u={**record.u, "dropout": 0.04 * place})
+        for place, record in enumerate(results(plan, bowl(learning_rate=0.5, weight_decay=0.5)))
+    ]
+    inside = Finding("boundary", "pass", say("x"), "P10", {"study": "joint", "dimensions": []})
+    _shown, axes = review_plot.plot(inside, plan, records, "min", "val/error_rate")
+    assert axes.x_title == ADAMW[0]
+    assert review_plot.others(inside, plan) == [ADAMW[1], "dropout"]
+    for name in review_plot.others(inside, plan):
+        (series,), axes = review_plot.against(name, inside, plan, records, "min", "val/error_rate")
+        assert (series.id, axes.x_title, len(series.x)) == (name, name, len(records))
+    about_one = replace(inside, figures={"study": "joint", "dimension": "dropout"})
+    assert review_plot.others(about_one, plan) == list(ADAMW)
+    # A finding about curves draws none of them itself.
+    assert review_plot.others(replace(inside, check="overfitting"), plan) == [*ADAMW, "dropout"]
+
+
 def test_what_came_to_exactly_the_same_is_marked_alike() -> None:
     asked = {"regularization.dropout": Domain("list", choices=(0.0, 0.2, 0.5))}
     plan = searched(9, goal="compare", scientific=asked, base={**BASE, "regularization.dropout": 0.0})

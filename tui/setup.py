@@ -260,7 +260,10 @@ def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
 def _watch(id: str, told: Callable[[bool], bool]) -> None:
     """Call `told` until it returns False; its argument says whether a line of progress is due."""
     last = time.monotonic()
-    message = say("{id} goes on in the background; the same command shows its result later.", id=id)
+    message = say(
+        "{id} goes on in the background; the same command shows its result later. Stop it: tunebook round stop {id}",
+        id=id,
+    )
     with goes_on(message):
         while told(time.monotonic() - last >= PROGRESS_SECONDS):
             if time.monotonic() - last >= PROGRESS_SECONDS:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import decisions, launches, pipeline, project, trials
+from state import decisions, launches, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal

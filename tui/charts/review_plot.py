@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 from presets.language import _
 from rounds.curves import NAMED
@@ -33,22 +33,58 @@ def plot(
     finding: Finding, plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, metric: str
 ) -> tuple[list[Series], Axes]:
     """Series and axes for a finding; the axis plot of the first dimension where a finding has no plot of its own."""
+    match _kind(finding):
+        case "best of":
+            return _best_of(finding.figures["progress"], metric)
+        case "levels":
+            return _levels(finding.figures, direction, metric)
+        case "loss":
+            return _curves(finding, records, direction, TRAINING_LOSS, log_y=True)
+        case "curves":
+            return _curves(finding, records, direction, metric)
+        case "axis":
+            name = _first(finding, plan)
+            return against(name, finding, plan, records, direction, metric) if name else ([], _axes("", metric))
+
+
+def _kind(finding: Finding) -> Literal["best of", "levels", "loss", "curves", "axis"]:
     if finding.check == "points" and "progress" in finding.figures:
-        return _best_of(finding.figures["progress"], metric)
+        return "best of"
     if finding.check == "isolation" and finding.figures.get("levels"):
-        return _levels(finding.figures, direction, metric)
+        return "levels"
     if finding.check in OF_LOSS:
-        return _curves(finding, records, direction, TRAINING_LOSS, log_y=True)
-    if finding.check in OF_CURVES:
-        return _curves(finding, records, direction, metric)
+        return "loss"
+    return "curves" if finding.check in OF_CURVES else "axis"
+
+
+def against(
+    name: str, finding: Finding, plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, metric: str
+) -> tuple[list[Series], Axes]:
+    """The axis plot of a hyperparameter, with the trials of the finding's study; of all where it names none."""
+    of = finding.figures.get("study")
+    if of in {study.name for study in plan.studies}:
+        records = [record for record in records if record.study == of]
+    return _axis(plan, records, name, direction, metric)
+
+
+def others(finding: Finding, plan: RoundPlan) -> list[str]:
+    """The hyperparameters that a finding's study varies (all that vary, where it names none) and that its own plot does
+    not show."""
+    shown = _first(finding, plan) if _kind(finding) == "axis" else None
+    return [name for name in _varied(finding, plan) if name != shown]
+
+
+def _varied(finding: Finding, plan: RoundPlan) -> list[str]:
     of = finding.figures.get("study")
     studies = [study for study in plan.studies if study.name == of] or plan.studies
-    if of in {study.name for study in studies}:
-        records = [record for record in records if record.study == of]
-    names = [dimension.name for study in studies for dimension in study.dimensions]
+    return list(dict.fromkeys(dimension.name for study in studies for dimension in study.dimensions))
+
+
+def _first(finding: Finding, plan: RoundPlan) -> str | None:
+    """The hyperparameter that a finding is about; the first one of its study where it is about none, or all."""
+    names = _varied(finding, plan)
     named = finding.figures.get("dimension") or (finding.action.payload.get("name") if finding.action else None)
-    name = named if named in names else names[0] if names else None
-    return _axis(plan, records, name, direction, metric) if name else ([], _axes("", metric))
+    return named if named in names else names[0] if names else None
 
 
 def _axis(

@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from presets.advice import advice, ids
+from presets.advice import advice, evidence, ids
 from presets.advice import glossary as entries
 from presets.language import _
 from tui.session import Session, answering
@@ -38,8 +38,8 @@ def explain(session: Session, step: str | None, depth: str) -> None:
         session.text(f"  {text.one_line}")
         if depth != "line":
             session.text(f"  {text.paragraph}")
-        if depth == "evidence" and text.evidence:
-            session.text("  " + _("Evidence: {text}").format(text=text.evidence))
+        if depth == "evidence":
+            session.text("  " + evidence(text))
     session.answer([dataclasses.asdict(text) for text in texts])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -68,6 +69,13 @@ ROLE = click.option(
     metavar="KEY=VALUE,...",
     help=_("a trial of these values, listed by hand; give one for each, and none of the options above"),
 )
+@click.option(
+    "--steps",
+    "length",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=_("number of steps of each trial, where not as before; what transfers is said"),
+)
 @click.option("--slots", type=click.IntRange(min=0), default=0, metavar="N", help=SLOTS)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
 @click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
@@ -83,19 +91,23 @@ def plan(
     count: int | None,
     warm: bool,
     listed: tuple[str, ...],
+    length: int | None,
     slots: int,
     seed: int | None,
     override: str,
 ) -> None:
     changing = about or optimizers or ranges or roles or count or seed is not None or goal is not None
-    if (warm or listed) and (changing or (warm and listed)):
+    if (warm or listed) and (changing or (warm and (listed or length is not None))):
         raise Refusal("The trials of --warm-start, or of --trial, are the whole round: leave the other options out.")
     with session.store() as store:
-        save = planning.save
+        save, before = planning.save, planning.basis(store, override).settings
+        if length == before.get(steps.STEPS):
+            length = None
         if warm:
             proposed = warm_starting.plan(store, override)
         elif listed:
-            proposed = by_hand.propose(store, [designing.listed_trial(words) for words in listed], override)
+            rows = [designing.listed_trial(words) for words in listed]
+            proposed = by_hand.propose(store, rows, override, steps=length)
             save = by_hand.save
         else:
             given = designing.given(
@@ -112,10 +124,13 @@ def plan(
                 roles=given.roles,
                 ranges=given.ranges,
                 seed=seed,
+                steps=length,
                 override=override,
                 trials=count,
             )
             honoured.refuse_unused(proposed, given.roles, given.ranges)
+        if length is not None:
+            proposed = replace(proposed, notes=(*proposed.notes, *steps.transfer(before, length)))
         batch = save(store, proposed, slots=slots, override=override)
         ahead = outlook(store, proposed, machine(), slots)
         designing.show(session, proposed, batch.name, ahead, as_given=bool(warm or listed))

@@ -78,7 +78,7 @@ def status(session: Session) -> None:
 
 def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
-    from rounds import own_code
+    from rounds import looking, own_code
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import launches, trials
@@ -95,6 +95,7 @@ def show_status(session: Session) -> None:
         doing = baseline_running.doing(store, first) if first is not None else None
         others = rounds_standing.incomparable(store)
         changed = own_code.since_best(store)
+        looks_on = looking.under_way(store)
         root, direction = store.project.root, store.project.settings.direction
         metric = say.measured(store.project.settings.metric)
         results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
@@ -117,6 +118,10 @@ def show_status(session: Session) -> None:
         session.text(changed.text())
     if measured is not None:
         session.text(measured.text())
+        session.text(_("Stop it: tunebook round stop {name}").format(name=measured.values["id"]))
+    if looks_on is not None:
+        session.text(looks_on.message.text())
+        session.text(_("Stop it: tunebook round stop {name}").format(name="look"))
     if first is not None and doing is not None:
         session.text(doing.text())
         how = _("Watch it: tunebook baseline. Stop it: tunebook round stop {name}")
@@ -163,6 +168,7 @@ def show_status(session: Session) -> None:
             "undecided": stands.undecided,
             "waits": stands.waits,
             "measuring": measured,
+            "looking": looks_on and looks_on.message,
             "baseline": doing,
             "states": stands.states,
             "seconds_left": stands.seconds_left,

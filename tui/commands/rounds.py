@@ -25,7 +25,7 @@ from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
-from tui import acting
+from tui import acting, stopping
 from tui.commands.final import final_study
 from tui.commands.plan import SLOTS, plan
 from tui.findings import finding_document, show_findings
@@ -131,7 +131,8 @@ def status(session: Session, name: str | None) -> None:
 @round_group.command(
     help=_(
         "Stop a round, or one trial by its name: what runs saves itself. `tunebook round run` goes on with a round, "
-        "`tunebook round retry` with a trial."
+        "`tunebook round retry` with a trial. A probe or another measurement is stopped by its name, too, and `look` "
+        "is the look at the test split."
     )
 )
 @click.argument("name", required=False)
@@ -139,6 +140,9 @@ def status(session: Session, name: str | None) -> None:
 @click.pass_obj
 def stop(session: Session, name: str | None) -> None:
     with session.store() as store:
+        if name and stopping.has(name):
+            stopping.stop(session, store, name)
+            return
         target = wishes.target(store, name) if name else _at_work(session, store).name
         batch = wishes.ask(store, target, "stop")
         tell(session, store, batch, trials.trials(store, batch.name), started=True)
@@ -356,4 +360,6 @@ def _at_work(session: Session, store: Store) -> Batch:
     for other in trials.batches(store):
         if queue.under_way(other, trials.trials(store, other.name)):
             raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=other.name)
+    if (beside := stopping.at_work(store)) is not None:
+        raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=beside)
     raise Refusal("No round is running.")

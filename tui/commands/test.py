@@ -27,11 +27,14 @@ def test(session: Session, trial: str, reason: str, listed: bool) -> None:
         if listed:
             looking.collect(store)
         else:
-            with goes_on(say("The look goes on in the background, and is counted. See: tunebook test --list")):
+            how_on = say(
+                "The look goes on in the background, and is counted. See: tunebook test --list. Stop it before it is "
+                "counted: tunebook round stop look"
+            )
+            with goes_on(how_on):
                 looking.look(store, trial, reason)
         if (look := looking.under_way(store)) is not None:
-            words = say("A look is under way: {done} of {total} examples.", done=look.done, total=look.total)
-            session.progress(words.text())
+            session.progress(look.message.text())
         found = [looking.seen(entry) for entry in looks.looks(store)]
     for seen in found if listed else found[-1:]:
         session.text(seen.message.text())

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.advice import advice, ids
+from presets.advice import advice, evidence, ids
 from presets.language import Message, _, say
 from tui.keys import bindings
 from tui.pages.page import Page
@@ -51,8 +51,8 @@ class Explain(Page):
             yield Content.styled(text.one_line, "italic")
             if self._depth >= PARAGRAPH:
                 yield Content(text.paragraph)
-            if self._depth == EVIDENCE and text.evidence:
-                yield Content(_("Evidence: {text}").format(text=text.evidence))
+            if self._depth == EVIDENCE:
+                yield Content(evidence(text))
             yield Content("")
         if not self._rows:
             yield Content(_("The guide says nothing more about this."))

@@ -22,7 +22,7 @@ from tui import acting
 from tui.charts import norm_plot, pair_plot
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
-from tui.charts.review_plot import plot
+from tui.charts.review_plot import against, others, plot
 from tui.charts.series import Series
 from tui.keys import bindings
 from tui.pages.explain import Explain
@@ -221,10 +221,12 @@ class ReviewPage(Page):
         chart.update(series, axes)
 
     def _plots(self, finding: Finding, reviewed: Reviewed) -> list[Plot]:
-        """The finding's own plot, then pairs of hyperparameters, then the gradient norm and its histogram."""
+        """The finding's own plot, every other hyperparameter against the result, pairs, and the gradient norm."""
         plan, records, direction, norms = reviewed.plan, reviewed.records, reviewed.direction, reviewed.norms
         metric = f"val/{self.book.project.settings.metric}"
         found: list[Plot] = [lambda: plot(finding, plan, records, direction, metric)]
+        for name in others(finding, plan):
+            found.append(lambda name=name: against(name, finding, plan, records, direction, metric))
         for pair in pair_plot.pairs(plan, str(finding.figures.get("dimension", ""))):
             found.append(lambda pair=pair: pair_plot.plot(plan, records, pair, direction))
         if norms:
