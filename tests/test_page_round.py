@@ -362,6 +362,30 @@ async def test_the_metrics_take_turns(store: Store) -> None:
             assert any(row.strip().startswith(f"{title} vs step") for row in lines(pilot.app))
 
 
+@pytest.mark.parametrize("before", ["balanced_error", "loss"])
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_the_pages_stay_while_another_metric_is_decided(
+    store: Store, before: str, size: tuple[int, int], quick_looks: None
+) -> None:
+    """In another session, say; the trials go on with what they record."""
+    store.project = change(store.project, metric=before)
+    at_work(store)
+    advance(store, trial(4), {"step": 20, f"val/{before}": 0.5})
+    own = "val/error_rate vs step"
+    for page in (RoundPage("round-1"), TrialPage(trial(4))):
+        change(store.project, metric=before)
+        async with watching(store, page, size) as pilot:
+            assert isinstance(pilot.app, Tunebook)
+            change(store.project, metric="error_rate")
+            trials.put_first(store, [trial(5)])
+            await wait_for(pilot, lambda app=pilot.app: app.project.settings.metric == "error_rate")
+            seen = ""
+            for _view in range(4):
+                await press(pilot, "m")
+                seen += shown(pilot.app)
+            assert own in seen
+
+
 async def test_enter_opens_the_trial_from_the_table_and_from_the_chart(store: Store) -> None:
     at_work(store)
     async with watching(store, RoundPage("round-1")) as pilot:

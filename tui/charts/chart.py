@@ -82,6 +82,10 @@ class Chart(Picture, can_focus=True):
         self._pinned: dict[str, None] = {}
         self._walk = Walk(())
 
+    def begin(self, axes: Axes) -> None:
+        """Have another plot here: its kinds of axes as they are given, the whole of x, and no cursor."""
+        self.log_x, self.log_y, self.window, self.cursor = axes.log_x, axes.log_y, None, None
+
     def update(self, series: Sequence[Series], axes: Axes | None = None) -> None:
         """Show these series; with other titles, words or range where `axes` are given. The kinds of axes stay."""
         self._series = tuple(series)
