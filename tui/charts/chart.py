@@ -42,7 +42,7 @@ class Chart(Picture, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings("chart")
 
     log_x: reactive[bool] = reactive(False, repaint=False, init=False)
-    """Whether the x axis is logarithmic (where there are positive values)."""
+    """Whether the x axis is logarithmic (where there are positive values); where that changes, all of it is shown."""
     log_y: reactive[bool] = reactive(False, repaint=False, init=False)
     cursor: reactive[Cursor | None] = reactive(None, repaint=False, init=False)
     """The selected point; None before a key has moved it."""
@@ -93,6 +93,8 @@ class Chart(Picture, can_focus=True):
         self._redraw()
 
     def watch_log_x(self) -> None:
+        # A part of a linear axis may begin at 0 or below, which the other kind has no place for.
+        self.window = None
         self._redraw()
 
     def watch_log_y(self) -> None:

@@ -107,7 +107,7 @@ class WorkView(Vertical, can_focus=True):
             # Afterwards it is as the person has it.
             if self._drawn != work:
                 self._drawn = work
-                chart.log_x, chart.log_y = seen.axes.log_x, seen.axes.log_y
+                chart.begin(seen.axes)
             chart.update(seen.series, seen.axes)
         return False
 
