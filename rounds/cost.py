@@ -85,7 +85,7 @@ def over_budget(store: Store, name: str) -> Message | None:
     a_trial = trial_seconds(store, settings, everything)
     if a_trial is None:
         return None
-    steps = settings.get("training.steps")
+    steps = trials.steps_planned(settings)
     done = sum(min(entry.steps_done / steps, 1.0) for entry in due) if steps else 0.0
     need = (len(due) - done) * a_trial / 3600
     if need <= hours_left:

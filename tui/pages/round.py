@@ -347,7 +347,7 @@ class RoundPage(Page):
             step = best[0].best_step
             value = curves[best[0].id].at(step)
             series.append(Series("best", "", [step], [value], "points", ["best"], [best[0].id]))
-        planned = trials.trial_settings(store, listed[0]).get("training.steps") if listed else None
+        planned = trials.steps_planned(trials.trial_settings(store, listed[0])) if listed else None
         axes = Axes(
             _("step"),
             self._metric,

@@ -87,7 +87,7 @@ class TrialPage(Page):
         told = [Content(printable(line)) for line in _details(store, entry, settings)]
         show(self.query_one("#details", Static), Content("\n").join(told))
         for names, chart in zip(self._views, self.query(Chart), strict=False):
-            self._show_curves(entry, chart, names, settings.get("training.steps"))
+            self._show_curves(entry, chart, names, trials.steps_planned(settings))
 
     def action_metric(self) -> None:
         """Show the next curves."""
@@ -151,7 +151,7 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
         waits = "" if entry.status != "queued" else _("It waits for its turn.")
         yield told(entry.message, entry.said).text() or waits
     metric = measured(store.project.settings.metric)
-    steps = settings.get("training.steps")
+    steps = trials.steps_planned(settings)
     progress = (
         say("{done} of {steps} steps", done=entry.steps_done, steps=steps).text()
         if steps
