@@ -512,6 +512,28 @@ def test_curves_are_read_on_and_anew_when_a_trial_begins_again(store: Store) -> 
     assert now() == ((10,), (0.25,))
 
 
+def test_the_curve_of_a_trial_that_was_tried_again_is_that_of_the_last_try(store: Store) -> None:
+    """Also where nobody looked between the two ends."""
+    at_work(store)
+    curves = Curves()
+
+    def now() -> tuple[float, ...]:
+        return curves.read(store, [trials.trial(store, trial(4))], "val/error_rate")[trial(4)].values
+
+    def end() -> None:
+        trials.mark_ended(store, trial(4), {"status": "failed", "reason": "error", "message": "", "steps_done": 10})
+
+    end()
+    assert now() == (0.5,)
+    trials.ask(store, trial(4), "retry")
+    path = store.project.trial_folder(trial(4)) / "metrics.jsonl"
+    path.rename(path.with_suffix(".old"))
+    trials.mark_running(store, trial(4), restart=False, anew=True)
+    advance(store, trial(4), {"step": 10, "val/error_rate": 0.25})
+    end()
+    assert now() == (0.25,)
+
+
 def test_the_best_come_first_and_what_has_no_value_is_not_among_them(store: Store) -> None:
     at_work(store)
     listed = trials.trials(store, "round-1")
