@@ -331,6 +331,28 @@ async def test_the_marked_trial_is_put_first_or_stopped_alone(store: Store) -> N
         await wait_for(pilot, lambda: "n next" not in lines(pilot.app)[-1])
 
 
+async def test_where_the_page_cannot_be_seen_only_what_leaves_it_works(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "plus")
+        await pilot.resize_terminal(40, 24)
+        await wait_for_text(pilot, "Tunebook needs 50 x 14; this window")
+        await press(pilot, "3", "q", "enter", "escape", "x", "d", "colon", "question_mark")
+        assert trials.batch(store, "round-1").wanted == "run"
+        assert len(trials.trials(store, "round-1")) == COUNT
+        assert isinstance(pilot.app.screen, RoundPage)
+        await pilot.resize_terminal(*NARROW)
+        await wait_for_text(pilot, "3 of 6 ended")
+        await press(pilot, "x")
+        assert trials.batch(store, "round-1").wanted == "stop"
+        await pilot.resize_terminal(100, 10)
+        await wait_for_text(pilot, "Tunebook needs 50 x 14; this window has 100 x 10.")
+        await press(pilot, "escape")
+        await wait_for(pilot, lambda: not isinstance(pilot.app.screen, RoundPage))
+        await press(pilot, "q")
+        assert not pilot.app.is_running
+
+
 async def test_a_review_is_offered_when_all_have_ended(store: Store) -> None:
     async with watching(store, RoundPage("round-1")) as pilot:
         assert "review" not in lines(pilot.app)[-1]
