@@ -130,6 +130,39 @@ def test_without_a_project_the_error_says_how_to_start_one(
     assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip()}]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("new", "{place}/x", "--data", "."),
+        ("new", "x", "--data", "{place}/x"),
+        ("status", "--project", "{place}"),
+        ("demo", "{place}/x", "--auto"),
+        ("report", "{place}/r.html"),
+        ("export", "{place}/e"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("place", ["~nobody-of-this-name", "loop"])
+def test_a_path_that_leads_nowhere_is_no_mistake_of_ours(
+    words: tuple[str, ...], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    assert tunebook(*(word.format(place=place) for word in words)) == 2
+    assert f"{place}" in capsys.readouterr().err
+
+
+def test_a_command_to_be_pasted_has_its_paths_quoted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quoted = shlex.quote(str(root))
+    assert tunebook("status", "--project", root) == 0
+    assert f"Next: tunebook new {quoted}" in capsys.readouterr().out
+    assert tunebook("status", "--json", "--project", root) == 0
+    assert json.loads(capsys.readouterr().out)["command"] == f"tunebook new {quoted}"
+    for words in (["baseline"], ["export", root / "e", "--starter"]):
+        assert tunebook(*words, "--project", root) == 2
+        assert f"tunebook new {quoted}" in capsys.readouterr().err
+
+
 def test_wrong_use_is_answered_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever reads the answer by program reads exactly one document, whatever went wrong."""
     assert tunebook("status", "--json", "--nonsense") == 2

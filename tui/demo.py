@@ -5,6 +5,7 @@ It can be interrupted at any moment and goes on where it was: every part looks a
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,8 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         session.progress(f"  {done.average}")
     for name, value in done.expected.items():
         session.progress(f"  {name}: {value!r}")
-    command = " ".join(done.command)
-    session.progress(_("Train it again with: cd {folder} && {command}").format(folder=done.folder, command=command))
-    session.progress(_("Look around with: tunebook --project {path}").format(path=folder))
+    session.progress(exporting.again(done))
+    session.progress(_("Look around with: tunebook --project {path}").format(path=shlex.quote(str(folder))))
     session.progress(_("It took {time}.").format(time=duration(taken).text()))
     return {
         "project": str(folder.expanduser().resolve()),
