@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -161,6 +162,32 @@ def test_a_command_to_be_pasted_has_its_paths_quoted(root: Path, capsys: pytest.
     for words in (["baseline"], ["export", root / "e", "--starter"]):
         assert tunebook(*words, "--project", root) == 2
         assert f"tunebook new {quoted}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted(message("round-1 goes on."))])
+def test_an_interrupted_command_is_answered_in_json_too(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(session: Session) -> None:
+        raise error
+
+    monkeypatch.setattr("tui.commands.project.show_status", interrupted)
+    assert tunebook("status", "--json") == 130
+    said = capsys.readouterr()
+    assert documents(said.out) == [{"error": said.err.strip()}]
+
+
+def test_a_language_that_there_is_none_of_and_mistaken_preferences_are_answered_in_json_too(tmp_path: Path) -> None:
+    """They are found before any command is loaded."""
+    (tmp_path / "tunebook").mkdir()
+    (tmp_path / "tunebook" / "config.toml").write_text("display.mouse = 3", encoding="utf-8")
+    for words, told in ((["--lang", "xx"], "xx"), ([], "display.mouse")):
+        command = [sys.executable, "-m", "tui.main", "status", "--json", *words]
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 2
+        [answer] = documents(done.stdout)
+        assert told in answer["error"]
 
 
 def test_wrong_use_is_answered_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,8 +77,8 @@ def finished(folder: Path) -> bool:
     return (folder.expanduser() / EXPORT / "config.toml").exists()
 
 
-def walk(session: Session, folder: Path) -> dict[str, Any] | None:
-    """The whole way, unattended; what came of it, or None where the baseline is no better than chance.
+def walk(session: Session, folder: Path) -> dict[str, Any]:
+    """The whole way, unattended; what came of it, without an export where the baseline is no better than chance.
 
     Refuses a folder where it is finished, or that holds something else.
     """
@@ -96,8 +96,13 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         _heading(session, _("Baseline"))
         verdict = setup.baseline(session, store)
         session.progress(verdict.message.text())
+        begun = {
+            "project": str(folder.expanduser().resolve()),
+            "decisions": asked,
+            "baseline": {"message": verdict.message, "figures": verdict.figures},
+        }
         if not verdict.reasonable:
-            return None
+            return begun
         _heading(session, _("Round"))
         batch = _round(session, store)
         _heading(session, _("Review"))
@@ -117,9 +122,7 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
     session.progress(_("Look around with: tunebook --project {path}").format(path=shlex.quote(str(folder))))
     session.progress(_("It took {time}.").format(time=duration(taken).text()))
     return {
-        "project": str(folder.expanduser().resolve()),
-        "decisions": asked,
-        "baseline": {"message": verdict.message, "figures": verdict.figures},
+        **begun,
         "round": batch.name,
         "findings": [finding_document(finding) for finding in findings],
         "launch": outcome,

@@ -34,6 +34,6 @@ def demo(session: Session, folder: Path, auto: bool) -> None:
     again = say("Interrupted. What runs goes on in the background; continue with: tunebook demo {path}", path=folder)
     with goes_on(again):
         done = demonstration.walk(session, folder)
-    if done is None:
-        raise click.exceptions.Exit(1)
     session.answer(done)
+    if "export" not in done:
+        raise click.exceptions.Exit(1)
