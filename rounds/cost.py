@@ -105,7 +105,7 @@ def over_budget(store: Store, name: str) -> Message | None:
         return None
     if (fewer := _fewer_threads(store, settings, everything, 1, slots.machine())) is not None:
         a_trial *= fewer[0] / fewer[1]
-    steps = settings.get("training.steps")
+    steps = trials.steps_planned(settings)
     done = sum(min(entry.steps_done / steps, 1.0) for entry in due) if steps else 0.0
     need = (len(due) - done) * a_trial / 3600
     if need <= hours_left:

@@ -113,7 +113,7 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, an
         "resumed": before.get("resumed", 0) + (resume is not None),
         "seconds": _seconds(folder, before),
         "output": str(output),
-        "steps": settings.get(pipeline.STEPS),
+        "steps": trials.steps_planned(settings),
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),
         "directory": str(own.directory),

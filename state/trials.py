@@ -7,6 +7,7 @@ The trial folders are the truth about trials; the rows here are their index, kep
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -246,6 +247,13 @@ def trial_settings(store: Store, entry: Trial) -> dict[str, Any]:
     name = store.rows("SELECT configuration FROM batches WHERE name = ?", entry.batch)[0]["configuration"]
     base = configurations.configuration(store, name)
     return {key: value for key, value in {**base.settings, **entry.overrides}.items() if value is not None}
+
+
+def steps_planned(settings: Mapping[str, Any]) -> int | None:
+    """How many steps a trial of these settings is to make; None where that is not known. A script of the user's own may
+    write the number as text, and have another word, or -1, for as many as it takes."""
+    steps = number(settings.get("training.steps"))
+    return int(steps) if steps is not None and 1 <= steps < math.inf else None
 
 
 # What the supervisor writes as it happens: an index of the trial folders, so it is not in the journal.

@@ -105,6 +105,17 @@ def test_compared_lines_are_read_at_the_same_place() -> None:
     assert compared([LINE, pinned], None) == ""
 
 
+async def test_a_part_from_zero_is_dropped_where_the_axis_becomes_logarithmic() -> None:
+    """Its beginning has no place there, and was taken for the power of ten."""
+    app = OneChart(Series("a", "", range(0, 2001, 20), [1 / (step + 1) for step in range(0, 2001, 20)]))
+    async with app.run_test(size=(60, 16)) as pilot:
+        app.chart.focus()
+        await pilot.press("home", "home", "z")
+        assert app.chart.window == pytest.approx((0.0, 1000.0))
+        await pilot.press("x", "right", "z", "x", "left")
+        assert app.chart.window is None
+
+
 async def test_the_keys_smooth_zoom_and_compare() -> None:
     app = OneChart(LINE, OTHER, axes=Axes("step", "loss"))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -128,6 +129,65 @@ def test_without_a_project_the_error_says_how_to_start_one(
     assert tunebook("decisions", "--json") == 2
     said = capsys.readouterr()
     assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip()}]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("new", "{place}/x", "--data", "."),
+        ("new", "x", "--data", "{place}/x"),
+        ("status", "--project", "{place}"),
+        ("demo", "{place}/x", "--auto"),
+        ("report", "{place}/r.html"),
+        ("export", "{place}/e"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("place", ["~nobody-of-this-name", "loop"])
+def test_a_path_that_leads_nowhere_is_no_mistake_of_ours(
+    words: tuple[str, ...], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    assert tunebook(*(word.format(place=place) for word in words)) == 2
+    assert f"{place}" in capsys.readouterr().err
+
+
+def test_a_command_to_be_pasted_has_its_paths_quoted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quoted = shlex.quote(str(root))
+    assert tunebook("status", "--project", root) == 0
+    assert f"Next: tunebook new {quoted}" in capsys.readouterr().out
+    assert tunebook("status", "--json", "--project", root) == 0
+    assert json.loads(capsys.readouterr().out)["command"] == f"tunebook new {quoted}"
+    for words in (["baseline"], ["export", root / "e", "--starter"]):
+        assert tunebook(*words, "--project", root) == 2
+        assert f"tunebook new {quoted}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted(message("round-1 goes on."))])
+def test_an_interrupted_command_is_answered_in_json_too(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(session: Session) -> None:
+        raise error
+
+    monkeypatch.setattr("tui.commands.project.show_status", interrupted)
+    assert tunebook("status", "--json") == 130
+    said = capsys.readouterr()
+    assert documents(said.out) == [{"error": said.err.strip()}]
+
+
+def test_a_language_that_there_is_none_of_and_mistaken_preferences_are_answered_in_json_too(tmp_path: Path) -> None:
+    """They are found before any command is loaded."""
+    (tmp_path / "tunebook").mkdir()
+    (tmp_path / "tunebook" / "config.toml").write_text("display.mouse = 3", encoding="utf-8")
+    for words, told in ((["--lang", "xx"], "xx"), ([], "display.mouse")):
+        command = [sys.executable, "-m", "tui.main", "status", "--json", *words]
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 2
+        [answer] = documents(done.stdout)
+        assert told in answer["error"]
 
 
 def test_wrong_use_is_answered_in_json_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,6 +92,32 @@ async def test_the_look_on_real_training(tmp_path: Path, digits: Path, fork_serv
         assert [entry.reason for entry in looks.looks(rebuilt)] == ["", "the data were mended"]
 
 
+async def test_the_look_is_at_what_is_best_when_it_begins(tmp_path: Path) -> None:
+    """A launch may be decided in another session while the page is open, or while it asks."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        app = Tunebook(store.project.root)
+        with watched_round.supervised(store.project):
+            _adopt(store, 0.05)
+            async with app.run_test(size=NARROW) as pilot:
+                app.open("look")
+                await wait_for_text(pilot, "The best run of the best configuration: baseline-1-001")
+                _adopt(store, 0.1)
+                await wait_for_text(pilot, "The best run of the best configuration: baseline-2-001")
+                await watched_round.press(pilot, "s")
+                _adopt(store, 0.2)
+                await watched_round.press(pilot, "up", "enter")
+                await wait_for_text(pilot, "The best run is baseline-3-001 by now, and nothing was looked at.")
+                assert looking.under_way(store) is None
+                await wait_for_text(pilot, "The best run of the best configuration: baseline-3-001")
+
+
+def _adopt(store: Store, rate: float) -> None:
+    """Make a configuration the best one, whose run is complete."""
+    settings = small_project.settings(store.project.root / "data", optimizer__learning_rate=rate)
+    small_project.adopt(store, settings)
+    small_project.end(store, trials.trials(store)[-1].id, 0.25)
+
+
 def _split(digits: Path, data: Path) -> Path:
     """The digits in folders for training, validation and test."""
     for part in ("train", "val", "test"):

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from presets.language import error_text, restored
-from rounds import judging, launching, planning, reviewing, tunables
+from rounds import cost, judging, launching, planning, reviewing, tunables
 from rounds import listed as by_hand
 from rounds.attending import Supervisor
 from rounds.slots import Machine
@@ -29,8 +29,13 @@ from state.project import change, open_project
 from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.own_pipelines import ARGUMENTS, command
+from tests.screens import wait_for_text
 from tests.small_project import lives, wait_for
+from tests.watched_round import press
 from tui import draft, exporting, exporting_starter, main
+from tui.app import Tunebook
+from tui.pages.round import RoundPage
+from tui.pages.trial import TrialPage
 from tui.report import document
 from tui.report.parts import Code
 from tui.session import Session
@@ -617,6 +622,30 @@ def test_a_number_of_steps_that_is_text_ends_nobody_who_looks(tmp_path: Path, co
         batch = small_project.batch(store, {"lr": 0.5, "training.steps": "10k"}, kind="baseline")
         trials.mark_running(store, f"{batch.name}-001", restart=False)
         assert "is running: 0 steps done in" in baseline_running.doing(store, batch).text()
+
+
+async def test_a_trial_whose_number_of_steps_is_text_comes_to_its_end_and_is_looked_at(
+    tmp_path: Path, code: Path
+) -> None:
+    """As a YAML file has it that says "50"; the script gets it as it stands there."""
+    change: dict[str, Any] = {"training.steps": "50", "training.seed": 1}
+    with open_store(own_pipelines.project(tmp_path / "p", code)) as store:
+        batch = small_project.batch(store, {**own.values(store.project), **change}, kind="baseline")
+        [entry] = drive(store, batch.name)
+        assert (entry.status, entry.steps_done) == ("complete", 50)
+        assert cost.over_budget(store, batch.name) is None
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=(100, 30)) as pilot:
+            for page in (RoundPage(batch.name), TrialPage(entry.id)):
+                await app.push_screen(page)
+                await wait_for_text(pilot, "val/accuracy" if isinstance(page, RoundPage) else "50 of 50 steps")
+            await press(pilot, "m")
+            await wait_for_text(pilot, "val/accuracy vs step")
+
+
+@pytest.mark.parametrize(("written", "steps"), [(50, 50), ("50", 50), ("10k", None), (-1, None), (None, None)])
+def test_steps_are_known_where_they_are_a_number(written: Any, steps: int | None) -> None:
+    assert trials.steps_planned({"training.steps": written}) == steps
 
 
 def test_an_option_that_the_command_fixes_is_told_with_where_it_is_made_one_to_tune(tmp_path: Path, code: Path) -> None:

@@ -471,6 +471,10 @@ def test_what_is_typed_is_a_range_or_values() -> None:
             draft.typed(key, words, "sgd")
     for domain in (Domain("float", 1e-7, 5.0, "log"), Domain("categorical", choices=("a", "b"))):
         assert draft.typed("schedule.name", draft.written(domain), "sgd") == domain
+    for domain in (Domain("float", 0.00123456789, 0.1, "log"), Domain("list", choices=(0.00123456789, 0.1))):
+        assert draft.typed(key, draft.written(domain), "sgd") == domain
+    listed = Draft(listed=({key: 0.00123456789, "training.steps": 30}, {key: 0.1}))
+    assert draft.typed_trials(listed) == f"{key}=0.00123456789, training.steps=30; {key}=0.1"
 
 
 def test_a_range_that_was_given_stays_when_the_role_changes(store: Store, values: dict[str, Any]) -> None:

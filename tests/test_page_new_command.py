@@ -11,6 +11,7 @@ from state.project import open_project
 from state.store import open_store
 from tests import own_pipelines
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tests.watched_round import press
 from tui.app import Tunebook
 from tui.pages.new_command import NewCommand
 from tui.pages.setup import SetupPage
@@ -34,6 +35,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+async def test_the_direction_follows_the_name_of_the_metric_until_a_person_has_chosen(here: Path) -> None:
+    """By whichever key the line is left; a name whose beginning meant something else is no name of it."""
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        page = NewCommand()
+        await app.push_screen(page)
+        await wait_for(pilot, lambda: page.ready)
+        choices, metric = page.query_one(Choices), page.query_one("#metric", Field)
+        metric.focus()
+        for name, direction in (("accuracy", "max"), ("map", "max"), ("width", "min"), ("f1", "max")):
+            metric.put("")
+            await press(pilot, *name, "tab")
+            assert app.focused is choices
+            assert choices.marked == direction, name
+            await press(pilot, "shift+tab")
+        await press(pilot, "tab", "up")
+        assert choices.marked == "min"
+        metric.focus()
+        metric.put("")
+        await press(pilot, *"accuracy", "tab")
+        assert choices.marked == "min"
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])

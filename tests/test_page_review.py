@@ -115,6 +115,23 @@ async def test_a_point_of_the_plot_opens_its_trial_and_escape_leads_back_step_by
         assert isinstance(app.screen, Home)
 
 
+async def test_what_was_zoomed_in_one_plot_hides_nothing_of_another(store: Store) -> None:
+    """The axis of one are steps, that of another a learning rate."""
+    end(store)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=TALL) as pilot:
+        page = await open_review(pilot)
+        await wait_for_text(pilot, "Next: ")
+        chart, choices = page.query_one(Chart), page.query_one(Choices)
+        for _finding in range(choices.option_count):
+            assert chart.window is None
+            chart.focus()
+            await watched_round.press(pilot, "end", "z")
+            choices.focus()
+            await watched_round.press(pilot, "j")
+        assert not any("nothing to draw" in row for row in lines(app))
+
+
 async def test_the_next_step_of_a_finding_its_advice_and_the_launch_are_a_key_away(store: Store) -> None:
     end(store)
     app = Tunebook(store.project.root)

@@ -331,6 +331,28 @@ async def test_the_marked_trial_is_put_first_or_stopped_alone(store: Store) -> N
         await wait_for(pilot, lambda: "n next" not in lines(pilot.app)[-1])
 
 
+async def test_where_the_page_cannot_be_seen_only_what_leaves_it_works(store: Store) -> None:
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "plus")
+        await pilot.resize_terminal(40, 24)
+        await wait_for_text(pilot, "Tunebook needs 50 x 14; this window")
+        await press(pilot, "3", "q", "enter", "escape", "x", "d", "colon", "question_mark")
+        assert trials.batch(store, "round-1").wanted == "run"
+        assert len(trials.trials(store, "round-1")) == COUNT
+        assert isinstance(pilot.app.screen, RoundPage)
+        await pilot.resize_terminal(*NARROW)
+        await wait_for_text(pilot, "3 of 6 ended")
+        await press(pilot, "x")
+        assert trials.batch(store, "round-1").wanted == "stop"
+        await pilot.resize_terminal(100, 10)
+        await wait_for_text(pilot, "Tunebook needs 50 x 14; this window has 100 x 10.")
+        await press(pilot, "escape")
+        await wait_for(pilot, lambda: not isinstance(pilot.app.screen, RoundPage))
+        await press(pilot, "q")
+        assert not pilot.app.is_running
+
+
 async def test_a_review_is_offered_when_all_have_ended(store: Store) -> None:
     async with watching(store, RoundPage("round-1")) as pilot:
         assert "review" not in lines(pilot.app)[-1]
@@ -360,6 +382,30 @@ async def test_the_metrics_take_turns(store: Store) -> None:
         for title in ("train/loss (log)", "grad_norm (log)", "val/error_rate"):
             await press(pilot, "m")
             assert any(row.strip().startswith(f"{title} vs step") for row in lines(pilot.app))
+
+
+@pytest.mark.parametrize("before", ["balanced_error", "loss"])
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_the_pages_stay_while_another_metric_is_decided(
+    store: Store, before: str, size: tuple[int, int], quick_looks: None
+) -> None:
+    """In another session, say; the trials go on with what they record."""
+    store.project = change(store.project, metric=before)
+    at_work(store)
+    advance(store, trial(4), {"step": 20, f"val/{before}": 0.5})
+    own = "val/error_rate vs step"
+    for page in (RoundPage("round-1"), TrialPage(trial(4))):
+        change(store.project, metric=before)
+        async with watching(store, page, size) as pilot:
+            assert isinstance(pilot.app, Tunebook)
+            change(store.project, metric="error_rate")
+            trials.put_first(store, [trial(5)])
+            await wait_for(pilot, lambda app=pilot.app: app.project.settings.metric == "error_rate")
+            seen = ""
+            for _view in range(4):
+                await press(pilot, "m")
+                seen += shown(pilot.app)
+            assert own in seen
 
 
 async def test_enter_opens_the_trial_from_the_table_and_from_the_chart(store: Store) -> None:
@@ -486,6 +532,28 @@ def test_curves_are_read_on_and_anew_when_a_trial_begins_again(store: Store) -> 
     path.rename(path.with_suffix(".old"))
     advance(store, trial(4), {"step": 10, "val/error_rate": 0.25})
     assert now() == ((10,), (0.25,))
+
+
+def test_the_curve_of_a_trial_that_was_tried_again_is_that_of_the_last_try(store: Store) -> None:
+    """Also where nobody looked between the two ends."""
+    at_work(store)
+    curves = Curves()
+
+    def now() -> tuple[float, ...]:
+        return curves.read(store, [trials.trial(store, trial(4))], "val/error_rate")[trial(4)].values
+
+    def end() -> None:
+        trials.mark_ended(store, trial(4), {"status": "failed", "reason": "error", "message": "", "steps_done": 10})
+
+    end()
+    assert now() == (0.5,)
+    trials.ask(store, trial(4), "retry")
+    path = store.project.trial_folder(trial(4)) / "metrics.jsonl"
+    path.rename(path.with_suffix(".old"))
+    trials.mark_running(store, trial(4), restart=False, anew=True)
+    advance(store, trial(4), {"step": 10, "val/error_rate": 0.25})
+    end()
+    assert now() == (0.25,)
 
 
 def test_the_best_come_first_and_what_has_no_value_is_not_among_them(store: Store) -> None:

@@ -177,6 +177,17 @@ def test_after_the_way_back_to_an_earlier_network_its_own_probe_is_told(store: S
     assert "Recommended: 9." not in Page(writing.content(store, "html")).text
 
 
+def test_a_probe_that_ended_by_an_error_tried_more_than_what_worked(store: Store) -> None:
+    lines = [{"batch_size": 64, "outcome": "measured", "step_seconds": 0.1}]
+    lines.append({"batch_size": 128, "outcome": "failed", "message": "CUDA error: launch failure"})
+    result = {"sizes": lines, "recommended": 64, "largest_feasible": 64, "limited_by": "error", "device": "cpu"}
+    measurements.record(store, "probe-7", "probe", {"model.name": "test_resnet"}, result)
+    told = Page(writing.content(store, "html")).text
+    assert "The largest that worked: 64." in told
+    assert "128 did not work: CUDA error: launch failure" in told
+    assert "The largest that was tried" not in told
+
+
 @pytest.mark.parametrize(
     ("record", "patch", "said"),
     [

@@ -48,6 +48,14 @@ def test_what_is_not_seen_is_hinted_at_in_the_header() -> None:
     assert texts(rows(2), View(shift=1), 16, 4)[:2] == ["name    remark <", "line 0  r       "]
 
 
+@pytest.mark.parametrize("wanted", ["line", "没有这样的试验名字", "没" * 20])
+def test_what_was_searched_for_takes_the_cells_that_it_takes(wanted: str) -> None:
+    """A Chinese character has two."""
+    for cells in (1, 9, 26, 60):
+        assert {width(row) for row in texts(rows(2), View(wanted=wanted), cells, 4)} == {cells}
+    assert texts(rows(2), View(wanted=wanted), 60, 4)[0].rstrip().endswith(f"/{wanted}")
+
+
 def test_the_marked_line_is_shown_without_colour() -> None:
     styles = [[style for _text, style in row] for row in draw(COLUMNS, rows(2), View(marked=1, focused=True), 30, 4)]
     assert styles[2] == ["cursor"]

@@ -31,7 +31,7 @@ from state.errors import Refusal
 from state.project import Project, open_project
 from state.project import version as settings_version
 from state.store import open_store
-from tui import tour
+from tui import keys, tour
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.pages.places import design_page, page
@@ -102,6 +102,8 @@ class Tunebook(App[None]):
     async def on_event(self, event: Event) -> None:
         """One key at a time, in the order in which they were pressed, each for what is there when its turn comes."""
         if isinstance(event, Key) and not event.is_forwarded and event.key not in LEAVING:
+            if isinstance(self.screen, Page) and self.screen.covered and not self._leads_away(event):
+                return
             self._ahead.append(event)
             await self._next_key()
         else:
@@ -237,6 +239,11 @@ class Tunebook(App[None]):
             if key.is_forwarded and self._asked.post_message(Turn(self._asked)):
                 return
             self._asked = None
+
+    def _leads_away(self, key: Key) -> bool:
+        """Whether a key leaves the page or the screens: the only ones to press where the page cannot be seen."""
+        typed = isinstance(self.focused, Input) and key.is_printable
+        return not typed and any(key.key in row.keys for row in keys.KEYS if row.id in ("back", "quit"))
 
     async def _look_again(self) -> None:
         self._waiting = None

@@ -5,6 +5,7 @@ It can be interrupted at any moment and goes on where it was: every part looks a
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,8 @@ def finished(folder: Path) -> bool:
     return (folder.expanduser() / EXPORT / "config.toml").exists()
 
 
-def walk(session: Session, folder: Path) -> dict[str, Any] | None:
-    """The whole way, unattended; what came of it, or None where the baseline is no better than chance.
+def walk(session: Session, folder: Path) -> dict[str, Any]:
+    """The whole way, unattended; what came of it, without an export where the baseline is no better than chance.
 
     Refuses a folder where it is finished, or that holds something else.
     """
@@ -95,8 +96,13 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         _heading(session, _("Baseline"))
         verdict = setup.baseline(session, store)
         session.progress(verdict.message.text())
+        begun = {
+            "project": str(folder.expanduser().resolve()),
+            "decisions": asked,
+            "baseline": {"message": verdict.message, "figures": verdict.figures},
+        }
         if not verdict.reasonable:
-            return None
+            return begun
         _heading(session, _("Round"))
         batch = _round(session, store)
         _heading(session, _("Review"))
@@ -112,14 +118,11 @@ def walk(session: Session, folder: Path) -> dict[str, Any] | None:
         session.progress(f"  {done.average}")
     for name, value in done.expected.items():
         session.progress(f"  {name}: {value!r}")
-    command = " ".join(done.command)
-    session.progress(_("Train it again with: cd {folder} && {command}").format(folder=done.folder, command=command))
-    session.progress(_("Look around with: tunebook --project {path}").format(path=folder))
+    session.progress(exporting.again(done))
+    session.progress(_("Look around with: tunebook --project {path}").format(path=shlex.quote(str(folder))))
     session.progress(_("It took {time}.").format(time=duration(taken).text()))
     return {
-        "project": str(folder.expanduser().resolve()),
-        "decisions": asked,
-        "baseline": {"message": verdict.message, "figures": verdict.figures},
+        **begun,
         "round": batch.name,
         "findings": [finding_document(finding) for finding in findings],
         "launch": outcome,

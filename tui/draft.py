@@ -27,7 +27,7 @@ from tui.amount import whole
 from tui.charts.grid import Line
 from tui.say import LONGEST
 from tui.terminal import cut
-from wizard.quantity import setting
+from wizard.quantity import exact, setting
 
 MEANINGS: dict[Goal, Message] = {
     "understand": say("what the asked hyperparameter does over its range"),
@@ -247,7 +247,7 @@ def with_listed(draft: Draft, words: str) -> Draft:
 
 def typed_trials(draft: Draft) -> str:
     """The listed trials as they are typed."""
-    trials = [", ".join(f"{key}={setting(value)}" for key, value in trial.items()) for trial in draft.listed]
+    trials = [", ".join(f"{key}={exact(value)}" for key, value in trial.items()) for trial in draft.listed]
     return "; ".join(trials)
 
 
@@ -316,7 +316,8 @@ def typed(key: str, words: str, optimizer: str, project: Project | None = None, 
 
 def written(domain: Domain) -> str:
     """A domain as it is typed."""
-    return f"{setting(domain.low)} {setting(domain.high)} {domain.scale}" if domain.is_range else seen(domain)
+    ends = f"{exact(domain.low)} {exact(domain.high)} {domain.scale}"
+    return ends if domain.is_range else ", ".join(map(exact, domain.choices))
 
 
 def seen(domain: Domain) -> str:

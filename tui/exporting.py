@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ class Exported:
     command: tuple[str, ...] = ("python", "train.py")
     repeated: Reached | None = None
     average: str = ""
+
+
+def again(done: Exported) -> str:
+    """How to train it again, to be pasted into a shell."""
+    words = _("Train it again with: cd {folder} && {command}")
+    return words.format(folder=shlex.quote(str(done.folder)), command=shlex.join(done.command))
 
 
 def export(store: Store, target: Path, trial: str | None = None) -> Exported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from presets.language import _
@@ -43,7 +44,7 @@ def _export(store: Store, target: Path) -> Exported:
             "There is no configuration to export yet. First comes the question {step!r}; go on with: "
             "tunebook new {path}",
             step=flow.standing(store).step or "",
-            path=str(store.project.root),
+            path=shlex.quote(str(store.project.root)),
         )
     source = folder.starter(store, configuration.checked(store), exporting.training_code())
     known = configuration.reasons(store, source.settings)

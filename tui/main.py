@@ -146,8 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         language.set_language(language.choose(_asked(given), None, os.environ))
         session.preferences = _preferences(_asked(given))
     except (ValueError, Refusal) as error:
-        say.error(error_text(error))
-        sys.exit(2)
+        sys.exit(_fail(session, error, error_text(error), 2, ""))
     code = run(given, session)
     try:
         sys.stdout.flush()
@@ -164,13 +163,9 @@ def run(arguments: Sequence[str], session: Session) -> int:
         # click hands the code of `Exit` back as the result; a command that ended well returns None.
         return tunebook().main(list(arguments), prog_name="tunebook", standalone_mode=False, obj=session) or 0
     except (click.Abort, KeyboardInterrupt):
-        say.note("")
-        say.note(_("Interrupted."))
-        return 130
+        return _interrupted(session, _("Interrupted."))
     except Interrupted as stop:
-        say.note("")
-        say.note(error_text(stop))
-        return 130
+        return _interrupted(session, error_text(stop))
     except click.ClickException as error:
         return _fail(session, error, error.format_message(), 2, _hint(error))
     except BrokenPipeError:
@@ -221,6 +216,14 @@ def _explained(error: Exception) -> tuple[str, int, str]:
         error=f"{type(error).__name__}: {error}", place=place
     )
     return sentence, 1, _("Run the command again with --debug to see where it comes from.")
+
+
+def _interrupted(session: Session, sentence: str) -> int:
+    say.note("")
+    say.note(sentence)
+    if session.json and not session.answered:
+        say.document({"error": sentence})
+    return 130
 
 
 def _fail(session: Session, error: Exception, sentence: str, code: int, hint: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 from presets import language
 from presets.language import Message, _
 from tui import say
+from tui.place import Place
 
 if TYPE_CHECKING:
     from state.database import Store
@@ -55,8 +57,9 @@ class Session:
         root = self.folder or find(Path.cwd())
         if root is None:
             raise Refusal(
-                "{path}: no project here or above. Start one with: tunebook new {path} --data PATH",
+                "{path}: no project here or above. Start one with: tunebook new {quoted} --data PATH",
                 path=str(Path.cwd()),
+                quoted=shlex.quote(str(Path.cwd())),
             )
         project = open_project(root)
         self.speak(project.settings.language)
@@ -153,7 +156,7 @@ def common(command: Command) -> Command:
         ),
         click.option(
             "--project",
-            type=click.Path(path_type=Path),
+            type=Place(),
             metavar="DIR",
             expose_value=False,
             callback=_keep("folder"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -288,7 +289,7 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
             raise Refusal(
                 "First comes the question {step!r}. Go on with: tunebook new {path}",
                 step=standing.step,
-                path=str(store.project.root),
+                path=shlex.quote(str(store.project.root)),
             )
         if standing.needs == "check":
             wait_for_check(session, store)

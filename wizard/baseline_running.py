@@ -44,10 +44,10 @@ def doing(store: Store, batch: Batch) -> Message:
 
 
 def _one(store: Store, batch: Batch, entry: Trial, seconds: float) -> Message:
-    total, done = trials.trial_settings(store, entry).get("training.steps"), entry.steps_done
+    total, done = trials.steps_planned(trials.trial_settings(store, entry)), entry.steps_done
     time = quantity.duration(seconds)
-    # A script may take its number of steps as text; and with more than it was to make, it counts something else.
-    if not isinstance(total, int) or not total or done > total:
+    # A script that has made more than it was to make counts something else.
+    if not total or done > total:
         return say("{name} is running: {steps} steps done in {time}.", name=batch.name, steps=done, time=time)
     if not done:
         return say("{name} is running: 0 of {total} steps done in {time}.", name=batch.name, total=total, time=time)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from presets.language import Message, _, say
-from state import pipeline
+from state import pipeline, trials
 from state.database import Store
 from state.measurements import Measurement
 from state.project import Settings
@@ -14,7 +14,7 @@ from wizard.question import Table
 def table(store: Store, found: Measurement, steps: int | None) -> Table | Message:
     """The measured sizes by what so many steps take, or those that the command makes, and the size that is used, also
     where it was not timed; why there is no such table where the steps are not known, or not how long one takes."""
-    count = steps or configuration.current(store).get(pipeline.STEPS)
+    count = steps or trials.steps_planned(configuration.current(store))
     if not count:
         return say(
             "What training costs depends on its number of steps, which only your script knows: give it with --steps N."

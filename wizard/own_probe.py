@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import Message, say, told
-from state import decisions, declared, files, gpus, measurements, pace, pipeline, probe_command, run_command, runs
+from state import (
+    decisions,
+    declared,
+    files,
+    gpus,
+    measurements,
+    pace,
+    pipeline,
+    probe_command,
+    run_command,
+    runs,
+    trials,
+)
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Refusal
@@ -107,7 +119,7 @@ def _planned(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[st
 def _filled(there: Pipeline, values: Mapping[str, Any], place: Path) -> dict[str, Any]:
     output = files.make_folder(place / run_command.OUTPUT)
     filled = pipeline.fill(there, values, output, place / "input")
-    return {"command": filled, "output": str(output), "steps": values.get(pipeline.STEPS)}
+    return {"command": filled, "output": str(output), "steps": trials.steps_planned(values)}
 
 
 def doing(project: Project, id: str) -> Message:

@@ -70,3 +70,9 @@ def setting(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def exact(value: object) -> str:
+    """A value of a configuration in as few digits as read back as the same: what is offered to be typed."""
+    short = setting(value)
+    return repr(value) if isinstance(value, float) and float(short) != value else short

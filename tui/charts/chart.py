@@ -42,7 +42,7 @@ class Chart(Picture, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings("chart")
 
     log_x: reactive[bool] = reactive(False, repaint=False, init=False)
-    """Whether the x axis is logarithmic (where there are positive values)."""
+    """Whether the x axis is logarithmic (where there are positive values); where that changes, all of it is shown."""
     log_y: reactive[bool] = reactive(False, repaint=False, init=False)
     cursor: reactive[Cursor | None] = reactive(None, repaint=False, init=False)
     """The selected point; None before a key has moved it."""
@@ -82,6 +82,10 @@ class Chart(Picture, can_focus=True):
         self._pinned: dict[str, None] = {}
         self._walk = Walk(())
 
+    def begin(self, axes: Axes) -> None:
+        """Have another plot here: its kinds of axes as they are given, the whole of x, and no cursor."""
+        self.log_x, self.log_y, self.window, self.cursor = axes.log_x, axes.log_y, None, None
+
     def update(self, series: Sequence[Series], axes: Axes | None = None) -> None:
         """Show these series; with other titles, words or range where `axes` are given. The kinds of axes stay."""
         self._series = tuple(series)
@@ -89,6 +93,8 @@ class Chart(Picture, can_focus=True):
         self._redraw()
 
     def watch_log_x(self) -> None:
+        # A part of a linear axis may begin at 0 or below, which the other kind has no place for.
+        self.window = None
         self._redraw()
 
     def watch_log_y(self) -> None:

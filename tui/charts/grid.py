@@ -83,8 +83,10 @@ def draw(
     header = _spans([(columns[place].title, "header") for place in places], places, columns, wide, cells, ascii_only)
     tag = _tag(view, len(lines) > rows - 1, hidden, len(lines))
     if tag:
-        text = cut("".join(part for part, _ in header).rstrip(), max(cells - len(tag) - 1, 0), ascii_only=ascii_only)
-        header = ((fit(text, max(cells - len(tag), 0)) + tag[:cells], "header"),)
+        tag = cut(tag, cells, ascii_only=ascii_only)
+        room = cells - width(tag)
+        text = cut("".join(part for part, _ in header).rstrip(), max(room - 1, 0), ascii_only=ascii_only)
+        header = ((fit(text, room) + tag, "header"),)
     drawn: list[Row] = [header]
     for number, line in enumerate(shown, view.top):
         spans = _spans([line.cells[place] for place in places], places, columns, wide, cells, ascii_only)

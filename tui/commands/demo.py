@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from presets.language import _, say
+from tui.place import Place
 from tui.session import Session, answering, goes_on
 
 
@@ -17,7 +18,7 @@ from tui.session import Session, answering, goes_on
         "without one. An interrupted demonstration is continued."
     )
 )
-@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("demo"))
+@click.argument("folder", metavar="[DIR]", type=Place(), default=Path("demo"))
 @click.option("--auto", is_flag=True, help=_("unattended on a terminal too"))
 @answering
 @click.pass_obj
@@ -33,6 +34,6 @@ def demo(session: Session, folder: Path, auto: bool) -> None:
     again = say("Interrupted. What runs goes on in the background; continue with: tunebook demo {path}", path=folder)
     with goes_on(again):
         done = demonstration.walk(session, folder)
-    if done is None:
-        raise click.exceptions.Exit(1)
     session.answer(done)
+    if "export" not in done:
+        raise click.exceptions.Exit(1)

@@ -8,6 +8,8 @@ import click
 
 from presets.language import _
 from tui import exporting_starter, say
+from tui.exporting import again
+from tui.place import Place
 from tui.session import Session, answering
 
 
@@ -17,7 +19,7 @@ from tui.session import Session, answering
         "run it, and a record of the environment."
     )
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=Place())
 @click.option("--trial", metavar="ID", help=_("the trial to export; otherwise one of the best configuration"))
 @click.option("--starter", is_flag=True, help=_("the configuration of the set-up, which needs no result yet"))
 @answering
@@ -37,9 +39,7 @@ def export(session: Session, folder: Path, trial: str | None, starter: bool) -> 
         session.text(f"  {done.average}")
     for name, value in done.expected.items():
         session.text(f"  {name}: {value!r}")
-    session.text(
-        _("Train it again with: cd {folder} && {command}").format(folder=done.folder, command=" ".join(done.command))
-    )
+    session.text(again(done))
     session.answer(
         {
             "folder": str(done.folder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -102,7 +103,8 @@ def show_status(session: Session) -> None:
     session.text(_("Project {path}").format(path=root))
     if setup.step is not None and best is None:
         now = _("Set-up, at the question: {step}").format(step=flow.title(setup.step).text())
-        then, command = "", "tunebook baseline" if setup.step == "baseline" else f"tunebook new {root}"
+        onward = f"tunebook new {shlex.quote(str(root))}"
+        then, command = "", "tunebook baseline" if setup.step == "baseline" else onward
     else:
         now, then, command = stands.now.text(), stands.next.text(), _command(stands)
         if setup.step is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from presets.language import _
+from tui.place import Place
 from tui.report import writing
 from tui.session import Session, answering
 from wizard.quantity import memory
@@ -19,7 +20,7 @@ from wizard.quantity import memory
         "Markdown, .csv the table of studies, .json everything as data."
     )
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=Place())
 @click.option("--format", "kind", type=click.Choice(writing.FORMATS), help=_("otherwise as the file's name says"))
 @click.option("--force", is_flag=True, help=_("replace a file that exists"))
 @answering

@@ -20,6 +20,7 @@ from state.project import Project, Settings
 from state.store import open_store
 from training.config import TASKS
 from tui.amount import Amount
+from tui.place import Place
 from tui.session import Session, answering
 from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
 
@@ -40,10 +41,10 @@ LIMITS = {
         "made before."
     )
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=Place())
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="PATH",
     help=_("folder of class folders, or file of labelled texts"),
 )
@@ -54,13 +55,13 @@ LIMITS = {
 )
 @click.option(
     "--config-file",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="FILE",
     help=_("own pipeline: its configuration file (TOML, YAML, JSON); {config} in the command is a trial's copy"),
 )
 @click.option(
     "--directory",
-    type=click.Path(path_type=Path),
+    type=Place(),
     metavar="DIR",
     help=_("own pipeline: where the command runs; otherwise here"),
 )

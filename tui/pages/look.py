@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -34,7 +35,7 @@ class LookPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._under_way: UnderWay | None = None
-        # What a look would be at, or why there is nothing; it takes a while to find, and changes only with a launch.
+        # What a look would be at, or why there is nothing.
         self._subject = self._refused = ""
 
     def heading(self) -> Message:
@@ -46,10 +47,6 @@ class LookPage(Page):
         yield Prompt()
 
     def on_mount(self) -> None:
-        try:
-            self._subject = looking.subject(self.book.store)
-        except Refusal as refused:
-            self._refused = error_text(refused)
         self.query_one(Reading).focus()
 
     def follows(self) -> bool:
@@ -60,6 +57,9 @@ class LookPage(Page):
         store = self.book.store
         looking.collect(store)
         self._under_way = looking.under_way(store)
+        # Finding it takes a while, and a look at work is asked about once a second.
+        if self._under_way is None:
+            self._find()
         show(self.query_one("#told", Static), Content("\n").join(list(self._told())))
         self.refresh_bindings()
 
@@ -76,14 +76,14 @@ class LookPage(Page):
 
     def action_start(self) -> None:
         """Ask, and look: the first time whether all is decided, each further time why."""
-        count = len(looks.looks(self.book.store))
+        count, begin = len(looks.looks(self.book.store)), partial(self._begin, self._subject)
         if count:
             self.query_one(Prompt).type(
                 say(
                     "Looks so far: {count}; each further one makes it less of a test. Why again? The reason is kept:",
                     count=count,
                 ),
-                self._begin,
+                begin,
             )
             return
         options = [("look", _("look"), _("the look is counted")), ("stay", _("not now"), "")]
@@ -91,14 +91,32 @@ class LookPage(Page):
             "Is everything decided? The look is counted, and whatever is chosen after it has been chosen with the "
             "test split."
         )
-        self.query_one(Prompt).choose(asked, options, lambda answer: answer != "look" or self._begin(""), "stay")
+        self.query_one(Prompt).choose(asked, options, lambda answer: answer != "look" or begin(""), "stay")
 
     def action_stop(self) -> None:
         """End the look; nobody has seen its result."""
         self.book.attempt(lambda: looking.stop(self.book.store))
 
-    def _begin(self, reason: str) -> bool:
-        return self.book.attempt(lambda: looking.begin(self.book.store, self._subject, reason))
+    def _find(self) -> None:
+        """What a look would be at now: a launch may have been decided since, here or elsewhere."""
+        self._subject = self._refused = ""
+        try:
+            self._subject = looking.subject(self.book.store)
+        except Refusal as refused:
+            self._refused = error_text(refused)
+
+    def _begin(self, trial: str, reason: str) -> bool:
+        """Look with the trial that was asked about, unless it is the best no more."""
+
+        def begin() -> None:
+            if (now := looking.subject(self.book.store)) != trial:
+                raise Refusal(
+                    "The best run is {trial} by now, and nothing was looked at. esc, then s: look with that one",
+                    trial=now,
+                )
+            looking.begin(self.book.store, trial, reason)
+
+        return self.book.attempt(begin)
 
     def _told(self) -> Iterator[Content]:
         store = self.book.store

@@ -24,6 +24,10 @@ NAMES = {MIN: say("less of it is better"), MAX: say("more of it is better")}
 class NewCommand(Form):
     """Short fields; enter goes to the next one, and on the direction starts the project."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._guessed = MIN
+
     def heading(self) -> Message:
         return say("new project on your own script")
 
@@ -54,9 +58,12 @@ class NewCommand(Form):
         self.query_one("#folder").focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        self.focus_next()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        # Whichever key leads out of the line then.
         if event.input.id == "metric":
             self._guess()
-        self.focus_next()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.book.attempt(self._create)
@@ -65,13 +72,16 @@ class NewCommand(Form):
         return self.query_one(f"#{id}", Field).value.strip()
 
     def _guess(self) -> None:
-        """Mark the direction that the metric's name suggests."""
-        try:
-            direction = pipeline.direction(self._value("metric"))
-        except Refusal:
-            # A name that says nothing: the person chooses.
+        """Mark the direction that the metric's name suggests, unless a person has marked another."""
+        choices = self.query_one(Choices)
+        if choices.marked != self._guessed:
             return
-        self.query_one(Choices).highlighted = list(NAMES).index(direction)
+        try:
+            self._guessed = pipeline.direction(self._value("metric"))
+        except Refusal:
+            # A name that says nothing, though its beginning may have: the person chooses.
+            self._guessed = MIN
+        choices.highlighted = list(NAMES).index(self._guessed)
 
     def _create(self) -> None:
         root = typed_path(self._value("folder"))

@@ -99,6 +99,12 @@ class Page(Screen[None]):
         return self._made and self._stays
 
     @property
+    def covered(self) -> bool:
+        """Whether the window is too small to show the page: a word about that covers it."""
+        columns, rows = self.book.size
+        return columns < LEAST_COLUMNS or rows < LEAST_ROWS
+
+    @property
     def _stays(self) -> bool:
         return self.app.is_running and not self.book.leaving and self in self.app.screen_stack
 
@@ -191,12 +197,11 @@ class Page(Screen[None]):
             event.tell()
 
     def on_resize(self) -> None:
-        columns, rows = self.book.size
-        small = columns < LEAST_COLUMNS or rows < LEAST_ROWS
-        self.set_class(small, "-small")
+        self.set_class(self.covered, "-small")
         if not self.ready:
             return
-        if small:
+        if self.covered:
+            columns, rows = self.book.size
             words = _("Tunebook needs {columns} x {rows}; this window has {own} x {high}.")
             told = words.format(columns=LEAST_COLUMNS, rows=LEAST_ROWS, own=columns, high=rows)
             show(self.query_one("#cover", Static), Content(told))

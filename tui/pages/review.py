@@ -217,7 +217,7 @@ class ReviewPage(Page):
         chart = self.query_one(Chart)
         if (finding, self._shown) != self._drawn:
             self._drawn = finding, self._shown
-            chart.log_x, chart.log_y, chart.cursor = axes.log_x, axes.log_y, None
+            chart.begin(axes)
         chart.update(series, axes)
 
     def _plots(self, finding: Finding, reviewed: Reviewed) -> list[Plot]:

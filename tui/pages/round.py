@@ -68,7 +68,8 @@ class RoundPage(Page):
         self._batch: Batch | None = None
         self._trials: dict[str, Trial] = {}
         self._curves = Curves()
-        self._metric = ""
+        # The project's metric, and the one in the chart.
+        self._own = self._metric = ""
         self._supervised = False
         self._offered: tuple[bool, ...] = ()
 
@@ -79,7 +80,7 @@ class RoundPage(Page):
         yield Static(id="state", markup=False)
         with Container(id="parts"):
             yield Table(empty=_("There are no trials here."), ascii_only=self.book.ascii_only)
-            yield Chart(Axes(log_y=unbounded(self._metrics()[0])), ascii_only=self.book.ascii_only)
+            yield Chart(Axes(), ascii_only=self.book.ascii_only)
         yield Static(id="told", markup=False)
         yield Prompt()
 
@@ -192,7 +193,9 @@ class RoundPage(Page):
     def action_metric(self) -> None:
         """Show the next metric in the chart."""
         names = self._metrics()
-        self._metric = names[(names.index(self._metric) + 1) % len(names)]
+        # What a trial recorded goes with it where it begins anew.
+        place = names.index(self._metric) if self._metric in names else -1
+        self._metric = names[(place + 1) % len(names)]
         self.read()
         self.query_one(Chart).log_y = unbounded(self._metric)
 
@@ -318,7 +321,9 @@ class RoundPage(Page):
 
     def _show_chart(self, listed: Sequence[Trial]) -> None:
         store = self.book.store
-        self._metric = self._metric or self._metrics()[0]
+        if self._own != (own := f"val/{store.project.settings.metric}"):
+            self._own = self._metric = own
+            self.query_one(Chart).begin(Axes(log_y=unbounded(own)))
         curves = self._curves.read(store, listed, self._metric)
         best = ranked(listed, store.project.settings.direction)[:NAMED]
         # Every trial has a series, drawn or not, so that its letter and colour stay.
@@ -342,7 +347,7 @@ class RoundPage(Page):
             step = best[0].best_step
             value = curves[best[0].id].at(step)
             series.append(Series("best", "", [step], [value], "points", ["best"], [best[0].id]))
-        planned = trials.trial_settings(store, listed[0]).get("training.steps") if listed else None
+        planned = trials.steps_planned(trials.trial_settings(store, listed[0])) if listed else None
         axes = Axes(
             _("step"),
             self._metric,

@@ -30,6 +30,8 @@ from tui.widgets.text import show
 from wizard.quantity import duration, memory
 
 LOG_LINES = 12
+# The losses, the project's own metric unless it is one of them, and the norm of the gradient.
+MOST_VIEWS = 3
 
 
 class TrialPage(Page):
@@ -45,7 +47,7 @@ class TrialPage(Page):
         #curves > Chart.-shown { display: block; }
         #more { height: auto; max-height: 40%; padding: 0 1; scrollbar-size-vertical: 1; }
         #details { text-wrap: nowrap; text-overflow: clip; }
-        &.-wide #curves > Chart { display: block; margin: 0 1 0 0; }
+        &.-wide #curves > Chart.-used { display: block; margin: 0 1 0 0; }
     }
     """
 
@@ -54,6 +56,7 @@ class TrialPage(Page):
         self._of = id
         self._trial: Trial | None = None
         self._curves = Curves()
+        self._views: list[list[str]] = []
         self._shown = 0
 
     def heading(self) -> Message:
@@ -62,19 +65,17 @@ class TrialPage(Page):
     def body(self) -> ComposeResult:
         yield Static(id="facts", markup=False)
         with Horizontal(id="curves"):
-            for names in self._views():
-                yield Chart(Axes(log_y=unbounded(names[0])), ascii_only=self.book.ascii_only)
+            for _view in range(MOST_VIEWS):
+                yield Chart(Axes(), ascii_only=self.book.ascii_only)
         with VerticalScroll(id="more", can_focus=False):
             yield Static(id="details", markup=False)
-
-    def on_mount(self) -> None:
-        self._show_view()
 
     def follows(self) -> bool:
         # What a trial prints is not in the store.
         return self._trial is not None and self._trial.status == "running"
 
     def load(self) -> None:
+        self._give_charts()
         store = self.book.store
         entry = self._trial = trials.trial(store, self._of)
         settings = trials.trial_settings(store, entry)
@@ -85,12 +86,12 @@ class TrialPage(Page):
         show(self.query_one("#facts", Static), Content("\n").join(facts))
         told = [Content(printable(line)) for line in _details(store, entry, settings)]
         show(self.query_one("#details", Static), Content("\n").join(told))
-        for names, chart in zip(self._views(), self.query(Chart), strict=True):
-            self._show_curves(entry, chart, names, settings.get("training.steps"))
+        for names, chart in zip(self._views, self.query(Chart), strict=False):
+            self._show_curves(entry, chart, names, trials.steps_planned(settings))
 
     def action_metric(self) -> None:
         """Show the next curves."""
-        self._shown = (self._shown + 1) % len(self._views())
+        self._shown = (self._shown + 1) % len(self._views)
         self._show_view()
 
     def action_read(self, pages: int) -> None:
@@ -98,10 +99,17 @@ class TrialPage(Page):
         more = self.query_one("#more", VerticalScroll)
         more.scroll_relative(y=pages * max(more.size.height - 1, 1), animate=False)
 
-    def _views(self) -> list[list[str]]:
-        """The metrics of each chart."""
-        losses, own = ["train/loss", "val/loss"], f"val/{self.book.project.settings.metric}"
-        return [losses, *([] if own in losses else [[own]]), ["grad_norm"]]
+    def _give_charts(self) -> None:
+        """Give each view its chart; anew where the project has another metric, which may be decided at any time."""
+        views = _views(f"val/{self.book.project.settings.metric}")
+        if views == self._views:
+            return
+        self._views, self._shown = views, 0
+        for place, chart in enumerate(self.query(Chart)):
+            chart.set_class(place < len(views), "-used")
+            if place < len(views):
+                chart.begin(Axes(log_y=unbounded(views[place][0])))
+        self._show_view()
 
     def _show_view(self) -> None:
         charts = list(self.query(Chart))
@@ -129,6 +137,12 @@ class TrialPage(Page):
         )
 
 
+def _views(own: str) -> list[list[str]]:
+    """The metrics of each chart, where the project has this one of its own."""
+    losses = ["train/loss", "val/loss"]
+    return [losses, *([] if own in losses else [[own]]), ["grad_norm"]]
+
+
 def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str]:
     """What became of the trial, a line each: message, result, device with time and seed."""
     if wishes.lost(store, [entry]):
@@ -137,7 +151,7 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
         waits = "" if entry.status != "queued" else _("It waits for its turn.")
         yield told(entry.message, entry.said).text() or waits
     metric = measured(store.project.settings.metric)
-    steps = settings.get("training.steps")
+    steps = trials.steps_planned(settings)
     progress = (
         say("{done} of {steps} steps", done=entry.steps_done, steps=steps).text()
         if steps

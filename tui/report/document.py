@@ -178,6 +178,8 @@ def _probe(store: Store) -> Iterator[Part]:
         said = [_("Kept: {size}, as the command has it.").format(size=found.result["recommended"])]
     elif limit == "memory":
         said.append(_("The largest that fits: {largest}.").format(largest=largest))
+    elif limit == "error":
+        said.append(_("The largest that worked: {largest}.").format(largest=largest))
     else:
         said.append(_("The largest that was tried: {largest}.").format(largest=largest))
     device, precision = found.result.get("device", "-"), found.result.get("precision")

@@ -13,11 +13,13 @@ from state.trials import ENDED, Trial
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric of one trial: steps and values, NaN where it was not a number; `whole` when no more will come."""
+    """One metric of one trial: steps and values, NaN where it was not a number; `whole` when no more will come of this
+    try (when it was queued and started, and how often it was lost)."""
 
     steps: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
     whole: bool = False
+    of: tuple[str, str | None, int] | None = None
 
     def best(self, direction: str) -> float | None:
         """The lowest value, or the highest where `direction` is "max"; None where no value is finite."""
@@ -41,14 +43,16 @@ class Curves:
 
     def _read(self, store: Store, entry: Trial, name: str) -> Curve:
         known = self._known.get((entry.id, name), Curve())
-        # A trial that was tried again begins anew; one that was continued may have gone back to its checkpoint.
-        if known.steps and known.steps[-1] > entry.steps_done:
+        # A trial that was tried again begins anew, and may have ended before anybody looked; one that was continued may
+        # have gone back to its checkpoint.
+        of = (entry.queued_at, entry.started_at, entry.restarts)
+        if known.of != of or (known.steps and known.steps[-1] > entry.steps_done):
             known = Curve()
         if not (known.whole and entry.status in ENDED):
             new = metrics.curve(store, entry.id, name, known.steps[-1] if known.steps else -1)
             steps = known.steps + tuple(step for step, _value in new)
             values = known.values + tuple(value for _step, value in new)
-            known = Curve(steps, values, entry.status in ENDED)
+            known = Curve(steps, values, entry.status in ENDED, of)
         self._known[entry.id, name] = known
         return known
 

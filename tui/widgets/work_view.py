@@ -107,7 +107,7 @@ class WorkView(Vertical, can_focus=True):
             # Afterwards it is as the person has it.
             if self._drawn != work:
                 self._drawn = work
-                chart.log_x, chart.log_y = seen.axes.log_x, seen.axes.log_y
+                chart.begin(seen.axes)
             chart.update(seen.series, seen.axes)
         return False
 
@@ -191,10 +191,10 @@ def _baseline(store: Store) -> Seen:
         Series(id, id, [float(step) for step, _value in points], [value for _step, value in points])
         for id, points in curves.items()
     )
-    steps = trials.trial_settings(store, listed[0]).get("training.steps")
+    planned = trials.steps_planned(trials.trial_settings(store, listed[0]))
     lacking = own_metric.none_so_far(store, batch)
     empty = _("no evaluation yet") if lacking is None else _("no {metric} so far").format(metric=printable(name))
-    axes = Axes(_("step"), name, x_range=(0.0, float(steps)) if steps else None, empty=empty)
+    axes = Axes(_("step"), name, x_range=(0, planned) if planned else None, empty=empty)
     rows = [
         [
             entry.id,
