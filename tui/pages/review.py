@@ -223,7 +223,7 @@ class ReviewPage(Page):
     def _plots(self, finding: Finding, reviewed: Reviewed) -> list[Plot]:
         """The finding's own plot, then pairs of hyperparameters, then the gradient norm and its histogram."""
         plan, records, direction, norms = reviewed.plan, reviewed.records, reviewed.direction, reviewed.norms
-        metric = f"val/{self.book.project.settings.metric}"
+        metric = f"val/{trials.measure_of(self.book.store, reviewed.name).metric}"
         found: list[Plot] = [lambda: plot(finding, plan, records, direction, metric)]
         for pair in pair_plot.pairs(plan, str(finding.figures.get("dimension", ""))):
             found.append(lambda pair=pair: pair_plot.plot(plan, records, pair, direction))

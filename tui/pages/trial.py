@@ -55,11 +55,14 @@ class TrialPage(Page):
         self._trial: Trial | None = None
         self._curves = Curves()
         self._shown = 0
+        # By which it is judged.
+        self._metric = ""
 
     def heading(self) -> Message:
         return say("{name}", name=self._of)
 
     def body(self) -> ComposeResult:
+        self._metric = trials.trial(self.book.store, self._of).metric or self.book.project.settings.metric
         yield Static(id="facts", markup=False)
         with Horizontal(id="curves"):
             for names in self._views():
@@ -100,7 +103,7 @@ class TrialPage(Page):
 
     def _views(self) -> list[list[str]]:
         """The metrics of each chart."""
-        losses, own = ["train/loss", "val/loss"], f"val/{self.book.project.settings.metric}"
+        losses, own = ["train/loss", "val/loss"], f"val/{self._metric}"
         return [losses, *([] if own in losses else [[own]]), ["grad_norm"]]
 
     def _show_view(self) -> None:
@@ -114,7 +117,7 @@ class TrialPage(Page):
         for name in names:
             curve = self._curves.read(self.book.store, [entry], name)[entry.id]
             series.append(Series(name, name if len(names) > 1 else "", curve.steps, curve.values))
-        own = f"val/{self.book.project.settings.metric}"
+        own = f"val/{self._metric}"
         if own in names and entry.best is not None and entry.best_step is not None:
             series.append(Series("best", "", [entry.best_step], [entry.best], "points", ["best"]))
         chart.update(
@@ -136,7 +139,7 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
     else:
         waits = "" if entry.status != "queued" else _("It waits for its turn.")
         yield told(entry.message, entry.said).text() or waits
-    metric = measured(store.project.settings.metric)
+    metric = measured(entry.metric or store.project.settings.metric)
     steps = settings.get("training.steps")
     progress = (
         say("{done} of {steps} steps", done=entry.steps_done, steps=steps).text()
