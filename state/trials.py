@@ -229,7 +229,12 @@ def measures_of_batches(store: Store) -> dict[str, Measure]:
 
 def measure_of(store: Store, name: str) -> Measure:
     """By what a batch is judged: the last of its trials that came to its end; without any as the project's are now."""
-    return measures_of_batches(store).get(name, measure.of_project(store.project.settings))
+    rows = store.rows(
+        "SELECT metric, direction FROM trials WHERE batch = ? AND status = 'complete' AND metric <> '' "
+        "ORDER BY ended_at DESC, number DESC LIMIT 1",
+        name,
+    )
+    return _measure(**rows[0]) if rows else measure.of_project(store.project.settings)
 
 
 def judged_by(runs: Iterable[Trial], wanted: Measure) -> list[Trial]:

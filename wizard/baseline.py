@@ -402,6 +402,6 @@ def _table(store: Store, batch: Batch) -> Table:
         )
         for entry in trials.trials(store, batch.name)
     )
-    metric = store.project.settings.metric
+    metric = trials.measure_of(store, batch.name).metric
     columns = (say("trial"), say("learning rate"), say("status"), say("best {metric}", metric=metric), say("message"))
     return Table(columns, rows)
