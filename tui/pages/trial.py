@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from presets.language import Message, _, say, told
 from rounds import cost, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
+from state.errors import Refusal
 from state.trials import ENDED, Trial
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
@@ -62,7 +64,10 @@ class TrialPage(Page):
         return say("{name}", name=self._of)
 
     def body(self) -> ComposeResult:
-        self._metric = trials.trial(self.book.store, self._of).metric or self.book.project.settings.metric
+        self._metric = self.book.project.settings.metric
+        # That there is no such trial is said once it is loaded.
+        with contextlib.suppress(Refusal):
+            self._metric = trials.trial(self.book.store, self._of).metric or self._metric
         yield Static(id="facts", markup=False)
         with Horizontal(id="curves"):
             for names in self._views():
