@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from presets.language import Message, say
+from rounds.changed_metric import named
 from rounds.finding import Finding
+from state.measure import Measure
 from state.trials import Trial
 
 # What besides its configuration a result depends on, as it says itself.
 PARTS = {
+    "metric": say("metric"),
     "code": say("code"),
     "versions": say("versions of libraries"),
     "device": say("device"),
@@ -26,8 +29,13 @@ Part = Literal["data", "code"]
 
 def conditions(entry: Trial) -> Conditions:
     """What besides the configuration the result of a run depends on: runs that differ in it cannot be compared."""
-    result = entry.result or {}
-    return tuple(repr(result.get(part)) for part in PARTS)
+    told = {**(entry.result or {}), "metric": entry.measure}
+    return tuple(repr(told.get(part)) for part in PARTS)
+
+
+def with_measure(kind: Conditions, by: Measure) -> Conditions:
+    """The same conditions, but for by what the result is judged."""
+    return tuple(repr(by) if part == "metric" else value for part, value in zip(PARTS, kind, strict=True))
 
 
 def known(runs: Iterable[Trial]) -> frozenset[Conditions]:
@@ -55,6 +63,34 @@ def latest(runs: Iterable[Trial], part: Part) -> str | None:
 def made_with(runs: Iterable[Trial], part: Part, wanted: str | None) -> list[Trial]:
     """The runs but for those that were made on, or with, another than that wanted; one that says nothing counts."""
     return [run for run in runs if wanted is None or (run.result or {}).get(part) in (None, wanted)]
+
+
+def metric(runs: Sequence[Trial], by: Measure, now: Measure) -> tuple[Finding, ...]:
+    """What a review says of a round whose results are not all `by` one metric, and of one that is by another than the
+    project's is `now`; nothing of others."""
+    complete = [run for run in runs if run.status == "complete"]
+    others = [run.id for run in complete if run.measure not in (None, by)]
+    figures = {"trials": others, "metric": by.metric, "now": now.metric}
+    if by != now and complete:
+        message = say(
+            "This round was judged by {metric}, the project is by {now} since: its results say nothing about that, and "
+            "are compared with no others. A launch runs its best trial and the best configuration again, by {now}.",
+            metric=named(by, now),
+            now=named(now, by),
+        )
+    elif others:
+        message = say(
+            "The metric changed in the course of this round: {n} of {total} trials ({trials}) were judged by another "
+            "than the last that ended ({metric}), and count for nothing here. Plan the round again, so that all trials "
+            "are judged by one metric.",
+            n=len(others),
+            total=len(complete),
+            trials=_few(others),
+            metric=by.metric,
+        )
+    else:
+        return ()
+    return (Finding("metric", "warn", message, "G0", figures),)
 
 
 def data(runs: Sequence[Trial]) -> tuple[Finding, ...]:
@@ -126,5 +162,9 @@ def _others(runs: Sequence[Trial], part: Part) -> tuple[dict[str, Any], dict[str
     others = [run.id for run in told if (run.result or {})[part] != wanted]
     if not others:
         return {}, {}
-    named = [*others[:NAMED], *([".."] if len(others) > NAMED else [])]
-    return {"trials": others, "total": len(told)}, {"n": len(others), "total": len(told), "trials": named}
+    figures = {"trials": others, "total": len(told)}
+    return figures, {"n": len(others), "total": len(told), "trials": _few(others)}
+
+
+def _few(ids: Sequence[str]) -> list[str]:
+    return [*ids[:NAMED], *([".."] if len(ids) > NAMED else [])]

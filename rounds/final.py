@@ -20,7 +20,7 @@ from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import Direction, turned, usable
 from rounds.roles import in_use, written
 from rounds.space import Dimension, Domain
-from state import configurations, trials
+from state import configurations, measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -184,13 +184,14 @@ def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
 
 def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, dict[str, Any]]]:
     """The trials of all rounds that are the same but for what the plan's study varies, with their settings; none on
-    other data than what ran last."""
+    other data than what ran last, and none that was judged by another metric than the project's."""
     (study,) = plan.studies
     varied = {dimension.key for dimension in study.dimensions}
     wanted = _rest({**plan.base, **study.overrides}, varied)
     data = alike.latest(trials.trials(store), "data")
+    now = measure.of_project(store.project.settings)
     for batch in planning.rounds(store):
-        for entry in alike.made_with(trials.trials(store, batch.name), "data", data):
+        for entry in trials.judged_by(alike.made_with(trials.trials(store, batch.name), "data", data), now):
             settings = trials.trial_settings(store, entry)
             beside = varied | pairs.idle(settings).keys()
             if _rest(settings, beside) == _rest(wanted, beside):

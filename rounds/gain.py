@@ -32,20 +32,21 @@ def check(
     decided: Mapping[str, str] | None = None,
     *,
     freedom: float = math.inf,
-    other: Literal["", "data", "code"] = "",
+    other: Literal["", "metric", "data", "code"] = "",
 ) -> list[Finding]:
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
     in the metric's own direction; `noise`: deviation from run to run, and `freedom` the degrees of freedom
     that it rests on; `decided`: trials that were candidates of a launch which has been decided, and its name; `other`:
-    of what all of its runs were made with."""
+    what was another in all of its runs."""
     if other and (order := ranked(ended(records), direction)):
         return [_launched(_incomparable(order[0], other), decided or {})]
     found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise, freedom)]
     return [_launched(finding, decided or {}) for finding in found]
 
 
-def _incomparable(best: TrialRecord, other: Literal["data", "code"]) -> Finding:
-    """Where what the round began with has no run on its data, or with its code, they cannot be compared."""
+def _incomparable(best: TrialRecord, other: Literal["metric", "data", "code"]) -> Finding:
+    """Where what the round began with has no run by its metric, on its data, or with its code, they cannot be
+    compared."""
     message = say(
         "What the round began with ran on other data than its trials, so that nobody can tell whether {trial} gained. "
         "A launch runs both on the data of now.",
@@ -55,6 +56,13 @@ def _incomparable(best: TrialRecord, other: Literal["data", "code"]) -> Finding:
         message = say(
             "What the round began with ran other code than its trials: it has changed since, so that nobody can tell "
             "whether {trial} gained. A launch runs both with the code of now.",
+            trial=best.id,
+        )
+    if other == "metric":
+        message = say(
+            "What the round began with has no run by {metric}, so that nobody can tell whether {trial} gained. A "
+            "launch runs both by the metric of now.",
+            metric=best.metric.removeprefix("val/"),
             trial=best.id,
         )
     action = Action("launch", say("Launch it: only runs with fresh seeds decide."), {"trial": best.id})

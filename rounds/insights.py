@@ -4,13 +4,14 @@ shapes the next round (G19)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
 from presets.language import Message, restored, say, stored
 from rounds import (
     budget,
+    changed_metric,
     cost,
     decision,
     failing,
@@ -30,7 +31,7 @@ from rounds.roles import asked_of
 from rounds.saturation import saturation
 from rounds.space import Dimension
 from rounds.symptoms import noise_of
-from state import launches, trials
+from state import launches, measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.launches import Insight
@@ -73,7 +74,16 @@ def proposals(store: Store) -> list[Proposed]:
         for proposed in of_round(store, batch.name)
     ]
     listed = (*found, *_launched(store), *_saturated(store))
-    return [proposed for proposed in listed if proposed.key not in known]
+    return [_of_its_metric(store, proposed) for proposed in listed if proposed.key not in known]
+
+
+def _of_its_metric(store: Store, proposed: Proposed) -> Proposed:
+    """The same, with the metric that it holds of, where that is another than the project's."""
+    by, now = trials.measure_of(store, proposed.batch or ""), measure.of_project(store.project.settings)
+    if by == now:
+        return proposed
+    text = say("{insight} (Judged by {metric}.)", insight=proposed.text, metric=changed_metric.named(by, now))
+    return replace(proposed, text=text)
 
 
 def of_round(store: Store, name: str) -> list[Proposed]:
@@ -81,7 +91,7 @@ def of_round(store: Store, name: str) -> list[Proposed]:
     plan, records = planning.plan_of(store, name), reviewing.records_on_data(store, name)
     if failing.lost(plan, records):
         return []
-    direction = reviewing.direction(store)
+    direction = reviewing.direction(store, name)
     found = [
         proposed
         for study in plan.studies
@@ -219,8 +229,9 @@ def _of_effect(
 
 def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[TrialRecord]) -> Iterator[Proposed]:
     """Of what the round compared: better, or no gain from it over what is in use."""
-    direction = reviewing.direction(store)
-    unit = noise_of(ended(records), direction, reviewing.noise(store))
+    by = trials.measure_of(store, name)
+    direction = by.direction
+    unit = noise_of(ended(records), direction, reviewing.noise(store, by))
     if unit is None:
         return
     names = dict(zip(plan.scientific, asked_of(plan), strict=True))

@@ -33,7 +33,8 @@ def judge(store: Store, name: str) -> Verdict:
             raise Refusal("{trial} was stopped alone: {name} is judged once it has run on.", trial=entry.id, name=name)
         if entry.status not in trials.ENDED:
             raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
-    direction = reviewing.direction(store)
+    by = launching.judged_by(store, batch)
+    direction = by.direction
     scores = {side: [launching.score(entry, direction) for entry in runs] for side, runs in sides.items()}
     found = launching.survivor(store, batch)
     verdict = decision.judge(
@@ -41,7 +42,7 @@ def judge(store: Store, name: str) -> Verdict:
         scores[launching.BEST],
         direction,
         bool(found.added),
-        reviewing.values(store),
+        reviewing.values(store, by),
         entrants=len(launching.entrants(batch.plan)),
         late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[launching.BEST]))),
     )
@@ -61,6 +62,14 @@ def _as_made(store: Store, batch: Batch, verdict: Verdict, tried: Sequence[Trial
             verdict=message,
             n=len(gone),
             parts=alike.changed(kinds),
+        )
+    if others := launching.of_other_metric(store, batch):
+        message = say(
+            "{verdict} Runs that were judged by {former} do not count, since the metric is {metric} now: {n}.",
+            verdict=message,
+            former=others[-1].metric,
+            metric=launching.judged_by(store, batch).metric,
+            n=len(others),
         )
     if alike.apart(tried, kept):
         message = say("Cannot tell: the runs of the two sides were not made alike. Run more of both.")

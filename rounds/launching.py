@@ -15,10 +15,11 @@ from rounds import alike, decision, foremost, planning, reviewing, seeds, settle
 from rounds.decision import Complexity
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
-from state import configurations, launches, trials
+from state import configurations, launches, measure, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
+from state.measure import Measure
 from state.trials import Batch, NewTrial, Trial
 
 KIND = "launch"
@@ -61,7 +62,7 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
             )
         raise Refusal("{trial} is the best configuration itself: there is nothing to launch.", trial=entry.id)
     settled.require_open(store, entry, candidate, best)
-    same = alike.conditions(entry)
+    same = alike.with_measure(alike.conditions(entry), measure.of_project(store.project.settings))
     reused = tuple(run.id for run in runs_of(store, best.settings) if alike.conditions(run) == same)
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
@@ -166,14 +167,26 @@ def unused(store: Store, proposal: Proposal) -> Message | None:
     return next(filter(None, (overtaken(store, batch) for batch in same)), None)
 
 
+def judged_by(store: Store, batch: Batch) -> Measure:
+    """By what a launch is judged: one that was decided by what it was then, any other by the project's metric."""
+    if launches.decided(store, batch.name) is not None:
+        return trials.measure_of(store, batch.name)
+    return measure.of_project(store.project.settings)
+
+
 def survivor(store: Store, batch: Batch) -> Entrant:
     """The candidate that goes on: of those that did not diverge the one whose first fresh runs, of which every
-    candidate has as many, are the best on average; of equal ones that which the round ranked higher.
+    candidate has as many, are the best on average; of equal ones that which the round ranked higher. Of a launch that
+    was decided the one that it was decided about.
 
     Never the round's own results, which chose the candidates. Before all have ended it is the leader of the round.
     """
     found = entrants(batch.plan)
-    direction, sides = reviewing.direction(store), sides_of(store, batch)
+    decided = launches.decided(store, batch.name)
+    kept = decided.evidence.get("survivor") if decided is not None else None
+    if about := [entrant for entrant in found if entrant.study == kept]:
+        return about[0]
+    direction, sides = judged_by(store, batch).direction, sides_of(store, batch)
     first = min(len(sides[entrant.study]) for entrant in found)
     runs = {entrant.study: sides[entrant.study][:first] for entrant in found}
     if not first or any(entry.status not in trials.ENDED for own in runs.values() for entry in own):
@@ -201,7 +214,7 @@ def _waits_for(store: Store, best: Configuration) -> Message | None:
 
 
 def _leader(store: Store, name: str) -> Trial:
-    order = ranked(reviewing.records(store, name), reviewing.direction(store))
+    order = ranked(reviewing.records(store, name), reviewing.direction(store, name))
     if not order:
         raise Refusal("{name} has no trial with a usable result: there is nothing to launch.", name=name)
     return trials.trial(store, order[0].id)
@@ -273,19 +286,32 @@ def _used_seeds(store: Store) -> set[int]:
 
 
 def sides_of(store: Store, batch: Batch) -> dict[str, list[Trial]]:
-    """The runs that count, of each side: the candidates' studies, and BEST."""
+    """The runs that count, of each side: the candidates' studies, and BEST. None that was judged by another metric."""
     sides: dict[str, list[Trial]] = {entrant.study: [] for entrant in entrants(batch.plan)}
     sides[BEST] = reused(store, batch)
-    for entry in trials.trials(store, batch.name):
+    for entry in _own(store, batch):
         sides[entry.study].append(entry)
     return sides
+
+
+def _own(store: Store, batch: Batch) -> list[Trial]:
+    """The runs of a launch but for those that were judged by another metric."""
+    by = judged_by(store, batch)
+    listed = trials.trials(store, batch.name)
+    return [entry for entry in listed if entry.status not in trials.ENDED or entry.measure in (None, by)]
+
+
+def of_other_metric(store: Store, batch: Batch) -> list[Trial]:
+    """The runs of a launch that do not count any more, since the project is judged by another metric."""
+    counted = {entry.id for entry in _own(store, batch)}
+    return [entry for entry in trials.trials(store, batch.name) if entry.id not in counted]
 
 
 def reused(store: Store, batch: Batch) -> list[Trial]:
     """The earlier runs of the best configuration that count in a launch: those that were made as its own are, as far as
     these show that yet."""
-    kinds = alike.known(trials.trials(store, batch.name))
-    earlier = (trials.trial(store, id) for id in batch.plan["reused"])
+    kinds = alike.known(_own(store, batch))
+    earlier = trials.judged_by((trials.trial(store, id) for id in batch.plan["reused"]), judged_by(store, batch))
     return [run for run in earlier if not kinds or alike.conditions(run) in kinds]
 
 

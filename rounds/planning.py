@@ -9,10 +9,23 @@ from typing import Any
 from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
-from rounds import design, honoured, origin, own_code, own_script, pairs, remedies, seeds, sharing, slots, tunables
+from rounds import (
+    changed_metric,
+    design,
+    honoured,
+    origin,
+    own_code,
+    own_script,
+    pairs,
+    remedies,
+    seeds,
+    sharing,
+    slots,
+    tunables,
+)
 from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
-from rounds.record import GRADIENT_NORM, usable
+from rounds.record import GRADIENT_NORM, turned, usable
 from rounds.remedies import Remedy
 from rounds.roles import OPTIMIZER, asked_of, including, name_of, value_of
 from rounds.space import Domain
@@ -212,11 +225,11 @@ def basis(store: Store, override: str = "") -> Configuration:
 
 def best_trial(store: Store) -> str | None:
     """The best trial of the last round that has one with a usable result."""
-    turn = -1 if store.project.settings.direction == "max" else 1
     for batch in reversed(rounds(store)):
+        by = trials.measure_of(store, batch.name)
         found = [
-            (turn * entry.best, entry.id)
-            for entry in trials.trials(store, batch.name)
+            (turned(entry.best, by.direction), entry.id)
+            for entry in trials.judged_by(trials.trials(store, batch.name), by)
             if entry.status == "complete" and entry.best is not None and usable(entry.best)
         ]
         if found:
@@ -257,8 +270,10 @@ def _planned(
 
 
 def about_command(store: Store) -> tuple[Message, ...]:
-    """What is wrong with any round of a command of the user's own, whatever its design."""
-    return (*tunables.seedless(store.project), *filter(None, [own_code.since_best(store)]))
+    """What is wrong with any round of a command of the user's own, whatever its design; and of either kind, that the
+    metric is another than that by which the best configuration is known."""
+    since = (own_code.since_best(store), changed_metric.since_best(store))
+    return (*tunables.seedless(store.project), *filter(None, since))
 
 
 def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, int]:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from rounds import alike, launching, reviewing
-from state import configurations, launches, trials
+from state import configurations, launches, measure, trials
 from state.database import Store
 from state.launches import Launch
+from state.measure import Measure
 from state.trials import Trial
 
 
 @dataclass(frozen=True)
 class Reached:
     """The mean of so many runs; None where none of them has a result. `selected`: it is the one run of several that the
-    configuration was chosen for, which flatters it."""
+    configuration was chosen for, which flatters it. `other`: the metric that they were judged by, where that is another
+    than the project's is now."""
 
     value: float | None
     runs: int
     selected: bool
+    other: str = ""
 
 
 def reached(store: Store, entry: Launch) -> Reached:
     """What an adopted or rejected configuration came to: its fresh runs in all launches, on either side; without any,
-    the run that it was judged by."""
+    the run that it was judged by. Where none was judged by the project's metric of now, by that of then."""
     if repeated := fresh(store, configurations.configuration(store, entry.candidate).settings):
         return repeated
     if entry.evidence.get("back"):
@@ -35,10 +38,22 @@ def reached(store: Store, entry: Launch) -> Reached:
         entry = _adopted(store, entry.candidate)
     if selection := entry.evidence.get("selection"):
         # Of a launch that was not repeated.
-        return Reached(selection["best"], 1, selected=True)
-    listed = _finite([run.best for run in _own(store, entry) if run.status == "complete"])
-    best = (max if store.project.settings.direction == "max" else min)(listed, default=None)
-    return Reached(best, 0 if best is None else 1, selected=len(listed) > 1)
+        _by, other = _judged(store, [trials.trial(store, selection["trial"])])
+        return Reached(selection["best"], 1, selected=True, other=other)
+    complete = [run for run in _own(store, entry) if run.status == "complete"]
+    by, other = _judged(store, complete)
+    listed = _finite([run.best for run in trials.judged_by(complete, by)])
+    best = (max if by.direction == "max" else min)(listed, default=None)
+    return Reached(best, 0 if best is None else 1, selected=len(listed) > 1, other=other)
+
+
+def _judged(store: Store, runs: Sequence[Trial]) -> tuple[Measure, str]:
+    """By what runs are to be counted, and its name where that is not the project's metric of now: that of now where any
+    of them was judged by it, otherwise that of the last."""
+    now = measure.of_project(store.project.settings)
+    last = max(runs, key=lambda run: (run.ended_at or "", run.number), default=None)
+    by = now if last is None or any(run.measure == now for run in runs) else last.measure or now
+    return by, "" if by == now else by.metric
 
 
 def _own(store: Store, entry: Launch) -> list[Trial]:
@@ -52,7 +67,8 @@ def _own(store: Store, entry: Launch) -> list[Trial]:
 
 def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
     """The decision that made the best configuration, and that about the last baseline, by which it is measured; None
-    where there is none, where it is a baseline itself, and where it ran on other data."""
+    where there is none, where it is a baseline itself, and where it ran on other data or was judged by another
+    metric."""
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if not adopted:
         return None, None
@@ -62,7 +78,8 @@ def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
         settings = configurations.configuration(store, adopted[-1].candidate).settings
         data = alike.latest(launching.runs_of(store, settings) or _own(store, adopted[-1]), "data")
         own = _own(store, first)
-        if own and not alike.made_with(own, "data", data):
+        elsewhere = bool(own) and not alike.made_with(own, "data", data)
+        if elsewhere or reached(store, first).other != reached(store, adopted[-1]).other:
             first = None
     return adopted[-1], first
 
@@ -90,8 +107,10 @@ def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
     """What a configuration came to by its fresh runs, on the data of the last of them; None where it has none with a
     result."""
     complete = [run for run in launching.runs_of(store, settings) if run.status == "complete"]
-    found = _finite([run.best for run in alike.made_with(complete, "data", alike.latest(complete, "data"))])
-    return Reached(fmean(found), len(found), selected=False) if found else None
+    by, other = _judged(store, complete)
+    counted = trials.judged_by(complete, by)
+    found = _finite([run.best for run in alike.made_with(counted, "data", alike.latest(counted, "data"))])
+    return Reached(fmean(found), len(found), selected=False, other=other) if found else None
 
 
 def _finite(values: list[float | None]) -> list[float]:

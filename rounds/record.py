@@ -21,7 +21,7 @@ class TrialRecord:
     """One trial. `u`, `values`: by dimension name. `best`, `final`: of `metric` (None: never evaluated), `best_step`
     the step of the best. `curves`: metric name to (step, value) pairs in the order of the steps. `grain`: what a single
     validation example can change of the metric (0: not known). `taken_back`: it has not ended, and nobody
-    is going to run it.
+    is going to run it. `apart`: its result is by another metric than the round's: it counts for nothing.
 
     `status`: complete, infeasible (diverged, out of memory), failed (a bug), or anything else while it has not ended.
     """
@@ -41,16 +41,17 @@ class TrialRecord:
     metric: str = "val/error_rate"
     grain: float = 0.0
     taken_back: bool = False
+    apart: bool = False
 
     @property
     def ended(self) -> bool:
         """Whether there is a result to count, good or bad; a stopped trial has none."""
-        return self.status in ("complete", "infeasible", "failed")
+        return self.status in ("complete", "infeasible", "failed") and not self.apart
 
     @property
     def feasible(self) -> bool:
         """Whether it trained to a usable result; one that ended without is infeasible, whatever it says (P10)."""
-        return self.status == "complete" and self.best is not None and usable(self.best)
+        return self.status == "complete" and self.best is not None and usable(self.best) and not self.apart
 
 
 def usable(value: float) -> bool:

@@ -36,7 +36,8 @@ def review(
 
 def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
     """Whether all trials of a round have ended, but for those that somebody took back, and whether most only failed."""
-    done, planned, gone = len(ended(records)), len(plan.trials), sum(record.taken_back for record in records)
+    done = len(ended(records)) + sum(record.apart for record in records)
+    planned, gone = len(plan.trials), sum(record.taken_back for record in records)
     figures = {"ended": done, "planned": planned, "taken_back": gone}
     if done + gone < planned:
         message = say(

@@ -23,8 +23,9 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, pooled
-from state import configurations, launches, metrics, pipeline, trials
+from state import configurations, launches, measure, metrics, pipeline, trials
 from state.database import Store
+from state.measure import Measure
 from state.trials import Batch, Trial
 from training.config import METRICS
 
@@ -51,27 +52,31 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
     if trials.batch(store, name).plan.get("check"):
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:
-        best = leading(ended(seen), direction(store))
-        unit = noise(store)
-        found = review(plan, seen, direction(store), unit, values(store))
+        by, now = trials.measure_of(store, name), measure.of_project(store.project.settings)
+        best = leading(ended(seen), by.direction)
+        unit = noise(store, by)
+        found = review(plan, seen, by.direction, unit, values(store, by))
         kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
-        sources = dict.fromkeys(entry.batch for group in _repeated(store) for entry in group)
-        measure = chance.check(seen, direction(store), unit, list(sources), before)
+        sources = dict.fromkeys(entry.batch for group in _repeated(store, by) for entry in group)
+        by_chance = chance.check(seen, by.direction, unit, list(sources), before)
         listed = trials.trials(store, name)
         runs = _before(store, plan.base)
-        on_data = alike.made_with(runs, "data", alike.latest(listed, "data"))
+        by_metric = trials.judged_by(runs, by)
+        on_data = alike.made_with(by_metric, "data", alike.latest(listed, "data"))
         with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
-        other = "" if with_code or not runs else "code" if on_data else "data"
+        other = "" if with_code or not runs else "code" if on_data else "data" if by_metric else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
-        gained = gain.check(seen, direction(store), before, unit, launched(store), freedom=_freedom(store), other=other)
+        free = _freedom(store, by)
+        gained = gain.check(seen, by.direction, before, unit, launched(store), freedom=free, other=other)
         findings = (
             *found,
+            *alike.metric(listed, by, now),
             *alike.data(listed),
             *alike.code(listed, own=bool(store.project.settings.command)),
             *gained,
-            *resolution.check(seen, direction(store), before),
-            measure,
+            *resolution.check(seen, by.direction, before),
+            by_chance,
             *_evaluation(store, name),
             *instability.clipping(store, name, best),
         )
@@ -109,7 +114,8 @@ def _without_more(finding: Finding, why: Message) -> Finding:
 
 def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
     """The trials of a batch as the review sees them, in the order of the queue."""
-    metric = f"val/{store.project.settings.metric}"
+    by = trials.measure_of(store, name)
+    metric = f"val/{by.metric}"
     curves = {
         kind: metrics.curves(store, name, kind) for kind in dict.fromkeys((TRAINING_LOSS, VALIDATION_LOSS, metric))
     }
@@ -128,8 +134,9 @@ def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
             steps=entry.steps_done,
             curves={kind: tuple(found.get(entry.id, ())) for kind, found in curves.items()},
             metric=metric,
-            grain=_grain(store, entry.result or {}),
+            grain=_grain(store, entry.result or {}, by.metric),
             taken_back=trials.stopped_alone(entry),
+            apart=entry.status == "complete" and entry.measure not in (None, by),
         )
         for entry in trials.trials(store, name)
     )
@@ -149,10 +156,10 @@ def counts(store: Store, result: Mapping[str, Any]) -> list[int]:
     return list((known or {}).get("per_class") or ())
 
 
-def _grain(store: Store, result: Mapping[str, Any]) -> float:
+def _grain(store: Store, result: Mapping[str, Any], metric: str) -> float:
     """What one validation example can change of a trial's evaluations; of a sample each stands for several."""
     per_class = counts(store, result)
-    found = grain(store.project.settings.metric, per_class)
+    found = grain(metric, per_class)
     sample = result.get("sample")
     at_once = answered_at_once(result.get("validation"))
     return found.worth * at_once * (sum(per_class) / sample["examples"] if sample else 1) if found else 0.0
@@ -220,36 +227,43 @@ def gradient_norms(store: Store, of: Iterable[TrialRecord]) -> dict[str, list[tu
     return {record.id: curve for record in of if (curve := metrics.curve(store, record.id, GRADIENT_NORM))}
 
 
-def direction(store: Store) -> Direction:
-    """Whether lower or higher values of the project's metric are better."""
-    return "max" if store.project.settings.direction == "max" else "min"
+def direction(store: Store, name: str | None = None) -> Direction:
+    """Whether lower or higher values are better: of the project's metric, or of that which a batch was judged by."""
+    return (
+        measure.of_project(store.project.settings).direction
+        if name is None
+        else trials.measure_of(store, name).direction
+    )
 
 
-def values(store: Store) -> tuple[float, float]:
-    """The lowest and the highest value that the project's metric can have; of a script's own metric none is known."""
-    if store.project.settings.command or store.project.settings.metric not in METRICS:
+def values(store: Store, by: Measure | None = None) -> tuple[float, float]:
+    """The lowest and the highest value that a metric can have (None: the project's); of a script's own none is
+    known."""
+    metric = store.project.settings.metric if by is None else by.metric
+    if store.project.settings.command or metric not in METRICS:
         return ANY
-    return (0.0, math.inf if store.project.settings.metric == "loss" else 1.0)
+    return (0.0, math.inf if metric == "loss" else 1.0)
 
 
-def noise(store: Store) -> float | None:
-    """Standard deviation of the metric from run to run: pooled over the configurations that were repeated with other
-    seeds, under the same conditions. None before any was, and where all came to the same: a script that does nothing
-    with its seed says nothing of chance."""
-    return pooled([entry.best for entry in group if entry.best is not None] for group in _repeated(store)) or None
+def noise(store: Store, by: Measure | None = None) -> float | None:
+    """Standard deviation of a metric (None: the project's) from run to run: pooled over the configurations that were
+    repeated with other seeds, under the same conditions. None before any was, and where all came to the same: a script
+    that does nothing with its seed says nothing of chance."""
+    repeated = _repeated(store, by or measure.of_project(store.project.settings))
+    return pooled([entry.best for entry in group if entry.best is not None] for group in repeated) or None
 
 
-def _freedom(store: Store) -> int:
+def _freedom(store: Store, by: Measure) -> int:
     """The degrees of freedom that the noise from run to run rests on."""
-    return sum(len(group) - 1 for group in _repeated(store))
+    return sum(len(group) - 1 for group in _repeated(store, by))
 
 
-def _repeated(store: Store) -> list[list[Trial]]:
-    """The runs of each configuration that was run again with other seeds, those that were made alike: what else
-    differed, as the data do, is no chance."""
+def _repeated(store: Store, by: Measure) -> list[list[Trial]]:
+    """The runs of each configuration that was run again with other seeds and judged by this metric, those that were
+    made alike: what else differed, as the data do, is no chance."""
     groups: dict[tuple[str, alike.Conditions], list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
-        for entry in trials.trials(store, batch.name):
+        for entry in trials.judged_by(trials.trials(store, batch.name), by):
             if entry.status == "complete" and entry.best is not None and usable(entry.best):
                 groups.setdefault((identity(store, entry), alike.conditions(entry)), []).append(entry)
     return [group for group in groups.values() if len(group) > 1]

@@ -11,7 +11,7 @@ from presets.language import Message, restored, say
 from rounds import alike, reviewing
 from rounds.alike import Conditions
 from rounds.decision import RUNS
-from state import configurations, launches, trials
+from state import configurations, launches, measure, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -44,9 +44,18 @@ def comparisons(store: Store) -> tuple[Comparison, ...]:
     """What launches are comparing, then what they have decided, the last first. One that was stopped before any of its
     runs ended shows nothing, and one that was decided without fresh runs decided nothing for good."""
     last, going, over = launches.last(store), [], []
+    now = measure.of_project(store.project.settings)
     for batch in trials.batches(store, "launch"):
         decision = last.get(batch.name)
         runs = trials.trials(store, batch.name)
+        if (
+            runs
+            and decision is not None
+            and decision.decision != "repeat"
+            and trials.measure_of(store, batch.name) != now
+        ):
+            # By another metric the same two were another question.
+            continue
         entered = (batch.plan, *batch.plan.get("rivals", ()))
         about = tuple(entry["trial"] for entry in entered), alike.known(runs)
         if decision is None or decision.decision == "repeat":

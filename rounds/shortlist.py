@@ -36,7 +36,8 @@ def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortli
     """The next best trials of the leader's round: so many that there are `length` candidates (as far as the round has
     them), otherwise those that the round cannot tell from the leader, while the launch takes no more runs than the
     round had."""
-    direction, noise = reviewing.direction(store), reviewing.noise(store)
+    by = trials.measure_of(store, leader.round)
+    direction, noise = by.direction, reviewing.noise(store, by)
     order = _others(store, leader)
     if length is not None:
         rivals = tuple(launching.propose(store, leader.round, entry.id) for entry in order[: length - 1])
@@ -66,7 +67,7 @@ def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
     best, known = configurations.configuration(store, leader.best), settled.comparisons(store)
     seen = {settled.likeness(best.settings), settled.likeness(leader.candidate)}
     others = []
-    for record in ranked(reviewing.records(store, leader.round), reviewing.direction(store)):
+    for record in ranked(reviewing.records(store, leader.round), reviewing.direction(store, leader.round)):
         entry = trials.trial(store, record.id)
         settings = trials.trial_settings(store, entry)
         if (likeness := settled.likeness(settings)) not in seen:
@@ -96,7 +97,7 @@ def standings(store: Store, batch: Batch) -> tuple[Standing, ...]:
 
 
 def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
-    found, direction = launching.entrants(batch.plan), reviewing.direction(store)
+    found, direction = launching.entrants(batch.plan), launching.judged_by(store, batch).direction
     sides = launching.sides_of(store, batch)
     first = min(len(sides[entrant.study]) for entrant in found)
     runs = {entrant.study: sides[entrant.study][:first] for entrant in found}

@@ -12,8 +12,9 @@ from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
 from rounds.record import turned, usable
-from state import configurations, launches, looks, trials
+from state import configurations, launches, looks, measure, trials
 from state.database import Store
+from state.measure import Measure
 from state.pipeline import BATCH_SIZE, STEPS
 from state.trials import Batch, Trial
 
@@ -149,8 +150,9 @@ def _decided_last(store: Store) -> Message:
 
 
 def incomparable(store: Store) -> list[str]:
-    """The rounds at another batch size, or with another number of steps, than the best configuration has, and those on
-    other data than what ran last: later ones cannot be compared with them (G9, P15)."""
+    """The rounds at another batch size, or with another number of steps, than the best configuration has, those on
+    other data than what ran last, and those that were judged by another metric than the project's: later ones cannot
+    be compared with them (G0, G9, P15)."""
     best = launches.best(store)
     if best is None:
         return []
@@ -161,11 +163,18 @@ def incomparable(store: Store) -> list[str]:
     made = trials.data_of_batches(store)
     now = next((data for _batch, data in reversed(made) if data), None)
     others = {name for name, _data in made} - {name for name, data in made if now is None or data in (None, now)}
+    others |= by_other_metric(store).keys()
     return [
         name
         for name, base in bases.items()
         if name in others or any(base.get(key) != best.settings.get(key) for key in (BATCH_SIZE, STEPS))
     ]
+
+
+def by_other_metric(store: Store) -> dict[str, Measure]:
+    """By what the batches were judged that were not by the project's metric, or its direction, of now."""
+    now = measure.of_project(store.project.settings)
+    return {name: by for name, by in trials.measures_of_batches(store).items() if by != now}
 
 
 def beaten(store: Store, name: str) -> bool:
@@ -177,10 +186,10 @@ def beaten(store: Store, name: str) -> bool:
 
 def launched(store: Store, name: str) -> bool:
     """Whether a launch has decided about the best trial of a round, whatever its review knew of that."""
-    direction = reviewing.direction(store)
+    by = trials.measure_of(store, name)
     complete = [
-        (turned(entry.best, direction), entry.id)
-        for entry in trials.trials(store, name)
+        (turned(entry.best, by.direction), entry.id)
+        for entry in trials.judged_by(trials.trials(store, name), by)
         if entry.best is not None and entry.status == "complete"
     ]
     best = min((found for found in complete if usable(found[0])), default=None)
@@ -195,6 +204,10 @@ def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[
     """After the review a launch, where there is anything that may be worth one."""
     now, then = say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
     if batch.plan.get("check") or not any(entry.status == "complete" for entry in entries):
+        return "goal", now, then
+    if (by := by_other_metric(store).get(batch.name)) is not None:
+        told = {"name": batch.name, "metric": by.metric}
+        now = say("{name} has been reviewed; it was judged by {metric}, not by what is tuned now.", **told)
         return "goal", now, then
     if beaten(store, batch.name):
         now = say("{name} has been reviewed: no trial beats the best configuration.", name=batch.name)

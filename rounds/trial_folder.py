@@ -11,11 +11,11 @@ from typing import Any
 from presets.language import Message, restored, say, stored
 from rounds import ending, own_code
 from rounds.slots import Slot
-from state import configurations, document, files, pipeline, run_command, runs, spent, trials
+from state import configurations, document, files, measure, pipeline, run_command, runs, spent, trials
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
-from training.config import check, flat, unflat
+from training.config import METRICS, check, flat, unflat
 
 SLOT = "slot.json"
 # What the built-in training goes on from (training.checkpoint).
@@ -41,7 +41,7 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
     # An empty one is what a full disk left of this same start.
     if _tried_again(folder, entry) and folder.exists() and any(folder.iterdir()):
         set_aside(folder)
-    text = configuration(store, entry)
+    text = configuration(store, entry, None if anew else measure.metric_of(folder))
     files.make_folder(folder)
     runs.note_try(folder, entry.queued_at, anew=anew, spent=before)
     lost = (folder / runs.PROCESS).exists() and not stopped and not runs.rebooted(folder)
@@ -131,12 +131,16 @@ def _seconds(folder: Path, before: Mapping[str, Any]) -> float:
     return before.get("seconds", 0.0) + last
 
 
-def configuration(store: Store, entry: Trial) -> str:
+def configuration(store: Store, entry: Trial, metric: str | None = None) -> str:
     """The `config.toml` of a trial: every setting, with the reason for its value as a comment; checked where the
-    built-in training reads it."""
+    built-in training reads it. `metric`: by which a trial that goes on was judged until now; None: it begins, and is
+    judged by the project's."""
     base = configurations.configuration(store, trials.batch(store, entry.batch).configuration)
     settings = trials.trial_settings(store, entry)
     if not store.project.settings.command:
+        judged = metric or store.project.settings.metric
+        if judged in METRICS:
+            settings |= {measure.SETTING: judged}
         settings = flat(check(unflat(settings)))
     reasons = {key: restored(reason).text() for key, reason in base.reasons.items()}
     own = {key: f"Chosen for {entry.id}." for key in entry.overrides}
@@ -192,10 +196,12 @@ def unfinished(
     store: Store, entry: Trial, status: str = "stopped", reason: str = "stopped", message: Message | None = None
 ) -> dict[str, object]:
     """The result of a trial whose process left none; the best value is that of when it last was stopped."""
-    best = {"step": entry.best_step, f"val/{store.project.settings.metric}": entry.best}
     words = {"message": message.text(), "said": stored(message)} if message else {"message": ""}
-    kept = best if entry.best_step is not None else {}
-    return {"status": status, "reason": reason, **words, "best": kept, "steps_done": entry.steps_done}
+    result = {"status": status, "reason": reason, **words, "best": {}, "steps_done": entry.steps_done}
+    if entry.best_step is None:
+        return result
+    best = {"step": entry.best_step, f"val/{entry.metric}": entry.best}
+    return {**result, "metric": entry.metric, "direction": entry.direction, "best": best}
 
 
 def finish(store: Store, id: str, result: Mapping[str, Any], at: str = "") -> None:

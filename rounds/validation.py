@@ -17,7 +17,7 @@ from state.trials import Trial
 def limits(store: Store, runs: Sequence[Trial], gain: float | None, value: float | None) -> Message | None:
     """What one validation example is worth where a gain comes to about as much, else how far another choice of examples
     would move the metric at this `value`; None where the runs do not say what they were measured on."""
-    metric = store.project.settings.metric
+    metric = next((run.metric for run in runs if run.metric), store.project.settings.metric)
     result = next((run.result for run in runs if run.result and reviewing.counts(store, run.result)), {})
     per_class = reviewing.counts(store, result)
     found = grain(metric, per_class)

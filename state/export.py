@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from state import document, files, launches
+from state import document, files, launches, measure, trials
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
@@ -88,8 +88,19 @@ def best_trials(store: Store) -> list[Trial]:
     runs = launches.complete_runs(store, best.settings)
     if not runs:
         raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
-    sign = -1 if store.project.settings.direction == "max" else 1
-    return sorted(runs, key=lambda entry: (entry.batch != adopted[-1].batch, sign * (entry.best or 0.0), entry.number))
+    now = measure.of_project(store.project.settings)
+    by = now if any(entry.measure == now for entry in runs) else trials.measure_of(store, adopted[-1].batch)
+    sign = -1 if by.direction == "max" else 1
+    # What was judged by another metric comes last: which of those is better it does not say.
+    return sorted(
+        runs,
+        key=lambda entry: (
+            entry.measure != by,
+            entry.batch != adopted[-1].batch,
+            sign * (entry.best or 0.0),
+            entry.number,
+        ),
+    )
 
 
 def origin(store: Store, trial: Trial, code: Path) -> Origin:

@@ -14,7 +14,7 @@ from state.database import Event, Store
 from state.trials import Batch, Trial, batches, trial_settings, trials
 
 # What a trial may change without becoming another configuration.
-_INCIDENTAL = ("training.seed", "runtime.")
+_INCIDENTAL = ("training.seed", "training.metric", "runtime.")
 
 
 @dataclass(frozen=True)

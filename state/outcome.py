@@ -100,6 +100,8 @@ def result_of(
         "status": "complete",
         "reason": "",
         "message": "",
+        "metric": metric,
+        "direction": asked["direction"],
         "best": _point(best[1]) if best else {},
         "final": _point(metrics.values[-1][1]) if metrics.values else {},
         "steps_done": metrics.steps,

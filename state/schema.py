@@ -82,6 +82,13 @@ def m009_spent(database: Database) -> None:
     )
 
 
+@migrations(name="m010_measures")
+def m010_measures(database: Database) -> None:
+    """By which metric a trial's best is, and whether less or more of it is better: the project's may change."""
+    database.execute("ALTER TABLE trials ADD COLUMN metric TEXT NOT NULL DEFAULT ''")
+    database.execute("ALTER TABLE trials ADD COLUMN direction TEXT NOT NULL DEFAULT ''")
+
+
 _M001 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_offset', '0');

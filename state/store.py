@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from state import configurations, decisions, dismissals, launches, looks, measurements, reconciling, trial_events
+from state import (
+    configurations,
+    decisions,
+    dismissals,
+    launches,
+    looks,
+    measurements,
+    reconciling,
+    trial_events,
+    trials,
+)
 from state.database import Apply, Store
 from state.project import Project
 
@@ -33,6 +43,7 @@ def open_store(project: Project) -> Store:
         if not store.reconciled():
             reconciling.reconcile(store)
             store.note_reconciled()
+        trials.note_measures(store)
     except BaseException:
         store.close()
         raise

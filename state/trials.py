@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from state import configurations, files, runs, spent, strays
+from state import configurations, files, measure, runs, spent, strays
 from state.database import Store, now
 from state.errors import Refusal
+from state.measure import Measure
 from state.metrics import number
 
 ENDED = ("complete", "infeasible", "failed")
@@ -50,10 +51,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Trial:
-    """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: the project's metric.
-    `priority`: those of a higher one are started first, whatever their number. `said`: the template of the message with
-    its values, where it has one. `queued_at`: for the last time, since it may be tried again. `spent`: device seconds
-    of its processes that are gone, those of earlier tries included."""
+    """`status`: queued, running, complete, infeasible, failed or stopped. `best`, `final`: of `metric`, of which
+    `direction` is better: as the project had it when the trial ran; both "" before it has a result. `priority`: those
+    of a higher one are started first, whatever their number. `said`: the template of the message with its values, where
+    it has one. `queued_at`: for the last time, since it may be tried again. `spent`: device seconds of its processes
+    that are gone, those of earlier tries included."""
 
     id: str
     number: int
@@ -79,6 +81,13 @@ class Trial:
     priority: int = 0
     spent: float = 0.0
     said: dict[str, Any] | None = None
+    metric: str = ""
+    direction: str = ""
+
+    @property
+    def measure(self) -> Measure | None:
+        """By what its result is judged; None before it has one."""
+        return _measure(self.metric, self.direction) if self.metric else None
 
 
 def add_batch(
@@ -212,6 +221,34 @@ def data_of_batches(store: Store) -> list[tuple[str, str | None]]:
     return [(row["batch"], row["data"]) for row in rows]
 
 
+def measures_of_batches(store: Store) -> dict[str, Measure]:
+    """By what each batch was judged: the last of its trials that came to its end. Those without any are not in it."""
+    rows = store.rows(
+        "SELECT batch, metric, direction FROM trials WHERE status = 'complete' AND metric <> '' "
+        "ORDER BY ended_at, number"
+    )
+    return {row["batch"]: _measure(row["metric"], row["direction"]) for row in rows}
+
+
+def measure_of(store: Store, name: str) -> Measure:
+    """By what a batch is judged: the last of its trials that came to its end; without any as the project's are now."""
+    rows = store.rows(
+        "SELECT metric, direction FROM trials WHERE batch = ? AND status = 'complete' AND metric <> '' "
+        "ORDER BY ended_at DESC, number DESC LIMIT 1",
+        name,
+    )
+    return _measure(**rows[0]) if rows else measure.of_project(store.project.settings)
+
+
+def judged_by(runs: Iterable[Trial], wanted: Measure) -> list[Trial]:
+    """The runs but for those whose result is by another metric; one without a result counts."""
+    return [run for run in runs if run.measure in (None, wanted)]
+
+
+def _measure(metric: str, direction: str) -> Measure:
+    return Measure(metric, "max" if direction == "max" else "min")
+
+
 def begun(entry: Trial) -> bool:
     """Whether a trial was ever started; when, a store that was built anew does not know."""
     return entry.started_at is not None or entry.steps_done > 0 or entry.status not in ("queued", "stopped")
@@ -288,7 +325,8 @@ def _forget(store: Store, id: str) -> None:
     """Take away what an attempt came to of which nothing is gone on with."""
     store.database.conn.execute("DELETE FROM metrics WHERE trial = ?", [id])
     store.database.conn.execute(
-        "UPDATE trials SET best = NULL, best_step = NULL, final = NULL, result = NULL, steps_done = 0, "
+        "UPDATE trials SET best = NULL, best_step = NULL, final = NULL, metric = '', direction = '', result = NULL, "
+        "steps_done = 0, "
         "metrics_file = 0, metrics_offset = 0 WHERE id = ?",
         [id],
     )
@@ -309,17 +347,16 @@ def note(store: Store, id: str, message: str, said: Mapping[str, Any] | None = N
 def mark_ended(store: Store, id: str, result: Mapping[str, Any], at: str = "") -> None:
     """Take over what a trial's `result.json` says (`status`, `reason`, `message`, `said`, `best`, `final`,
     `steps_done`); `at`: since when it does, otherwise since now."""
-    metric = f"val/{store.project.settings.metric}"
     # Written by a process that may be anybody's.
     result = json.loads(files.as_json(dict(result)))
-    best, final = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
+    judged, best, final = _judged(store, id, result)
     status = result.get("status")
     with store.transaction():
         note_spent(store, id, result)
         store.database.conn.execute(
             "UPDATE trials SET status = ?, reason = ?, message = ?, said = ?, steps_done = ?, best_step = ?, best = ?, "
-            "final = ?, result = ?, ended_at = ?, wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END "
-            "WHERE id = ?",
+            "final = ?, metric = ?, direction = ?, result = ?, ended_at = ?, "
+            "wanted = CASE wanted WHEN 'retry' THEN '' ELSE wanted END WHERE id = ?",
             [
                 status if status in (*ENDED, "stopped") else "failed",
                 str(result.get("reason", "")),
@@ -327,13 +364,36 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any], at: str = "") -
                 _json(said if isinstance(said := result.get("said"), Mapping) else None),
                 _whole(result.get("steps_done")) or 0,
                 _whole(best.get("step")),
-                number(best.get(metric)),
-                number(final.get(metric)),
+                best.get("value"),
+                final.get("value"),
+                judged.metric,
+                judged.direction,
                 files.as_json(result),
                 at or now(),
                 id,
             ],
         )
+
+
+def note_measures(store: Store) -> None:
+    """Note by what the results are judged that a version took over which did not."""
+    rows = store.rows("SELECT id, result FROM trials WHERE metric = '' AND result IS NOT NULL")
+    if not rows:
+        return
+    found = [(row["id"], *_judged(store, row["id"], json.loads(row["result"]))) for row in rows]
+    with store.transaction():
+        store.database.conn.executemany(
+            "UPDATE trials SET metric = ?, direction = ?, best = ?, final = ? WHERE id = ?",
+            [(by.metric, by.direction, best.get("value"), final.get("value"), id) for id, by, best, final in found],
+        )
+
+
+def _judged(store: Store, id: str, result: Mapping[str, Any]) -> tuple[Measure, dict[str, Any], dict[str, Any]]:
+    """By what a result is judged, and what it is best and at its end: the `step`, and the `value` by that."""
+    by = measure.of_result(store.project, id, result, trial_settings(store, trial(store, id)))
+    points = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))
+    best, final = ({"step": point.get("step"), "value": number(point.get(f"val/{by.metric}"))} for point in points)
+    return by, best, final
 
 
 def _json(said: Mapping[str, Any] | None) -> str:

@@ -302,7 +302,7 @@ async def test_when_exploration_is_over_the_final_study_starts_here_and_the_test
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only once a person has confirmed the saturation; the look at the test split after the study's review."""
-    monkeypatch.setattr(reviewing, "noise", lambda _store: 0.01)
+    monkeypatch.setattr(reviewing, "noise", lambda *_: 0.01)
     project = small_project.project(tmp_path / "p", tmp_path / "data")
     fixed: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
     with open_store(project) as store, watched_round.supervised(project):

@@ -269,3 +269,29 @@ def test_a_worse_configuration_takes_the_best_ones_place_only_with_a_reason(tmp_
         advance(store, "baseline")
         end(store, only_trial(store), 290, data="other digits")
         assert flow.ask(store, "baseline").recommended == "accept"
+
+
+def test_another_metric_makes_no_configuration_the_best_one_without_a_reason(tmp_path: Path) -> None:
+    """The best configuration has no run by it: a tuned one was given up for the values of the set-up, as recommended.
+    The same configuration may be adopted again, with its result by the metric of now."""
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 342)
+        flow.answer(store, "baseline", "accept")
+        first = launches.best(store)
+        assert first is not None
+        for metric, batch_size in (("loss", 32), ("macro_f1", first.settings["training.batch_size"])):
+            flow.answer(store, "metric", metric)
+            flow.answer(store, "batch_size", batch_size)
+            advance(store, "baseline")
+            best = {"step": 600, "val/loss": 1.0, "val/error_rate": 0.01, "val/macro_f1": 0.9}
+            end(store, only_trial(store), 350, best=best)
+            question = flow.ask(store, "baseline")
+            assert question.recommended == (None if metric == "loss" else "accept")
+            if metric == "loss":
+                told = "\n".join(message.text() for message in question.evidence)
+                assert f"No run of the best configuration so far ({first.hash}) was judged by loss" in told
+                assert [option.value for option in question.options] == ["override"]
+        flow.answer(store, "baseline", "accept")
+        best = launches.best(store)
+        assert best is not None
+        assert best.settings["training.metric"] == "macro_f1"

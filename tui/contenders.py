@@ -9,7 +9,7 @@ from typing import Any
 from presets.language import Message, _, say
 from rounds import planning
 from rounds.reached import reached
-from state import configurations, launches, trials
+from state import configurations, launches, measure, trials
 from state.database import Store
 from state.launches import Launch
 from state.trials import Batch, over
@@ -31,6 +31,8 @@ class Contender:
     settings: dict[str, Any]
     place: str
     best: bool = False
+    other: str = ""
+    """The metric that `value` is of, where that is another than the project's."""
 
     @property
     def counted(self) -> str:
@@ -63,6 +65,7 @@ def _launched(store: Store, entry: Launch, now: bool) -> Contender:
         configurations.configuration(store, entry.candidate).settings,
         f"launch {entry.batch}" if batch.kind == "launch" else "decisions",
         now,
+        came_to.other,
     )
 
 
@@ -73,8 +76,11 @@ def _waiting(store: Store, batch: Batch) -> Contender:
 
 def _best_trial(store: Store, batch: Batch) -> Iterator[Contender]:
     listed = trials.trials(store, batch.name)
-    for entry in ranked(listed, store.project.settings.direction)[:1]:
+    by = trials.measure_of(store, batch.name)
+    other = "" if by == measure.of_project(store.project.settings) else by.metric
+    for entry in ranked(trials.judged_by(listed, by), by.direction)[:1]:
         what = say("best of {name}", name=batch.name)
         if not all(map(over, listed)):
             what = say("best of {name} so far", name=batch.name)
-        yield Contender(entry.id, what, entry.best, 1, True, trials.trial_settings(store, entry), f"trial {entry.id}")
+        settings = trials.trial_settings(store, entry)
+        yield Contender(entry.id, what, entry.best, 1, True, settings, f"trial {entry.id}", other=other)

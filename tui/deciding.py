@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import _, say
-from rounds import judging, launch_outlook, launching, own_code, premature, shortlist
+from rounds import changed_metric, judging, launch_outlook, launching, own_code, premature, shortlist
 from rounds.decision import CUT, RUNS, Verdict
 from rounds.judging import Choice
 from rounds.launch_outlook import LaunchOutlook
@@ -18,6 +18,7 @@ from rounds.slots import machine
 from state import trials
 from state.database import Store
 from state.errors import Refusal
+from state.measure import Measure
 from state.trials import Batch
 from tui import designing, sides
 from tui.say import figure, measured
@@ -53,7 +54,8 @@ def announce(
         session.progress(early.text())
     if why := launching.unused(store, proposal):
         session.progress(why.text())
-    if changed := own_code.since(store, trials.trial(store, proposal.trial)):
+    entry = trials.trial(store, proposal.trial)
+    for changed in filter(None, (own_code.since(store, entry), changed_metric.since(store, entry))):
         session.progress(changed.text())
     rivals = listed.rivals if listed else ()
     for rival in rivals:
@@ -94,13 +96,13 @@ def run(session: Session, store: Store, batch: Batch) -> Verdict:
     verdict = judging.judge(store, batch.name)
     for standing in shortlist.standings(store, batch):
         session.progress("  " + sides.standing(standing))
-    show(session, store, verdict)
+    show(session, verdict, launching.judged_by(store, batch))
     return verdict
 
 
-def show(session: Session, store: Store, verdict: Verdict) -> None:
-    """The verdict with its figures."""
-    metric = measured(store.project.settings.metric)
+def show(session: Session, verdict: Verdict, by: Measure) -> None:
+    """The verdict with its figures, which are of the metric `by`."""
+    metric = measured(by.metric)
     for name, side in ((_("candidate"), verdict.candidate), (_("best configuration"), verdict.best)):
         if side is not None:
             mean, low, high = side

@@ -244,7 +244,7 @@ def _average(store: Store, source: Origin | Source) -> str:
     repeated = fresh(store, trials.trial_settings(store, source.trial))
     if repeated is None or repeated.runs < 2:
         return ""
-    metric = measured(store.project.settings.metric)
+    metric = measured(repeated.other or store.project.settings.metric)
     told = {"n": repeated.runs, "metric": metric, "value": figure(repeated.value)}
     if not tunables.takes_seed(store.project):
         return say(

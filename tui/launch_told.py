@@ -12,7 +12,7 @@ from rounds.decision import CUT, Verdict, bars
 from state import trials
 from state.database import Store
 from tui import sides
-from tui.say import figure
+from tui.say import best_of, figure
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import STATUSES
@@ -24,6 +24,7 @@ def runs(store: Store, name: str, best_side: str, *, ascii_only: bool) -> Iterat
     `best_side`: what the other side is called now."""
     batch = trials.batch(store, name)
     listed = [*launching.reused(store, batch), *trials.trials(store, name)]
+    metric = launching.judged_by(store, batch).metric
     remarks = sides.remarks(listed)
     rows = [
         [
@@ -31,7 +32,7 @@ def runs(store: Store, name: str, best_side: str, *, ascii_only: bool) -> Iterat
             entry.id,
             STATUSES[entry.status].badge(ascii_only=ascii_only),
             str(entry.steps_done),
-            "-" if entry.best is None else figure(entry.best),
+            best_of(entry, metric),
             "" if entry.id in remarks else told(entry.message, entry.said).text(),
         ]
         for entry in listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class Place(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
         try:
-            Path(path).expanduser().resolve()
+            Path(os.fsdecode(path)).expanduser().resolve()
         except (RuntimeError, ValueError, OSError) as error:
             said = Refusal("{path}: {reason}.", path=str(path), reason=str(error).rstrip("."))
             self.fail(error_text(said), param, ctx)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textual.content import Content
 
 from presets.language import _
-from rounds import launching, own_code, premature
+from rounds import changed_metric, launching, own_code, premature
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
@@ -15,25 +15,25 @@ from rounds.slots import Machine
 from state import trials
 from state.database import Store
 from tui import deciding
-from tui.say import figure
+from tui.say import best_of
 from tui.terminal import printable
 
 
 def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) -> Iterator[Content]:
     """The proposal, with what it takes and what it needs to be adopted."""
     yield Content.styled(_("{trial} could become the best configuration.").format(trial=proposal.trial), "bold")
-    entry = trials.trial(store, proposal.trial)
+    entry, metric = trials.trial(store, proposal.trial), store.project.settings.metric
     if entry.best is not None:
         yield Content(
             _("It was chosen for its result, {value}; that result is no evidence. Only fresh runs count.").format(
-                value=figure(entry.best)
+                value=best_of(entry, metric)
             )
         )
     if early := premature.why(store, proposal.round):
         yield Content.styled(printable(early.text()), "bold")
     if why := launching.unused(store, proposal):
         yield Content(why.text())
-    if changed := own_code.since(store, entry):
+    for changed in filter(None, (own_code.since(store, entry), changed_metric.since(store, entry))):
         yield Content(printable(changed.text()))
     yield from map(Content, deciding.prices(outlook(store, (proposal, *listed.rivals), here)))
     yield Content("")
@@ -62,8 +62,8 @@ def _shortlist(store: Store, listed: Shortlist) -> Iterator[Content]:
         return
     yield Content(_("On the shortlist beside it, for fresh runs to choose from:"))
     for rival in listed.rivals:
-        best = trials.trial(store, rival.trial).best
+        rival_best = best_of(trials.trial(store, rival.trial), store.project.settings.metric)
         changes = " ".join(message.text() for message in rival.complexity.changes)
-        yield Content(f"- {rival.trial} ({figure(best)}): {printable(changes)}")
+        yield Content(f"- {rival.trial} ({rival_best}): {printable(changes)}")
     yield Content(listed.why.text())
     yield Content(_("o: only the best one"))

@@ -48,7 +48,7 @@ def reviewed(store: Store, name: str, known: Reviewed | None = None) -> Reviewed
     if known is not None and (known.name, known.basis) == (name, basis):
         again = known.with_dismissals(store)
     else:
-        records, direction = reviewing.records(store, name), reviewing.direction(store)
+        records, direction = reviewing.records(store, name), reviewing.direction(store, name)
         findings = reviewing.review_batch(store, name, records)
         norms = reviewing.gradient_norms(store, ranked(records, direction)[:CURVES])
         dismissed = dismissing.in_force(store, name, findings)
@@ -69,7 +69,7 @@ def _basis(store: Store, name: str) -> tuple[object, ...]:
     return (
         str(store.project.root),
         store.project.settings,
-        reviewing.noise(store),
+        reviewing.noise(store, trials.measure_of(store, name)),
         len(launches.launches(store)),
         listed,
     )

@@ -7,9 +7,9 @@ import math
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import logout, outage, planning, queue, reviewed, reviewing, supervisor, wishes
+from rounds import logout, outage, planning, queue, reviewed, supervisor, wishes
 from rounds.record import turned
-from state import metrics, trials
+from state import measure, metrics, trials
 from state.database import Store
 from state.trials import Batch, Trial
 from tui.session import Session
@@ -90,9 +90,9 @@ def so_far(store: Store, entry: Trial) -> Trial:
     """A trial with the best of its evaluations where it has not ended yet."""
     if entry.status != "running" or not entry.steps_done:
         return entry
-    settings = store.project.settings
-    curve = metrics.curve(store, entry.id, f"val/{settings.metric}")
-    finite = [(turned(value, reviewing.direction(store)), step, value) for step, value in curve if math.isfinite(value)]
+    now = measure.of_project(store.project.settings)
+    curve = metrics.curve(store, entry.id, f"val/{now.metric}")
+    finite = [(turned(value, now.direction), step, value) for step, value in curve if math.isfinite(value)]
     if not finite:
         return entry
     _cost, step, value = min(finite)

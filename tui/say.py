@@ -17,6 +17,7 @@ from tui.terminal import cut, printable, width
 
 if TYPE_CHECKING:
     from rounds.reached import Reached
+    from state.trials import Trial
 
 # Of a path in a message: what the matter is with it comes after it, and must be seen.
 LONGEST = 100
@@ -128,8 +129,21 @@ def figure(value: Any) -> str:
 
 
 def result(found: Reached) -> str:
-    """What a configuration came to, and how many runs say so."""
-    return _("{value} (runs: {n})").format(value=figure(found.value), n=found.runs) if found.runs else "-"
+    """What a configuration came to, and how many runs say so; by which metric, where it is not the project's."""
+    if not found.runs:
+        return "-"
+    value = by_other(figure(found.value), found.other)
+    return _("{value} (runs: {n})").format(value=value, n=found.runs)
+
+
+def by_other(value: str, other: str) -> str:
+    """A result with the metric that it is of, where that is another than is told."""
+    return f"{value} [{measured(other)}]" if other else value
+
+
+def best_of(entry: Trial, metric: str) -> str:
+    """The best of a trial, with its metric where that is another than `metric`."""
+    return by_other(figure(entry.best), entry.metric if entry.metric != metric and entry.best is not None else "")
 
 
 def choice(value: Any) -> str:

@@ -18,7 +18,7 @@ from state.project import Project, Settings
 from state.store import open_store
 from tui.session import Session
 from tui.starting import decided_already
-from wizard import flow, own, pipeline
+from wizard import flow, own, own_metric, pipeline
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         metric = asked.metric or now.metric
         same = now.direction if metric == now.metric else ""
         changes |= {"metric": metric, "direction": asked.direction or same or pipeline.direction(metric)}
+        changes["chance"] = own_metric.level(now, metric, changes["direction"])
     if asked.chance is not None:
         changes["chance"] = asked.chance
     if asked.resume is not None:

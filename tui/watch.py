@@ -121,7 +121,8 @@ def trial_line(entry: Trial, metric: str, several: bool) -> str:
     tried = [f"{name}={figure(value)}" for name, value in entry.settings.items()]
     values = "  ".join([entry.study, *tried] if several or not tried else tried)
     if entry.status == "complete" and entry.best is not None:
-        result = f"{measured(metric)} {figure(entry.best)} " + _("at step {step}").format(step=entry.best_step)
+        at = _("at step {step}").format(step=entry.best_step)
+        result = f"{measured(entry.metric or metric)} {figure(entry.best)} {at}"
         parts = (result, values, told(entry.message, entry.said).text())
     else:
         parts = (": ".join(part for part in (entry.reason, told(entry.message, entry.said).text()) if part), values)

@@ -8,11 +8,12 @@ from statistics import fmean
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import decisions, launches, project, trials
+from state import configurations, decisions, launches, measure, project, trials
+from state.configurations import Configuration
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
-from state.trials import Batch, NewTrial
+from state.trials import Batch, NewTrial, Trial
 from wizard import (
     checks,
     configuration,
@@ -35,8 +36,9 @@ GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
 # Five rates over four decades: a wrong order of magnitude is the commonest reason for a run that learns nothing.
 SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 # What a judged batch means for the way on: "broken" has no result for a reason other than divergence.
-# "worse" is reasonable, but not as good as the best configuration so far.
-Outlook = Literal["reasonable", "worse", "chance", "at a loss", "broken"]
+# "worse" is reasonable, but not as good as the best configuration so far; of "untold" nobody can tell that, since that
+# one has no run by the metric of now; "former" was judged by another itself.
+Outlook = Literal["reasonable", "worse", "untold", "chance", "at a loss", "broken", "former"]
 
 
 def plan(store: Store) -> Batch:
@@ -127,10 +129,14 @@ def settle(store: Store, question: Question, chosen: Choice, words: str = "") ->
 
 
 def valid(store: Store, decision: decisions.Decision) -> bool:
-    """Whether the set-up is done: the configuration as decided now was launched from a baseline."""
-    current = content_hash(configuration.checked(store))
+    """Whether the set-up is done: the configuration as decided now was launched from a baseline that was judged by the
+    metric of now."""
+    current, now = content_hash(configuration.checked(store)), measure.of_project(store.project.settings)
     return any(
-        entry.decision == "adopt" and entry.candidate == current and trials.batch(store, entry.batch).kind == KIND
+        entry.decision == "adopt"
+        and entry.candidate == current
+        and trials.batch(store, entry.batch).kind == KIND
+        and trials.measure_of(store, entry.batch) == now
         for entry in launches.launches(store)
     )
 
@@ -193,11 +199,36 @@ def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) 
 
 
 def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
+    if trials.measure_of(store, batch.name) != measure.of_project(store.project.settings):
+        return "former"
     if verdict.reasonable:
+        if _untold(store):
+            return "untold"
         return "worse" if _better_one(store, verdict) else "reasonable"
     if not verdict.trial and any(entry.reason != "diverged" for entry in trials.trials(store, batch.name)):
         return "broken"
     return "at a loss" if batch.goal == SWEEP_GOAL else "chance"
+
+
+def _untold(store: Store) -> Message | None:
+    """That the best configuration so far is another one, which has runs, but none judged by the metric of now."""
+    best = launches.best(store)
+    if best is None or _runs_by_now(store, best) or not launches.complete_runs(store, best.settings):
+        return None
+    if configurations.identity_of(best.settings) == configurations.identity_of(configuration.checked(store)):
+        return None
+    return say(
+        "No run of the best configuration so far ({name}) was judged by {metric}, so that nobody can tell whether this "
+        "one is better. It stays the best as long as this is not adopted, and rounds go on from it: a launch of one of "
+        "their trials runs it again, judged by {metric}.",
+        name=best.hash,
+        metric=store.project.settings.metric,
+    )
+
+
+def _runs_by_now(store: Store, best: Configuration) -> list[Trial]:
+    """The complete runs of a configuration that were judged by the metric of now."""
+    return trials.judged_by(launches.complete_runs(store, best.settings), measure.of_project(store.project.settings))
 
 
 def _better_one(store: Store, verdict: BaselineVerdict) -> Message | None:
@@ -205,7 +236,7 @@ def _better_one(store: Store, verdict: BaselineVerdict) -> Message | None:
     best, now = launches.best(store), trials.trial(store, verdict.trial)
     if best is None or best.hash == content_hash(configuration.checked(store)) or now.best is None:
         return None
-    data, known = (now.result or {}).get("data"), launches.complete_runs(store, best.settings)
+    data, known = (now.result or {}).get("data"), _runs_by_now(store, best)
     runs = [run for run in known if (run.result or {}).get("data") in (None, data)]
     if not runs:
         return None
@@ -239,6 +270,16 @@ def _offer(
             replace = say("go on from here although it is worse: it takes the best one's place; recorded with a reason")
             reason = say("Nothing is recommended: whether a worse result is to be the start is yours to say.")
             return (Option(OVERRIDE, OVERRIDE, replace, explain=True),), None, reason
+        case "untold":
+            replace = say(
+                "go on from here: it takes the place of the best configuration so far; recorded with a reason"
+            )
+            reason = say("Nothing is recommended: which of the two is better has not been measured.")
+            return (Option(OVERRIDE, OVERRIDE, replace, explain=True),), None, reason
+        case "former":
+            again = say("run it once more, judged by {metric}", metric=store.project.settings.metric)
+            reason = say("By which it was judged is not the metric any more.")
+            return (Option(AGAIN, AGAIN, again),), AGAIN, reason
         case "broken":
             first = trials.trials(store, batch.name)[0]
             again = say("run it once more, after the cause is mended")
@@ -303,8 +344,11 @@ def checking(store: Store) -> list[tuple[str, str]]:
 
 def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     """What to look at when the result is not reasonable, in this order (G12)."""
-    if outlook in ("reasonable", "worse"):
-        if outlook == "worse" and (known := _better_one(store, judge(store, batch.name))) is not None:
+    if outlook == "former":
+        return
+    if outlook in ("reasonable", "worse", "untold"):
+        known = _untold(store) if outlook == "untold" else _better_one(store, judge(store, batch.name))
+        if known is not None:
             yield known
         yield say(
             "Reasonable means that the whole way works, from data to result. It need not be good: making it good is "
@@ -359,6 +403,6 @@ def _table(store: Store, batch: Batch) -> Table:
         )
         for entry in trials.trials(store, batch.name)
     )
-    metric = store.project.settings.metric
+    metric = trials.measure_of(store, batch.name).metric
     columns = (say("trial"), say("learning rate"), say("status"), say("best {metric}", metric=metric), say("message"))
     return Table(columns, rows)

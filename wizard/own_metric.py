@@ -51,10 +51,14 @@ def _words(name: str) -> list[str]:
 def take_metric(project: Project, name: str) -> Project:
     """The project tuned by another value that its script writes. The level to beat was one of something else where
     less of it is better and of the former was more, or the other way round, and where its name has nothing of that."""
-    former = project.settings
-    direction = _direction(former, name)
-    level = former.chance if direction == former.direction and _alike(former.metric, name) else None
-    return change(project, metric=name, direction=direction, chance=level)
+    direction = _direction(project.settings, name)
+    return change(project, metric=name, direction=direction, chance=level(project.settings, name, direction))
+
+
+def level(former: Settings, name: str, direction: str) -> float | None:
+    """The level to beat that stays where the metric becomes another; None where it was one of something else."""
+    alike = name == former.metric or _alike(former.metric, name)
+    return former.chance if direction == former.direction and alike else None
 
 
 def _direction(settings: Settings, name: str) -> str:

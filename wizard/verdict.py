@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import Message, say, told
-from state import trials
+from state import measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -52,10 +52,20 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         raise Refusal("{name} is still at work.", name=name)
     listed = trials.trials(store, name)
     complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
+    now = measure.of_project(store.project.settings)
+    if complete and not trials.judged_by(complete, now):
+        message = say(
+            "{name} was judged by {former}; the metric is {metric} now, by which it says nothing. Run it once more.",
+            name=name,
+            former=complete[-1].metric,
+            metric=now.metric,
+        )
+        return BaselineVerdict(False, message, {"trials": len(listed), "complete": 0})
+    complete = trials.judged_by(complete, now)
     own = bool(store.project.settings.command)
     if not complete:
         return BaselineVerdict(False, _without_result(listed, own=own), {"trials": len(listed), "complete": 0})
-    sign = -1 if store.project.settings.direction == "max" else 1
+    sign = -1 if now.direction == "max" else 1
     best = min(complete, key=lambda entry: sign * (entry.best if entry.best is not None else float("inf")))
     if own:
         reasonable, message, found = own_baseline.judge(store.project.settings, best)

@@ -51,7 +51,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
             [
                 one.name,
                 one.what.text(),
-                say.figure(one.value),
+                say.by_other(say.figure(one.value), one.other),
                 one.counted,
                 _("reference") if one is other else str(len(apart[one.name])),
             ]
@@ -66,6 +66,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
                     "name": one.name,
                     "what": one.what,
                     "value": one.value,
+                    "metric": one.other or store.project.settings.metric,
                     "runs": one.runs,
                     "selected": one.selected,
                     "best": one.best,

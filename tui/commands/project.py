@@ -14,6 +14,7 @@ from tui.session import Session, answering
 
 if TYPE_CHECKING:
     from rounds.standing import Standing
+    from state.measure import Measure
     from state.trials import Trial
 
 
@@ -79,7 +80,7 @@ def status(session: Session) -> None:
 
 def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
-    from rounds import looking, own_code
+    from rounds import changed_metric, looking, own_code
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import launches, trials
@@ -95,11 +96,14 @@ def show_status(session: Session) -> None:
         first = baseline_running.at_work(store)
         doing = baseline_running.doing(store, first) if first is not None else None
         others = rounds_standing.incomparable(store)
-        changed = own_code.since_best(store)
+        changes = list(filter(None, (own_code.since_best(store), changed_metric.since_best(store))))
         looks_on = looking.under_way(store)
-        root, direction = store.project.root, store.project.settings.direction
-        metric = say.measured(store.project.settings.metric)
-        results = {batch.name: _best_of(trials.trials(store, batch.name), direction) for batch in batches}
+        root, metric = store.project.root, store.project.settings.metric
+        former = {name: by.metric for name, by in rounds_standing.by_other_metric(store).items()}
+        results = {
+            batch.name: _best_of(trials.trials(store, batch.name), trials.measure_of(store, batch.name))
+            for batch in batches
+        }
     session.text(_("Project {path}").format(path=root))
     if setup.step is not None and best is None:
         now = _("Set-up, at the question: {step}").format(step=flow.title(setup.step).text())
@@ -116,7 +120,7 @@ def show_status(session: Session) -> None:
         session.text(words.format(names=say.choice(stands.undecided)))
     if stands.waits is not None:
         session.text(stands.waits.text())
-    if changed is not None:
+    for changed in changes:
         session.text(changed.text())
     if measured is not None:
         session.text(measured.text())
@@ -133,20 +137,20 @@ def show_status(session: Session) -> None:
     if batches:
         session.text()
         session.table(
-            [_("batch"), _("goal"), _("trials"), f"{_('best')} {metric}"],
+            [_("batch"), _("goal"), _("trials"), f"{_('best')} {say.measured(metric)}"],
             [
                 [
                     batch.name,
                     draft.goal_name(batch.goal),
                     str(results[batch.name][0]),
-                    say.figure(results[batch.name][1]),
+                    say.by_other(say.figure(results[batch.name][1]), former.get(batch.name, "")),
                 ]
                 for batch in batches
             ],
             right=(2, 3),
         )
     if others:
-        words = _("Another batch size, length or data, so not to be compared with later rounds: {names}")
+        words = _("Another batch size, length, data or metric, so not to be compared with later rounds: {names}")
         session.text(words.format(names=say.choice(others)))
     if best is not None:
         session.text()
@@ -186,6 +190,7 @@ def show_status(session: Session) -> None:
                     "wanted": batch.wanted,
                     "trials": results[batch.name][0],
                     "best": results[batch.name][1],
+                    "metric": former.get(batch.name, metric),
                     "comparable": batch.name not in others,
                 }
                 for batch in batches
@@ -207,7 +212,10 @@ def _command(stands: Standing) -> str:
             return f"tunebook launch {stands.batch}"
 
 
-def _best_of(listed: list[Trial], direction: str) -> tuple[int, float | None]:
-    """How many trials there are, and the best value of those that completed."""
-    values = [entry.best for entry in listed if entry.status == "complete" and entry.best is not None]
-    return len(listed), (max if direction == "max" else min)(values, default=None)
+def _best_of(listed: list[Trial], by: Measure) -> tuple[int, float | None]:
+    """How many trials there are, and the best value of those that completed, of those that were judged by the same."""
+    from state.trials import judged_by
+
+    counted = (entry for entry in judged_by(listed, by) if entry.status == "complete")
+    values = [entry.best for entry in counted if entry.best is not None]
+    return len(listed), (max if by.direction == "max" else min)(values, default=None)

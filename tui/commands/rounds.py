@@ -30,7 +30,7 @@ from tui.commands.final import final_study
 from tui.commands.plan import SLOTS, plan
 from tui.findings import finding_document, show_findings
 from tui.round_told import so_far, tell
-from tui.say import figure, measured
+from tui.say import best_of, figure, measured
 from tui.session import Session, answering
 from tui.watch import status_word, watch
 
@@ -106,7 +106,7 @@ def status(session: Session, name: str | None) -> None:
     with session.store() as store:
         batch = _meant(session, store, name)
         listed = [so_far(store, entry) for entry in trials.trials(store, batch.name)]
-        metric = store.project.settings.metric
+        metric = trials.measure_of(store, batch.name).metric
         session.table(
             [_("trial"), _("study"), _("state"), measured(metric), _("at step"), _("tried")],
             [
@@ -114,7 +114,7 @@ def status(session: Session, name: str | None) -> None:
                     entry.id,
                     entry.study,
                     status_word(entry.status),
-                    figure(entry.best),
+                    best_of(entry, metric),
                     str(entry.best_step if entry.best_step is not None else "-"),
                     " ".join(f"{key}={figure(value)}" for key, value in entry.settings.items()),
                 ]

@@ -17,7 +17,7 @@ from tui.contenders import Contender
 from tui.differing import differences, written
 from tui.keys import bindings
 from tui.pages.page import Page
-from tui.say import figure, measured
+from tui.say import by_other, figure, measured
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.widgets.prompt import Prompt
@@ -102,7 +102,7 @@ class ConfigurationsPage(Page):
         rows = []
         for one in self._known.values():
             apart = _("reference") if one is against or against is None else str(_count(against, one))
-            cells = (one.name, one.what.text(), figure(one.value), one.counted, apart)
+            cells = (one.name, one.what.text(), by_other(figure(one.value), one.other), one.counted, apart)
             rows.append(Line(one.name, tuple((text, "") for text in cells)))
         self.query_one(Table).update(columns, rows)
 

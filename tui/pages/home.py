@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say, sentences
-from rounds import own_code, supervisor
+from rounds import changed_metric, own_code, supervisor
 from rounds import standing as rounds_standing
 from rounds.horizon import Horizon
 from rounds.reached import best_and_baseline, reached
@@ -160,7 +160,7 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
         yield Content("   ".join([*counts, left]).rstrip())
     yield Content(printable(_best(store)))
-    if (changed := own_code.in_short(store)) is not None:
+    for changed in filter(None, (own_code.in_short(store), changed_metric.since_best(store))):
         yield Content(printable(changed.text()))
     budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
@@ -220,7 +220,7 @@ def _choices(
             continue
         note = say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal))
         if entry.name in others:
-            note = say("{note}; another batch size, length or data, not to be compared", note=note)
+            note = say("{note}; another batch size, length, data or metric, not to be compared", note=note)
         yield f"round {entry.name}", say("{name}: trials and curves", name=entry.name), note
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")

@@ -134,7 +134,7 @@ class LookPage(Page):
         else:
             entry = trials.trial(store, self._subject)
             words = _("The best run of the best configuration: {trial}, {metric} {value} on the validation split.")
-            metric = measured(store.project.settings.metric)
+            metric = measured(entry.metric)
             yield Content(printable(words.format(trial=entry.id, metric=metric, value=figure(entry.best))))
             if failed := looking.failure(store):
                 words = _("The last look came to nothing, and does not count: {why}")

@@ -223,7 +223,7 @@ class ReviewPage(Page):
     def _plots(self, finding: Finding, reviewed: Reviewed) -> list[Plot]:
         """The finding's own plot, every other hyperparameter against the result, pairs, and the gradient norm."""
         plan, records, direction, norms = reviewed.plan, reviewed.records, reviewed.direction, reviewed.norms
-        metric = f"val/{self.book.project.settings.metric}"
+        metric = f"val/{trials.measure_of(self.book.store, reviewed.name).metric}"
         found: list[Plot] = [lambda: plot(finding, plan, records, direction, metric)]
         for name in others(finding, plan):
             found.append(lambda name=name: against(name, finding, plan, records, direction, metric))

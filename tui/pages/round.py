@@ -16,7 +16,7 @@ from presets.language import Message, _, say, told
 from rounds import cost, final, outage, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
-from state import metrics, trials
+from state import measure, metrics, trials
 from state.errors import Refusal
 from state.trials import ENDED, Batch, Trial
 from tui import acting
@@ -307,14 +307,15 @@ class RoundPage(Page):
         return _("planned")
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
-        settings = self.book.project.settings
+        by = trials.measure_of(self.book.store, self._of)
+        now = measure.of_project(self.book.project.settings)
         running = [entry for entry in listed if entry.best is None and entry.steps_done]
-        curves = self._curves.read(self.book.store, running, f"val/{settings.metric}")
+        curves = self._curves.read(self.book.store, running, f"val/{now.metric}")
         columns, lines = trial_table(
             listed,
             identities(self._trials),
-            {id: curve.best(settings.direction) for id, curve in curves.items()},
-            direction=settings.direction,
+            {id: curve.best(now.direction) for id, curve in curves.items()},
+            by=by,
             ascii_only=self.book.ascii_only,
         )
         self.query_one(Table).update(columns, lines)
@@ -325,7 +326,8 @@ class RoundPage(Page):
             self._own = self._metric = own
             self.query_one(Chart).begin(Axes(log_y=unbounded(own)))
         curves = self._curves.read(store, listed, self._metric)
-        best = ranked(listed, store.project.settings.direction)[:NAMED]
+        by = trials.measure_of(store, self._of)
+        best = ranked(trials.judged_by(listed, by), by.direction)[:NAMED]
         # Every trial has a series, drawn or not, so that its letter and colour stay.
         series = [
             Series(
@@ -383,7 +385,7 @@ class RoundPage(Page):
     def _metrics(self) -> list[str]:
         """The project's own metric, and which others its trials recorded."""
         own, others = (
-            f"val/{self.book.project.settings.metric}",
+            f"val/{trials.measure_of(self.book.store, self._of).metric}",
             ("val/error_rate", "val/loss", "train/loss", "grad_norm"),
         )
         recorded = metrics.names(self.book.store, self._of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from presets.language import Message, _, say, told
 from rounds import cost, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
+from state.errors import Refusal
 from state.trials import ENDED, Trial
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
@@ -58,11 +60,17 @@ class TrialPage(Page):
         self._curves = Curves()
         self._views: list[list[str]] = []
         self._shown = 0
+        # By which it is judged.
+        self._metric = ""
 
     def heading(self) -> Message:
         return say("{name}", name=self._of)
 
     def body(self) -> ComposeResult:
+        self._metric = self.book.project.settings.metric
+        # That there is no such trial is said once it is loaded.
+        with contextlib.suppress(Refusal):
+            self._metric = trials.trial(self.book.store, self._of).metric or self._metric
         yield Static(id="facts", markup=False)
         with Horizontal(id="curves"):
             for _view in range(MOST_VIEWS):
@@ -100,8 +108,8 @@ class TrialPage(Page):
         more.scroll_relative(y=pages * max(more.size.height - 1, 1), animate=False)
 
     def _give_charts(self) -> None:
-        """Give each view its chart; anew where the project has another metric, which may be decided at any time."""
-        views = _views(f"val/{self.book.project.settings.metric}")
+        """Give each view its chart; anew where it is judged by another metric, which may be decided at any time."""
+        views = _views(f"val/{self._metric}")
         if views == self._views:
             return
         self._views, self._shown = views, 0
@@ -122,7 +130,7 @@ class TrialPage(Page):
         for name in names:
             curve = self._curves.read(self.book.store, [entry], name)[entry.id]
             series.append(Series(name, name if len(names) > 1 else "", curve.steps, curve.values))
-        own = f"val/{self.book.project.settings.metric}"
+        own = f"val/{self._metric}"
         if own in names and entry.best is not None and entry.best_step is not None:
             series.append(Series("best", "", [entry.best_step], [entry.best], "points", ["best"]))
         chart.update(
@@ -150,7 +158,7 @@ def _facts(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[str
     else:
         waits = "" if entry.status != "queued" else _("It waits for its turn.")
         yield told(entry.message, entry.said).text() or waits
-    metric = measured(store.project.settings.metric)
+    metric = measured(entry.metric or store.project.settings.metric)
     steps = trials.steps_planned(settings)
     progress = (
         say("{done} of {steps} steps", done=entry.steps_done, steps=steps).text()

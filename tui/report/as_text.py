@@ -129,7 +129,7 @@ def _findings(store: Store, batch: trials.Batch) -> Sequence[Finding]:
 
 
 def _batch(store: Store, batch: trials.Batch) -> dict[str, Any]:
-    metric = f"val/{store.project.settings.metric}"
+    metric = f"val/{trials.measure_of(store, batch.name).metric}"
     curves = metrics.curves(store, batch.name, metric)
     of_round = batch.kind == "round"
     return {

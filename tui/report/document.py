@@ -8,9 +8,9 @@ from importlib import metadata
 from typing import Any
 
 from presets.language import _, current_language, restored, sentences, told
-from rounds import cost, insights, standing
+from rounds import changed_metric, cost, insights, standing
 from rounds.reached import best_and_baseline, fresh, reached
-from state import configurations, decisions, export, launches, measurements, trials
+from state import configurations, decisions, export, launches, measure, measurements, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -20,7 +20,7 @@ from tui import committed
 from tui.charts.series import Mark, Series
 from tui.report import of_launches, of_line, of_rounds, of_set_up
 from tui.report.parts import Code, Facts, Grid, Part, Picture, Report, Section, Title, Words
-from tui.say import answer, figure, measured, stored
+from tui.say import answer, best_of, measured, stored
 from tui.say import result as result_of
 from wizard import flow
 from wizard.quantity import digits, duration, memory, setting
@@ -77,6 +77,8 @@ def _summary(store: Store) -> Iterator[Part]:
         if first is not None:
             words = sentences(words, _("The baseline: {value}.").format(value=result_of(reached(store, first))))
         yield Words(words, strong=True)
+        if (changed := changed_metric.since_best(store)) is not None:
+            yield Words(changed.text())
     else:
         yield Words(where.now.text(), strong=True)
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
@@ -100,7 +102,10 @@ def _summary(store: Store) -> Iterator[Part]:
             (_("what comes next"), where.next.text()),
         )
     )
-    tried = [entry for entry in everything if entry.status in trials.ENDED]
+    ended = [entry for entry in everything if entry.status in trials.ENDED]
+    tried = trials.judged_by(ended, measure.of_project(settings))
+    if others := len(ended) - len(tried):
+        yield Words(_("Trials that were judged by another metric are not drawn: {n}.").format(n=others))
     if any(entry.best is not None for entry in tried):
         yield _progress(tried, settings.direction, metric)
 
@@ -284,10 +289,10 @@ def _reproduced(store: Store) -> Iterator[Part]:
     yield Words(words.format(trial=entry.id))
     yield Code(f"tunebook export best --trial {entry.id}\ncd best && {start}")
     metric = measured(store.project.settings.metric)
-    facts = [(metric, figure(entry.best))]
+    facts = [(metric, best_of(entry, store.project.settings.metric))]
     if (repeated := fresh(store, trials.trial_settings(store, entry))) is not None and repeated.runs > 1:
         # The run that stands for it is the best of them.
-        facts = [(metric, result_of(repeated)), (_("of this run"), figure(entry.best))]
+        facts = [(metric, result_of(repeated)), (_("of this run"), best_of(entry, store.project.settings.metric))]
     facts += [
         (_("steps"), str(entry.steps_done)),
         (_("device"), ", ".join(filter(None, (result.get("device"), result.get("precision")))) or "-"),

@@ -18,7 +18,7 @@ from tui import decided, sides
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Part, Picture, Section, Words
-from tui.say import figure, measured
+from tui.say import best_of, choice, figure, measured
 from tui.theme import MARKS, STATUSES
 from wizard.quantity import setting
 
@@ -47,13 +47,16 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
         yield Words(_("Nothing has been decided yet."))
     yield from _changes(store, batch)
     listed = trials.trials(store, batch.name)
-    metric = measured(store.project.settings.metric)
+    by = launching.judged_by(store, batch)
+    metric = measured(by.metric)
     names = sides.names(batch.plan, _("best configuration"))
     runs = {side: [entry for entry in listed if entry.study == side] for side in names}
     runs["best"] = [*launching.reused(store, batch), *runs["best"]]
     if standings := shortlist.standings(store, batch):
         yield Words(_("The shortlist, by the first fresh runs of each:"))
         yield from (Words(sides.standing(standing)) for standing in standings)
+    if others := [entry.id for entry in launching.of_other_metric(store, batch)]:
+        yield Words(_("Judged by another metric, and not counted: {names}.").format(names=choice(others)))
     yield Grid(
         (_("side"), _("trial"), _("seed"), _("state"), metric),
         [
@@ -62,7 +65,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
                 entry.id,
                 str(trials.trial_settings(store, entry).get("training.seed", "-")),
                 STATUSES[entry.status].word.text(),
-                figure(entry.best),
+                best_of(entry, by.metric),
             )
             for side, entries in runs.items()
             for entry in entries
@@ -76,7 +79,12 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
             side,
             names[side],
             [float(place)] * len(entries),
-            [math.nan if entry.best is None or entry.status != "complete" else entry.best for entry in entries],
+            [
+                entry.best
+                if entry.best is not None and entry.status == "complete" and entry.measure == by
+                else math.nan
+                for entry in entries
+            ],
             "points",
             ["feasible" if entry.status == "complete" else "infeasible" for entry in entries],
             [entry.id for entry in entries],

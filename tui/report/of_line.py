@@ -36,7 +36,9 @@ def line(store: Store) -> Iterator[Part]:
         yield Grid(columns, rows, right=(1,))
     if len(links) > 1:
         places = [float(place) for place in range(1, len(links) + 1)]
-        values = [value if (value := came_to[link.number].value) is not None else float("nan") for link in links]
+        # A result by another metric has no place on this axis.
+        reached_by_now = [came_to[link.number].value if not came_to[link.number].other else None for link in links]
+        values = [float("nan") if value is None else value for value in reached_by_now]
         series = [
             Series("line", _("best configuration"), places, values),
             Series("adopted", "", places, values, "points", ids=[link.configuration for link in links]),

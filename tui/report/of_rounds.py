@@ -16,13 +16,14 @@ from rounds.roles import asked_of
 from state import launches, metrics, trials
 from state.database import Store
 from state.dismissals import Dismissal
+from state.measure import Measure
 from state.trials import Batch, Trial
 from tui.charts import norm_plot, pair_plot
 from tui.charts.plot import Axes
 from tui.charts.review_plot import CURVES, plot
 from tui.charts.series import Mark, Series
 from tui.report.parts import Facts, Grid, Judgement, Part, Picture, Section, Title, Words
-from tui.say import choice, figure, measured
+from tui.say import best_of, by_other, choice, figure, measured
 from tui.theme import MARKS, STATUSES, VERDICTS
 
 # The trials of a round that are listed, best first; all of them are in the JSON.
@@ -41,12 +42,12 @@ def baselines(store: Store) -> Iterator[Part]:
         yield Title(batch.name)
         if batch.name in decided:
             yield Words(restored(decided[batch.name].reason).text())
-        yield _trial_grid(store, listed)
+        yield _trial_grid(store, batch, listed)
         yield from _curves_of(store, batch, listed)
 
 
 def _curves_of(store: Store, batch: Batch, listed: Sequence[Trial]) -> Iterator[Part]:
-    for metric in dict.fromkeys((f"val/{store.project.settings.metric}", "train/loss")):
+    for metric in dict.fromkeys((f"val/{trials.measure_of(store, batch.name).metric}", "train/loss")):
         found = metrics.curves(store, batch.name, metric)
         series = [
             Series(entry.id, entry.id, [float(step) for step, _v in found[entry.id]], [v for _s, v in found[entry.id]])
@@ -89,7 +90,7 @@ def goal_words(goal: str) -> str:
 def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     listed = trials.trials(store, batch.name)
     records = reviewing.records(store, batch.name)
-    direction = reviewing.direction(store)
+    direction = reviewing.direction(store, batch.name)
     counts = Counter(entry.status for entry in listed)
     asked = [f"{name}: {domain}" for name, domain in asked_of(plan).items()]
     facts = [
@@ -115,9 +116,9 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     for finding in sorted(findings, key=lambda finding: ORDER.index(finding.verdict)):
         yield _judgement(finding, dismissed.get(finding.key))
     yield Title(_("Plots"))
-    yield from _plots(store, plan, records, findings)
+    yield from _plots(store, trials.measure_of(store, batch.name), plan, records, findings)
     yield Title(_("Trials"))
-    yield _trial_grid(store, listed)
+    yield _trial_grid(store, batch, listed)
 
 
 def _judgement(finding: Finding, dismissal: Dismissal | None) -> Judgement:
@@ -141,10 +142,10 @@ def _space(plan: RoundPlan) -> Grid:
 
 
 def _plots(
-    store: Store, plan: RoundPlan, records: Sequence[TrialRecord], findings: Sequence[Finding]
+    store: Store, by: Measure, plan: RoundPlan, records: Sequence[TrialRecord], findings: Sequence[Finding]
 ) -> Iterator[Part]:
     """An axis plot for every hyperparameter, what belongs to a question, best of n, and the curves of the best."""
-    direction, metric = reviewing.direction(store), f"val/{store.project.settings.metric}"
+    direction, metric = by.direction, f"val/{by.metric}"
     for finding in findings:
         if finding.check == "isolation" and finding.figures.get("levels"):
             key = finding.figures.get("name", finding.figures["key"])
@@ -188,12 +189,14 @@ def _curves(records: Sequence[TrialRecord], best: Sequence[TrialRecord], metric:
     )
 
 
-def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
+def _trial_grid(store: Store, batch: Batch, listed: Sequence[Trial]) -> Grid:
     """The trials, best first; those without a usable result behind, with what they said."""
-    sign = -1.0 if store.project.settings.direction == "max" else 1.0
+    by = trials.measure_of(store, batch.name)
+    sign = -1.0 if by.direction == "max" else 1.0
 
     def place(entry: Trial) -> tuple[bool, float]:
         usable = entry.status == "complete" and entry.best is not None and math.isfinite(entry.best)
+        usable = usable and entry.measure == by
         return not usable, sign * (entry.best or 0.0) if usable else 0.0
 
     shown = sorted(listed, key=place)[:LISTED]
@@ -202,7 +205,7 @@ def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
             entry.id,
             entry.study,
             STATUSES[entry.status].word.text(),
-            figure(entry.best),
+            best_of(entry, by.metric),
             "-" if entry.best_step is None else str(entry.best_step),
             values(entry.settings) if entry.status not in ("failed", "infeasible") else _why(entry),
         )
@@ -217,7 +220,7 @@ def _trial_grid(store: Store, listed: Sequence[Trial]) -> Grid:
         _("trial"),
         _("study"),
         _("state"),
-        measured(store.project.settings.metric),
+        measured(by.metric),
         _("at step"),
         _("tried"),
     )
@@ -235,14 +238,16 @@ def values(settings: Mapping[str, Any]) -> str:
 
 def studies(store: Store) -> list[dict[str, Any]]:
     """The table of studies (P18): a row for each study of each round."""
-    sign = -1.0 if store.project.settings.direction == "max" else 1.0
     rows = []
     for batch in trials.batches(store, "round"):
+        by = trials.measure_of(store, batch.name)
+        sign = -1.0 if by.direction == "max" else 1.0
         plan = planning.plan_of(store, batch.name)
         listed = trials.trials(store, batch.name)
         for study in plan.studies:
             own = [entry for entry in listed if entry.study == study.name]
-            good = [e for e in own if e.status == "complete" and e.best is not None and math.isfinite(e.best)]
+            complete = [e for e in trials.judged_by(own, by) if e.status == "complete" and e.best is not None]
+            good = [entry for entry in complete if math.isfinite(entry.best or 0.0)]
             best = min(good, key=lambda entry: sign * (entry.best or 0.0), default=None)
             rows.append(
                 {
@@ -258,6 +263,7 @@ def studies(store: Store) -> list[dict[str, Any]]:
                     "trials_complete": sum(entry.status == "complete" for entry in own),
                     "infeasible": sum(entry.status == "infeasible" for entry in own),
                     "failed": sum(entry.status == "failed" for entry in own),
+                    "metric": by.metric,
                     "best": best.best if best else None,
                     "best_trial": best.id if best else "",
                     "command": f"tunebook export {best.id} --trial {best.id}" if best else "",
@@ -272,6 +278,7 @@ def _searched(study: Study) -> str:
 
 def studies_table(store: Store) -> Iterator[Part]:
     """The table of studies for people."""
+    now = store.project.settings.metric
     rows = [
         (
             row["round"],
@@ -279,7 +286,7 @@ def studies_table(store: Store) -> Iterator[Part]:
             row["searched"] or "-",
             row["note"] or "-",
             f"{row['trials_complete']}/{row['trials_planned']}",
-            figure(row["best"]),
+            by_other(figure(row["best"]), row["metric"] if row["best"] is not None and row["metric"] != now else ""),
             row["command"] or "-",
         )
         for row in studies(store)

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from presets.language import _
-from state.trials import Trial
+from state.measure import Measure
+from state.trials import Trial, judged_by
 from tui.charts.grid import Column, Line
 from tui.charts.series import Identity
-from tui.say import figure
+from tui.say import best_of, figure
 from tui.terminal import width
 from tui.theme import STATUSES
 
@@ -49,12 +50,13 @@ def trial_table(
     identities: Mapping[str, Identity],
     so_far: Mapping[str, float | None],
     *,
-    direction: str,
+    by: Measure,
     ascii_only: bool = False,
 ) -> tuple[list[Column], list[Line]]:
-    """Columns and lines; `identities` as in the chart, `so_far` the best value of trials that still run."""
+    """Columns and lines; `identities` as in the chart, `so_far` the best value of trials that still run; `by`: what the
+    batch is judged by: a result by another metric says so."""
     values = value_columns(entries)
-    first = next(iter(ranked(entries, direction)), None)
+    first = next(iter(ranked(judged_by(entries, by), by.direction)), None)
     studies = len({entry.study for entry in entries}) > 1
     steps = max((len(str(entry.steps_done)) for entry in entries), default=1)
     looks = {status: look.badge(ascii_only=ascii_only) for status, look in STATUSES.items()}
@@ -69,8 +71,9 @@ def trial_table(
     lines = []
     for entry in entries:
         name = identities[entry.id]
-        best = entry.best if entry.best is not None else so_far.get(entry.id)
-        mark = BEST if first is not None and entry.status == "complete" and entry.best == first.best else " "
+        best = best_of(entry, by.metric) if entry.best is not None else figure(so_far.get(entry.id))
+        leads = entry.status == "complete" and entry.measure == by and first is not None and entry.best == first.best
+        mark = BEST if leads else " "
         settings = [next((entry.settings[n] for n in names if n in entry.settings), None) for names in values.values()]
         lines.append(
             Line(
@@ -79,7 +82,7 @@ def trial_table(
                     (f"{name.letter} {short(entry)}", name.style),
                     (looks.get(entry.status, entry.status), entry.status if entry.status in STATUSES else ""),
                     (str(entry.steps_done), ""),
-                    (f"{figure(best)}{mark}", ""),
+                    (f"{best}{mark}", ""),
                     *([(entry.study, "")] if studies else []),
                     *((figure(value), "") for value in settings),
                 ),

@@ -1,0 +1,56 @@
+"""Whether the best configuration, or a trial, was judged by another metric than the project is by now (G0)."""
+
+from __future__ import annotations
+
+from presets.language import Message, say
+from state import configurations, launches, measure, trials
+from state.database import Store
+from state.measure import Measure
+from state.trials import Trial
+
+
+def since_best(store: Store) -> Message | None:
+    """That no run of the best configuration, as baseline and in launches, was judged by the metric of now; None where
+    one was, and where it has none."""
+    best, now = launches.best(store), measure.of_project(store.project.settings)
+    if best is None or not any(by != now for by in trials.measures_of_batches(store).values()):
+        return None
+    wanted, last = configurations.identity_of(best.settings), None
+    for batch in reversed(trials.batches(store)):
+        for entry in trials.trials(store, batch.name) if batch.kind != "round" else ():
+            if entry.status == "complete" and configurations.identity_of(trials.trial_settings(store, entry)) == wanted:
+                if entry.measure == now:
+                    return None
+                last = last or entry.measure
+    if last is None:
+        return None
+    return say(
+        "The runs of the best configuration were judged by {former}, the project is by {metric} since: nothing can be "
+        "compared with it before it has run again, which the next launch does. Rounds of before are compared with none "
+        "of now.",
+        former=named(last, now),
+        metric=named(now, last),
+    )
+
+
+def since(store: Store, entry: Trial) -> Message | None:
+    """What to know before a trial is launched that was judged by another metric; None where it was not."""
+    by, now = entry.measure, measure.of_project(store.project.settings)
+    if by in (None, now):
+        return None
+    return say(
+        "{trial} was judged by {former}: what made it a candidate says nothing about {metric}, by which the fresh runs "
+        "are judged.",
+        trial=entry.id,
+        former=named(by, now),
+        metric=named(now, by),
+    )
+
+
+def named(by: Measure, other: Measure) -> Message | str:
+    """A metric beside another, with its direction where that alone differs."""
+    if by.metric != other.metric:
+        return by.metric
+    if by.direction == "max":
+        return say("{metric} (higher is better)", metric=by.metric)
+    return say("{metric} (lower is better)", metric=by.metric)
