@@ -18,10 +18,10 @@ class Place(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path = super().convert(value, param, ctx)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
-            Path(os.fsdecode(path)).expanduser().resolve()
+            path.expanduser().resolve()
         except (RuntimeError, ValueError, OSError) as error:
             said = Refusal("{path}: {reason}.", path=str(path), reason=str(error).rstrip("."))
             self.fail(error_text(said), param, ctx)

@@ -40,6 +40,8 @@ NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
 WISHES = ("go", "pause", "stop", "extend", "retry", "retry_failed", "first", "end", "close", "drop", "metric", "review")
 MORE_TRIALS = "8"
+# What can be shown beside the project's own metric.
+OTHERS = ("val/error_rate", "val/loss", "train/loss", "grad_norm")
 
 
 class RoundPage(Page):
@@ -384,12 +386,9 @@ class RoundPage(Page):
 
     def _metrics(self) -> list[str]:
         """The project's own metric, and which others its trials recorded."""
-        own, others = (
-            f"val/{trials.measure_of(self.book.store, self._of).metric}",
-            ("val/error_rate", "val/loss", "train/loss", "grad_norm"),
-        )
+        own = f"val/{trials.measure_of(self.book.store, self._of).metric}"
         recorded = metrics.names(self.book.store, self._of)
-        return [own, *(name for name in others if name != own and name in recorded)]
+        return [own, *(name for name in OTHERS if name != own and name in recorded)]
 
     def _put(self, selector: str, text: Content) -> None:
         line = self.query_one(selector, Static)
