@@ -212,6 +212,23 @@ def test_text_families_are_built_to_size(name: str, tmp_path: Path):
     assert {part.p for part in network.modules() if isinstance(part, nn.Dropout)} <= {0.25}
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("name", ["gpt2", "openai-gpt", "ctrl", "esm"])
+def test_every_dropout_of_a_text_network_has_the_configured_rate(name: str, rate: float, tmp_path: Path):
+    """Whatever its settings are called; a switch of that name is left alone."""
+    network: Any = seeded(texts(tmp_path, model__name=name, regularization__dropout=rate), WORDS).network
+    rates = {part.p for part in network.modules() if isinstance(part, nn.Dropout)}
+    assert rates == {rate}
+    assert getattr(network.config, "token_dropout", False) in (False, None)
+
+
+@pytest.mark.parametrize("name", ["bart", "mbart", "t5", "mt5", "umt5", "xlnet", "canine"])
+def test_a_text_network_that_cannot_be_trained_here_is_refused_before_the_run(name: str, tmp_path: Path):
+    """They rest on tokens that a tokenizer of one's own does not have, or cannot do what is asked."""
+    message = refused(texts(tmp_path, model__name=name), WORDS)
+    assert f"model.name: '{name}'; allowed: a model type that classifies texts with these settings" in message
+
+
 BAD_TEXTS = [
     ({"model__name": "bort"}, "model.name: 'bort'; allowed: a model type of transformers, such as "),
     ({"model__name": "clip"}, "model.name: 'clip'; allowed: a model type that transformers has a sequence classifier"),
