@@ -136,6 +136,22 @@ def test_local_weights_are_loaded_but_for_a_head_of_other_classes(
     assert own["mean"].flatten().tolist() == [0.5, 0.5, 0.5]
 
 
+def test_weights_of_an_architecture_with_a_network_of_its_own_are_loaded(tmp_path: Path):
+    """VOLO calls its blocks `network`, as this program calls what it wraps."""
+    torch.manual_seed(1)
+    theirs = timm.create_model("volo_d1_224", num_classes=10)
+    path = weights_of(tmp_path / "weights", theirs.state_dict(), "safetensors")
+    tensors = theirs.state_dict()
+    assert any(name.startswith("network.") for name in tensors)
+    assert image_model._read(Path(path)).keys() == tensors.keys()
+    # Those that a run of this program kept, and the same without its normalisation.
+    wrapped = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    statistics_of = {name: torch.zeros(1, 3, 1, 1) for name in ("mean", "std")}
+    for kept in (wrapped, wrapped | statistics_of):
+        read = image_model._read(Path(weights_of(tmp_path / "kept", kept, "safetensors")))
+        assert read.keys() - statistics_of.keys() == tensors.keys()
+
+
 def test_weights_for_colour_serve_grey_images(digits: Path, tmp_path: Path):
     colour = timm.create_model("test_resnet", num_classes=10).state_dict()
     grey = seeded(configuration(digits, model__pretrained=weights_of(tmp_path / "w", colour, "safetensors")), TEN_GREY)
