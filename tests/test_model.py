@@ -136,6 +136,22 @@ def test_local_weights_are_loaded_but_for_a_head_of_other_classes(
     assert own["mean"].flatten().tolist() == [0.5, 0.5, 0.5]
 
 
+def test_weights_of_an_architecture_with_a_network_of_its_own_are_loaded(tmp_path: Path):
+    """VOLO calls its blocks `network`, as this program calls what it wraps."""
+    torch.manual_seed(1)
+    theirs = timm.create_model("volo_d1_224", num_classes=10)
+    path = weights_of(tmp_path / "weights", theirs.state_dict(), "safetensors")
+    tensors = theirs.state_dict()
+    assert any(name.startswith("network.") for name in tensors)
+    assert image_model._read(Path(path)).keys() == tensors.keys()
+    # Those that a run of this program kept, and the same without its normalisation.
+    wrapped = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    statistics_of = {name: torch.zeros(1, 3, 1, 1) for name in ("mean", "std")}
+    for kept in (wrapped, wrapped | statistics_of):
+        read = image_model._read(Path(weights_of(tmp_path / "kept", kept, "safetensors")))
+        assert read.keys() - statistics_of.keys() == tensors.keys()
+
+
 def test_weights_for_colour_serve_grey_images(digits: Path, tmp_path: Path):
     colour = timm.create_model("test_resnet", num_classes=10).state_dict()
     grey = seeded(configuration(digits, model__pretrained=weights_of(tmp_path / "w", colour, "safetensors")), TEN_GREY)
@@ -210,6 +226,23 @@ def test_text_families_are_built_to_size(name: str, tmp_path: Path):
     assert network({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}).shape == (3, 2)
     assert sum(parameter.numel() for parameter in network.parameters()) < 200_000
     assert {part.p for part in network.modules() if isinstance(part, nn.Dropout)} <= {0.25}
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("name", ["gpt2", "openai-gpt", "ctrl", "esm"])
+def test_every_dropout_of_a_text_network_has_the_configured_rate(name: str, rate: float, tmp_path: Path):
+    """Whatever its settings are called; a switch of that name is left alone."""
+    network: Any = seeded(texts(tmp_path, model__name=name, regularization__dropout=rate), WORDS).network
+    rates = {part.p for part in network.modules() if isinstance(part, nn.Dropout)}
+    assert rates == {rate}
+    assert getattr(network.config, "token_dropout", False) in (False, None)
+
+
+@pytest.mark.parametrize("name", ["bart", "mbart", "t5", "mt5", "umt5", "xlnet", "canine"])
+def test_a_text_network_that_cannot_be_trained_here_is_refused_before_the_run(name: str, tmp_path: Path):
+    """They rest on tokens that a tokenizer of one's own does not have, or cannot do what is asked."""
+    message = refused(texts(tmp_path, model__name=name), WORDS)
+    assert f"model.name: '{name}'; allowed: a model type that classifies texts with these settings" in message
 
 
 BAD_TEXTS = [

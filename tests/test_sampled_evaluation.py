@@ -110,6 +110,23 @@ def test_the_result_is_that_of_the_whole_split(digits: Path, tmp_path: Path) -> 
     assert any(entry["sample"]["val/loss"] != entry["whole"]["val/loss"] for entry in checked.values())
 
 
+def test_the_time_of_the_last_evaluations_is_the_runs(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loop.evaluate
+
+    def slow(*arguments: Any) -> Any:
+        if len(arguments) < 8:
+            # On the whole split.
+            time.sleep(2)
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "evaluate", slow)
+    _, found = run_here(write_config(tmp_path / "config.toml", digits, **SAMPLED), tmp_path / "run")
+    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert found["seconds"] >= last["seconds"] + 2
+
+
 def test_a_sample_does_not_change_what_is_learnt(digits: Path, tmp_path: Path) -> None:
     run_here(write_config(tmp_path / "one.toml", digits, **SAMPLED), tmp_path / "one")
     whole = SAMPLED | {"training__evaluation_examples": 0}

@@ -148,13 +148,23 @@ def test_a_run_killed_between_evaluations_goes_on_exactly(
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
 
 
-def test_a_run_stopped_during_an_evaluation_makes_up_for_it(digits: Path, dataset: Dataset, tmp_path: Path):
+def test_a_run_stopped_during_an_evaluation_makes_up_for_it(
+    digits: Path, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     config = configuration(digits)
     # The step is done when the request comes, its evaluation is not.
     with pytest.raises(loop.Stopped):
         loop.train(stopping(config, tmp_path / "stopped", 4), dataset)
     assert not any("val/loss" in line for line in metrics(tmp_path / "stopped"))
+    capsys.readouterr()
     loop.train(stopping(config, tmp_path / "stopped", 99), dataset)
+    # What was trained before it went on has no pace and no loss that it knows of.
+    said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("step 4/8"))
+    assert "examples/s" not in said
+    assert "nan" not in said
+    lines = (tmp_path / "stopped" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    (made_up,) = [line for line in map(json.loads, lines) if line["step"] == 4 and "val/loss" in line]
+    assert "examples_per_second" not in made_up
     loop.train(stopping(config, tmp_path / "whole", 99), dataset)
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
@@ -224,7 +234,7 @@ def test_when_values_are_fetched_does_not_change_them(
 def test_what_a_checkpoint_takes_is_no_training_time(monkeypatch: pytest.MonkeyPatch):
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    pace = loop.Pace(16)
+    pace = loop.Pace(16, 0)
     now = 3.0
     since, now = now, 8.0
     pace.leave_out(since)

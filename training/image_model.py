@@ -181,8 +181,12 @@ def _read(path: Path) -> dict[str, Tensor]:
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise ConfigError((problem,))
-    # DataParallel puts module. before each name, this program's own checkpoints network., beside mean and std.
-    return {name.removeprefix("module.").removeprefix("network."): tensor for name, tensor in content.items()}
+    # DataParallel puts module. before each name, this program's own checkpoints network., beside mean and std; VOLO has
+    # names of its own that begin so.
+    plain = {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    if {"mean", "std"} <= plain.keys() or all(name.startswith("network.") for name in plain):
+        return {name.removeprefix("network."): tensor for name, tensor in plain.items()}
+    return plain
 
 
 def _some(names: Iterable[str]) -> str:

@@ -71,7 +71,7 @@ def train(run: Run, dataset: Dataset) -> None:
     # Evaluation, whose batches have other shapes, goes without; the weights are the same.
     forward: Any = torch.compile(network, dynamic=False) if config.runtime.compile else network
     began = time.monotonic() - progress.seconds
-    pace = Pace(config.training.batch_size)
+    pace = Pace(config.training.batch_size, progress.step)
     network.train()
     while not run.stop():
         if evaluation_due(progress, config):
@@ -122,6 +122,7 @@ def train(run: Run, dataset: Dataset) -> None:
         raise Stopped
     if examples is not None and not progress.sampled:
         on_the_whole(run, network, dataset, precision, checkpoints)
+        progress.seconds = time.monotonic() - began
         checkpoints.save(network, optimizer, progress)
 
 
@@ -209,9 +210,10 @@ def facts(dataset: Dataset) -> models.Facts:
 class Pace:
     """Examples a second between evaluations; evaluations, checkpoints and the slow first step are left out."""
 
-    def __init__(self, batch_size: int):
+    def __init__(self, batch_size: int, step: int):
+        """`step`: the last one that was taken already."""
         self.batch_size = batch_size
-        self.step, self.since = 0, time.monotonic()
+        self.restart(step)
 
     def restart(self, step: int) -> None:
         self.step, self.since = step, time.monotonic()
@@ -235,12 +237,13 @@ def evaluation_due(progress: Progress, config: Config) -> bool:
 
 
 def say(run: Run, train_loss: float, throughput: dict[str, float]) -> None:
-    """A line on the last evaluation, for who watches."""
+    """A line on the last evaluation, for who watches. `train_loss`: nan where the run goes on from just before it."""
     assert run.progress.final is not None
     evaluation = run.progress.final
+    trained = "" if math.isnan(train_loss) else f"  train loss {train_loss:.4f}"
     pace = "".join(f"  {value:.0f} examples/s" for value in throughput.values())
     print(
-        f"step {evaluation.step}/{run.config.training.steps}  train loss {train_loss:.4f}  "
+        f"step {evaluation.step}/{run.config.training.steps}{trained}  "
         f"validation loss {evaluation.loss:.4f}  error_rate {evaluation.error_rate:.4f}{pace}",
         flush=True,
     )

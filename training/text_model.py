@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from training import device as devices
 from training.config import Config, ConfigError, Problem
 from training.sentence import brief, phrase
 
@@ -33,14 +36,50 @@ def network(config: Config, facts: Facts, *, saved: bool = False) -> nn.Module:
     checkpoint of the run has not are the settings beside pretrained weights, which are read in any case."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    settings = _checkpoint_settings(config) if config.model.pretrained else _fresh_settings(config, facts)
-    settings.num_labels = facts.classes
-    settings.pad_token_id = facts.pad_id
-    _set_dropout(settings, config)
-    _check(settings, config, facts)
+    with _of_a_type_that_works(config):
+        settings = _checkpoint_settings(config) if config.model.pretrained else _fresh_settings(config, facts)
+        settings.num_labels = facts.classes
+        settings.pad_token_id = facts.pad_id
+        _set_dropout(settings, config)
+        _check(settings, config, facts)
     if config.model.pretrained and not saved:
-        return _from_checkpoint(settings, config)
-    return AutoModelForSequenceClassification.from_config(settings, dtype=torch.float32)
+        model = _from_checkpoint(settings, config)
+    else:
+        with _of_a_type_that_works(config):
+            model = AutoModelForSequenceClassification.from_config(settings, dtype=torch.float32)
+    with _of_a_type_that_works(config):
+        _classify_blanks(model, config, facts)
+    return model
+
+
+@contextmanager
+def _of_a_type_that_works(config: Config) -> Iterator[None]:
+    """Say of the type of model what goes wrong in here: transformers has many, and not all do with a tokenizer that
+    knows no more than padding, or can be sized by these settings."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        if devices.is_out_of_memory(error):
+            raise
+        reason = f"{type(error).__name__}: {brief(error)}"
+        allowed = phrase(
+            "a model type that classifies texts with these settings, such as bert ({reason})", reason=reason
+        )
+        raise ConfigError((Problem("model.name", config.model.name, allowed),)) from None
+
+
+def _classify_blanks(model: nn.Module, config: Config, facts: Facts) -> None:
+    """Put a text of the greatest length and a shorter one through the model, so that what it cannot do is said before
+    the run."""
+    mask = torch.ones(2, config.data.max_length, dtype=torch.int64)
+    mask[1, 1:] = 0
+    word = 0 if facts.pad_id else 1
+    model.eval()
+    with torch.inference_mode():
+        model(input_ids=torch.where(mask.bool(), word, facts.pad_id), attention_mask=mask)
+    model.train()
 
 
 def _fresh_settings(config: Config, facts: Facts) -> Any:
@@ -101,7 +140,14 @@ def _checkpoint_settings(config: Config) -> Any:
 def _set_dropout(settings: Any, config: Config) -> None:
     """Give every dropout of the network the configured rate, that of its classifier included."""
     rate, path_rate = config.regularization.dropout, config.regularization.drop_path
-    keys = [key for key, value in settings.to_dict().items() if "dropout" in key and isinstance(value, int | float)]
+    # GPT-2 and its kin call theirs resid_pdrop and the like; ESM's token_dropout is a switch.
+    keys = [
+        key
+        for key, value in settings.to_dict().items()
+        if ("dropout" in key or key.endswith("pdrop"))
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    ]
     if rate and not keys:
         allowed = phrase("0: {name} has no {what}", name=settings.model_type, what=phrase("dropout"))
         raise ConfigError((Problem("regularization.dropout", rate, allowed),))
