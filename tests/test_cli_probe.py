@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from presets import language
 from state.project import open_project
 from tests.set_up import set_up
 from tests.test_cli import tunebook
@@ -28,8 +29,16 @@ def test_what_was_measured_is_shown_with_time_and_cost_of_so_many_steps(
     answer = json.loads(capsys.readouterr().out)
     assert answer["examples"] == 64_000
     row = answer["table"][0]
-    # 64,000 examples at 800 a second: 80 seconds.
-    assert (row["batch size"], row["device seconds"], row["price"], row["energy"]) == ("8", "80", "0.080", "0.011 kWh")
+    # 64,000 examples at 800 a second: 80 seconds, and a thousand steps of 8 in 10.
+    told = {"batch_size": 8, "examples": 64_000, "examples_seconds": 80.0, "steps": 1000, "steps_seconds": 10.0}
+    told |= {"step_seconds": 0.01, "examples_per_second": 800.0, "device_seconds": 80.0}
+    told |= {"price": 0.08, "energy_kwh": 80 / 3600 / 2}
+    assert {name: row[name] for name in told} == pytest.approx(told)
+    try:
+        assert tunebook("--lang", "zh_CN", *command) == 0
+    finally:
+        language.set_language("en")
+    assert json.loads(capsys.readouterr().out)["table"] == answer["table"]
     settings = open_project(root).settings
     assert (settings.price_per_hour, settings.power_watts) == (3.6, 500.0)
     assert tunebook("probe", "--project", root) == 0

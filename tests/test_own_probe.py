@@ -283,6 +283,11 @@ def test_the_size_that_is_kept_has_its_row_also_where_it_was_not_timed(
     assert tunebook("--project", tmp_path / "p", "probe", "--steps", "100") == 0
     rows = capsys.readouterr().out.splitlines()[-2:]
     assert [row.split()[:3] for row in rows] == [["8", "100", "ms"], ["64", "not", "timed"]]
+    assert tunebook("--project", tmp_path / "p", "probe", "--steps", "100", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["table"] == [
+        {"batch_size": 8, "step_seconds": 0.1, "steps": 100, "steps_seconds": 10.0, "device_seconds": 10.0},
+        {"batch_size": 64, "step_seconds": None, "steps": 100, "steps_seconds": None},
+    ]
 
 
 def test_the_size_that_is_kept_is_told_with_its_speed_where_that_was_measured(tmp_path: Path, code: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shlex
@@ -788,6 +789,19 @@ def test_what_does_not_go_together_is_refused_and_makes_nothing(
     assert said in told.err
     assert not told.out
     assert not (tmp_path / "p").exists()
+
+
+def test_that_nobody_says_what_the_metric_is_measured_on_is_refused_with_what_says_it(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--metric names it, and was asked for although it was there."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    own_pipelines.project(tmp_path / "p", code)
+    assert tunebook("new", tmp_path / "p", "--metric", "accuracy", "--json") == 2
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert "held-out examples, has no answer" in said
+    assert "with --yes" in said
+    assert "as an option" not in said
 
 
 def test_which_pipeline_trains_is_a_recorded_decision(tmp_path: Path, store: Store) -> None:

@@ -4,7 +4,7 @@ rising (G4, G7, G8)."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from presets.language import Message, _, say
@@ -18,12 +18,37 @@ from wizard.question import Table
 NEARLY_DOUBLE = 1.8
 
 
+def figures(store: Store, planned: int) -> list[dict[str, Any]]:
+    """What the table says, as numbers by names that no language changes: of each measured size its speed, and what
+    `planned` examples, and as many steps as these make at the recommended size, take."""
+    settings, found = store.project.settings, probe.known(store)
+    examples = inspection.examples(store)
+    count = math.ceil(planned / int(found.result["recommended"]))
+    return [
+        {
+            "batch_size": line["batch_size"],
+            "examples_per_second": line["batch_size"] / line["seconds"],
+            "step_seconds": line["seconds"],
+            "step_seconds_spread": line["spread"],
+            "throughput_gain": gain,
+            "limited_by": _limit(line, gain),
+            "peak_memory_bytes": line["peak_memory"],
+            "epoch_seconds": examples * line["seconds"] / line["batch_size"],
+            "examples": planned,
+            "examples_seconds": planned * line["seconds"] / line["batch_size"],
+            "steps": count,
+            "steps_seconds": count * line["seconds"],
+            **taken(settings, planned * line["seconds"] / line["batch_size"]),
+        }
+        for line, gain in zip(probe.measured(found), _gains(found), strict=True)
+    ]
+
+
 def table(store: Store, planned: int) -> Table:
     """The measured sizes by the time and the resources that training takes: with `planned` examples in all, by perfect
     scaling (G7, G8), and with as many steps as these make at the recommended size, whatever the size."""
-    settings, found = store.project.settings, probe.known(store)
-    examples, lines = inspection.examples(store), probe.measured(found)
-    count = math.ceil(planned / int(found.result["recommended"]))
+    lines = figures(store, planned)
+    count = math.ceil(planned / int(probe.known(store).result["recommended"]))
     columns = [
         say("batch size"),
         say("examples/s"),
@@ -37,40 +62,49 @@ def table(store: Store, planned: int) -> Table:
         say("{n} steps", n=quantity.large(count)),
         say("device seconds"),
     ]
-    columns += resources(settings)
-    rows = []
-    for line, gain in zip(lines, _gains(found), strict=True):
-        rate = line["batch_size"] / line["seconds"]
-        total = planned / rate
-        row = [
+    columns += resources(store.project.settings)
+    limits = {"input_pipeline": _("input pipeline"), "device": _("device"), None: "-"}
+    rows = [
+        (
             str(line["batch_size"]),
-            quantity.digits(rate),
-            quantity.duration(line["seconds"]).text(),
-            f"{line['spread']:.1%}",
-            "-" if gain is None else f"{gain:.2f} x",
-            _limit(line, gain),
-            quantity.memory(line["peak_memory"]).text(),
-            quantity.duration(examples / rate).text(),
-            quantity.duration(total).text(),
-            quantity.duration(count * line["seconds"]).text(),
-            quantity.digits(total),
-        ]
-        rows.append((*row, *taken(settings, total)))
+            quantity.digits(line["examples_per_second"]),
+            quantity.duration(line["step_seconds"]).text(),
+            f"{line['step_seconds_spread']:.1%}",
+            "-" if line["throughput_gain"] is None else f"{line['throughput_gain']:.2f} x",
+            limits[line["limited_by"]],
+            quantity.memory(line["peak_memory_bytes"]).text(),
+            quantity.duration(line["epoch_seconds"]).text(),
+            quantity.duration(line["examples_seconds"]).text(),
+            quantity.duration(line["steps_seconds"]).text(),
+            *shown(line),
+        )
+        for line in lines
+    ]
     return Table(tuple(columns), tuple(rows))
 
 
 def resources(settings: Settings) -> list[Message]:
-    """The columns of `taken`, behind that of the device seconds."""
+    """The columns of `shown`, behind that of the device seconds."""
     return [*([say("price")] if settings.price_per_hour else []), *([say("energy")] if settings.power_watts else [])]
 
 
-def taken(settings: Settings, seconds: float) -> Iterator[str]:
-    """What so many seconds of the device cost, and the energy they take, where an hour's is known."""
-    hours = seconds / 3600
+def taken(settings: Settings, seconds: float) -> dict[str, float]:
+    """So many seconds of the device, what they cost and the energy they take, where an hour's is known."""
+    hours, told = seconds / 3600, {"device_seconds": seconds}
     if settings.price_per_hour:
-        yield quantity.price(hours * settings.price_per_hour)
+        told["price"] = hours * settings.price_per_hour
     if settings.power_watts:
-        yield f"{quantity.digits(hours * settings.power_watts / 1000)} kWh"
+        told["energy_kwh"] = hours * settings.power_watts / 1000
+    return told
+
+
+def shown(line: Mapping[str, Any]) -> Iterator[str]:
+    """The same for people."""
+    yield quantity.digits(line["device_seconds"])
+    if "price" in line:
+        yield quantity.price(line["price"])
+    if "energy_kwh" in line:
+        yield f"{quantity.digits(line['energy_kwh'])} kWh"
 
 
 def bottlenecks(found: Measurement) -> Iterator[Message]:
@@ -120,7 +154,7 @@ def _gains(found: Measurement) -> list[float | None]:
     ]
 
 
-def _limit(line: dict[str, Any], gain: float | None) -> str:
+def _limit(line: dict[str, Any], gain: float | None) -> str | None:
     if loading.bound(line):
-        return _("input pipeline")
-    return _("device") if gain is not None and gain < NEARLY_DOUBLE else "-"
+        return "input_pipeline"
+    return "device" if gain is not None and gain < NEARLY_DOUBLE else None

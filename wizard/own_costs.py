@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from presets.language import Message, _, say
 from state import pipeline, trials
 from state.database import Store
 from state.measurements import Measurement
-from state.project import Settings
 from wizard import batch_table, configuration, quantity
 from wizard.question import Table
 
 
-def table(store: Store, found: Measurement, steps: int | None) -> Table | Message:
-    """The measured sizes by what so many steps take, or those that the command makes, and the size that is used, also
-    where it was not timed; why there is no such table where the steps are not known, or not how long one takes."""
+def figures(store: Store, found: Measurement, steps: int | None) -> list[dict[str, Any]] | Message:
+    """Of each measured size the time of a step, what so many steps take, or those that the command makes, as numbers by
+    names that no language changes; the size that is used is among them, also where it was not timed. Why there are
+    none where the steps are not known, or not how long one takes."""
     count = steps or trials.steps_planned(configuration.current(store))
     if not count:
         return say(
@@ -25,22 +28,33 @@ def table(store: Store, found: Measurement, steps: int | None) -> Table | Messag
             "What training costs cannot be counted: no size has a time of its step, only of whole epochs, or none."
         )
     settings = store.project.settings
-    columns = [say("batch size"), say("per step"), say("{n} steps", n=quantity.large(count)), say("device seconds")]
-    others = batch_table.resources(settings)
-    rows = [_row(settings, line["batch_size"], line["step_seconds"], count) for line in lines]
+    told = [
+        {
+            "batch_size": line["batch_size"],
+            "step_seconds": line["step_seconds"],
+            "steps": count,
+            "steps_seconds": count * line["step_seconds"],
+            **batch_table.taken(settings, count * line["step_seconds"]),
+        }
+        for line in lines
+    ]
     used = configuration.current(store).get(pipeline.BATCH_SIZE, found.result["recommended"])
     if used not in (line["batch_size"] for line in lines):
-        rows.append((str(used), _("not timed"), *["-"] * (len(columns) + len(others) - 2)))
-        rows.sort(key=lambda row: int(row[0]))
-    return Table((*columns, *others), tuple(rows))
+        told.append({"batch_size": used, "step_seconds": None, "steps": count, "steps_seconds": None})
+    return sorted(told, key=lambda line: line["batch_size"])
 
 
-def _row(settings: Settings, size: int, step_seconds: float, count: int) -> tuple[str, ...]:
-    total = count * step_seconds
-    return (
-        str(size),
-        quantity.duration(step_seconds).text(),
-        quantity.duration(total).text(),
-        quantity.digits(total),
-        *batch_table.taken(settings, total),
-    )
+def table(store: Store, lines: Sequence[Mapping[str, Any]]) -> Table:
+    """The same for people."""
+    others = batch_table.resources(store.project.settings)
+    steps = say("{n} steps", n=quantity.large(lines[0]["steps"]))
+    columns = [say("batch size"), say("per step"), steps, say("device seconds")]
+    return Table((*columns, *others), tuple(_row(line, len(columns) + len(others)) for line in lines))
+
+
+def _row(line: Mapping[str, Any], width: int) -> tuple[str, ...]:
+    size = str(line["batch_size"])
+    if line["step_seconds"] is None:
+        return (size, _("not timed"), *["-"] * (width - 2))
+    durations = (quantity.duration(line[key]).text() for key in ("step_seconds", "steps_seconds"))
+    return (size, *durations, *batch_table.shown(line))

@@ -299,7 +299,6 @@ def probe(
     from tui import asking, setup
     from wizard import batch_table, configuration, loading, own_costs, own_metric, own_probe, runtime
     from wizard import probe as probing
-    from wizard.question import Table
     from wizard.steps import planned_examples
 
     given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
@@ -327,12 +326,13 @@ def probe(
             columns, rows = [column.text() for column in table.columns], table.rows
             effect = loading.effect(store, measured, int(measured.result["recommended"]))
             answer |= {"effect": effect}
-            answer |= {"examples": examples, "table": [dict(zip(columns, row, strict=True)) for row in rows]}
+            answer |= {"examples": examples, "table": batch_table.figures(store, examples)}
         elif steps or price is not None or power is not None:
-            match own_costs.table(store, measured, steps):
-                case Table() as table:
+            match own_costs.figures(store, measured, steps):
+                case list() as figures:
+                    table = own_costs.table(store, figures)
                     columns, rows = [column.text() for column in table.columns], table.rows
-                    answer |= {"table": [dict(zip(columns, row, strict=True)) for row in rows]}
+                    answer |= {"table": figures}
                 case uncounted:
                     answer |= {"uncounted": uncounted}
     for size in [] if told else sizes:
