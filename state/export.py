@@ -30,7 +30,7 @@ LIBRARIES = {
 LIBRARIES_OF_OPTIMIZERS = dict.fromkeys(("nadamw", "rmsprop", "lamb"), ("torchvision", "timm"))
 _SCRIPT = """\
 from training.train import main
-main()
+main({data})
 """
 
 
@@ -191,7 +191,7 @@ def _fill(folder: Path, source: Origin, configuration: str, readme: str) -> None
         shutil.copyfile(path, folder / "training" / path.name)
     for name, content in {
         "config.toml": configuration,
-        "train.py": _SCRIPT,
+        "train.py": _SCRIPT.format(data=f"data={data!r}" if (data := source.result.get("data")) else ""),
         "environment.json": json.dumps(_environment(source), indent=2) + "\n",
         "requirements.txt": "".join(f"{line}\n" for line in source.requirements),
         "README.md": readme,
@@ -200,7 +200,7 @@ def _fill(folder: Path, source: Origin, configuration: str, readme: str) -> None
 
 
 def _environment(source: Origin) -> dict[str, Any]:
-    """What the result depends on beside configuration, code and data."""
+    """What the result depends on beside configuration and code; `data` tells the data from others."""
     result = source.result
     return {
         "trial": source.trial.id if source.trial else None,
@@ -217,6 +217,7 @@ def _environment(source: Origin) -> dict[str, Any]:
                 "changed",
                 "untracked",
                 "code",
+                "data",
                 "device",
                 "precision",
                 "best",

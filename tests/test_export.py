@@ -184,6 +184,43 @@ def test_code_that_has_changed_since_the_trial_is_said(
     assert done.warning in (done.folder / "README.md").read_text(encoding="utf-8")
 
 
+def test_data_that_have_changed_since_the_trial_are_said(project_folder: Path, tmp_path: Path) -> None:
+    """By the export where a later trial ran on others, and by the exported script, which knows those of its result."""
+    root = tmp_path / "copy"
+    shutil.copytree(project_folder, root)
+    with open_store(open_project(root)) as store:
+        first = json.loads((store.project.trial_folder("baseline-1-001") / "result.json").read_text())
+        done = exporting.export(store, tmp_path / "export")
+        assert json.loads((done.folder / "environment.json").read_text())["data"] == first["data"]
+        assert "on the data as they were" in (done.folder / "README.md").read_text(encoding="utf-8")
+        assert not done.warning
+        best = launches.best(store)
+        assert best is not None
+        new = [NewTrial("", 11, {}, {}, {"training.seed": 11})]
+        trials.add_batch(store, "launch", goal="", configuration=best.hash, plan={}, trials=new)
+        later = {"status": "complete", "best": {"step": 3, "val/error_rate": 0.3}, "data": "others"}
+        trials.mark_ended(store, "launch-1-001", later)
+        again = exporting.export(store, tmp_path / "again", "baseline-1-001")
+        assert "The data have changed since baseline-1-001" in again.warning
+        assert again.warning in (again.folder / "README.md").read_text(encoding="utf-8")
+    told = "other data than those of the exported result"
+    assert told not in _trained(done.folder)
+    settings = config.load(done.folder / "config.toml")
+    data = tmp_path / "fewer"
+    shutil.copytree(settings.data.path, data)
+    next(next(path for path in sorted(data.iterdir()) if path.is_dir()).iterdir()).unlink()
+    text = (done.folder / "config.toml").read_text(encoding="utf-8")
+    (done.folder / "config.toml").write_text(text.replace(settings.data.path, str(data)), encoding="utf-8")
+    shutil.rmtree(done.folder / "run")
+    assert told in _trained(done.folder)
+
+
+def _trained(export: Path) -> str:
+    """What the exported script says."""
+    command = [sys.executable, "train.py"]
+    return subprocess.run(command, cwd=export, capture_output=True, text=True, check=True, timeout=300).stdout
+
+
 def test_the_best_configuration_is_stood_for_by_the_best_run_of_its_launch(
     project_folder: Path, tmp_path: Path
 ) -> None:

@@ -29,8 +29,8 @@ from training.splits import DataError, Part
 EXIT_CODES = {"complete": 0, "failed": 1, "infeasible": 3, "stopped": 143}
 
 
-def main(arguments: list[str] | None = None) -> NoReturn:
-    """The command line."""
+def main(arguments: list[str] | None = None, data: str = "") -> NoReturn:
+    """The command line. `data`: the identity of the data that the run is to repeat a result on, "" for any."""
     started = time.monotonic()
     parser = argparse.ArgumentParser(prog="train", description="Train one configuration, or go on with it.")
     parser.add_argument("--config", type=Path, default=default_config(), help="the configuration (TOML)")
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     record.tolerant_output()
     try:
         with record.lock(options.output):
-            sys.exit(run(options.config, options.output, options.cache, started, options.debug))
+            sys.exit(run(options.config, options.output, options.cache, started, options.debug, data))
     except (record.Busy, OSError) as error:
         sys.exit(str(error))
 
@@ -78,8 +78,11 @@ class StopRequest:
             raise Stopped
 
 
-def run(config_path: Path, folder: Path, cache: Path | None, started: float, debug: bool = False) -> int:
-    """Train in `folder`, whose lock is held, and write result.json; the exit code. `started` is by time.monotonic."""
+def run(
+    config_path: Path, folder: Path, cache: Path | None, started: float, debug: bool = False, data: str = ""
+) -> int:
+    """Train in `folder`, whose lock is held, and write result.json; the exit code. `started` is by time.monotonic,
+    `data` as `main` has it."""
     for earlier in ("result.json", "exit.json"):
         (folder / earlier).unlink(missing_ok=True)
     stop = StopRequest()
@@ -96,7 +99,7 @@ def run(config_path: Path, folder: Path, cache: Path | None, started: float, deb
         result |= {"device": devices.name(device), "precision": "bfloat16" if precision else "float32"}
         dataset = open_dataset(config, cache)
         result |= about_data(dataset)
-        say_beginning(dataset)
+        say_beginning(dataset, data)
         ongoing = Run(config, folder, device, stop, started)
         train(ongoing, dataset)
         result |= {"status": "complete", "reason": "", "message": ""}
@@ -176,13 +179,15 @@ def about_data(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def say_beginning(dataset: Dataset) -> None:
-    """A line on the data, for who watches."""
+def say_beginning(dataset: Dataset, expected: str) -> None:
+    """Lines on the data, for who watches; `expected`: the identity of other data that they should have, or ""."""
     print(
         f"{len(dataset.train)} examples to train on, {len(dataset.validation)} to validate on, "
         f"{len(dataset.classes)} classes",
         flush=True,
     )
+    if expected and expected != dataset.identity:
+        print("these are other data than those of the exported result, which will not be reached again", flush=True)
     if dataset.skipped:
         first = dataset.skipped[0]
         print(f"left out: {len(dataset.skipped)}, the first being {first.path}: {first.reason}", flush=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import _, say, sentences
-from rounds import launching, planning, tunables
+from rounds import alike, launching, planning, tunables
 from rounds.reached import Reached, fresh
 from state import configurations, export_command, trials
 from state import export as folder
@@ -57,6 +57,9 @@ def export(store: Store, target: Path, trial: str | None = None) -> Exported:
     source = folder.origin(store, chosen, training_code())
     if source.changed:
         warning = sentences(*filter(None, (warning, _changed_code(chosen))))
+    latest = alike.latest(trials.trials(store), "data")
+    if latest and source.result.get("data") not in (None, latest):
+        warning = sentences(*filter(None, (warning, _changed_data(chosen))))
     heading = _("Configuration of {trial}, exported by Tunebook. The line above a value is the reason for it.")
     written = folder.write(
         target,
@@ -91,6 +94,13 @@ def _changed_code(chosen: Trial) -> str:
     return _(
         "The training code has changed since {trial} was trained: the result may differ. To reproduce it exactly, "
         "run the trial again with today's code."
+    ).format(trial=chosen.id)
+
+
+def _changed_data(chosen: Trial) -> str:
+    return _(
+        "The data have changed since {trial} was trained, as later trials show: on the data as they are now the result "
+        "is another. To reproduce it, put them back as they were."
     ).format(trial=chosen.id)
 
 
@@ -188,7 +198,10 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
             examples=validation.get("examples", "?"),
         ).text(),
         _table(result),
-        _("To the last digit on the same machine; on another device or with other library versions it may differ.")
+        _(
+            "To the last digit on the data as they were, on the same machine; on other data, on another device or with "
+            "other library versions it may differ."
+        )
         + " "
         + _("It ran on {device} in {precision}, with {versions}.").format(
             device=result.get("device"),
