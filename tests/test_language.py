@@ -23,6 +23,7 @@ from training.sentence import brief, said_by
 from tui import click_texts
 from tui.main import run
 from tui.session import Session
+from tui.terminal import width
 
 SETTING = "number of optimizer steps"
 IN_CHINESE = "训练步数（优化器更新次数）"
@@ -253,3 +254,24 @@ def test_the_texts_of_click_are_those_that_it_has() -> None:
 )
 def test_what_a_library_says_is_one_line_that_shows_where_it_was_cut(text: str, expected: str) -> None:
     assert brief(ValueError(text)) == expected
+
+
+def test_one_thing_has_one_word_in_chinese() -> None:
+    """Those of which two had been in use; an epoch is no round."""
+    other = ("准随机", "采纳", "样例", "您", "从零训练", "nuisance 参数")
+    texts = {message.id: str(message.string) for message in translate.translated() if message.id}
+    assert [text for text in texts.values() if any(word in text for word in other)] == []
+    assert [text for id, text in texts.items() if "epochs" in str(id) and "轮数" in text] == []
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_the_list_of_commands_says_what_each_does_in_chinese_too(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cut at spaces, down to nothing, or within what is to be typed."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert run(["--lang", "zh_CN", "round", "--help"], Session()) == 0
+    listed = capsys.readouterr().out.partition("命令")[2].splitlines()[1:]
+    assert [line.split()[0] for line in listed].count("final") == 1
+    assert all(len(line.split()[1].rstrip(".⋯…")) > 5 for line in listed)
+    assert all(line.count("`") % 2 == 0 and width(line) < int(columns) for line in listed)

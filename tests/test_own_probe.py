@@ -351,7 +351,11 @@ def test_the_table_of_sizes_that_epochs_tell_apart_has_their_time() -> None:
         {"batch_size": 8, "outcome": "measured", "examples_per_second": None, "epoch_seconds": 1.5},
         {"batch_size": 16, "outcome": "failed", "message": "no data"},
     ]
-    assert [row.split() for row in size_table(sizes)] == [["batch", "epoch"], ["8", "1.5", "s"], ["16", "failed"]]
+    assert [row.split() for row in size_table(sizes)] == [
+        ["batch", "size", "epoch"],
+        ["8", "1.5", "s"],
+        ["16", "failed"],
+    ]
 
 
 # Three epochs of 700 examples, a thousand a second, with a row after each as timm's script writes it.

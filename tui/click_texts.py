@@ -10,6 +10,7 @@ import click.parser
 import click.types
 
 from presets.language import _
+from tui.terminal import cut, width
 
 # Those of its modules that say something.
 MODULES = (click.core, click.decorators, click.exceptions, click.formatting, click.parser, click.types)
@@ -52,6 +53,17 @@ def translate() -> None:
     """Have click ask our catalogue."""
     for module in MODULES:
         vars(module).update(_=_translated, ngettext=_of_number)
+
+
+def short_help(command: click.Command, cells: int) -> str:
+    """What a list of commands says of one, in so many cells: click cuts at spaces, of which Chinese has hardly any."""
+    whole = command.help or ""
+    if whole.isascii() or width(whole) <= cells:
+        return command.get_short_help_str(cells)
+    first = whole[: whole.find("。") + 1] or whole
+    shown = cut(first, cells)
+    # Half of something that is to be typed is nothing to type.
+    return shown if shown.count("`") % 2 == 0 else shown[: shown.rindex("`")] + shown[-1]
 
 
 def _translated(text: str) -> str:

@@ -26,6 +26,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
 from tui import acting, stopping
+from tui.click_texts import short_help
 from tui.commands.final import final_study
 from tui.commands.plan import SLOTS, plan
 from tui.findings import finding_document, show_findings
@@ -40,6 +41,12 @@ class InOrder(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # As click has it: the names stand two spaces in, and as many before what is said of them.
+        room = formatter.width - 6 - max(map(len, self.commands))
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, short_help(command, room)) for name, command in self.commands.items()])
 
 
 @click.group(

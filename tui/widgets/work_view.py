@@ -304,7 +304,7 @@ def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
             else [str(line["batch_size"]), words.get(line["outcome"], line["outcome"])]
             for line in sizes
         ]
-        return lines([_("batch"), _("epoch")], timed)
+        return lines([_("batch size"), _("epoch")], timed)
     rows = [
         [
             str(line["batch_size"]),
@@ -317,4 +317,4 @@ def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
         else [str(line["batch_size"]), words.get(line["outcome"], line["outcome"]), "", "", ""]
         for line in sizes
     ]
-    return lines([_("batch"), _("examples/s"), _("step"), _("spread"), _("memory")], rows)
+    return lines([_("batch size"), _("examples/s"), _("step"), _("spread"), _("memory")], rows)
