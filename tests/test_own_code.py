@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_pl
     capsys.readouterr()
     assert tunebook("--project", store.project.root, "status") == 0
     assert told in " ".join(capsys.readouterr().out.split())
+    assert tunebook("--project", store.project.root, "status", "--json") == 0
+    assert told in " ".join(json.loads(capsys.readouterr().out)["warnings"])
     (found,) = [check for check in doctor.checks(store.project.root) if check.name == "code"]
     assert (found.verdict, told in found.message.text()) == ("warn", True)
     name = planning.save(store, planning.propose(store, trials=2), wanted="run").name

@@ -172,6 +172,7 @@ def show_status(session: Session) -> None:
             "command": command,
             "batch": stands.batch,
             "undecided": stands.undecided,
+            "warnings": [*([flow.reopened(setup.step)] if setup.step and best else []), *changes],
             "waits": stands.waits,
             "measuring": measured,
             "looking": looks_on and looks_on.message,
