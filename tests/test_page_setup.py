@@ -388,15 +388,15 @@ async def test_a_probe_is_started_stopped_and_started_again_and_seen_by_whoever_
             await wait_for_text(pilot, "(G3)")
             await pilot.press("escape", "enter")
             await wait_for_text(pilot, "How to run is chosen first")
-            await wait_for_text(pilot, "batch  examples/s")
+            await wait_for_text(pilot, "batch size  examples/s")
             await pilot.press("escape", "enter")
             assert app.screen is not page
-            await wait_for_text(pilot, "batch  examples/s")
+            await wait_for_text(pilot, "batch size  examples/s")
             assert "x stop" in lines(app)[-1]
             await pilot.press("x")
             await wait_for_text(pilot, "The batch sizes were not measured.")
             assert "Stopped when asked to" in shown(app)
-            assert "batch  examples/s" in shown(app)
+            assert "batch size  examples/s" in shown(app)
             await pilot.press("s")
             await wait_for_text(pilot, "Measuring batch sizes")
             again = probe.under_way(store)
