@@ -133,8 +133,8 @@ def alone(root: Path, digits: Path) -> Iterator[Project]:
     try:
         yield made
     finally:
-        for lock in made.folder.glob("trials/*/run.lock"):
-            while runs.stop(lock.parent, hard=True):
+        for noted in made.folder.glob(f"trials/*/{runs.PROCESS}"):
+            while runs.stop(noted.parent, hard=True):
                 time.sleep(0.01)
 
 
