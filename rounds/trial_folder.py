@@ -28,8 +28,8 @@ def prepare(store: Store, entry: Trial, slot: Slot) -> bool:
 
     A trial that was stopped goes on in its folder; one that is tried again after it ended begins in an empty folder. A
     command of the user's own goes on where its project says how it does; otherwise it begins anew, and what it left is
-    set aside. Raises ConfigError for a
-    configuration that training would refuse, Refusal where the disk does or the command cannot be filled.
+    set aside. Raises ConfigError for a configuration that training would refuse, Refusal where the disk does or the
+    command cannot be filled.
     """
     folder = store.project.trial_folder(entry.id)
     # Of a try that ended while nobody looked.
@@ -117,8 +117,9 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, an
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),
         "directory": str(own.directory),
-        "metric": store.project.settings.metric,
-        "direction": store.project.settings.direction,
+        # What goes on is judged as it was until now.
+        "metric": before.get("metric", store.project.settings.metric),
+        "direction": before.get("direction", store.project.settings.direction),
         "device": slot.device,
     }
     files.write_atomically(folder / run_command.COMMAND, json.dumps(asked, ensure_ascii=False, indent=1))

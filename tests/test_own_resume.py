@@ -97,6 +97,19 @@ def test_what_was_killed_goes_on_and_ends_as_if_nothing_had_happened(store: Stor
     assert "--resume" not in result["command"]
 
 
+def test_what_goes_on_is_judged_as_it_was_before_the_metric_changed(store: Store) -> None:
+    (id,) = run(store, 70)
+    folder = store.project.trial_folder(id)
+    driven = Supervisor(store, Machine(1), ForkServer(store.project.folder))
+    wait_for(lambda: driven.tick() and (folder / "output" / "last.npz").exists(), "it saved nothing")
+    wait_for(lambda: not runs.alive(folder), "it never died")
+    store.project = project.change(store.project, metric="train_loss", direction="min")
+    wait_for(lambda: not driven.tick(), "it never ended")
+    entry = trials.trial(store, id)
+    assert (entry.status, entry.metric, entry.direction) == ("complete", "accuracy", "max")
+    assert entry.best is not None
+
+
 def test_before_it_has_saved_anything_it_begins_anew(store: Store) -> None:
     (id,) = run(store, 10)
     folder = store.project.trial_folder(id)
