@@ -43,13 +43,14 @@ def test_a_trial_that_is_tried_again_runs_the_command_as_it_was_mended(tmp_path:
         assert trials.trial(store, entry.id).status == "complete"
 
 
-def test_a_trial_that_ends_after_the_metric_was_changed_has_its_best_by_the_metric_of_now(
+def test_a_trial_is_judged_by_the_metric_of_when_it_began(
     tmp_path: Path, digits: Path, fork_server: ForkServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     with small_project.alone(tmp_path / "p", digits) as made, open_store(made) as store:
         values = small_project.settings(digits, training__metric="loss")
-        (entry,) = trials.trials(store, small_project.batch(store, values).name)
+        name = small_project.batch(store, values, [{}, {"training.seed": 1}]).name
+        entry, following = trials.trials(store, name)
         driven = Supervisor(store, Machine(1), fork_server)
         driven.tick()
         project.change(project.open_project(made.root), metric="loss")
@@ -68,9 +69,10 @@ def test_a_trial_that_ends_after_the_metric_was_changed_has_its_best_by_the_metr
 
         def ended() -> bool:
             driven.tick()
-            return trials.trial(store, entry.id).status == "complete"
+            return trials.trial(store, following.id).status == "complete"
 
-        wait_for(ended, "it did not end")
-        ended_as = trials.trial(store, entry.id)
-        assert ended_as.result is not None
-        assert ended_as.best == ended_as.result["best"]["val/loss"]
+        wait_for(ended, "they did not end")
+        for id, metric in ((entry.id, "error_rate"), (following.id, "loss")):
+            ended_as = trials.trial(store, id)
+            assert ended_as.result is not None
+            assert (ended_as.metric, ended_as.best) == (metric, ended_as.result["best"][f"val/{metric}"])
