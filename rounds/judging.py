@@ -65,7 +65,7 @@ def _as_made(store: Store, batch: Batch, verdict: Verdict, tried: Sequence[Trial
         )
     if others := launching.of_other_metric(store, batch):
         message = say(
-            "{verdict} Runs that were judged by {former} do not count, since the metric is {metric} now: {n}.",
+            "{verdict} What was judged by {former} does not count, since the metric is {metric} now: {n}.",
             verdict=message,
             former=others[-1].metric,
             metric=launching.judged_by(store, batch).metric,

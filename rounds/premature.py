@@ -13,9 +13,7 @@ def why(store: Store, name: str) -> Message | None:
     batch, told = trials.batch(store, name), {"name": name}
     left = sum(not trials.over(entry) for entry in trials.trials(store, name))
     if left and batch.wanted == "run":
-        return say(
-            "{name} still runs: of its trials {left} have not ended, and the best may be among them.", left=left, **told
-        )
+        return say("Of the trials of {name} {left} have not ended, and the best may be among them.", left=left, **told)
     if not reviewed.holds(store, batch):
         return say("{name} has not been reviewed: whether its results can be relied on is not known.", **told)
     if standing.beaten(store, name):

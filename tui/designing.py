@@ -153,8 +153,12 @@ def price(found: Cost, trials: int) -> str:
         words = f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
     more = [_("price: {price}").format(price=amount(found.price))] if found.price is not None else []
     if found.threads is not None:
-        timed = _("timed with {before} threads a trial: with {then} it takes longer, at most as long as is said here")
-        more.append(timed.format(before=found.threads[0], then=found.threads[1]))
+        timed = say(
+            "timed with {before} threads a trial: with {then} it takes longer, at most as long as is said here",
+            before=found.threads[0],
+            then=found.threads[1],
+        )
+        more.append(timed.text())
     if found.seconds_left is not None:
         more.append(_("until the deadline: {time}").format(time=duration(found.seconds_left).text()))
     return "; ".join([words, *more])

@@ -83,9 +83,10 @@ class TrialPage(Page):
         return self._trial is not None and self._trial.status == "running"
 
     def load(self) -> None:
-        self._give_charts()
         store = self.book.store
         entry = self._trial = trials.trial(store, self._of)
+        self._metric = entry.metric or self.book.project.settings.metric
+        self._give_charts()
         settings = trials.trial_settings(store, entry)
         self.PLACE = "learn" if entry.status in ENDED else "run"
         self.show_where()
