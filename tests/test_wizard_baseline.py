@@ -74,7 +74,7 @@ def test_a_result_on_copies_is_judged_as_on_what_they_are_copies_of(tmp_path: Pa
         end(store, only_trial(store), 90, validation=validation)
         verdict = judge(store, "baseline-1")
     assert not verdict.reasonable
-    assert "tell as much as 12 different ones" in verdict.told.text()
+    assert "tell as much as 12 that differ" in verdict.told.text()
     assert verdict.figures["independent"] == 12
 
 

@@ -47,7 +47,7 @@ class Chance:
         if self.independent == self.examples:
             return self._message
         return say(
-            "{first} With their copies of each other, the examples tell as much as {independent} different ones, and "
+            "{first} With their copies of each other, the examples tell as much as {independent} that differ, and "
             "are judged as so many.",
             first=self._message,
             independent=self.independent,

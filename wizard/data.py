@@ -155,8 +155,8 @@ def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
     if (counted := copies.independent(found)) < FEWEST_FOR_VALIDATION <= examples:
         return say(
             "The {examples} validation examples are copies of each other to such a degree that they tell as much as "
-            "{n} different ones: no difference between two configurations could be seen. There must be {fewest} "
-            "different ones at least, and some hundreds are better.",
+            "{n} that differ: no difference between two configurations could be seen. There must be {fewest} "
+            "that differ at least, and some hundreds are better.",
             examples=examples,
             n=counted,
             fewest=FEWEST_FOR_VALIDATION,
