@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,15 @@ class _Compiled(nn.Module):
         return self.compiled(inputs)
 
 
+@pytest.fixture
+def own_limits() -> Iterator[None]:
+    """What a bench allows its process is that of the tests again afterwards, and of all that they start."""
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    yield
+    resource.setrlimit(resource.RLIMIT_DATA, limits)
+
+
+@pytest.mark.usefixtures("own_limits")
 def test_a_network_that_runs_compile_is_measured_compiled(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
