@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -265,13 +266,13 @@ def test_one_thing_has_one_word_in_chinese() -> None:
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
-def test_the_list_of_commands_says_what_each_does_in_chinese_too(
-    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was cut at spaces, down to nothing, or within what is to be typed."""
-    monkeypatch.setenv("COLUMNS", columns)
-    assert run(["--lang", "zh_CN", "round", "--help"], Session()) == 0
-    listed = capsys.readouterr().out.partition("命令")[2].splitlines()[1:]
+def test_the_list_of_commands_says_what_each_does_in_chinese_too(columns: str) -> None:
+    """It was cut at spaces, down to nothing, or within what is to be typed. (Asked in a process of its own: a command
+    keeps the language that it was loaded in.)"""
+    asked = [sys.executable, "-m", "tui.main", "--lang", "zh_CN", "round", "--help"]
+    environment = {**os.environ, "COLUMNS": columns, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(asked, capture_output=True, text=True, encoding="utf-8", env=environment, check=True)
+    listed = done.stdout.partition("命令")[2].splitlines()[1:]
     assert [line.split()[0] for line in listed].count("final") == 1
     assert all(len(line.split()[1].rstrip(".⋯…")) > 5 for line in listed)
     assert all(line.count("`") % 2 == 0 and width(line) < int(columns) for line in listed)
