@@ -141,7 +141,7 @@ def test_a_launch_in_whose_course_the_metric_changed_is_judged_by_that_of_now(st
     judged_by(store, "val_loss", "min")
     verdict = judging.judge(store, name)
     assert (verdict.decision, verdict.gain) == ("repeat", None)
-    assert "judged by accuracy do not count, since the metric is val_loss now: 6" in verdict.message.text()
+    assert "judged by accuracy does not count, since the metric is val_loss now: 6" in verdict.message.text()
     judging.decide(store, name, "repeat", "by the loss")
     ended(store, name, 0.3)
     verdict = judging.judge(store, name)
