@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from presets.language import Message, say
-from state import configurations, launches, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.database import Store
 from state.measure import Measure
 from state.trials import Trial
@@ -13,7 +13,7 @@ def since_best(store: Store) -> Message | None:
     """That no run of the best configuration, as baseline and in launches, was judged by the metric of now; None where
     one was, and where it has none."""
     best, now = launches.best(store), measure.of_project(store.project.settings)
-    if best is None or not any(by != now for by in trials.measures_of_batches(store).values()):
+    if best is None or not any(by != now for by in by_metric.of_batches(store).values()):
         return None
     wanted, last = configurations.identity_of(best.settings), None
     for batch in reversed(trials.batches(store)):

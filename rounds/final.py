@@ -20,7 +20,7 @@ from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import Direction, turned, usable
 from rounds.roles import in_use, written
 from rounds.space import Dimension, Domain
-from state import configurations, measure, trials
+from state import by_metric, configurations, measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -191,7 +191,7 @@ def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, d
     data = alike.latest(trials.trials(store), "data")
     now = measure.of_project(store.project.settings)
     for batch in planning.rounds(store):
-        for entry in trials.judged_by(alike.made_with(trials.trials(store, batch.name), "data", data), now):
+        for entry in by_metric.only(alike.made_with(trials.trials(store, batch.name), "data", data), now):
             settings = trials.trial_settings(store, entry)
             beside = varied | pairs.idle(settings).keys()
             if _rest(settings, beside) == _rest(wanted, beside):

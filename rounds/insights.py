@@ -31,7 +31,7 @@ from rounds.roles import asked_of
 from rounds.saturation import saturation
 from rounds.space import Dimension
 from rounds.symptoms import noise_of
-from state import launches, measure, trials
+from state import by_metric, launches, measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.launches import Insight
@@ -79,7 +79,7 @@ def proposals(store: Store) -> list[Proposed]:
 
 def _of_its_metric(store: Store, proposed: Proposed) -> Proposed:
     """The same, with the metric that it holds of, where that is another than the project's."""
-    by, now = trials.measure_of(store, proposed.batch or ""), measure.of_project(store.project.settings)
+    by, now = by_metric.of_batch(store, proposed.batch or ""), measure.of_project(store.project.settings)
     if by == now:
         return proposed
     text = say("{insight} (Judged by {metric}.)", insight=proposed.text, metric=changed_metric.named(by, now))
@@ -229,7 +229,7 @@ def _of_effect(
 
 def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[TrialRecord]) -> Iterator[Proposed]:
     """Of what the round compared: better, or no gain from it over what is in use."""
-    by = trials.measure_of(store, name)
+    by = by_metric.of_batch(store, name)
     direction = by.direction
     unit = noise_of(ended(records), direction, reviewing.noise(store, by))
     if unit is None:

@@ -15,7 +15,7 @@ from rounds import alike, decision, foremost, planning, reviewing, seeds, settle
 from rounds.decision import Complexity
 from rounds.record import Direction, ranked, turned, usable
 from rounds.statistics import mean
-from state import configurations, launches, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -170,7 +170,7 @@ def unused(store: Store, proposal: Proposal) -> Message | None:
 def judged_by(store: Store, batch: Batch) -> Measure:
     """By what a launch is judged: one that was decided by what it was then, any other by the project's metric."""
     if launches.decided(store, batch.name) is not None:
-        return trials.measure_of(store, batch.name)
+        return by_metric.of_batch(store, batch.name)
     return measure.of_project(store.project.settings)
 
 
@@ -311,7 +311,7 @@ def reused(store: Store, batch: Batch) -> list[Trial]:
     """The earlier runs of the best configuration that count in a launch: those that were made as its own are, as far as
     these show that yet."""
     kinds = alike.known(_own(store, batch))
-    earlier = trials.judged_by((trials.trial(store, id) for id in batch.plan["reused"]), judged_by(store, batch))
+    earlier = by_metric.only((trials.trial(store, id) for id in batch.plan["reused"]), judged_by(store, batch))
     return [run for run in earlier if not kinds or alike.conditions(run) in kinds]
 
 

@@ -30,7 +30,7 @@ from rounds.remedies import Remedy
 from rounds.roles import OPTIMIZER, asked_of, including, name_of, value_of
 from rounds.space import Domain
 from rounds.steps import STEPS, changed
-from state import configurations, decisions, launches, metrics, pipeline, trials
+from state import by_metric, configurations, decisions, launches, metrics, pipeline, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -226,10 +226,10 @@ def basis(store: Store, override: str = "") -> Configuration:
 def best_trial(store: Store) -> str | None:
     """The best trial of the last round that has one with a usable result."""
     for batch in reversed(rounds(store)):
-        by = trials.measure_of(store, batch.name)
+        by = by_metric.of_batch(store, batch.name)
         found = [
             (turned(entry.best, by.direction), entry.id)
-            for entry in trials.judged_by(trials.trials(store, batch.name), by)
+            for entry in by_metric.only(trials.trials(store, batch.name), by)
             if entry.status == "complete" and entry.best is not None and usable(entry.best)
         ]
         if found:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from rounds import alike, launching, reviewing
-from state import configurations, launches, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.database import Store
 from state.launches import Launch
 from state.measure import Measure
@@ -42,7 +42,7 @@ def reached(store: Store, entry: Launch) -> Reached:
         return Reached(selection["best"], 1, selected=True, other=other)
     complete = [run for run in _own(store, entry) if run.status == "complete"]
     by, other = _judged(store, complete)
-    listed = _finite([run.best for run in trials.judged_by(complete, by)])
+    listed = _finite([run.best for run in by_metric.only(complete, by)])
     best = (max if by.direction == "max" else min)(listed, default=None)
     return Reached(best, 0 if best is None else 1, selected=len(listed) > 1, other=other)
 
@@ -108,7 +108,7 @@ def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
     result."""
     complete = [run for run in launching.runs_of(store, settings) if run.status == "complete"]
     by, other = _judged(store, complete)
-    counted = trials.judged_by(complete, by)
+    counted = by_metric.only(complete, by)
     found = _finite([run.best for run in alike.made_with(counted, "data", alike.latest(counted, "data"))])
     return Reached(fmean(found), len(found), selected=False, other=other) if found else None
 

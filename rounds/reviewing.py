@@ -23,7 +23,7 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, pooled
-from state import configurations, launches, measure, metrics, pipeline, trials
+from state import by_metric, configurations, launches, measure, metrics, pipeline, trials
 from state.database import Store
 from state.measure import Measure
 from state.trials import Batch, Trial
@@ -52,7 +52,7 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
     if trials.batch(store, name).plan.get("check"):
         findings = (complete(plan, seen), *instability.check(plan, seen))
     else:
-        by, now = trials.measure_of(store, name), measure.of_project(store.project.settings)
+        by, now = by_metric.of_batch(store, name), measure.of_project(store.project.settings)
         best = leading(ended(seen), by.direction)
         unit = noise(store, by)
         found = review(plan, seen, by.direction, unit, values(store, by))
@@ -62,10 +62,10 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         by_chance = chance.check(seen, by.direction, unit, list(sources), before)
         listed = trials.trials(store, name)
         runs = _before(store, plan.base)
-        by_metric = trials.judged_by(runs, by)
-        on_data = alike.made_with(by_metric, "data", alike.latest(listed, "data"))
+        alike_judged = by_metric.only(runs, by)
+        on_data = alike.made_with(alike_judged, "data", alike.latest(listed, "data"))
         with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
-        other = "" if with_code or not runs else "code" if on_data else "data" if by_metric else "metric"
+        other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
         free = _freedom(store, by)
         gained = gain.check(seen, by.direction, before, unit, launched(store), freedom=free, other=other)
@@ -114,7 +114,7 @@ def _without_more(finding: Finding, why: Message) -> Finding:
 
 def records(store: Store, name: str) -> tuple[TrialRecord, ...]:
     """The trials of a batch as the review sees them, in the order of the queue."""
-    by = trials.measure_of(store, name)
+    by = by_metric.of_batch(store, name)
     metric = f"val/{by.metric}"
     curves = {
         kind: metrics.curves(store, name, kind) for kind in dict.fromkeys((TRAINING_LOSS, VALIDATION_LOSS, metric))
@@ -232,7 +232,7 @@ def direction(store: Store, name: str | None = None) -> Direction:
     return (
         measure.of_project(store.project.settings).direction
         if name is None
-        else trials.measure_of(store, name).direction
+        else by_metric.of_batch(store, name).direction
     )
 
 
@@ -263,7 +263,7 @@ def _repeated(store: Store, by: Measure) -> list[list[Trial]]:
     made alike: what else differed, as the data do, is no chance."""
     groups: dict[tuple[str, alike.Conditions], list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
-        for entry in trials.judged_by(trials.trials(store, batch.name), by):
+        for entry in by_metric.only(trials.trials(store, batch.name), by):
             if entry.status == "complete" and entry.best is not None and usable(entry.best):
                 groups.setdefault((identity(store, entry), alike.conditions(entry)), []).append(entry)
     return [group for group in groups.values() if len(group) > 1]

@@ -11,7 +11,7 @@ from presets.language import Message, restored, say
 from rounds import alike, reviewing
 from rounds.alike import Conditions
 from rounds.decision import RUNS
-from state import configurations, launches, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -52,7 +52,7 @@ def comparisons(store: Store) -> tuple[Comparison, ...]:
             runs
             and decision is not None
             and decision.decision != "repeat"
-            and trials.measure_of(store, batch.name) != now
+            and by_metric.of_batch(store, batch.name) != now
         ):
             # By another metric the same two were another question.
             continue

@@ -15,7 +15,7 @@ from rounds import decision, launching, reviewing, settled
 from rounds.launching import Entrant, Proposal
 from rounds.record import TrialRecord, cost, ranked, turned, usable
 from rounds.statistics import deviation, mean, pooled
-from state import configurations, trials
+from state import by_metric, configurations, trials
 from state.database import Store
 from state.trials import Batch
 
@@ -36,7 +36,7 @@ def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortli
     """The next best trials of the leader's round: so many that there are `length` candidates (as far as the round has
     them), otherwise those that the round cannot tell from the leader, while the launch takes no more runs than the
     round had."""
-    by = trials.measure_of(store, leader.round)
+    by = by_metric.of_batch(store, leader.round)
     direction, noise = by.direction, reviewing.noise(store, by)
     order = _others(store, leader)
     if length is not None:

@@ -12,7 +12,7 @@ from rounds.finding import Finding
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
 from rounds.record import turned, usable
-from state import configurations, launches, looks, measure, trials
+from state import by_metric, configurations, launches, looks, measure, trials
 from state.database import Store
 from state.measure import Measure
 from state.pipeline import BATCH_SIZE, STEPS
@@ -174,7 +174,7 @@ def incomparable(store: Store) -> list[str]:
 def by_other_metric(store: Store) -> dict[str, Measure]:
     """By what the batches were judged that were not by the project's metric, or its direction, of now."""
     now = measure.of_project(store.project.settings)
-    return {name: by for name, by in trials.measures_of_batches(store).items() if by != now}
+    return {name: by for name, by in by_metric.of_batches(store).items() if by != now}
 
 
 def beaten(store: Store, name: str) -> bool:
@@ -186,10 +186,10 @@ def beaten(store: Store, name: str) -> bool:
 
 def launched(store: Store, name: str) -> bool:
     """Whether a launch has decided about the best trial of a round, whatever its review knew of that."""
-    by = trials.measure_of(store, name)
+    by = by_metric.of_batch(store, name)
     complete = [
         (turned(entry.best, by.direction), entry.id)
-        for entry in trials.judged_by(trials.trials(store, name), by)
+        for entry in by_metric.only(trials.trials(store, name), by)
         if entry.best is not None and entry.status == "complete"
     ]
     best = min((found for found in complete if usable(found[0])), default=None)

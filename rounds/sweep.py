@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rounds import reviewed, reviewing
 from rounds.record import usable
-from state import configurations, launches, trials
+from state import by_metric, configurations, launches, trials
 from state.database import Store
 from state.trials import Batch, Trial
 
@@ -80,7 +80,7 @@ def _adopted(store: Store) -> set[str]:
 
 
 def _best(store: Store, listed: list[Trial]) -> list[Trial]:
-    sign = -1.0 if listed and trials.measure_of(store, listed[0].batch).direction == "max" else 1.0
+    sign = -1.0 if listed and by_metric.of_batch(store, listed[0].batch).direction == "max" else 1.0
     good = [e for e in listed if e.status == "complete" and e.best is not None and usable(e.best)]
     return sorted(good, key=lambda entry: (sign * (entry.best or 0.0), entry.number))[:KEPT]
 

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from state import document, files, launches, measure, trials
+from state import by_metric, document, files, launches, measure
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
@@ -89,7 +89,7 @@ def best_trials(store: Store) -> list[Trial]:
     if not runs:
         raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
     now = measure.of_project(store.project.settings)
-    by = now if any(entry.measure == now for entry in runs) else trials.measure_of(store, adopted[-1].batch)
+    by = now if any(entry.measure == now for entry in runs) else by_metric.of_batch(store, adopted[-1].batch)
     sign = -1 if by.direction == "max" else 1
     # What was judged by another metric comes last: which of those is better it does not say.
     return sorted(

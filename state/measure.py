@@ -35,9 +35,14 @@ class Measure:
     direction: Literal["min", "max"]
 
 
+def named(metric: str, direction: str) -> Measure:
+    """A measure by its name and direction as they are kept: anything but "max" is "min"."""
+    return Measure(metric, "max" if direction == "max" else "min")
+
+
 def of_project(settings: Settings) -> Measure:
     """By what the project's runs are judged now."""
-    return Measure(settings.metric, "max" if settings.direction == "max" else "min")
+    return named(settings.metric, settings.direction)
 
 
 def of_result(project: Project, id: str, result: Mapping[str, Any], configured: Mapping[str, Any]) -> Measure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from state import (
+    by_metric,
     configurations,
     decisions,
     dismissals,
@@ -11,7 +12,6 @@ from state import (
     measurements,
     reconciling,
     trial_events,
-    trials,
 )
 from state.database import Apply, Store
 from state.project import Project
@@ -43,7 +43,7 @@ def open_store(project: Project) -> Store:
         if not store.reconciled():
             reconciling.reconcile(store)
             store.note_reconciled()
-        trials.note_measures(store)
+        by_metric.note(store)
     except BaseException:
         store.close()
         raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -87,7 +87,7 @@ class Trial:
     @property
     def measure(self) -> Measure | None:
         """By what its result is judged; None before it has one."""
-        return _measure(self.metric, self.direction) if self.metric else None
+        return measure.named(self.metric, self.direction) if self.metric else None
 
 
 def add_batch(
@@ -221,34 +221,6 @@ def data_of_batches(store: Store) -> list[tuple[str, str | None]]:
     return [(row["batch"], row["data"]) for row in rows]
 
 
-def measures_of_batches(store: Store) -> dict[str, Measure]:
-    """By what each batch was judged: the last of its trials that came to its end. Those without any are not in it."""
-    rows = store.rows(
-        "SELECT batch, metric, direction FROM trials WHERE status = 'complete' AND metric <> '' "
-        "ORDER BY ended_at, number"
-    )
-    return {row["batch"]: _measure(row["metric"], row["direction"]) for row in rows}
-
-
-def measure_of(store: Store, name: str) -> Measure:
-    """By what a batch is judged: the last of its trials that came to its end; without any as the project's are now."""
-    rows = store.rows(
-        "SELECT metric, direction FROM trials WHERE batch = ? AND status = 'complete' AND metric <> '' "
-        "ORDER BY ended_at DESC, number DESC LIMIT 1",
-        name,
-    )
-    return _measure(**rows[0]) if rows else measure.of_project(store.project.settings)
-
-
-def judged_by(runs: Iterable[Trial], wanted: Measure) -> list[Trial]:
-    """The runs but for those whose result is by another metric; one without a result counts."""
-    return [run for run in runs if run.measure in (None, wanted)]
-
-
-def _measure(metric: str, direction: str) -> Measure:
-    return Measure(metric, "max" if direction == "max" else "min")
-
-
 def begun(entry: Trial) -> bool:
     """Whether a trial was ever started; when, a store that was built anew does not know."""
     return entry.started_at is not None or entry.steps_done > 0 or entry.status not in ("queued", "stopped")
@@ -349,7 +321,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any], at: str = "") -
     `steps_done`); `at`: since when it does, otherwise since now."""
     # Written by a process that may be anybody's.
     result = json.loads(files.as_json(dict(result)))
-    judged, best, final = _judged(store, id, result)
+    judged, best, final = came_to(store, id, result)
     status = result.get("status")
     with store.transaction():
         note_spent(store, id, result)
@@ -375,20 +347,7 @@ def mark_ended(store: Store, id: str, result: Mapping[str, Any], at: str = "") -
         )
 
 
-def note_measures(store: Store) -> None:
-    """Note by what the results are judged that a version took over which did not."""
-    rows = store.rows("SELECT id, result FROM trials WHERE metric = '' AND result IS NOT NULL")
-    if not rows:
-        return
-    found = [(row["id"], *_judged(store, row["id"], json.loads(row["result"]))) for row in rows]
-    with store.transaction():
-        store.database.conn.executemany(
-            "UPDATE trials SET metric = ?, direction = ?, best = ?, final = ? WHERE id = ?",
-            [(by.metric, by.direction, best.get("value"), final.get("value"), id) for id, by, best, final in found],
-        )
-
-
-def _judged(store: Store, id: str, result: Mapping[str, Any]) -> tuple[Measure, dict[str, Any], dict[str, Any]]:
+def came_to(store: Store, id: str, result: Mapping[str, Any]) -> tuple[Measure, dict[str, Any], dict[str, Any]]:
     """By what a result is judged, and what it is best and at its end: the `step`, and the `value` by that."""
     by = measure.of_result(store.project, id, result, trial_settings(store, trial(store, id)))
     points = (part if isinstance(part := result.get(name), Mapping) else {} for name in ("best", "final"))

@@ -9,7 +9,7 @@ from typing import Any
 from presets.language import Message, _, say
 from rounds import planning
 from rounds.reached import reached
-from state import configurations, launches, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.database import Store
 from state.launches import Launch
 from state.trials import Batch, over
@@ -76,9 +76,9 @@ def _waiting(store: Store, batch: Batch) -> Contender:
 
 def _best_trial(store: Store, batch: Batch) -> Iterator[Contender]:
     listed = trials.trials(store, batch.name)
-    by = trials.measure_of(store, batch.name)
+    by = by_metric.of_batch(store, batch.name)
     other = "" if by == measure.of_project(store.project.settings) else by.metric
-    for entry in ranked(trials.judged_by(listed, by), by.direction)[:1]:
+    for entry in ranked(by_metric.only(listed, by), by.direction)[:1]:
         what = say("best of {name}", name=batch.name)
         if not all(map(over, listed)):
             what = say("best of {name} so far", name=batch.name)

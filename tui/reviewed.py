@@ -9,7 +9,7 @@ from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ranked
-from state import launches, trials
+from state import by_metric, launches, trials
 from state.database import Store
 from state.dismissals import Dismissal
 from tui.charts.review_plot import CURVES
@@ -69,7 +69,7 @@ def _basis(store: Store, name: str) -> tuple[object, ...]:
     return (
         str(store.project.root),
         store.project.settings,
-        reviewing.noise(store, trials.measure_of(store, name)),
+        reviewing.noise(store, by_metric.of_batch(store, name)),
         len(launches.launches(store)),
         listed,
     )

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import configurations, decisions, launches, measure, project, trials
+from state import by_metric, configurations, decisions, launches, measure, project, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.document import content_hash
@@ -136,7 +136,7 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
         entry.decision == "adopt"
         and entry.candidate == current
         and trials.batch(store, entry.batch).kind == KIND
-        and trials.measure_of(store, entry.batch) == now
+        and by_metric.of_batch(store, entry.batch) == now
         for entry in launches.launches(store)
     )
 
@@ -199,7 +199,7 @@ def _adopt_rate(store: Store, name: str, verdict: BaselineVerdict, rate: float) 
 
 
 def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
-    if trials.measure_of(store, batch.name) != measure.of_project(store.project.settings):
+    if by_metric.of_batch(store, batch.name) != measure.of_project(store.project.settings):
         return "former"
     if verdict.reasonable:
         if _untold(store):
@@ -228,7 +228,7 @@ def _untold(store: Store) -> Message | None:
 
 def _runs_by_now(store: Store, best: Configuration) -> list[Trial]:
     """The complete runs of a configuration that were judged by the metric of now."""
-    return trials.judged_by(launches.complete_runs(store, best.settings), measure.of_project(store.project.settings))
+    return by_metric.only(launches.complete_runs(store, best.settings), measure.of_project(store.project.settings))
 
 
 def _better_one(store: Store, verdict: BaselineVerdict) -> Message | None:
@@ -403,6 +403,6 @@ def _table(store: Store, batch: Batch) -> Table:
         )
         for entry in trials.trials(store, batch.name)
     )
-    metric = trials.measure_of(store, batch.name).metric
+    metric = by_metric.of_batch(store, batch.name).metric
     columns = (say("trial"), say("learning rate"), say("status"), say("best {metric}", metric=metric), say("message"))
     return Table(columns, rows)

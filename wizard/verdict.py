@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import Message, say, told
-from state import measure, trials
+from state import by_metric, measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -53,7 +53,7 @@ def judge(store: Store, name: str) -> BaselineVerdict:
     listed = trials.trials(store, name)
     complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
     now = measure.of_project(store.project.settings)
-    if complete and not trials.judged_by(complete, now):
+    if complete and not by_metric.only(complete, now):
         message = say(
             "{name} was judged by {former}; the metric is {metric} now, by which it says nothing. Run it once more.",
             name=name,
@@ -61,7 +61,7 @@ def judge(store: Store, name: str) -> BaselineVerdict:
             metric=now.metric,
         )
         return BaselineVerdict(False, message, {"trials": len(listed), "complete": 0})
-    complete = trials.judged_by(complete, now)
+    complete = by_metric.only(complete, now)
     own = bool(store.project.settings.command)
     if not complete:
         return BaselineVerdict(False, _without_result(listed, own=own), {"trials": len(listed), "complete": 0})

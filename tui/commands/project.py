@@ -83,7 +83,7 @@ def show_status(session: Session) -> None:
     from rounds import changed_metric, looking, own_code
     from rounds import standing as rounds_standing
     from rounds.reached import source
-    from state import launches, trials
+    from state import by_metric, launches, trials
     from tui import draft
     from wizard import baseline_running, flow, measuring
     from wizard.quantity import duration
@@ -101,7 +101,7 @@ def show_status(session: Session) -> None:
         root, metric = store.project.root, store.project.settings.metric
         former = {name: by.metric for name, by in rounds_standing.by_other_metric(store).items()}
         results = {
-            batch.name: _best_of(trials.trials(store, batch.name), trials.measure_of(store, batch.name))
+            batch.name: _best_of(trials.trials(store, batch.name), by_metric.of_batch(store, batch.name))
             for batch in batches
         }
     session.text(_("Project {path}").format(path=root))
@@ -215,8 +215,8 @@ def _command(stands: Standing) -> str:
 
 def _best_of(listed: list[Trial], by: Measure) -> tuple[int, float | None]:
     """How many trials there are, and the best value of those that completed, of those that were judged by the same."""
-    from state.trials import judged_by
+    from state import by_metric
 
-    counted = (entry for entry in judged_by(listed, by) if entry.status == "complete")
+    counted = (entry for entry in by_metric.only(listed, by) if entry.status == "complete")
     values = [entry.best for entry in counted if entry.best is not None]
     return len(listed), (max if by.direction == "max" else min)(values, default=None)

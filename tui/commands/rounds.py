@@ -21,7 +21,7 @@ from rounds import (
     wishes,
 )
 from rounds.foremost import meant, planned
-from state import trials
+from state import by_metric, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch
@@ -113,7 +113,7 @@ def status(session: Session, name: str | None) -> None:
     with session.store() as store:
         batch = _meant(session, store, name)
         listed = [so_far(store, entry) for entry in trials.trials(store, batch.name)]
-        metric = trials.measure_of(store, batch.name).metric
+        metric = by_metric.of_batch(store, batch.name).metric
         session.table(
             [_("trial"), _("study"), _("state"), measured(metric), _("at step"), _("tried")],
             [

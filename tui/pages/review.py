@@ -15,7 +15,7 @@ from rounds import dismissing, next_step
 from rounds.finding import Finding
 from rounds.next_step import NextStep
 from rounds.record import GRADIENT_NORM
-from state import trials
+from state import by_metric, trials
 from state.database import Store
 from state.dismissals import Dismissal
 from tui import acting
@@ -223,7 +223,7 @@ class ReviewPage(Page):
     def _plots(self, finding: Finding, reviewed: Reviewed) -> list[Plot]:
         """The finding's own plot, every other hyperparameter against the result, pairs, and the gradient norm."""
         plan, records, direction, norms = reviewed.plan, reviewed.records, reviewed.direction, reviewed.norms
-        metric = f"val/{trials.measure_of(self.book.store, reviewed.name).metric}"
+        metric = f"val/{by_metric.of_batch(self.book.store, reviewed.name).metric}"
         found: list[Plot] = [lambda: plot(finding, plan, records, direction, metric)]
         for name in others(finding, plan):
             found.append(lambda name=name: against(name, finding, plan, records, direction, metric))

@@ -16,7 +16,7 @@ from presets.language import Message, _, say, told
 from rounds import cost, final, outage, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
-from state import measure, metrics, trials
+from state import by_metric, measure, metrics, trials
 from state.errors import Refusal
 from state.trials import ENDED, Batch, Trial
 from tui import acting
@@ -309,7 +309,7 @@ class RoundPage(Page):
         return _("planned")
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
-        by = trials.measure_of(self.book.store, self._of)
+        by = by_metric.of_batch(self.book.store, self._of)
         now = measure.of_project(self.book.project.settings)
         running = [entry for entry in listed if entry.best is None and entry.steps_done]
         curves = self._curves.read(self.book.store, running, f"val/{now.metric}")
@@ -328,8 +328,8 @@ class RoundPage(Page):
             self._own = self._metric = own
             self.query_one(Chart).begin(Axes(log_y=unbounded(own)))
         curves = self._curves.read(store, listed, self._metric)
-        by = trials.measure_of(store, self._of)
-        best = ranked(trials.judged_by(listed, by), by.direction)[:NAMED]
+        by = by_metric.of_batch(store, self._of)
+        best = ranked(by_metric.only(listed, by), by.direction)[:NAMED]
         # Every trial has a series, drawn or not, so that its letter and colour stay.
         series = [
             Series(
@@ -386,7 +386,7 @@ class RoundPage(Page):
 
     def _metrics(self) -> list[str]:
         """The project's own metric, and which others its trials recorded."""
-        own = f"val/{trials.measure_of(self.book.store, self._of).metric}"
+        own = f"val/{by_metric.of_batch(self.book.store, self._of).metric}"
         recorded = metrics.names(self.book.store, self._of)
         return [own, *(name for name in OTHERS if name != own and name in recorded)]
 

@@ -11,7 +11,7 @@ from typing import Any
 from presets.language import say
 from rounds import insights, lineage, looking, planning, reviewing, standing
 from rounds.finding import Finding
-from state import decisions, launches, looks, measurements, metrics, trials
+from state import by_metric, decisions, launches, looks, measurements, metrics, trials
 from state.database import Store
 from tui import deciding, designing
 from tui.report import of_rounds
@@ -129,7 +129,7 @@ def _findings(store: Store, batch: trials.Batch) -> Sequence[Finding]:
 
 
 def _batch(store: Store, batch: trials.Batch) -> dict[str, Any]:
-    metric = f"val/{trials.measure_of(store, batch.name).metric}"
+    metric = f"val/{by_metric.of_batch(store, batch.name).metric}"
     curves = metrics.curves(store, batch.name, metric)
     of_round = batch.kind == "round"
     return {

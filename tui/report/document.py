@@ -10,7 +10,7 @@ from typing import Any
 from presets.language import _, current_language, restored, sentences, told
 from rounds import changed_metric, cost, insights, standing
 from rounds.reached import best_and_baseline, fresh, reached
-from state import configurations, decisions, export, launches, measure, measurements, trials
+from state import by_metric, configurations, decisions, export, launches, measure, measurements, trials
 from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
@@ -103,7 +103,7 @@ def _summary(store: Store) -> Iterator[Part]:
         )
     )
     ended = [entry for entry in everything if entry.status in trials.ENDED]
-    tried = trials.judged_by(ended, measure.of_project(settings))
+    tried = by_metric.only(ended, measure.of_project(settings))
     if others := len(ended) - len(tried):
         yield Words(_("Trials that were judged by another metric are not drawn: {n}.").format(n=others))
     if any(entry.best is not None for entry in tried):

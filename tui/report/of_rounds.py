@@ -13,7 +13,7 @@ from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
 from rounds.record import GRADIENT_NORM, TrialRecord, foremost, ranked
 from rounds.roles import asked_of
-from state import launches, metrics, trials
+from state import by_metric, launches, metrics, trials
 from state.database import Store
 from state.dismissals import Dismissal
 from state.measure import Measure
@@ -47,7 +47,7 @@ def baselines(store: Store) -> Iterator[Part]:
 
 
 def _curves_of(store: Store, batch: Batch, listed: Sequence[Trial]) -> Iterator[Part]:
-    for metric in dict.fromkeys((f"val/{trials.measure_of(store, batch.name).metric}", "train/loss")):
+    for metric in dict.fromkeys((f"val/{by_metric.of_batch(store, batch.name).metric}", "train/loss")):
         found = metrics.curves(store, batch.name, metric)
         series = [
             Series(entry.id, entry.id, [float(step) for step, _v in found[entry.id]], [v for _s, v in found[entry.id]])
@@ -116,7 +116,7 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     for finding in sorted(findings, key=lambda finding: ORDER.index(finding.verdict)):
         yield _judgement(finding, dismissed.get(finding.key))
     yield Title(_("Plots"))
-    yield from _plots(store, trials.measure_of(store, batch.name), plan, records, findings)
+    yield from _plots(store, by_metric.of_batch(store, batch.name), plan, records, findings)
     yield Title(_("Trials"))
     yield _trial_grid(store, batch, listed)
 
@@ -191,7 +191,7 @@ def _curves(records: Sequence[TrialRecord], best: Sequence[TrialRecord], metric:
 
 def _trial_grid(store: Store, batch: Batch, listed: Sequence[Trial]) -> Grid:
     """The trials, best first; those without a usable result behind, with what they said."""
-    by = trials.measure_of(store, batch.name)
+    by = by_metric.of_batch(store, batch.name)
     sign = -1.0 if by.direction == "max" else 1.0
 
     def place(entry: Trial) -> tuple[bool, float]:
@@ -240,13 +240,13 @@ def studies(store: Store) -> list[dict[str, Any]]:
     """The table of studies (P18): a row for each study of each round."""
     rows = []
     for batch in trials.batches(store, "round"):
-        by = trials.measure_of(store, batch.name)
+        by = by_metric.of_batch(store, batch.name)
         sign = -1.0 if by.direction == "max" else 1.0
         plan = planning.plan_of(store, batch.name)
         listed = trials.trials(store, batch.name)
         for study in plan.studies:
             own = [entry for entry in listed if entry.study == study.name]
-            complete = [e for e in trials.judged_by(own, by) if e.status == "complete" and e.best is not None]
+            complete = [e for e in by_metric.only(own, by) if e.status == "complete" and e.best is not None]
             good = [entry for entry in complete if math.isfinite(entry.best or 0.0)]
             best = min(good, key=lambda entry: sign * (entry.best or 0.0), default=None)
             rows.append(

@@ -6,7 +6,7 @@ import math
 from itertools import accumulate
 
 from presets.language import _
-from state import measure, trials
+from state import by_metric, measure, trials
 from state.database import Store
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
@@ -19,7 +19,7 @@ def progress(store: Store) -> tuple[list[Series], Axes]:
     settings = store.project.settings
     better = max if settings.direction == "max" else min
     ended = [entry for entry in trials.trials(store) if entry.status in trials.ENDED]
-    ended = trials.judged_by(ended, measure.of_project(settings))
+    ended = by_metric.only(ended, measure.of_project(settings))
     values = [entry.best if entry.status == "complete" and entry.best is not None else math.nan for entry in ended]
     finite = [value for value in values if math.isfinite(value)]
     top = better(finite, default=math.nan)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from presets.language import _
+from state import by_metric
 from state.measure import Measure
-from state.trials import Trial, judged_by
+from state.trials import Trial
 from tui.charts.grid import Column, Line
 from tui.charts.series import Identity
 from tui.say import best_of, figure
@@ -56,7 +57,7 @@ def trial_table(
     """Columns and lines; `identities` as in the chart, `so_far` the best value of trials that still run; `by`: what the
     batch is judged by: a result by another metric says so."""
     values = value_columns(entries)
-    first = next(iter(ranked(judged_by(entries, by), by.direction)), None)
+    first = next(iter(ranked(by_metric.only(entries, by), by.direction)), None)
     studies = len({entry.study for entry in entries}) > 1
     steps = max((len(str(entry.steps_done)) for entry in entries), default=1)
     looks = {status: look.badge(ascii_only=ascii_only) for status, look in STATUSES.items()}
