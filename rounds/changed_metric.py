@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from presets.language import Message, say
-from state import by_metric, configurations, launches, measure, trials
+from state import by_metric, launches, measure
 from state.database import Store
 from state.measure import Measure
 from state.trials import Trial
@@ -15,21 +15,15 @@ def since_best(store: Store) -> Message | None:
     best, now = launches.best(store), measure.of_project(store.project.settings)
     if best is None or not any(by != now for by in by_metric.of_batches(store).values()):
         return None
-    wanted, last = configurations.identity_of(best.settings), None
-    for batch in reversed(trials.batches(store)):
-        for entry in trials.trials(store, batch.name) if batch.kind != "round" else ():
-            if entry.status == "complete" and configurations.identity_of(trials.trial_settings(store, entry)) == wanted:
-                if entry.measure == now:
-                    return None
-                last = last or entry.measure
-    if last is None:
+    judged = [run.measure for run in launches.repeated(store, best.settings) if run.measure is not None]
+    if not judged or now in judged:
         return None
     return say(
         "The runs of the best configuration were judged by {former}, the project is by {metric} since: nothing can be "
         "compared with it before it has run again, which the next launch does. Rounds of before are compared with none "
         "of now.",
-        former=named(last, now),
-        metric=named(now, last),
+        former=named(judged[0], now),
+        metric=named(now, judged[0]),
     )
 
 

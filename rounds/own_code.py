@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from presets.language import Message, say
-from state import configurations, launches, pipeline, trials
+from state import launches, pipeline
 from state.database import Store
 from state.errors import Refusal
 from state.run_command import code_of
@@ -63,17 +63,10 @@ def _outdated(store: Store) -> Trial | None:
     best, current = launches.best(store), now(store)
     if best is None or current is None:
         return None
-    wanted, last = configurations.identity_of(best.settings), None
-    for batch in reversed(trials.batches(store)):
-        for entry in trials.trials(store, batch.name) if batch.kind != "round" else ():
-            code = (entry.result or {}).get("code")
-            if entry.status != "complete" or not code:
-                continue
-            if configurations.identity_of(trials.trial_settings(store, entry)) == wanted:
-                if code == current:
-                    return None
-                last = last or entry
-    return last
+    runs = [run for run in launches.repeated(store, best.settings) if (run.result or {}).get("code")]
+    if any((run.result or {})["code"] == current for run in runs):
+        return None
+    return next(iter(runs), None)
 
 
 def _named(store: Store) -> list[str]:

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from state import files
-from state.configurations import Configuration, configuration
+from state.configurations import Configuration, configuration, identity_of
 from state.database import Event, Store
 from state.trials import Batch, Trial, batches, trial_settings, trials
-
-# What a trial may change without becoming another configuration.
-_INCIDENTAL = ("training.seed", "training.metric", "runtime.")
 
 
 @dataclass(frozen=True)
@@ -133,13 +130,27 @@ def best(store: Store) -> Configuration | None:
 
 def complete_runs(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
     """The trials that ran a configuration to its end with a finite result, whatever their seeds."""
+    wanted = identity_of(settings)
     return [
         entry
         for entry in trials(store)
         if entry.status == "complete"
         and entry.best is not None
         and math.isfinite(entry.best)
-        and _same(trial_settings(store, entry), settings)
+        and identity_of(trial_settings(store, entry)) == wanted
+    ]
+
+
+def repeated(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+    """The complete runs of a configuration as baseline and in launches, those of the newest batch first: a round that
+    found it chose it for its result."""
+    wanted = identity_of(settings)
+    return [
+        entry
+        for batch in reversed(batches(store))
+        if batch.kind != "round"
+        for entry in trials(store, batch.name)
+        if entry.status == "complete" and identity_of(trial_settings(store, entry)) == wanted
     ]
 
 
@@ -183,10 +194,3 @@ def apply_insight(store: Store, event: Event) -> None:
             files.as_json(event["evidence"]),
         ],
     )
-
-
-def _same(settings: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    def essential(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in values.items() if value is not None and not key.startswith(_INCIDENTAL)}
-
-    return essential(settings) == essential(other)

@@ -9,7 +9,6 @@ from typing import Any
 from presets.language import _, restored
 from rounds import launching, shortlist
 from state import configurations, launches, trials
-from state.configurations import Configuration
 from state.database import Store
 from state.errors import Refusal
 from state.launches import Launch
@@ -17,12 +16,10 @@ from state.trials import Batch
 from tui import decided, sides
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
+from tui.differing import differences
 from tui.report.parts import Facts, Grid, Part, Picture, Section, Words
 from tui.say import best_of, choice, figure, measured
 from tui.theme import MARKS, STATUSES
-from wizard.quantity import setting
-
-INCIDENTAL = ("training.seed", "runtime.")
 
 
 def launch_section(store: Store, batch: Batch) -> Section:
@@ -123,19 +120,8 @@ def _changes(store: Store, batch: Batch) -> Iterator[Part]:
         candidate, best = (configurations.configuration(store, name) for name in (found.candidate, batch.plan["best"]))
     except Refusal:
         return
-    rows = list(_differences(best, candidate))
+    rows = [tuple(row) for row in differences(best.settings, candidate.settings)]
     if rows:
         yield Grid((_("setting"), _("before"), _("candidate")), rows)
     added = [message.text() for message in found.added]
     yield Words(_("It adds complexity: {what}").format(what=" ".join(added)) if added else _("It adds no complexity."))
-
-
-def _differences(best: Configuration, candidate: Configuration) -> Iterator[tuple[str, str, str]]:
-    for key in {**best.settings, **candidate.settings}:
-        before, after = best.settings.get(key), candidate.settings.get(key)
-        if before != after and not key.startswith(INCIDENTAL):
-            yield key, _written(before), _written(after)
-
-
-def _written(value: Any) -> str:
-    return "-" if value is None else setting(value)
