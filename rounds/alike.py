@@ -155,10 +155,8 @@ def unlike(tried: Sequence[Trial], kept: Sequence[Trial]) -> Message | None:
 def _others(runs: Sequence[Trial], part: Part) -> tuple[dict[str, Any], dict[str, Any]]:
     """The trials that were made on, or with, another than the one that ended last: the figures of a finding, and what
     its sentence is filled with; nothing where there are none."""
-    wanted, told = (
-        latest(runs, part),
-        [run for run in runs if run.status == "complete" and (run.result or {}).get(part)],
-    )
+    wanted = latest(runs, part)
+    told = [run for run in runs if run.status == "complete" and (run.result or {}).get(part)]
     others = [run.id for run in told if (run.result or {})[part] != wanted]
     if not others:
         return {}, {}

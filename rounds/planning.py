@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from presets import catalogue
-from presets.catalogue import Hyperparameter
 from presets.language import Message, say, stored
 from rounds import (
     changed_metric,
     design,
     honoured,
+    inherited,
     origin,
     own_code,
     own_script,
@@ -23,11 +23,10 @@ from rounds import (
     slots,
     tunables,
 )
-from rounds.origin import Left
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, turned, usable
 from rounds.remedies import Remedy
-from rounds.roles import OPTIMIZER, asked_of, including, name_of, value_of
+from rounds.roles import OPTIMIZER
 from rounds.space import Domain
 from rounds.steps import STEPS, changed
 from state import by_metric, configurations, decisions, launches, metrics, pipeline, trials
@@ -39,8 +38,6 @@ from training.config import ConfigError, check, unflat
 
 KIND = "round"
 THREADS, ARCHITECTURE = "runtime.threads", "model.name"
-# What the kinds of insights mean for the role of a hyperparameter (rounds/insights.py).
-LEARNT: Mapping[str, Role] = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}
 
 
 def propose(
@@ -114,8 +111,8 @@ def propose(
     }
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
-    learnt = _learnt(store, plan, entries, {*asked, *(roles or {}), *ranges})
-    carried = _carried(store, plan, offers, sources)
+    learnt = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
+    carried = inherited.ranges(store, rounds(store), plan, offers, sources)
     if carried or learnt:
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}
@@ -326,46 +323,6 @@ def _earlier(store: Store, seed: int | None) -> list[RoundPlan]:
     plans = [plan_of(store, batch.name) for batch in rounds(store)]
     wanted = seed if seed is not None or not plans else plans[-1].seed
     return [plan for plan in plans if plan.seed == wanted]
-
-
-def _learnt(
-    store: Store, plan: RoundPlan, entries: Sequence[Hyperparameter], given: Collection[str]
-) -> dict[str, Role]:
-    """The roles that confirmed insights give, by name: fixed where it matters little, tuned along where it matters or
-    acts together with another; the later insight counts. Whatever was `given` stays out, and no study is emptied."""
-    optimizer = str(plan.base.get(OPTIMIZER, ""))
-    keys = {name_of(entry.key, optimizer): entry.key for entry in entries}
-    wished: dict[str, Role] = {}
-    for insight in launches.insights(store):
-        role = LEARNT.get(insight.key.partition("/")[0])
-        for name in insight.evidence.get("about", ()):
-            known = name in keys and name in plan.roles and plan.roles[name] != "scientific"
-            if role is not None and known and not {name, keys[name]} & set(given):
-                wished[name] = role
-    for name in [name for name, role in wished.items() if role == "fixed"]:
-        fixed = {other for other, role in wished.items() if role == "fixed"}
-        if any(study.dimensions and {d.name for d in study.dimensions} <= fixed for study in plan.studies):
-            del wished[name]
-    return {name: role for name, role in wished.items() if plan.roles[name] != role}
-
-
-def _carried(
-    store: Store, plan: RoundPlan, offers: Mapping[str, Hyperparameter], given: Collection[str]
-) -> dict[str, Left]:
-    """For what a plan searches, the ranges that the rounds before leave, widened to hold the present value.
-
-    By dimension name, or by key where it is scientific; whatever was `given` stays out.
-    """
-    known = origin.left(store, rounds(store), offers, plan.base)
-    searched = {d.name: d.key for study in plan.studies for d in study.dimensions}
-    listed = {name: key for name, key in zip(asked_of(plan), plan.scientific, strict=True) if name not in searched}
-    return {
-        key if key in plan.scientific else name: replace(
-            known[name], domain=including(known[name].domain, value_of(plan.base, name, key))
-        )
-        for name, key in {**searched, **listed}.items()
-        if name in known and not {name, key} & set(given)
-    }
 
 
 def _threads(store: Store, base: Mapping[str, Any], wanted: int) -> int:

@@ -15,7 +15,6 @@ from state.errors import Refusal
 from tui import say
 from tui.session import Session
 from tui.terminal import cut, printable
-from wizard.own_steps import HELD_OUT
 from wizard.question import Option, Question
 
 
@@ -89,13 +88,8 @@ def _read(session: Session, question: Question, prompt: str) -> str:
         return input().strip()
     except EOFError:
         click.echo(err=session.json)
-        if any(option.value == HELD_OUT for option in question.options):
-            # What --metric says is its name alone.
-            raise Refusal(
-                "The question {step!r}, whether the metric is measured on held-out examples, has no answer, and no "
-                "option gives one. Take the recommendations with --yes: it says that it is.",
-                step=question.step,
-            ) from None
+        if question.unanswered is not None:
+            raise Refusal(question.unanswered.id, **question.unanswered.values) from None
         raise Refusal(
             "The question {step!r} has no answer. Give it as an option, or take the recommendations with --yes.",
             step=question.step,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import by_metric, configurations, decisions, launches, measure, project, trials
-from state.configurations import Configuration
+from state import by_metric, decisions, launches, measure, project, trials
 from state.database import Store
 from state.document import content_hash
 from state.errors import Refusal
-from state.trials import Batch, NewTrial, Trial
+from state.trials import Batch, NewTrial
 from wizard import (
+    better,
     checks,
     configuration,
     initial,
@@ -202,57 +201,12 @@ def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
     if by_metric.of_batch(store, batch.name) != measure.of_project(store.project.settings):
         return "former"
     if verdict.reasonable:
-        if _untold(store):
+        if better.untold(store):
             return "untold"
-        return "worse" if _better_one(store, verdict) else "reasonable"
+        return "worse" if better.known(store, verdict) else "reasonable"
     if not verdict.trial and any(entry.reason != "diverged" for entry in trials.trials(store, batch.name)):
         return "broken"
     return "at a loss" if batch.goal == SWEEP_GOAL else "chance"
-
-
-def _untold(store: Store) -> Message | None:
-    """That the best configuration so far is another one, which has runs, but none judged by the metric of now."""
-    best = launches.best(store)
-    if best is None or _runs_by_now(store, best) or not launches.complete_runs(store, best.settings):
-        return None
-    if configurations.identity_of(best.settings) == configurations.identity_of(configuration.checked(store)):
-        return None
-    return say(
-        "No run of the best configuration so far ({name}) was judged by {metric}, so that nobody can tell whether this "
-        "one is better. It stays the best as long as this is not adopted, and rounds go on from it: a launch of one of "
-        "their trials runs it again, judged by {metric}.",
-        name=best.hash,
-        metric=store.project.settings.metric,
-    )
-
-
-def _runs_by_now(store: Store, best: Configuration) -> list[Trial]:
-    """The complete runs of a configuration that were judged by the metric of now."""
-    return by_metric.only(launches.complete_runs(store, best.settings), measure.of_project(store.project.settings))
-
-
-def _better_one(store: Store, verdict: BaselineVerdict) -> Message | None:
-    """That the best configuration so far is another one with a better result on the same data; None where it is not."""
-    best, now = launches.best(store), trials.trial(store, verdict.trial)
-    if best is None or best.hash == content_hash(configuration.checked(store)) or now.best is None:
-        return None
-    data, known = (now.result or {}).get("data"), _runs_by_now(store, best)
-    runs = [run for run in known if (run.result or {}).get("data") in (None, data)]
-    if not runs:
-        return None
-    reached = fmean(run.best for run in runs if run.best is not None)
-    if (now.best - reached) * (-1 if store.project.settings.direction == "max" else 1) <= 0:
-        return None
-    return say(
-        "Worse than the best configuration so far ({name}): {metric} {value} against {best} (mean of {n} runs). That "
-        "one stays the best as long as this is not adopted, and rounds go on from it. To compare two architectures or "
-        "optimizers, tune both in one round: tunebook round plan --goal compare.",
-        name=best.hash,
-        metric=store.project.settings.metric,
-        value=f"{now.best:.4g}",
-        best=f"{reached:.4g}",
-        n=len(runs),
-    )
 
 
 def _offer(
@@ -347,7 +301,7 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
     if outlook == "former":
         return
     if outlook in ("reasonable", "worse", "untold"):
-        known = _untold(store) if outlook == "untold" else _better_one(store, judge(store, batch.name))
+        known = better.untold(store) if outlook == "untold" else better.known(store, judge(store, batch.name))
         if known is not None:
             yield known
         yield say(

@@ -76,6 +76,7 @@ def table(store: Store, planned: int) -> Table:
             quantity.duration(line["epoch_seconds"]).text(),
             quantity.duration(line["examples_seconds"]).text(),
             quantity.duration(line["steps_seconds"]).text(),
+            quantity.digits(line["device_seconds"]),
             *shown(line),
         )
         for line in lines
@@ -84,7 +85,7 @@ def table(store: Store, planned: int) -> Table:
 
 
 def resources(settings: Settings) -> list[Message]:
-    """The columns of `shown`, behind that of the device seconds."""
+    """The columns of `shown`."""
     return [*([say("price")] if settings.price_per_hour else []), *([say("energy")] if settings.power_watts else [])]
 
 
@@ -99,8 +100,7 @@ def taken(settings: Settings, seconds: float) -> dict[str, float]:
 
 
 def shown(line: Mapping[str, Any]) -> Iterator[str]:
-    """The same for people."""
-    yield quantity.digits(line["device_seconds"])
+    """Price and energy for people, in the columns of `resources`."""
     if "price" in line:
         yield quantity.price(line["price"])
     if "energy_kwh" in line:

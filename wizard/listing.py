@@ -10,12 +10,13 @@ from presets.language import Message, say
 SHOWN = 3
 
 
-def named(names: Sequence[str], total: int) -> Message | str:
-    return say(": {listed}", listed=some(names, total)) if names else ""
-
-
 def some(names: Sequence[str | Message], total: int) -> str | Message:
     """The first few names, and how many more there are."""
     shown = names[:SHOWN]
     more = [f".. +{total - len(shown)}"] if total > len(shown) else []
     return reduce(lambda first, second: say("{first}; {second}", first=first, second=second), [*shown, *more])
+
+
+def named(names: Sequence[str], total: int) -> Message | str:
+    """The same behind what they are examples of; empty where there are none."""
+    return say(": {listed}", listed=some(names, total)) if names else ""

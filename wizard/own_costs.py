@@ -57,4 +57,4 @@ def _row(line: Mapping[str, Any], width: int) -> tuple[str, ...]:
     if line["step_seconds"] is None:
         return (size, _("not timed"), *["-"] * (width - 2))
     durations = (quantity.duration(line[key]).text() for key in ("step_seconds", "steps_seconds"))
-    return (size, *durations, *batch_table.shown(line))
+    return (size, *durations, quantity.digits(line["device_seconds"]), *batch_table.shown(line))

@@ -57,6 +57,12 @@ def ask_metric(store: Store) -> Question:
         recommended=HELD_OUT,
         reason=ONLY_YOU,
         free="number",
+        # What --metric says is its name alone.
+        unanswered=say(
+            "The question {step!r}, whether the metric is measured on held-out examples, has no answer, and no option "
+            "gives one. Take the recommendations with --yes: it says that it is.",
+            step=METRIC,
+        ),
     )
 
 

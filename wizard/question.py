@@ -47,7 +47,8 @@ class Question:
 
     `recommended` is one of the options' values, or a typed value where `free` allows that; None where nothing can be
     recommended. `free` says what may be typed instead of an option: "assignments" are name=value. `warnings` are those
-    of the evidence that are to be read even where the recommendation is taken without a look.
+    of the evidence that are to be read even where the recommendation is taken without a look. `unanswered`: what to say
+    where nobody is there to answer, and no option of the step's name does.
     """
 
     step: str
@@ -60,6 +61,7 @@ class Question:
     table: Table | None = None
     free: Literal["", "integer", "number", "text", "assignments"] = ""
     warnings: tuple[Message, ...] = ()
+    unanswered: Message | None = None
 
     @property
     def beside(self) -> tuple[Message, ...]:

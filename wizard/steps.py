@@ -291,7 +291,7 @@ def _table(store: Store, now: Pace, lengths: list[int]) -> Table:
             quantity.duration(pace.trial_seconds(now, length)).text(),
             quantity.duration(pace.round_seconds(now, length)).text(),
             # Of several devices each is paid for while it trains.
-            *list(batch_table.shown(batch_table.taken(settings, speed.ROUND * pace.trial_seconds(now, length))))[1:],
+            *batch_table.shown(batch_table.taken(settings, speed.ROUND * pace.trial_seconds(now, length))),
             quantity.digits(hours * 3600 / pace.round_seconds(now, length)),
         )
         for length in lengths

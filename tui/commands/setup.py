@@ -134,16 +134,16 @@ def new(
     refused = {name: value for name, value in options.items() if name not in ("metric", "batch_size")}
     refused |= {"held_out": held_out, "ghost_batch_norm": "yes" if ghost_batch_norm else None}
     asked_own = starting_own.Asked(
-        command,
-        config_file,
-        directory,
-        resume,
-        options["metric"],
-        direction,
-        chance,
-        assignments,
-        size is not None,
-        refused,
+        command=command,
+        config_file=config_file,
+        directory=directory,
+        resume=resume,
+        metric=options["metric"],
+        direction=direction,
+        chance=chance,
+        assignments=assignments,
+        sized=size is not None,
+        built_in=refused,
     )
     answered.check({"batch_size": size} if size is not None else {})
     refuse_file(folder.expanduser().resolve())

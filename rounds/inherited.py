@@ -1,0 +1,60 @@
+"""What a round takes over from those before it: the roles that their insights give, and the ranges that they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from presets.catalogue import Hyperparameter
+from rounds import origin
+from rounds.origin import Left
+from rounds.plan import Role, RoundPlan
+from rounds.roles import OPTIMIZER, asked_of, including, name_of, value_of
+from state import launches
+from state.database import Store
+from state.trials import Batch
+
+# What the kinds of insights mean for the role of a hyperparameter (rounds/insights.py).
+LEARNT: Mapping[str, Role] = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}
+
+
+def roles(store: Store, plan: RoundPlan, entries: Sequence[Hyperparameter], given: Collection[str]) -> dict[str, Role]:
+    """The roles that confirmed insights give, by name: fixed where it matters little, tuned along where it matters or
+    acts together with another; the later insight counts. Whatever was `given` stays out, and no study is emptied."""
+    optimizer = str(plan.base.get(OPTIMIZER, ""))
+    keys = {name_of(entry.key, optimizer): entry.key for entry in entries}
+    wished: dict[str, Role] = {}
+    for insight in launches.insights(store):
+        role = LEARNT.get(insight.key.partition("/")[0])
+        for name in insight.evidence.get("about", ()):
+            known = name in keys and name in plan.roles and plan.roles[name] != "scientific"
+            if role is not None and known and not {name, keys[name]} & set(given):
+                wished[name] = role
+    for name in [name for name, role in wished.items() if role == "fixed"]:
+        fixed = {other for other, role in wished.items() if role == "fixed"}
+        if any(study.dimensions and {d.name for d in study.dimensions} <= fixed for study in plan.studies):
+            del wished[name]
+    return {name: role for name, role in wished.items() if plan.roles[name] != role}
+
+
+def ranges(
+    store: Store,
+    before: Iterable[Batch],
+    plan: RoundPlan,
+    offers: Mapping[str, Hyperparameter],
+    given: Collection[str],
+) -> dict[str, Left]:
+    """For what a plan searches, the ranges that the rounds `before` leave, widened to hold the present value.
+
+    By dimension name, or by key where it is scientific; whatever was `given` stays out.
+    """
+    known = origin.left(store, before, offers, plan.base)
+    searched = {d.name: d.key for study in plan.studies for d in study.dimensions}
+    listed = {name: key for name, key in zip(asked_of(plan), plan.scientific, strict=True) if name not in searched}
+    return {
+        key if key in plan.scientific else name: replace(
+            known[name], domain=including(known[name].domain, value_of(plan.base, name, key))
+        )
+        for name, key in {**searched, **listed}.items()
+        if name in known and not {name, key} & set(given)
+    }
