@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from state import decisions, measurements, runs, trials
+from state.database import Store
 from state.measurements import Measurement
 from state.project import open_project
 from state.store import open_store
@@ -146,15 +147,20 @@ def small(store: Any) -> None:
             flow.answer(store, question.step, 16 if question.step == "batch_size" else question.recommended or "")
 
 
+def bad_baseline(store: Store) -> None:
+    """A first result that is no better than chance."""
+    small(store)
+    flow.answer(store, "steps", 20)
+    (trial,) = trials.trials(store, baseline.plan(store).name)
+    wrong = {"examples": 40, "correct": 3, "per_class": [4] * 10}
+    best = {"step": 20, "val/error_rate": 0.925}
+    trials.mark_ended(store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong})
+
+
 def test_a_bad_baseline_leads_to_the_checks_in_their_order(real: Path) -> None:
     """One batch first; what it found stands in the evidence, and the sweep is recommended next."""
     with open_store(make(real)) as store:
-        small(store)
-        flow.answer(store, "steps", 20)
-        (trial,) = trials.trials(store, baseline.plan(store).name)
-        wrong = {"examples": 40, "correct": 3, "per_class": [4] * 10}
-        best = {"step": 20, "val/error_rate": 0.925}
-        trials.mark_ended(store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong})
+        bad_baseline(store)
         question = flow.ask(store, "baseline")
         assert [option.value for option in question.options] == ["one-batch", "sweep", "shuffle", "override"]
         assert question.recommended == "one-batch"
@@ -181,12 +187,7 @@ def test_the_command_names_the_same_next_step_as_the_question(real: Path, capsys
         return printed.out + printed.err
 
     with open_store(make(real)) as store:
-        small(store)
-        flow.answer(store, "steps", 20)
-        (trial,) = trials.trials(store, baseline.plan(store).name)
-        wrong = {"examples": 40, "correct": 3, "per_class": [4] * 10}
-        best = {"step": 20, "val/error_rate": 0.925}
-        trials.mark_ended(store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong})
+        bad_baseline(store)
     words = told()
     assert "tunebook check one-batch" in words
     assert "the quickest to find out, so it comes first" in words
