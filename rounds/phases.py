@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import looking, planning, reviewed, standing
+from rounds import looking, planning, reviewed, worth
 from rounds.saturation import saturation
 from rounds.steps import SCHEDULE
 from state import launches, looks
@@ -32,7 +32,8 @@ def next_phase(store: Store) -> Message | None:
     final study goes on, and when all is over."""
     match ending(store):
         case "test":
-            return _after_the_final(store, _finals(store)[-1].name)
+            what, command = after_the_final(store, _finals(store)[-1].name)
+            return say("{what} {command}", what=what, command=command)
         case "final":
             return say(
                 "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
@@ -45,19 +46,20 @@ def next_phase(store: Store) -> Message | None:
     return None
 
 
-def _after_the_final(store: Store, name: str) -> Message:
-    """What comes once the final study has been reviewed: a launch, unless it has been decided or would gain nothing,
-    and the look at the test split where there is one."""
-    over = standing.launched(store, name) or standing.beaten(store, name)
-    if looking.possible(store):
-        if over:
-            return say("The final study is over. What is left is the look at the test split, once: tunebook test")
-        return say(
-            "The final study has been reviewed. Launch its best trial; then look at the test split, once: tunebook test"
-        )
-    if over:
-        return say("The final study is over. What is left is to take away what was found: tunebook export DIR")
-    return say("The final study has been reviewed. Launch its best trial: tunebook launch {name}", name=name)
+def after_the_final(store: Store, name: str) -> tuple[Message, str]:
+    """What comes once the final study has been reviewed, and by which command: a launch, unless it has been decided or
+    would gain nothing; the look at the test split where there is one, once; then the export."""
+    look = looking.possible(store) and not looks.looks(store)
+    if not (worth.launched(store, name) or worth.beaten(store, name)):
+        what = say("The final study has been reviewed. Launch its best trial.")
+        if look:
+            what = say(
+                "The final study has been reviewed. Launch its best trial; then look at the test split, once (tunebook test)."
+            )
+        return what, f"tunebook launch {name}"
+    if look:
+        return say("The final study is over. What is left is the look at the test split, once."), "tunebook test"
+    return say("The final study is over. What is left is to take away what was found."), "tunebook export DIR"
 
 
 def schedule_is_next(store: Store) -> bool:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, dismissing, gain, looking, outage, queue, reviewed, reviewing, supervisor
-from rounds.finding import Finding
+from rounds import cost, outage, phases, queue, reviewed, supervisor, worth
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
-from rounds.record import turned, usable
-from state import by_metric, configurations, launches, looks, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.database import Store
 from state.measure import Measure
 from state.pipeline import BATCH_SIZE, STEPS
@@ -87,9 +85,7 @@ def _after_the_final(store: Store, batches: Sequence[Batch]) -> tuple[Message, s
     rounds = [batch for batch in batches if batch.kind == "round" and "check" not in batch.plan]
     if not rounds or not rounds[-1].plan.get("search"):
         return None
-    if looking.possible(store) and not looks.looks(store):
-        return say("The final study is over. What is left is the look at the test split, once."), "tunebook test"
-    return say("The final study is over. What is left is to take away what was found."), "tunebook export DIR"
+    return phases.after_the_final(store, rounds[-1].name)
 
 
 def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
@@ -177,29 +173,6 @@ def by_other_metric(store: Store) -> dict[str, Measure]:
     return {name: by for name, by in by_metric.of_batches(store).items() if by != now}
 
 
-def beaten(store: Store, name: str) -> bool:
-    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
-    found = _gain(store, name)
-    dismissed = dismissing.in_force(store, name, found)
-    return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
-
-
-def launched(store: Store, name: str) -> bool:
-    """Whether a launch has decided about the best trial of a round, whatever its review knew of that."""
-    by = by_metric.of_batch(store, name)
-    complete = [
-        (turned(entry.best, by.direction), entry.id)
-        for entry in by_metric.only(trials.trials(store, name), by)
-        if entry.best is not None and entry.status == "complete"
-    ]
-    best = min((found for found in complete if usable(found[0])), default=None)
-    return best is not None and best[1] in reviewing.launched(store)
-
-
-def _gain(store: Store, name: str) -> list[Finding]:
-    return [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
-
-
 def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
     """After the review a launch, where there is anything that may be worth one."""
     now, then = say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
@@ -209,10 +182,10 @@ def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[
         told = {"name": batch.name, "metric": by.metric}
         now = say("{name} has been reviewed; it was judged by {metric}, not by what is tuned now.", **told)
         return "goal", now, then
-    if beaten(store, batch.name):
+    if worth.beaten(store, batch.name):
         now = say("{name} has been reviewed: no trial beats the best configuration.", name=batch.name)
         return "goal", now, then
-    if launched(store, batch.name):
+    if worth.launched(store, batch.name):
         return "goal", now, then
     return "launch", now, say("Launch what is worth it, or choose the goal of the next round.")
 

@@ -277,13 +277,16 @@ def test_after_the_final_study_comes_what_is_still_to_be_done(store: Store) -> N
     for entry in trials.trials(store, final.name):
         small_project.end(store, entry.id, 0.05 + 0.01 * entry.position)
     reviewing.review_batch(store, final.name)
-    assert "Launch its best trial; then look at the test split, once: tunebook test" in next_one()
+    assert (
+        "Launch its best trial; then look at the test split, once (tunebook test). tunebook launch round-2"
+        in next_one()
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(looking, "possible", lambda _store: False)
-        assert next_one().endswith("Launch its best trial: tunebook launch round-2")
+        assert next_one().endswith("Launch its best trial. tunebook launch round-2")
         judging.decide_unrepeated(store, launching.propose(store, "round-2"), "reject", "too near to call")
-        assert next_one().endswith("take away what was found: tunebook export DIR")
-    assert next_one() == "The final study is over. What is left is the look at the test split, once: tunebook test"
+        assert next_one().endswith("take away what was found. tunebook export DIR")
+    assert next_one() == "The final study is over. What is left is the look at the test split, once. tunebook test"
 
 
 def test_a_schedule_is_proposed_only_after_a_constant_rate_has_worked(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import final, insights, judging, launching, planning, reviewing, standing
+from rounds import final, insights, judging, launching, planning, reviewing, standing, worth
 from rounds.plan import RoundPlan
 from rounds.reached import best_and_baseline, reached
 from state import launches, trials
@@ -63,7 +63,7 @@ def test_a_round_is_not_held_against_runs_on_other_data(store: Store) -> None:
     first, second = a_round(store, 0.4, "old"), a_round(store, 0.4, "new")
     assert "what the round began with to 0.5 (runs: 1)" in gained(store, first)
     assert gained(store, second).startswith("What the round began with ran on other data than its trials")
-    assert not standing.beaten(store, second)
+    assert not worth.beaten(store, second)
     # Of an older result nobody knows on what data it was made, which is no difference.
     third = a_round(store, 0.4, None)
     assert "what the round began with to 0.5 (runs: 1)" in gained(store, third)

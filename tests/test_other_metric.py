@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from rounds import final, insights, judging, launching, planning, reviewing, saturation, settled, standing
+from rounds import final, insights, judging, launching, planning, reviewing, saturation, settled, standing, worth
 from rounds.finding import Finding
 from rounds.reached import best_and_baseline, reached
 from state import launches, trials
@@ -74,7 +74,7 @@ def test_a_round_is_not_held_against_runs_by_another_metric(store: Store) -> Non
     judged_by(store, "val_loss", "min")
     name = a_round(store, 0.2)
     assert gained(store, name).startswith("What the round began with has no run by val_loss")
-    assert not standing.beaten(store, name)
+    assert not worth.beaten(store, name)
     # A launch runs both by it.
     launched(store, name, 0.2)
     assert gained(store, a_round(store, 0.3)).startswith("No trial beats what the round began with")

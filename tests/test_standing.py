@@ -10,7 +10,8 @@ import pytest
 from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, wishes
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
-from rounds.standing import Standing, launched, standing
+from rounds.standing import Standing, standing
+from rounds.worth import launched
 from state import project, trials
 from state.database import Store
 from state.errors import Refusal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from presets.language import _, say
-from rounds import changed_metric, judging, launch_outlook, launching, own_code, premature, shortlist
+from rounds import changed_metric, judging, launch_outlook, launching, own_code, shortlist, worth
 from rounds.decision import CUT, RUNS, Verdict
 from rounds.judging import Choice
 from rounds.launch_outlook import LaunchOutlook
@@ -50,7 +50,7 @@ def announce(
     )
     for message in proposal.complexity.changes:
         session.progress(f"  {message.text()}")
-    if early := premature.why(store, proposal.round):
+    if early := worth.against(store, proposal.round):
         session.progress(early.text())
     if why := launching.unused(store, proposal):
         session.progress(why.text())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textual.content import Content
 
 from presets.language import _
-from rounds import changed_metric, launching, own_code, premature
+from rounds import changed_metric, launching, own_code, worth
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
 from rounds.shortlist import Shortlist
@@ -29,7 +29,7 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
                 value=best_of(entry, metric)
             )
         )
-    if early := premature.why(store, proposal.round):
+    if early := worth.against(store, proposal.round):
         yield Content.styled(printable(early.text()), "bold")
     if why := launching.unused(store, proposal):
         yield Content(why.text())

@@ -7,7 +7,7 @@ import sys
 import click
 
 from presets.language import _
-from rounds import foremost, judging, launching, lineage, planning, premature, shortlist
+from rounds import foremost, judging, launching, lineage, planning, shortlist, worth
 from rounds.decision import RUNS, Verdict
 from state import launches, trials
 from state.database import Store
@@ -116,7 +116,7 @@ def launch(
             # Whoever names a trial means that one.
             length = length or (1 if trial else None)
             listed = shortlist.choose(store, proposal, length)
-            early = premature.why(store, proposal.round)
+            early = worth.against(store, proposal.round)
             if early is not None and not (yes or trial or chosen or _can_ask(session)):
                 raise Refusal(
                     "{why} Where a launch is wanted all the same: tunebook launch --trial {trial}",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import planning, premature, reviewing
+from rounds import planning, reviewing, worth
 from state import trials
 from state.database import Store
 from state.store import open_store
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def against(store: Store) -> str:
-    found = premature.why(store, "round-1")
+    found = worth.against(store, "round-1")
     return "" if found is None else found.text()
 
 

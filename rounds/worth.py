@@ -1,0 +1,46 @@
+"""Whether a round has a trial that is worth a launch, as far as anybody knows yet (P7, G16)."""
+
+from __future__ import annotations
+
+from presets.language import Message, say
+from rounds import dismissing, gain, reviewed, reviewing
+from rounds.finding import Finding
+from rounds.record import turned, usable
+from state import by_metric, trials
+from state.database import Store
+
+
+def against(store: Store, name: str) -> Message | None:
+    """What speaks against a launch of the best trial of a round now; None where nothing does."""
+    batch, told = trials.batch(store, name), {"name": name}
+    left = sum(not trials.over(entry) for entry in trials.trials(store, name))
+    if left and batch.wanted == "run":
+        return say("Of the trials of {name} {left} have not ended, and the best may be among them.", left=left, **told)
+    if not reviewed.holds(store, batch):
+        return say("{name} has not been reviewed: whether its results can be relied on is not known.", **told)
+    if beaten(store, name):
+        return say("By its review no trial of {name} beats the best configuration.", **told)
+    return None
+
+
+def beaten(store: Store, name: str) -> bool:
+    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
+    found = _gain(store, name)
+    dismissed = dismissing.in_force(store, name, found)
+    return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
+
+
+def launched(store: Store, name: str) -> bool:
+    """Whether a launch has decided about the best trial of a round, whatever its review knew of that."""
+    by = by_metric.of_batch(store, name)
+    complete = [
+        (turned(entry.best, by.direction), entry.id)
+        for entry in by_metric.only(trials.trials(store, name), by)
+        if entry.best is not None and entry.status == "complete"
+    ]
+    best = min((found for found in complete if usable(found[0])), default=None)
+    return best is not None and best[1] in reviewing.launched(store)
+
+
+def _gain(store: Store, name: str) -> list[Finding]:
+    return [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
