@@ -54,7 +54,8 @@ def after_the_final(store: Store, name: str) -> tuple[Message, str]:
         what = say("The final study has been reviewed. Launch its best trial.")
         if look:
             what = say(
-                "The final study has been reviewed. Launch its best trial; then look at the test split, once (tunebook test)."
+                "The final study has been reviewed. Launch its best trial; then look at the test split, once (tunebook "
+                "test)."
             )
         return what, f"tunebook launch {name}"
     if look:

@@ -40,7 +40,7 @@ NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
 WISHES = ("go", "pause", "stop", "extend", "retry", "retry_failed", "first", "end", "close", "drop", "metric", "review")
 MORE_TRIALS = "8"
-# What can be shown beside the project's own metric.
+# What can be shown beside that by which a round is judged.
 OTHERS = ("val/error_rate", "val/loss", "train/loss", "grad_norm")
 
 
@@ -70,7 +70,7 @@ class RoundPage(Page):
         self._batch: Batch | None = None
         self._trials: dict[str, Trial] = {}
         self._curves = Curves()
-        # The project's metric, and the one in the chart.
+        # By which the round is judged, and what is in the chart.
         self._own = self._metric = ""
         self._supervised = False
         self._offered: tuple[bool, ...] = ()
@@ -324,7 +324,7 @@ class RoundPage(Page):
 
     def _show_chart(self, listed: Sequence[Trial]) -> None:
         store = self.book.store
-        if self._own != (own := f"val/{store.project.settings.metric}"):
+        if self._own != (own := self._metrics()[0]):
             self._own = self._metric = own
             self.query_one(Chart).begin(Axes(log_y=unbounded(own)))
         curves = self._curves.read(store, listed, self._metric)
@@ -385,7 +385,7 @@ class RoundPage(Page):
         self._put("#told", Content(printable(text)))
 
     def _metrics(self) -> list[str]:
-        """The project's own metric, and which others its trials recorded."""
+        """By which the round is judged, and which others its trials recorded."""
         own = f"val/{by_metric.of_batch(self.book.store, self._of).metric}"
         recorded = metrics.names(self.book.store, self._of)
         return [own, *(name for name in OTHERS if name != own and name in recorded)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,6 @@ from presets.language import Message, _, say, told
 from rounds import cost, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
-from state.errors import Refusal
 from state.trials import ENDED, Trial
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
@@ -67,10 +65,6 @@ class TrialPage(Page):
         return say("{name}", name=self._of)
 
     def body(self) -> ComposeResult:
-        self._metric = self.book.project.settings.metric
-        # That there is no such trial is said once it is loaded.
-        with contextlib.suppress(Refusal):
-            self._metric = trials.trial(self.book.store, self._of).metric or self._metric
         yield Static(id="facts", markup=False)
         with Horizontal(id="curves"):
             for _view in range(MOST_VIEWS):
