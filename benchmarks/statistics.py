@@ -4,9 +4,8 @@
 
 False alarms and detection of the boundary rule; false adoption and power of the launch rule, also with a shortlist;
 false alarms and detection of what is read off one curve, and of a sample for evaluation; bias of the best of n; what
-more trials gain against its forecast; false alarms of the best value of what was asked
-about, and of what matters; coverage of every interval. `--write` puts the
-table into benchmarks/results.
+more trials gain against its forecast; false alarms of the gain of a round, of the best value of what was asked
+about, and of what matters; coverage of every interval. `--write` puts the table into benchmarks/results.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rounds import boundary, decision, halton, isolation, points, sampled, statistics
+from rounds import boundary, decision, gain, halton, isolation, points, sampled, statistics
 from rounds.design import plan
 from rounds.importance import effects
 from rounds.plan import PlannedTrial, Role, RoundPlan
@@ -56,6 +55,7 @@ def main() -> None:
         of_best_of,
         of_forecast,
         of_isolation,
+        of_gain,
         of_importance,
         of_intervals,
     ):
@@ -119,10 +119,10 @@ def of_launch(times: int = 3000) -> Iterator[Row]:
     }
     for complex_, figures in designed.items():
         kind = "adds complexity" if complex_ else "simple"
-        for gain, figure in figures.items():
-            adopted, runs = launched((gain,), complex_, times)
-            what = "false adoption" if gain == 0 else "power"
-            case = f"{kind}, {gain} sd better; {runs / 2:.1f} runs a side on average"
+        for better, figure in figures.items():
+            adopted, runs = launched((better,), complex_, times)
+            what = "false adoption" if better == 0 else "power"
+            case = f"{kind}, {better} sd better; {runs / 2:.1f} runs a side on average"
             yield f"launch: {what}", case, percent(adopted, times), figure
         for gains in ((0, 0), (0, 0, 0), (1, 0, 0), (1, 1, 1), (2, 1, 1)):
             adopted, runs = launched(gains, complex_, times)
@@ -288,6 +288,30 @@ def of_two(trial: PlannedTrial, number: int, worse: float, random: np.random.Gen
     off = width * (trial.u["adamw.learning_rate"] - place) ** 2 + 0.5 * (trial.u["adamw.weight_decay"] - 0.4) ** 2
     best = 0.1 + off + worse * second + float(random.normal(0, 0.002))
     return TrialRecord(f"t{number}", trial.study, number, trial.u, trial.values, "complete", best=best, final=best)
+
+
+def of_gain(times: int = 3000) -> Iterator[Row]:
+    """Rounds whose trials are all as good as what they began with, and with one that is better by 5 deviations; the
+    noise is known from the repeated runs of the configuration that the round began with."""
+    for runs in (2, 3, 5):
+        for trials in (8, 20):
+            called = {0: 0, 5: 0}
+            for ahead in called:
+                for seed in range(times):
+                    random = np.random.default_rng([seed, runs, trials])
+                    before = random.normal(0, 1, runs).tolist()
+                    costs = random.normal(0, 1, trials)
+                    costs[0] -= ahead
+                    records = [
+                        TrialRecord(f"t{n}", "search", n, {}, {}, "complete", best=cost, final=cost)
+                        for n, cost in enumerate(costs.tolist(), 1)
+                    ]
+                    noise = float(np.std(before, ddof=1))
+                    (told,) = gain.check(records, "min", before, noise, freedom=runs - 1)
+                    called[ahead] += told.verdict == "pass"
+            case = f"{trials} trials, {runs} repeated runs"
+            yield "gain of a round: false alarm", f"{case}, none is better", percent(called[0], times), "5 %"
+            yield "gain of a round: detection", f"{case}, one is 5 sd better", percent(called[5], times), "-"
 
 
 def of_importance(times: int = 100) -> Iterator[Row]:

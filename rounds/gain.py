@@ -1,8 +1,7 @@
 """Whether a round beat what it started from: its best trial against the runs of that configuration (G16).
 
 The best of many trials is ahead of a run of the same configuration by chance, too: by how much, follows from the noise
-from run to run and from how many trials there were (a quantile of Student's t, for the noise is known from few runs,
-shared among them as Bonferroni does).
+from run to run, which is known from few runs, and from how many trials there were (`statistics.best_by_chance`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from presets.language import say
 from rounds.curves import named
 from rounds.finding import Action, Finding
 from rounds.record import Direction, TrialRecord, ended, foremost, ranked, turned
-from rounds.statistics import mean, quantile
+from rounds.statistics import best_by_chance, mean
 from rounds.symptoms import noise_of
 
 CHECK, RULE = "gain", "G16"
@@ -116,7 +115,7 @@ def _check(
         )
         return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
     # Where no run was repeated the unit is of the curves, and what it rests on is not known.
-    times = quantile(1 - LEVEL / len(order), freedom if noise is not None else math.inf)
+    times = best_by_chance(len(order), len(before), freedom if noise is not None else math.inf, LEVEL)
     chance = times * unit * math.sqrt(1 + 1 / len(before))
     figures |= {"chance": chance}
     if gain <= chance:

@@ -110,6 +110,37 @@ def test_one_value_has_no_interval() -> None:
     assert statistics.mean_interval([3.0]) == (-math.inf, math.inf)
 
 
+DUNNETT = {
+    5: (2.02, 2.44, 2.68, 2.85, 2.98, 3.08, 3.16, 3.24, 3.30),
+    10: (1.81, 2.15, 2.34, 2.47, 2.56, 2.64, 2.70, 2.76, 2.81),
+    20: (1.72, 2.03, 2.19, 2.30, 2.39, 2.46, 2.51, 2.56, 2.60),
+    math.inf: (1.64, 1.92, 2.06, 2.16, 2.23, 2.29, 2.34, 2.38, 2.42),
+}
+
+
+@pytest.mark.parametrize("freedom", DUNNETT)
+def test_how_far_the_best_of_many_is_ahead_by_chance_is_what_dunnett_published(freedom: float) -> None:
+    """Dunnett (1955), table 1a: one-sided, level 5 %, groups of equal size, 1 to 9 beside the control."""
+    found = [round(statistics.best_by_chance(many, 1, freedom), 2) for many in range(1, 10)]
+    assert found == list(DUNNETT[freedom])
+
+
+@given(st.integers(1, 50), st.integers(1, 30), st.sampled_from([0.01, 0.05, 0.1]))
+@settings(deadline=None)
+def test_one_value_is_ahead_by_chance_as_student_says(runs: int, freedom: int, level: float) -> None:
+    found = statistics.best_by_chance(1, runs, freedom, level)
+    assert found == pytest.approx(float(scipy.stats.t.ppf(1 - level, freedom)), rel=1e-4)
+
+
+@pytest.mark.parametrize(("many", "runs", "freedom"), [(20, 3, 2), (8, 2, 1), (40, 5, 12)])
+def test_the_best_of_many_is_ahead_by_chance_as_often_as_is_said(many: int, runs: int, freedom: int) -> None:
+    random = np.random.default_rng(0)
+    control = random.normal(size=100_000) / math.sqrt(runs)
+    estimated = np.sqrt(random.chisquare(freedom, 100_000) / freedom)
+    ahead = (random.normal(size=(100_000, many)).max(axis=1) - control) / math.sqrt(1 + 1 / runs) / estimated
+    assert np.mean(ahead > statistics.best_by_chance(many, runs, freedom)) == pytest.approx(0.05, abs=0.003)
+
+
 @given(FINITE, FINITE)
 @settings(max_examples=50, deadline=None)
 def test_the_probability_of_improvement_is_mann_whitneys(one: list[float], other: list[float]) -> None:
