@@ -3,6 +3,7 @@ shapes the next round (G19)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -23,7 +24,7 @@ from rounds import (
     reviewing,
 )
 from rounds.importance import Effect
-from rounds.isolation import CLEAR, apart, isolate
+from rounds.isolation import CLEAR, apart, clear, isolate
 from rounds.phases import SATURATED
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended, leading, turned
@@ -231,9 +232,12 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
     """Of what the round compared: better, or no gain from it over what is in use."""
     by = by_metric.of_batch(store, name)
     direction = by.direction
-    unit = noise_of(ended(records), direction, reviewing.noise(store, by))
+    noise = reviewing.noise(store, by)
+    unit = noise_of(ended(records), direction, noise)
     if unit is None:
         return
+    # What one run each can show; where the noise is of curves, what it rests on is not known.
+    shown = clear(reviewing.freedom(store, by) if noise is not None else math.inf) * unit
     names = dict(zip(plan.scientific, asked_of(plan), strict=True))
     for key, levels in isolate(plan, records, direction).items():
         called = names.get(key) or ", ".join(names.values())
@@ -258,7 +262,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
                 used=used or "-",
             )
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
-        elif gain is not None and used is not None and apart(named[winner], named[used]):
+        elif gain is not None and used is not None and gain > shown and apart(named[winner], named[used]):
             tied = [value for value in fair if fair[value] == fair[winner] and apart(named[value], named[used])]
             told = {"key": called, "used": used, "round": name, "gain": gain, "noise": unit}
             text = say(

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 from presets.language import say
@@ -22,7 +23,7 @@ from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, foremost, ranked, turned
 from rounds.roles import asked_of
 from rounds.space import Dimension
-from rounds.statistics import best_of, precedence
+from rounds.statistics import best_by_chance, best_of, precedence
 from rounds.symptoms import noise_of
 
 CHECK, RULE = "isolation", "P12"
@@ -30,6 +31,8 @@ CHECK, RULE = "isolation", "P12"
 BUCKETS, TRIALS_PER_BUCKET = 6, 4
 # A difference of bests in units of noise that one run each can show: two deviations of the difference of two runs.
 CLEAR = 2 * math.sqrt(2)
+# How often that is reached by chance, in this direction, by the normal distribution.
+TAIL = NormalDist().cdf(-2)
 # What rounding may add to a range, as a share of it.
 ROUNDED = 1e-4
 # A value or the ends of a part of a range, and the trials there.
@@ -60,6 +63,11 @@ class Level:
     def to_dict(self) -> dict[str, Any]:
         """What the figures of a finding keep of it."""
         return {key: value for key, value in asdict(self).items() if key not in ("costs", "mixed")}
+
+
+def clear(freedom: float) -> float:
+    """What CLEAR is where the noise rests on so few degrees of freedom (Student's t): 6.4 with two of them."""
+    return math.sqrt(2) * best_by_chance(1, 1, freedom, TAIL)
 
 
 def apart(better: Level, other: Level) -> bool:
@@ -104,21 +112,31 @@ def axis(records: Sequence[TrialRecord], name: str, direction: Direction) -> lis
 
 
 def check(
-    plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
+    plan: RoundPlan,
+    records: Sequence[TrialRecord],
+    direction: Direction,
+    noise: float | None = None,
+    freedom: float = math.inf,
 ) -> list[Finding]:
-    """A finding for each scientific hyperparameter: which value is best, and whether the difference is more than noise.
+    """A finding for each scientific hyperparameter: which value is best, and whether the difference is more than noise
+    (`noise`: deviation from run to run; `freedom`: the degrees of freedom that it rests on).
 
     A difference seen here is a candidate, not a result: the decision repeats it with other seeds (P13).
     """
     unit = noise_of(ended(records), direction, noise)
+    # What the noise within curves rests on is not known.
+    chance = None if unit is None else clear(freedom if noise is not None else math.inf) * unit
     names = dict(zip(plan.scientific, asked_of(plan), strict=True))
     return [
-        _judge(key, names.get(key) or ", ".join(names.values()), levels, direction, unit)
+        _judge(key, names.get(key) or ", ".join(names.values()), levels, direction, unit, chance)
         for key, levels in isolate(plan, records, direction).items()
     ]
 
 
-def _judge(key: str, name: str, levels: Sequence[Level], direction: Direction, unit: float | None) -> Finding:
+def _judge(
+    key: str, name: str, levels: Sequence[Level], direction: Direction, unit: float | None, chance: float | None
+) -> Finding:
+    """`chance`: the difference that single runs may show by it, None where the noise (`unit`) is not known."""
     figures = {"key": key, "name": name, "levels": [level.to_dict() for level in levels], "unit": unit}
     usable = [(turned(level.fair, direction), level) for level in levels if level.fair is not None]
     if len(usable) < 2:
@@ -129,16 +147,16 @@ def _judge(key: str, name: str, levels: Sequence[Level], direction: Direction, u
     tied = [level.label for _, level in usable if level.best == winner.best]
     figures |= {"winner": winner.label, "gaps": gaps, "tied": tied}
     if len(tied) > 1:
-        return _equal(name, winner, tied, gaps, unit, figures)
+        return _equal(name, winner, tied, gaps, chance, figures)
     launch = Action("launch", say("Launch its best trial: only runs with fresh seeds decide."), {"trial": winner.trial})
     told = {"key": name, "value": winner.label, "best": f"{winner.best:.4g}"}
-    if unit is None:
+    if chance is None:
         message = say(
             "{key}: {value} is best with {best}. Whether that is more than chance, only repeated runs can tell.",
             **told,
         )
         return Finding(CHECK, "cannot tell", message, RULE, figures, launch)
-    close = [value for value, gap in gaps.items() if gap <= CLEAR * unit]
+    close = [value for value, gap in gaps.items() if gap <= chance]
     figures |= {"close": close}
     if close:
         message = say(
@@ -170,11 +188,11 @@ def _equal(
     winner: Level,
     tied: Sequence[str],
     gaps: Mapping[str, float],
-    unit: float | None,
+    chance: float | None,
     figures: dict[str, Any],
 ) -> Finding:
     """Of values that came to exactly the same none is best; a launch takes the first."""
-    close = [value for value, gap in gaps.items() if unit is not None and gap <= CLEAR * unit and value not in tied]
+    close = [value for value, gap in gaps.items() if chance is not None and gap <= chance and value not in tied]
     figures |= {"close": [*(value for value in tied if value != winner.label), *close]}
     told = {"key": name, "values": list(tied), "best": f"{winner.best:.4g}"}
     message = say("{key}: {values} come to exactly the same, {best}.", **told)

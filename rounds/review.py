@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from presets.language import say
@@ -18,9 +19,11 @@ def review(
     direction: Direction,
     noise: float | None = None,
     within: tuple[float, float] = ANY,
+    freedom: float = math.inf,
 ) -> tuple[Finding, ...]:
     """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
-    (other seeds), where it is known; `within`: the values that the metric can have. Raises ValueError for a direction
+    (other seeds), where it is known, and `freedom` the degrees of freedom that it rests on; `within`: the values that
+    the metric can have. Raises ValueError for a direction
     other than "min" and "max"."""
     failed = failing.check(plan, records)
     return (
@@ -30,7 +33,7 @@ def review(
         *boundary.check(plan, records, direction),
         *points.check(plan, records, direction, noise, within),
         *curves.check(plan, records, direction, noise),
-        *isolation.check(plan, records, direction, noise),
+        *isolation.check(plan, records, direction, noise, freedom),
     )
 
 

@@ -54,8 +54,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
     else:
         by, now = by_metric.of_batch(store, name), measure.of_project(store.project.settings)
         best = leading(ended(seen), by.direction)
-        unit = noise(store, by)
-        found = review(plan, seen, by.direction, unit, values(store, by))
+        unit, free = noise(store, by), freedom(store, by)
+        found = review(plan, seen, by.direction, unit, values(store, by), free)
         kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
         sources = dict.fromkeys(entry.batch for group in _repeated(store, by) for entry in group)
@@ -67,7 +67,6 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
         other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
-        free = _freedom(store, by)
         gained = gain.check(seen, by.direction, before, unit, launched(store), freedom=free, other=other)
         findings = (
             *found,
@@ -253,7 +252,7 @@ def noise(store: Store, by: Measure | None = None) -> float | None:
     return pooled([entry.best for entry in group if entry.best is not None] for group in repeated) or None
 
 
-def _freedom(store: Store, by: Measure) -> int:
+def freedom(store: Store, by: Measure) -> int:
     """The degrees of freedom that the noise from run to run rests on."""
     return sum(len(group) - 1 for group in _repeated(store, by))
 
