@@ -262,7 +262,14 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
                 used=used or "-",
             )
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)
-        elif gain is not None and used is not None and gain > shown and apart(named[winner], named[used]):
+        # That the other has the better trial, and fewer good ones, says nothing against it.
+        elif (
+            gain is not None
+            and used is not None
+            and gain > shown
+            and turned(named[winner].best, direction) < turned(named[used].best, direction)
+            and apart(named[winner], named[used])
+        ):
             tied = [value for value in fair if fair[value] == fair[winner] and apart(named[value], named[used])]
             told = {"key": called, "used": used, "round": name, "gain": gain, "noise": unit}
             text = say(

@@ -146,6 +146,9 @@ def _judge(
     gaps = {level.label: fair - first for fair, level in usable if level is not winner}
     tied = [level.label for _, level in usable if level.best == winner.best]
     figures |= {"winner": winner.label, "gaps": gaps, "tied": tied}
+    ahead = min((level for _, level in usable), key=lambda level: turned(level.best, direction))
+    if turned(ahead.best, direction) < turned(winner.best, direction):
+        return _ahead(name, winner, ahead, figures)
     if len(tied) > 1:
         return _equal(name, winner, tied, gaps, chance, figures)
     launch = Action("launch", say("Launch its best trial: only runs with fresh seeds decide."), {"trial": winner.trial})
@@ -181,6 +184,20 @@ def _judge(
         gap=min(gaps.values()),
     )
     return Finding(CHECK, "pass", message, RULE, figures, launch)
+
+
+def _ahead(name: str, winner: Level, ahead: Level, figures: Mapping[str, Any]) -> Finding:
+    """Where the best trial is of a value that had more of them, and another does better by as many of each."""
+    message = say(
+        "{key}: the best trial has {value} ({best}), but of as many trials of each, {winner} is likely to come out "
+        "ahead: neither can be called better.",
+        key=name,
+        value=ahead.label,
+        best=f"{ahead.best:.4g}",
+        winner=winner.label,
+    )
+    launch = Action("launch", say("Launch its best trial: only runs with fresh seeds decide."), {"trial": ahead.trial})
+    return Finding(CHECK, "cannot tell", message, RULE, {**figures, "close": [ahead.label]}, launch)
 
 
 def _equal(

@@ -105,13 +105,17 @@ def mean_interval(
 def best_by_chance(many: int, runs: int, freedom: float, level: float = 0.05) -> float:
     """How far the best of so many single values is ahead of the mean of so many runs by chance, in at most a share
     `level` of all cases: in estimated deviations (of so many degrees of freedom, infinite where it is known) of such a
-    difference, sqrt(1 + 1 / runs) times that from run to run. many, runs >= 1; 0 < level < 0.5.
+    difference, sqrt(1 + 1 / runs) times that from run to run. many, runs >= 1; 0 < level < 0.5. Raises ValueError for
+    a deviation that rests on nothing.
 
     Dunnett's one-sided critical value for a control of its own size (Dunnett 1955, J. Am. Stat. Assoc. 50, 1096): the
     values share the control and the estimate, so that Bonferroni's bound is far above it for few degrees of freedom.
     """
     import numpy as np
     from scipy.special import gammaincinv, ndtr
+
+    if freedom <= 0:
+        raise ValueError(f"a deviation cannot rest on {freedom} degrees of freedom")
 
     of_control, heights = np.polynomial.hermite_e.hermegauss(40)
     heights = heights / heights.sum()

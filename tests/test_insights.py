@@ -137,6 +137,7 @@ def test_a_comparison_without_a_gain_says_so(store: Store) -> None:
     known = pytest.MonkeyPatch()
     with known.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
         a_round(store, even, 12, goal="compare", scientific=smoothing, roles={})
         a_round(store, better, 12, goal="compare", scientific=smoothing, roles={})
         found = {entry.key: entry.text.text() for entry in insights.proposals(store)}
@@ -154,6 +155,7 @@ def test_no_gain_is_not_said_of_too_few_trials_nor_against_a_launch(store: Store
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
         a_round(store, nearly_even, 2, goal="compare", scientific=smoothing, roles={})
         assert not any(key.startswith("no gain/") for key in keys(store))
         name = a_round(store, nearly_even, 12, goal="compare", scientific=smoothing, roles={})
@@ -174,6 +176,7 @@ def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
         a_round(store, better, 18, goal="compare", scientific=smoothing, roles={})
         (found,) = [entry for entry in insights.proposals(store) if entry.key.startswith("better/")]
     assert "label_smoothing=0.1, label_smoothing=0.2 all do better than label_smoothing=0.0" in found.text.text()
@@ -183,6 +186,7 @@ def test_rounds_without_a_gain_are_saturation(store: Store) -> None:
     """Two rounds that have not beaten the best by the noise; not before, and not where the last one did."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
         for place, level in enumerate((0.4, 0.2, 0.2, 0.2)):
             assert not any(key.startswith("saturated") for key in keys(store))
             a_round(store, lambda entry, level=level: level + 0.001 * entry.u[LR], 4)
@@ -209,6 +213,7 @@ def test_small_gains_add_up_and_what_cannot_be_compared_is_no_saturation(store: 
     """Each round gains less than the noise, and all of them more; one has only begun, others were shorter."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
 
         def said() -> list[str]:
             return [key for key in keys(store) if key.startswith("saturated")]

@@ -73,6 +73,7 @@ def test_rounds_on_other_data_are_not_saturated_by_later_ones(store: Store) -> N
     """The new data are harder: no later round can come near what was reached on the old ones."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
         names = [a_round(store, 0.1, "old"), *(a_round(store, level, "new") for level in (0.5, 0.4))]
         for name in names:
             reviewing.review_batch(store, name)

@@ -118,6 +118,7 @@ def test_noise_and_saturation_are_of_the_metric_of_now(store: Store) -> None:
     assert reviewing.noise(store) is None
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
         for level in (0.95, 0.94, 0.93):
             a_round(store, level)
         # 0.9 was an accuracy.

@@ -306,6 +306,7 @@ async def test_when_exploration_is_over_the_final_study_starts_here_and_the_test
 ) -> None:
     """Only once a person has confirmed the saturation; the look at the test split after the study's review."""
     monkeypatch.setattr(reviewing, "noise", lambda *_: 0.01)
+    monkeypatch.setattr(reviewing, "freedom", lambda *_: 30)
     project = small_project.project(tmp_path / "p", tmp_path / "data")
     fixed: Any = {"optimizer.momentum": "fixed", "optimizer.weight_decay": "fixed"}
     with open_store(project) as store, watched_round.supervised(project):

@@ -477,6 +477,23 @@ def test_a_noise_of_few_runs_calls_no_more_values_better_than_one_that_is_known(
 
 
 @pytest.mark.parametrize("noise", [None, 0.001, 0.1])
+def test_where_a_value_with_more_trials_has_the_best_one_no_other_is_called_best(noise: float | None) -> None:
+    """Of two trials each the second is likely ahead; it was called best, with a result that was not the best."""
+    planned, _ = asked({0.0: 0.0, 0.5: 0.0})
+    found = {"dropout=0.0": [0.10, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5], "dropout=0.5": [0.12, 0.13]}
+    records = [
+        record(trial, n, found[trial.study][trial.index])
+        for n, trial in enumerate(planned.trials, 1)
+        if trial.index < len(found[trial.study])
+    ]
+    (finding,) = isolation.check(planned, records, "min", noise)
+    assert finding.verdict == "cannot tell"
+    assert "the best trial has dropout=0.0 (0.1), but of as many trials of each, dropout=0.5" in finding.message.text()
+    assert finding.action is not None
+    assert finding.action.payload["trial"] == next(one.id for one in records if one.best == 0.10)
+
+
+@pytest.mark.parametrize("noise", [None, 0.001, 0.1])
 def test_of_values_that_come_to_exactly_the_same_none_is_called_best(noise: float | None) -> None:
     """However well a difference could be told; what is launched is said by its name."""
     planned, records = asked({0.0: 0.4, 0.1: 0.25, 0.2: 0.25})
