@@ -267,7 +267,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             gain is not None
             and used is not None
             and gain > shown
-            and turned(named[winner].best, direction) < turned(named[used].best, direction)
+            and named[winner].cost(direction) < named[used].cost(direction)
             and apart(named[winner], named[used])
         ):
             tied = [value for value in fair if fair[value] == fair[winner] and apart(named[value], named[used])]

@@ -60,6 +60,10 @@ class Level:
     costs: tuple[float, ...]
     mixed: bool
 
+    def cost(self, direction: Direction) -> float:
+        """Its best, lower is better; infinite where there is none."""
+        return math.inf if self.best is None else turned(self.best, direction)
+
     def to_dict(self) -> dict[str, Any]:
         """What the figures of a finding keep of it."""
         return {key: value for key, value in asdict(self).items() if key not in ("costs", "mixed")}
@@ -146,8 +150,8 @@ def _judge(
     gaps = {level.label: fair - first for fair, level in usable if level is not winner}
     tied = [level.label for _, level in usable if level.best == winner.best]
     figures |= {"winner": winner.label, "gaps": gaps, "tied": tied}
-    ahead = min((level for _, level in usable), key=lambda level: turned(level.best, direction))
-    if turned(ahead.best, direction) < turned(winner.best, direction):
+    ahead = min((level for _, level in usable), key=lambda level: level.cost(direction))
+    if ahead.cost(direction) < winner.cost(direction):
         return _ahead(name, winner, ahead, figures)
     if len(tied) > 1:
         return _equal(name, winner, tied, gaps, chance, figures)

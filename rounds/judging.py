@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from presets.language import Message, say, stored, told
@@ -110,8 +110,8 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     "repeat" queues as many more runs as the next look needs, also where it was decided otherwise before.
 
     Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
-    configuration has changed since. One that was stopped before its end has no verdict: it can only be rejected, which
-    leaves all as it is, or go on after that.
+    configuration has changed since. One that was stopped before its end, or of which runs failed, has no verdict: it
+    can only be rejected, which leaves all as it is, or go on after that.
     """
     batch = _launch(store, name)
     if why := launching.overtaken(store, batch):
@@ -143,30 +143,49 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
 
 
 def stopped(store: Store, name: str) -> bool:
-    """Whether a launch was stopped before its end: nothing of it is at work, and it cannot be judged."""
-    states = {entry.status for entry in trials.trials(store, name)}
-    return trials.batch(store, name).wanted == "stop" and "running" not in states and not states <= set(trials.ENDED)
+    """Whether nothing of a launch is at work, and it cannot be judged: it was stopped before its end, or runs of it
+    failed or were stopped alone."""
+    listed = trials.trials(store, name)
+    if any(entry.status == "running" for entry in listed):
+        return False
+    left = [entry for entry in listed if entry.status not in trials.ENDED]
+    if left and trials.batch(store, name).wanted == "stop":
+        return True
+    return all(map(trials.stopped_alone, left)) and (bool(left) or failed(listed) > 0)
+
+
+def failed(listed: Iterable[Trial]) -> int:
+    """How many runs failed, which says nothing of what they tried."""
+    return sum(entry.status == "failed" for entry in listed)
 
 
 def _decide_unjudged(store: Store, batch: Batch, chosen: Choice, words: str) -> None:
-    """Reject a launch that was stopped before its end, or go on with it after that."""
+    """Reject a launch without a verdict, or go on with it after that."""
+    listed, told = trials.trials(store, batch.name), {"words": words.strip()}
+    lost = failed(listed)
+    if lost and not words.strip():
+        raise Refusal("Runs of {name} failed. Say why it is decided: the reason is kept.", name=batch.name)
     if not words.strip():
         raise Refusal("{name} was stopped before its end. Say why it is decided: the reason is kept.", name=batch.name)
+    reason = say("Stopped before its end, and not judged by its runs (added by hand: {words}).", **told)
+    if lost:
+        reason = say("Not judged by its runs, of which {n} failed (added by hand: {words}).", n=lost, **told)
     found = launching.survivor(store, batch)
-    # Without a fresh run that has ended it has shown nothing, and may be begun anew.
-    shown = any(entry.status in trials.ENDED for entry in trials.trials(store, batch.name))
+    # Without a fresh run that came to a result it has shown nothing, and may be begun anew.
+    shown = any(entry.status in trials.ENDED and entry.status != "failed" for entry in listed)
     launches.launch(
         store,
         batch=batch.name,
         candidate=found.candidate,
         previous=batch.plan["best"],
         decision=chosen,
-        reason=stored(
-            say("Stopped before its end, and not judged by its runs (added by hand: {words}).", words=words.strip())
-        ),
+        reason=stored(reason),
         evidence={"survivor": found.study, "sides": _runs(store, batch) if shown else {}},
     )
     if chosen == "repeat":
+        for entry in listed:
+            if entry.status == "failed":
+                trials.ask(store, entry.id, "retry")
         trials.ask(store, batch.name, "run")
 
 
@@ -220,12 +239,12 @@ def _evidence(store: Store, batch: Batch, verdict: Verdict) -> dict[str, Any]:
 
 
 def _runs(store: Store, batch: Batch) -> dict[str, list[dict[str, Any]]]:
-    """Of each side the runs that have ended, with seed and result."""
+    """Of each side the runs that came to a result, with seed and that."""
     return {
         side: [
             {"trial": entry.id, "seed": trials.trial_settings(store, entry).get(seeds.KEY), "best": entry.best}
             for entry in entries
-            if entry.status in trials.ENDED
+            if entry.status in trials.ENDED and entry.status != "failed"
         ]
         for side, entries in launching.sides_of(store, batch).items()
     }

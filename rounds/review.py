@@ -12,6 +12,8 @@ from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, ended
 from rounds.statistics import ANY
 
+COMPLETE = "complete"
+
 
 def review(
     plan: RoundPlan,
@@ -46,9 +48,7 @@ def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
         message = say(
             "{done} of {planned} trials have ended; the rest may change what follows.", done=done, planned=planned
         )
-        return Finding(
-            "complete", "warn", message, "P7", figures, Action("run", say("Let the others run to their end."))
-        )
+        return Finding(COMPLETE, "warn", message, "P7", figures, Action("run", say("Let the others run to their end.")))
     if lost := failing.lost(plan, records):
         message = say(
             "{failed} of the {done} trials that have ended failed ({reasons}), which says nothing about what they "
@@ -60,7 +60,7 @@ def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
         words = say("Once what made them fail is mended, try all that failed again.")
         payload = {"trials": [record.id for record in lost]}
         return Finding(
-            "complete", "fail", message, "P7", {**figures, "failed": len(lost)}, Action("retry", words, payload)
+            COMPLETE, "fail", message, "P7", {**figures, "failed": len(lost)}, Action("retry", words, payload)
         )
     message = say("All {planned} trials have ended.", planned=planned)
     if gone:
@@ -70,4 +70,4 @@ def complete(plan: RoundPlan, records: Sequence[TrialRecord]) -> Finding:
             planned=planned,
             gone=gone,
         )
-    return Finding("complete", "pass", message, "P7", figures)
+    return Finding(COMPLETE, "pass", message, "P7", figures)

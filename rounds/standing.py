@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, outage, phases, queue, reviewed, supervisor, worth
+from rounds import cost, judging, outage, phases, queue, reviewed, supervisor, worth
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
 from state import by_metric, configurations, launches, measure, trials
@@ -25,7 +25,7 @@ class Standing:
     comes next; why a trial that is due does not start (None: all do); how many of its trials are in which state; the
     seconds until it ends (None: nothing runs, or it cannot be told yet); the launches beside it that are `undecided`;
     the device hours that all trials and measurements took, of the budget (None: there is none); how far the end is; and
-    the `command` that comes next where that is no round ("": it is)."""
+    the `command` that comes next where it does not follow from the step ("": it does)."""
 
     step: Step
     batch: str | None
@@ -62,6 +62,8 @@ def standing(store: Store) -> Standing:
     elif step == "goal" and ahead.phase in ("last", "final", "end"):
         commands = {"final": "tunebook round final", "end": "tunebook export DIR"}
         then, command = ahead.message, commands.get(ahead.phase, "")
+    elif batch is not None and _failed(store, batch, entries):
+        command = f"tunebook round retry --failed {batch.name}"
     return Standing(
         step=step,
         batch=batch.name if batch else None,
@@ -78,6 +80,13 @@ def standing(store: Store) -> Standing:
         horizon=ahead,
         command=command,
     )
+
+
+def _failed(store: Store, batch: Batch, entries: Sequence[Trial]) -> bool:
+    """Whether trials that failed are to be tried again before anything else."""
+    if outage.why_paused(batch, entries) is not None:
+        return True
+    return batch.kind == "round" and reviewed.holds(store, batch) and worth.lost(store, batch.name)
 
 
 def _after_the_final(store: Store, batches: Sequence[Batch]) -> tuple[Message, str] | None:
@@ -132,6 +141,9 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
                 now = say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left))
             return "learn", now, say("Review it, before any conclusion.")
         return _of_reviewed(store, batch, entries)
+    if lost := judging.failed(entries):
+        now = say("The runs of {name} have ended, but some failed: {n}.", name=batch.name, n=lost)
+        return "launch", now, say("Once what made them fail is mended, try them again, or reject it as it is.")
     return "launch", say("The runs of {name} have ended.", name=batch.name), say("Decide: adopt, reject or repeat.")
 
 
@@ -182,6 +194,9 @@ def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[
         told = {"name": batch.name, "metric": by.metric}
         now = say("{name} has been reviewed; it was judged by {metric}, not by what is tuned now.", **told)
         return "goal", now, then
+    if worth.lost(store, batch.name):
+        now = say("{name} has been reviewed: most of its trials only failed.", name=batch.name)
+        return "learn", now, say("Once what made them fail is mended, try all that failed again.")
     if worth.beaten(store, batch.name):
         now = say("{name} has been reviewed: no trial beats the best configuration.", name=batch.name)
         return "goal", now, then

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from presets.language import Message, say
 from rounds import dismissing, gain, reviewed, reviewing
-from rounds.finding import Finding
+from rounds.finding import Finding, Verdict
 from rounds.record import turned, usable
+from rounds.review import COMPLETE
 from state import by_metric, trials
 from state.database import Store
 
@@ -18,6 +19,8 @@ def against(store: Store, name: str) -> Message | None:
         return say("Of the trials of {name} {left} have not ended, and the best may be among them.", left=left, **told)
     if not reviewed.holds(store, batch):
         return say("{name} has not been reviewed: whether its results can be relied on is not known.", **told)
+    if lost(store, name):
+        return say("By its review most trials of {name} only failed: nothing can be concluded from the rest.", **told)
     if beaten(store, name):
         return say("By its review no trial of {name} beats the best configuration.", **told)
     return None
@@ -25,9 +28,12 @@ def against(store: Store, name: str) -> Message | None:
 
 def beaten(store: Store, name: str) -> bool:
     """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
-    found = _gain(store, name)
-    dismissed = dismissing.in_force(store, name, found)
-    return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
+    return _found(store, name, gain.CHECK, "warn")
+
+
+def lost(store: Store, name: str) -> bool:
+    """Whether the review of a round found that most of its trials only failed, and nobody dismissed that."""
+    return _found(store, name, COMPLETE, "fail")
 
 
 def launched(store: Store, name: str) -> bool:
@@ -42,5 +48,7 @@ def launched(store: Store, name: str) -> bool:
     return best is not None and best[1] in reviewing.launched(store)
 
 
-def _gain(store: Store, name: str) -> list[Finding]:
-    return [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == gain.CHECK]
+def _found(store: Store, name: str, check: str, verdict: Verdict) -> bool:
+    found = [Finding.from_dict(entry) for entry in trials.findings(store, name) if entry["check"] == check]
+    dismissed = dismissing.in_force(store, name, found)
+    return any(finding.verdict == verdict and finding.key not in dismissed for finding in found)

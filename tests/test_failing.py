@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rounds import boundary, dismissing, failing, final, infeasible, insights, planning, reviewing
+from rounds import boundary, dismissing, failing, final, infeasible, insights, planning, reviewing, worth
 from rounds.finding import Finding
 from rounds.next_step import Retry, next_step
 from rounds.plan import RoundPlan
@@ -212,6 +212,23 @@ def test_most_trials_failed_and_nothing_is_said_but_to_try_them_again(compared: 
     assert isinstance(step, Retry)
     assert len(step.trials) == 31
     assert {trials.trial(compared, id).status for id in step.trials} == {"failed"}
+
+
+def test_a_round_that_mostly_failed_is_to_be_tried_again_before_anything_is_launched(
+    compared: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its review said that nothing can be concluded, and status to launch what is worth it."""
+    reviewing.review_batch(compared, "round-1")
+    against = worth.against(compared, "round-1")
+    assert against is not None
+    assert against.text().startswith("By its review most trials of round-1 only failed")
+    assert tunebook("status", "--project", compared.project.root) == 0
+    out = capsys.readouterr().out
+    assert "round-1 has been reviewed: most of its trials only failed." in out
+    assert "try all that failed again. tunebook round retry --failed round-1" in out
+    assert "unebook launch" not in out
+    dismissing.dismiss(compared, "round-1", "complete", "the five that ran are enough")
+    assert worth.against(compared, "round-1") is None
 
 
 def states(store: Store) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presets.language import error_text, restored
-from rounds import decision, judging, launching, lineage, planning, reviewing, shortlist
+from rounds import decision, judging, launching, lineage, planning, reviewing, shortlist, standing
 from rounds import listed as by_hand
 from rounds.attending import Supervisor
 from rounds.slots import Machine
@@ -23,6 +23,7 @@ from state.metrics import index_metrics
 from state.project import change
 from state.store import open_store
 from tests import small_project
+from tests.test_cli import tunebook
 
 
 @pytest.fixture
@@ -466,6 +467,35 @@ def test_a_launch_that_was_stopped_because_it_costs_too_much_can_be_rejected_and
     assert launching.undecided(store) == trials.batch(store, again)
     finish(store, again, [0.21, 0.19], [0.40, 0.41, 0.39])
     assert judging.judge(store, again).decision == "adopt"
+
+
+def test_a_launch_whose_runs_failed_is_rejected_without_another_run(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its runs were trained again first, each time that somebody rejected it."""
+    name = launching.start(store, launching.propose(store, "round-1")).name
+    first, *others = (entry.id for entry in trials.trials(store, name))
+    small_project.end(store, first, 0.2)
+    for id in others:
+        assert not judging.stopped(store, name)
+        small_project.end(store, id, None, "failed", reason="error", message="no such folder")
+    assert judging.stopped(store, name)
+    assert standing.standing(store).now.text() == f"The runs of {name} have ended, but some failed: 5."
+    with pytest.raises(Refusal, match="which says nothing about its configuration"):
+        judging.decide(store, name, "adopt", "it was good")
+    with pytest.raises(Refusal, match=f"Runs of {name} failed. Say why"):
+        judging.decide(store, name, "reject")
+    asked = ("launch", name, "--decide", "reject", "--reason", "the disk is gone", "--project", store.project.root)
+    assert tunebook(*asked) == 0
+    assert "Rejected: the best configuration stays." in capsys.readouterr().out
+    decided = launches.decided(store, name)
+    assert decided is not None
+    words = "Not judged by its runs, of which 5 failed (added by hand: the disk is gone)."
+    assert restored(decided.reason).text() == words
+    assert [run["trial"] for runs in decided.evidence["sides"].values() for run in runs] == [first]
+    # Taken up again, it has them all.
+    assert judging.reopen(store, name, "it is back").wanted == "run"
+    assert {trials.trial(store, id).status for id in others} == {"queued"}
 
 
 def test_a_rejection_taken_back_goes_on_with_all_runs_at_a_further_look(store: Store) -> None:

@@ -50,6 +50,9 @@ def test_a_round_whose_data_are_gone_is_paused_and_goes_on_once_they_are_back(
     assert standing.standing(store).now.text() == f"round-1: {why.text()}"
     assert tunebook("round", "status", "round-1", "--project", store.project.root) == 0
     assert "tunebook round retry --failed round-1" in capsys.readouterr().out
+    # That alone: to have the round run on would leave out what failed.
+    assert tunebook("status", "--project", store.project.root) == 0
+    assert "Next: Mend the cause. tunebook round retry --failed round-1" in capsys.readouterr().out
 
     # Whoever has it go on without a mend loses so many more, and no more.
     trials.ask(store, "round-1", "run")

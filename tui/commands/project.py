@@ -202,9 +202,11 @@ def show_status(session: Session) -> None:
 
 def _command(stands: Standing) -> str:
     """The command that takes the next step."""
+    if stands.command:
+        return stands.command
     match stands.step:
         case "goal":
-            return stands.command or "tunebook round plan"
+            return "tunebook round plan"
         case "run":
             return f"tunebook round {'status' if stands.seconds_left is not None else 'run'} {stands.batch}"
         case "learn":

@@ -201,6 +201,8 @@ class LaunchPage(Page):
         words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
         if self._verdict is None:
             words = _("It was stopped before its end. Say why it is rejected; it is recorded with the decision:")
+            if judging.failed(self._launch()):
+                words = _("Runs of it failed. Say why it is rejected; it is recorded with the decision:")
         if decided:
             words = _("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
         show(self.query_one("#asked", Static), Content(words))
@@ -272,7 +274,7 @@ class LaunchPage(Page):
         return wanted and not all(map(trials.over, runs))
 
     def _stopped(self) -> bool:
-        """Whether it was stopped before its end, so that it has no verdict."""
+        """Whether it was stopped before its end, or runs of it failed, so that it has no verdict."""
         return bool(self._launch()) and judging.stopped(self.book.store, self.of)
 
     def _decided(self) -> Launch | None:
