@@ -23,7 +23,7 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, pooled
-from state import by_metric, configurations, launches, measure, metrics, pipeline, trials
+from state import by_metric, configurations, launches, measure, metrics, pipeline, trials, usual_names
 from state.database import Store
 from state.measure import Measure
 from state.trials import Batch, Trial
@@ -55,7 +55,11 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         by, now = by_metric.of_batch(store, name), measure.of_project(store.project.settings)
         best = leading(ended(seen), by.direction)
         unit, free = noise(store, by), freedom(store, by)
-        found = review(plan, seen, by.direction, unit, values(store, by), free)
+        within = values(store, by)
+        if store.project.settings.command:
+            reached = [entry.best for entry in seen if entry.best is not None and usable(entry.best)]
+            within = usual_names.metric_values(by.metric, reached)
+        found = review(plan, seen, by.direction, unit, within, free)
         kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
         sources = dict.fromkeys(entry.batch for group in _repeated(store, by) for entry in group)

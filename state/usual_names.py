@@ -1,6 +1,10 @@
-"""What hyperparameters are called in scripts, by the last part of their names."""
+"""What hyperparameters and metrics are called in scripts, by their names or the last part of them."""
 
 from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection
 
 RATES = ("lr", "learning_rate", "base_lr", "max_lr", "eta")
 DECAYS = ("weight_decay", "wd", "l2", "alpha")
@@ -52,6 +56,9 @@ STEPS = (
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs")
 # What takes what was saved, to go on from it.
 RESUMES = ("resume", "auto_resume", "resume_from", "resume_path", "resume_from_checkpoint", "from_checkpoint")
+# Words of the names of metrics that are a share, of 1 or of 100, and of those that are 0 where all is right.
+OF_ONE = {"acc", "accuracy", "top1", "top5", "f1", "auc", "auroc", "iou", "dice", "precision", "recall"}
+ABOVE_ZERO = {"error", "err", "rmse", "mse", "mae", "perplexity", "ppl", "wer", "cer", "loss"}
 # Names of one and the same.
 ALIKE = (RATES, DECAYS, BATCH_SIZES, CLIPS)
 
@@ -78,3 +85,15 @@ def possible(key: str, value: float) -> bool:
     if name in (*MOMENTA, *SHARES) and name not in ("mixup", "cutmix"):
         return 0 <= value < 1
     return True
+
+
+def metric_values(name: str, seen: Collection[float]) -> tuple[float, float]:
+    """The lowest and the highest value that a metric of this name has as a rule; infinite where the name does not tell,
+    and where a value that was seen says otherwise, as a loss below 0 does."""
+    words, top = set(re.split(r"[^a-z0-9]+", name.lower())), max(seen, default=0.0)
+    low, high = -math.inf, math.inf
+    if words & OF_ONE:
+        low, high = 0.0, 1.0 if top <= 1 else 100.0
+    elif words & ABOVE_ZERO:
+        low = 0.0
+    return (low, high) if all(low <= value <= high for value in seen) else (-math.inf, math.inf)

@@ -84,6 +84,23 @@ def test_a_value_at_which_memory_always_runs_out_is_left_out_of_what_comes_next(
     assert hidden_of(final.plan(own)) == (32, 64, 128)
 
 
+@pytest.mark.parametrize("metric", ["val_loss", "distance"])
+def test_no_gain_is_forecast_beyond_what_the_name_of_a_metric_allows(tmp_path: Path, metric: str) -> None:
+    """A loss of 0.001 was to fall by a tenth more."""
+    entries = (OwnHyperparameter("lr", 0.1, "float", 0.01, 1.0, "log", searched=True),)
+    settings = Settings(command="true {lr} {folder}", metric=metric, direction="min", hyperparameters=entries)
+    with open_store(create(tmp_path / "own", settings)) as store:
+        small_project.adopt(store, {"lr": 0.1})
+        name = planning.save(store, planning.propose(store, "minimise", trials=8)).name
+        values = (0.9, 0.6, 0.4, 0.001, 0.7, 0.5, 0.8, 0.3)
+        for entry, value in zip(trials.trials(store, name), values, strict=True):
+            reached = {"step": 1, f"val/{metric}": value}
+            result = {"status": "complete", "best": reached, "final": reached, "steps_done": 1, "code": "c"}
+            trials.mark_ended(store, entry.id, {**result, "versions": {}})
+        (found,) = (f for f in reviewing.review_batch(store, name) if f.check == "points")
+    assert (found.figures["gain"] <= 0.001) == (metric == "val_loss")
+
+
 def test_so_is_one_that_was_compared_in_a_study_of_its_own(own: Store) -> None:
     plan = planning.propose(own, "understand", scientific={"hidden": None}, trials=16)
     assert len(plan.studies) == 4

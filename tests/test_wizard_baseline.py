@@ -68,6 +68,16 @@ def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> No
     assert best.reasons["optimizer.learning_rate"]
 
 
+def test_that_a_result_is_the_best_of_many_evaluations_is_said_with_what_the_last_came_to(tmp_path: Path) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        id = only_trial(store)
+        end(store, id, 342, final={"step": 680, "val/loss": 1.0, "val/error_rate": 0.2})
+        verdict = judge(store, "baseline-1")
+    assert verdict.reasonable
+    words = f"That is the best of {verdict.figures['looks']} evaluations, which flatters it: the last came to"
+    assert verdict.message.text().endswith(f"{words} error_rate 0.2.")
+
+
 def test_a_result_on_copies_is_judged_as_on_what_they_are_copies_of(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "baseline") as store:
         validation = {"examples": 360, "correct": 90, "per_class": PER_CLASS, "independent": 12}

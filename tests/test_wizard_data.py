@@ -235,6 +235,7 @@ def test_copies_within_what_is_measured_with_are_a_warning_and_widen_what_is_sai
     assert "Copies within the validation split: 180 of 200 examples have the content of another one" in warned
     assert "as much as 20 different examples" in warned
     assert "Copies within the test split: 180 of 200" in warned
+    assert "One validation example is 0.50% of the error rate" in said(question)
     assert "95% interval is about 13.1% wide" in said(question)
     with pytest.raises(Refusal, match=r"200 validation examples are copies of each other .* as 19 that differ"):
         ask(tmp_path / "2", ready_made(DIGITS, validation={**split, "independent": 19}))

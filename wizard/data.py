@@ -155,8 +155,8 @@ def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
     if (counted := copies.independent(found)) < FEWEST_FOR_VALIDATION <= examples:
         return say(
             "The {examples} validation examples are copies of each other to such a degree that they tell as much as "
-            "{n} that differ: no difference between two configurations could be seen. There must be {fewest} "
-            "that differ at least, and some hundreds are better.",
+            "{n} that differ: no difference between two configurations could be seen. Keep one of each, or add "
+            "examples: they must tell as much as {fewest} at least, and some hundreds are better.",
             examples=examples,
             n=counted,
             fewest=FEWEST_FOR_VALIDATION,
@@ -227,7 +227,7 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     yield say(
         "One validation example is {one:.2%} of the error rate; at an error rate of 10% its 95% interval is about "
         "{half:.1%} wide on either side, so smaller differences need repeated runs.",
-        one=1 / copies.independent(found),
+        one=1 / validation["examples"],
         half=1.96 * math.sqrt(0.1 * 0.9 / copies.independent(found)),
     )
     if test:

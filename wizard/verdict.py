@@ -81,7 +81,7 @@ def judge(store: Store, name: str) -> BaselineVerdict:
     looks = sum(_evaluations(store, entry) for entry in complete)
     corrected = min(1.0, found.p_value * looks)
     reasonable = found.verdict == "better" and corrected <= chance.SIGNIFICANCE
-    message = found.message
+    message = plain = found.message
     if found.verdict == "better" and not reasonable:
         message = say(
             "Perhaps luck: {correct} of {examples} validation examples are right, {accuracy:.1%}, but that is the best "
@@ -93,6 +93,15 @@ def judge(store: Store, name: str) -> BaselineVerdict:
             majority=found.majority,
         )
     metric = store.project.settings.metric
+    last = (result.get("final") or {}).get(f"val/{metric}")
+    if message is plain and looks > 1 and last is not None and last != best.best:
+        message = say(
+            "{first} That is the best of {looks} evaluations, which flatters it: the last came to {metric} {last:.4g}.",
+            first=message,
+            looks=looks,
+            metric=metric,
+            last=last,
+        )
     level = chance.level(metric, validation["per_class"])
     if metric != OF_CHANCE:
         message = say("{first} {second}", first=message, second=_judged_by(metric, best, level))
