@@ -8,6 +8,8 @@ from typing import Any, Literal
 from presets.language import Message, say
 from rounds.changed_metric import named
 from rounds.finding import Finding
+from state import by_metric, measure, trials
+from state.database import Store
 from state.measure import Measure
 from state.trials import Trial
 
@@ -63,6 +65,21 @@ def latest(runs: Iterable[Trial], part: Part) -> str | None:
 def made_with(runs: Iterable[Trial], part: Part, wanted: str | None) -> list[Trial]:
     """The runs but for those that were made on, or with, another than that wanted; one that says nothing counts."""
     return [run for run in runs if wanted is None or (run.result or {}).get(part) in (None, wanted)]
+
+
+def outdated(store: Store) -> frozenset[str]:
+    """The batches on other data than what ran last, and those that were judged by another metric than the project's, or
+    its direction: what they showed is a hint by now."""
+    made = trials.data_of_batches(store)
+    latest_data = next((data for _batch, data in reversed(made) if data), None)
+    like_now = {name for name, data in made if latest_data is None or data in (None, latest_data)}
+    return frozenset({name for name, _data in made} - like_now | by_other_metric(store).keys())
+
+
+def by_other_metric(store: Store) -> dict[str, Measure]:
+    """By what the batches were judged that were not by the project's metric, or its direction, of now."""
+    now = measure.of_project(store.project.settings)
+    return {name: by for name, by in by_metric.of_batches(store).items() if by != now}
 
 
 def metric(runs: Sequence[Trial], by: Measure, now: Measure) -> tuple[Finding, ...]:

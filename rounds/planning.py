@@ -111,9 +111,10 @@ def propose(
     }
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
-    learnt = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
+    learnt, hints = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
     carried = inherited.ranges(store, rounds(store), plan, offers, sources)
-    if carried or learnt:
+    notes = (*notes, *hints, *inherited.since_then(store, carried))
+    if carried or learnt or hints:
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}
         searched = {name: found.domain for name, found in carried.items() if name not in asked}

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rounds import final, insights, judging, launching, planning, reviewing, standing, worth
+from presets.language import say, stored
+from rounds import conditions, final, insights, judging, launching, planning, reviewing, standing, worth
 from rounds.plan import RoundPlan
 from rounds.reached import best_and_baseline, reached
 from state import launches, trials
 from state.database import Store
+from state.project import change
 from state.store import open_store
 from tests import small_project
 
@@ -121,3 +123,46 @@ def test_a_round_teaches_by_the_data_that_it_ran_on_last(store: Store) -> None:
     told = [one.text.text() for one in insights.of_round(store, batch.name)]
     assert any("between the 15 trials of round-1" in text for text in told)
     assert not any("30 trials" in text for text in told)
+
+
+def learnt(store: Store, batch: str, kind: str, name: str) -> None:
+    evidence = {"key": f"{kind}/{batch}/search/{name}", "about": [name], "status": "confirmed"}
+    launches.learn(store, stored(say("so")), batch=batch, evidence=evidence)
+
+
+def noted(plan: RoundPlan) -> str:
+    return " ".join(note.text() for note in plan.notes)
+
+
+@pytest.mark.parametrize("what", ["data", "metric"])
+def test_what_was_learnt_before_data_or_metric_changed_is_a_hint(store: Store, what: str) -> None:
+    """It fixes nothing and says so; what mattered is tuned along all the same, and what is learnt since counts."""
+    decay, momentum = "sgd.weight_decay", "sgd.momentum"
+    first = planning.save(store, planning.propose(store, trials=4, roles={decay: "nuisance"})).name
+    ended(store, first, 0.3, "old")
+    learnt(store, first, "little", decay)
+    learnt(store, first, "matters", momentum)
+    plan = planning.propose(store, trials=60)
+    assert (plan.roles[decay], plan.roles[momentum]) == ("fixed", "nuisance")
+    assert "hint" not in noted(plan)
+    assert conditions.changed(store, (), first) == []
+    if what == "metric":
+        store.project = change(store.project, metric="loss", direction="min")
+    # So few trials leave both as they are.
+    second = planning.save(store, planning.propose(store, trials=4, roles={momentum: "fixed"})).name
+    ended(store, second, 0.3, "new" if what == "data" else "old")
+    plan = planning.propose(store, trials=60)
+    assert (plan.roles[decay], plan.roles[momentum]) == ("nuisance", "nuisance")
+    assert "Little effect in round-1, but before the data or the metric changed: sgd.weight_decay." in noted(plan)
+    assert decay in {d.name for d in plan.studies[0].dimensions}
+    assert "Range carried from round-1, before the data or the metric changed: sgd.weight_decay." in noted(plan)
+    assert conditions.changed(store, (), first)[0].text().startswith("The data or the metric changed after round-1")
+    few = planning.propose(store, trials=4, roles={momentum: "fixed"})
+    assert few.roles[decay] == "fixed"
+    assert "hint" not in noted(few)
+    assert "hint" not in noted(planning.propose(store, trials=60, roles={decay: "nuisance"}))
+    learnt(store, second, "little", decay)
+    learnt(store, first, "matters", decay)
+    plan = planning.propose(store, trials=60)
+    assert plan.roles[decay] == "fixed"
+    assert "hint" not in noted(plan)
