@@ -11,7 +11,7 @@ from presets.language import say, stored
 from rounds import conditions, final, insights, judging, launching, planning, reviewing, standing, worth
 from rounds.plan import RoundPlan
 from rounds.reached import best_and_baseline, reached
-from state import launches, trials
+from state import export, launches, trials
 from state.database import Store
 from state.project import change
 from state.store import open_store
@@ -109,6 +109,7 @@ def test_what_a_configuration_came_to_is_of_one_set_of_data(store: Store) -> Non
     assert first is None
     assert reached(store, best).value == pytest.approx(0.801)
     assert reached(store, best).runs == 3
+    assert export.best_trial(store).batch == "launch-2"
     assert launches.best(store) is not None
 
 
