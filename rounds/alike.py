@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from presets.language import Message, say
 from rounds.changed_metric import named
 from rounds.finding import Finding
-from state import by_metric, measure, trials
+from state import by_metric, configurations, measure, trials
 from state.database import Store
 from state.measure import Measure
+from state.pipeline import BATCH_SIZE
 from state.trials import Trial
 
 # What besides its configuration a result depends on, as it says itself.
@@ -67,13 +68,18 @@ def made_with(runs: Iterable[Trial], part: Part, wanted: str | None) -> list[Tri
     return [run for run in runs if wanted is None or (run.result or {}).get(part) in (None, wanted)]
 
 
-def outdated(store: Store) -> frozenset[str]:
+def outdated(store: Store, base: Mapping[str, Any] | None = None) -> frozenset[str]:
     """The batches on other data than what ran last, and those that were judged by another metric than the project's, or
-    its direction: what they showed is a hint by now."""
+    its direction: what they showed is a hint by now. So are those at another batch size than a configuration, where one
+    is given: with it optimizer and regularisation are to be tuned again (G9)."""
     made = trials.data_of_batches(store)
     latest_data = next((data for _batch, data in reversed(made) if data), None)
     like_now = {name for name, data in made if latest_data is None or data in (None, latest_data)}
-    return frozenset({name for name, _data in made} - like_now | by_other_metric(store).keys())
+    found = {name for name, _data in made} - like_now | by_other_metric(store).keys()
+    for batch in trials.batches(store) if base is not None else ():
+        if configurations.configuration(store, batch.configuration).settings.get(BATCH_SIZE) != base.get(BATCH_SIZE):
+            found.add(batch.name)
+    return frozenset(found)
 
 
 def by_other_metric(store: Store) -> dict[str, Measure]:

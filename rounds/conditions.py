@@ -39,16 +39,16 @@ def waits_for(store: Store) -> tuple[Message, ...]:
 
 def changed(store: Store, caveats: Iterable[Message], learnt_in: str | None = None) -> list[Message]:
     """Of what was fixed while something was learnt (in the batch `learnt_in`), what has another value in the best
-    configuration of now, and that data or metric are others. The hyperparameters of another optimizer have none
-    there."""
+    configuration of now, and that data, metric or batch size are others. The hyperparameters of another optimizer have
+    none there."""
     best = launches.best(store)
     if best is None:
         return []
     optimizer = str(best.settings.get(OPTIMIZER, ""))
     now = {name_of(key, optimizer): written(value) for key, value in best.settings.items()}
     found = []
-    if learnt_in in alike.outdated(store):
-        found.append(say("The data or the metric changed after {round}: look at this again.", round=learnt_in))
+    if learnt_in in alike.outdated(store, best.settings):
+        found.append(say("Data, metric or batch size changed after {round}: look at this again.", round=learnt_in))
     for caveat in caveats:
         name, then = str(caveat.values.get("name", "")), written(caveat.values.get("value"))
         if name in now and str(now[name]) != str(then):

@@ -25,14 +25,14 @@ def roles(
     """The roles that confirmed insights give, by name: fixed where it matters little, tuned along where it matters or
     acts together with another; the later insight counts. Whatever was `given` stays out, and no study is emptied.
 
-    What was learnt on other data, or by another metric, goes behind what holds now and fixes nothing; what it would
-    have fixed is said.
+    What was learnt on other data, by another metric, or at another batch size goes behind what holds now and fixes
+    nothing; what it would have fixed is said.
     """
     optimizer = str(plan.base.get(OPTIMIZER, ""))
     keys = {name_of(entry.key, optimizer): entry.key for entry in entries}
     wished: dict[str, Role] = {}
     hints: dict[str, str] = {}
-    outdated = alike.outdated(store)
+    outdated = alike.outdated(store, plan.base)
     for insight in sorted(launches.insights(store), key=lambda entry: entry.batch not in outdated):
         role = LEARNT.get(insight.key.partition("/")[0])
         for name in insight.evidence.get("about", ()):
@@ -50,8 +50,8 @@ def roles(
     notes = ()
     if told := {name: batch for name, batch in hints.items() if plan.roles[name] != "fixed"}:
         words = say(
-            "Little effect in {rounds}, but before the data or the metric changed: {names}. That is a hint now, and "
-            "fixes nothing; to fix it all the same: --role NAME=fixed",
+            "Little effect in {rounds}, but before data, metric or batch size changed: {names}. That is a hint now, "
+            "and fixes nothing; to fix it all the same: --role NAME=fixed",
             names=list(told),
             rounds=list(dict.fromkeys(told.values())),
         )
@@ -82,15 +82,15 @@ def ranges(
     }
 
 
-def since_then(store: Store, carried: Mapping[str, Left]) -> tuple[Message, ...]:
-    """That ranges are carried from rounds on other data, or by another metric."""
-    outdated = alike.outdated(store)
+def since_then(store: Store, plan: RoundPlan, carried: Mapping[str, Left]) -> tuple[Message, ...]:
+    """That ranges are carried from rounds on other data, by another metric, or at another batch size."""
+    outdated = alike.outdated(store, plan.base)
     told = {name: own.round for name, own in carried.items() if own.round in outdated}
     if not told:
         return ()
     words = say(
-        "Range carried from {rounds}, before the data or the metric changed: {names}. It is where to start; the review "
-        "of this round says whether it is wide enough.",
+        "Range carried from {rounds}, before data, metric or batch size changed: {names}. It is where to start; the "
+        "review of this round says whether it is wide enough.",
         names=list(told),
         rounds=list(dict.fromkeys(told.values())),
     )

@@ -114,7 +114,7 @@ def propose(
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
     learnt, hints = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
     carried = inherited.ranges(store, rounds(store), plan, offers, sources)
-    notes = (*notes, *hints, *inherited.since_then(store, carried))
+    notes = (*notes, *hints, *inherited.since_then(store, plan, carried))
     if carried or learnt or hints:
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}

@@ -135,8 +135,8 @@ def noted(plan: RoundPlan) -> str:
     return " ".join(note.text() for note in plan.notes)
 
 
-@pytest.mark.parametrize("what", ["data", "metric"])
-def test_what_was_learnt_before_data_or_metric_changed_is_a_hint(store: Store, what: str) -> None:
+@pytest.mark.parametrize("what", ["data", "metric", "batch size"])
+def test_what_was_learnt_before_something_changed_is_a_hint(store: Store, what: str) -> None:
     """It fixes nothing and says so; what mattered is tuned along all the same, and what is learnt since counts."""
     decay, momentum = "sgd.weight_decay", "sgd.momentum"
     first = planning.save(store, planning.propose(store, trials=4, roles={decay: "nuisance"})).name
@@ -149,15 +149,19 @@ def test_what_was_learnt_before_data_or_metric_changed_is_a_hint(store: Store, w
     assert conditions.changed(store, (), first) == []
     if what == "metric":
         store.project = change(store.project, metric="loss", direction="min")
+    if what == "batch size":
+        best = launches.best(store)
+        assert best is not None
+        small_project.adopt(store, {**best.settings, "training.batch_size": 16})
     # So few trials leave both as they are.
     second = planning.save(store, planning.propose(store, trials=4, roles={momentum: "fixed"})).name
     ended(store, second, 0.3, "new" if what == "data" else "old")
     plan = planning.propose(store, trials=60)
     assert (plan.roles[decay], plan.roles[momentum]) == ("nuisance", "nuisance")
-    assert "Little effect in round-1, but before the data or the metric changed: sgd.weight_decay." in noted(plan)
+    assert "Little effect in round-1, but before data, metric or batch size changed: sgd.weight_decay." in noted(plan)
     assert decay in {d.name for d in plan.studies[0].dimensions}
-    assert "Range carried from round-1, before the data or the metric changed: sgd.weight_decay." in noted(plan)
-    assert conditions.changed(store, (), first)[0].text().startswith("The data or the metric changed after round-1")
+    assert "Range carried from round-1, before data, metric or batch size changed: sgd.weight_decay." in noted(plan)
+    assert conditions.changed(store, (), first)[0].text().startswith("Data, metric or batch size changed after round-1")
     few = planning.propose(store, trials=4, roles={momentum: "fixed"})
     assert few.roles[decay] == "fixed"
     assert "hint" not in noted(few)
