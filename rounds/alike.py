@@ -76,9 +76,12 @@ def outdated(store: Store, base: Mapping[str, Any] | None = None) -> frozenset[s
     latest_data = next((data for _batch, data in reversed(made) if data), None)
     like_now = {name for name, data in made if latest_data is None or data in (None, latest_data)}
     found = {name for name, _data in made} - like_now | by_other_metric(store).keys()
-    for batch in trials.batches(store) if base is not None else ():
-        if configurations.configuration(store, batch.configuration).settings.get(BATCH_SIZE) != base.get(BATCH_SIZE):
-            found.add(batch.name)
+    if base is not None:
+        made_from = {batch.name: batch.configuration for batch in trials.batches(store)}
+        sizes = {
+            name: configurations.configuration(store, own).settings.get(BATCH_SIZE) for name, own in made_from.items()
+        }
+        found |= {name for name, size in sizes.items() if size != base.get(BATCH_SIZE)}
     return frozenset(found)
 
 
