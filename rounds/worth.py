@@ -6,7 +6,7 @@ from presets.language import Message, say
 from rounds import dismissing, gain, reviewed, reviewing
 from rounds.finding import Finding
 from rounds.record import turned, usable
-from state import by_metric, trials
+from state import by_metric, configurations, launches, trials
 from state.database import Store
 
 
@@ -24,7 +24,12 @@ def against(store: Store, name: str) -> Message | None:
 
 
 def beaten(store: Store, name: str) -> bool:
-    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
+    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that. Where
+    what the round began with was taken back since, it says nothing of the best configuration of now."""
+    began = configurations.configuration(store, trials.batch(store, name).configuration)
+    led_on = (configurations.configuration(store, entry.candidate) for entry in launches.in_force(store))
+    if configurations.identity_of(began.settings) not in {configurations.identity_of(own.settings) for own in led_on}:
+        return False
     found = _gain(store, name)
     dismissed = dismissing.in_force(store, name, found)
     return any(finding.verdict == "warn" and finding.key not in dismissed for finding in found)
