@@ -39,6 +39,26 @@ def a_round(store: Store, best: float, data: str | None) -> str:
     return batch.name
 
 
+def test_what_a_configuration_came_to_is_of_one_code(store: Store) -> None:
+    """The script was changed between two launches of the best configuration."""
+    for entry in trials.trials(store, "baseline-1"):
+        small_project.end(store, entry.id, 0.5, code="old")
+    for code, level in (("old", 0.2), ("new", 0.8)):
+        batch = planning.save(store, planning.propose(store, trials=4))
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, level, code=code)
+        launch = launching.start(store, launching.propose(store, batch.name))
+        for entry in trials.trials(store, launch.name):
+            small_project.end(store, entry.id, level + 0.001 * (entry.position % 3), code=code)
+        if code == "old":
+            judging.decide(store, launch.name, "adopt", "for the test")
+            assert best_and_baseline(store)[1] is not None
+    best, first = best_and_baseline(store)
+    assert best is not None
+    assert first is None
+    assert reached(store, best).value == pytest.approx(0.801)
+
+
 def launched(store: Store, name: str, data: str, best: float = 0.1) -> str:
     launch = launching.start(store, launching.propose(store, name))
     ended(store, launch.name, best, data)
