@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from presets.language import Message, say
 from rounds.changed_metric import named
 from rounds.finding import Finding
+from state import by_metric, configurations, measure, trials
+from state.database import Store
 from state.measure import Measure
+from state.pipeline import BATCH_SIZE
 from state.trials import Trial
 
 # What besides its configuration a result depends on, as it says itself.
@@ -63,6 +66,29 @@ def latest(runs: Iterable[Trial], part: Part) -> str | None:
 def made_with(runs: Iterable[Trial], part: Part, wanted: str | None) -> list[Trial]:
     """The runs but for those that were made on, or with, another than that wanted; one that says nothing counts."""
     return [run for run in runs if wanted is None or (run.result or {}).get(part) in (None, wanted)]
+
+
+def outdated(store: Store, base: Mapping[str, Any] | None = None) -> frozenset[str]:
+    """The batches on other data than what ran last, and those that were judged by another metric than the project's, or
+    its direction: what they showed is a hint by now. So are those at another batch size than a configuration, where one
+    is given: with it optimizer and regularisation are to be tuned again (G9)."""
+    made = trials.data_of_batches(store)
+    latest_data = next((data for _batch, data in reversed(made) if data), None)
+    like_now = {name for name, data in made if latest_data is None or data in (None, latest_data)}
+    found = {name for name, _data in made} - like_now | by_other_metric(store).keys()
+    if base is not None:
+        made_from = {batch.name: batch.configuration for batch in trials.batches(store)}
+        sizes = {
+            name: configurations.configuration(store, own).settings.get(BATCH_SIZE) for name, own in made_from.items()
+        }
+        found |= {name for name, size in sizes.items() if size != base.get(BATCH_SIZE)}
+    return frozenset(found)
+
+
+def by_other_metric(store: Store) -> dict[str, Measure]:
+    """By what the batches were judged that were not by the project's metric, or its direction, of now."""
+    now = measure.of_project(store.project.settings)
+    return {name: by for name, by in by_metric.of_batches(store).items() if by != now}
 
 
 def metric(runs: Sequence[Trial], by: Measure, now: Measure) -> tuple[Finding, ...]:

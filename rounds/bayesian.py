@@ -15,15 +15,18 @@ as a process of its own, because the model needs torch:
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
+import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
+from rounds.space import Domain, Places
 from state.errors import Refusal
 
 # Points, and feasible ones among them (Optuna's n_startup_trials), before a model is better than an even spread.
@@ -51,9 +54,17 @@ def available() -> bool:
     return importlib.util.find_spec("optuna") is not None
 
 
-def propose(choices: Mapping[str, int], known: Sequence[Known], count: int, seed: int) -> list[dict[str, float]]:
+def propose(
+    choices: Mapping[str, int],
+    known: Sequence[Known],
+    count: int,
+    seed: int,
+    domains: Sequence[Domain] = (),
+    tried: Collection[Places] = (),
+) -> list[dict[str, float]]:
     """The next points, as coordinates in [0, 1). `choices`: dimension name to its number of choices without an order,
-    0 for a range. Each point takes those before it for running.
+    0 for a range. Each point takes those before it for running. `domains`: those of a space of separate values only, in
+    the order of `choices`, of which nothing that was `tried` is proposed again; there must be enough that was not.
 
     Refuses where the library is missing or failed, and where too little is known for a model.
     """
@@ -75,6 +86,8 @@ def propose(choices: Mapping[str, int], known: Sequence[Known], count: int, seed
         "known": [asdict(trial) for trial in known],
         "count": count,
         "seed": seed,
+        "domains": [domain.to_dict() for domain in domains],
+        "tried": sorted(tried),
     }
     # One thread: on these sizes more of them only wait for each other, and the last digits would depend on them.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -111,9 +124,12 @@ def ask(question: Mapping[str, Any]) -> list[dict[str, float]]:
     known = sorted(question["known"], key=lambda trial: (trial["running"], json.dumps(trial, sort_keys=True)))
     feasible = [trial for trial in known if trial["cost"] is not None]
     worst, within = max(trial["cost"] for trial in feasible), _within(question["choices"], feasible)
+    domains = dict(zip(question["choices"], map(Domain.from_dict, question.get("domains", ())), strict=False))
+    tried = {tuple(places) for places in question.get("tried", ())}
     found: list[dict[str, float]] = []
     for _place in range(question["count"]):
-        study = optuna.create_study(sampler=_sampler(question["seed"], len(known), within))
+        sampler = _sampler(question["seed"], len(known), within, question["choices"], domains, tried)
+        study = optuna.create_study(sampler=sampler)
         for trial in known:
             params = {name: _inside(trial["u"][name], count) for name, count in question["choices"].items()}
             state = TrialState.RUNNING if trial["running"] else TrialState.COMPLETE
@@ -131,6 +147,7 @@ def ask(question: Mapping[str, Any]) -> list[dict[str, float]]:
         asked = study.ask(fixed_distributions=space)
         u = {name: _coordinate(asked.params[name], count) for name, count in question["choices"].items()}
         found.append(u)
+        tried.add(_places(domains, u))
         known = [*known, {"u": u, "cost": None, "running": True}]
     return found
 
@@ -144,7 +161,37 @@ def _within(choices: Mapping[str, int], feasible: Sequence[Mapping[str, Any]]) -
     return {name: (max(min(own) - BEYOND, 0.0), min(max(own) + BEYOND, 1.0)) for name, own in places.items()}
 
 
-def _sampler(seed: int, number: int, within: Mapping[str, tuple[float, float]]) -> Any:
+def _places(domains: Mapping[str, Domain], u: Mapping[str, float]) -> Places:
+    return tuple(domain.middle(u[name]) for name, domain in domains.items())
+
+
+def _untried(
+    domains: Mapping[str, Domain],
+    tried: Collection[Places],
+    sampled: Sequence[Mapping[str, float]],
+    narrowed: Sequence[Mapping[str, float]],
+    within: Mapping[str, tuple[float, float]],
+) -> list[Mapping[str, float]]:
+    """The points to choose from in a space of separate values: none that was tried, and where there are such within the
+    box of the best trials, these alone. All of the space that is left, where that is no more than are `sampled`."""
+    if math.prod(domain.count or 0 for domain in domains.values()) <= CANDIDATES:
+        everything = itertools.product(*(domain.middles() for domain in domains.values()))
+        sampled = [dict(zip(domains, places, strict=True)) for places in everything]
+        narrowed = [u for u in sampled if all(low <= u[name] <= high for name, (low, high) in within.items())]
+    for points in (narrowed, sampled):
+        if fresh := [u for u in points if _places(domains, u) not in tried]:
+            return fresh
+    return list(narrowed)
+
+
+def _sampler(
+    seed: int,
+    number: int,
+    within: Mapping[str, tuple[float, float]],
+    choices: Mapping[str, int],
+    domains: Mapping[str, Domain],
+    tried: Collection[Places],
+) -> Any:
     import numpy as np
     from optuna.samplers import GPSampler
 
@@ -160,11 +207,25 @@ def _sampler(seed: int, number: int, within: Mapping[str, tuple[float, float]]) 
 
         def _optimize_acqf(self, acqf: Any, best_params: Any) -> Any:
             points = acqf.search_space.sample_normalized_params(CANDIDATES, rng=np.random.RandomState(drawn))
+            sampled = points.copy()
             for place, name in enumerate(self._names):
                 if name in within:
                     low, high = within[name]
                     points[:, place] = low + points[:, place] * (high - low)
+            if domains:
+                points = self._rows(_untried(domains, tried, self._points(sampled), self._points(points), within))
             return points[np.argmax(acqf.eval_acqf_no_grad(points))]
+
+        def _points(self, rows: Any) -> list[dict[str, float]]:
+            # Optuna leaves out what has one value only.
+            alone = dict.fromkeys(choices, 0.5)
+            return [
+                alone | {name: _coordinate(value, choices[name]) for name, value in zip(self._names, row, strict=True)}
+                for row in rows
+            ]
+
+        def _rows(self, points: Sequence[Mapping[str, float]]) -> Any:
+            return np.array([[float(_inside(u[name], choices[name])) for name in self._names] for u in points])
 
     return Within(seed=drawn, n_startup_trials=0, warn_independent_sampling=False)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from presets.language import Message, say
-from rounds import planning, reviewed
+from rounds import alike, planning, reviewed
 from rounds.importance import FEWEST
 from rounds.roles import OPTIMIZER, name_of, written
 from state import launches, trials
@@ -37,15 +37,18 @@ def waits_for(store: Store) -> tuple[Message, ...]:
     return tuple(waiting)
 
 
-def changed(store: Store, caveats: Iterable[Message]) -> list[Message]:
-    """Of what was fixed while something was learnt, what has another value in the best configuration of now. The
-    hyperparameters of another optimizer have none there."""
+def changed(store: Store, caveats: Iterable[Message], learnt_in: str | None = None) -> list[Message]:
+    """Of what was fixed while something was learnt (in the batch `learnt_in`), what has another value in the best
+    configuration of now, and that data, metric or batch size are others. The hyperparameters of another optimizer have
+    none there."""
     best = launches.best(store)
     if best is None:
         return []
     optimizer = str(best.settings.get(OPTIMIZER, ""))
     now = {name_of(key, optimizer): written(value) for key, value in best.settings.items()}
     found = []
+    if learnt_in in alike.outdated(store, best.settings):
+        found.append(say("Data, metric or batch size changed after {round}: look at this again.", round=learnt_in))
     for caveat in caveats:
         name, then = str(caveat.values.get("name", "")), written(caveat.values.get("value"))
         if name in now and str(now[name]) != str(then):

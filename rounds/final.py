@@ -8,19 +8,19 @@ configuration. Its points come a few at a time, each lot from all comparable tri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
-from rounds import alike, bayesian, honoured, origin, pairs, planning, queue, reviewing, tunables
+from rounds import bayesian, comparable, honoured, origin, planning, tunables, untried
 from rounds.bayesian import Known
 from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import Direction, turned, usable
 from rounds.roles import in_use, written
 from rounds.space import Dimension, Domain
-from state import by_metric, configurations, measure, trials
+from state import measure, trials
 from state.database import Store
 from state.errors import Refusal
 from state.trials import Batch, Trial
@@ -37,14 +37,15 @@ def plan(
     roles: Mapping[str, Role] | None = None,
     ranges: Mapping[str, Domain] | None = None,
 ) -> RoundPlan:
-    """The first lot of a final study; `roles` and `ranges` as in `planning.propose`. Refuses where too few comparable
-    trials are known; see `bayesian.propose`."""
+    """The first lot of a final study, fewer where no more of its space is left to be tried; `roles` and `ranges` as in
+    `planning.propose`. Refuses where nothing is left, and where too few comparable trials are known; see
+    `bayesian.propose`."""
     wide = _space(store, max(count, FINAL), roles or {}, ranges or {})
     honoured.refuse_unused(wide, roles or {}, ranges or {})
     (study,) = wide.studies
-    known = history(store, wide)
-    points = bayesian.propose(_choices(study), known, count, wide.seed)
-    return replace(wide, trials=_planned(study, points, wide.first), warnings=())
+    planned = _planned(study, _points(store, wide, count), wide.first)
+    notes = (*wide.notes, *filter(None, [_fewer(count, len(planned))]))
+    return replace(wide, trials=planned, warnings=(), notes=notes)
 
 
 def start(
@@ -59,30 +60,66 @@ def start(
     return planning.save(store, plan(store, count, roles=roles, ranges=ranges), wanted=wanted, about={"search": SEARCH})
 
 
-def extend(store: Store, name: str, more: int = LOT) -> None:
+def extend(store: Store, name: str, more: int = LOT) -> Message | None:
     """Add trials to a round: of a final study the points that all results so far call for, otherwise the next of its
-    sequence."""
+    sequence. What to know where those are fewer, since no more of its space is left; refuses where nothing is."""
     batch = trials.batch(store, name)
     if batch.plan.get("search") != SEARCH:
         planning.extend(store, name, more)
-        return
+        return None
     before = planning.plan_of(store, name)
     (study,) = before.studies
-    points = bayesian.propose(_choices(study), history(store, before), more, before.seed)
+    points = _points(store, before, more)
     following = before.first + len(before.trials)
     planning.add(store, name, replace(before, trials=(*before.trials, *_planned(study, points, following))))
+    return _fewer(more, len(points))
+
+
+def exhausted(store: Store, name: str) -> Message | None:
+    """That nothing of the space of a final study is left to be tried; None while something is, and of other rounds."""
+    if trials.batch(store, name).plan.get("search") != SEARCH:
+        return None
+    plan = planning.plan_of(store, name)
+    return _tried(plan) if untried.left(store, plan) == 0 else None
+
+
+def _points(store: Store, plan: RoundPlan, count: int) -> list[dict[str, float]]:
+    """The next points of a plan's study, of separate values none that was tried: as many as are left."""
+    (study,) = plan.studies
+    known, choices, left = history(store, plan), _choices(study), untried.left(store, plan)
+    if left is None:
+        return bayesian.propose(choices, known, count, plan.seed)
+    if not left:
+        raise Refusal(
+            "{tried} There is nothing left to search: launch the best of them, look at the test split (tunebook test) "
+            "and export, or give a hyperparameter a wider range (--range KEY=LOW..HIGH) in another final study.",
+            tried=_tried(plan),
+        )
+    domains, tried = [dimension.domain for dimension in study.dimensions], untried.tried(store, plan)
+    return bayesian.propose(choices, known, min(count, left), plan.seed, domains, tried)
+
+
+def _tried(plan: RoundPlan) -> Message:
+    count = untried.size(plan.studies[0].dimensions) or 0
+    return say("All {count} configurations of the final space have been tried.", count=count)
+
+
+def _fewer(wanted: int, given: int) -> Message | None:
+    if wanted == given:
+        return None
+    return say("Configurations of the final space that were left to be tried: {n}. With these it ends.", n=given)
 
 
 def history(store: Store, plan: RoundPlan) -> list[Known]:
     """The trials of all rounds that a plan's study can learn from: the same but for what it varies, and within its
     ranges. Diverged ones are infeasible; those that ran out of memory or met a bug say nothing."""
     (study,) = plan.studies
-    direction = reviewing.direction(store)
+    direction = measure.of_project(store.project.settings).direction
     found = []
-    for batch, entry, settings in _comparable(store, plan):
+    for batch, entry, settings in comparable.trials_of(store, plan, planning.rounds(store)):
         if all(d.domain.contains(settings.get(d.key)) for d in study.dimensions):
             u = {d.name: d.domain.position(settings[d.key]) for d in study.dimensions}
-            if entry.status == "running" or (queue.waits(entry) and batch.wanted != "stop"):
+            if comparable.to_come(batch, entry):
                 found.append(Known(u, None, running=True))
             elif known := _known(u, entry, direction):
                 found.append(known)
@@ -142,9 +179,9 @@ def _space(store: Store, count: int, roles: Mapping[str, Role], ranges: Mapping[
 def _searched(store: Store, plan: RoundPlan, outside: Collection[str]) -> tuple[frozenset[str], int]:
     """Which of the dimensions `outside` of whose ranges the best values lie are to be searched, the others being kept
     at these values, and of how many trials that space consists."""
-    (study,), direction = plan.studies, reviewing.direction(store)
+    (study,), direction = plan.studies, measure.of_project(store.project.settings).direction
     spaces: Counter[frozenset[str]] = Counter()
-    for _batch, entry, settings in _comparable(store, plan):
+    for _batch, entry, settings in comparable.trials_of(store, plan, planning.rounds(store)):
         beyond = {d.name for d in study.dimensions if not d.domain.contains(settings.get(d.key))}
         kept = {d.name for d in study.dimensions if d.name in outside and settings.get(d.key) == plan.base[d.key]}
         if beyond == kept and _known({}, entry, direction):
@@ -175,27 +212,11 @@ def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
                 for study in planning.plan_of(store, batch.name).studies
             ]
     keys = {d.key for study, _ in studies for d in study.dimensions}
-    wanted = _rest(base, keys)
-    counted = [study for study, settings in studies if any(_rest(own, keys) == wanted for own in settings)]
+    wanted = comparable.rest(base, keys)
+    counted = [study for study, settings in studies if any(comparable.rest(own, keys) == wanted for own in settings)]
     dimensions = [d for study in counted for d in study.dimensions]
     own = bool(store.project.settings.command)
     return {d.name: d for d in dimensions if own or in_use(d.key, base.get(d.key))}
-
-
-def _comparable(store: Store, plan: RoundPlan) -> Iterator[tuple[Batch, Trial, dict[str, Any]]]:
-    """The trials of all rounds that are the same but for what the plan's study varies, with their settings; none on
-    other data than what ran last, and none that was judged by another metric than the project's."""
-    (study,) = plan.studies
-    varied = {dimension.key for dimension in study.dimensions}
-    wanted = _rest({**plan.base, **study.overrides}, varied)
-    data = alike.latest(trials.trials(store), "data")
-    now = measure.of_project(store.project.settings)
-    for batch in planning.rounds(store):
-        for entry in by_metric.only(alike.made_with(trials.trials(store, batch.name), "data", data), now):
-            settings = trials.trial_settings(store, entry)
-            beside = varied | pairs.idle(settings).keys()
-            if _rest(settings, beside) == _rest(wanted, beside):
-                yield batch, entry, settings
 
 
 def _known(u: Mapping[str, float], entry: Trial, direction: Direction) -> Known | None:
@@ -203,15 +224,6 @@ def _known(u: Mapping[str, float], entry: Trial, direction: Direction) -> Known 
     if entry.status == "complete" and entry.best is not None and usable(entry.best):
         return Known(u, turned(entry.best, direction))
     return Known(u, None) if entry.status == "infeasible" and entry.reason == "diverged" else None
-
-
-def _rest(settings: Mapping[str, Any], varied: set[str]) -> dict[str, Any]:
-    """What two trials must share to be compared: all but what is varied, and what differs by chance."""
-    return {
-        key: value
-        for key, value in settings.items()
-        if key not in varied and key not in configurations.INCIDENTAL and value is not None
-    }
 
 
 def _choices(study: Study) -> dict[str, int]:

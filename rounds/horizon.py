@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, decision
+from rounds import alike, cost, decision
 from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
 from state import launches, trials
@@ -72,8 +72,11 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
 
 
 def _tried(store: Store, everything: Sequence[Trial]) -> int:
-    """How many trials of rounds a final study may learn from."""
-    rounds = {batch.name for batch in trials.batches(store, "round") if "check" not in batch.plan}
+    """How many trials of rounds a final study may learn from: none on other data, by another metric, or at another
+    batch size than the best configuration has."""
+    best = launches.best(store)
+    others = alike.outdated(store, best.settings if best else None)
+    rounds = {batch.name for batch in trials.batches(store, "round") if "check" not in batch.plan} - others
     return sum(entry.batch in rounds and entry.status in ("complete", "infeasible") for entry in everything)
 
 

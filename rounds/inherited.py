@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from presets.catalogue import Hyperparameter
-from rounds import origin
+from presets.language import Message, say
+from rounds import alike, origin
 from rounds.origin import Left
 from rounds.plan import Role, RoundPlan
 from rounds.roles import OPTIMIZER, asked_of, including, name_of, value_of
@@ -18,23 +19,44 @@ from state.trials import Batch
 LEARNT: Mapping[str, Role] = {"little": "fixed", "matters": "nuisance", "together": "nuisance"}
 
 
-def roles(store: Store, plan: RoundPlan, entries: Sequence[Hyperparameter], given: Collection[str]) -> dict[str, Role]:
+def roles(
+    store: Store, plan: RoundPlan, entries: Sequence[Hyperparameter], given: Collection[str]
+) -> tuple[dict[str, Role], tuple[Message, ...]]:
     """The roles that confirmed insights give, by name: fixed where it matters little, tuned along where it matters or
-    acts together with another; the later insight counts. Whatever was `given` stays out, and no study is emptied."""
+    acts together with another; the later insight counts. Whatever was `given` stays out, and no study is emptied.
+
+    What was learnt on other data, by another metric, or at another batch size goes behind what holds now and fixes
+    nothing; what it would have fixed is said.
+    """
     optimizer = str(plan.base.get(OPTIMIZER, ""))
     keys = {name_of(entry.key, optimizer): entry.key for entry in entries}
     wished: dict[str, Role] = {}
-    for insight in launches.insights(store):
+    hints: dict[str, str] = {}
+    outdated = alike.outdated(store, plan.base)
+    for insight in sorted(launches.insights(store), key=lambda entry: entry.batch not in outdated):
         role = LEARNT.get(insight.key.partition("/")[0])
         for name in insight.evidence.get("about", ()):
             known = name in keys and name in plan.roles and plan.roles[name] != "scientific"
             if role is not None and known and not {name, keys[name]} & set(given):
                 wished[name] = role
+                hints.pop(name, None)
+                if role == "fixed" and insight.batch in outdated:
+                    del wished[name]
+                    hints[name] = str(insight.batch)
     for name in [name for name, role in wished.items() if role == "fixed"]:
         fixed = {other for other, role in wished.items() if role == "fixed"}
         if any(study.dimensions and {d.name for d in study.dimensions} <= fixed for study in plan.studies):
             del wished[name]
-    return {name: role for name, role in wished.items() if plan.roles[name] != role}
+    notes = ()
+    if told := {name: batch for name, batch in hints.items() if plan.roles[name] != "fixed"}:
+        words = say(
+            "Little effect in {rounds}, but before data, metric or batch size changed: {names}. That is a hint now, "
+            "and fixes nothing; to fix it all the same: --role NAME=fixed",
+            names=list(told),
+            rounds=list(dict.fromkeys(told.values())),
+        )
+        notes = (words,)
+    return {name: role for name, role in wished.items() if plan.roles[name] != role}, notes
 
 
 def ranges(
@@ -58,3 +80,18 @@ def ranges(
         for name, key in {**searched, **listed}.items()
         if name in known and not {name, key} & set(given)
     }
+
+
+def since_then(store: Store, plan: RoundPlan, carried: Mapping[str, Left]) -> tuple[Message, ...]:
+    """That ranges are carried from rounds on other data, by another metric, or at another batch size."""
+    outdated = alike.outdated(store, plan.base)
+    told = {name: own.round for name, own in carried.items() if own.round in outdated}
+    if not told:
+        return ()
+    words = say(
+        "Range carried from {rounds}, before data, metric or batch size changed: {names}. It is where to start; the "
+        "review of this round says whether it is wide enough.",
+        names=list(told),
+        rounds=list(dict.fromkeys(told.values())),
+    )
+    return (words,)

@@ -102,10 +102,11 @@ def next_step(store: Store, name: str, finding: Finding) -> NextStep:
     return _STEPS[finding.action.code](store, name, finding.action.payload)
 
 
-def extend(store: Store, step: Extend) -> None:
-    """Add the trials, and have them run."""
-    final.extend(store, step.round, step.trials)
+def extend(store: Store, step: Extend) -> Message | None:
+    """Add the trials, and have them run; what to know of them, see `final.extend`."""
+    told = final.extend(store, step.round, step.trials)
     trials.ask(store, step.round, "run")
+    return told
 
 
 def _again(store: Store, name: str) -> tuple[Goal, dict[str, Domain | None]]:

@@ -31,12 +31,13 @@ LISTED = say("all that the catalogue has")
 
 @dataclass(frozen=True)
 class Left:
-    """The range of a dimension as the rounds so far leave it: that of the last which searched it, or what its review
-    made of that; `source` says so."""
+    """The range of a dimension as the rounds so far leave it: that of the last `round` which searched it, or what its
+    review made of that; `source` says so."""
 
     key: str
     domain: Domain
     source: Message
+    round: str
 
 
 def left(
@@ -57,9 +58,10 @@ def left(
                 continue
             if name in proposed:
                 source = say("carried from {round}, as its review proposes", round=batch.name)
-                own = Left(dimension.key, proposed[name], source)
+                own = Left(dimension.key, proposed[name], source, batch.name)
             else:
-                own = Left(dimension.key, dimension.domain, say("carried from {round}", round=batch.name))
+                source = say("carried from {round}", round=batch.name)
+                own = Left(dimension.key, dimension.domain, source, batch.name)
             share_of = offers[name].share_of if name in offers else ""
             found[name] = _in_proportion(own, share_of, plan.base.get(share_of), base.get(share_of))
         # What was compared in studies of its own goes on where the review leaves values out.
@@ -67,7 +69,7 @@ def left(
             origin = plan.origins.get(name)
             if name in proposed and (origin is None or origin.offered == _offered(offers.get(name))):
                 source = say("carried from {round}, as its review proposes", round=batch.name)
-                found[name] = Left(key, proposed[name], source)
+                found[name] = Left(key, proposed[name], source, batch.name)
     return found
 
 
@@ -81,7 +83,7 @@ def _in_proportion(own: Left, share_of: str, before: Any, now: Any) -> Left:
         low = max(math.ceil(low), 1 if domain.scale == "log" else 0)
         high = max(low, math.floor(high))
     source = say("{source}, in proportion to {setting}", source=own.source, setting=share_of)
-    return Left(own.key, replace(domain, low=low, high=high), source)
+    return replace(own, domain=replace(domain, low=low, high=high), source=source)
 
 
 def passed_over(store: Store, batches: Iterable[Batch]) -> tuple[Message, ...]:

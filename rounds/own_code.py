@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
-from pathlib import Path
-
 from presets.language import Message, say
-from state import launches, pipeline
+from state import launches, own_files, pipeline
 from state.database import Store
-from state.errors import Refusal
-from state.run_command import code_of
 from state.trials import Trial
-
-# A command may name its data, too; to read more bytes than these would keep whoever plans waiting.
-LARGEST = 2**26
 
 
 def since_best(store: Store) -> Message | None:
@@ -47,7 +38,7 @@ def in_short(store: Store) -> Message | None:
 def since(store: Store, entry: Trial) -> Message | None:
     """What to know before a trial is launched where the files changed since it ran; None where they did not, or it
     cannot be told."""
-    current, ran = now(store), (entry.result or {}).get("code")
+    current, ran = own_files.now(store), (entry.result or {}).get("code")
     if current is None or ran is None or ran == current:
         return None
     return say(
@@ -60,7 +51,7 @@ def since(store: Store, entry: Trial) -> Message | None:
 
 def _outdated(store: Store) -> Trial | None:
     """The last run of the best configuration, as baseline and in launches, where none has the code of now."""
-    best, current = launches.best(store), now(store)
+    best, current = launches.best(store), own_files.now(store)
     if best is None or current is None:
         return None
     runs = [run for run in launches.repeated(store, best.settings) if (run.result or {}).get("code")]
@@ -71,29 +62,3 @@ def _outdated(store: Store) -> Trial | None:
 
 def _named(store: Store) -> list[str]:
     return pipeline.named_files(pipeline.own(store.project))
-
-
-def now(store: Store) -> str | None:
-    """What a run would note now as the code of the command; None where the training is the built-in one, where the
-    command cannot be used, and where reading its files takes long."""
-    try:
-        own = pipeline.of(store.project)
-    except Refusal:
-        return None
-    if own is None:
-        return None
-    named = pipeline.named_files(own)
-    try:
-        states = [os.stat(own.directory / word) for word in named]
-    except OSError:
-        return None
-    if sum(state.st_size for state in states) > LARGEST:
-        return None
-    # A page that plans asks with every key: what was not written since is not read again.
-    seen = tuple((state.st_ino, state.st_size, state.st_mtime_ns) for state in states)
-    return _digest(own.directory, tuple(named), seen)
-
-
-@lru_cache(maxsize=8)
-def _digest(directory: Path, named: tuple[str, ...], _states: tuple[tuple[int, int, int], ...]) -> str:
-    return code_of(directory, named)

@@ -11,6 +11,7 @@ from presets.language import Message, say, stored
 from rounds import (
     changed_metric,
     design,
+    epochs,
     honoured,
     inherited,
     origin,
@@ -65,6 +66,7 @@ def propose(
     `override` says why.
     """
     base = {**basis(store, override).settings}
+    notes = (told,) if steps is None and (told := epochs.since_decided(store, base)) is not None else ()
     if steps is not None:
         base |= _lengthened(store, base, steps)
     if examples is not None:
@@ -72,7 +74,6 @@ def propose(
     asked = dict(scientific or {})
     if optimizers:
         asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
-    notes: tuple[Message, ...] = ()
     typed = {key: domain for key, domain in {**asked, **(ranges or {})}.items() if domain is not None}
     optimizer = str(base.get(OPTIMIZER, ""))
     tunables.check_values(store.project, base, typed)
@@ -97,7 +98,7 @@ def propose(
     asked, ranges = honoured.with_ranges(asked, ranges or {}, optimizer)
     if remedy is not None:
         asked = {remedy.key: asked[remedy.key] or remedy.values}
-        ranges, notes = {**remedy.ranges, **ranges}, remedy.notes
+        ranges, notes = {**remedy.ranges, **ranges}, (*notes, *remedy.notes)
         sources = dict.fromkeys((remedy.key, *remedy.ranges), origin.REMEDY) | sources
     earlier, offers = _earlier(store, seed), tunables.offers(store.project, base)
     options: dict[str, Any] = {
@@ -111,9 +112,10 @@ def propose(
     }
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
-    learnt = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
+    learnt, hints = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
     carried = inherited.ranges(store, rounds(store), plan, offers, sources)
-    if carried or learnt:
+    notes = (*notes, *hints, *inherited.since_then(store, plan, carried))
+    if carried or learnt or hints:
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}
         searched = {name: found.domain for name, found in carried.items() if name not in asked}

@@ -67,8 +67,8 @@ def _own(store: Store, entry: Launch) -> list[Trial]:
 
 def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
     """The decision that made the best configuration, and that about the last baseline, by which it is measured; None
-    where there is none, where it is a baseline itself, and where it ran on other data or was judged by another
-    metric."""
+    where there is none, where it is a baseline itself, and where it ran on other data, with other code, or was judged
+    by another metric."""
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if not adopted:
         return None, None
@@ -76,9 +76,8 @@ def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
     first = None if adopted[-1] in of_baselines else next(reversed(of_baselines), None)
     if first is not None:
         settings = configurations.configuration(store, adopted[-1].candidate).settings
-        data = alike.latest(launching.runs_of(store, settings) or _own(store, adopted[-1]), "data")
-        own = _own(store, first)
-        elsewhere = bool(own) and not alike.made_with(own, "data", data)
+        own, runs = _own(store, first), launching.runs_of(store, settings) or _own(store, adopted[-1])
+        elsewhere = bool(own) and not _as_made_last(own, runs)
         if elsewhere or reached(store, first).other != reached(store, adopted[-1]).other:
             first = None
     return adopted[-1], first
@@ -104,13 +103,19 @@ def _adopted(store: Store, candidate: str) -> Launch:
 
 
 def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
-    """What a configuration came to by its fresh runs, on the data of the last of them; None where it has none with a
-    result."""
+    """What a configuration came to by its fresh runs, on the data and with the code of the last of them; None where it
+    has none with a result."""
     complete = [run for run in launching.runs_of(store, settings) if run.status == "complete"]
     by, other = _judged(store, complete)
     counted = by_metric.only(complete, by)
-    found = _finite([run.best for run in alike.made_with(counted, "data", alike.latest(counted, "data"))])
+    found = _finite([run.best for run in _as_made_last(counted, counted)])
     return Reached(fmean(found), len(found), selected=False, other=other) if found else None
+
+
+def _as_made_last(runs: Sequence[Trial], others: Sequence[Trial]) -> list[Trial]:
+    """The runs on the data and with the code of the last of others."""
+    on_data = alike.made_with(runs, "data", alike.latest(others, "data"))
+    return alike.made_with(on_data, "code", alike.latest(others, "code"))
 
 
 def _finite(values: list[float | None]) -> list[float]:

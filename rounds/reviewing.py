@@ -9,7 +9,7 @@ from typing import Any
 
 from presets.grain import answered_at_once, grain
 from presets.language import Message, say
-from rounds import alike, chance, failing, gain, instability, own_script, planning, resolution, reviewed, sampled
+from rounds import alike, chance, failing, final, gain, instability, own_script, planning, resolution, reviewed, sampled
 from rounds.finding import Finding
 from rounds.record import (
     GRADIENT_NORM,
@@ -106,7 +106,7 @@ def _no_more(store: Store, name: str) -> Message | None:
         return say("More trials are listed in a round of their own.")
     if waiting := sum(not trials.over(entry) for entry in trials.trials(store, name)):
         return say("First come the trials of the round that have not ended: {n}.", n=waiting)
-    return None
+    return final.exhausted(store, name)
 
 
 def _without_more(finding: Finding, why: Message) -> Finding:

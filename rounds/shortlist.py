@@ -91,8 +91,8 @@ class Standing:
 
 
 def standings(store: Store, batch: Batch) -> tuple[Standing, ...]:
-    """How the candidates of a shortlist came out of their first runs; none before all have ended, and of one
-    candidate."""
+    """How the candidates of a shortlist came out of their first runs; none before all have ended, where one has none
+    by the metric of now, and of one candidate."""
     return tuple(_standings(store, batch))
 
 
@@ -101,7 +101,7 @@ def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
     sides = launching.sides_of(store, batch)
     first = min(len(sides[entrant.study]) for entrant in found)
     runs = {entrant.study: sides[entrant.study][:first] for entrant in found}
-    if len(found) == 1 or any(entry.status not in trials.ENDED for own in runs.values() for entry in own):
+    if not first or len(found) == 1 or any(entry.status not in trials.ENDED for own in runs.values() for entry in own):
         return
     chosen = launching.survivor(store, batch)
     costs = {study: [turned(launching.score(e, direction), direction) for e in own] for study, own in runs.items()}

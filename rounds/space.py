@@ -13,6 +13,8 @@ Kind = Literal["float", "int", "categorical", "list"]
 Scale = Literal["linear", "log", "one-minus-log"]
 KINDS, SCALES = get_args(Kind), get_args(Scale)
 Choice = str | bool | int | float
+# Where the values of a configuration lie in their ranges.
+Places = tuple[float, ...]
 
 
 class SpaceError(Refusal, ValueError):
@@ -52,6 +54,13 @@ class Domain:
         """Whether a larger coordinate means more of something, so that an edge has a meaning."""
         return self.kind != "categorical"
 
+    @property
+    def count(self) -> int | None:
+        """Of how many values it consists; None for numbers with a fraction."""
+        if self.kind == "int":
+            return int(self.high) - int(self.low) + 1
+        return None if self.is_range else len(self.choices)
+
     def value(self, u: float) -> Any:
         """The value at coordinate u in [0, 1]; non-decreasing in u where the domain is ordered."""
         if not self.is_range:
@@ -83,6 +92,16 @@ class Domain:
             left, right = (_locate(self.low, self.high + 1, self.scale, edge) for edge in (value, value + 1))
             return (left + right) / 2
         return _locate(self.low, self.high, self.scale, value)
+
+    def middle(self, u: float) -> float:
+        """The place of the value at a coordinate, which is the same for all coordinates of that value."""
+        return self.position(self.value(u))
+
+    def middles(self) -> list[float]:
+        """The places of all values; empty for numbers with a fraction."""
+        if not self.is_range:
+            return [self.position(choice) for choice in self.choices]
+        return [self.position(n) for n in range(int(self.low), int(self.high) + 1)] if self.kind == "int" else []
 
     def of_floats(self) -> Domain:
         """The same numbers as such with a fraction: 0 is typed where 0.0 is meant."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import cost, judging, outage, phases, queue, reviewed, supervisor, worth
+from rounds import alike, cost, judging, outage, phases, queue, reviewed, supervisor, worth
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
-from state import by_metric, configurations, launches, measure, trials
+from state import configurations, launches, trials
 from state.database import Store
-from state.measure import Measure
 from state.pipeline import BATCH_SIZE, STEPS
 from state.trials import Batch, Trial
 
@@ -168,10 +167,7 @@ def incomparable(store: Store) -> list[str]:
         batch.name: configurations.configuration(store, batch.configuration).settings
         for batch in trials.batches(store, "round")
     }
-    made = trials.data_of_batches(store)
-    now = next((data for _batch, data in reversed(made) if data), None)
-    others = {name for name, _data in made} - {name for name, data in made if now is None or data in (None, now)}
-    others |= by_other_metric(store).keys()
+    others = alike.outdated(store)
     return [
         name
         for name, base in bases.items()
@@ -179,18 +175,12 @@ def incomparable(store: Store) -> list[str]:
     ]
 
 
-def by_other_metric(store: Store) -> dict[str, Measure]:
-    """By what the batches were judged that were not by the project's metric, or its direction, of now."""
-    now = measure.of_project(store.project.settings)
-    return {name: by for name, by in by_metric.of_batches(store).items() if by != now}
-
-
 def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:
     """After the review a launch, where there is anything that may be worth one."""
     now, then = say("{name} has been reviewed.", name=batch.name), say("Choose the goal of the next round.")
     if batch.plan.get("check") or not any(entry.status == "complete" for entry in entries):
         return "goal", now, then
-    if (by := by_other_metric(store).get(batch.name)) is not None:
+    if (by := alike.by_other_metric(store).get(batch.name)) is not None:
         told = {"name": batch.name, "metric": by.metric}
         now = say("{name} has been reviewed; it was judged by {metric}, not by what is tuned now.", **told)
         return "goal", now, then

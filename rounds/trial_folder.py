@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import Message, restored, say, stored
-from rounds import ending, own_code
+from rounds import ending
 from rounds.slots import Slot
-from state import configurations, document, files, measure, pipeline, run_command, runs, spent, trials
+from state import configurations, document, files, measure, own_files, pipeline, run_command, runs, spent, trials
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
@@ -85,7 +85,7 @@ def _to_go_on(store: Store, folder: Path) -> list[str] | None:
         return None
     if before is None or before.get("template") != list(own.command):
         return None
-    code, now = before.get("code"), own_code.now(store)
+    code, now = before.get("code"), own_files.now(store)
     if None not in (code, now) and code != now:
         return None
     return pipeline.to_go_on(own, folder / run_command.OUTPUT)
@@ -108,7 +108,7 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, an
     asked = {
         "command": pipeline.fill(own, settings, output, folder / run_command.INPUT),
         "template": own.command,
-        "code": own_code.now(store) if resume is None else before.get("code"),
+        "code": own_files.now(store) if resume is None else before.get("code"),
         "resume": resume or [],
         "resumed": before.get("resumed", 0) + (resume is not None),
         "seconds": _seconds(folder, before),

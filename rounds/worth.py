@@ -7,7 +7,7 @@ from rounds import dismissing, gain, reviewed, reviewing
 from rounds.finding import Finding, Verdict
 from rounds.record import turned, usable
 from rounds.review import COMPLETE
-from state import by_metric, trials
+from state import by_metric, configurations, launches, trials
 from state.database import Store
 
 
@@ -27,7 +27,12 @@ def against(store: Store, name: str) -> Message | None:
 
 
 def beaten(store: Store, name: str) -> bool:
-    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that."""
+    """Whether the review of a round found that nothing beats the best configuration, and nobody dismissed that. Where
+    what the round began with was taken back since, it says nothing of the best configuration of now."""
+    began = configurations.configuration(store, trials.batch(store, name).configuration)
+    led_on = (configurations.configuration(store, entry.candidate) for entry in launches.in_force(store))
+    if configurations.identity_of(began.settings) not in {configurations.identity_of(own.settings) for own in led_on}:
+        return False
     return _found(store, name, gain.CHECK, "warn")
 
 

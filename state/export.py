@@ -16,10 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from state import by_metric, document, files, launches, measure
+from state import by_metric, document, files, launches, measure, own_files
 from state.database import Store, now
 from state.errors import Refusal
-from state.trials import Trial
+from state.trials import Trial, trials
 
 # What training/ imports for each task, beside the standard library (distribution names).
 LIBRARIES = {
@@ -76,7 +76,8 @@ def best_trial(store: Store) -> Trial:
 
 
 def best_trials(store: Store) -> list[Trial]:
-    """The complete runs of the best configuration, those of its launch first, the better ones first.
+    """The complete runs of the best configuration: those on the data and with the code of now first, of these those of
+    its launch, the better ones first.
 
     Refuses where no configuration was adopted yet, or none of its runs is complete.
     """
@@ -88,19 +89,31 @@ def best_trials(store: Store) -> list[Trial]:
     runs = launches.complete_runs(store, best.settings)
     if not runs:
         raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
-    now = measure.of_project(store.project.settings)
-    by = now if any(entry.measure == now for entry in runs) else by_metric.of_batch(store, adopted[-1].batch)
+    wanted = measure.of_project(store.project.settings)
+    by = wanted if any(entry.measure == wanted for entry in runs) else by_metric.of_batch(store, adopted[-1].batch)
     sign = -1 if by.direction == "max" else 1
+    (data, last), present = _made_last(store), own_files.now(store)
     # What was judged by another metric comes last: which of those is better it does not say.
     return sorted(
         runs,
         key=lambda entry: (
             entry.measure != by,
+            (entry.result or {}).get("data") not in (None, data),
+            (entry.result or {}).get("code") not in (None, present or last),
+            (entry.result or {}).get("code") not in (None, last),
             entry.batch != adopted[-1].batch,
             sign * (entry.best or 0.0),
             entry.number,
         ),
     )
+
+
+def _made_last(store: Store) -> tuple[str | None, str | None]:
+    """The data and the code of the run that ended last, of those that say so."""
+    complete = [entry for entry in trials(store) if entry.status == "complete"]
+    results = [entry.result or {} for entry in sorted(complete, key=lambda entry: (entry.ended_at or "", entry.number))]
+    data, code = (next((told[part] for told in reversed(results) if told.get(part)), None) for part in ("data", "code"))
+    return data, code
 
 
 def origin(store: Store, trial: Trial, code: Path) -> Origin:

@@ -10,6 +10,7 @@ import pytest
 from rounds import bayesian
 from rounds.bayesian import Known
 from rounds.halton import point
+from rounds.space import Domain
 from state.errors import Refusal
 
 SPACE = {"rate": 0, "decay": 0, "kind": 3}
@@ -101,3 +102,23 @@ def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(bayesian, "available", lambda: False)
     with pytest.raises(Refusal, match=r"tunebook\[bo\]"):
         bayesian.propose(SPACE, known(), 1, 5)
+
+
+def test_of_separate_values_no_configuration_is_proposed_twice() -> None:
+    """Around the optimum of whole numbers, more of them than are looked through: all but one of the near ones known."""
+    domains = [Domain("int", 1, 60), Domain("int", 1, 60)]
+    near = [(rate, decay) for rate in range(29, 33) for decay in range(29, 33) if (rate, decay) != (32, 32)]
+    far = [(1, 1), (1, 60), (60, 1), (60, 60), (5, 40), (40, 5)]
+    values = [*near, *far]
+    places = [tuple(d.position(v) for d, v in zip(domains, own, strict=True)) for own in values]
+    cost = [(rate - 30) ** 2 + (decay - 30) ** 2 for rate, decay in values]
+    seen = [Known(dict(zip(("rate", "decay"), place, strict=True)), c) for place, c in zip(places, cost, strict=True)]
+    question: Any = {"choices": {"rate": 0, "decay": 0}, "known": [vars(one) for one in seen], "count": 6, "seed": 1}
+
+    def proposed(**more: Any) -> list[tuple[int, int]]:
+        return [(domains[0].value(u["rate"]), domains[1].value(u["decay"])) for u in bayesian.ask({**question, **more})]
+
+    assert set(proposed()) & set(values)
+    found = proposed(domains=[domain.to_dict() for domain in domains], tried=places)
+    assert not set(found) & set(values)
+    assert len(set(found)) == 6

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from presets.language import say, stored
+from presets.language import error_text, say, stored
 from rounds import bayesian, final, pairs, planning, reviewing
 from rounds import listed as by_hand
 from rounds.space import Domain
@@ -16,7 +16,7 @@ from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
-from state.project import change
+from state.project import Settings, change, create
 from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.test_cli import tunebook
@@ -284,3 +284,56 @@ def test_ranges_that_only_the_rounds_have_are_those_of_the_final_study(tmp_path:
         plan = final.plan(opened, 1)
         assert {d.name: d.domain for d in plan.studies[0].dimensions} == given
         assert plan.origins["lr"].source.text() == "carried from round-1"
+
+
+def test_of_a_small_space_nothing_is_tried_twice_and_there_the_study_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twenty configurations, of which a round has tried some: each of the others comes once, and no more come after
+    them; what ran on other data is to be tried again."""
+    own = (
+        OwnHyperparameter("lr", 0.1, choices=(0.01, 0.03, 0.1, 0.3, 1.0), searched=True),
+        OwnHyperparameter("depth", 2, "int", low=1, high=4, searched=True),
+    )
+    command = "true {lr} {depth} {seed} {folder}"
+    settings = Settings(command=command, hyperparameters=own, seed="seed", metric="accuracy", direction="max")
+
+    def tried(batch: str) -> list[tuple[float, int]]:
+        found = [trials.trial_settings(store, entry) for entry in trials.trials(store, batch)]
+        return [(values["lr"], values["depth"]) for values in found]
+
+    def ended(batch: str, data: str = "old") -> None:
+        for entry, (rate, depth) in zip(trials.trials(store, batch), tried(batch), strict=True):
+            value = {"step": 1, "val/accuracy": 0.9 - 0.1 * abs(rate - 0.3) - 0.05 * abs(depth - 3)}
+            result = {"status": "complete", "best": value, "final": value, "data": data}
+            trials.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
+
+    with open_store(create(tmp_path / "p", settings)) as store:
+        small_project.adopt(store, {"lr": 0.1, "depth": 2})
+        ended("baseline-1")
+        batch = planning.save(store, planning.propose(store, "minimise", trials=16))
+        ended(batch.name)
+        reviewing.review_batch(store, batch.name)
+        before = {*tried(batch.name), *tried("baseline-1")}
+        study = final.start(store, 4, wanted="").name
+        # What waits counts as well.
+        told = final.extend(store, study, 20 - len(before))
+        assert told is not None
+        assert told.text().endswith(f"that were left to be tried: {16 - len(before)}. With these it ends.")
+        assert len(tried(study)) == len(set(tried(study))) == 20 - len(before)
+        assert not before & set(tried(study))
+        ended(study)
+        reviewing.review_batch(store, study)
+        exhausted = "All 20 configurations of the final space have been tried."
+        (found,) = [one for one in reviewing.review_batch(store, study) if one.check == "boundary"]
+        assert found.message.text().endswith(exhausted)
+        assert found.action is None
+        for again in (lambda: final.extend(store, study), lambda: final.start(store)):
+            with pytest.raises(Refusal) as refused:
+                again()
+            assert error_text(refused.value).startswith(f"{exhausted} There is nothing left to search: launch the best")
+        capsys.readouterr()
+        assert tunebook("round", "final", "--trials", "30", "--project", store.project.root) == 0
+        assert capsys.readouterr().out.startswith(exhausted)
+        ended(batch.name, "new")
+        assert final.exhausted(store, study) is None

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rounds import planning
+from rounds import final, planning
 from rounds.horizon import END, LAUNCH, Horizon, horizon
 from rounds.outlook import outlook
 from rounds.slots import Machine
 from rounds.standing import standing
-from state import project, trials
+from state import launches, project, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -85,6 +85,33 @@ def test_a_final_study_is_next_only_where_it_can_begin(store: Store) -> None:
     taken = tried(store)
     phases = [told(store, budget_hours=(taken + n + 1.5) / 60).phase for n in (LAUNCH, LAUNCH + 1, END, END + 26)]
     assert phases == ["end", "final", "final", "explore"]
+
+
+@pytest.mark.parametrize("what", ["data", "metric", "batch size"])
+def test_what_a_final_study_cannot_learn_from_does_not_count(store: Store, what: str) -> None:
+    """It was the next step, and its command refused it for want of trials."""
+    taken = tried(store)
+    budget = (taken + END + 1.5) / 60
+    assert told(store, budget_hours=budget).phase == "final"
+    best = launches.best(store)
+    assert best is not None
+    match what:
+        case "data":
+            for id, data in (("round-1-001", "old"), ("baseline-1-001", "new")):
+                small_project.end(store, id, 0.5, data=data)
+            for entry in trials.trials(store, "round-1"):
+                small_project.end(store, entry.id, 0.5, data="old")
+                timed(store, entry.id, "10:00", "10:01")
+            timed(store, "baseline-1-001", "11:00", "11:01")
+        case "metric":
+            store.project = project.change(store.project, metric="loss")
+        case _:
+            small_project.adopt(store, {**best.settings, "training.batch_size": 16})
+    ahead = told(store, budget_hours=budget)
+    assert ahead.phase == "last"
+    assert standing(store).command == ""
+    with pytest.raises(Refusal, match="begins with 16 trials"):
+        final.start(store)
 
 
 def test_a_deadline_counts_as_many_trials_at_once_as_ran_so_far(store: Store) -> None:

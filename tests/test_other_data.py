@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from rounds import final, insights, judging, launching, planning, reviewing, standing, worth
+from presets.language import say, stored
+from rounds import conditions, final, insights, judging, launching, planning, reviewing, standing, worth
 from rounds.plan import RoundPlan
 from rounds.reached import best_and_baseline, reached
-from state import launches, trials
+from state import export, launches, trials
 from state.database import Store
+from state.project import change
 from state.store import open_store
 from tests import small_project
 
@@ -35,6 +37,26 @@ def a_round(store: Store, best: float, data: str | None) -> str:
     batch = planning.save(store, planning.propose(store, trials=4))
     ended(store, batch.name, best, data)
     return batch.name
+
+
+def test_what_a_configuration_came_to_is_of_one_code(store: Store) -> None:
+    """The script was changed between two launches of the best configuration."""
+    for entry in trials.trials(store, "baseline-1"):
+        small_project.end(store, entry.id, 0.5, code="old")
+    for code, level in (("old", 0.2), ("new", 0.8)):
+        batch = planning.save(store, planning.propose(store, trials=4))
+        for entry in trials.trials(store, batch.name):
+            small_project.end(store, entry.id, level, code=code)
+        launch = launching.start(store, launching.propose(store, batch.name))
+        for entry in trials.trials(store, launch.name):
+            small_project.end(store, entry.id, level + 0.001 * (entry.position % 3), code=code)
+        if code == "old":
+            judging.decide(store, launch.name, "adopt", "for the test")
+            assert best_and_baseline(store)[1] is not None
+    best, first = best_and_baseline(store)
+    assert best is not None
+    assert first is None
+    assert reached(store, best).value == pytest.approx(0.801)
 
 
 def launched(store: Store, name: str, data: str, best: float = 0.1) -> str:
@@ -108,6 +130,7 @@ def test_what_a_configuration_came_to_is_of_one_set_of_data(store: Store) -> Non
     assert first is None
     assert reached(store, best).value == pytest.approx(0.801)
     assert reached(store, best).runs == 3
+    assert export.best_trial(store).batch == "launch-2"
     assert launches.best(store) is not None
 
 
@@ -122,3 +145,50 @@ def test_a_round_teaches_by_the_data_that_it_ran_on_last(store: Store) -> None:
     told = [one.text.text() for one in insights.of_round(store, batch.name)]
     assert any("between the 15 trials of round-1" in text for text in told)
     assert not any("30 trials" in text for text in told)
+
+
+def learnt(store: Store, batch: str, kind: str, name: str) -> None:
+    evidence = {"key": f"{kind}/{batch}/search/{name}", "about": [name], "status": "confirmed"}
+    launches.learn(store, stored(say("so")), batch=batch, evidence=evidence)
+
+
+def noted(plan: RoundPlan) -> str:
+    return " ".join(note.text() for note in plan.notes)
+
+
+@pytest.mark.parametrize("what", ["data", "metric", "batch size"])
+def test_what_was_learnt_before_something_changed_is_a_hint(store: Store, what: str) -> None:
+    """It fixes nothing and says so; what mattered is tuned along all the same, and what is learnt since counts."""
+    decay, momentum = "sgd.weight_decay", "sgd.momentum"
+    first = planning.save(store, planning.propose(store, trials=4, roles={decay: "nuisance"})).name
+    ended(store, first, 0.3, "old")
+    learnt(store, first, "little", decay)
+    learnt(store, first, "matters", momentum)
+    plan = planning.propose(store, trials=60)
+    assert (plan.roles[decay], plan.roles[momentum]) == ("fixed", "nuisance")
+    assert "hint" not in noted(plan)
+    assert conditions.changed(store, (), first) == []
+    if what == "metric":
+        store.project = change(store.project, metric="loss", direction="min")
+    if what == "batch size":
+        best = launches.best(store)
+        assert best is not None
+        small_project.adopt(store, {**best.settings, "training.batch_size": 16})
+    # So few trials leave both as they are.
+    second = planning.save(store, planning.propose(store, trials=4, roles={momentum: "fixed"})).name
+    ended(store, second, 0.3, "new" if what == "data" else "old")
+    plan = planning.propose(store, trials=60)
+    assert (plan.roles[decay], plan.roles[momentum]) == ("nuisance", "nuisance")
+    assert "Little effect in round-1, but before data, metric or batch size changed: sgd.weight_decay." in noted(plan)
+    assert decay in {d.name for d in plan.studies[0].dimensions}
+    assert "Range carried from round-1, before data, metric or batch size changed: sgd.weight_decay." in noted(plan)
+    assert conditions.changed(store, (), first)[0].text().startswith("Data, metric or batch size changed after round-1")
+    few = planning.propose(store, trials=4, roles={momentum: "fixed"})
+    assert few.roles[decay] == "fixed"
+    assert "hint" not in noted(few)
+    assert "hint" not in noted(planning.propose(store, trials=60, roles={decay: "nuisance"}))
+    learnt(store, second, "little", decay)
+    learnt(store, first, "matters", decay)
+    plan = planning.propose(store, trials=60)
+    assert plan.roles[decay] == "fixed"
+    assert "hint" not in noted(plan)

@@ -8,7 +8,19 @@ from typing import Literal
 
 import pytest
 
-from rounds import final, insights, judging, launching, planning, reviewing, saturation, settled, standing, worth
+from rounds import (
+    final,
+    insights,
+    judging,
+    launching,
+    planning,
+    reviewing,
+    saturation,
+    settled,
+    shortlist,
+    standing,
+    worth,
+)
 from rounds.finding import Finding
 from rounds.reached import best_and_baseline, reached
 from state import launches, trials
@@ -18,6 +30,7 @@ from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, change, create
 from state.store import open_store
 from tests import small_project
+from tui.report import writing
 
 RATE = OwnHyperparameter("lr", 0.1, "float", low=0.01, high=1.0, scale="log", searched=True)
 
@@ -166,6 +179,20 @@ def test_a_decided_launch_is_told_as_it_was_decided(store: Store) -> None:
     assert launching.survivor(store, batch).study == "candidate"
     after = [one.text.text() for one in insights.proposals(store) if one.key.startswith("adopted")]
     assert after == [f"{text} (Judged by accuracy.)" for text in told]
+
+
+def test_candidates_that_ran_by_another_metric_have_no_standing(store: Store) -> None:
+    """None of their runs counts, so that nothing is said of who goes on."""
+    name = a_round(store, 0.7, 12)
+    proposal = launching.propose(store, name)
+    others = [entry.id for entry in trials.trials(store, name) if entry.id != proposal.trial]
+    batch = launching.start(store, proposal, [launching.propose(store, name, others[0])])
+    ended(store, batch.name, 0.8)
+    assert len(shortlist.standings(store, batch)) == 2
+    judged_by(store, "val_loss", "min")
+    assert shortlist.standings(store, batch) == ()
+    assert judging.judge(store, batch.name).decision == "repeat"
+    assert writing.content(store, "md")
 
 
 def test_what_a_launch_decided_by_another_metric_is_open_by_that_of_now(store: Store) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from rounds import launching, listed, own_code, planning, reviewing
-from state import trials
+from state import own_files, trials
 from state.database import Store
 from state.store import open_store
 from tests import own_pipelines
 from tests.screens import NARROW, wait_for_text
 from tests.test_own_project import drive, run_baseline, tunebook
-from tui import doctor
+from tui import doctor, exporting
 from tui.app import Tunebook
 from wizard import flow
 
@@ -51,7 +51,7 @@ def findings(store: Store, name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_planned_and_reviewed(
-    store: Store, code: Path, capsys: pytest.CaptureFixture[str]
+    store: Store, code: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing said so before the export, and the round was held against the baseline."""
     told = "(train.py) have changed since baseline-1-001 ran"
@@ -80,7 +80,12 @@ def test_a_script_that_was_changed_since_the_baseline_is_told_when_a_round_is_pl
     drive(store, launching.start(store, proposal, runs=2).name)
     assert own_code.since_best(store) is None
     assert "have changed" not in warned(store)
+    # What is exported is a run of the code of now, as long as there is one.
+    done = exporting.export(store, tmp_path / "now")
+    assert (done.trial or "").startswith("launch-1-")
+    assert "have changed" not in done.warning
     change(code)
+    assert "have changed since launch-1-" in exporting.export(store, tmp_path / "changed").warning
     again = own_code.since(store, trials.trial(store, proposal.trial))
     assert again is not None
     assert f"have changed since {proposal.trial} ran" in again.text()
@@ -111,5 +116,5 @@ def test_a_large_file_that_the_command_names_keeps_nobody_waiting(
     store: Store, code: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(code)
-    monkeypatch.setattr(own_code, "LARGEST", 100)
+    monkeypatch.setattr(own_files, "LARGEST", 100)
     assert own_code.since_best(store) is None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rounds import planning, reviewing, worth
-from state import trials
+from rounds import judging, launching, lineage, planning, reviewing, standing, worth
+from state import launches, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project
@@ -44,6 +44,29 @@ def test_a_round_that_gained_and_was_reviewed_is_one(store: Store) -> None:
     small_project.end(store, "round-1-002", 0.01)
     reviewing.review_batch(store, "round-1")
     assert against(store) == ""
+
+
+def test_what_a_round_did_not_beat_says_nothing_once_it_was_taken_back(store: Store) -> None:
+    """The round came to less than the configuration that it began with, and to more than the one of before."""
+    small_project.end(store, "round-1-002", 0.05)
+    reviewing.review_batch(store, "round-1")
+    launch = launching.start(store, launching.propose(store, "round-1"))
+    for entry in trials.trials(store, launch.name):
+        best = 0.05 if entry.study == "candidate" else 0.1
+        small_project.end(store, entry.id, best + 0.001 * (entry.position % 3))
+    first = launches.best(store)
+    assert first is not None
+    judging.decide(store, launch.name, "adopt", "for the test")
+    name = planning.save(store, planning.propose(store, trials=2)).name
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, 0.07)
+    reviewing.review_batch(store, name)
+    assert worth.beaten(store, name)
+    assert "no trial beats the best configuration" in standing.standing(store).now.text()
+    lineage.back(store, first.hash, "it was too slow")
+    assert not worth.beaten(store, name)
+    assert worth.against(store, name) is None
+    assert standing.standing(store).next.text().startswith("Launch what is worth it")
 
 
 def test_where_nobody_is_asked_such_a_launch_is_refused_unless_its_trial_is_named(

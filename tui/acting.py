@@ -67,20 +67,23 @@ def _say_how_it_ends(page: Page, name: str) -> None:
     page.say(words)
 
 
-def extend(page: Page, add: Callable[[Store], object], then: Callable[[], object]) -> None:
+def extend(page: Page, add: Callable[[Store], Message | None], then: Callable[[], object]) -> None:
     """Have trials added to a round run, and go on with `then` unless another page was opened meanwhile: the points of a
-    final study take a while to choose."""
+    final study take a while to choose. What is to be known of them is said after that."""
     if any(worker.group == EXTENDING and worker.is_running for worker in page.workers):
         raise Refusal("The points of the new trials are being chosen.")
 
-    def choose(store: Store) -> None:
-        add(store)
+    def choose(store: Store) -> Message | None:
+        told = add(store)
         supervisor.ensure(store.project)
+        return told
 
-    def go_on(_chosen: None) -> None:
+    def go_on(told: Message | None) -> None:
         page.say("")
         if page.is_current:
             then()
+            if told is not None:
+                cast("Page", page.app.screen).say(told.text())
 
     page.say(_("The points of the new trials are being chosen."))
     page.behind(choose, go_on, group=EXTENDING)
@@ -97,9 +100,13 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
             session.progress("  " + note.text())
         return {"does": "plan", "round": batch.name, "notes": step.notes}
     if isinstance(step, Extend):
-        final.extend(store, step.round, step.trials)
-        session.progress(say("{n} more trials of {name}", n=step.trials, name=step.round).text())
-        return {"does": "extend", "round": step.round, "trials": step.trials}
+        before = len(trials.trials(store, step.round))
+        told = final.extend(store, step.round, step.trials)
+        more = len(trials.trials(store, step.round)) - before
+        session.progress(say("{n} more trials of {name}", n=more, name=step.round).text())
+        if told is not None:
+            session.progress(told.text())
+        return {"does": "extend", "round": step.round, "trials": more}
     if isinstance(step, Retry):
         wishes.retry_failed(store, step.round, step.trials)
         session.progress(say("{n} trials of {name} are tried again", n=len(step.trials), name=step.round).text())

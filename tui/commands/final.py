@@ -8,6 +8,7 @@ from presets.language import _, sentences
 from rounds import final, planning
 from rounds.horizon import FINAL, horizon
 from state import trials
+from state.database import Store
 from state.errors import Refusal
 from tui import designing
 from tui.commands.plan import RANGE, ROLE
@@ -42,7 +43,8 @@ def final_study(
             if ranges or roles:
                 raise Refusal("{name} goes on as it began: its ranges and roles stay.", name=batch.name)
             if all(map(trials.over, trials.trials(store, batch.name))):
-                final.extend(store, batch.name, min(lot, count - len(trials.trials(store, batch.name))))
+                left = count - len(trials.trials(store, batch.name))
+                wait = _add(session, store, batch.name, min(lot, left)) and wait
         else:
             given = designing.given(store, roles=roles, ranges=ranges)
             ahead = horizon(store, trials.trials(store))
@@ -56,7 +58,16 @@ def final_study(
             trials.ask(store, batch.name, "run")
             listed = watch(session, store, batch.name)
             left = count - len(listed)
-            if left <= 0 or not all(map(trials.over, listed)):
+            if left <= 0 or not all(map(trials.over, listed)) or not _add(session, store, batch.name, min(lot, left)):
                 break
-            final.extend(store, batch.name, min(lot, left))
         tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name))
+
+
+def _add(session: Session, store: Store, name: str, count: int) -> bool:
+    """Add the next lot; False, with the reason said, where nothing is left to be tried."""
+    if (why := final.exhausted(store, name)) is not None:
+        session.progress(why.text())
+        return False
+    if (told := final.extend(store, name, count)) is not None:
+        session.progress(told.text())
+    return True

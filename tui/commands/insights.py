@@ -39,7 +39,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
             learnt.write(store, text)
         kept, proposed, spent = recorded(store), learnt.proposals(store), learnt.share(store)
         phase = phases.next_phase(store)
-        changed = {entry.key: conditions.changed(store, learnt.caveats(entry)) for entry in kept}
+        changed = {entry.key: conditions.changed(store, learnt.caveats(entry), entry.batch) for entry in kept}
         waiting = () if proposed else conditions.waits_for(store)
     for entry in kept:
         session.text(f"{entry.batch or '-'}: {say.stored(entry.text)}  [{entry.key}]")

@@ -80,7 +80,7 @@ def status(session: Session) -> None:
 
 def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
-    from rounds import changed_metric, looking, own_code
+    from rounds import alike, changed_metric, looking, own_code
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import by_metric, launches, trials
@@ -99,7 +99,7 @@ def show_status(session: Session) -> None:
         changes = list(filter(None, (own_code.since_best(store), changed_metric.since_best(store))))
         looks_on = looking.under_way(store)
         root, metric = store.project.root, store.project.settings.metric
-        former = {name: by.metric for name, by in rounds_standing.by_other_metric(store).items()}
+        former = {name: by.metric for name, by in alike.by_other_metric(store).items()}
         results = {
             batch.name: _best_of(trials.trials(store, batch.name), by_metric.of_batch(store, batch.name))
             for batch in batches

@@ -235,7 +235,8 @@ def next_(session: Session, names: tuple[str, ...]) -> None:
 def extend(session: Session, name: str | None, count: int) -> None:
     with session.store() as store:
         batch = _meant(session, store, name)
-        final.extend(store, batch.name, count)
+        if (told := final.extend(store, batch.name, count)) is not None:
+            session.progress(told.text())
         if trials.batch(store, batch.name).wanted == "run":
             supervisor.ensure(store.project)
         tell(session, store, trials.batch(store, batch.name), trials.trials(store, batch.name), started=True)

@@ -181,14 +181,14 @@ class InsightsPage(Page):
 
 def _look(store: Store) -> Found:
     kept, proposed = launches.insights(store), insights.proposals(store)
-    caveats = {entry.key: entry.caveats for entry in proposed} | {entry.key: insights.caveats(entry) for entry in kept}
+    learnt = [(entry, entry.caveats) for entry in proposed] + [(entry, insights.caveats(entry)) for entry in kept]
     return Found(
         tuple(kept),
         tuple(proposed),
         insights.share(store),
         phases.next_phase(store),
         conditions.waits_for(store),
-        {key: conditions.changed(store, own) for key, own in caveats.items()},
+        {entry.key: conditions.changed(store, caveats, entry.batch) for entry, caveats in learnt},
     )
 
 
@@ -209,7 +209,7 @@ def _details(entry: Proposed | Insight, changed: Sequence[Message]) -> Iterator[
         yield Content("")
         yield Content(_("These are no longer as they were when it was learnt:"))
         yield from (Content(printable(f"- {change.text()}")) for change in changed)
-    told = {change.values["caveat"] for change in changed}
+    told = {change.values.get("caveat") for change in changed}
     if same := [caveat for caveat in caveats if caveat not in told]:
         yield Content("")
         yield Content(_("It holds while these stay as they were:"))
