@@ -192,6 +192,10 @@ def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[
         return "goal", now, then
     if worth.launched(store, batch.name):
         return "goal", now, then
+    if steps := worth.shorter(store, batch.name):
+        told = {"name": batch.name, "steps": steps[0], "more": steps[1]}
+        now = say("{name} has been reviewed; its trials are of {steps} steps, the best is of {more}.", **told)
+        return "goal", now, say("Try what it found in a round at the length of the best.")
     return "launch", now, say("Launch what is worth it, or choose the goal of the next round.")
 
 

@@ -9,6 +9,7 @@ from rounds.record import turned, usable
 from rounds.review import COMPLETE
 from state import by_metric, configurations, launches, trials
 from state.database import Store
+from state.pipeline import STEPS
 
 
 def against(store: Store, name: str) -> Message | None:
@@ -21,6 +22,14 @@ def against(store: Store, name: str) -> Message | None:
         return say("{name} has not been reviewed: whether its results can be relied on is not known.", **told)
     if lost(store, name):
         return say("By its review most trials of {name} only failed: nothing can be concluded from the rest.", **told)
+    if steps := shorter(store, name):
+        return say(
+            "The trials of {name} are of {steps} steps, the best configuration is of {more}: a launch would set each "
+            "against the other as it is. What the round found is to be tried at {more} steps first, in a round.",
+            steps=steps[0],
+            more=steps[1],
+            **told,
+        )
     if beaten(store, name):
         return say("By its review no trial of {name} beats the best configuration.", **told)
     return None
@@ -34,6 +43,17 @@ def beaten(store: Store, name: str) -> bool:
     if configurations.identity_of(began.settings) not in {configurations.identity_of(own.settings) for own in led_on}:
         return False
     return _found(store, name, gain.CHECK, "warn")
+
+
+def shorter(store: Store, name: str) -> tuple[int, int] | None:
+    """The number of steps of a round and of the best configuration, where the round's are fewer and it does not ask
+    about them; None else."""
+    batch, best = trials.batch(store, name), launches.best(store)
+    own = configurations.configuration(store, batch.configuration).settings.get(STEPS)
+    now = best.settings.get(STEPS) if best is not None else None
+    if not (isinstance(own, int) and isinstance(now, int)) or STEPS in batch.plan.get("scientific", ()):
+        return None
+    return (own, now) if own < now else None
 
 
 def lost(store: Store, name: str) -> bool:

@@ -69,6 +69,28 @@ def test_what_a_round_did_not_beat_says_nothing_once_it_was_taken_back(store: St
     assert standing.standing(store).next.text().startswith("Launch what is worth it")
 
 
+def test_a_round_of_fewer_steps_than_the_best_is_followed_by_one_of_as_many(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status said that it cannot be compared, and the review to launch it."""
+    best = launches.best(store)
+    assert best is not None
+    small_project.end(store, "round-1-002", 0.4)
+    few = best.settings["training.steps"] // 2
+    name = planning.save(store, planning.propose(store, trials=2, steps=few)).name
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, 0.3)
+    assert tunebook("round", "review", name, "--project", store.project.root) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == "Next: tunebook round plan"
+    stands = standing.standing(store)
+    assert stands.step == "goal"
+    assert f"its trials are of {few} steps, the best is of {2 * few}" in stands.now.text()
+    against = worth.against(store, name)
+    assert against is not None
+    assert "against the other as it is" in against.text()
+
+
 def test_where_nobody_is_asked_such_a_launch_is_refused_unless_its_trial_is_named(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

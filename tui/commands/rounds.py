@@ -305,7 +305,8 @@ def _after_review(store: Store, batch: Batch) -> str:
     launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
     if not all(map(trials.over, listed)):
         return _("Next: tunebook round run {name}").format(name=batch.name)
-    if launched and not worth.beaten(store, batch.name) and not worth.launched(store, batch.name):
+    of_old = worth.beaten(store, batch.name) or worth.launched(store, batch.name) or worth.shorter(store, batch.name)
+    if launched and not of_old:
         return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
     if not any(entry.status in trials.ENDED for entry in listed):
         return _("Next: tunebook round retry {trial}").format(trial=listed[0].id)
