@@ -128,7 +128,7 @@ def test_without_a_project_the_error_says_how_to_start_one(
     assert "tunebook new" in said.err
     assert tunebook("decisions", "--json") == 2
     said = capsys.readouterr()
-    assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip()}]
+    assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip(), "code": "not_found"}]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_an_interrupted_command_is_answered_in_json_too(
     monkeypatch.setattr("tui.commands.project.show_status", interrupted)
     assert tunebook("status", "--json") == 130
     said = capsys.readouterr()
-    assert documents(said.out) == [{"error": said.err.strip()}]
+    assert documents(said.out) == [{"error": said.err.strip(), "code": "interrupted"}]
 
 
 def test_a_language_that_there_is_none_of_and_mistaken_preferences_are_answered_in_json_too(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from presets.language import _
 from state import project as projects
-from state.errors import Refusal
+from state.errors import Exists, Invalid, WrongUse
 from state.pipeline import own as pipeline_of
 from state.project import Project, Settings
 from state.store import open_store
@@ -43,18 +43,18 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
     """The project on the user's own pipeline in the folder, a new one or one whose set-up is to go on; None where the
     built-in pipeline is meant. `anew`: something decided is to change. Refuses what does not go together."""
     if asked.chance is not None and not math.isfinite(asked.chance):
-        raise Refusal("--chance {value}: the level to beat is a finite number.", value=asked.chance)
+        raise Invalid("--chance {value}: the level to beat is a finite number.", value=asked.chance)
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if existing is None and asked.command is None:
         about = (asked.config_file, asked.assignments, asked.directory, asked.resume, asked.direction)
         if any(about) or asked.chance is not None:
-            raise Refusal(
+            raise WrongUse(
                 "--config-file, --directory, --resume, --direction, --chance and --set belong to a --command."
             )
         return None
     if asked.command is not None and data is not None:
-        raise Refusal("Give either --data, for the built-in training, or --command, for your own.")
+        raise WrongUse("Give either --data, for the built-in training, or --command, for your own.")
     if existing is None or existing.settings.command:
         _refuse_built_in(asked.built_in)
     if existing is None:
@@ -63,7 +63,7 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
         return made
     if not existing.settings.command:
         if asked.command is not None:
-            raise Refusal(
+            raise Exists(
                 "{path}: there is a project already, on the built-in training. A command needs a project of its own: "
                 "choose another folder.",
                 path=str(root),
@@ -77,7 +77,7 @@ def create(root: Path, asked: Asked) -> Project:
     """Make the project. Refuses a command that cannot be used, with the reason."""
     metric = (asked.metric or "").strip()
     if not (asked.command or "").strip():
-        raise Refusal("The command is empty.")
+        raise Invalid("The command is empty.")
     settings = Settings(
         name=root.name,
         metric=metric,
@@ -108,7 +108,7 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
     """Refuse options that only the built-in training understands."""
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
-        raise Refusal(
+        raise WrongUse(
             "{options}: only for the built-in training. Hyperparameters of your own command are given with --set.",
             options=", ".join(given),
         )
@@ -116,7 +116,7 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
 
 def _check_sized(asked: Asked, settings: Settings) -> None:
     if asked.sized and not settings.batch_size:
-        raise Refusal(
+        raise WrongUse(
             "--batch-size: none of the hyperparameters is known to be the batch size, so that it takes no batch size "
             "by this option. Give it by the name that it has (--set NAME=VALUE), and name it in tunebook.toml, under "
             '[pipeline]: batch_size = "NAME".'
@@ -132,7 +132,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         "directory": _placed(asked.directory, existing.root) if asked.directory else None,
     }
     if any(value is not None and value != getattr(now, name) for name, value in given.items()):
-        raise Refusal(
+        raise Exists(
             "{path}: the project has a command already. Change it in tunebook.toml, or choose another folder.",
             path=str(existing.root),
         )

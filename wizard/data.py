@@ -11,7 +11,7 @@ from presets.grain import grain
 from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid
 from wizard import class_names, configuration, contents, copies, inspection, measuring, quantity
 from wizard.listing import SHOWN, some
 from wizard.question import Choice, Option, Question, Settled
@@ -40,7 +40,7 @@ def ask(store: Store) -> Question:
     fraction = float(configuration.current(store)["data.validation_fraction"])
     held_out = bool(found["splits"]["validation"].get("held_out"))
     if _numbers(found):
-        raise Refusal(
+        raise Invalid(
             "The labels are {n} different numbers, such as {some}: that looks like a quantity to be predicted "
             "(regression), which is not built in. Name another column (`tunebook new {path} --label-column NAME`), put "
             "the numbers together into classes, or tune a script of your own with --command.",
@@ -49,11 +49,11 @@ def ask(store: Store) -> Question:
             path=str(store.project.root),
         )
     if missing := _missing(found, "train"):
-        raise Refusal("No training example of: {classes}. Add some, or remove the class.", classes=missing)
+        raise Invalid("No training example of: {classes}. Add some, or remove the class.", classes=missing)
     problem = _unusable(found, held_out)
     larger = _larger_fraction(found, fraction) if problem and held_out else None
     if problem and larger is None:
-        raise Refusal(problem.id, **problem.values)
+        raise Invalid(problem.id, **problem.values)
     warnings = tuple(_warnings(store, found))
     evidence = (*warnings, *_findings(found, fraction))
     if problem:
@@ -98,7 +98,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({"data.validation_fraction": fraction}, question.reason)
     fraction = float(chosen)
     if not 0 < fraction <= LARGEST_FRACTION:
-        raise Refusal(
+        raise Invalid(
             "{fraction:g}: the share held out for validation must be more than 0 and at most {largest:g}.",
             fraction=fraction,
             largest=LARGEST_FRACTION,

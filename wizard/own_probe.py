@@ -24,7 +24,7 @@ from state import (
 )
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
@@ -204,7 +204,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({}, say("to be measured first"), lambda: start(store))
     size = int(chosen)
     if size < 1:
-        raise Refusal("{size}: a step takes at least 1 example.", size=size)
+        raise Invalid("{size}: a step takes at least 1 example.", size=size)
     reason = question.reason
     if chosen != question.recommended:
         reason = say("chosen by hand, as the command has it or as it was typed")

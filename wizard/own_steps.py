@@ -14,7 +14,7 @@ from state import declared, pipeline, project, usual_names
 from state.database import Store
 from state.decisions import Decision
 from state.declared import Argument
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
 from state.usual_names import RESUMES
@@ -171,7 +171,7 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
     try:
         typed = shlex.split(str(chosen))
     except ValueError:
-        raise Refusal("{chosen!r} cannot be read: a quotation mark that opens is not closed.", chosen=chosen) from None
+        raise Invalid("{chosen!r} cannot be read: a quotation mark that opens is not closed.", chosen=chosen) from None
     changes = own.changed(store.project, typed)
 
     def remember() -> None:

@@ -15,7 +15,7 @@ from presets.language import _, say
 from state import pipeline
 from state import project as projects
 from state.decisions import decisions
-from state.errors import Refusal
+from state.errors import Exists, Refusal, Unanswered, WrongUse
 from state.project import Project, Settings
 from state.store import open_store
 from training.config import TASKS
@@ -227,7 +227,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         refuse_other_task(data, given["task"])
     if existing is None:
         if data is None:
-            raise Refusal(
+            raise Unanswered(
                 "Say where the data is: tunebook new {path} --data PATH, or how your own training is started: "
                 "tunebook new {path} --command '...'",
                 path=str(folder),
@@ -240,7 +240,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         decided = [entry for entry in decisions(store) if entry.step != pipeline.STEP]
         if changed and decided:
             lines = [f"{projects.place(key)} = {json.dumps(to, ensure_ascii=False)}" for key, to in changed.items()]
-            raise Refusal(
+            raise Exists(
                 "{path}: there is a project already, whose data are decided. To change them, set in {file}: {changes}; "
                 "what rests on them is then asked again. A new project needs another folder.",
                 path=str(root),
@@ -304,7 +304,7 @@ def probe(
     given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
     with session.store() as store:
         if memory_cap is not None and store.project.settings.command:
-            raise Refusal("--memory-cap: how much memory a run takes is decided by your own script.")
+            raise WrongUse("--memory-cap: how much memory a run takes is decided by your own script.")
         if changes := {name: value for name, value in given.items() if value is not None}:
             store.project = projects.change(store.project, **changes)
         if decode_once or workers is not None:
