@@ -45,6 +45,7 @@ class Settings:
     seed: str = ""
     batch_size: str = ""
     steps: str = ""
+    patience_minutes: float | None = None
     hyperparameters: tuple[OwnHyperparameter, ...] = ()
     budget_hours: float = 0.0
     deadline: str = ""
@@ -74,6 +75,7 @@ _PLACES = {
     "seed": "pipeline.seed",
     "batch_size": "pipeline.batch_size",
     "steps": "pipeline.steps",
+    "patience_minutes": "pipeline.patience_minutes",
     "budget_hours": "budget.hours",
     "deadline": "budget.deadline",
     "price_per_hour": "budget.price_per_hour",
@@ -82,7 +84,12 @@ _PLACES = {
     "language": "display.language",
 }
 # Written only where they say something: most projects have no pipeline of their own.
-_OWN = ("chance", "command", "program", "directory", "config_file", "resume", "seed", "batch_size", "steps")
+_OWN = (
+    *("chance", "command", "program", "directory", "config_file", "resume", "seed", "batch_size", "steps"),
+    "patience_minutes",
+)
+# Numbers that need not be said.
+_NUMBERS = ("chance", "patience_minutes")
 _LISTED = "hyperparameters"
 _ABOUT = {
     "close_to_deployment": "Whether this metric is close to what matters in deployment.",
@@ -95,6 +102,7 @@ _ABOUT = {
     "seed": "What the pipeline calls the seed.",
     "batch_size": "What the pipeline calls the examples of a step.",
     "steps": "What the pipeline calls the number of steps.",
+    "patience_minutes": "So long a probe waits for the first sign of how fast the command trains.",
     "budget_hours": "Device hours meant for tuning in all: what goes beyond is warned about, and runs; 0: open-ended.",
     "deadline": "When tuning is to end, as 2026-12-24 or 2026-12-24T18:00; empty: open-ended.",
     "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
@@ -246,7 +254,7 @@ def _read(path: Path, text: str) -> Settings:
 
 def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
     names = {place: name for name, place in _PLACES.items()}
-    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | {"chance": float}
+    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | dict.fromkeys(_NUMBERS, float)
     found: dict[str, Any] = {}
     if listed := raw.get(_LISTED):
         if not isinstance(listed, Mapping):

@@ -92,6 +92,7 @@ def start(store: Store) -> str:
         "directory": str(there.directory),
         "metric": store.project.settings.metric,
         "device": about["device"],
+        "patience": 60 * (store.project.settings.patience_minutes or 0.0),
         "earlier": before.result["recommended"] if before is not None and timed else None,
     }
     files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))

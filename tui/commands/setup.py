@@ -274,6 +274,12 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
 @click.option(
     "--memory-cap", metavar="GIB", type=Amount(), help=_("memory that a run may take, in GiB; 0: what is free")
 )
+@click.option(
+    "--patience",
+    metavar="MINUTES",
+    type=Amount(),
+    help=_("own pipeline: wait so long for the first sign of its speed, and measure again; 0: 3 minutes"),
+)
 @click.option("--price", metavar="PRICE", type=Amount(), help=_("of one device hour, in any currency"))
 @click.option("--power", metavar="WATTS", type=Amount(), help=_("drawn by the device while training"))
 @click.option("--steps", metavar="N", type=click.IntRange(min=1), help=_("time and cost of so many steps"))
@@ -290,6 +296,7 @@ def probe(
     decode_once: bool,
     workers: int | None,
     memory_cap: float | None,
+    patience: float | None,
     price: float | None,
     power: float | None,
     steps: int | None,
@@ -305,6 +312,10 @@ def probe(
     with session.store() as store:
         if memory_cap is not None and store.project.settings.command:
             raise WrongUse("--memory-cap: how much memory a run takes is decided by your own script.")
+        if patience is not None:
+            if not store.project.settings.command:
+                raise WrongUse("--patience: only your own script may be slow to begin; the built-in training is not.")
+            given["patience_minutes"], again = patience, True
         if changes := {name: value for name, value in given.items() if value is not None}:
             store.project = projects.change(store.project, **changes)
         if decode_once or workers is not None:
