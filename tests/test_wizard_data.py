@@ -285,6 +285,12 @@ def test_with_yes_the_warnings_about_the_data_are_printed(tmp_path: Path, capsys
     assert "Files or rows that cannot be read, and are left out: 1 (3/a.png" in capsys.readouterr().out
 
 
+def test_a_class_folder_with_nothing_in_it_is_a_warning(tmp_path: Path) -> None:
+    found = DIGITS | {"empty": ["train/owl"]}
+    told = [message.text() for message in ask(tmp_path / "p", found).warnings]
+    assert told[0].startswith("Class folders with nothing in them, left out: train/owl. No trial")
+
+
 def test_without_a_test_split_it_says_what_that_costs(tmp_path: Path) -> None:
     assert "There is no test split" in said(ask(tmp_path, DIGITS))
 

@@ -193,6 +193,12 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
 
 def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
     """What makes results worth less until somebody does something about it, most important first."""
+    if empty := found.get("empty"):
+        yield say(
+            "Class folders with nothing in them, left out: {named}. No trial knows such a class. Where there should be "
+            "one, put its images there before going on; otherwise delete the folder.",
+            named=some([quantity.name(folder) for folder in empty], len(empty)),
+        )
     yield from _left_out(found)
     if max(found["skipped_total"], found["duplicates"]["across_splits"], copies.conflicting(found)) > SHOWN:
         known = inspection.fresh(store)
