@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -236,7 +237,9 @@ def _text(root: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFound(
-            "{path}: no project here. Start one with: tunebook new {path} --data PATH", path=str(root)
+            "{path}: no project here. Start one with: tunebook new {quoted} --data PATH",
+            path=str(root),
+            quoted=shlex.quote(str(root)),
         ) from None
     except UnicodeDecodeError as error:
         raise Invalid("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None

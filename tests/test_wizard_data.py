@@ -122,8 +122,9 @@ def test_a_column_of_numbers_is_said_to_be_no_classes(tmp_path: Path, classes: i
     )
     found["classes"] = [str(number / 8) for number in range(classes)]
     words = "600 different numbers, such as 0.0, 0.125, 0.25: that looks like a quantity" if numbers else "No training"
-    with set_up(tmp_path / "p", "data", found) as store, pytest.raises(Refusal, match=words):
+    with set_up(tmp_path / "my p", "data", found) as store, pytest.raises(Refusal, match=words) as refused:
         flow.ask(store, "data")
+    assert ("my p' --label-column NAME`" in str(refused.value)) == numbers
 
 
 @pytest.mark.parametrize("fraction", [0, 1, 0.51, -0.2, 2])

@@ -84,9 +84,10 @@ def walk(session: Session, folder: Path) -> dict[str, Any]:
     """
     if finished(folder):
         raise Over(
-            "{path}: the demonstration is finished here. Look at it with: tunebook --project {path}. To see it again, "
-            "delete the folder, or name another one.",
+            "{path}: the demonstration is finished here. Look at it with: tunebook --project {quoted}. To see it "
+            "again, delete the folder, or name another one.",
             path=str(folder),
+            quoted=shlex.quote(str(folder)),
         )
     began = time.monotonic()
     with open_store(prepare(session, folder)) as store:

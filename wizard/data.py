@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ def ask(store: Store) -> Question:
             "the numbers together into classes, or tune a script of your own with --command.",
             n=len(found["classes"]),
             some=", ".join(found["classes"][:SHOWN]),
-            path=str(store.project.root),
+            path=shlex.quote(str(store.project.root)),
         )
     if missing := _missing(found, "train"):
         raise Invalid("No training example of: {classes}. Add some, or remove the class.", classes=missing)

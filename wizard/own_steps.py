@@ -267,7 +267,7 @@ def _going_on(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
             "The script takes {flag}. A trial that is killed or stopped begins anew, unless you say how it goes on "
             "from what it has saved: tunebook new {path} --resume '{given}'",
             flag=flag,
-            path=str(store.project.root),
+            path=shlex.quote(str(store.project.root)),
             given=flag if taking[0].switch else f"{flag} {{folder}}/FILE",
         )
 

@@ -230,7 +230,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
             raise Unanswered(
                 "Say where the data is: tunebook new {path} --data PATH, or how your own training is started: "
                 "tunebook new {path} --command '...'",
-                path=str(folder),
+                path=shlex.quote(str(folder)),
             )
         refuse_inside(data, root, given["task"])
         return projects.create(root, Settings(name=root.name, **given))
