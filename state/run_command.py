@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from state import files, outcome, provenance
+from state import files, outcome, own_data, provenance
 from state.errors import Refusal, Unavailable
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
@@ -32,6 +32,8 @@ COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
     "output",
     "input",
 )
+# On what data it began, for when it goes on.
+DATA = "data.json"
 POLL_SECONDS = 0.25
 # Between two tries to write the result on a full disk.
 ROOM_SECONDS = 1.0
@@ -119,7 +121,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     about |= {"precision": "", "resumed": resumed}
     versions = _ask_versions(asked)
     # Before it starts: what is edited meanwhile did not train. It may take seconds, which are none of the command's.
-    about |= _provenance(asked)
+    about |= {**_provenance(asked), "data": _data(folder, asked)}
     provenance.write_patch(Path(asked["directory"]), folder, changed=about["changed"])
     if stopping:
         nothing = {"status": "stopped", "reason": "stopped", "message": "", "steps_done": 0}
@@ -232,6 +234,20 @@ def _provenance(asked: Mapping[str, Any]) -> dict[str, Any]:
         "code": code_of(directory, asked["named"]),
         **provenance.differences(directory),
     }
+
+
+def _data(folder: Path, asked: Mapping[str, Any]) -> str | None:
+    """What tells the data that the command reads from others, where the user named them. A run that goes on with other
+    data than it began with is comparable with none."""
+    if not asked.get("data"):
+        return None
+    now = own_data.digest(Path(asked["data"]))
+    before = (files.read_json(folder / DATA) or {}).get("data") if asked.get("resumed") else None
+    if before and now and before != now:
+        now = own_data.both(before, now)
+    with contextlib.suppress(Refusal):
+        files.write_atomically(folder / DATA, json.dumps({"data": now}))
+    return now
 
 
 def _ask_versions(asked: Mapping[str, Any]) -> subprocess.Popen[bytes] | None:

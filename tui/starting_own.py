@@ -17,7 +17,7 @@ from state.pipeline import own as pipeline_of
 from state.project import Project, Settings
 from state.store import open_store
 from tui.session import Session
-from tui.starting import decided_already
+from tui.starting import data_place, decided_already
 from wizard import flow, own, own_metric, pipeline
 
 
@@ -53,12 +53,10 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
                 "--config-file, --directory, --resume, --direction, --chance and --set belong to a --command."
             )
         return None
-    if asked.command is not None and data is not None:
-        raise WrongUse("Give either --data, for the built-in training, or --command, for your own.")
     if existing is None or existing.settings.command:
         _refuse_built_in(asked.built_in)
     if existing is None:
-        made = create(root, asked)
+        made = create(root, asked, data)
         session.progress(_("A new project in {path}, on your own command").format(path=root))
         return made
     if not existing.settings.command:
@@ -70,16 +68,18 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
             )
         return None
     session.speak(existing.settings.language)
-    return _changed(session, existing, asked, anew=anew)
+    return _changed(session, existing, asked, data, anew=anew)
 
 
-def create(root: Path, asked: Asked) -> Project:
-    """Make the project. Refuses a command that cannot be used, with the reason."""
+def create(root: Path, asked: Asked, data: Path | None = None) -> Project:
+    """Make the project; `data`: what its script reads, where that is said. Refuses a command that cannot be used, with
+    the reason, and data that are not there."""
     metric = (asked.metric or "").strip()
     if not (asked.command or "").strip():
         raise Invalid("The command is empty.")
     settings = Settings(
         name=root.name,
+        data=data_place(data, root) if data is not None else "",
         metric=metric,
         direction=asked.direction or pipeline.direction(metric),
         chance=asked.chance,
@@ -123,7 +123,7 @@ def _check_sized(asked: Asked, settings: Settings) -> None:
         )
 
 
-def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -> Project:
+def _changed(session: Session, existing: Project, asked: Asked, data: Path | None, *, anew: bool) -> Project:
     """The project with what was given anew; refuses another command, which would be another project."""
     now = existing.settings
     given = {
@@ -142,6 +142,8 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         same = now.direction if metric == now.metric else ""
         changes |= {"metric": metric, "direction": asked.direction or same or pipeline.direction(metric)}
         changes["chance"] = own_metric.level(now, metric, changes["direction"])
+    if data is not None:
+        changes["data"] = data_place(data, existing.root)
     if asked.chance is not None:
         changes["chance"] = asked.chance
     if asked.resume is not None:

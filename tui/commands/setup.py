@@ -46,7 +46,7 @@ LIMITS = {
     "--data",
     type=Place(),
     metavar="PATH",
-    help=_("folder of class folders, or file of labelled texts"),
+    help=_("folder of class folders, or file of labelled texts; own pipeline: what its script reads"),
 )
 @click.option(
     "--command",
