@@ -27,7 +27,7 @@ from hashlib import blake2b
 from typing import Any
 
 from rounds.space import Domain, Places
-from state.errors import Refusal
+from state.errors import NotInstalled, NotYet, Refusal
 
 # Points, and feasible ones among them (Optuna's n_startup_trials), before a model is better than an even spread.
 FEWEST, FEWEST_FEASIBLE = 16, 10
@@ -71,7 +71,7 @@ def propose(
     ended = [trial for trial in known if not trial.running]
     feasible = sum(trial.cost is not None for trial in ended)
     if len(ended) < FEWEST or feasible < FEWEST_FEASIBLE:
-        raise Refusal(
+        raise NotYet(
             "Bayesian search begins with {fewest} trials of the final space, {feasible} of them feasible; there are "
             "{have}, {good} feasible. Run a round in it first: tunebook round plan --goal minimise",
             fewest=FEWEST,
@@ -80,7 +80,7 @@ def propose(
             good=feasible,
         )
     if not available():
-        raise Refusal("Bayesian search needs Optuna: install it with pip install 'tunebook[bo]'.")
+        raise NotInstalled("Bayesian search needs Optuna: install it with pip install 'tunebook[bo]'.")
     question = {
         "choices": dict(choices),
         "known": [asdict(trial) for trial in known],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,15 +54,24 @@ def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int, h
     everything = trials.trials(store)
     settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
     hours_left, seconds_left = left(store, everything)
-    a_trial = trial_seconds(store, base, everything)
+    a_trial, fewer = trial_ahead(store, base, everything, at_once, here)
     if a_trial is None:
         return Cost(at_once, hours_left, seconds_left)
-    if (fewer := _fewer_threads(store, base, everything, at_once, here)) is not None:
-        # At worst: a model that gains little from more threads loses as little by fewer.
-        a_trial *= fewer[0] / fewer[1]
     seconds, hours = -(-count // at_once) * a_trial, count * a_trial / 3600
     price = hours * settings.price_per_hour if settings.price_per_hour else None
     return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, _after(moment, seconds), price, fewer)
+
+
+def trial_ahead(
+    store: Store, settings: Mapping[str, Any], everything: Sequence[Trial], at_once: int, here: Machine
+) -> tuple[float | None, tuple[int, int] | None]:
+    """What a trial of a configuration takes with so many at once here (None: nothing was measured), and `threads` as in
+    Cost: at worst it takes as many times longer as it has fewer; a model that gains little from more loses as little.
+    """
+    a_trial = trial_seconds(store, settings, everything)
+    if a_trial is None or (fewer := _fewer_threads(store, settings, everything, at_once, here)) is None:
+        return a_trial, None
+    return a_trial * fewer[0] / fewer[1], fewer
 
 
 def _fewer_threads(
@@ -100,11 +109,9 @@ def over_budget(store: Store, name: str) -> Message | None:
     if hours_left is None or not due:
         return None
     settings = trials.trial_settings(store, due[0])
-    a_trial = trial_seconds(store, settings, everything)
+    a_trial, _fewer = trial_ahead(store, settings, everything, 1, slots.machine())
     if a_trial is None:
         return None
-    if (fewer := _fewer_threads(store, settings, everything, 1, slots.machine())) is not None:
-        a_trial *= fewer[0] / fewer[1]
     steps = trials.steps_planned(settings)
     done = sum(min(entry.steps_done / steps, 1.0) for entry in due) if steps else 0.0
     need = (len(due) - done) * a_trial / 3600
@@ -141,13 +148,13 @@ def _timed(everything: Iterable[Trial]) -> list[Trial]:
     return [entry for entry in complete if entry.batch == complete[-1].batch]
 
 
-def measured_at_once(everything: Iterable[Trial]) -> float:
-    """How many trials ran at once, on average from the first start to the last end of the last batch that ran; 1 where
-    no batch of several shows it."""
+def measured_at_once(everything: Iterable[Trial]) -> float | None:
+    """How many trials ran at once, on average from the first start to the last end of the last batch that ran; None
+    where that was none of several."""
     timed = [entry for entry in everything if entry.started_at and entry.ended_at]
     last = [entry for entry in timed if entry.batch == timed[-1].batch]
     if len(last) < 2:
-        return 1.0
+        return None
     begin = min(datetime.datetime.fromisoformat(str(entry.started_at)) for entry in last)
     end = max(datetime.datetime.fromisoformat(str(entry.ended_at)) for entry in last)
     whole = (end - begin).total_seconds()

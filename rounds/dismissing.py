@@ -8,7 +8,7 @@ from rounds.finding import Finding
 from state import dismissals, trials
 from state.database import Store
 from state.dismissals import Dismissal
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, NotYet, Refusal, Unanswered
 
 
 def in_force(store: Store, name: str, findings: Iterable[Finding]) -> dict[str, Dismissal]:
@@ -28,7 +28,7 @@ def dismiss(store: Store, name: str, check: str, reason: str) -> Finding:
     """
     finding = find(store, name, check)
     if not reason.strip():
-        raise Refusal("Say why {check} does not matter here: the reason is kept.", check=finding.key)
+        raise Unanswered("Say why {check} does not matter here: the reason is kept.", check=finding.key)
     if finding.verdict == "pass":
         raise Refusal("{check} passed: there is nothing to dismiss.", check=finding.key)
     dismissals.dismiss(store, name, finding.key, finding.verdict, reason.strip())
@@ -48,17 +48,17 @@ def find(store: Store, name: str, check: str) -> Finding:
     """The finding of a round's last review that is meant; see `dismiss`."""
     findings = [Finding.from_dict(entry) for entry in trials.findings(store, trials.batch(store, name).name)]
     if not findings:
-        raise Refusal("{name} has not been reviewed: tunebook round review {name}", name=name)
+        raise NotYet("{name} has not been reviewed: tunebook round review {name}", name=name)
     found = [finding for finding in findings if finding.key == check]
     # Of several findings of one check, the one that asks for something is meant.
     found = found or [finding for finding in findings if finding.check == check and finding.verdict != "pass"]
     found = found or [finding for finding in findings if finding.check == check]
     if not found:
         known = [finding.key for finding in findings]
-        raise Refusal("{name} has no finding {check}. There are: {known}", name=name, check=check, known=known)
+        raise NotFound("{name} has no finding {check}. There are: {known}", name=name, check=check, known=known)
     if len(found) > 1:
         known = [finding.key for finding in found]
-        raise Refusal(
+        raise Invalid(
             "{check} is more than one finding of {name}: say which of {known}.", check=check, name=name, known=known
         )
     return found[0]

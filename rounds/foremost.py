@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rounds import planning, queue
 from state import launches, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotFound, NotYet, Refusal
 from state.trials import Batch, Trial
 
 
@@ -75,12 +75,12 @@ def planned(store: Store) -> list[Batch]:
 def no_round(store: Store) -> Refusal:
     """What to say where there is no round, or none but what was dropped."""
     if dropped := trials.dropped(store):
-        return Refusal(
+        return NotFound(
             "There is no round but what was dropped. Plan one: tunebook round plan. A dropped one is taken back by its "
             "name: tunebook round run {name}",
             name=dropped[-1],
         )
-    return Refusal("There is no round yet. Plan one: tunebook round plan")
+    return NotYet("There is no round yet. Plan one: tunebook round plan")
 
 
 def _abandoned(batch: Batch, entries: Sequence[Trial]) -> bool:

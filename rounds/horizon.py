@@ -1,17 +1,18 @@
 """How far it is to the end: what budget and deadline leave, and when the final study is to begin (G18).
 
-What is left is counted in trials of the best configuration, as long as those before it took, as many at once as so far.
+What is left is counted in trials of the best configuration, as long as those before it took, as many at once as so far;
+where only one ran so far, which had the whole machine, as a round will run here: more at once, with fewer threads each.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from presets.language import Message, say
-from rounds import alike, cost, decision
+from rounds import alike, cost, decision, slots
 from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
 from state import launches, trials
@@ -50,11 +51,10 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
     hours, left = cost.left(store, everything)
     if hours is None and left is None:
         return Horizon("open", say("Open-ended: no budget, no deadline. Rounds go on until they gain nothing more."))
-    a_trial = cost.trial_seconds(store, best.settings, everything) if best else None
+    a_trial, at_once = _pace(store, best.settings, everything) if best else (None, 1.0)
     if not a_trial:
         message = say("How many rounds are left is known when a trial has shown how long it takes.")
         return Horizon("unknown", message, hours, left)
-    at_once = cost.measured_at_once(everything)
     counts = [hours * 3600 / a_trial] if hours is not None else []
     counts += [left / a_trial * at_once] if left is not None else []
     count = int(min(counts))
@@ -69,6 +69,15 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
         by_clock.isoformat(timespec="minutes") if by_clock else None,
         END * a_trial / 3600 if hours is not None else None,
     )
+
+
+def _pace(store: Store, settings: Mapping[str, Any], everything: Sequence[Trial]) -> tuple[float | None, float]:
+    """Seconds of a trial to come (None: nothing shows it), and how many run at once."""
+    if (so_far := cost.measured_at_once(everything)) is not None:
+        return cost.trial_seconds(store, settings, everything), so_far
+    here = slots.machine()
+    at_once = slots.at_once(here, slots.device(here, settings))
+    return cost.trial_ahead(store, settings, everything, at_once, here)[0], at_once
 
 
 def _tried(store: Store, everything: Sequence[Trial]) -> int:

@@ -34,7 +34,7 @@ from rounds.space import Dimension
 from rounds.symptoms import noise_of
 from state import by_metric, launches, measure, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotFound, Unanswered
 from state.launches import Insight
 
 
@@ -117,7 +117,7 @@ def refuse(store: Store, key: str, why: str) -> None:
     """Say that a proposed, or a confirmed, insight does not hold, and why: it is not proposed again. Refuses an empty
     reason and an unknown key."""
     if not why.strip():
-        raise Refusal("Say why {key} does not hold: the reason is kept.", key=key)
+        raise Unanswered("Say why {key} does not hold: the reason is kept.", key=key)
     for entry in launches.insights(store, refused=True):
         if entry.key == key:
             evidence = {**entry.evidence, "why": why.strip()}
@@ -131,7 +131,7 @@ def refuse(store: Store, key: str, why: str) -> None:
 def write(store: Store, words: str) -> None:
     """Keep an insight of a person's own, which no figure proposed."""
     if not words.strip():
-        raise Refusal("Write the insight as a sentence.")
+        raise Unanswered("Write the insight as a sentence.")
     launches.learn(store, stored(say("{words}", words=words.strip())), batch=None, evidence={"status": "confirmed"})
 
 
@@ -149,7 +149,7 @@ def _find(store: Store, key: str) -> Proposed:
         if proposed.key == key:
             return proposed
     known = [proposed.key for proposed in listed] or "-"
-    raise Refusal("There is no insight {key} to be confirmed or refused. There are: {known}", key=key, known=known)
+    raise NotFound("There is no insight {key} to be confirmed or refused. There are: {known}", key=key, known=known)
 
 
 def _keep(store: Store, batch: str | None, words: str, text: Message, evidence: Mapping[str, Any], status: str) -> None:

@@ -18,7 +18,7 @@ from rounds.space import Dimension, Domain
 from rounds.steps import EVERY, LONGEST_WARMUP, STEPS, WARMUP
 from state import metrics, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotYet, Refusal
 from state.trials import Batch
 
 CHECK, RULE = "instability", "P22"
@@ -75,7 +75,7 @@ def candidate(store: Store) -> str:
     """The trial to check where none is named: the best of the last round that has one. Refuses where there is none."""
     best = planning.best_trial(store)
     if best is None:
-        raise Refusal("No round has a complete trial yet: there is no best learning rate to check.")
+        raise NotYet("No round has a complete trial yet: there is no best learning rate to check.")
     return best
 
 

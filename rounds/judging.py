@@ -12,7 +12,7 @@ from rounds.decision import Verdict
 from rounds.launching import Proposal
 from state import launches, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotFound, NotYet, Refusal, Unanswered
 from state.trials import Batch, Trial
 
 Choice = Literal["adopt", "reject", "repeat"]
@@ -30,9 +30,9 @@ def judge(store: Store, name: str) -> Verdict:
                 what=told(entry.message, entry.said).text(),
             )
         if trials.stopped_alone(entry):
-            raise Refusal("{trial} was stopped alone: {name} is judged once it has run on.", trial=entry.id, name=name)
+            raise NotYet("{trial} was stopped alone: {name} is judged once it has run on.", trial=entry.id, name=name)
         if entry.status not in trials.ENDED:
-            raise Refusal("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
+            raise NotYet("{trial} has not ended yet: {name} cannot be judged.", trial=entry.id, name=name)
     by = launching.judged_by(store, batch)
     direction = by.direction
     scores = {side: [launching.score(entry, direction) for entry in runs] for side, runs in sides.items()}
@@ -85,7 +85,7 @@ def decide_unrepeated(store: Store, proposal: Proposal, chosen: Choice, words: s
     if chosen not in ("adopt", "reject"):
         raise Refusal("Without repeated runs there is only to adopt or to reject.")
     if not words.strip():
-        raise Refusal("Say why it is too costly to repeat: the reason is kept with the decision.")
+        raise Unanswered("Say why it is too costly to repeat: the reason is kept with the decision.")
     batch = launching.start(store, proposal, runs=0, wanted="stop")
     entry = trials.trial(store, proposal.trial)
     reason = say(
@@ -121,9 +121,9 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
         return
     verdict = judge(store, name)
     if launches.decided(store, name) is not None and not words.strip():
-        raise Refusal("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
+        raise Unanswered("{name} has been decided. Say why it is to be decided anew: the reason is kept.", name=name)
     if chosen != verdict.decision and not words.strip():
-        raise Refusal("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
+        raise Unanswered("That is not what the runs suggest ({suggestion}) Say why.", suggestion=verdict.message.text())
     reason: Message = verdict.message
     if words.strip() and chosen == verdict.decision:
         reason = say("{why} (added by hand: {words})", why=verdict.message, words=words.strip())
@@ -164,9 +164,11 @@ def _decide_unjudged(store: Store, batch: Batch, chosen: Choice, words: str) -> 
     listed, told = trials.trials(store, batch.name), {"words": words.strip()}
     lost = failed(listed)
     if lost and not words.strip():
-        raise Refusal("Runs of {name} failed. Say why it is decided: the reason is kept.", name=batch.name)
+        raise Unanswered("Runs of {name} failed. Say why it is decided: the reason is kept.", name=batch.name)
     if not words.strip():
-        raise Refusal("{name} was stopped before its end. Say why it is decided: the reason is kept.", name=batch.name)
+        raise Unanswered(
+            "{name} was stopped before its end. Say why it is decided: the reason is kept.", name=batch.name
+        )
     reason = say("Stopped before its end, and not judged by its runs (added by hand: {words}).", **told)
     if lost:
         reason = say("Not judged by its runs, of which {n} failed (added by hand: {words}).", n=lost, **told)
@@ -202,7 +204,9 @@ def reopen(store: Store, name: str, words: str) -> Batch:
     batches = trials.batches(store, launching.KIND)
     known = [entry.name for entry in batches if launches.decided(store, entry.name) is not None]
     if name not in {entry.name for entry in batches}:
-        raise Refusal("There is no launch {name}. Launches that were decided: {known}", name=name, known=known or ["-"])
+        raise NotFound(
+            "There is no launch {name}. Launches that were decided: {known}", name=name, known=known or ["-"]
+        )
     batch = trials.batch(store, name)
     last = launches.decided(store, name)
     if last is None:
@@ -220,7 +224,7 @@ def reopen(store: Store, name: str, words: str) -> Batch:
 def _launch(store: Store, name: str) -> Batch:
     batch = trials.batch(store, name)
     if batch.kind != launching.KIND:
-        raise Refusal("{name} is no launch.", name=name)
+        raise NotFound("{name} is no launch.", name=name)
     return batch
 
 

@@ -18,7 +18,7 @@ from rounds.statistics import mean
 from state import by_metric, configurations, launches, measure, trials
 from state.configurations import Configuration
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Changed, Refusal
 from state.measure import Measure
 from state.trials import Batch, NewTrial, Trial
 
@@ -118,7 +118,7 @@ def start(
         raise ValueError(f"a launch has at most {max(decision.SIMPLE)} candidates, not {1 + len(rivals)}")
     best = planning.basis(store)
     if best.hash != proposal.best:
-        raise Refusal(
+        raise Changed(
             "The best configuration has changed since {trial} was proposed: launch it anew.", trial=proposal.trial
         )
     for entered in (proposal, *rivals):

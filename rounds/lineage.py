@@ -9,7 +9,7 @@ from presets.language import Message, restored, say, stored
 from rounds.decision import Complexity, complexity
 from state import configurations, launches
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotFound, Refusal, Unanswered
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,12 @@ def back(store: Store, wanted: str, words: str) -> None:
     found = {link.configuration: link for link in links if link.configuration.startswith(wanted)} if wanted else {}
     if len(found) != 1:
         known = list(dict.fromkeys(link.configuration for link in links))
-        raise Refusal("{name} never was the best configuration. Those were: {known}", name=wanted, known=known or "-")
+        raise NotFound("{name} never was the best configuration. Those were: {known}", name=wanted, known=known or "-")
     (link,) = found.values()
     if link.configuration == links[-1].configuration:
         raise Refusal("{name} is the best configuration.", name=link.configuration)
     if not words.strip():
-        raise Refusal("Say why the best configuration goes back: the reason is kept.")
+        raise Unanswered("Say why the best configuration goes back: the reason is kept.")
     reason = say("Back to an earlier best configuration: {words}", words=words.strip())
     if against := rejected(store, link.configuration):
         reason = say(

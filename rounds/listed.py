@@ -12,7 +12,7 @@ from rounds.plan import PlannedTrial, Role, RoundPlan
 from rounds.space import Domain
 from rounds.tunables import setting_meant
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid
 from state.trials import Batch
 
 # Marks the plan of such a round: its points follow no sequence, and its values are no range to go on with.
@@ -38,7 +38,7 @@ def propose(
         for trial in listed:
             value = trial.get(key, base.get(key))
             if value is None:
-                raise Refusal("{key}: give every trial a value; the best configuration has none.", key=key)
+                raise Invalid("{key}: give every trial a value; the best configuration has none.", key=key)
             if value not in found:
                 found.append(value)
     asked: dict[str, Any] = {"trials": len(listed), "override": override, "steps": steps, "examples": examples}

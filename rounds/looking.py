@@ -16,7 +16,7 @@ from rounds.statistics import share_interval
 from state import export, files, launches, looks, measurements, runs, trials
 from state.database import Store
 from state.document import content_hash
-from state.errors import Refusal
+from state.errors import AtWork, NotYet, Refusal, Unanswered
 from state.looks import Look
 
 FOLDER, ABOUT, PROGRESS = "looks", "about.json", "progress.jsonl"
@@ -63,11 +63,11 @@ def subject(store: Store) -> str:
     no test split to look at."""
     _require_split(store)
     if launches.best(store) is None:
-        raise Refusal("There is no best configuration yet: the test split is for what is chosen in the end.")
+        raise NotYet("There is no best configuration yet: the test split is for what is chosen in the end.")
     try:
         return export.best_trial(store).id
     except Refusal:
-        raise Refusal("No complete run of the best configuration is there: launch it, so that it is trained.") from None
+        raise NotYet("No complete run of the best configuration is there: launch it, so that it is trained.") from None
 
 
 def look(store: Store, trial: str = "", reason: str = "") -> Seen:
@@ -94,7 +94,7 @@ def begin(store: Store, trial: str = "", reason: str = "") -> None:
     files.require_text(reason)
     before = looks.looks(store)
     if before and not reason.strip():
-        raise Refusal(
+        raise Unanswered(
             "Looks at the test split so far: {count}; each further one makes it less of a test. Say why "
             "with a reason, which is kept.",
             count=len(before),
@@ -103,7 +103,7 @@ def begin(store: Store, trial: str = "", reason: str = "") -> None:
     entry = trials.trial(store, trial or subject(store))
     folder = files.make_folder(_folder(store))
     if runs.alive(folder):
-        raise Refusal("{path}: a process is at work here already.", path=str(folder))
+        raise AtWork("{path}: a process is at work here already.", path=str(folder))
     for name in (runs.RESULT, PROGRESS):
         (folder / name).unlink(missing_ok=True)
     files.write_atomically(folder / ABOUT, json.dumps({"trial": entry.id, "reason": reason.strip()}))

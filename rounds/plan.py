@@ -9,13 +9,13 @@ from typing import Any, Literal
 from presets.language import Message, restored, stored
 from rounds.halton import point
 from rounds.space import Dimension, Domain
-from state.errors import Refusal
+from state.errors import Invalid
 
 Goal = Literal["understand", "improve", "compare", "stabilise", "minimise"]
 Role = Literal["scientific", "nuisance", "fixed"]
 
 
-class DesignError(Refusal, ValueError):
+class DesignError(Invalid, ValueError):
     """A round that cannot be planned as asked."""
 
 

@@ -33,7 +33,7 @@ from rounds.steps import STEPS, changed
 from state import by_metric, configurations, decisions, launches, metrics, pipeline, trials
 from state.configurations import Configuration
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, NotYet, Refusal
 from state.trials import Batch, NewTrial
 from training.config import ConfigError, check, unflat
 
@@ -80,7 +80,7 @@ def propose(
     sources = dict.fromkeys(typed, origin.ASKED)
     for key, values in asked.items() if goal == "compare" else ():
         if values is not None and not values.is_range and len(values.choices) < 2:
-            raise Refusal(
+            raise Invalid(
                 "{key}: {value} alone is compared with nothing: name two values or more, with commas.",
                 key=key,
                 value=", ".join(map(str, values.choices)),
@@ -193,7 +193,7 @@ def plan_of(store: Store, name: str) -> RoundPlan:
     """The plan of a round with all that was added to it since. Refuses a batch that is no round."""
     batch = trials.batch(store, name)
     if batch.kind != KIND:
-        raise Refusal("{name} is no round.", name=name)
+        raise NotFound("{name} is no round.", name=name)
     plan = RoundPlan.from_dict(batch.plan)
     entries = trials.trials(store, name)
     if batch.plan.get("search") or batch.plan.get("listed"):
@@ -213,9 +213,9 @@ def basis(store: Store, override: str = "") -> Configuration:
         return best
     tried = trials.batches(store, "baseline")
     if not tried:
-        raise Refusal("Nothing has been trained yet: run the baseline first, so that there is something to improve.")
+        raise NotYet("Nothing has been trained yet: run the baseline first, so that there is something to improve.")
     if not override.strip():
-        raise Refusal(
+        raise NotYet(
             "There is no reasonable baseline yet, so a round could not tell better from luck. Finish the set-up, or "
             "override this with a reason."
         )
@@ -278,7 +278,7 @@ def about_command(store: Store) -> tuple[Message, ...]:
 def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, int]:
     """Another number of steps, evaluated as often on the way."""
     if steps < 1:
-        raise Refusal("{steps}: a trial takes at least 1 step.", steps=steps)
+        raise Invalid("{steps}: a trial takes at least 1 step.", steps=steps)
     require_steps(store, base)
     return changed(base, steps)
 
@@ -364,7 +364,7 @@ def _check(store: Store, base: Mapping[str, Any], new: Sequence[NewTrial]) -> No
                 check(unflat(settings))
             elif lacking := pipeline.missing(own, settings):
                 problem = say("the command needs a value for {names}", names=lacking)
-                raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problem)
+                raise Invalid("Trial {place} cannot be trained: {problems}", place=place, problems=problem)
         except ConfigError as error:
             problems = error.in_one_line()
-            raise Refusal("Trial {place} cannot be trained: {problems}", place=place, problems=problems) from None
+            raise Invalid("Trial {place} cannot be trained: {problems}", place=place, problems=problems) from None

@@ -16,7 +16,7 @@ from presets.language import Message, say
 from rounds.roles import OPTIMIZER
 from rounds.space import Domain
 from rounds.steps import EVERY, LONGEST_WARMUP, STEPS, WARMUP
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 
 RATE, CLIP = "optimizer.learning_rate", "regularization.gradient_clip"
 # Clipping starts at this quantile of the norms (playbook).
@@ -75,7 +75,7 @@ def choose(listed: Sequence[Remedy], asked: Collection[str], tried: Collection[s
         return next((remedy for remedy in listed[:-1] if remedy.key not in tried), listed[-1])
     found = [remedy for remedy in listed if {remedy.key} == set(asked)]
     if not found:
-        raise Refusal(
+        raise Invalid(
             "A round against instability asks about one remedy: one of {known}, not {keys}.",
             known=[remedy.key for remedy in listed],
             keys=sorted(asked),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from state.errors import Refusal
+from state.errors import Invalid
 
 Kind = Literal["float", "int", "categorical", "list"]
 Scale = Literal["linear", "log", "one-minus-log"]
@@ -17,7 +17,7 @@ Choice = str | bool | int | float
 Places = tuple[float, ...]
 
 
-class SpaceError(Refusal, ValueError):
+class SpaceError(Invalid, ValueError):
     """A search space that cannot be used."""
 
 

@@ -117,6 +117,7 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, an
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),
         "directory": str(own.directory),
+        "data": str(store.project.data) if store.project.settings.data else "",
         # What goes on is judged as it was until now.
         "metric": before.get("metric", store.project.settings.metric),
         "direction": before.get("direction", store.project.settings.direction),

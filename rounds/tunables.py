@@ -12,7 +12,7 @@ from rounds.plan import Role
 from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of, setting_of
 from rounds.space import Domain
 from state import declared, pipeline
-from state.errors import Refusal
+from state.errors import Invalid
 from state.hyperparameters import OwnHyperparameter
 from state.pipeline import Pipeline
 from state.project import FILE, Project
@@ -130,15 +130,15 @@ def check_values(project: Project, base: Mapping[str, Any], domains: Mapping[str
         # An optimizer that there is none of is refused with those that there are.
         for value in domain.choices if key != OPTIMIZER else ():
             if problem := fault(key, value):
-                raise Refusal("{problem}", problem=ConfigError((problem,)).in_one_line())
+                raise Invalid("{problem}", problem=ConfigError((problem,)).in_one_line())
         if domain.is_range and kind(key) in ("str", "bool"):
-            raise Refusal("{key} has values, not a range: give them with commas between them.", key=key)
+            raise Invalid("{key} has values, not a range: give them with commas between them.", key=key)
 
 
 def _check_kinds(key: str, now: Any, values: Sequence[Any]) -> None:
     for value in values:
         if _kind(now) and _kind(value) != _kind(now):
-            raise Refusal(
+            raise Invalid(
                 "{key}: {value!r} does not fit; the best configuration has {now}.", key=key, value=value, now=now
             )
 
@@ -150,7 +150,7 @@ def _check_declared(own: Pipeline, key: str, values: Sequence[Any]) -> None:
         return
     for value in values:
         if wanted := declared.misfit(entry, value):
-            raise Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=key, value=value, wanted=wanted)
+            raise Invalid("{name}: {value!r} does not fit; wanted: {wanted}", name=key, value=value, wanted=wanted)
 
 
 def _kind(value: Any) -> str:

@@ -9,7 +9,7 @@ from presets.language import Message, say, stored
 from rounds import attending, planning, queue, sharing, slots, supervisor, trial_folder
 from state import decisions, launches, runs, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork, NotFound, Over, Refusal
 from state.trials import Batch, Trial
 
 RETRIED = ("failed", "infeasible", "stopped")
@@ -115,9 +115,9 @@ def drop(store: Store, name: str, words: str = "") -> Batch:
     if any(entry.status in trials.ENDED for entry in entries):
         raise Refusal("{name} has results, and results are kept. To have no more of it: tunebook round stop", name=name)
     if queue.under_way(batch, entries):
-        raise Refusal("{name} is at work. Stop it first: tunebook round stop", name=name)
+        raise AtWork("{name} is at work. Stop it first: tunebook round stop", name=name)
     if batch.wanted == "drop":
-        raise Refusal("{name} was dropped before.", name=name)
+        raise Over("{name} was dropped before.", name=name)
     _decide(store, name, "drop", _why(words))
     trials.ask(store, name, "drop")
     return trials.batch(store, name)
@@ -127,7 +127,7 @@ def run(store: Store, name: str, slots: int | None = None) -> None:
     """Wish that a batch runs; one that was dropped is taken back. Refuses a launch that was rejected as it was: to go
     on with it is a decision."""
     if launches.decided(store, name) is not None and not all(map(trials.over, trials.trials(store, name))):
-        raise Refusal(
+        raise Over(
             "{name} has been decided. To go on with its runs: tunebook launch --reopen {name} --reason TEXT", name=name
         )
     if trials.batch(store, name).wanted == "drop":
@@ -180,7 +180,7 @@ def _round(store: Store, name: str) -> tuple[Batch, list[Trial]]:
     """A round with its trials. Refuses what is none."""
     batch = trials.batch(store, name)
     if batch.kind != planning.KIND:
-        raise Refusal("{name} is no round.", name=name)
+        raise NotFound("{name} is no round.", name=name)
     return batch, trials.trials(store, name)
 
 
@@ -207,7 +207,7 @@ def _decide(
 
 def _unfinished(entry: Trial) -> None:
     if entry.status in trials.ENDED:
-        raise Refusal("{trial} has ended already.", trial=entry.id)
+        raise Over("{trial} has ended already.", trial=entry.id)
 
 
 def _batch(store: Store, name: str) -> Batch:

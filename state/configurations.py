@@ -9,7 +9,7 @@ from typing import Any
 
 from state import document, files
 from state.database import Event, Store
-from state.errors import Refusal
+from state.errors import NotFound
 
 # What makes two runs different although they try the same; each is judged by the project's metric of its time.
 INCIDENTAL = ("training.seed", "training.metric", "runtime.threads")
@@ -40,7 +40,7 @@ def configuration(store: Store, name: str) -> Configuration:
     """The configuration of a hash. Refuses an unknown one."""
     rows = store.rows("SELECT * FROM configurations WHERE hash = ?", name)
     if not rows:
-        raise Refusal("There is no configuration {name} in this project.", name=name)
+        raise NotFound("There is no configuration {name} in this project.", name=name)
     row = rows[0]
     return Configuration(row["hash"], row["at"], row["parent"], json.loads(row["settings"]), json.loads(row["reasons"]))
 

@@ -16,7 +16,7 @@ import psutil
 
 from state import files
 from state.copied import SUFFIXES, copied, written
-from state.errors import Damaged, Refusal, Unavailable
+from state.errors import Changed, Damaged, Gone, Held, Refusal, Spoilt, Unavailable, Unwritable
 from state.project import Project
 from state.schema import migrations
 from state.sqlite import Database
@@ -45,7 +45,7 @@ NOT_NOW = (
 )
 
 
-class BrokenJournal(Refusal):
+class BrokenJournal(Spoilt):
     """The journal cannot be applied: it is a newer version's, or lines of it are missing."""
 
 
@@ -101,7 +101,7 @@ class Store:
     def require_writable(self) -> None:
         """Refuse where its folder may not be written to."""
         if self._copy is not None:
-            raise _no_permission(self.project.folder, Refusal)
+            raise _no_permission(self.project.folder, Unwritable)
 
     def wait_at_most(self, seconds: float) -> None:
         """How long a write waits for another program that holds the store, before it is refused; 10 s unless said."""
@@ -151,7 +151,7 @@ class Store:
                 if error.sqlite_errorname not in _TAKEN:
                     raise
                 # Its name was chosen by what there was before another session took it.
-                raise Refusal(
+                raise Changed(
                     "Another session did the same at this moment. Look at how things stand now, and ask again where "
                     "that is still wanted."
                 ) from None
@@ -193,12 +193,12 @@ class Store:
         """What a lost journal means, and what to do about it."""
         names = {"path": str(self.project.journal_path), "store": self.project.store_path.name}
         if self.restorable():
-            return Refusal(
+            return Spoilt(
                 "{path} is missing, or has lost lines: {store} alone knows what was decided. To write the journal "
                 "anew: tunebook doctor --repair",
                 **names,
             )
-        return Refusal(
+        return Spoilt(
             "{path} is missing, or has lost lines: {store} alone knows what was decided, and is no copy of it, as an "
             "earlier version of Tunebook wrote it. Keep {store}, and bring the journal back from a backup. Where that "
             "is an older one, move {store} elsewhere: the next start builds it from what the journal has.",
@@ -290,7 +290,7 @@ class Store:
         applied = {migration.name for migration in migrations.applied(self.database)}
         newer = applied - _MIGRATION_NAMES
         if newer:
-            raise Refusal(
+            raise Spoilt(
                 "{path}: the store was written by a newer version of Tunebook ({names}). Upgrade; nothing was changed.",
                 path=str(self.project.store_path),
                 names=", ".join(sorted(newer)),
@@ -373,7 +373,7 @@ def _no_permission(folder: Path, kind: type[Refusal] = Unavailable) -> Refusal:
 def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
     text = str(error)
     if "locked" in text or "busy" in text:
-        return Unavailable("{path}: another program holds the store. Close it, then try again.", path=str(path))
+        return Held("{path}: another program holds the store. Close it, then try again.", path=str(path))
     if "full" in text:
         return Unavailable(
             "{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path)
@@ -385,9 +385,7 @@ def _refusal(error: sqlite3.Error, path: Path) -> Refusal:
             reason=text,
         )
     if not path.parent.exists():
-        return Unavailable(
-            "{path} is gone: the project was moved or deleted. Open it where it is now.", path=str(path.parent)
-        )
+        return Gone("{path} is gone: the project was moved or deleted. Open it where it is now.", path=str(path.parent))
     if not os.access(path.parent, os.W_OK):
         # SQLite says only that it cannot open the file.
         return _no_permission(path.parent)

@@ -10,7 +10,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from state.errors import Refusal
+from state.errors import Invalid
 
 
 def parse(text: str, source: str = "configuration") -> tomlkit.TOMLDocument:
@@ -18,7 +18,7 @@ def parse(text: str, source: str = "configuration") -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(text)
     except TOMLKitError as error:
-        raise Refusal("{source}: not valid TOML: {reason}", source=source, reason=str(error)) from None
+        raise Invalid("{source}: not valid TOML: {reason}", source=source, reason=str(error)) from None
 
 
 def compose(

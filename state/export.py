@@ -18,7 +18,7 @@ from typing import Any
 
 from state import by_metric, document, files, launches, measure, own_files
 from state.database import Store, now
-from state.errors import Refusal
+from state.errors import Exists, NotYet, Spoilt
 from state.trials import Trial, trials
 
 # What training/ imports for each task, beside the standard library (distribution names).
@@ -83,12 +83,12 @@ def best_trials(store: Store) -> list[Trial]:
     """
     adopted = [entry for entry in launches.launches(store) if entry.decision == "adopt"]
     if not adopted:
-        raise Refusal("There is no best configuration yet: run the baseline first, or name a trial with --trial.")
+        raise NotYet("There is no best configuration yet: run the baseline first, or name a trial with --trial.")
     best = launches.best(store)
     assert best is not None
     runs = launches.complete_runs(store, best.settings)
     if not runs:
-        raise Refusal("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
+        raise NotYet("No complete trial ran the best configuration {name}. Name a trial with --trial.", name=best.hash)
     wanted = measure.of_project(store.project.settings)
     by = wanted if any(entry.measure == wanted for entry in runs) else by_metric.of_batch(store, adopted[-1].batch)
     sign = -1 if by.direction == "max" else 1
@@ -144,7 +144,7 @@ def kept(store: Store, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
     """The configuration (dotted names) and the result of a trial, out of its folder. Refuses a trial that cannot be
     reproduced, because it did not complete or its folder has lost them."""
     if trial.status != "complete":
-        raise Refusal(
+        raise NotYet(
             "{id} is {status}; only a complete trial can be reproduced. See: tunebook round status",
             id=trial.id,
             status=trial.status,
@@ -156,14 +156,14 @@ def kept(store: Store, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
     except (OSError, ValueError):
         settings = None
     if result is None or settings is None:
-        raise Refusal("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
+        raise Spoilt("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
     return settings, result
 
 
 def write_folder(target: Path, fill: Callable[[Path], object]) -> Path:
     """A new folder as `fill` fills it, whole or not at all. Refuses a target that exists and is not an empty folder."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise Refusal("{path}: exists and is not an empty folder. Choose another.", path=str(target))
+        raise Exists("{path}: exists and is not an empty folder. Choose another.", path=str(target))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))

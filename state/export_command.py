@@ -12,7 +12,7 @@ from typing import Any
 
 from state import document, export, files, pipeline, provenance, run_command
 from state.database import Store, now
-from state.errors import Refusal
+from state.errors import Spoilt
 from state.trials import Trial
 
 OUTPUT, SCRIPT = "output", "run.sh"
@@ -42,7 +42,7 @@ def source(store: Store, trial: Trial) -> Source:
     folder = store.project.trial_folder(trial.id)
     asked = files.read_json(folder / run_command.COMMAND)
     if asked is None:
-        raise Refusal(
+        raise Spoilt(
             "{path}: missing or torn, so that nobody knows the command of {trial}. Export another: --trial NAME",
             path=str(folder / run_command.COMMAND),
             trial=trial.id,

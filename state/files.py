@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from state.errors import Refusal, Unavailable
+from state.errors import Exists, Invalid, Refusal, Unavailable, Unwritable
 
 # No room left on the disk, or none for this user.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -75,11 +75,11 @@ def require_text(text: str) -> None:
     except UnicodeEncodeError as error:
         before = text[: error.start].rpartition('"')[2][-SHOWN:]
         if not before:
-            raise Refusal(
+            raise Invalid(
                 "What was typed begins with bytes that are not UTF-8, so it cannot be kept as text. Set the terminal "
                 "to UTF-8, and write it again."
             ) from None
-        raise Refusal(
+        raise Invalid(
             "What comes after {before!r} is not UTF-8, so it cannot be kept as text. Set the terminal to UTF-8, and "
             "write it again.",
             before=before,
@@ -89,7 +89,7 @@ def require_text(text: str) -> None:
 def require_name(path: Path) -> None:
     """Refuse a path that is not UTF-8: it stands in files that are."""
     if readable(str(path)) != str(path):
-        raise Refusal(
+        raise Invalid(
             "{path}: this name is not UTF-8, as all is that a project keeps. Rename the file or folder, or choose "
             "another.",
             path=readable(str(path)),
@@ -207,7 +207,7 @@ def _take(handle: int) -> bool:
 
 def refusal(error: OSError, path: Path) -> Refusal:
     """The sentence for an operating-system error at a path; Unavailable where it passes."""
-    kind = Unavailable if error.errno in PASSING else Refusal
+    kind = Unavailable if error.errno in PASSING else Unwritable
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         # A whole disk, which turns read-only when it fails, is another matter than this one file.
         return kind(
@@ -218,7 +218,7 @@ def refusal(error: OSError, path: Path) -> Refusal:
             "{path}: the disk is full. Free some space; nothing that was recorded is lost.", path=str(path)
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return Refusal("{path}: a file is in the way of a folder. Choose another folder.", path=str(path))
+        return Exists("{path}: a file is in the way of a folder. Choose another folder.", path=str(path))
     return kind("{path}: {reason}", path=str(path), reason=error.strerror or str(error))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
 
-from state.errors import Refusal, mistyped
+from state.errors import Invalid, Refusal, mistyped
 
 Value: TypeAlias = str | bool | int | float
 Kind = Literal["float", "int", "categorical"]
@@ -56,7 +56,7 @@ def read(name: str, table: Any, where: Callable[[str], str]) -> OwnHyperparamete
     for key, value in table.items():
         dotted = f"{about}.{key}"
         if key not in known:
-            raise Refusal(
+            raise Invalid(
                 "{path}: unknown key {key}; known: {known}",
                 path=where(dotted),
                 key=dotted,
@@ -106,7 +106,7 @@ def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
         case "about" if not isinstance(value, str):
             return mistyped(path, key, value, str)
         case "default" if not (isinstance(value, str | bool | int) or number):
-            return Refusal(
+            return Invalid(
                 "{path}: {key} = {value}; wanted: a number, text in quotes, or true or false",
                 path=path,
                 key=key,
@@ -117,7 +117,7 @@ def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
 
 
 def _unlisted(path: str, key: str, value: Any, known: Sequence[str]) -> Refusal:
-    return Refusal(
+    return Invalid(
         "{path}: {key} = {value}; allowed: {known}", path=path, key=key, value=repr(value), known=", ".join(known)
     )
 
@@ -126,23 +126,23 @@ def _senseless(path: str, key: str, entry: OwnHyperparameter) -> Refusal | None:
     """What does not go together in a table; None where all does."""
     about = {"path": path, "key": key}
     if entry.default is not None and fitting(entry, entry.default) is None:
-        return Refusal(
+        return Invalid(
             "{path}: {key}: default = {value} is not of the kind {kind}",
             value=repr(entry.default),
             kind=entry.kind,
             **about,
         )
     if (entry.low is None) != (entry.high is None):
-        return Refusal("{path}: {key}: low and high belong together", **about)
+        return Invalid("{path}: {key}: low and high belong together", **about)
     if entry.searched and not entry.ranged:
-        return Refusal("{path}: {key}: searched needs low and high, or choices", **about)
+        return Invalid("{path}: {key}: searched needs low and high, or choices", **about)
     if entry.low is None or entry.kind == "categorical":
         return None
     low, high = entry.low, cast("float", entry.high)
     if low >= high:
-        return Refusal("{path}: {key}: low = {low:g} is not below high = {high:g}", low=low, high=high, **about)
+        return Invalid("{path}: {key}: low = {low:g} is not below high = {high:g}", low=low, high=high, **about)
     if entry.scale == "log" and low <= 0:
-        return Refusal("{path}: {key}: low = {low:g} has no logarithm", low=low, **about)
+        return Invalid("{path}: {key}: low = {low:g} has no logarithm", low=low, **about)
     if entry.scale == "one-minus-log" and (high >= 1 or entry.kind == "int"):
-        return Refusal("{path}: {key}: one-minus-log is for numbers below 1", **about)
+        return Invalid("{path}: {key}: one-minus-log is for numbers below 1", **about)
     return None

@@ -20,8 +20,11 @@ from state.foreign import Reader
 from state.printed import SHORTEST_SECONDS, Bars, Drawn
 
 RATE, EPOCH = "examples_per_second", "epoch_seconds"
-# What tells nothing in so long cannot be measured; libraries and data take their time to load.
+# What tells nothing in so long cannot be measured, unless the user has more patience: libraries and data take their
+# time to load.
 START_SECONDS = 180.0
+# So many times as long is proposed to who has more patience.
+LONGER = 5
 # So long at most it runs; an epoch that is the first thing told may be followed by another one, with its evaluation.
 LONGEST_SECONDS, AGAIN = 60.0, 2.5
 # A bar that moves by no more than so many steps an epoch counts no batches.
@@ -47,10 +50,11 @@ class Pace:
 
 class Watch:
     """What a run says of its pace while it goes on. `output`: the folder that it writes to; `log`: what it prints, of
-    which what is there already is another's. `bars`: the progress bars in it."""
+    which what is there already is another's. `bars`: the progress bars in it. `patience`: seconds for its first sign.
+    """
 
-    def __init__(self, output: Path, log: Path, metric: str):
-        self._reader, self._log = Reader(output, metric), log
+    def __init__(self, output: Path, log: Path, metric: str, patience: float = START_SECONDS):
+        self._reader, self._log, self.patience = Reader(output, metric), log, patience
         self._offset = log.stat().st_size if log.exists() else 0
         self._seen: list[tuple[float, int]] = []
         self._column: list[float] = []
@@ -98,7 +102,7 @@ class Watch:
         """Whether nothing more is to be expected that would tell its pace: by what it took to tell anything at all."""
         took = time.monotonic() - self._began
         if self._told is None:
-            return took > START_SECONDS
+            return took > self.patience
         return took > max(LONGEST_SECONDS, AGAIN * (self._told - self._began))
 
     def pace(self, size: int) -> Pace | Reason:
@@ -187,8 +191,8 @@ def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float
     return None
 
 
-def why_unknown(reason: Reason | Literal["silent"], bars: Bars) -> dict[str, Any]:
-    """The reason of `pace` for people. `bars`: what was seen of progress bars."""
+def why_unknown(reason: Reason | Literal["silent"], bars: Bars, patience: float = START_SECONDS) -> dict[str, Any]:
+    """The reason of `pace` for people. `bars`: what was seen of progress bars; `patience`: that of the watch."""
     if reason in ("no steps", "silent") and bars.others:
         return said(
             "It writes neither steps, nor epochs, nor examples_per_second, and by their names the progress bars that "
@@ -206,7 +210,12 @@ def why_unknown(reason: Reason | Literal["silent"], bars: Bars) -> dict[str, Any
             "by them."
         )
     if reason == "silent":
-        return said("It wrote nothing in {seconds:g} s, so its speed cannot be told.", seconds=START_SECONDS)
+        return said(
+            "It told nothing of its speed in {seconds:g} s. Where it takes longer to begin, let the probe wait for so "
+            "many minutes: tunebook probe --patience {minutes:g}.",
+            seconds=patience,
+            minutes=LONGER * patience / 60,
+        )
     if reason == "short bar" and (bar := bars.longest()) is not None:
         return said(
             "Its progress bar ({bar}) moved for less than {seconds:g} s, or by one step only: how much of its time "

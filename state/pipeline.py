@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from state import files, template, usual_names
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, Refusal
 from state.project import Project
 
 FOLDER, CONFIG = "folder", "config"
@@ -82,7 +82,7 @@ def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError:
-        raise Refusal(
+        raise Invalid(
             "The command cannot be read, since a quotation has no end, or a backslash nothing behind it: {command}",
             command=text,
         ) from None
@@ -97,7 +97,7 @@ def _resuming(text: str) -> tuple[str, ...] | None:
         return ()
     words = tuple(_split(text))
     if other := [name for name in placeholders(words) if name != FOLDER] + list(switches(words)):
-        raise Refusal(
+        raise Invalid(
             "pipeline.resume: {names} cannot be filled in there; only {folder} is replaced.",
             names=", ".join(other),
             folder="{folder}",
@@ -117,10 +117,10 @@ def parse(text: str) -> tuple[str, ...]:
     """The arguments of a command line, quotes obeyed. Refuses what only a shell could carry out."""
     words = _split(text)
     if not words or not words[0].strip() or "\0" in text:
-        raise Refusal("The command is empty.")
+        raise Invalid("The command is empty.")
     shell = [word for word in words if word in _OF_A_SHELL]
     if shell or "=" in words[0]:
-        raise Refusal(
+        raise Invalid(
             "{word}: the command is run without a shell. Put what needs one into a script and name that, or begin with "
             "env for variables.",
             word=shell[0] if shell else words[0],
@@ -131,28 +131,30 @@ def parse(text: str) -> tuple[str, ...]:
 def check(pipeline: Pipeline) -> None:
     """Refuse a pipeline that cannot run, or whose results could not be found."""
     if not pipeline.directory.is_dir():
-        raise Refusal("{path}: there is no such folder, and the command is to run in it.", path=str(pipeline.directory))
+        raise NotFound(
+            "{path}: there is no such folder, and the command is to run in it.", path=str(pipeline.directory)
+        )
     if not program(pipeline):
-        raise Refusal("{command}: no such program.", command=pipeline.command[0])
+        raise NotFound("{command}: no such program.", command=pipeline.command[0])
     inside = template.placeholders(pipeline.file) if pipeline.file else set()
     named = {*placeholders(pipeline.command), *inside}
     for word in pipeline.command:
         if _SWITCH.search(word) and not _SWITCH.fullmatch(word):
-            raise Refusal(
+            raise Invalid(
                 "{word}: a switch in braces is an argument of its own, as {switch}.", word=word, switch="{--amp}"
             )
     if FOLDER not in named:
-        raise Refusal(
+        raise Invalid(
             "Nothing says where a trial is to write: put {folder} into the command, as in --out {folder}.",
             folder="{folder}",
         )
     if (CONFIG in named) != (pipeline.file is not None):
-        raise Refusal(
+        raise Invalid(
             "{config} in the command and a configuration file belong together: give both, or neither.",
             config="{config}",
         )
     if unknown := inside - {FOLDER, CONFIG}:
-        raise Refusal(
+        raise Invalid(
             "{path}: {names} cannot be filled in there. The file's values are addressed by their names; only {folder} "
             "is replaced.",
             path=str(pipeline.file),
@@ -161,7 +163,7 @@ def check(pipeline: Pipeline) -> None:
         )
     _check_names(pipeline.hyperparameters())
     if script := absent(pipeline):
-        raise Refusal(
+        raise NotFound(
             "There is no file {script} in {path}: the command cannot run.", script=script, path=str(pipeline.directory)
         )
 
@@ -215,7 +217,7 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
     """The command for a trial with these values that writes to `output`; the filled configuration file goes to the
     folder `copies`. Refuses where a value is missing or cannot be an argument."""
     if lacking := missing(pipeline, values):
-        raise Refusal("The command needs a value for {names}.", names=", ".join(lacking))
+        raise Invalid("The command needs a value for {names}.", names=", ".join(lacking))
     texts = {FOLDER: str(output)}
     if pipeline.file is not None:
         copy = files.make_folder(copies) / pipeline.file.name
@@ -229,10 +231,10 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
         value = values[pipeline.key(name)]
         texts[name] = argument(value)
         if "\0" in texts[name]:
-            raise Refusal("{name}: a value with a null character cannot be given to a command.", name=name)
+            raise Invalid("{name}: a value with a null character cannot be given to a command.", name=name)
         if name in switches(pipeline.command):
             if not isinstance(value, bool):
-                raise Refusal("{name}: a switch is true or false, not {value!r}.", name=name, value=value)
+                raise Invalid("{name}: a switch is true or false, not {value!r}.", name=name, value=value)
             on[name] = value
     given = [word for word in pipeline.command if (switch := _switch(word)) is None or on[switch]]
     filled = [word[1:-1] if _switch(word) else replaced(word, texts) for word in given]
@@ -330,10 +332,10 @@ def _check_names(keys: Iterable[str]) -> None:
     for key in listed:
         parts = key.split(".")
         if not all(parts):
-            raise Refusal("{name}: not a name for a hyperparameter.", name=key)
+            raise Invalid("{name}: not a name for a hyperparameter.", name=key)
         for length in range(1, len(parts)):
             if ".".join(parts[:length]) in listed:
-                raise Refusal(
+                raise Invalid(
                     "{name} cannot be a hyperparameter beside {other}: choose another name.",
                     name=".".join(parts[:length]),
                     other=key,

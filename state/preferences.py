@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from state import files, toml_lines
-from state.errors import Refusal, mistyped
+from state.errors import Invalid, mistyped
 
 TYPES: dict[str, type] = {"display.language": str, "display.mouse": bool, "display.ascii": bool}
 
@@ -44,7 +44,7 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
     except FileNotFoundError:
         return Preferences(path)
     except UnicodeDecodeError as error:
-        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+        raise Invalid("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
     except OSError as error:
         raise files.refusal(error, path) from None
     # Most people have no such file: every command would wait for this.
@@ -53,7 +53,7 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
+        raise Invalid("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
     where = toml_lines.places(path, text)
     keys = _keys(raw.pop("keys", {}), where)
     found: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
     for name, value in found.items():
         if name not in TYPES:
             known = ", ".join([*TYPES, "keys.ACTION"])
-            raise Refusal("{path}: unknown key {key}; known: {known}", path=where(name), key=name, known=known)
+            raise Invalid("{path}: unknown key {key}; known: {known}", path=where(name), key=name, known=known)
         if type(value) is not TYPES[name]:
             raise mistyped(where(name), name, value, TYPES[name])
     return Preferences(path, keys=keys, **{name.partition(".")[2]: value for name, value in found.items()})

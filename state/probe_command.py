@@ -231,7 +231,7 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
 def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """The same for one run of the command, and whether it ended by itself."""
     log = _log(folder, size)
-    watch = pace.Watch(Path(run["output"]), log, asked["metric"])
+    watch = pace.Watch(Path(run["output"]), log, asked["metric"], asked.get("patience") or pace.START_SECONDS)
     printed_before = log.stat().st_size if log.exists() else 0
     with open(log, "ab") as output:
         try:
@@ -265,7 +265,8 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         return _unmeasured(size, outcome, message=message), True
     found, wrote = watch.pace(size), {"names": watch.names, "ended": not stopped}
     if not isinstance(found, pace.Pace):
-        reason = pace.why_unknown("silent" if stopped and watch.silent and found == "no steps" else found, watch.bars)
+        silent = stopped and watch.silent and found == "no steps"
+        reason = pace.why_unknown("silent" if silent else found, watch.bars, watch.patience)
         return _unmeasured(size, "untimed", **reason, wrote=wrote), not stopped
     rate = found.examples_per_second
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from state import document, files, hyperparameters, toml_lines
-from state.errors import Refusal, mistyped
+from state.errors import Exists, Invalid, NotFound, Refusal, mistyped
 from state.hyperparameters import OwnHyperparameter
 
 FILE = "tunebook.toml"
@@ -45,6 +46,7 @@ class Settings:
     seed: str = ""
     batch_size: str = ""
     steps: str = ""
+    patience_minutes: float | None = None
     hyperparameters: tuple[OwnHyperparameter, ...] = ()
     budget_hours: float = 0.0
     deadline: str = ""
@@ -74,6 +76,7 @@ _PLACES = {
     "seed": "pipeline.seed",
     "batch_size": "pipeline.batch_size",
     "steps": "pipeline.steps",
+    "patience_minutes": "pipeline.patience_minutes",
     "budget_hours": "budget.hours",
     "deadline": "budget.deadline",
     "price_per_hour": "budget.price_per_hour",
@@ -82,7 +85,12 @@ _PLACES = {
     "language": "display.language",
 }
 # Written only where they say something: most projects have no pipeline of their own.
-_OWN = ("chance", "command", "program", "directory", "config_file", "resume", "seed", "batch_size", "steps")
+_OWN = (
+    *("chance", "command", "program", "directory", "config_file", "resume", "seed", "batch_size", "steps"),
+    "patience_minutes",
+)
+# Numbers that need not be said.
+_NUMBERS = ("chance", "patience_minutes")
 _LISTED = "hyperparameters"
 _ABOUT = {
     "close_to_deployment": "Whether this metric is close to what matters in deployment.",
@@ -95,6 +103,7 @@ _ABOUT = {
     "seed": "What the pipeline calls the seed.",
     "batch_size": "What the pipeline calls the examples of a step.",
     "steps": "What the pipeline calls the number of steps.",
+    "patience_minutes": "So long a probe waits for the first sign of how fast the command trains.",
     "budget_hours": "Device hours meant for tuning in all: what goes beyond is warned about, and runs; 0: open-ended.",
     "deadline": "When tuning is to end, as 2026-12-24 or 2026-12-24T18:00; empty: open-ended.",
     "price_per_hour": "Price of one device hour, in any currency; 0: not given.",
@@ -156,7 +165,7 @@ def create(root: Path, settings: Settings) -> Project:
     root = root.expanduser().resolve()
     files.require_name(root)
     if (root / FILE).exists():
-        raise Refusal("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
+        raise Exists("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
     said = {name: getattr(settings, name) for name in _PLACES}
     values = {_PLACES[name]: value for name, value in said.items() if name not in _OWN or value not in ("", None)}
     reasons = {_PLACES[name]: text for name, text in _ABOUT.items()}
@@ -215,7 +224,7 @@ def moment(words: str) -> datetime.datetime:
     try:
         found = datetime.datetime.fromisoformat(words.strip())
     except ValueError:
-        raise Refusal("{words}: no date; write it as 2026-12-24 or 2026-12-24T18:00.", words=repr(words)) from None
+        raise Invalid("{words}: no date; write it as 2026-12-24 or 2026-12-24T18:00.", words=repr(words)) from None
     if len(words.strip()) <= len("2026-12-24"):
         found += datetime.timedelta(days=1)
     return found.astimezone()
@@ -227,11 +236,13 @@ def _text(root: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise Refusal(
-            "{path}: no project here. Start one with: tunebook new {path} --data PATH", path=str(root)
+        raise NotFound(
+            "{path}: no project here. Start one with: tunebook new {quoted} --data PATH",
+            path=str(root),
+            quoted=shlex.quote(str(root)),
         ) from None
     except UnicodeDecodeError as error:
-        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+        raise Invalid("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
     except OSError as error:
         raise files.refusal(error, path) from None
 
@@ -241,12 +252,12 @@ def _read(path: Path, text: str) -> Settings:
     try:
         return _settings(tomllib.loads(text), toml_lines.places(path, text))
     except tomllib.TOMLDecodeError as error:
-        raise Refusal("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
+        raise Invalid("{source}: not valid TOML: {reason}", source=str(path), reason=str(error)) from None
 
 
 def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
     names = {place: name for name, place in _PLACES.items()}
-    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | {"chance": float}
+    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)} | dict.fromkeys(_NUMBERS, float)
     found: dict[str, Any] = {}
     if listed := raw.get(_LISTED):
         if not isinstance(listed, Mapping):
@@ -254,7 +265,7 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
         found[_LISTED] = tuple(hyperparameters.read(name, table, where) for name, table in listed.items())
     for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
-            raise Refusal(
+            raise Invalid(
                 "{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=", ".join(names)
             )
         name = names[place]
@@ -262,7 +273,7 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
             # TOML has dates of its own.
             value = value.isoformat() if isinstance(value, datetime.date) else value
             if not _dated(value):
-                raise Refusal(
+                raise Invalid(
                     "{path}: {key} = {value!r}; wanted: a date, as 2026-12-24 or 2026-12-24T18:00",
                     path=where(place),
                     key=place,
@@ -273,15 +284,15 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
         if type(value) is not types[name]:
             raise mistyped(where(place), place, value, types[name])
         if name == "chance" and isinstance(value, float) and not math.isfinite(value):
-            raise Refusal(
+            raise Invalid(
                 "{path}: {key} = {value!r}; allowed: a finite number", path=where(place), key=place, value=value
             )
         # A level of what is measured, a log-likelihood for instance, may be below 0.
         if type(value) is float and name != "chance" and not 0 <= value < math.inf:
-            raise Refusal("{path}: {key} = {value!r}; allowed: 0 or more", path=where(place), key=place, value=value)
+            raise Invalid("{path}: {key} = {value!r}; allowed: 0 or more", path=where(place), key=place, value=value)
         found[name] = value
     if found.get("direction", "min") not in ("min", "max"):
-        raise Refusal(
+        raise Invalid(
             "{path}: metric.direction = {value!r}; allowed: min, max",
             path=where("metric.direction"),
             value=found["direction"],

@@ -27,7 +27,7 @@ from state.database import (
     remove_database,
     write_journal,
 )
-from state.errors import Refusal
+from state.errors import Spoilt
 from state.project import Project
 from state.store import open_store
 
@@ -65,7 +65,7 @@ def rebuild(project: Project) -> None:
     if kept is not None and kept.size > journal_size(project) and kept.events is not None:
         write_journal(project, kept.events)
     elif not project.journal_path.exists() or (kept is not None and kept.size > journal_size(project)):
-        raise Refusal(
+        raise Spoilt(
             "{path} is missing, or has lost lines, so that {store} cannot be built again. Bring one of them back from "
             "a backup; nothing was changed.",
             path=str(project.journal_path),

@@ -16,12 +16,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from state import files, outcome, provenance
-from state.errors import Unavailable
+from state import files, outcome, own_data, provenance
+from state.errors import Refusal, Unavailable
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
     "command.json",
@@ -32,9 +32,13 @@ COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
     "output",
     "input",
 )
+# On what data it began, for when it goes on.
+DATA = "data.json"
 POLL_SECONDS = 0.25
 # Between two tries to write the result on a full disk.
 ROOM_SECONDS = 1.0
+# What is kept of the disk while a command runs, for the result of one that is asked to stop when there is no room left.
+RESERVE, RESERVED_BYTES = "reserve", 256 * 1024
 # Libraries whose version may change a result, of those that the command's Python has.
 LIBRARIES = [
     "torch",
@@ -117,11 +121,13 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     about |= {"precision": "", "resumed": resumed}
     versions = _ask_versions(asked)
     # Before it starts: what is edited meanwhile did not train. It may take seconds, which are none of the command's.
-    about |= _provenance(asked)
+    about |= {**_provenance(asked), "data": _data(folder, asked)}
     provenance.write_patch(Path(asked["directory"]), folder, changed=about["changed"])
     if stopping:
-        _finish(folder, {"status": "stopped", "reason": "stopped", "message": "", "steps_done": 0, **about})
+        nothing = {"status": "stopped", "reason": "stopped", "message": "", "steps_done": 0}
+        _finish(folder, {**nothing, **about}, lambda: stopping)
         return 0
+    _reserve(folder)
     began = time.monotonic()
     try:
         child = subprocess.Popen(
@@ -132,7 +138,8 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         )
     except OSError as error:
         message = f"{error.filename or asked['command'][0]}: {error.strerror or error}"
-        _finish(folder, {"status": "failed", "reason": "error", "message": message, "steps_done": 0, **about})
+        nothing = {"status": "failed", "reason": "error", "message": message, "steps_done": 0}
+        _finish(folder, {**nothing, **about}, lambda: stopping)
         return 127
     if stopping:
         # Asked while it was being started, when there was nobody to pass it on to.
@@ -144,6 +151,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     metrics.follow(ended=True)
     code = child.returncode
     if code < 0 and not stopping:
+        _release(folder)
         return code
     seconds, printed = asked.get("seconds", 0.0) + time.monotonic() - began, outcome.tail(log, started_at)
     result = outcome.result_of(metrics, code, printed, seconds, asked, stopping=stopping)
@@ -151,25 +159,50 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
     if unread := outcome.unread(metrics.reader):
         # Last in the log, where a person looks for what went wrong.
         _say(unread["message"])
-    _finish(folder, {**result, **about, "versions": _told(versions), "peak_memory": peak}, metrics)
+    _finish(folder, {**result, **about, "versions": _told(versions), "peak_memory": peak}, lambda: stopping, metrics)
     return max(code, 0)
 
 
-def _finish(folder: Path, result: Mapping[str, Any], metrics: outcome.Metrics | None = None) -> None:
+def _reserve(folder: Path) -> None:
+    """Keep some room of the disk, where it has any; random bytes, as a file system may keep no room for zeros."""
+    with contextlib.suppress(Refusal):
+        files.write_atomically(folder / RESERVE, os.urandom(RESERVED_BYTES))
+
+
+def _release(folder: Path) -> None:
+    # A disk may have turned read-only.
+    with contextlib.suppress(OSError):
+        (folder / RESERVE).unlink(missing_ok=True)
+
+
+def _finish(
+    folder: Path,
+    result: Mapping[str, Any],
+    stopping: Callable[[], bool],
+    metrics: outcome.Metrics | None = None,
+) -> None:
     """Write how it ended. On a full disk that waits for room: the command has done its work, and is not to do it
-    again."""
-    waited = False
+    again. Who is asked to stop takes the room that was reserved, and where not even that is enough, ends without."""
+    waited = released = False
     while True:
         try:
             if metrics is not None:
                 metrics.write()
             files.write_atomically(folder / RESULT, files.as_json(result, indent=1))
-            return
+            break
         except Unavailable as error:
+            if released:
+                _say(f"Asked to stop, it ended without its result. {error}")
+                break
             if not waited:
                 _say(f"It has ended, and its result waits for room. {error}")
             waited = True
+        if stopping():
+            _release(folder)
+            released = True
+        else:
             time.sleep(ROOM_SECONDS)
+    _release(folder)
 
 
 def _say(words: str) -> None:
@@ -201,6 +234,20 @@ def _provenance(asked: Mapping[str, Any]) -> dict[str, Any]:
         "code": code_of(directory, asked["named"]),
         **provenance.differences(directory),
     }
+
+
+def _data(folder: Path, asked: Mapping[str, Any]) -> str | None:
+    """What tells the data that the command reads from others, where the user named them. A run that goes on with other
+    data than it began with is comparable with none."""
+    if not asked.get("data"):
+        return None
+    now = own_data.digest(Path(asked["data"]))
+    before = (files.read_json(folder / DATA) or {}).get("data") if asked.get("resumed") else None
+    if before and now and before != now:
+        now = own_data.both(before, now)
+    with contextlib.suppress(Refusal):
+        files.write_atomically(folder / DATA, json.dumps({"data": now}))
+    return now
 
 
 def _ask_versions(asked: Mapping[str, Any]) -> subprocess.Popen[bytes] | None:

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from state import files
-from state.errors import Refusal
+from state.errors import AtWork, NotFound
 
 LOCK = "run.lock"
 PROCESS = "process.json"
@@ -44,7 +44,7 @@ def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] |
     """
     files.make_folder(folder)
     if alive(folder):
-        raise Refusal("{path}: a process is at work here already.", path=str(folder))
+        raise AtWork("{path}: a process is at work here already.", path=str(folder))
     try:
         with open(folder / LOG, "ab") as log:
             process = subprocess.Popen(
@@ -56,7 +56,7 @@ def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] |
                 start_new_session=True,
             )
     except FileNotFoundError:
-        raise Refusal("{command}: no such program.", command=command[0]) from None
+        raise NotFound("{command}: no such program.", command=command[0]) from None
     except OSError as error:
         raise files.refusal(error, folder) from None
     # Who wants its exit status asks for it by its pid; the next Popen must not take it away from them (its cleanup of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from state import files, runs
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork
 from state.project import Project
 
 
@@ -45,7 +45,7 @@ def make_way(project: Project, ids: Iterable[str]) -> None:
     taken = [folder for folder in map(project.trial_folder, ids) if folder.exists()]
     for folder in taken:
         if runs.alive(folder):
-            raise Refusal(
+            raise AtWork(
                 "{path}: a process is at work here, for a trial that the journal of this project has no record of, and "
                 "a new one is to have its name. Wait until it has ended, or end it ({lock} has its number), then try "
                 "again.",

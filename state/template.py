@@ -13,7 +13,7 @@ import tomlkit
 from tomlkit.items import Item
 
 from state import document
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 
 _FOLDER = re.compile(r"\{([A-Za-z_][\w.-]*)\}")
 # What YAML 1.2 and people take for a number, but PyYAML (YAML 1.1) for text.
@@ -31,7 +31,7 @@ def values(path: Path) -> dict[str, Any]:
     for place, value in _leaves(_read(path)):
         name = _dotted(place)
         if name in found:
-            raise Refusal("{path}: there are two values called {name}.", path=str(path), name=name)
+            raise Invalid("{path}: there are two values called {name}.", path=str(path), name=name)
         endless = isinstance(value, float) and not math.isfinite(value)
         if not endless and not (isinstance(value, str) and _FOLDER.search(value)):
             found[name] = value
@@ -72,9 +72,9 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise Refusal("{path}: {reason}.", path=str(path), reason=error.strerror or str(error)) from None
     except UnicodeDecodeError as error:
-        raise Refusal("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
+        raise Invalid("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
     if len(data) > LARGEST:
-        raise Refusal("{path}: too large for a configuration file.", path=str(path))
+        raise Invalid("{path}: too large for a configuration file.", path=str(path))
     match path.suffix.lower():
         case ".toml":
             content: Any = document.parse(text, str(path))
@@ -83,9 +83,9 @@ def _read(path: Path) -> Any:
         case ".yaml" | ".yml":
             content = _yaml(text, path)
         case _:
-            raise Refusal("{path}: neither .toml, .yaml nor .json.", path=str(path))
+            raise Invalid("{path}: neither .toml, .yaml nor .json.", path=str(path))
     if not isinstance(content, Mapping):
-        raise Refusal("{path}: no names with values in it.", path=str(path))
+        raise Invalid("{path}: no names with values in it.", path=str(path))
     return content
 
 
@@ -93,7 +93,7 @@ def _json(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Refusal("{path}: not valid JSON: {reason}", path=str(path), reason=str(error)) from None
+        raise Invalid("{path}: not valid JSON: {reason}", path=str(path), reason=str(error)) from None
 
 
 def _yaml(text: str, path: Path) -> Any:
@@ -104,7 +104,7 @@ def _yaml(text: str, path: Path) -> Any:
         return _numbers(yaml.safe_load(text))
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise Refusal("{path}: not valid YAML: {reason}", path=str(path), reason=reason) from None
+        raise Invalid("{path}: not valid YAML: {reason}", path=str(path), reason=reason) from None
 
 
 def _numbers(value: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from state import configurations, files, measure, runs, spent, strays
 from state.database import Store, now
-from state.errors import Refusal
+from state.errors import NotFound
 from state.measure import Measure
 from state.metrics import number
 
@@ -175,7 +175,7 @@ def batch(store: Store, name: str) -> Batch:
     rows = store.rows("SELECT * FROM batches WHERE name = ?", name)
     if not rows:
         known = ", ".join(entry.name for entry in batches(store)) or "-"
-        raise Refusal("There is no {name} in this project. There are: {known}", name=name, known=known)
+        raise NotFound("There is no {name} in this project. There are: {known}", name=name, known=known)
     return _batch(rows[0])
 
 
@@ -195,7 +195,7 @@ def trial(store: Store, id: str) -> Trial:
     """One trial. Refuses an unknown id."""
     rows = store.rows("SELECT * FROM trials WHERE id = ?", id)
     if not rows:
-        raise Refusal("There is no trial {id} in this project.", id=id)
+        raise NotFound("There is no trial {id} in this project.", id=id)
     return _trial(rows[0])
 
 

@@ -128,7 +128,7 @@ def test_without_a_project_the_error_says_how_to_start_one(
     assert "tunebook new" in said.err
     assert tunebook("decisions", "--json") == 2
     said = capsys.readouterr()
-    assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip()}]
+    assert documents(said.out) == [{"error": said.err.removeprefix("Error: ").strip(), "code": "not_found"}]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,23 @@ def test_a_command_to_be_pasted_has_its_paths_quoted(root: Path, capsys: pytest.
         assert f"tunebook new {quoted}" in capsys.readouterr().err
 
 
+def test_a_command_in_a_refusal_has_its_paths_quoted_where_there_is_no_project_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my project"
+    monkeypatch.setattr("tui.demo.finished", lambda _folder: True)
+    for words, command in (
+        (["status", "--project", folder], "tunebook new {} --data PATH"),
+        (
+            ["new", folder],
+            "tunebook new {} --data PATH, or how your own training is started: tunebook new {} --",
+        ),
+        (["demo", folder, "--auto"], "tunebook --project {}. To see it again"),
+    ):
+        assert tunebook(*words) == 2
+        assert command.format(*[shlex.quote(str(folder))] * 2) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted(message("round-1 goes on."))])
 def test_an_interrupted_command_is_answered_in_json_too(
     error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -174,7 +191,7 @@ def test_an_interrupted_command_is_answered_in_json_too(
     monkeypatch.setattr("tui.commands.project.show_status", interrupted)
     assert tunebook("status", "--json") == 130
     said = capsys.readouterr()
-    assert documents(said.out) == [{"error": said.err.strip()}]
+    assert documents(said.out) == [{"error": said.err.strip(), "code": "interrupted"}]
 
 
 def test_a_language_that_there_is_none_of_and_mistaken_preferences_are_answered_in_json_too(tmp_path: Path) -> None:

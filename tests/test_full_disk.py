@@ -202,8 +202,8 @@ def test_a_trial_that_cannot_be_written_down_waits_however_long_that_takes(
         assert not list((disk / "p").glob(".tunebook/trials/round-1-001.*"))
 
 
-def test_a_command_of_ones_own_outlives_a_full_disk_and_its_result_waits_for_room(disk: Path) -> None:
-    """It writes nothing itself while the disk is full; not one of its values is lost, and it is not run again."""
+def ended_on_a_full_disk(disk: Path) -> Path:
+    """The folder of a command of one's own whose disk filled up while it ran; it has ended, and its result waits."""
     folder = disk / "t"
     elsewhere = disk.parent / "elsewhere"
     elsewhere.mkdir()
@@ -241,12 +241,42 @@ for step in range(3, 10):
     time.sleep(2)
     assert runs.result(folder) is None
     assert runs.alive(folder)
-    (disk / "ballast").unlink()
+    return folder
+
+
+def require_whole(folder: Path) -> None:
+    """Its result is there, and so is every line."""
     result = runs.wait(folder)
     assert result is not None
     assert (result["status"], result["best"]["val/score"], result["steps_done"]) == ("complete", 0.9, 9)
     lines = (folder / run_command.METRICS).read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == list(range(1, 10))
+    assert not (folder / run_command.RESERVE).exists()
+
+
+def test_a_command_of_ones_own_outlives_a_full_disk_and_its_result_waits_for_room(disk: Path) -> None:
+    """It writes nothing itself while the disk is full; not one of its values is lost, and it is not run again."""
+    folder = ended_on_a_full_disk(disk)
+    (disk / "ballast").unlink()
+    require_whole(folder)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_result_that_waits_for_room_answers_a_stop(disk: Path, kept: bool) -> None:
+    """It takes the room that was reserved for it; where not even that is there, it ends without."""
+    folder = ended_on_a_full_disk(disk)
+    if not kept:
+        (folder / run_command.RESERVE).unlink()
+        fill(disk / "more", 0)
+    assert runs.stop(folder)
+    try:
+        wait_for(lambda: not runs.alive(folder), "it waits on", 15)
+    finally:
+        runs.stop(folder, hard=True)
+    if kept:
+        require_whole(folder)
+    else:
+        assert runs.result(folder) is None
 
 
 def test_that_the_fork_server_finds_no_room_is_said_as_what_passes(disk: Path, fork_server: ForkServer) -> None:

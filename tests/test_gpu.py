@@ -23,6 +23,7 @@ from state import measurements, trials
 from state.store import open_store
 from tests import small_project, training_runs
 from tests.small_project import wait_for
+from training import timing
 from wizard import machine
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
@@ -91,6 +92,30 @@ def test_the_size_recommended_under_a_cap_trains_under_it(many_digits: Path, tmp
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert training_runs.result(tmp_path / "run")["peak_memory"] <= GIB
+
+
+def test_how_long_the_host_needs_for_a_step_is_told_from_how_long_the_device_does(
+    many_digits: Path, tmp_path: Path
+) -> None:
+    """Large products keep the device busy long after the host has handed them over; with small sums it waits for the
+    host, and so it does with a tiny network."""
+    device = torch.device("cuda")
+    for side, few, share in ((4096, 20, 0.5), (8, 200, None)):
+        matrix = torch.ones(side, side, device=device)
+
+        def step(matrix: torch.Tensor = matrix, few: int = few, large: bool = share is not None) -> None:
+            for _ in range(few):
+                _ = matrix @ matrix if large else matrix + 1
+
+        step()
+        handed, whole = timing.handing_over(step, device), timing.seconds(step, device, 5)
+        assert handed is not None
+        assert handed < 0.5 * whole if share else handed > 0.5 * whole
+    config = training_runs.write_config(tmp_path / "config.toml", many_digits, runtime__device="cuda")
+    done = run_probe(config, tmp_path / "probe", "--largest", "32")
+    assert done.returncode == 0, done.stderr
+    lines = [*sizes(tmp_path / "probe").values()]
+    assert all(line["host_seconds"] > 0.7 * line["step_seconds"] for line in lines)
 
 
 def test_a_device_that_fails_in_the_middle_leaves_what_was_measured(many_digits: Path, tmp_path: Path) -> None:

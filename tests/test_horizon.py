@@ -24,6 +24,7 @@ from tui.horizon import lines, typed, written
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A baseline that took a minute, on the first of March at noon."""
     monkeypatch.setattr("rounds.cost.now", lambda: "2026-03-01T12:00:00+00:00")
+    monkeypatch.setattr("rounds.horizon.slots.machine", lambda: Machine(2))
     made = small_project.project(tmp_path / "p", tmp_path / "data")
     with open_store(made) as opened:
         small_project.adopt(opened, small_project.settings(tmp_path / "data"))
@@ -66,6 +67,24 @@ def test_a_budget_is_counted_in_trials_of_the_best_configuration(
         "Choose the goal of the first round." if phase == "explore" else ahead.message.text()
     )
     assert ahead.message.text().startswith("Not one trial more fits") == (count == 0)
+
+
+@pytest.mark.parametrize(("threads", "longer"), [(0, 4), (1, 1)])
+def test_after_a_baseline_that_had_the_whole_machine_trials_are_counted_as_a_round_will_run_here(
+    store: Store, monkeypatch: pytest.MonkeyPatch, threads: int, longer: int
+) -> None:
+    """Four at once on eight cores, with a fourth of the threads that the baseline had: it counted four times as many
+    as the plan of a round said, where the baseline had them all. Until a deadline they run side by side."""
+    monkeypatch.setattr("rounds.horizon.slots.machine", lambda: Machine(8))
+    small_project.adopt(store, small_project.settings(store.project.data, runtime__threads=threads))
+    small_project.end(store, "baseline-2-001", 0.3)
+    timed(store, "baseline-2-001", "11:00", "11:01")
+    ahead = told(store, budget_hours=(400 + 2.5) / 60)
+    assert ahead.trials == 400 // longer
+    plan = planning.propose(store, "minimise", trials=20)
+    assert outlook(store, plan, Machine(8)).cost.hours == pytest.approx(20 * longer / 60)
+    ahead = told(store, budget_hours=0.0, deadline="2026-03-01T14:00:00+00:00")
+    assert ahead.trials == 4 * 120 // longer
 
 
 def tried(store: Store) -> int:

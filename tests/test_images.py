@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from tests.image_folders import config, encoded, everything, grey, inputs, two_classes
-from training import images, machine
+from training import image_folders, images, machine
 from training.data import open_dataset
 from training.image_data import FileImages, ResidentImages
 from training.splits import DataError
@@ -215,11 +215,38 @@ def test_a_class_without_a_readable_training_image_is_named(tmp_path: Path) -> N
         open_dataset(config(tmp_path))
     (tmp_path / "没有" / "一.png").unlink()
     (tmp_path / "没有" / "photo.heic").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"没有.*no image.*photo\.heic\. Delete its folder, or put"):
+    with pytest.raises(DataError, match=r"没有.*no image.*photo\.heic\. Convert them to one of these types"):
         open_dataset(config(tmp_path))
-    (tmp_path / "没有" / "photo.heic").unlink()
-    with pytest.raises(DataError, match=r"没有.*no image.*\. Delete its folder, or put images into it\."):
-        open_dataset(config(tmp_path))
+
+
+def test_a_class_folder_with_nothing_in_it_is_left_out_and_named(tmp_path: Path) -> None:
+    """It stopped everything. In numbering the others it plays no part."""
+    for folder in (tmp_path / "data", tmp_path / "data" / "train"):
+        two_classes(folder, each=4)
+        without = open_dataset(config(folder))
+        (folder / "empty").mkdir()
+        (folder / "empty" / ".hidden").touch()
+        found = image_folders.listing(str(folder))
+        assert (found.classes, found.empty) == (("dark", "light"), ("empty",))
+        dataset = open_dataset(config(folder))
+        assert (dataset.classes, dataset.identity) == (without.classes, without.identity)
+        for name in ("dark", "light", "empty"):
+            shutil.rmtree(folder / name)
+
+
+def test_a_class_of_another_split_whose_training_folder_is_empty_is_refused(tmp_path: Path) -> None:
+    two_classes(tmp_path / "train", each=4)
+    (tmp_path / "train" / "green").mkdir()
+    grey(tmp_path / "val" / "green" / "a.png", 1)
+    with pytest.raises(DataError, match=r"val/green: the training split has no class 'green'"):
+        image_folders.listing(str(tmp_path))
+    (tmp_path / "val" / "green" / "a.png").unlink()
+    shutil.rmtree(tmp_path / "val")
+    assert image_folders.listing(str(tmp_path)).empty == ("train/green",)
+    shutil.rmtree(tmp_path / "train" / "dark")
+    shutil.rmtree(tmp_path / "train" / "light")
+    with pytest.raises(DataError, match=r"holds no image \(png.*put those of each class into its folder"):
+        image_folders.listing(str(tmp_path))
 
 
 def test_what_is_no_folder_of_class_folders_is_refused(tmp_path: Path) -> None:

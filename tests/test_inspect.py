@@ -33,9 +33,11 @@ def inspected(folder: Path, **data: Any) -> dict[str, Any]:
 def test_digits_are_described_as_a_run_would_see_them(tmp_path: Path) -> None:
     write_digits(tmp_path / "digits")
     (tmp_path / "digits" / "3" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "digits" / "10").mkdir()
     found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "digits", split_seed=4)
     assert found["status"] == "complete"
     assert found["classes"] == list("0123456789")
+    assert found["empty"] == ["10"]
     dataset = open_dataset(config(tmp_path / "digits", split_seed=4))
     for name, split in (("train", dataset.train), ("validation", dataset.validation)):
         assert found["splits"][name]["examples"] == len(split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from presets.language import error_text, restored
 from rounds import tunables
-from state import configurations, decisions, measurements, pipeline, trials
+from state import configurations, decisions, measurements, pipeline, probe_command, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -555,3 +556,34 @@ def test_another_batch_size_says_what_is_to_be_tuned_again_and_what_cannot_be_co
 @pytest.mark.parametrize("name", ["batch", "data.mini_batch_size", "minibatch-size"])
 def test_a_batch_size_is_known_by_its_usual_names(name: str) -> None:
     assert pipeline.guess(["lr", name]) == {pipeline.BATCH_SIZE: name}
+
+
+def test_a_script_that_is_silent_for_long_is_waited_for_as_long_as_the_user_says(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It begins after two seconds; whoever has no patience is told how to have more, and it is kept for the next."""
+    (code / "train.py").write_text(
+        "import json, sys, time\n"
+        "time.sleep(2)\n"
+        "for step in (5, 10, 15):\n"
+        "    with open(sys.argv[2] + '/metrics.jsonl', 'a') as file:\n"
+        "        file.write(json.dumps({'step': step, 'accuracy': 0.5}) + '\\n')\n"
+        "    time.sleep(1.2)\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=1", arguments="{bs} {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        about = ("--project", store.project.root, "probe")
+        assert tunebook(*about, "--patience", "0.01") == 0
+        said = capsys.readouterr().out
+        assert "It told nothing of its speed in 0.6 s. Where it takes longer to begin" in said
+        assert "tunebook probe --patience 0.05" in said
+        assert "patience_minutes = 0.01" in (store.project.root / "tunebook.toml").read_text()
+        # For any later probe.
+        asked = json.loads((store.project.measurement_folder("probe-1") / "probe.json").read_bytes())
+        assert asked["patience"] == pytest.approx(0.6)
+    run = {"command": [sys.executable, "train.py", "1", str(tmp_path)], "output": str(tmp_path), "steps": None}
+    patient = {"directory": str(code), "metric": "accuracy", "patience": 60.0}
+    line = probe_command.measure(tmp_path, 1, {**run, "longer": []}, patient)
+    assert (line["outcome"], line["by"]) == ("measured", "rows")

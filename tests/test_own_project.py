@@ -774,7 +774,7 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
         (["--command", "python train.py"], "which value that your script writes"),
         (["--command", "python train.py", "--metric", "reward"], "--direction"),
         (["--command", "python train.py", "--metric", "acc"], "Nothing says where a trial is to write"),
-        (["--command", "python train.py {folder}", "--metric", "acc", "--data", "."], "either --data"),
+        (["--command", "python train.py {folder}", "--metric", "acc", "--data", "x/y"], "x/y: there is no such"),
         (["--set", "lr=0.1"], "belong to a --command"),
         (["--command", "python {folder}", "--metric", "acc", "--steps", "1"], "--steps: only for the built-in"),
         (["--command", "python {folder}", "--metric", "acc", "--batch-size", "8"], "takes no batch size"),

@@ -269,10 +269,10 @@ def test_a_script_that_seems_to_be_able_to_go_on_is_asked_about(store: Store, co
         return " ".join(message.text() for message in flow.ask(store, "initial").evidence)
 
     assert f"it goes on from what the script has saved: {RESUME}" in told(store)
-    root = tmp_path / "q"
+    root = tmp_path / "my q"
     with open_store(own_pipelines.project(root, code, *VALUES, arguments=ARGUMENTS)) as other:
         assert "The script takes --resume. A trial that is killed or stopped begins anew" in (words := told(other))
-        assert f"tunebook new {root} --resume '--resume {{folder}}/FILE'" in words
+        assert f"tunebook new '{root}' --resume '--resume {{folder}}/FILE'" in words
 
 
 def test_by_command_it_is_said_when_a_project_is_made_and_later(

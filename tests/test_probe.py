@@ -93,6 +93,8 @@ def test_real_steps_on_real_digits_give_a_recommendation_under_a_cap(whole_digit
         assert size["examples_per_second"] == pytest.approx(size["batch_size"] / size["step_seconds"])
         assert size["input_seconds"] > 0
         assert size["end_to_end_seconds"] > 0
+        # There the host is the device.
+        assert size["host_seconds"] is None
         assert 0 < size["peak_memory"] <= result["memory_budget"]
     assert result["status"] == "complete"
     assert result["recommended"] in (8, 16)

@@ -122,8 +122,9 @@ def test_a_column_of_numbers_is_said_to_be_no_classes(tmp_path: Path, classes: i
     )
     found["classes"] = [str(number / 8) for number in range(classes)]
     words = "600 different numbers, such as 0.0, 0.125, 0.25: that looks like a quantity" if numbers else "No training"
-    with set_up(tmp_path / "p", "data", found) as store, pytest.raises(Refusal, match=words):
+    with set_up(tmp_path / "my p", "data", found) as store, pytest.raises(Refusal, match=words) as refused:
         flow.ask(store, "data")
+    assert ("my p' --label-column NAME`" in str(refused.value)) == numbers
 
 
 @pytest.mark.parametrize("fraction", [0, 1, 0.51, -0.2, 2])
@@ -284,6 +285,12 @@ def test_with_yes_the_warnings_about_the_data_are_printed(tmp_path: Path, capsys
     with set_up(tmp_path / "p", "data", found) as store:
         setup._decide(Session(), store, "data", None, recommended=True)
     assert "Files or rows that cannot be read, and are left out: 1 (3/a.png" in capsys.readouterr().out
+
+
+def test_a_class_folder_with_nothing_in_it_is_a_warning(tmp_path: Path) -> None:
+    found = DIGITS | {"empty": ["train/owl"]}
+    told = [message.text() for message in ask(tmp_path / "p", found).warnings]
+    assert told[0].startswith("Class folders with nothing in them, left out: train/owl. No trial")
 
 
 def test_without_a_test_split_it_says_what_that_costs(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ Limit = Literal["throughput", "memory", "data", "cap", "error"]
 @dataclass(frozen=True)
 class Size:
     """One line of sizes.jsonl. Seconds are per step: `step_seconds` with the data on the device already,
-    `input_seconds` for the data alone, `end_to_end_seconds` for both. `spread` is MAD/median, `drift` how many times
-    longer the second half of the steps took; memory is in bytes."""
+    `input_seconds` for the data alone, `end_to_end_seconds` for both, `host_seconds` until the host has handed a step
+    to the device (None on the CPU). `spread` is MAD/median, `drift` how many times longer the second half of the steps
+    took; memory is in bytes."""
 
     batch_size: int
     outcome: Literal["measured", "out_of_memory", "failed"]
@@ -48,6 +49,7 @@ class Size:
     drift: float | None = None
     input_seconds: float | None = None
     end_to_end_seconds: float | None = None
+    host_seconds: float | None = None
 
     def fits(self, budget: int) -> bool:
         """Whether it was seen to work within the memory budget."""
@@ -287,14 +289,16 @@ def recommend(
 
 
 def retimed(size: Size, seconds: float) -> Size:
-    """The size with another time of a step; with data it takes as many times longer as before."""
+    """The size with another time of a step; with data it takes as many times longer as before, and the host the same
+    share of it."""
     assert size.step_seconds is not None
-    whole = size.end_to_end_seconds
+    whole, host = size.end_to_end_seconds, size.host_seconds
     return replace(
         size,
         step_seconds=seconds,
         examples_per_second=size.batch_size / seconds,
         end_to_end_seconds=whole and whole * seconds / size.step_seconds,
+        host_seconds=host and host * seconds / size.step_seconds,
     )
 
 

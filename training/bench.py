@@ -134,6 +134,7 @@ class Bench:
             alone, whole = timing.compare(
                 lambda: self._update(*next(held)), lambda: self._update(*next(batches)), self.device, expected, loading
             )
+            handing_over = timing.handing_over(lambda: self._update(*next(held)), self.device)
         return Size(
             size,
             "measured",
@@ -145,6 +146,7 @@ class Bench:
             allocated_memory=torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None,
             input_seconds=loading,
             end_to_end_seconds=whole.seconds,
+            host_seconds=handing_over,
         )
 
     def _side_by_side(self, sizes: list[Size], answer: Callable[[list[Size]], object]) -> list[Size]:

@@ -33,19 +33,22 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """All image files, by split, class and name. `held_out`: no validation folder, so some of train must serve."""
+    """All image files, by split, class and name. `held_out`: no validation folder, so some of train must serve.
+    `empty`: folders of classes that hold no file at all, and are no classes therefore."""
 
     root: Path
     classes: tuple[str, ...]
     files: tuple[File, ...]
     skipped: tuple[Skipped, ...]
     held_out: bool
+    empty: tuple[str, ...] = ()
 
 
 def listing(path: str) -> Listing:
     """The image files under `path`: class folders, or train, validation and test folders of class folders.
 
-    Hidden files are ignored, other types recorded as skipped. Raises DataError where that is not what `path` holds.
+    Hidden files are ignored, other types recorded as skipped. Raises DataError where that is not what `path` holds, and
+    for a class of which there are other files alone: they may be its images, and without them it would be lost.
     """
     root = Path(path)
     if not os.path.exists(root):
@@ -67,23 +70,35 @@ def listing(path: str) -> Listing:
             "data.path: {path} holds no class folders; put each class in a folder of its own.", path=printable(root)
         )
     trained = {name for name, places in by_class.items() if any(part is Part.TRAIN for part, _ in places)}
-    classes = sorted_classes(trained)
+    classes: list[str] = []
+    empty: list[str] = []
     found: list[File] = []
-    for name in (*classes, *sorted_classes(set(by_class) - trained)):
+    for name in (*sorted_classes(trained), *sorted_classes(set(by_class) - trained)):
+        own, left = [], len(skipped)
         for part, folder in by_class[name]:
-            before, left = len(found), len(skipped)
-            label = classes.index(name) if name in trained else -1
-            _collect(root, folder, label, part, found, skipped)
-            if len(found) == before and part is Part.TRAIN:
-                _refuse_empty(root, name, skipped[left:])
-            if len(found) > before and label < 0:
-                raise DataError(
-                    "{path}: the training split has no class {name!r}; add it or remove this one.",
-                    path=printable(root / folder),
-                    name=name,
-                )
+            _collect(root, folder, len(classes) if name in trained else -1, part, own, skipped)
+        if any(file.part is Part.TRAIN for file in own):
+            classes.append(name)
+            found += own
+        elif own:
+            raise DataError(
+                "{path}: the training split has no class {name!r}; add it or remove this one.",
+                path=printable(root / next(folder for part, folder in by_class[name] if part is own[0].part)),
+                name=name,
+            )
+        elif name in trained and len(skipped) > left:
+            _refuse_others(root, name, skipped[left:])
+        elif name in trained:
+            empty += [printable(folder) for part, folder in by_class[name] if part is Part.TRAIN]
+    if not classes:
+        raise DataError(
+            "data.path: {path} holds no image ({endings}); put those of each class into its folder.",
+            path=printable(root),
+            endings=_endings(),
+        )
     found.sort(key=attrgetter("part", "label"))
-    return Listing(root, classes, tuple(found), tuple(skipped), Part.VALIDATION not in folders)
+    held_out = Part.VALIDATION not in folders
+    return Listing(root, tuple(classes), tuple(found), tuple(skipped), held_out, tuple(empty))
 
 
 def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
@@ -198,21 +213,17 @@ def _collect(root: Path, folder: str, label: int, part: Part, found: list[File],
     walk(folder, frozenset())
 
 
-def _refuse_empty(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
-    endings = ", ".join(ending[1:] for ending in ENDINGS)
-    if not skipped:
-        raise DataError(
-            "{path}: class {name!r} has no image ({endings}). Delete its folder, or put images into it.",
-            path=printable(root),
-            name=name,
-            endings=endings,
-        )
+def _refuse_others(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
     raise DataError(
-        "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}. Delete its "
-        "folder, or put images into it.",
+        "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}. Convert them "
+        "to one of these types where they are its images, or move its folder elsewhere where it is no class.",
         path=printable(root),
         name=name,
-        endings=endings,
+        endings=_endings(),
         others=len(skipped),
         first=skipped[0].path,
     )
+
+
+def _endings() -> str:
+    return ", ".join(ending[1:] for ending in ENDINGS)

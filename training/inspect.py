@@ -89,6 +89,7 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
             held_out=found.held_out,
         ),
         **_skipped((*found.skipped, *seen.skipped)),
+        "empty": list(found.empty),
         "images": {
             "widths": _spread(seen.sizes[:, 0], 0, 50, 100),
             "heights": _spread(seen.sizes[:, 1], 0, 50, 100),

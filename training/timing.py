@@ -158,6 +158,21 @@ def seconds(step: Step, device: torch.device, count: int = 1) -> float:
     return lap(step, device, count).undisturbed
 
 
+def handing_over(step: Step, device: torch.device) -> float | None:
+    """Seconds until the host has handed a step to a device with nothing else to do, without waiting for it; None on
+    the CPU, where the host is the device."""
+    if device.type == "cpu":
+        return None
+    times: list[float] = []
+    for _ in range(FEWEST):
+        synchronize(device)
+        began = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - began)
+    synchronize(device)
+    return statistics.median(times)
+
+
 def spread(times: list[float]) -> float:
     """The median absolute deviation as a share of the median."""
     middle = statistics.median(times)

@@ -13,7 +13,7 @@ from rounds.outlook import outlook
 from rounds.slots import machine
 from state import trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork
 from tui import designing
 from tui.session import Session
 
@@ -71,7 +71,7 @@ def extend(page: Page, add: Callable[[Store], Message | None], then: Callable[[]
     """Have trials added to a round run, and go on with `then` unless another page was opened meanwhile: the points of a
     final study take a while to choose. What is to be known of them is said after that."""
     if any(worker.group == EXTENDING and worker.is_running for worker in page.workers):
-        raise Refusal("The points of the new trials are being chosen.")
+        raise AtWork("The points of the new trials are being chosen.")
 
     def choose(store: Store) -> Message | None:
         told = add(store)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from presets.language import error_text
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 
 # Of a whole number; more is no count, but a slip.
 DIGITS = 15
@@ -21,7 +21,7 @@ def amount(text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise Refusal("{value!r} is no amount; allowed: a number, 0 or more, such as 2.5", value=text)
+        raise Invalid("{value!r} is no amount; allowed: a number, 0 or more, such as 2.5", value=text)
     return number
 
 

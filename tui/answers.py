@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from presets import catalogue
 from presets.language import Message, say
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from training.config import METRICS
 from wizard import data, initial, loading, metric, own_probe, runtime, steps
 
@@ -30,7 +30,7 @@ def check_built_in(given: Mapping[str, str]) -> None:
     check(given)
     name = given.get("metric", "").partition(metric.STAND_IN)[0]
     if name in COMPLEMENTS:
-        raise Refusal(
+        raise Invalid(
             "--metric {name}: the built-in training has {other}, which is 1 - {name}; it selects the same trials.",
             name=name,
             other=COMPLEMENTS[name],
@@ -43,7 +43,7 @@ def check_built_in(given: Mapping[str, str]) -> None:
 
 
 def _unfit(option: str, value: str, wanted: Message | list[str]) -> Refusal:
-    return Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=option, value=value, wanted=wanted)
+    return Invalid("{name}: {value!r} does not fit; wanted: {wanted}", name=option, value=value, wanted=wanted)
 
 
 def _fits(words: str, fits: Callable[[str], bool]) -> bool:

@@ -27,7 +27,7 @@ from textual.widgets import Input, Static
 from presets.catalogue import CatalogueError
 from presets.language import _, error_text
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.project import Project, open_project
 from state.project import version as settings_version
 from state.store import open_store
@@ -171,7 +171,7 @@ class Tunebook(App[None]):
         try:
             team_presets.use(root)
         except CatalogueError as error:
-            raise Refusal("{reason}", reason=error_text(error)) from None
+            raise Invalid("{reason}", reason=error_text(error)) from None
         store = open_store(open_project(root))
         store.wait_at_most(WRITE_SECONDS)
         self.close_store()

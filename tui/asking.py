@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from state.errors import Refusal
+from state.errors import Unanswered
 from tui import say
 from tui.session import Session
 from tui.terminal import cut, printable
@@ -89,8 +89,8 @@ def _read(session: Session, question: Question, prompt: str) -> str:
     except EOFError:
         click.echo(err=session.json)
         if question.unanswered is not None:
-            raise Refusal(question.unanswered.id, **question.unanswered.values) from None
-        raise Refusal(
+            raise Unanswered(question.unanswered.id, **question.unanswered.values) from None
+        raise Unanswered(
             "The question {step!r} has no answer. Give it as an option, or take the recommendations with --yes.",
             step=question.step,
         ) from None

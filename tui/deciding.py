@@ -17,7 +17,7 @@ from rounds.shortlist import Shortlist, Standing
 from rounds.slots import machine
 from state import trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotYet
 from state.measure import Measure
 from state.trials import Batch
 from tui import designing, sides
@@ -88,7 +88,7 @@ def run(session: Session, store: Store, batch: Batch) -> Verdict:
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)
     if any(entry.status not in trials.ENDED for entry in listed):
-        raise Refusal(
+        raise NotYet(
             "{name} was stopped before its end. Go on with: tunebook launch {name}, or reject it: tunebook launch "
             "{name} --decide reject --reason TEXT",
             name=batch.name,

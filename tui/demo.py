@@ -16,7 +16,7 @@ from rounds.outlook import outlook
 from rounds.slots import machine
 from state import decisions, launches, project, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Exists, NotYet, Over
 from state.project import Project, Settings
 from state.store import open_store
 from state.trials import Batch
@@ -58,11 +58,11 @@ def make_project(folder: Path) -> Project:
     if (root / project.FILE).exists():
         found = project.open_project(root)
         if (found.settings.name, found.settings.data) != (NAME, DATA):
-            raise Refusal("{path}: there is another project. Choose another folder.", path=str(root))
+            raise Exists("{path}: there is another project. Choose another folder.", path=str(root))
         write_digits(root / DATA)
         return found
     if root.exists() and (not root.is_dir() or {path.name for path in root.iterdir()} - {DATA, f"{DATA}.unfinished"}):
-        raise Refusal("{path}: exists and is not a demonstration. Choose another folder.", path=str(root))
+        raise Exists("{path}: exists and is not a demonstration. Choose another folder.", path=str(root))
     root.mkdir(parents=True, exist_ok=True)
     write_digits(root / DATA)
     settings = Settings(name=NAME, task="image-classification", data=DATA, budget_hours=BUDGET_HOURS)
@@ -83,10 +83,11 @@ def walk(session: Session, folder: Path) -> dict[str, Any]:
     Refuses a folder where it is finished, or that holds something else.
     """
     if finished(folder):
-        raise Refusal(
-            "{path}: the demonstration is finished here. Look at it with: tunebook --project {path}. To see it again, "
-            "delete the folder, or name another one.",
+        raise Over(
+            "{path}: the demonstration is finished here. Look at it with: tunebook --project {quoted}. To see it "
+            "again, delete the folder, or name another one.",
             path=str(folder),
+            quoted=shlex.quote(str(folder)),
         )
     began = time.monotonic()
     with open_store(prepare(session, folder)) as store:
@@ -166,7 +167,7 @@ def _round(session: Session, store: Store) -> Batch:
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)
     if not all(map(trials.over, listed)):
-        raise Refusal("{name} was stopped before its end. Go on with: tunebook demo", name=batch.name)
+        raise NotYet("{name} was stopped before its end. Go on with: tunebook demo", name=batch.name)
     return batch
 
 

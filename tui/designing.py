@@ -19,7 +19,7 @@ from rounds.roles import OPTIMIZER, asked_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid
 from state.project import Project
 from tui.say import choice
 from tui.session import Session
@@ -49,7 +49,7 @@ def domain(key: str, words: str, optimizer: str, project: Project | None = None)
     try:
         return _domain(key, words, optimizer, project)
     except SpaceError as error:
-        raise Refusal("{key}: {problem}", key=key, problem=error_message(error)) from None
+        raise Invalid("{key}: {problem}", key=key, problem=error_message(error)) from None
 
 
 def _domain(key: str, words: str, optimizer: str, project: Project | None) -> Domain:
@@ -64,7 +64,7 @@ def _domain(key: str, words: str, optimizer: str, project: Project | None) -> Do
     try:
         ends = float(low), float(high)
     except ValueError:
-        raise Refusal(
+        raise Invalid(
             "{key}={words}: neither a range (0.001..0.1) nor values (0.9,0.95).", key=key, words=words
         ) from None
     return Domain.from_dict(
@@ -83,7 +83,7 @@ def pairs(options: Iterable[str], what: str) -> dict[str, str]:
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or not key or not value:
-            raise Refusal("{option!r}: write it as {what}.", option=option, what=what)
+            raise Invalid("{option!r}: write it as {what}.", option=option, what=what)
         found[key] = value
     return found
 
@@ -122,7 +122,7 @@ def given(
     for name, words in pairs(ranges, "KEY=LOW..HIGH").items():
         number = isinstance(base.get(full(name)), int | float) and not isinstance(base.get(full(name)), bool)
         if number and any(isinstance(value, str) for value in found.ranges[full(name)].choices):
-            raise Refusal("{key}={words}: neither a range (0.001..0.1) nor values (0.9,0.95).", key=name, words=words)
+            raise Invalid("{key}={words}: neither a range (0.001..0.1) nor values (0.9,0.95).", key=name, words=words)
     honoured.refuse_foreign(project, base, [*found.asked, *found.roles, *found.ranges], compared)
     return found
 

@@ -13,7 +13,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from state.errors import Refusal
+from state.errors import NotInstalled
 
 SIDE = 8
 # The file has grey levels from 0 to 16.
@@ -57,7 +57,7 @@ def _source() -> Path:
         path = Path(package) / "datasets" / "data" / "digits.csv.gz"
         if path.is_file():
             return path
-    raise Refusal(
+    raise NotInstalled(
         "The demonstration's data comes with scikit-learn, which is not installed here. Install it: {command}",
         command="pip install scikit-learn",
     )

@@ -18,7 +18,7 @@ from presets.language import Message, _, error_text, say
 from rounds import logout, own_code, queue, sharing, slots, supervisor, sweep
 from state import gpus, launches, pipeline, repair, strays, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork, Refusal
 from state.machine import cores, memory_limit
 from state.project import Project, open_project
 from state.store import open_store
@@ -205,7 +205,7 @@ def mend(root: Path) -> list[str]:
     mended = []
     if repair.damage(project):
         if supervisor.alive(project):
-            raise Refusal("The supervisor is at work. Stop the round first: tunebook round stop")
+            raise AtWork("The supervisor is at work. Stop the round first: tunebook round stop")
         repair.rebuild(project)
         mended.append("store")
     if not supervisor.alive(project):

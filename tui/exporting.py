@@ -16,7 +16,7 @@ from rounds.reached import Reached, fresh
 from state import configurations, export_command, trials
 from state import export as folder
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotInstalled, Refusal
 from state.export import Origin
 from state.export_command import Source
 from state.trials import Batch, Trial
@@ -135,7 +135,7 @@ def training_code() -> Path:
     found = importlib.util.find_spec("training")
     places = list(found.submodule_search_locations or []) if found else []
     if not places:
-        raise Refusal("The training code is not installed. Install Tunebook again.")
+        raise NotInstalled("The training code is not installed. Install Tunebook again.")
     return Path(places[0])
 
 

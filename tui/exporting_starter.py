@@ -8,7 +8,7 @@ from pathlib import Path
 from presets.language import _
 from state import export as folder
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotYet, WrongUse
 from state.launches import best
 from tui import exporting
 from tui.exporting import Exported
@@ -34,13 +34,13 @@ def _export(store: Store, target: Path) -> Exported:
     """The configuration that the set-up came to. Refuses while a step that it needs is open."""
     if store.project.settings.command:
         if best(store) is not None:
-            raise Refusal(
+            raise WrongUse(
                 "A pipeline of your own is exported with a trial that ran it, so there is no starter configuration: "
                 "leave --starter out, or name a trial with --trial."
             )
-        raise Refusal("A pipeline of your own is exported with a trial that ran it: run the baseline first.")
+        raise NotYet("A pipeline of your own is exported with a trial that ran it: run the baseline first.")
     if not ready(store):
-        raise Refusal(
+        raise NotYet(
             "There is no configuration to export yet. First comes the question {step!r}; go on with: "
             "tunebook new {path}",
             step=flow.standing(store).step or "",

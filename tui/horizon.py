@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from presets.language import _, say
 from rounds.horizon import Horizon
 from state.database import now
-from state.errors import Refusal
+from state.errors import Invalid
 from state.project import moment
 from wizard.quantity import digits, duration
 
@@ -24,17 +24,17 @@ def typed(answer: str) -> tuple[float, str]:
             to_come(word)
             moments.append(word)
     if len(numbers) > 1 or len(moments) > 1:
-        raise Refusal("{answer}: one number of device hours and one deadline, no more.", answer=answer)
+        raise Invalid("{answer}: one number of device hours and one deadline, no more.", answer=answer)
     hours = numbers[0] if numbers else 0.0
     if not 0 <= hours < math.inf:
-        raise Refusal("{hours}: device hours are a number, 0 or more.", hours=hours)
+        raise Invalid("{hours}: device hours are a number, 0 or more.", hours=hours)
     return hours, moments[0] if moments else ""
 
 
 def to_come(words: str) -> None:
     """Refuse a deadline that is no date, or that has passed already."""
     if moment(words) <= datetime.datetime.fromisoformat(now()):
-        raise Refusal("{words} has passed already: give a deadline that is still to come, or none.", words=words)
+        raise Invalid("{words} has passed already: give a deadline that is still to come, or none.", words=words)
 
 
 def written(hours: float, deadline: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from textual.binding import Binding, BindingType
 
 from presets.language import Message, say
-from state.errors import Refusal
+from state.errors import Invalid, NotFound
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ def remap(wanted: Mapping[str, str], source: str) -> None:
     for id, text in wanted.items():
         if id not in known:
             near = difflib.get_close_matches(id, known, 3) or list(known)[:3]
-            raise Refusal(
+            raise NotFound(
                 "{source}: there is no action {id}; did you mean: {near}", source=source, id=id, near=", ".join(near)
             )
         known[id] = replace(known[id], keys=tuple(_parsed(part, id, source) for part in _split(text)))
@@ -324,7 +324,7 @@ def remap(wanted: Mapping[str, str], source: str) -> None:
         for key in (key for key in table if key.group in (group, "everywhere")):
             for name in key.keys:
                 if name in taken:
-                    raise Refusal(
+                    raise Invalid(
                         "{source}: {key} cannot mean both {one} and {other}.",
                         source=source,
                         key=NAMES.get(name, name),
@@ -348,7 +348,7 @@ def _parsed(text: str, id: str, source: str) -> str:
     function = name.startswith("f") and name[1:].isdecimal() and 1 <= int(name[1:]) <= 12
     if letter or control or function or name in NAMES or name in NAMED:
         return name
-    raise Refusal(
+    raise Invalid(
         "{source}: {id} = {text!r} is no key. A key is a letter, a digit, a sign, ctrl+ with a letter that terminals "
         "pass on, f1 to f12, or one of: {named}",
         source=source,

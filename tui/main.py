@@ -15,10 +15,13 @@ import click
 from presets import language
 from presets.language import _, error_text
 from state import preferences
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, Refusal, Unavailable, WrongUse
 from state.preferences import Preferences
 from tui import click_texts, say
 from tui.session import Interrupted, Session, common
+
+# What a JSON answer calls errors that are no refusal: Ctrl-C, and a mistake in Tunebook itself.
+INTERRUPTED, INTERNAL = "interrupted", "internal"
 
 # Name of the command: the module and function that carry it out. In the order of the work.
 COMMANDS = {
@@ -146,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         language.set_language(language.choose(_asked(given), None, os.environ))
         session.preferences = _preferences(_asked(given))
     except (ValueError, Refusal) as error:
-        sys.exit(_fail(session, error, error_text(error), 2, ""))
+        sys.exit(_fail(session, error, error_text(error), 2, "", getattr(error, "code", Invalid.code)))
     code = run(given, session)
     try:
         sys.stdout.flush()
@@ -167,11 +170,11 @@ def run(arguments: Sequence[str], session: Session) -> int:
     except Interrupted as stop:
         return _interrupted(session, error_text(stop))
     except click.ClickException as error:
-        return _fail(session, error, error.format_message(), 2, _hint(error))
+        return _fail(session, error, error.format_message(), 2, _hint(error), WrongUse.code)
     except BrokenPipeError:
         return 1
     except Exception as error:
-        return _fail(session, error, *_explained(error))
+        return _fail(session, error, *_explained(error), _kind(error))
 
 
 def _preferences(asked: str | None) -> Preferences:
@@ -218,15 +221,29 @@ def _explained(error: Exception) -> tuple[str, int, str]:
     return sentence, 1, _("Run the command again with --debug to see where it comes from.")
 
 
+def _kind(error: Exception) -> str:
+    """The word for an error by which a program tells it from others; the README lists them."""
+    from presets.catalogue import CatalogueError
+    from training.config import ConfigError
+
+    if isinstance(error, Refusal):
+        return error.code
+    if isinstance(error, ConfigError | CatalogueError):
+        return Invalid.code
+    if isinstance(error, FileNotFoundError):
+        return NotFound.code
+    return Unavailable.code if isinstance(error, OSError) else INTERNAL
+
+
 def _interrupted(session: Session, sentence: str) -> int:
     say.note("")
     say.note(sentence)
     if session.json and not session.answered:
-        say.document({"error": sentence})
+        say.document({"error": sentence, "code": INTERRUPTED})
     return 130
 
 
-def _fail(session: Session, error: Exception, sentence: str, code: int, hint: str) -> int:
+def _fail(session: Session, error: Exception, sentence: str, code: int, hint: str, kind: str) -> int:
     if session.debug:
         traceback.print_exception(error)
     else:
@@ -234,7 +251,7 @@ def _fail(session: Session, error: Exception, sentence: str, code: int, hint: st
         if hint:
             say.note(hint)
     if session.json and not session.answered:
-        say.document({"error": sentence})
+        say.document({"error": sentence, "code": kind})
     return code
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from presets.language import error_text
-from state.errors import Refusal
+from state.errors import Invalid
 
 
 class Place(click.Path):
@@ -23,6 +23,6 @@ class Place(click.Path):
         try:
             path.expanduser().resolve()
         except (RuntimeError, ValueError, OSError) as error:
-            said = Refusal("{path}: {reason}.", path=str(path), reason=str(error).rstrip("."))
+            said = Invalid("{path}: {reason}.", path=str(path), reason=str(error).rstrip("."))
             self.fail(error_text(said), param, ctx)
         return path

@@ -50,13 +50,13 @@ class Session:
 
     def project(self) -> Project:
         """The project to work on. Refuses where there is none."""
-        from state.errors import Refusal
+        from state.errors import NotFound
         from state.project import find, open_project
         from wizard import team_presets
 
         root = self.folder or find(Path.cwd())
         if root is None:
-            raise Refusal(
+            raise NotFound(
                 "{path}: no project here or above. Start one with: tunebook new {quoted} --data PATH",
                 path=str(Path.cwd()),
                 quoted=shlex.quote(str(Path.cwd())),
@@ -69,12 +69,12 @@ class Session:
     def speak(self, configured: str) -> None:
         """Use the language that the project names, unless one was asked for on the command line, or is preferred."""
         if configured and self.language is None and not (self.preferences and self.preferences.language):
-            from state.errors import Refusal
+            from state.errors import Invalid
 
             try:
                 language.set_language(configured)
             except ValueError as error:
-                raise Refusal("tunebook.toml: display.language: {reason}", reason=str(error)) from None
+                raise Invalid("tunebook.toml: display.language: {reason}", reason=str(error)) from None
 
     @contextlib.contextmanager
     def store(self) -> Iterator[Store]:

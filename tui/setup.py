@@ -14,7 +14,7 @@ from presets.language import Message, _, error_message, error_text, say, told
 from state import files
 from state.database import Store
 from state.decisions import decision
-from state.errors import Refusal
+from state.errors import NotYet, Refusal, Unanswered
 from state.measurements import Measurement
 from state.project import FILE, FOLDER, open_project
 from state.store import open_store
@@ -63,11 +63,13 @@ def unless_unreadable(folder: Path, again: Callable[[Refusal], str]) -> Iterator
         _take_back(place, before, new)
         if before is not None:
             raise
-        raise Refusal(
+        taken_back = Refusal(
             "{reason} Nothing of the new project was kept. Once more, then: {command}",
             reason=error_message(refused),
             command=again(refused),
-        ) from None
+        )
+        taken_back.code = refused.code
+        raise taken_back from None
 
 
 def _read(root: Path) -> bool:
@@ -146,7 +148,7 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
         if chosen is None:
             if not question.options:
                 raise Refusal("{question} {reason}", question=question.text.text(), reason=question.reason.text())
-            raise Refusal(
+            raise Unanswered(
                 "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
             )
         mind = flow.answer(store, step, chosen, reason)
@@ -286,7 +288,7 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
             assert batch is not None  # the set-up ends with one
             return judge(store, batch.name)
         if standing.step != "baseline":
-            raise Refusal(
+            raise NotYet(
                 "First comes the question {step!r}. Go on with: tunebook new {path}",
                 step=standing.step,
                 path=shlex.quote(str(store.project.root)),
@@ -298,7 +300,7 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
             batch = judging.plan(store)
             watch(session, store, batch.name)
             if not ended(store, batch):
-                raise Refusal("{name} was stopped before its end. Go on with: tunebook baseline", name=batch.name)
+                raise NotYet("{name} was stopped before its end. Go on with: tunebook baseline", name=batch.name)
             ran = True
             continue
         question = flow.ask(store, "baseline")

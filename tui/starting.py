@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from state.errors import Refusal
+from state.errors import Exists, Invalid, NotFound, Refusal, Unanswered
 from training.config import TASKS
 
 # Tables that training reads, and those that it will say how to save as one of these.
@@ -24,7 +24,7 @@ _LABELS = ("label", "class", "category", "target", "sentiment", "topic", "y")
 
 def decided_already(root: Path) -> Refusal:
     """What to say where a set-up is to go on that has nothing left to decide."""
-    return Refusal(
+    return Exists(
         "{path}: there is a project already, with its set-up decided. Open it: tunebook --project {words}. What is to "
         "be decided anew is given as an option (tunebook new --help); a new project needs another folder.",
         path=str(root),
@@ -35,19 +35,19 @@ def decided_already(root: Path) -> Refusal:
 def typed_path(text: str) -> Path:
     """The path that somebody typed or pasted, absolute. Refuses nothing, and what cannot be a path."""
     if not text.strip():
-        raise Refusal("Type a path.")
+        raise Unanswered("Type a path.")
     try:
         return Path(text.strip()).expanduser().resolve()
     except (RuntimeError, ValueError) as error:
         # No such user, links in a circle, a null character.
-        raise Refusal("{path}: {reason}.", path=text, reason=str(error)) from None
+        raise Invalid("{path}: {reason}.", path=text, reason=str(error)) from None
 
 
 def refuse_file(root: Path) -> None:
     """Refuse a project in a place that is a file, or below one."""
     there = next(path for path in (root, *root.parents) if os.path.exists(path))
     if not there.is_dir():
-        raise Refusal(
+        raise Invalid(
             "{path} is a file, and a project needs a folder of its own: name one that is there, or that can be made.",
             path=str(there),
         )
@@ -57,7 +57,7 @@ def refuse_inside(data: Path, root: Path, task: str) -> None:
     """Refuse a new project inside the folder of images, where its own folder would be taken for a class."""
     path = data.expanduser().resolve()
     if task == TASKS[0] and path.is_dir() and path in root.parents:
-        raise Refusal(
+        raise Invalid(
             "{path} lies in the folder of the data, {data}, where each folder is a class. Choose a place for the "
             "project outside of it.",
             path=str(root),
@@ -72,7 +72,7 @@ def data_place(data: Path, root: Path) -> str:
     """
     path = data.expanduser().resolve()
     if not path.exists():
-        raise Refusal("{path}: there is no such file or folder.", path=str(data))
+        raise NotFound("{path}: there is no such file or folder.", path=str(data))
     return str(path.relative_to(root)) if path.is_relative_to(root) and path != root else str(path)
 
 
@@ -121,8 +121,8 @@ def refuse_other_task(data: Path, task: str) -> None:
     """Refuse data in which the task cannot find anything, before there is a project of them."""
     path = data.expanduser()
     if task == TASKS[0] and path.is_file():
-        raise Refusal("{path} is a file: images are expected in a folder with a folder for each class.", path=str(data))
+        raise Invalid("{path} is a file: images are expected in a folder with a folder for each class.", path=str(data))
     if task == TASKS[1] and path.is_dir() and guess_task(data) != task:
-        raise Refusal(
+        raise Invalid(
             "{path} is a folder without a table: texts are expected in a CSV, TSV or JSON Lines file.", path=str(data)
         )

@@ -12,12 +12,12 @@ from typing import Any
 
 from presets.language import _
 from state import project as projects
-from state.errors import Refusal
+from state.errors import Exists, Invalid, WrongUse
 from state.pipeline import own as pipeline_of
 from state.project import Project, Settings
 from state.store import open_store
 from tui.session import Session
-from tui.starting import decided_already
+from tui.starting import data_place, decided_already
 from wizard import flow, own, own_metric, pipeline
 
 
@@ -43,43 +43,43 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
     """The project on the user's own pipeline in the folder, a new one or one whose set-up is to go on; None where the
     built-in pipeline is meant. `anew`: something decided is to change. Refuses what does not go together."""
     if asked.chance is not None and not math.isfinite(asked.chance):
-        raise Refusal("--chance {value}: the level to beat is a finite number.", value=asked.chance)
+        raise Invalid("--chance {value}: the level to beat is a finite number.", value=asked.chance)
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if existing is None and asked.command is None:
         about = (asked.config_file, asked.assignments, asked.directory, asked.resume, asked.direction)
         if any(about) or asked.chance is not None:
-            raise Refusal(
+            raise WrongUse(
                 "--config-file, --directory, --resume, --direction, --chance and --set belong to a --command."
             )
         return None
-    if asked.command is not None and data is not None:
-        raise Refusal("Give either --data, for the built-in training, or --command, for your own.")
     if existing is None or existing.settings.command:
         _refuse_built_in(asked.built_in)
     if existing is None:
-        made = create(root, asked)
+        made = create(root, asked, data)
         session.progress(_("A new project in {path}, on your own command").format(path=root))
         return made
     if not existing.settings.command:
         if asked.command is not None:
-            raise Refusal(
+            raise Exists(
                 "{path}: there is a project already, on the built-in training. A command needs a project of its own: "
                 "choose another folder.",
                 path=str(root),
             )
         return None
     session.speak(existing.settings.language)
-    return _changed(session, existing, asked, anew=anew)
+    return _changed(session, existing, asked, data, anew=anew)
 
 
-def create(root: Path, asked: Asked) -> Project:
-    """Make the project. Refuses a command that cannot be used, with the reason."""
+def create(root: Path, asked: Asked, data: Path | None = None) -> Project:
+    """Make the project; `data`: what its script reads, where that is said. Refuses a command that cannot be used, with
+    the reason, and data that are not there."""
     metric = (asked.metric or "").strip()
     if not (asked.command or "").strip():
-        raise Refusal("The command is empty.")
+        raise Invalid("The command is empty.")
     settings = Settings(
         name=root.name,
+        data=data_place(data, root) if data is not None else "",
         metric=metric,
         direction=asked.direction or pipeline.direction(metric),
         chance=asked.chance,
@@ -108,7 +108,7 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
     """Refuse options that only the built-in training understands."""
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
-        raise Refusal(
+        raise WrongUse(
             "{options}: only for the built-in training. Hyperparameters of your own command are given with --set.",
             options=", ".join(given),
         )
@@ -116,14 +116,14 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
 
 def _check_sized(asked: Asked, settings: Settings) -> None:
     if asked.sized and not settings.batch_size:
-        raise Refusal(
+        raise WrongUse(
             "--batch-size: none of the hyperparameters is known to be the batch size, so that it takes no batch size "
             "by this option. Give it by the name that it has (--set NAME=VALUE), and name it in tunebook.toml, under "
             '[pipeline]: batch_size = "NAME".'
         )
 
 
-def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -> Project:
+def _changed(session: Session, existing: Project, asked: Asked, data: Path | None, *, anew: bool) -> Project:
     """The project with what was given anew; refuses another command, which would be another project."""
     now = existing.settings
     given = {
@@ -132,7 +132,7 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         "directory": _placed(asked.directory, existing.root) if asked.directory else None,
     }
     if any(value is not None and value != getattr(now, name) for name, value in given.items()):
-        raise Refusal(
+        raise Exists(
             "{path}: the project has a command already. Change it in tunebook.toml, or choose another folder.",
             path=str(existing.root),
         )
@@ -142,6 +142,8 @@ def _changed(session: Session, existing: Project, asked: Asked, *, anew: bool) -
         same = now.direction if metric == now.metric else ""
         changes |= {"metric": metric, "direction": asked.direction or same or pipeline.direction(metric)}
         changes["chance"] = own_metric.level(now, metric, changes["direction"])
+    if data is not None:
+        changes["data"] = data_place(data, existing.root)
     if asked.chance is not None:
         changes["chance"] = asked.chance
     if asked.resume is not None:

@@ -6,7 +6,7 @@ from presets.language import _
 from rounds import looking
 from state import runs
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotFound
 from tui.session import Session
 from wizard import measuring
 
@@ -31,7 +31,7 @@ def stop(session: Session, store: Store, name: str) -> None:
     """Have it end, and say what becomes of it. Refuses what is not at work."""
     folder = store.project.measurement_folder(name)
     if not (looking.under_way(store) if name == LOOK else runs.alive(folder)):
-        raise Refusal("{name} is not at work. What is: tunebook status", name=name)
+        raise NotFound("{name} is not at work. What is: tunebook status", name=name)
     if name == LOOK:
         looking.stop(store)
         session.text(_("The look is stopped. Nobody has seen its result, so it does not count."))

@@ -14,7 +14,7 @@ from presets.language import Message, _, say
 from state import decisions, measurements
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import NotFound, NotYet
 from wizard import configuration, contents, inspection, machine, model_names, quantity, speed
 from wizard.question import Choice, Option, Question, Settled, Table
 
@@ -76,19 +76,19 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if entry is None:
         name = str(chosen).strip()
         if not re.fullmatch(r"[\w][\w./-]*", name, re.ASCII):
-            raise Refusal("{name!r} is not the name of a model.", name=name)
+            raise NotFound("{name!r} is not the name of a model.", name=name)
         library = "timm" if task == IMAGES else "transformers"
         # Of transformers' names the hub has more than the library, each with its owner.
         hub = library == "transformers" and "/" in name
         if not hub and not model_names.is_known(library, name):
             if library == "transformers":
-                raise Refusal(
+                raise NotFound(
                     "transformers has no model type {name!r}. Near it: {names}. A model of the hub is typed with its "
                     "owner, such as google-bert/bert-base-uncased.",
                     name=name,
                     names=model_names.similar(library, name) or "-",
                 )
-            raise Refusal(
+            raise NotFound(
                 "{library} has no model {name!r}. Near it: {names}",
                 library=library,
                 name=name,
@@ -119,7 +119,7 @@ def chosen(store: Store) -> Architecture | None:
     """The catalogue's entry that was chosen; None for a typed name. Refuses where nothing was chosen yet."""
     decision = decisions.decision(store, STEP)
     if decision is None:
-        raise Refusal("No architecture has been chosen yet.")
+        raise NotYet("No architecture has been chosen yet.")
     return by_id(str(decision.chosen))
 
 

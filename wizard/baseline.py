@@ -10,7 +10,7 @@ from presets.language import Message, _, say, stored, told
 from state import by_metric, decisions, launches, measure, project, trials
 from state.database import Store
 from state.document import content_hash
-from state.errors import Refusal
+from state.errors import NotYet, Refusal, Unanswered
 from state.trials import Batch, NewTrial
 from wizard import (
     better,
@@ -78,7 +78,7 @@ def override(store: Store, name: str, words: str) -> None:
     """Launch the first configuration although its baseline is not clearly above chance, or worse than the best so far.
     Refuses without a reason."""
     if not words.strip():
-        raise Refusal("To go on from a result that may be chance, or is worse than another, say why.")
+        raise Unanswered("To go on from a result that may be chance, or is worse than another, say why.")
     verdict = judge(store, name)
     reason = say("overridden ({words}). {message}", words=words.strip(), message=verdict.message)
     _launch(store, name, verdict, reason)
@@ -143,7 +143,7 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
 def _judged(store: Store) -> Batch:
     batch = latest(store)
     if batch is None:
-        raise Refusal("The first configuration has not been run yet. Run the baseline first.")
+        raise NotYet("The first configuration has not been run yet. Run the baseline first.")
     return batch
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from presets.language import Message, say, told
 from state import decisions
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid
 from state.measurements import Measurement
 from wizard import (
     another_size,
@@ -80,9 +80,9 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     found = probe.known(store)
     size, least, most = int(chosen), scaling.least(store), _most(store, found)
     if size == 1 and architecture.normalisation(store) == "batch":
-        raise Refusal("Batch norm has no statistics over 1 example. Choose at least 2; 16 and more are better.")
+        raise Invalid("Batch norm has no statistics over 1 example. Choose at least 2; 16 and more are better.")
     if not least <= size <= most:
-        raise Refusal(
+        raise Invalid(
             "A batch size of {size} is not known to work: choose from {least} to {most}.",
             size=size,
             least=least,

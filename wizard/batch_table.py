@@ -11,7 +11,7 @@ from presets.language import Message, _, say
 from state.database import Store
 from state.measurements import Measurement
 from state.project import Settings
-from wizard import inspection, loading, probe, quantity
+from wizard import host, inspection, loading, probe, quantity
 from wizard.question import Table
 
 # Twice the batch in the same time per step doubles the throughput; below this it no longer nearly does (G4).
@@ -31,7 +31,7 @@ def figures(store: Store, planned: int) -> list[dict[str, Any]]:
             "step_seconds": line["seconds"],
             "step_seconds_spread": line["spread"],
             "throughput_gain": gain,
-            "limited_by": _limit(line, gain),
+            "limited_by": limit,
             "peak_memory_bytes": line["peak_memory"],
             "epoch_seconds": examples * line["seconds"] / line["batch_size"],
             "examples": planned,
@@ -40,7 +40,7 @@ def figures(store: Store, planned: int) -> list[dict[str, Any]]:
             "steps_seconds": count * line["seconds"],
             **taken(settings, planned * line["seconds"] / line["batch_size"]),
         }
-        for line, gain in zip(probe.measured(found), _gains(found), strict=True)
+        for line, gain, limit in zip(probe.measured(found), _gains(found), _limits(found), strict=True)
     ]
 
 
@@ -63,7 +63,7 @@ def table(store: Store, planned: int) -> Table:
         say("device seconds"),
     ]
     columns += resources(store.project.settings)
-    limits = {"input_pipeline": _("input pipeline"), "device": _("device"), None: "-"}
+    limits = {"input_pipeline": _("input pipeline"), "host": _("host"), "device": _("device"), None: "-"}
     rows = [
         (
             str(line["batch_size"]),
@@ -110,17 +110,24 @@ def shown(line: Mapping[str, Any]) -> Iterator[str]:
 def bottlenecks(found: Measurement) -> Iterator[Message]:
     """Where doubling stopped nearly doubling, from the measured times (G4), and which of them do not compare."""
     lines, device = probe.measured(found), found.result["device"]
+    limits = {line["batch_size"]: limit for line, limit in zip(lines, _limits(found), strict=True)}
     doublings = [(line, gain) for line, gain in zip(lines, _gains(found), strict=True) if gain is not None]
     # One size that a neighbour slowed down does not end the rise.
     last = max((place for place, (_, gain) in enumerate(doublings) if gain >= NEARLY_DOUBLE), default=-1)
     if last + 1 < len(doublings):
         size = doublings[last + 1][0]["batch_size"]
-        yield say(
-            "From {half} to {size} throughput no longer nearly doubles: {device} is busy with that many examples.",
-            half=size // 2,
-            size=size,
-            device=device,
-        )
+        about = {"half": size // 2, "size": size, "device": device}
+        if limits[size] == "input_pipeline":
+            yield say("From {half} to {size} throughput no longer nearly doubles: steps wait for their data.", **about)
+        elif limits[size] == "host":
+            yield say(
+                "From {half} to {size} throughput no longer nearly doubles: {device} waits for the host.", **about
+            )
+        else:
+            yield say(
+                "From {half} to {size} throughput no longer nearly doubles: {device} is busy with that many examples.",
+                **about,
+            )
     elif doublings and all(gain >= NEARLY_DOUBLE for _line, gain in doublings):
         yield say(
             "Throughput nearly doubles with every doubling of the batch: the device is not fully used by any size."
@@ -132,6 +139,8 @@ def bottlenecks(found: Measurement) -> Iterator[Message]:
             size=doublings[-1][0]["batch_size"],
             gains=[f"{line['batch_size']}: {gain:.2f} x" for line, gain in doublings],
         )
+    if (waiting := host.advice(lines, device)) is not None:
+        yield waiting
     compared = set(found.result.get("compared") or ())
     if compared and (apart := [line["batch_size"] for line in lines if line["batch_size"] not in compared]):
         yield say(
@@ -154,7 +163,16 @@ def _gains(found: Measurement) -> list[float | None]:
     ]
 
 
-def _limit(line: dict[str, Any], gain: float | None) -> str | None:
+def _limits(found: Measurement) -> list[str | None]:
+    """What limits each size: the input pipeline, the host, or the device, where throughput no longer nearly doubles."""
+    lines = probe.measured(found)
+    waiting = host.bound(lines)
+    return [_limit(line, gain, waiting) for line, gain in zip(lines, _gains(found), strict=True)]
+
+
+def _limit(line: dict[str, Any], gain: float | None, waiting: set[int]) -> str | None:
     if loading.bound(line):
         return "input_pipeline"
+    if line["batch_size"] in waiting:
+        return "host"
     return "device" if gain is not None and gain < NEARLY_DOUBLE else None

@@ -9,7 +9,7 @@ from typing import Any
 from presets.language import Message, say, stored
 from state import configurations, decisions, pipeline
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid
 from training import config
 from wizard import besides, own
 
@@ -83,12 +83,12 @@ def checked(store: Store, provisional: dict[str, Any] | None = None) -> dict[str
     if (there := pipeline.of(store.project)) is not None:
         values = {**(provisional or {}), **current(store)}
         if lacking := pipeline.missing(there, values):
-            raise Refusal("The command needs a value for {names}.", names=", ".join(lacking))
+            raise Invalid("The command needs a value for {names}.", names=", ".join(lacking))
         return values
     try:
         return config.flat(config.check(config.unflat({**(provisional or {}), **current(store)})))
     except config.ConfigError as error:
-        raise Refusal("The configuration cannot be used: {problems}", problems=error.in_one_line()) from None
+        raise Invalid("The configuration cannot be used: {problems}", problems=error.in_one_line()) from None
 
 
 def whole(store: Store) -> str:

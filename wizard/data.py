@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from presets.grain import grain
 from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid
 from wizard import class_names, configuration, contents, copies, inspection, measuring, quantity
 from wizard.listing import SHOWN, some
 from wizard.question import Choice, Option, Question, Settled
@@ -40,20 +41,20 @@ def ask(store: Store) -> Question:
     fraction = float(configuration.current(store)["data.validation_fraction"])
     held_out = bool(found["splits"]["validation"].get("held_out"))
     if _numbers(found):
-        raise Refusal(
+        raise Invalid(
             "The labels are {n} different numbers, such as {some}: that looks like a quantity to be predicted "
             "(regression), which is not built in. Name another column (`tunebook new {path} --label-column NAME`), put "
             "the numbers together into classes, or tune a script of your own with --command.",
             n=len(found["classes"]),
             some=", ".join(found["classes"][:SHOWN]),
-            path=str(store.project.root),
+            path=shlex.quote(str(store.project.root)),
         )
     if missing := _missing(found, "train"):
-        raise Refusal("No training example of: {classes}. Add some, or remove the class.", classes=missing)
+        raise Invalid("No training example of: {classes}. Add some, or remove the class.", classes=missing)
     problem = _unusable(found, held_out)
     larger = _larger_fraction(found, fraction) if problem and held_out else None
     if problem and larger is None:
-        raise Refusal(problem.id, **problem.values)
+        raise Invalid(problem.id, **problem.values)
     warnings = tuple(_warnings(store, found))
     evidence = (*warnings, *_findings(found, fraction))
     if problem:
@@ -98,7 +99,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({"data.validation_fraction": fraction}, question.reason)
     fraction = float(chosen)
     if not 0 < fraction <= LARGEST_FRACTION:
-        raise Refusal(
+        raise Invalid(
             "{fraction:g}: the share held out for validation must be more than 0 and at most {largest:g}.",
             fraction=fraction,
             largest=LARGEST_FRACTION,
@@ -193,6 +194,12 @@ def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:
 
 def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
     """What makes results worth less until somebody does something about it, most important first."""
+    if empty := found.get("empty"):
+        yield say(
+            "Class folders with nothing in them, left out: {named}. No trial knows such a class. Where there should be "
+            "one, put its images there before going on; otherwise delete the folder.",
+            named=some([quantity.name(folder) for folder in empty], len(empty)),
+        )
     yield from _left_out(found)
     if max(found["skipped_total"], found["duplicates"]["across_splits"], copies.conflicting(found)) > SHOWN:
         known = inspection.fresh(store)

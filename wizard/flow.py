@@ -15,7 +15,7 @@ from presets.language import Message, say, stored
 from state import decisions
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, NotYet, Unanswered
 from wizard import (
     architecture,
     baseline,
@@ -117,7 +117,7 @@ def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message
     value = _value(question, chosen)
     option = next((entry for entry in question.options if entry.value == value), None)
     if option is not None and option.explain and not reason.strip():
-        raise Refusal("{option}: say why, it is recorded with the decision.", option=option.label)
+        raise Unanswered("{option}: say why, it is recorded with the decision.", option=option.label)
     settled = _step(store, step).settle(store, question, value, reason)
     why = settled.reason
     if reason.strip():
@@ -218,12 +218,12 @@ def _step(store: Store, step: str) -> _Step:
 def _check_turn(store: Store, step: str) -> None:
     there = steps_of(store)
     if step not in there:
-        raise Refusal("There is no step {step!r}; there are: {steps}.", step=step, steps=", ".join(there))
+        raise NotFound("There is no step {step!r}; there are: {steps}.", step=step, steps=", ".join(there))
     now = standing(store)
     if now.step is not None and there.index(now.step) < there.index(step):
-        raise Refusal("First comes: {step}.", step=now.step)
+        raise NotYet("First comes: {step}.", step=now.step)
     if now.step == step and now.needs:
-        raise Refusal("The question about {step} needs a result first: {needs}.", step=step, needs=now.needs)
+        raise NotYet("The question about {step} needs a result first: {needs}.", step=step, needs=now.needs)
 
 
 def _value(question: Question, chosen: Choice) -> Choice:
@@ -247,7 +247,7 @@ def _value(question: Question, chosen: Choice) -> Choice:
             pass
     offered = ", ".join(str(option.value) for option in question.options)
     typed = [TYPED[question.free].text()] if question.free else []
-    raise Refusal(
+    raise Invalid(
         "{chosen!r} is no answer to: {question} Possible: {offered}",
         chosen=chosen,
         question=question.text.text(),

@@ -10,7 +10,7 @@ from presets.language import Message, _, say
 from state import decisions
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid, NotYet, Refusal
 from training import config
 from wizard import architecture, configuration, optimizer, quantity
 from wizard.question import Choice, Option, Question, Settled, Table
@@ -93,7 +93,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({optimizer.LEARNING_RATE: usual, **SIMPLE, GHOST_KEY: GHOST_SIZE}, reason)
     rate = float(chosen)
     if not (math.isfinite(rate) and rate > 0):
-        raise Refusal("{rate:g}: a learning rate is more than 0.", rate=rate)
+        raise Invalid("{rate:g}: a learning rate is more than 0.", rate=rate)
     reason = say("simple, fast, small; the learning rate {rate:g} was chosen by hand", rate=rate)
     earlier = decisions.decision(store, STEP)
     kept = earlier.settings.get(GHOST_KEY, 0) if earlier is not None and _ghost(store) else 0
@@ -130,7 +130,7 @@ def with_ghost(store: Store) -> str:
     """The answer that takes ghost batch norm. Refuses where that does not apply."""
     values, kind = configuration.current(store), architecture.normalisation(store)
     if kind is None:
-        raise Refusal(
+        raise NotYet(
             "Ghost batch norm is for networks with batch norm; whether {name} has it, the probe did not note yet. "
             "Measure again with: tunebook probe --again",
             name=values["model.name"],

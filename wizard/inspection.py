@@ -14,7 +14,7 @@ from typing import Any
 
 from state import document, files, runs
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, NotYet
 from state.measurements import Measurement
 from state.project import FILE, Project
 from training import config
@@ -67,13 +67,13 @@ def start(store: Store) -> str:
     place = str(store.project.root / "tunebook.toml")
     if settings.task not in config.TASKS:
         allowed = ", ".join(config.TASKS)
-        raise Refusal(
+        raise Invalid(
             "{place}: project.task = {task!r}; allowed: {allowed}", place=place, task=settings.task, allowed=allowed
         )
     if not settings.data:
-        raise Refusal("{place}: data.path is empty. Write there where the data is.", place=place)
+        raise Invalid("{place}: data.path is empty. Write there where the data is.", place=place)
     if not store.project.data.exists():
-        raise Refusal(
+        raise NotFound(
             "{path}: there is no such file or folder. Correct data.path in {place}.",
             path=str(store.project.data),
             place=place,
@@ -122,7 +122,7 @@ def known(store: Store) -> dict[str, Any]:
     """What the latest inspection of the data as set now found. Refuses where there is none."""
     found = fresh(store)
     if found is None:
-        raise Refusal("The data have not been looked at yet. Inspect them first.")
+        raise NotYet("The data have not been looked at yet. Inspect them first.")
     return found.result
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from presets.language import Message, say, told
 from state import files, gpus, measurements, runs
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork, Refusal
 
 SUBJECT = "subject.json"
 # Where each kind of measurement leaves its result.
@@ -146,7 +146,7 @@ def outcome(store: Store, kind: str, id: str) -> dict[str, Any]:
     """What a measurement found. Refuses while it is at work, and with what it said when it ended badly."""
     folder = store.project.measurement_folder(id)
     if runs.alive(folder):
-        raise Refusal("{id} is still at work.", id=id)
+        raise AtWork("{id} is still at work.", id=id)
     result = _result(store, kind, id)
     if result.get("status") == "complete":
         return result

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 
 from state import declared, pipeline
 from state.declared import Argument
-from state.errors import Refusal
+from state.errors import Invalid, NotFound, Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
@@ -117,7 +117,7 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, words = assignment.partition("=")
         if not equals or not name.strip() or not words.strip():
-            raise Refusal("{assignment!r}: write it as name=value or name=low..high.", assignment=assignment)
+            raise Invalid("{assignment!r}: write it as name=value or name=low..high.", assignment=assignment)
         there = pipeline.own(Project(project.root, settings))
         name = meant(there, name.strip())
         if there.key(name) not in there.hyperparameters():
@@ -185,7 +185,7 @@ def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
     argument = next((entry for entry in offered(there) if entry.name == name), None)
     fixed = next((entry for entry in declared.arguments(there) if entry.name == name), None)
     if argument is None and fixed is not None:
-        raise Refusal(
+        raise Invalid(
             "{name}: the command gives {flag} a fixed value. To tune it, put {placeholder} in the place of that value "
             "in tunebook.toml (pipeline.command).",
             name=name,
@@ -193,7 +193,7 @@ def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
             placeholder="{" + name + "}",
         )
     if argument is None:
-        raise Refusal(
+        raise NotFound(
             "{name}: the command has no such hyperparameter; it has: {known}; its script declares: {declared}. What "
             "else it takes is written into the command, as --lr {lr}, or {switch} for a switch.",
             lr="{lr}",
@@ -251,7 +251,7 @@ def _with_choices(
     choices: list[Value] = []
     for part in words.split(","):
         if not part.strip():
-            raise Refusal(
+            raise Invalid(
                 "{name}: a value is empty. A switch of your script is written {switch} in the command, and is then "
                 "true or false.",
                 name=entry.name,
@@ -264,7 +264,7 @@ def _with_choices(
         if value is None:
             raise _unfit(origin, part.strip())
         if any(same(value, other) for other in choices):
-            raise Refusal("{name}: {value} is there twice.", name=entry.name, value=part.strip())
+            raise Invalid("{name}: {value} is there twice.", name=entry.name, value=part.strip())
         choices.append(value)
     # The start stays what it is where it is one of them; of the file's, that is told by nothing here.
     if entry.default is None and any(same(written, choice) for choice in choices):
@@ -276,19 +276,19 @@ def _with_choices(
 
 def _unfit(entry: OwnHyperparameter, words: str) -> Refusal:
     wanted = ", ".join(map(str, entry.choices)) if entry.choices else entry.kind
-    return Refusal("{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=words, wanted=wanted)
+    return Invalid("{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=words, wanted=wanted)
 
 
 def _check_searched(key: str) -> None:
     if key in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
-        raise Refusal("{name} is decided, not searched: it takes one value.", name=key)
+        raise Invalid("{name} is decided, not searched: it takes one value.", name=key)
 
 
 def _check_count(key: str, value: Value) -> None:
     """Refuse a batch size or a number of steps that is none."""
     counted = key in (pipeline.BATCH_SIZE, pipeline.STEPS)
     if counted and (isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or value < 1):
-        raise Refusal("{name}: {value!r} does not fit; wanted: a whole number from 1 on.", name=key, value=value)
+        raise Invalid("{name}: {value!r} does not fit; wanted: a whole number from 1 on.", name=key, value=value)
 
 
 def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
@@ -296,15 +296,15 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     ends = [_value(part) for part in span.split("..")]
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
     if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)):
-        raise Refusal("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
+        raise Invalid("{words!r} is no range; write it as 0.001..0.1 or 0.001..0.1:log.", words=words)
     if numbers[0] == numbers[1]:
-        raise Refusal(
+        raise Invalid(
             "{words!r}: both ends are the same; a single value is written {assignment}.",
             words=words,
             assignment=f"{entry.name}={quantity.setting(numbers[0])}",
         )
     if numbers[0] > numbers[1]:
-        raise Refusal(
+        raise Invalid(
             "{words!r}: the low end of a range must be below the high end; write it as {low}..{high}, say.",
             words=words,
             low=min(numbers),
@@ -314,15 +314,15 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     whole = entry.kind == "int" or (entry.kind == "categorical" and all(isinstance(end, int) for end in numbers))
     low, high = numbers
     if scale not in ("", *get_args(Scale)):
-        raise Refusal("There is no scale {scale}: linear, log, one-minus-log.", scale=scale)
+        raise Invalid("There is no scale {scale}: linear, log, one-minus-log.", scale=scale)
     if scale == "log" and low <= 0:
-        raise Refusal(
+        raise Invalid(
             "{words!r}: a logarithmic range must lie above 0; linear: {linear}",
             words=words,
             linear=f"{entry.name}={span}:linear",
         )
     if scale == "one-minus-log" and (high >= 1 or whole):
-        raise Refusal("{words!r}: a one-minus-log range is of numbers below 1.", words=words)
+        raise Invalid("{words!r}: a one-minus-log range is of numbers below 1.", words=words)
     named = cast("Scale", scale) if scale else _usual_scale(entry, low, high, whole=whole)
     kind: Kind = "int" if whole else "float"
     start = entry.default if isinstance(entry.default, int | float) else None

@@ -24,7 +24,7 @@ from state import (
 )
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
@@ -92,6 +92,7 @@ def start(store: Store) -> str:
         "directory": str(there.directory),
         "metric": store.project.settings.metric,
         "device": about["device"],
+        "patience": 60 * (store.project.settings.patience_minutes or 0.0),
         "earlier": before.result["recommended"] if before is not None and timed else None,
     }
     files.write_atomically(folder / probe_command.ASKED, json.dumps(asked, ensure_ascii=False, indent=1))
@@ -204,7 +205,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({}, say("to be measured first"), lambda: start(store))
     size = int(chosen)
     if size < 1:
-        raise Refusal("{size}: a step takes at least 1 example.", size=size)
+        raise Invalid("{size}: a step takes at least 1 example.", size=size)
     reason = question.reason
     if chosen != question.recommended:
         reason = say("chosen by hand, as the command has it or as it was typed")

@@ -14,7 +14,7 @@ from state import declared, pipeline, project, usual_names
 from state.database import Store
 from state.decisions import Decision
 from state.declared import Argument
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
 from state.usual_names import RESUMES
@@ -171,7 +171,7 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
     try:
         typed = shlex.split(str(chosen))
     except ValueError:
-        raise Refusal("{chosen!r} cannot be read: a quotation mark that opens is not closed.", chosen=chosen) from None
+        raise Invalid("{chosen!r} cannot be read: a quotation mark that opens is not closed.", chosen=chosen) from None
     changes = own.changed(store.project, typed)
 
     def remember() -> None:
@@ -267,7 +267,7 @@ def _going_on(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
             "The script takes {flag}. A trial that is killed or stopped begins anew, unless you say how it goes on "
             "from what it has saved: tunebook new {path} --resume '{given}'",
             flag=flag,
-            path=str(store.project.root),
+            path=shlex.quote(str(store.project.root)),
             given=flag if taking[0].switch else f"{flag} {{folder}}/FILE",
         )
 

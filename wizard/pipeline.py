@@ -9,7 +9,7 @@ from pathlib import Path
 from presets.language import say, stored
 from state import decisions, pipeline, project
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Unanswered
 from state.project import Project, Settings
 from wizard import own
 
@@ -41,7 +41,7 @@ def planned(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> 
 def check_metric(metric: str) -> None:
     """Refuse a metric without a name."""
     if not metric.strip():
-        raise Refusal(
+        raise Unanswered(
             "Say which value that your script writes is to be tuned, by its name there, such as eval_accuracy. (On the "
             "command line: --metric eval_accuracy)"
         )
@@ -54,7 +54,7 @@ def direction(metric: str) -> str:
     less = any(word in LESS or word.endswith("loss") for word in words)
     more = any(word.startswith(MORE) for word in words)
     if less == more:
-        raise Refusal(
+        raise Unanswered(
             "Is more of {metric} better, or less? Say so. (On the command line: --direction max, or --direction min)",
             metric=metric,
         )

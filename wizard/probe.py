@@ -8,7 +8,7 @@ from presets import catalogue
 from presets.language import Message, error_text, say
 from state import document, files, runs
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotYet, Refusal
 from state.measurements import Measurement
 from state.project import Project
 from wizard import configuration, initial, inspection, machine, measuring, optimizer, own_probe, quantity, speed
@@ -29,7 +29,7 @@ def subject(store: Store) -> dict[str, Any]:
     # What the probe itself chooses is no part of what it is about.
     values = configuration.current(store, without=configuration.RUNTIME)
     if "model.name" not in values or "optimizer.name" not in values:
-        raise Refusal("Choose an architecture and an optimizer first: the probe trains with them.")
+        raise NotYet("Choose an architecture and an optimizer first: the probe trains with them.")
     device = machine.at_hand(values["runtime.device"])
     inputs = IMAGE_INPUTS if values["data.task"] == "image-classification" else TEXT_INPUTS
     return {
@@ -153,7 +153,7 @@ def known(store: Store) -> Measurement:
     """The latest probe. Refuses where there is none for what is chosen now."""
     found = fresh(store)
     if found is None:
-        raise Refusal("The batch sizes have not been measured for this model, optimizer and device. Probe them first.")
+        raise NotYet("The batch sizes have not been measured for this model, optimizer and device. Probe them first.")
     return found
 
 

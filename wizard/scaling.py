@@ -14,7 +14,7 @@ from presets.language import Message, say
 from state import launches, trials
 from state.database import Store
 from state.document import content_hash
-from state.errors import Refusal
+from state.errors import NotYet, Refusal
 from wizard import architecture, configuration, probe, quantity
 from wizard.question import Table
 
@@ -73,7 +73,7 @@ def sizes(store: Store) -> tuple[int, ...]:
     """Half the decided batch size, itself and twice it, as far as they are known to work. Refuses fewer than two."""
     values = configuration.current(store)
     if "training.batch_size" not in values:
-        raise Refusal("Decide on the batch size first: its neighbours are compared with it.")
+        raise NotYet("Decide on the batch size first: its neighbours are compared with it.")
     found, size = probe.known(store), int(values["training.batch_size"])
     smallest = least(store)
     # The decided size may lie beyond those that were measured.

@@ -9,7 +9,7 @@ from typing import Any
 from presets.language import Message, say
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.measurements import Measurement
 from wizard import batch_table, checks, configuration, inspection, optimizer, pace, probe, quantity, scaling, speed
 from wizard.pace import Pace
@@ -77,7 +77,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         return Settled({}, checks.about(kind), lambda: checks.start(store, kind, lacking))
     steps = int(chosen)
     if steps < 1:
-        raise Refusal("{steps}: a run takes at least 1 step.", steps=steps)
+        raise Invalid("{steps}: a run takes at least 1 step.", steps=steps)
     now = pace.known(store)
     settings = {"training.steps": steps, "training.evaluate_every": pace.every(steps)}
     if examples := pace.sample(now, steps):

@@ -10,7 +10,7 @@ from typing import Any
 from presets.language import Message, say, told
 from state import by_metric, measure, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork
 from state.trials import Batch, Trial
 from wizard import chance, optimizer, own_baseline
 from wizard import own as hyperparameters
@@ -49,7 +49,7 @@ def judge(store: Store, name: str) -> BaselineVerdict:
     user of a pipeline of their own named. Refuses while any runs."""
     batch = trials.batch(store, name)
     if not ended(store, batch):
-        raise Refusal("{name} is still at work.", name=name)
+        raise AtWork("{name} is still at work.", name=name)
     listed = trials.trials(store, name)
     complete = [entry for entry in listed if entry.status == "complete" and entry.best is not None]
     now = measure.of_project(store.project.settings)

@@ -11,7 +11,7 @@ from presets.language import Message, say
 from state import decisions, files
 from state.database import Store
 from state.decisions import Decision
-from state.errors import Refusal
+from state.errors import Invalid, NotFound
 from wizard import architecture, configuration, inspection, model_names, weights_file
 from wizard.question import Choice, Option, Question, Settled
 
@@ -89,7 +89,7 @@ def _check_type(values: Mapping[str, Any]) -> None:
     """Refuses to begin from scratch what only the hub can have: a name that is no model type of transformers."""
     name = values["model.name"]
     if values["model.library"] == "transformers" and not model_names.is_known("transformers", name):
-        raise Refusal(
+        raise NotFound(
             "transformers has no model type {name!r}, so nothing can be trained from scratch by that name. Near it: "
             "{names}. Decide the architecture anew, or take published weights of that name.",
             name=name,
@@ -103,25 +103,25 @@ def _path(text: str) -> Path:
         return Path(text).expanduser().resolve()
     except (RuntimeError, ValueError) as error:
         # No such user, links in a circle, a null character.
-        raise Refusal("{path}: {reason}.", path=text, reason=str(error)) from None
+        raise Invalid("{path}: {reason}.", path=text, reason=str(error)) from None
 
 
 def _check(path: Path, store: Store) -> None:
     """Refuses what cannot be weights of the model, as far as that can be seen without loading them."""
     if not path.exists():
-        raise Refusal("{path}: there is no such file or folder. Type the path of the weights.", path=str(path))
+        raise NotFound("{path}: there is no such file or folder. Type the path of the weights.", path=str(path))
     wanted = decisions.decision(store, architecture.STEP)
     if wanted is None or wanted.settings["model.library"] != "transformers":
         _check_file(path)
         return
     description = files.read_json(path / "config.json")
     if description is None:
-        raise Refusal("{path}: no folder of transformers weights: it has no config.json.", path=str(path))
+        raise NotFound("{path}: no folder of transformers weights: it has no config.json.", path=str(path))
     for part in sorted(path.glob("*.safetensors")):
         _check_file(part)
     kind = description.get("model_type")
     if kind != wanted.settings["model.name"]:
-        raise Refusal(
+        raise Invalid(
             "{path}: the weights are of a {kind} model, the chosen architecture is {name}. Choose other weights, or "
             "another architecture first.",
             path=str(path),
@@ -141,7 +141,7 @@ def _sizes(path: Path) -> tuple[int, int] | None:
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        raise Refusal(
+        raise Invalid(
             "{path}: is a folder. Type the path of a file of weights: safetensors or a state dict.", path=str(path)
         )
     try:
@@ -149,7 +149,7 @@ def _check_file(path: Path) -> None:
     except OSError as error:
         raise files.refusal(error, path) from None
     if wrong is not None:
-        raise Refusal(wrong.id, **wrong.values)
+        raise Invalid(wrong.id, **wrong.values)
 
 
 def _evidence(store: Store, entry: Architecture | None) -> Iterator[Message]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from presets.language import _
-from state.errors import Refusal
+from state.errors import Refusal, WrongUse
 from tui.amount import Amount
 from tui.session import Session, answering
 
@@ -40,7 +40,7 @@ def check(session: Session, kind: str, target: float | None) -> None:
         if store.project.settings.command:
             raise Refusal("The checks need the built-in training; a script of your own must check itself.")
         if target is not None and kind != checks.BATCH_SIZE:
-            raise Refusal("--target belongs to the check batch-size.")
+            raise WrongUse("--target belongs to the check batch-size.")
         root = store.project.root
         lacking = {checks.LENGTH: steps.provisional, checks.BATCH_SIZE: steps.undecided}.get(kind)
         provisional = lacking(store) if lacking else None

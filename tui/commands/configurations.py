@@ -81,12 +81,12 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
 
 def _named(known: Sequence[Contender], name: str) -> Contender:
     """The configuration of that name. Raises Refusal with those there are."""
-    from state.errors import Refusal
+    from state.errors import NotFound
 
     for one in known:
         if one.name == name:
             return one
-    raise Refusal(
+    raise NotFound(
         "There is no configuration {name}; there are: {names}",
         name=name,
         names=_(", ").join(one.name for one in known) or "-",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def demo(session: Session, folder: Path, auto: bool) -> None:
 
         screens(session, root)
         return
-    again = say("Interrupted. What runs goes on in the background; continue with: tunebook demo {path}", path=folder)
+    quoted = shlex.quote(str(folder))
+    again = say("Interrupted. What runs goes on in the background; continue with: tunebook demo {path}", path=quoted)
     with goes_on(again):
         done = demonstration.walk(session, folder)
     session.answer(done)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from presets.language import _
-from state.errors import Refusal
+from state.errors import NotFound
 from state.project import find
 from tui import doctor as looks
 from tui.session import Session, answering
@@ -31,7 +31,7 @@ from tui.terminal import fit
 def doctor(session: Session, repair: bool) -> None:
     root = session.folder or find(Path.cwd())
     if repair and root is None:
-        raise Refusal("There is no project here to repair. Name one with --project DIR.")
+        raise NotFound("There is no project here to repair. Name one with --project DIR.")
     mended = looks.mend(root) if repair and root else []
     machine = looks.machine(Path.cwd() if root is None or not root.is_dir() else root)
     checks = list(looks.checks(root)) if root else []

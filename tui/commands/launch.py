@@ -11,7 +11,7 @@ from rounds import foremost, judging, launching, lineage, planning, shortlist, w
 from rounds.decision import RUNS, Verdict
 from state import launches, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import NotFound, NotYet, Refusal, WrongUse
 from state.trials import Batch
 from tui import deciding
 from tui.session import Session, answering
@@ -93,7 +93,7 @@ def launch(
         with session.store() as store:
             waiting = launching.undecided(store)
             if waiting is not None and waiting.wanted == "run" and trial is None:
-                raise Refusal(
+                raise NotYet(
                     "{name} has not been decided, and what is adopted beside it takes away what it compares with. Go "
                     "on with it (tunebook launch {name}), or name what you mean: --trial ID",
                     name=waiting.name,
@@ -165,13 +165,13 @@ def _meant(store: Store, name: str | None, trial: str | None) -> Batch | None:
     if name is None or trials.batch(store, name).kind != launching.KIND:
         return launching.undecided(store)
     if trial is not None:
-        raise Refusal("Give either {name}, to go on with it, or --trial ID, to launch that one.", name=name)
+        raise WrongUse("Give either {name}, to go on with it, or --trial ID, to launch that one.", name=name)
     waiting = {batch.name: batch for batch in launches.waiting(store)}
     if name not in waiting:
         why = launching.overtaken(store, trials.batch(store, name))
         if why is not None and launches.decided(store, name) is None:
             raise Refusal(why.id, **why.values)
-        raise Refusal(
+        raise NotFound(
             "{name} is no launch to go on with. Not decided yet: {known}. To launch a trial: tunebook launch --trial "
             "ID",
             name=name,
@@ -186,7 +186,7 @@ def _last_round(store: Store, trial: str | None) -> str:
     run = {entry.batch for entry in trials.trials(store) if entry.status == "complete"}
     if rounds := [batch for batch in planning.rounds(store) if batch.name in run]:
         return foremost.latest(store, rounds).name
-    raise Refusal("No round has a complete trial yet. Run one: tunebook round run --wait")
+    raise NotYet("No round has a complete trial yet. Run one: tunebook round run --wait")
 
 
 def _can_ask(session: Session) -> bool:

@@ -13,7 +13,7 @@ from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
 from rounds.outlook import outlook
 from rounds.slots import machine
-from state.errors import Refusal
+from state.errors import WrongUse
 from tui import designing
 from tui.session import Session, answering
 from wizard import flow
@@ -98,7 +98,7 @@ def plan(
 ) -> None:
     changing = about or optimizers or ranges or roles or count or seed is not None or goal is not None
     if (warm or listed) and (changing or (warm and (listed or length is not None))):
-        raise Refusal("The trials of --warm-start, or of --trial, are the whole round: leave the other options out.")
+        raise WrongUse("The trials of --warm-start, or of --trial, are the whole round: leave the other options out.")
     with session.store() as store:
         save, before = planning.save, planning.basis(store, override).settings
         if length == before.get(steps.STEPS):

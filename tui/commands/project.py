@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def decisions(session: Session, step: str | None, superseded: bool) -> None:
     from state import launches
     from state.decisions import decisions as recorded
-    from state.errors import Refusal
+    from state.errors import NotFound
     from state.launches import Launch
     from tui import decided
 
@@ -40,7 +40,7 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
         entries = sorted((*recorded_ones, *launches.launches(store)), key=lambda entry: entry.at)
         steps = dict.fromkeys(decided.step(entry) for entry in entries)
         if step is not None and step not in steps:
-            raise Refusal("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
+            raise NotFound("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
         chosen = [entry for entry in entries if step in (None, decided.step(entry))]
         told = {
             entry.number: [*decided.lines(store, entry, whole=step is not None)]

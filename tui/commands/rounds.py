@@ -23,7 +23,7 @@ from rounds import (
 from rounds.foremost import meant, planned
 from state import by_metric, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import AtWork, NotFound, Over, WrongUse
 from state.trials import Batch
 from tui import acting, stopping
 from tui.click_texts import short_help
@@ -75,14 +75,14 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         batch = _to_run(session, store, name)
         if all(map(trials.over, listed := trials.trials(store, batch.name))):
             if stopped := [entry.id for entry in listed if trials.stopped_alone(entry)]:
-                raise Refusal(
+                raise Over(
                     "{name} has ended but for {trials}, stopped alone. Try again: tunebook round retry {first}; or "
                     "review it: tunebook round review {name}",
                     name=batch.name,
                     trials=stopped,
                     first=stopped[0],
                 )
-            raise Refusal(
+            raise Over(
                 "{name} has ended. Review it (tunebook round review) or add trials to it (tunebook round extend).",
                 name=batch.name,
             )
@@ -211,7 +211,7 @@ def end(session: Session, name: str | None, count: int | None, reason: str) -> N
 @click.pass_obj
 def retry(session: Session, names: tuple[str, ...], failed: str | None) -> None:
     if bool(names) == bool(failed):
-        raise Refusal("Name the trials to try again, or with --failed a round, of which all that failed are.")
+        raise WrongUse("Name the trials to try again, or with --failed a round, of which all that failed are.")
     with session.store() as store:
         batch = wishes.retry_failed(store, wishes.target(store, failed)) if failed else wishes.retry(store, names)
         tell(session, store, batch, trials.trials(store, batch.name), started=True)
@@ -317,13 +317,13 @@ def _named(store: Store, name: str) -> Batch:
     """A round by its name or its number."""
     batch = trials.batch(store, f"round-{name}" if name.isdecimal() else name)
     if batch.kind == launching.KIND:
-        raise Refusal(
+        raise NotFound(
             "{name} is a launch and no round. Go on with it: tunebook launch {name}. What was decided, with its runs: "
             "tunebook decisions launch",
             name=name,
         )
     if batch.kind != planning.KIND:
-        raise Refusal("{name} is no round. See: tunebook status", name=name)
+        raise NotFound("{name} is no round. See: tunebook status", name=name)
     return batch
 
 
@@ -340,7 +340,7 @@ def _to_run(session: Session, store: Store, name: str | None) -> Batch:
     if all(map(trials.over, trials.trials(store, batch.name))):
         waiting = [other for other in planned(store) if other.name != batch.name]
         if len(waiting) > 1:
-            raise Refusal(
+            raise Over(
                 "{name} has ended. Planned and not run: {names}. Run one by its name: tunebook round run {first}",
                 name=batch.name,
                 names=[other.name for other in waiting],
@@ -368,7 +368,7 @@ def _at_work(session: Session, store: Store) -> Batch:
             return _say_which(session, store, batch)
     for other in trials.batches(store):
         if queue.under_way(other, trials.trials(store, other.name)):
-            raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=other.name)
+            raise AtWork("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=other.name)
     if (beside := stopping.at_work(store)) is not None:
-        raise Refusal("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=beside)
-    raise Refusal("No round is running.")
+        raise AtWork("No round is running, but {name} is. Stop it: tunebook round stop {name}", name=beside)
+    raise NotFound("No round is running.")

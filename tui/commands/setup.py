@@ -15,7 +15,7 @@ from presets.language import _, say
 from state import pipeline
 from state import project as projects
 from state.decisions import decisions
-from state.errors import Refusal
+from state.errors import Exists, Refusal, Unanswered, WrongUse
 from state.project import Project, Settings
 from state.store import open_store
 from training.config import TASKS
@@ -46,7 +46,7 @@ LIMITS = {
     "--data",
     type=Place(),
     metavar="PATH",
-    help=_("folder of class folders, or file of labelled texts"),
+    help=_("folder of class folders, or file of labelled texts; own pipeline: what its script reads"),
 )
 @click.option(
     "--command",
@@ -227,10 +227,10 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         refuse_other_task(data, given["task"])
     if existing is None:
         if data is None:
-            raise Refusal(
+            raise Unanswered(
                 "Say where the data is: tunebook new {path} --data PATH, or how your own training is started: "
                 "tunebook new {path} --command '...'",
-                path=str(folder),
+                path=shlex.quote(str(folder)),
             )
         refuse_inside(data, root, given["task"])
         return projects.create(root, Settings(name=root.name, **given))
@@ -240,7 +240,7 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
         decided = [entry for entry in decisions(store) if entry.step != pipeline.STEP]
         if changed and decided:
             lines = [f"{projects.place(key)} = {json.dumps(to, ensure_ascii=False)}" for key, to in changed.items()]
-            raise Refusal(
+            raise Exists(
                 "{path}: there is a project already, whose data are decided. To change them, set in {file}: {changes}; "
                 "what rests on them is then asked again. A new project needs another folder.",
                 path=str(root),
@@ -274,6 +274,12 @@ def begin(session: Session, folder: Path, data: Path | None, given: dict[str, An
 @click.option(
     "--memory-cap", metavar="GIB", type=Amount(), help=_("memory that a run may take, in GiB; 0: what is free")
 )
+@click.option(
+    "--patience",
+    metavar="MINUTES",
+    type=Amount(),
+    help=_("own pipeline: wait so long for the first sign of its speed, and measure again; 0: 3 minutes"),
+)
 @click.option("--price", metavar="PRICE", type=Amount(), help=_("of one device hour, in any currency"))
 @click.option("--power", metavar="WATTS", type=Amount(), help=_("drawn by the device while training"))
 @click.option("--steps", metavar="N", type=click.IntRange(min=1), help=_("time and cost of so many steps"))
@@ -290,6 +296,7 @@ def probe(
     decode_once: bool,
     workers: int | None,
     memory_cap: float | None,
+    patience: float | None,
     price: float | None,
     power: float | None,
     steps: int | None,
@@ -304,7 +311,11 @@ def probe(
     given = {"memory_gib": memory_cap, "price_per_hour": price, "power_watts": power}
     with session.store() as store:
         if memory_cap is not None and store.project.settings.command:
-            raise Refusal("--memory-cap: how much memory a run takes is decided by your own script.")
+            raise WrongUse("--memory-cap: how much memory a run takes is decided by your own script.")
+        if patience is not None:
+            if not store.project.settings.command:
+                raise WrongUse("--patience: only your own script may be slow to begin; the built-in training is not.")
+            given["patience_minutes"], again = patience, True
         if changes := {name: value for name, value in given.items() if value is not None}:
             store.project = projects.change(store.project, **changes)
         if decode_once or workers is not None:

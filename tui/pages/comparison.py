@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from presets.language import Message, say
-from state.errors import Refusal
+from state.errors import NotYet
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.widgets.work_view import WorkView
@@ -33,7 +33,7 @@ class ComparisonPage(Page):
 
     def load(self) -> None:
         if not steps.comparable(self.book.store):
-            raise Refusal("Batch sizes are compared once one is decided, with a first configuration and a neighbour.")
+            raise NotYet("Batch sizes are compared once one is decided, with a first configuration and a neighbour.")
         work = self.query_one(WorkView)
         if work.show("comparison"):
             # It has just been recorded.

@@ -23,7 +23,7 @@ from rounds.space import Domain
 from rounds.steps import STEPS
 from state import launches, trials
 from state import project as projects
-from state.errors import Refusal
+from state.errors import Changed, Refusal
 from state.project import Project
 from tui import design_told, draft, horizon
 from tui.draft import LISTED, WARM_START, Draft, Tunable
@@ -169,7 +169,7 @@ class DesignPage(Page):
         def start() -> None:
             if self._starts_from() != self._world:
                 # It would have the very trials that another session has just planned.
-                raise Refusal("What this round goes on from has just changed. Look at it again, then start it.")
+                raise Changed("What this round goes on from has just changed. Look at it again, then start it.")
             chosen = self._draft
             batch = planning.save(self.book.store, plan, wanted="run", override=chosen.override, about=chosen.mark)
             supervisor.ensure(self.book.project)

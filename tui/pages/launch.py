@@ -18,7 +18,7 @@ from rounds.shortlist import Shortlist
 from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Changed
 from state.launches import Launch
 from state.trials import Trial
 from tui import launch_told, proposing
@@ -237,7 +237,7 @@ class LaunchPage(Page):
                 self._proposal = self._listed = None
                 return
             if self._decided() != self._seen:
-                raise Refusal(
+                raise Changed(
                     "{name} was decided in another session while you typed. Esc shows how; to decide it anew takes "
                     "more runs.",
                     name=self.of,

@@ -13,7 +13,7 @@ from presets.language import Message, _, error_text, say
 from rounds import looking
 from rounds.looking import UnderWay
 from state import looks, trials
-from state.errors import Refusal
+from state.errors import Changed, Refusal
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import figure, measured
@@ -110,7 +110,7 @@ class LookPage(Page):
 
         def begin() -> None:
             if (now := looking.subject(self.book.store)) != trial:
-                raise Refusal(
+                raise Changed(
                     "The best run is {trial} by now, and nothing was looked at. esc, then s: look with that one",
                     trial=now,
                 )

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
-from state.errors import Refusal
+from state.errors import NotFound
 from state.project import Settings, create
 from state.store import open_store
 from training.config import TASKS
@@ -108,7 +108,7 @@ class NewProject(Form):
         if task == TEXTS:
             for name in (text or "text", label or "label"):
                 if self._columns and name not in self._columns:
-                    raise Refusal(
+                    raise NotFound(
                         "There is no column {name}; the table has: {names}",
                         name=repr(name),
                         names=self._columns[:NAMED],

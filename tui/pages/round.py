@@ -17,7 +17,7 @@ from rounds import cost, final, outage, planning, queue, standing, supervisor, w
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import by_metric, measure, metrics, trials
-from state.errors import Refusal
+from state.errors import Invalid
 from state.trials import ENDED, Batch, Trial
 from tui import acting
 from tui.amount import whole
@@ -217,7 +217,7 @@ class RoundPage(Page):
     def _extend(self, answer: str) -> bool:
         def extend() -> None:
             if not (count := whole(answer.removeprefix("-"))):
-                raise Refusal("{answer}: type a whole number of trials.", answer=repr(cut(answer, LONGEST)))
+                raise Invalid("{answer}: type a whole number of trials.", answer=repr(cut(answer, LONGEST)))
             if answer.startswith("-"):
                 wishes.end(self.book.store, self._of, count=count)
                 return

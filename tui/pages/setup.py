@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList, Static
 from presets.language import Message, _, say
 from rounds import supervisor
 from state import decisions, project
-from state.errors import Refusal
+from state.errors import Changed, Refusal
 from tui import question_text
 from tui.amount import amount
 from tui.keys import bindings
@@ -290,7 +290,7 @@ class SetupPage(Page):
                 or self._question is None
                 or question_text.asked(self._question) != question_text.asked(before)
             ):
-                raise Refusal("What is asked has changed meanwhile. Look at it, and answer again.")
+                raise Changed("What is asked has changed meanwhile. Look at it, and answer again.")
             mind = flow.answer(self.book.store, step, chosen, reason)
             self._wished = self._step = self._question = None
             if mind is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rounds import looking
 from state import files
 from state.database import Store
-from state.errors import Refusal
+from state.errors import Exists, Invalid, NotFound
 from tui.report import as_html, as_text, document
 
 FORMATS = ("html", "md", "csv", "json")
@@ -22,13 +22,13 @@ def write(store: Store, path: Path, kind: str = "", *, force: bool = False) -> P
     path = path.expanduser().resolve()
     kind = kind or _SUFFIXES.get(path.suffix.lower(), "")
     if kind not in FORMATS:
-        raise Refusal("{path}: end the name in .html, .md, .csv or .json, or give --format.", path=str(path))
+        raise Invalid("{path}: end the name in .html, .md, .csv or .json, or give --format.", path=str(path))
     if path.is_dir():
-        raise Refusal("{path}: is a folder. Give the name of a file.", path=str(path))
+        raise Invalid("{path}: is a folder. Give the name of a file.", path=str(path))
     if path.exists() and not force:
-        raise Refusal("{path}: exists already. Choose another name, or replace it with --force.", path=str(path))
+        raise Exists("{path}: exists already. Choose another name, or replace it with --force.", path=str(path))
     if not path.parent.is_dir():
-        raise Refusal("{path}: there is no such folder. Make it first, or choose another.", path=str(path.parent))
+        raise NotFound("{path}: there is no such folder. Make it first, or choose another.", path=str(path.parent))
     text = content(store, kind)
     files.write_atomically(path, text)
     # Unlike the project's own files it is there to be shared.
