@@ -139,6 +139,36 @@ async def test_the_page_follows_what_another_process_writes(store: Store) -> Non
         assert line(pilot, 2)[5] == "0.125"
 
 
+async def test_how_many_run_at_once_is_typed_and_changes_nothing_else_that_is_wished(store: Store) -> None:
+    """Only by command could it be said."""
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await pilot.press("t")
+        await wait_for_text(pilot, "Trials at once (0: as the machine allows)")
+        await press(pilot, *"two", "enter")
+        await wait_for_text(pilot, "'two': type how many trials run at once, a whole number; 0: as the machine")
+        assert trials.batch(store, "round-1").slots == 0
+        await press(pilot, *["backspace"] * 3, *"1", "enter")
+        await wait_for_text(pilot, "round-1: 1 at once from now on.")
+        assert (trials.batch(store, "round-1").slots, trials.batch(store, "round-1").wanted) == (1, "run")
+        # What somebody has paused meanwhile stays so.
+        trials.ask(store, "round-1", "pause")
+        await press(pilot, *"t9999", "enter")
+        await wait_for_text(pilot, "9999 at once are wished; this machine has room for")
+        assert (trials.batch(store, "round-1").slots, trials.batch(store, "round-1").wanted) == (9999, "pause")
+        await press(pilot, *"t0", "enter")
+        await wait_for_text(pilot, "round-1: as many trials at once as the machine allows.")
+        assert trials.batch(store, "round-1").slots == 0
+        for number in range(3, COUNT + 1):
+            small_project.end(store, trial(number), 0.5)
+        await wait_for(pilot, lambda: not pilot.app.screen.check_action("slots", ()))
+    # What was wished is in the journal: the store that is built from it says the same.
+    store.record("request", target="round-1", wanted=None, slots=2)
+    store.project.store_path.unlink()
+    with open_store(store.project) as rebuilt:
+        assert (trials.batch(rebuilt, "round-1").slots, trials.batch(rebuilt, "round-1").wanted) == (2, "pause")
+
+
 async def test_a_wish_while_another_program_holds_the_store_is_refused_and_can_be_made_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

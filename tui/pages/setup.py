@@ -42,10 +42,12 @@ ACTIONS = (
 )
 # Cells beside a table: its padding and the scroll bar.
 TABLE_MARGIN = 4
-# What training costs, by the setting of the project: how it is asked for.
+MEMORY = "memory_gib"
+# What training costs and may take, by the setting of the project: how it is asked for.
 COSTS = {
     "price_per_hour": say("Price of a device hour, in any currency (0: not given):"),
     "power_watts": say("Watts that the device draws while training (0: not given):"),
+    MEMORY: say("GiB of memory that a run may take (0: what is free); the sizes are measured within it:"),
 }
 
 
@@ -143,8 +145,11 @@ class SetupPage(Page):
             case "type":
                 return question is not None and bool(question.free)
             case "again" | "cost":
-                own = bool(self.book.store.project.settings.command)
-                return question is not None and self._step == "batch_size" and not own
+                if self._step != batch_size.STEP or self.book.store.project.settings.command:
+                    return False
+                # Before the sizes are measured, too: a person may know beforehand what a run may take.
+                waits = action == "cost" and parameters == (MEMORY,) and work.display and not work.running
+                return question is not None or waits
             case "compare":
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
@@ -191,7 +196,7 @@ class SetupPage(Page):
 
     def leave(self) -> bool:
         # A question without options is answered by typing: there is nothing behind it.
-        typing = bool(self.query_one(Field).display) and bool(self._question and self._question.options)
+        typing = bool(self.query_one(Field).display) and (self._question is None or bool(self._question.options))
         if typing:
             self._show_typing(False)
             self._show_options()
@@ -274,6 +279,7 @@ class SetupPage(Page):
         def record() -> None:
             store.project = project.change(store.project, **{name: amount(typed)})
             self._question = None
+            self._show_typing(False)
 
         self.book.attempt(record)
 
@@ -379,15 +385,14 @@ class SetupPage(Page):
         field.put("")
         field.display = self.query_one("#asked").display = typing
         # Both now: of two that ask in one turn, the last has it.
-        self.set_focus(field if typing else self.query_one(Choices))
+        work = self.query_one(WorkView)
+        self.set_focus(field if typing else work if work.display else self.query_one(Choices))
 
     def _show_work(self, working: bool) -> None:
-        self._show_typing(False)
         self.query_one(WorkView).display = working
+        self._show_typing(False)
         for id in ("#reading", "#options"):
             self.query_one(id).display = not working
-        if working:
-            self.set_focus(self.query_one(WorkView))
 
     def _show_steps(self, now: str | None) -> None:
         store, look = self.book.store, VERDICTS["pass"]
