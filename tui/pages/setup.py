@@ -7,7 +7,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, sentences
 from rounds import supervisor
 from state import decisions, project
 from state.errors import Refusal
@@ -22,7 +22,7 @@ from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
-from wizard import batch_size, flow, probe, steps
+from wizard import anew, batch_size, flow, probe, steps
 from wizard.question import TYPED, Choice, Option, Question
 
 # What a question offers only now and then.
@@ -73,6 +73,8 @@ class SetupPage(Page):
         # Typing filters the options: whether it does, and by what.
         self._filtering = False
         self._sought = ""
+        # What was said of the last answer.
+        self._told = ""
         # The setting whose amount is being typed; empty otherwise.
         self._cost = ""
         # Of a table that is wider than the page: which part is shown, of how many.
@@ -116,6 +118,9 @@ class SetupPage(Page):
         step = self._wished or standing.step
         if step is None:
             self.app.pop_screen()
+            if isinstance(self.app.screen, Page):
+                # What was said of the last answer goes with the person.
+                self.app.screen.say(self._told)
             return
         needs = flow.work(self.book.store, step)
         if step != self._step or bool(needs) != self.query_one(WorkView).display:
@@ -297,10 +302,13 @@ class SetupPage(Page):
                 or question_text.asked(self._question) != question_text.asked(before)
             ):
                 raise Refusal("What is asked has changed meanwhile. Look at it, and answer again.")
-            mind = flow.answer(self.book.store, step, chosen, reason)
+            store = self.book.store
+            was = anew.before(store, step)
+            mind = flow.answer(store, step, chosen, reason)
             self._wished = self._step = self._question = None
-            if mind is not None:
-                self.say(mind.text())
+            told = [*([mind.text()] if mind is not None else []), *([anew.told(store, was)] if was is not None else [])]
+            self._told = sentences(*told) if told else ""
+            self.say(self._told)
             # Some answers are to run the configuration once more.
             supervisor.ensure(self.book.project)
 
