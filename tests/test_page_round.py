@@ -468,6 +468,33 @@ async def test_without_a_supervisor_the_pages_say_so_and_start_none(
             await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
 
 
+async def test_a_supervisor_that_is_coming_up_is_not_said_to_be_missing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loads for seconds before it takes its lock: whoever had just started the round read that none was at work.
+    One that ends before that is missing."""
+    trials.ask(store, "round-1", "run")
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
+    slow.chmod(0o755)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await app.push_screen(RoundPage("round-1"))
+        await wait_for_text(pilot, "no supervisor is at work (g starts one)")
+        with monkeypatch.context() as changed:
+            changed.setattr(sys, "executable", str(slow))
+            await press(pilot, "g")
+        started = supervisor._started[store.project.root]
+        try:
+            await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
+            assert "g go on" not in lines(app)[-1]
+            assert not supervisor.alive(store.project)
+        finally:
+            started.kill()
+        await wait_for_text(pilot, "no supervisor is at work (g starts one)")
+        assert "g go on" in lines(app)[-1]
+
+
 async def test_a_round_that_there_is_none_of_is_a_failure_and_no_empty_page(store: Store) -> None:
     async with watching(store, RoundPage("round-7")) as pilot:
         await wait_for_text(pilot, "There is no round-7 in this project.")

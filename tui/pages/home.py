@@ -79,7 +79,7 @@ class Home(Page):
             self._measured
             or measuring.at_work(self.book.store) is not None
             or self._baseline_runs
-            or supervisor.alive(self.book.project) != self._supervised
+            or supervisor.seen_to(self.book.project) != self._supervised
         )
 
     def load(self) -> None:
@@ -87,7 +87,7 @@ class Home(Page):
         measured = measuring.at_work(store)
         self._measured = measured is not None
         self._baseline_runs = baseline_running.at_work(store) is not None
-        self._supervised = supervisor.alive(store.project)
+        self._supervised = supervisor.seen_to(store.project)
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.

@@ -94,7 +94,7 @@ class RoundPage(Page):
 
     def follows(self) -> bool:
         # Whether a supervisor is at work is not in the store.
-        return self._working() and supervisor.alive(self.book.project) != self._supervised
+        return self._working() and supervisor.seen_to(self.book.project) != self._supervised
 
     def load(self) -> None:
         store, first = self.book.store, self._batch is None
@@ -103,7 +103,7 @@ class RoundPage(Page):
         if first and self._batch.plan.get("search"):
             self._say_notes(planning.plan_of(store, self._of), listed)
         self._trials = {entry.id: entry for entry in listed}
-        self._supervised = supervisor.alive(store.project)
+        self._supervised = supervisor.seen_to(store.project)
         # There is something to learn once a trial has ended.
         self.PLACE = "run" if self._working() or self._unlearnt() else "learn"
         self.show_where()
