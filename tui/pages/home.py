@@ -140,6 +140,7 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     what = settings.command or f"{settings.task}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
+    said = None
     if where.step == "set-up" and setup.step:
         # What is to be decided now may have been decided before, for something else.
         decided = {entry.step for entry in decisions.decisions(store)} - {setup.step}
@@ -147,7 +148,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         words = _("Set-up: {done} of {total} decided; now: {step}.")
         yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
-        then = _("Next: {what}").format(what=where.next.text())
+        said = where.next
+        then = _("Next: {what}").format(what=said.text())
         yield Content(printable(sentences(where.now.text(), then)))
     if where.waits is not None:
         yield Content(printable(where.waits.text()))
@@ -164,8 +166,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         yield Content(printable(changed.text()))
     budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
-    if where.horizon.phase != "open":
-        yield Content(sentences(*lines(where.horizon)))
+    if where.horizon.phase != "open" and (ahead := [*lines(where.horizon, said)]):
+        yield Content(sentences(*ahead))
 
 
 def _best(store: Store) -> str:
