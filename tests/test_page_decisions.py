@@ -15,6 +15,7 @@ from state.store import open_store
 from tests import own_pipelines, set_up, small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tests.watched_round import press
+from tui import decided
 from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
 from tui.pages.home import Home
@@ -221,6 +222,23 @@ async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: 
             await wait_for_text(pilot, "baseline-1: back to an earlier best configuration")
             await pilot.press("k")
             await wait_for_text(pilot, "candidate: launch-1-001 0.1  launch-1-003 0.11")
+
+
+async def test_a_candidate_that_was_rejected_is_not_said_to_stand_in_place_of_the_best(tmp_path: Path) -> None:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        planning.save(store, planning.propose(store, trials=1))
+        small_project.end(store, "round-1-001", 0.1)
+        launch = launching.start(store, launching.propose(store, "round-1")).name
+        for entry in trials.trials(store, launch):
+            small_project.end(store, entry.id, (0.4 if entry.study == "candidate" else 0.1) + 0.01 * entry.position)
+        judging.decide(store, launch, "reject")
+        (*_first, made) = launches.launches(store)
+        told = [*decided.details(store, made)]
+        assert f"Candidate {made.candidate}, beside {made.previous}" in told
+        judging.decide(store, launch, "adopt", "it is smaller")
+        (*_first, made) = launches.launches(store)
+        assert f"Configuration {made.candidate}, in place of {made.previous}" in [*decided.details(store, made)]
 
 
 async def test_before_the_first_decision_the_page_says_that_there_is_none(tmp_path: Path) -> None:
