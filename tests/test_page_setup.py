@@ -576,7 +576,15 @@ async def test_the_memory_that_a_run_may_take_is_typed_before_the_sizes_are_meas
             await pilot.press("g", *["backspace"] * 3, "2", "enter")
             # Those were measured within less.
             await wait_for_text(pilot, "Next the batch sizes are measured.")
-            await pilot.press("g", "backspace", *"1.5", "enter")
+            # However little is allowed, it is no less a wish: it was taken for none, and what had been measured held.
+            await pilot.press("g", "backspace", *"1e-12", "enter")
+            await wait_for(pilot, lambda: isinstance(app.focused, WorkView))
+            store.project = open_project(tmp_path / "p")
+            assert probe.memory_cap(store) == 1
+            # Where a measurement fails, the way on names it.
+            runs.stop(store.project.measurement_folder(probe.start(store)))
+            await wait_for(pilot, lambda: "g: the memory that a run may take, 1e-12 GiB now" in shown(app))
+            await pilot.press("g", *["backspace"] * 5, *"1.5", "enter")
             await wait_for_text(pilot, "How many examples should a training")
 
 

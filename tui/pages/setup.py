@@ -91,9 +91,9 @@ class SetupPage(Page):
             yield Static(id="evidence", classes="text", markup=False)
             yield Static(id="table", markup=False)
         yield Choices(id="options")
+        yield WorkView(id="work")
         yield Static(id="asked", classes="asked", markup=False)
         yield Field(id="typed")
-        yield WorkView(id="work")
 
     def on_mount(self) -> None:
         self.query_one(WorkView).display = False
