@@ -468,6 +468,18 @@ async def test_without_a_supervisor_the_pages_say_so_and_start_none(
             await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
 
 
+async def test_home_leads_to_a_round_that_rests_and_promises_no_curves(store: Store) -> None:
+    """Of a paused one it said: trials and curves, as they come."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        # What runs goes to its end, and is to be seen.
+        trials.mark_running(store, trial(1), restart=False)
+        trials.ask(store, "round-1", "pause")
+        await wait_for_text(pilot, "Watch round-1   trials and curves, as they come")
+        small_project.end(store, trial(1), 0.5)
+        await wait_for_text(pilot, "Run round-1 on   it is paused; g on its page goes on")
+
+
 async def test_a_supervisor_that_is_coming_up_is_not_said_to_be_missing(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

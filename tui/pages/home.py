@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say, sentences
-from rounds import changed_metric, own_code, supervisor
+from rounds import changed_metric, outage, own_code, supervisor
 from rounds import standing as rounds_standing
 from rounds.horizon import Horizon
 from rounds.reached import best_and_baseline, reached
@@ -32,6 +32,11 @@ from tui.widgets.text import show
 from wizard import baseline, baseline_running, flow, measuring
 from wizard.quantity import duration
 
+# What is said of a round that is not at work, by what is wanted of it.
+RESTING = {
+    "pause": say("it is paused; g on its page goes on"),
+    "stop": say("it was stopped; g on its page goes on"),
+}
 # An entry that is no page.
 FINAL = "final study"
 
@@ -189,7 +194,13 @@ def _choices(
     if where.batch and where.step in ("run", "learn"):
         if where.step == "run":
             label, note = say("Watch {name}", name=where.batch), say("trials and curves, as they come")
-            if not supervised and trials.batch(store, where.batch).wanted == "run":
+            batch = trials.batch(store, where.batch)
+            listed = trials.trials(store, where.batch)
+            if batch.wanted in RESTING and not any(entry.status == "running" for entry in listed):
+                label = say("Run {name} on", name=where.batch)
+                # What it was paused for may have to be mended first.
+                note = RESTING[batch.wanted] if outage.why_paused(batch, listed) is None else where.next
+            if not supervised and batch.wanted == "run":
                 # Looking starts nothing: the machine may be wanted for something else by now.
                 label = say("Run {name} on", name=where.batch)
                 note = say("no supervisor is at work; g on its page starts one")
