@@ -71,9 +71,11 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
         other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
-        gained = gain.check(seen, by.direction, before, unit, launched(store), freedom=free, other=other)
+        decided = launched(store)
+        gained = gain.check(seen, by.direction, before, unit, decided, freedom=free, other=other)
+        nothing = any(finding.verdict == "warn" for finding in gained)
         findings = (
-            *found,
+            *(_without_launch(finding, decided, beaten=nothing) for finding in found),
             *alike.metric(listed, by, now),
             *alike.data(listed),
             *alike.code(listed, own=bool(store.project.settings.command)),
@@ -91,6 +93,14 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
             searched = {*plan.scientific, *(d.key for study in plan.studies for d in study.dimensions)}
             findings = own_script.possible(findings, plan.base, searched, pipeline.of(store.project))
     return findings
+
+
+def _without_launch(finding: Finding, decided: Mapping[str, str], *, beaten: bool) -> Finding:
+    """The finding about a value, which proposes no launch where no trial beats what the round began with, nor of a
+    trial about which one has decided: how the values stand to each other, neither would tell."""
+    if finding.action is None or finding.action.code != "launch":
+        return finding
+    return replace(finding, action=None) if beaten or finding.action.payload["trial"] in decided else finding
 
 
 def _waiting(finding: Finding) -> Finding:

@@ -167,7 +167,9 @@ def _fits(scale: Scale, value: float) -> bool:
 
 
 def written(value: Any) -> Any:
-    """A value as a caveat has it; empty where there is none."""
+    """A value as a caveat has it, which is as a configuration has it; empty where there is none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
 
 

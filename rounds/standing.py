@@ -109,7 +109,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         return of, say("{name} has ended (stopped alone: {n}).", name=batch.name, n=len(left)), say("Run it on.")
     if left and not alone:
         figures = {"name": batch.name, "ended": ended, "total": len(entries)}
-        if batch.wanted == "run" and not supervisor.alive(store.project):
+        if batch.wanted == "run" and not supervisor.seen_to(store.project):
             now = say(
                 "{name} is to run, but no supervisor is at work: {ended} of {total} trials have ended.", **figures
             )

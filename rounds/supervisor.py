@@ -38,6 +38,8 @@ TICK_SECONDS = 0.25
 LINGER_SECONDS = 10.0
 
 log = logging.getLogger("tunebook.supervisor")
+# Those that this process has started last, by the folder of the project.
+_started: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def ensure(project: Project) -> bool:
@@ -51,7 +53,7 @@ def ensure(project: Project) -> bool:
     command = [sys.executable, "-P", "-m", "rounds.supervisor", "--project", str(project.root)]
     try:
         with open(project.folder / LOG, "ab") as output:
-            subprocess.Popen(
+            _started[project.root] = subprocess.Popen(
                 logout.wrapped(command),
                 cwd=project.root,
                 stdin=subprocess.DEVNULL,
@@ -67,6 +69,13 @@ def ensure(project: Project) -> bool:
 def alive(project: Project) -> bool:
     """Whether a supervisor is at work on the project."""
     return files.lock_held(project.folder / LOCK)
+
+
+def seen_to(project: Project) -> bool:
+    """Whether a supervisor is at work on the project, or one that this process has started is coming up: until it has
+    its lock, it loads for a while."""
+    started = _started.get(project.root)
+    return alive(project) or (started is not None and started.poll() is None)
 
 
 def has_work(project: Project) -> bool:

@@ -135,6 +135,14 @@ def run(store: Store, name: str, slots: int | None = None) -> None:
     trials.ask(store, name, "run", slots)
 
 
+def at_once(store: Store, name: str, slots: int) -> None:
+    """Wish how many trials of a batch run at once (0: as the machine allows), whatever else is wished of it: what runs
+    goes to its end. Refuses one that has ended."""
+    if all(map(trials.over, trials.trials(store, name))):
+        raise Refusal("{name} has ended: none of its trials is to be started.", name=name)
+    trials.ask(store, name, None, slots)
+
+
 def lost(store: Store, entries: Sequence[Trial]) -> list[Trial]:
     """The trials that are said to run while nobody is at work on them: killed, and no supervisor is there to see it."""
     if supervisor.alive(store.project):
@@ -144,8 +152,9 @@ def lost(store: Store, entries: Sequence[Trial]) -> list[Trial]:
 
 
 def crowded(store: Store, name: str, wanted: int) -> Message | None:
-    """What to know where more trials are wanted at once than the cores carry: how many threads each has was settled
-    when the round was planned, as results on the CPU depend on it in the last digits."""
+    """What to know where more trials are wanted at once than the machine has room for, or than the cores carry: how
+    many threads each has was settled when the round was planned, as results on the CPU depend on it in the last
+    digits."""
     left = [entry for entry in trials.trials(store, name) if not trials.over(entry)]
     if not left:
         return None
@@ -154,7 +163,8 @@ def crowded(store: Store, name: str, wanted: int) -> Message | None:
     at_once = slots.at_once(here, slots.device(here, settings), wanted, share)
     threads = int(settings.get(planning.THREADS) or 0)
     if at_once * threads <= here.cores:
-        return None
+        room = say("{wanted} at once are wished; this machine has room for {n}.", wanted=wanted, n=at_once)
+        return room if wanted > at_once else None
     return say(
         "Each trial was planned with {threads} threads, and {slots} at once share {cores} cores: all become slower. A "
         "round that is planned with --slots {slots} has trials of fewer threads.",

@@ -39,9 +39,10 @@ def apply_request(store: Store, event: Event) -> None:
             [event["at"], target],
         )
     else:
-        connection.execute("UPDATE trials SET wanted = ? WHERE id = ?", [wanted, target])
+        connection.execute("UPDATE trials SET wanted = coalesce(?, wanted) WHERE id = ?", [wanted, target])
     connection.execute(
-        "UPDATE batches SET wanted = ?, slots = coalesce(?, slots) WHERE name = ?", [wanted, event["slots"], target]
+        "UPDATE batches SET wanted = coalesce(?, wanted), slots = coalesce(?, slots) WHERE name = ?",
+        [wanted, event["slots"], target],
     )
 
 

@@ -130,8 +130,9 @@ def add_trials(store: Store, name: str, trials: Sequence[NewTrial]) -> None:
     store.record("trials", make_way, batch=name, trials=listed)
 
 
-def ask(store: Store, target: str, wanted: str, slots: int | None = None) -> None:
-    """Wish that a batch runs, pauses, stops or is dropped, or that one trial stops or is tried again ("retry")."""
+def ask(store: Store, target: str, wanted: str | None, slots: int | None = None) -> None:
+    """Wish that a batch runs, pauses, stops or is dropped, or that one trial stops or is tried again ("retry"); None:
+    what is wished of it stays. `slots`: how many of a batch's run at once from now on, 0: as the machine allows."""
     store.record("request", target=target, wanted=wanted, slots=slots)
 
 

@@ -66,6 +66,8 @@ SHOTS = (
     Shot("help", "second", "round round-2", ("question_mark",)),
     Shot("palette", "second", "round round-2", ("colon",)),
     Shot("search", "second", "round round-1", ("slash", "f", "a", "i", "l")),
+    Shot("slots", "second", "round round-2", ("t",)),
+    Shot("memory", "second", "setup batch_size", ("g",)),
     Shot("small", "second", "", (), (40, 10)),
 )
 # As large as people see them in the README.

@@ -109,6 +109,8 @@ def test_each_fixed_hyperparameter_is_a_caveat() -> None:
     assert "sgd.momentum was fixed at 0.9." in told
     assert "model.name was fixed at resnet18." in told
     assert "model.pretrained was left empty." in told
+    # As a configuration and every table have it.
+    assert "sgd.nesterov was fixed at true." in told
     assert len(told) == list(planned.roles.values()).count("fixed")
     assert not any("seed" in caveat or "data.path" in caveat for caveat in told)
 

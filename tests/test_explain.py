@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tui.commands.explain import STEPS
 from tui.main import main
 from tui.pages.explain import Explain
 from wizard import flow
+
+STATISTICS = Path(__file__).parent.parent / "benchmarks/results/statistics.md"
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +51,23 @@ def test_every_row_of_the_set_up_has_all_three_depths(spoken: str) -> None:
         assert text.paragraph
         assert any(source in text.evidence for source in ("Playbook", "arXiv:", "Clopper")), row
         assert any("\u4e00" <= letter <= "\u9fff" for letter in text.evidence) == (spoken == "zh_CN")
+
+
+@pytest.mark.parametrize("spoken", language.LANGUAGES)
+@pytest.mark.parametrize("row", ["G15", "G16", "G17", "G18", "G19"])
+def test_the_rows_of_the_loop_have_all_three_depths_and_their_figures_are_those_of_the_table(
+    row: str, spoken: str
+) -> None:
+    """They said that no evidence was kept."""
+    language.set_language(spoken)
+    told = advice.advice(row).evidence
+    assert "Playbook" in told
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in told) == (spoken == "zh_CN")
+    measured = re.findall(r"\| [+-]?(\d+\.\d+)(?:%| ±)", STATISTICS.read_text(encoding="utf-8"))
+    # Years and numbers of papers are no figures of ours.
+    figures = re.findall(r"(?<![\d.:])\d+\.\d(?!\d)", told)
+    assert set(figures) - {"0.8"} <= set(measured)
+    assert ("statistics.md" in told) == bool(set(figures) - {"0.8"} or row == "G18")
 
 
 @pytest.mark.parametrize("spoken", language.LANGUAGES)

@@ -29,6 +29,22 @@ def test_points_are_spread_as_well_as_scipys_and_better_than_random_ones(dimensi
     assert ours < 0.75 * random
 
 
+def test_the_best_of_twenty_points_has_less_regret_than_that_of_random_ones() -> None:
+    """As the evidence of G17 says: about 0.8 of it in three dimensions. And the best of twenty equal results is 1.87
+    deviations too good, and beats one more of them 95 times in 100 (G16)."""
+    random = np.random.default_rng(0)
+    ours, others = [], []
+    for seed in range(1000):
+        best, weights = random.random(3), np.exp(random.uniform(-1, 1, 3))
+        drawn = (np.array([point(seed, index, range(3)) for index in range(20)]), random.random((20, 3)))
+        for found, points in zip((ours, others), drawn, strict=True):
+            found.append(np.min(np.sum(weights * (points - best) ** 2, axis=1)))
+    assert np.mean(ours) / np.mean(others) == pytest.approx(0.8, abs=0.08)
+    luckiest = np.max(random.standard_normal((200_000, 20)), axis=1)
+    assert np.mean(luckiest) == pytest.approx(1.87, abs=0.01)
+    assert np.mean(luckiest > random.standard_normal(len(luckiest))) == pytest.approx(0.95, abs=0.005)
+
+
 def test_points_are_the_same_for_ever() -> None:
     """Golden values: a change of these would break every project that wants to extend a study."""
     assert point(7, 0, (0, 1, 2)) == (0.5012576288030951, 0.2740862954570932, 0.9954938594443827)

@@ -17,7 +17,10 @@ from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project
+from tests.screens import NARROW, shown, wait_for_text
+from tui.app import Tunebook
 from tui.horizon import lines, typed, written
+from tui.main import main
 
 
 @pytest.fixture
@@ -193,6 +196,27 @@ def test_the_settings_take_dates_of_toml_and_refuse_what_is_none(store: Store) -
     path.write_text(text.replace('deadline = ""', 'deadline = "soon"'))
     with pytest.raises(Refusal, match="'soon'; wanted: a date"):
         project.open_project(store.project.root)
+
+
+async def test_what_comes_next_is_not_said_again_as_what_is_left(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Home and status had the same sentence twice."""
+    ahead = told(store, budget_hours=(END + 25.5) / 60)
+    words = ahead.message.text()
+    assert (ahead.phase, words.count(".")) == ("last", 2)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "The baseline stands.")
+        assert " ".join(shown(app).split()).count(words) == 1
+    with pytest.raises(SystemExit):
+        main(["status", "--project", str(store.project.root)])
+    assert capsys.readouterr().out.count(words) == 1
+    # Where something else comes next, it is told.
+    planning.save(store, planning.propose(store, trials=2))
+    async with Tunebook(store.project.root).run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "round-1")
+        assert " ".join(shown(pilot.app).split()).count(words) == 1
 
 
 def test_what_is_left_is_said_in_lines(store: Store) -> None:

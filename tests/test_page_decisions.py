@@ -9,13 +9,17 @@ import pytest
 from presets.language import say, stored
 from rounds import judging, launching, lineage, planning
 from state import decisions, launches, trials
+from state.database import Store
 from state.project import Settings, create
 from state.store import open_store
-from tests import set_up, small_project
+from tests import own_pipelines, set_up, small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tests.watched_round import press
+from tui import decided
 from tui.app import Tunebook
 from tui.pages.decisions import DecisionsPage
 from tui.pages.home import Home
+from tui.pages.setup import SetupPage
 from tui.widgets.controls import Choices, Field
 from wizard import baseline, flow
 
@@ -93,6 +97,71 @@ async def test_a_decision_is_made_anew_and_the_old_one_stays_readable(tmp_path: 
     assert made.chosen == "balanced_error"
 
 
+def complete(store: Store) -> None:
+    """The baseline has ended well and was accepted."""
+    small_project.end(
+        store,
+        baseline.plan(store).name + "-001",
+        0.1,
+        validation={"examples": 360, "correct": 324, "per_class": [36] * 10},
+    )
+    flow.answer(store, "baseline", "accept")
+
+
+@pytest.mark.parametrize("size", [NARROW, (60, 20)])
+async def test_what_a_decision_made_anew_has_made_outdated_is_said_where_one_comes_to(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """The next question came without a word, or the list without one. Of another batch size, what is to be tuned again
+    is said as well (G9)."""
+    with set_up.set_up(tmp_path / "p", "baseline") as store:
+        complete(store)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=size) as pilot:
+
+            def told() -> str:
+                return " ".join(shown(app).split())
+
+            await wait_for_text(pilot, "Plan a round")
+            page = DecisionsPage()
+            await app.push_screen(page)
+            await wait_for_text(pilot, "batch size: 64")
+            # What is decided as it was makes nothing outdated.
+            await pilot.press("home", *"jjjjjj", "c")
+            await wait_for_text(pilot, "Start with this configuration?")
+            await pilot.press("enter")
+            await wait_for(pilot, lambda: app.screen is page)
+            await wait_for(pilot, lambda: "Decided anew: first configuration. All other decisions stand." in told())
+            await pilot.press("home", *"jjjjj", "c")
+            await wait_for_text(pilot, "How many examples should a")
+            await pilot.press("up", "enter")
+            await wait_for_text(pilot, "How many steps should a run take?")
+            opened = "Decided anew: batch size. Open again because of it: number of steps, baseline."
+            await wait_for(pilot, lambda: opened in told())
+            assert "Before, it was 64. Another size is another experiment: tune again, first optimizer." in told()
+            await pilot.press("enter")
+            await wait_for_text(pilot, "Next the first configuration is run.")
+            # These were open before.
+            await wait_for(pilot, lambda: "Open again" not in told())
+        (*_rest, made) = (entry for entry in decisions.decisions(store) if entry.step == "batch_size")
+    assert made.chosen == 32
+
+
+async def test_a_script_of_ones_own_at_another_batch_size_says_what_to_tune_again(tmp_path: Path) -> None:
+    own_pipelines.write_script(tmp_path / "code")
+    with open_store(own_pipelines.project(tmp_path / "p", tmp_path / "code")) as store:
+        for step, answer in (("metric", "held-out"), ("initial", "use"), ("batch_size", "32")):
+            flow.answer(store, step, answer)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            await app.push_screen(SetupPage("batch_size"))
+            await wait_for_text(pilot, "How many examples should a training step take")
+            await press(pilot, *"t16", "enter")
+            await wait_for_text(pilot, "Decided anew: batch size.")
+            assert "Before, it was 32. Another size is another experiment" in " ".join(shown(app).split())
+
+
 async def test_what_is_no_question_of_the_set_up_says_how_it_can_be_changed(tmp_path: Path) -> None:
     """What trains is the first decision in every project, and what the probe chose comes with the batch size."""
     with set_up.set_up(tmp_path / "p", "probe") as store:
@@ -123,13 +192,7 @@ async def test_what_is_no_question_of_the_set_up_says_how_it_can_be_changed(tmp_
 
 async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:
     with set_up.set_up(tmp_path / "p", "baseline") as store:
-        small_project.end(
-            store,
-            baseline.plan(store).name + "-001",
-            0.1,
-            validation={"examples": 360, "correct": 324, "per_class": [36] * 10},
-        )
-        flow.answer(store, "baseline", "accept")
+        complete(store)
         (launch,) = launches.launches(store)
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
@@ -159,6 +222,23 @@ async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: 
             await wait_for_text(pilot, "baseline-1: back to an earlier best configuration")
             await pilot.press("k")
             await wait_for_text(pilot, "candidate: launch-1-001 0.1  launch-1-003 0.11")
+
+
+async def test_a_candidate_that_was_rejected_is_not_said_to_stand_in_place_of_the_best(tmp_path: Path) -> None:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        planning.save(store, planning.propose(store, trials=1))
+        small_project.end(store, "round-1-001", 0.1)
+        launch = launching.start(store, launching.propose(store, "round-1")).name
+        for entry in trials.trials(store, launch):
+            small_project.end(store, entry.id, (0.4 if entry.study == "candidate" else 0.1) + 0.01 * entry.position)
+        judging.decide(store, launch, "reject")
+        (*_first, made) = launches.launches(store)
+        told = [*decided.details(store, made)]
+        assert f"Candidate {made.candidate}, beside {made.previous}" in told
+        judging.decide(store, launch, "adopt", "it is smaller")
+        (*_first, made) = launches.launches(store)
+        assert f"Configuration {made.candidate}, in place of {made.previous}" in [*decided.details(store, made)]
 
 
 async def test_before_the_first_decision_the_page_says_that_there_is_none(tmp_path: Path) -> None:

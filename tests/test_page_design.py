@@ -31,6 +31,7 @@ from tui.pages.design import DesignPage
 from tui.pages.round import RoundPage
 from tui.terminal import width
 from tui.widgets.controls import Field
+from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 
 
@@ -115,6 +116,31 @@ def limited_run(store: Store, seconds: int) -> None:
             "UPDATE trials SET started_at = '2026-01-01T00:00:00+00:00', ended_at = ?, spent = ?",
             [f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00", seconds],
         )
+
+
+async def test_how_many_trials_run_at_once_is_part_of_the_design(store: Store, values: dict[str, Any]) -> None:
+    """As round plan --slots says: the threads of a trial follow it, and the round keeps it."""
+    small_project.adopt(store, values)
+    async with designing(store) as (pilot, page):
+        await pilot.press("t")
+        await wait_for_text(pilot, "Trials at once (0: as the machine allows):")
+        await press(pilot, *"1.5", "enter")
+        await wait_for_text(pilot, "'1.5': type how many trials run at once, a whole number")
+        cores = slots.machine().cores
+        await press(pilot, *["backspace"] * 3, *str(cores), "enter")
+        await wait_for_text(pilot, f"20 trials, {cores} at once")
+        # It is a change of the design, which leaving would lose.
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Leave this design?")
+        await press(pilot, "escape", "t")
+        await wait_for_text(pilot, "Trials at once")
+        assert page.query_one(Prompt).query_one(Field).value == str(cores)
+        with supervised(store.project):
+            await press(pilot, "escape", "s")
+            await wait_for(pilot, lambda: isinstance(page.app.screen, RoundPage))
+    started = trials.batch(store, "round-1")
+    assert (started.slots, started.wanted) == (cores, "run")
+    assert {entry.overrides["runtime.threads"] for entry in trials.trials(store, "round-1")} == {1}
 
 
 async def test_budget_and_deadline_are_set_where_their_line_is(store: Store, values: dict[str, Any]) -> None:

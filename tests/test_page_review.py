@@ -272,4 +272,4 @@ async def test_p_shows_every_hyperparameter_pairs_and_the_gradient_norms_and_com
         await wait_for(pilot, lambda: "share of updates" not in shown(app))
         # Another finding begins with its own plot again.
         await pilot.press("p", "down")
-        await wait_for(pilot, lambda: "best quarter" not in shown(app))
+        await wait_for(pilot, lambda: "top 1/4" not in shown(app))

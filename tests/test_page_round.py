@@ -139,6 +139,36 @@ async def test_the_page_follows_what_another_process_writes(store: Store) -> Non
         assert line(pilot, 2)[5] == "0.125"
 
 
+async def test_how_many_run_at_once_is_typed_and_changes_nothing_else_that_is_wished(store: Store) -> None:
+    """Only by command could it be said."""
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await pilot.press("t")
+        await wait_for_text(pilot, "Trials at once (0: as the machine allows)")
+        await press(pilot, *"two", "enter")
+        await wait_for_text(pilot, "'two': type how many trials run at once, a whole number; 0: as the machine")
+        assert trials.batch(store, "round-1").slots == 0
+        await press(pilot, *["backspace"] * 3, *"1", "enter")
+        await wait_for_text(pilot, "round-1: 1 at once from now on.")
+        assert (trials.batch(store, "round-1").slots, trials.batch(store, "round-1").wanted) == (1, "run")
+        # What somebody has paused meanwhile stays so.
+        trials.ask(store, "round-1", "pause")
+        await press(pilot, *"t9999", "enter")
+        await wait_for_text(pilot, "9999 at once are wished; this machine has room for")
+        assert (trials.batch(store, "round-1").slots, trials.batch(store, "round-1").wanted) == (9999, "pause")
+        await press(pilot, *"t0", "enter")
+        await wait_for_text(pilot, "round-1: as many trials at once as the machine allows.")
+        assert trials.batch(store, "round-1").slots == 0
+        for number in range(3, COUNT + 1):
+            small_project.end(store, trial(number), 0.5)
+        await wait_for(pilot, lambda: not pilot.app.screen.check_action("slots", ()))
+    # What was wished is in the journal: the store that is built from it says the same.
+    store.record("request", target="round-1", wanted=None, slots=2)
+    store.project.store_path.unlink()
+    with open_store(store.project) as rebuilt:
+        assert (trials.batch(rebuilt, "round-1").slots, trials.batch(rebuilt, "round-1").wanted) == (2, "pause")
+
+
 async def test_a_wish_while_another_program_holds_the_store_is_refused_and_can_be_made_again(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,6 +466,45 @@ async def test_without_a_supervisor_the_pages_say_so_and_start_none(
         assert started
         with supervised(store.project):
             await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
+
+
+async def test_home_leads_to_a_round_that_rests_and_promises_no_curves(store: Store) -> None:
+    """Of a paused one it said: trials and curves, as they come."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        # What runs goes to its end, and is to be seen.
+        trials.mark_running(store, trial(1), restart=False)
+        trials.ask(store, "round-1", "pause")
+        await wait_for_text(pilot, "Watch round-1   trials and curves, as they come")
+        small_project.end(store, trial(1), 0.5)
+        await wait_for_text(pilot, "Run round-1 on   it is paused; g on its page goes on")
+
+
+async def test_a_supervisor_that_is_coming_up_is_not_said_to_be_missing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loads for seconds before it takes its lock: whoever had just started the round read that none was at work.
+    One that ends before that is missing."""
+    trials.ask(store, "round-1", "run")
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
+    slow.chmod(0o755)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await app.push_screen(RoundPage("round-1"))
+        await wait_for_text(pilot, "no supervisor is at work (g starts one)")
+        with monkeypatch.context() as changed:
+            changed.setattr(sys, "executable", str(slow))
+            await press(pilot, "g")
+        started = supervisor._started[store.project.root]
+        try:
+            await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
+            assert "g go on" not in lines(app)[-1]
+            assert not supervisor.alive(store.project)
+        finally:
+            started.kill()
+        await wait_for_text(pilot, "no supervisor is at work (g starts one)")
+        assert "g go on" in lines(app)[-1]
 
 
 async def test_a_round_that_there_is_none_of_is_a_failure_and_no_empty_page(store: Store) -> None:

@@ -24,6 +24,7 @@ from tui.pages.home import Home
 from tui.pages.setup import SetupPage
 from tui.question_text import parts
 from tui.widgets.controls import Choices, Field
+from tui.widgets.work_view import WorkView
 from wizard import baseline, flow, inspection, probe
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
@@ -547,6 +548,56 @@ async def test_price_and_power_are_typed_and_the_table_counts_what_training_cost
             assert max(map(len, str(table.content).split("\n"))) <= 76
     again = open_project(tmp_path / "p").settings
     assert (again.price_per_hour, again.power_watts) == (2.5, 300.0)
+
+
+@pytest.mark.parametrize("size", [NARROW, (60, 20)])
+async def test_the_memory_that_a_run_may_take_is_typed_before_the_sizes_are_measured_and_after(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Only the command and tunebook.toml could say it. What was measured within another figure does not count."""
+    with standing_at(tmp_path / "p", "probe") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=size) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "Next the batch sizes are measured.")
+            await pilot.press("g")
+            await wait_for_text(pilot, "GiB of memory that a run may take")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: isinstance(app.focused, WorkView))
+            assert isinstance(app.screen, SetupPage)
+            await pilot.press("g", "backspace", *"-1", "enter")
+            await wait_for_text(pilot, "'-1' is no amount")
+            await pilot.press(*["backspace"] * 2, *"1.5", "enter")
+            await wait_for(pilot, lambda: isinstance(app.focused, WorkView))
+            store.project = open_project(tmp_path / "p")
+            assert probe.memory_cap(store) == 3 * 2**29
+            set_up.probed(store)
+            await wait_for_text(pilot, "How many examples should a training")
+            await pilot.press("g", *["backspace"] * 3, "2", "enter")
+            # Those were measured within less.
+            await wait_for_text(pilot, "Next the batch sizes are measured.")
+            # However little is allowed, it is no less a wish: it was taken for none, and what had been measured held.
+            await pilot.press("g", "backspace", *"1e-12", "enter")
+            await wait_for(pilot, lambda: isinstance(app.focused, WorkView))
+            store.project = open_project(tmp_path / "p")
+            assert probe.memory_cap(store) == 1
+            # Where a measurement fails, the way on names it.
+            runs.stop(store.project.measurement_folder(probe.start(store)))
+            await wait_for(pilot, lambda: "g: the memory that a run may take, 1e-12 GiB now" in shown(app))
+            await pilot.press("g", *["backspace"] * 5, *"1.5", "enter")
+            await wait_for_text(pilot, "How many examples should a training")
+
+
+async def test_of_a_script_of_ones_own_no_memory_is_asked_for(tmp_path: Path) -> None:
+    own_pipelines.write_script(tmp_path / "code")
+    with open_store(own_pipelines.project(tmp_path / "p", tmp_path / "code")) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "How many examples should a training step take, with")
+            assert not page.check_action("cost", ("memory_gib",))
 
 
 async def test_from_a_measurement_that_failed_one_key_leads_to_the_answers_before(tmp_path: Path) -> None:

@@ -61,6 +61,14 @@ def test_the_feasible_trials_are_four_quarters_and_the_infeasible_ones_stand_whe
     assert "".join(rows).count("x") == len(infeasible.ids)
 
 
+def test_what_the_letters_of_a_pair_mean_is_read_at_80_columns() -> None:
+    """It was cut to `A bes⋯  B sec⋯  C thi⋯  D las⋯`."""
+    plan = searched(12)
+    series, axes = pair_plot.plot(plan, results(plan, bowl(learning_rate=0.5, weight_decay=0.5)), ADAMW, "min")
+    title, *_rest = ("".join(text for text, _style in row) for row in draw(series, axes, 80, 16))
+    assert title.endswith("A top 1/4  B 2/4  C 3/4  D 4/4  * best")
+
+
 def test_of_a_metric_to_be_maximised_the_highest_are_the_best_quarter() -> None:
     plan = searched(8)
     records = results(plan, bowl(learning_rate=0.5, weight_decay=0.5))

@@ -91,6 +91,33 @@ def test_a_round_of_fewer_steps_than_the_best_is_followed_by_one_of_as_many(
     assert "against the other as it is" in against.text()
 
 
+def launches_proposed(store: Store, best: float) -> set[str]:
+    """The checks that propose a launch after a round of sixteen trials whose best came to that."""
+    planning.save(store, planning.propose(store, trials=16), wanted="run")
+    for entry in trials.trials(store, "round-2"):
+        rate = abs(entry.u["sgd.learning_rate"] - 0.5)
+        small_project.end(store, entry.id, best + rate)
+    found = reviewing.review_batch(store, "round-2")
+    assert {finding.check for finding in found} >= {"gain", "isolation"}
+    return {finding.check for finding in found if finding.action is not None and finding.action.code == "launch"}
+
+
+def test_no_finding_proposes_a_launch_where_no_trial_beats_what_the_round_began_with(store: Store) -> None:
+    """One said that none does, and the next to launch the best."""
+    assert launches_proposed(store, 0.2) == set()
+
+
+def test_the_best_trial_of_the_best_value_is_proposed_for_a_launch_where_it_gained(store: Store) -> None:
+    assert launches_proposed(store, 0.001) == {"gain", "isolation"}
+    # About that trial it is decided once.
+    name = launching.start(store, launching.propose(store, "round-2")).name
+    for entry in trials.trials(store, name):
+        small_project.end(store, entry.id, (0.05 if entry.study == "candidate" else 0.04) + 0.001 * entry.position)
+    judging.decide(store, name, "reject", "worse")
+    found = reviewing.review_batch(store, "round-2")
+    assert not [finding for finding in found if finding.action is not None and finding.action.code == "launch"]
+
+
 def test_where_nobody_is_asked_such_a_launch_is_refused_unless_its_trial_is_named(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

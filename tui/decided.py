@@ -55,7 +55,10 @@ def lines(store: Store, entry: Launch, *, whole: bool) -> Iterator[str]:
 def details(store: Store, entry: Launch) -> Iterator[str]:
     """What a decision changes, and what it rests on: its limits, and the runs of each side."""
     if entry.previous:
-        told = _("Configuration {name}, in place of {previous}")
+        adopted = entry.decision == "adopt"
+        told = (
+            _("Configuration {name}, in place of {previous}") if adopted else _("Candidate {name}, beside {previous}")
+        )
         yield told.format(name=entry.candidate, previous=entry.previous)
         old, new = (configurations.configuration(store, name).settings for name in (entry.previous, entry.candidate))
         yield from (f"- {message.text()}" for message in complexity(old, new).changes)

@@ -93,6 +93,8 @@ class Draft:
     listed: tuple[Mapping[str, Choice], ...] = ()
     """Trials typed one by one instead of a search, each as key to value; of the rest, `override`, `steps` and
     `examples` count then."""
+    slots: int = 0
+    """How many run at once; 0: as the machine allows."""
     first: str = FIRST_QUESTION
     """What is asked where a goal must ask something, and nothing was chosen."""
 

@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Iterator
 
-from presets.language import _, say
+from presets.language import Message, _, say
 from rounds.horizon import Horizon
 from state.database import now
 from state.errors import Invalid
@@ -42,11 +42,13 @@ def written(hours: float, deadline: str) -> str:
     return " ".join([f"{hours:g}"] * bool(hours) + [deadline] * bool(deadline))
 
 
-def lines(ahead: Horizon) -> Iterator[str]:
-    """What is left until the deadline, in rounds, and until the final study is to begin."""
+def lines(ahead: Horizon, said: Message | None = None) -> Iterator[str]:
+    """What is left until the deadline, in rounds, and until the final study is to begin; what was `said` as that which
+    comes next is not said again."""
     if ahead.seconds_left is not None:
         yield _("Until the deadline: {time}.").format(time=duration(ahead.seconds_left).text())
-    yield ahead.message.text()
+    if ahead.message != said:
+        yield ahead.message.text()
     if ahead.phase != "explore":
         return
     if ahead.final_at is not None:

@@ -149,6 +149,14 @@ KEYS: tuple[Key, ...] = (
         "setup",
         say("power"),
     ),
+    Key(
+        "setup.memory",
+        ("g",),
+        "cost('memory_gib')",
+        say("the memory that a run may take; the batch sizes are measured within it"),
+        "setup",
+        say("memory"),
+    ),
     Key("setup.compare", ("c",), "compare", say("steps to a target by batch size"), "setup", say("compare")),
     Key(
         "setup.earlier",
@@ -170,6 +178,7 @@ KEYS: tuple[Key, ...] = (
     Key("design.more", ("plus",), "trials(1)", say("one trial more"), "design", say("trials")),
     Key("design.fewer", ("minus",), "trials(-1)", say("one trial fewer"), "design", say("trials")),
     Key("design.number", ("n",), "number", say("type the number of trials"), "design"),
+    Key("design.slots", ("t",), "slots", say("how many trials run at once"), "design", say("slots")),
     Key("design.budget", ("b",), "budget", say("device hours in all, and a deadline"), "design", say("budget")),
     Key("design.explain", ("w",), "explain", say("why rounds are designed so, at length"), "design", say("why")),
     Key(
@@ -200,6 +209,7 @@ KEYS: tuple[Key, ...] = (
     Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
     Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
     Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
+    Key("round.slots", ("t",), "slots", say("how many trials run at once"), "round", say("slots")),
     Key(
         "round.close", ("E",), "close", say("end the round early: what waits is not run any more"), "round", say("end")
     ),

@@ -96,7 +96,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
             best=question.recommended or 0,
         )
     if (earlier := another_size.earlier(store)) is not None and earlier != size:
-        reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
+        reason = say("{reason} {consequences}", reason=reason, consequences=consequences(store, earlier))
     warning = _unmeasured(store, found, size) if size > found.result["largest_feasible"] else None
     return Settled({"training.batch_size": size}, reason, lambda: runtime.decide(store, found), warning)
 
@@ -165,7 +165,7 @@ def _in_float32(store: Store) -> None:
     probe.start(store)
 
 
-def _consequences(store: Store, size: int) -> Message:
+def consequences(store: Store, size: int) -> Message:
     """What it means to give up a size."""
     again = say(
         "Before, it was {size}. Another size is another experiment: tune again, first {hyperparameters}, then "
@@ -220,7 +220,7 @@ def _evidence(store: Store, found: Measurement, best: int) -> Iterator[Message]:
     if (spread := max((line["spread"] for line in lines), default=0.0)) > UNSTEADY:
         yield say("Step times vary by up to {spread:.0%}: the order of near sizes may be chance.", spread=spread)
     if (earlier := another_size.earlier(store)) is not None:
-        yield _consequences(store, earlier)
+        yield consequences(store, earlier)
     if (effect := loading.effect(store, found, best)) is not None:
         yield effect
     if (waiting := loading.advice(store, _line(lines, best))) is not None:

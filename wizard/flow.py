@@ -83,11 +83,14 @@ _OWN_STEPS = {
 @inspection.looking_once()
 def standing(store: Store) -> Standing:
     """Where the set-up stands: the first step that is not decided, or whose decision no longer stands."""
-    for step in steps_of(store):
-        decision = decisions.decision(store, step)
-        if decision is None or not _step(store, step).valid(store, decision):
-            return _needs(store, step)
-    return Standing(None)
+    step = next((step for step in steps_of(store) if not _stands(store, step)), None)
+    return _needs(store, step) if step is not None else Standing(None)
+
+
+@inspection.looking_once()
+def open_steps(store: Store) -> tuple[str, ...]:
+    """The steps that are not decided, or whose decision no longer stands."""
+    return tuple(step for step in steps_of(store) if not _stands(store, step))
 
 
 @inspection.looking_once()
@@ -209,6 +212,11 @@ def finish_check(store: Store, step: str) -> None:
     waited = check_under_way(store, step)
     if waited is not None:
         checks.finish(store, *waited)
+
+
+def _stands(store: Store, step: str) -> bool:
+    decision = decisions.decision(store, step)
+    return decision is not None and _step(store, step).valid(store, decision)
 
 
 def _step(store: Store, step: str) -> _Step:

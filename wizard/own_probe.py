@@ -212,11 +212,11 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
         if (steps := _other_steps(store, size)) is not None:
             reason = say("{first} {second}", first=say("Chosen by hand."), second=steps)
     if (earlier := another_size.earlier(store)) is not None and earlier != size:
-        reason = say("{reason} {consequences}", reason=reason, consequences=_consequences(store, earlier))
+        reason = say("{reason} {consequences}", reason=reason, consequences=consequences(store, earlier))
     return Settled({pipeline.BATCH_SIZE: size}, reason)
 
 
-def _consequences(store: Store, size: int) -> Message:
+def consequences(store: Store, size: int) -> Message:
     """What it means to give up a size."""
     again = say(
         "Before, it was {size}. Another size is another experiment: tune again what was tuned, first the learning "
@@ -229,7 +229,7 @@ def _consequences(store: Store, size: int) -> Message:
 def _told(store: Store) -> tuple[Message, ...]:
     """The same, where a size was decided before."""
     earlier = another_size.earlier(store)
-    return () if earlier is None else (_consequences(store, earlier),)
+    return () if earlier is None else (consequences(store, earlier),)
 
 
 def valid(store: Store, decision: Decision) -> bool:

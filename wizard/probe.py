@@ -45,7 +45,9 @@ def subject(store: Store) -> dict[str, Any]:
 
 def memory_cap(store: Store) -> int:
     """The bytes that a run may take by the wish of the person; 0: no such wish."""
-    return round(store.project.settings.memory_gib * 2**30)
+    wished = store.project.settings.memory_gib
+    # However little somebody allows, that is a wish.
+    return max(round(wished * 2**30), 1) if wished else 0
 
 
 def start(store: Store, *, again: bool = False) -> str:

@@ -34,7 +34,8 @@ def plot(
     domains = {dimension.name: dimension.domain for study in plan.studies for dimension in study.dimensions}
     varied = [record for record in ended(records) if all(name in record.values for name in pair)]
     order = ranked(varied, direction)
-    labels = (_("best quarter"), _("second quarter"), _("third quarter"), _("last quarter"))
+    # Beside titles of both axes there are 40 cells of 80.
+    labels = (_("top 1/4"), "2/4", "3/4", "4/4")
     series = []
     for quarter, label in enumerate(labels):
         low, high = (-(-place * len(order) // QUARTERS) for place in (quarter, quarter + 1))

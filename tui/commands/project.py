@@ -159,7 +159,7 @@ def show_status(session: Session) -> None:
     if stands.horizon.phase != "open":
         from tui.horizon import lines
 
-        for line in lines(stands.horizon):
+        for line in lines(stands.horizon, stands.next if then else None):
             session.text(line)
     session.answer(
         {

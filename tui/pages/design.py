@@ -25,7 +25,7 @@ from state import launches, trials
 from state import project as projects
 from state.errors import Changed, Refusal
 from state.project import Project
-from tui import design_told, draft, horizon
+from tui import at_once, design_told, draft, horizon
 from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
 from tui.pages.explain import Explain
@@ -142,7 +142,7 @@ class DesignPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         changing = ("about", "role", "range", "trials", "number")
-        if action in ("start", "goal", "budget", *changing):
+        if action in ("start", "goal", "budget", "slots", *changing):
             # Points that were published, or listed, are run as they are.
             return self._plan is not None and not asking(self) and not (self._draft.as_given and action in changing)
         if action == "override":
@@ -171,7 +171,14 @@ class DesignPage(Page):
                 # It would have the very trials that another session has just planned.
                 raise Changed("What this round goes on from has just changed. Look at it again, then start it.")
             chosen = self._draft
-            batch = planning.save(self.book.store, plan, wanted="run", override=chosen.override, about=chosen.mark)
+            batch = planning.save(
+                self.book.store,
+                plan,
+                wanted="run",
+                slots=chosen.slots,
+                override=chosen.override,
+                about=chosen.mark,
+            )
             supervisor.ensure(self.book.project)
             self.book.open(f"round {batch.name}", instead=True)
 
@@ -221,6 +228,14 @@ class DesignPage(Page):
             say("Number of trials:"),
             lambda answer: self._change(lambda: draft.with_trials(self._draft, answer)),
             str(self._trials),
+        )
+
+    def action_slots(self) -> None:
+        """Type how many trials run at once, as --slots says by command."""
+        self.query_one(Prompt).type(
+            at_once.DESIGNED,
+            lambda answer: self._change(lambda: replace(self._draft, slots=at_once.typed(answer))),
+            str(self._draft.slots),
         )
 
     def action_budget(self) -> None:
@@ -367,7 +382,7 @@ class DesignPage(Page):
         if plan is None:
             text = Content(printable(error_text(refused))) if refused else Content("")
         else:
-            self._ahead = outlook(self.book.store, plan, self._machine) if self._machine else None
+            self._ahead = outlook(self.book.store, plan, self._machine, self._draft.slots) if self._machine else None
             facts = design_told.facts(self._draft, plan, self._ahead, ascii_only=self.book.ascii_only)
             text = Content("\n").join(list(facts))
             self.query_one(Table).update(design_told.columns(), [draft.line(entry) for entry in draft.tunables(plan)])

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say, sentences
-from rounds import changed_metric, own_code, supervisor
+from rounds import changed_metric, outage, own_code, supervisor
 from rounds import standing as rounds_standing
 from rounds.horizon import Horizon
 from rounds.reached import best_and_baseline, reached
@@ -32,6 +32,11 @@ from tui.widgets.text import show
 from wizard import baseline, baseline_running, flow, measuring
 from wizard.quantity import duration
 
+# What is said of a round that is not at work, by what is wanted of it.
+RESTING = {
+    "pause": say("it is paused; g on its page goes on"),
+    "stop": say("it was stopped; g on its page goes on"),
+}
 # An entry that is no page.
 FINAL = "final study"
 
@@ -79,7 +84,7 @@ class Home(Page):
             self._measured
             or measuring.at_work(self.book.store) is not None
             or self._baseline_runs
-            or supervisor.alive(self.book.project) != self._supervised
+            or supervisor.seen_to(self.book.project) != self._supervised
         )
 
     def load(self) -> None:
@@ -87,7 +92,7 @@ class Home(Page):
         measured = measuring.at_work(store)
         self._measured = measured is not None
         self._baseline_runs = baseline_running.at_work(store) is not None
-        self._supervised = supervisor.alive(store.project)
+        self._supervised = supervisor.seen_to(store.project)
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
@@ -140,6 +145,7 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     what = settings.command or f"{settings.task}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
+    said = None
     if where.step == "set-up" and setup.step:
         # What is to be decided now may have been decided before, for something else.
         decided = {entry.step for entry in decisions.decisions(store)} - {setup.step}
@@ -147,7 +153,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         words = _("Set-up: {done} of {total} decided; now: {step}.")
         yield Content(words.format(done=done, total=len(flow.steps_of(store)), step=flow.title(setup.step).text()))
     else:
-        then = _("Next: {what}").format(what=where.next.text())
+        said = where.next
+        then = _("Next: {what}").format(what=said.text())
         yield Content(printable(sentences(where.now.text(), then)))
     if where.waits is not None:
         yield Content(printable(where.waits.text()))
@@ -164,8 +171,8 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
         yield Content(printable(changed.text()))
     budget = _("of {hours:g}").format(hours=where.hours_budget) if where.hours_budget else _("no budget set")
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
-    if where.horizon.phase != "open":
-        yield Content(sentences(*lines(where.horizon)))
+    if where.horizon.phase != "open" and (ahead := [*lines(where.horizon, said)]):
+        yield Content(sentences(*ahead))
 
 
 def _best(store: Store) -> str:
@@ -187,7 +194,13 @@ def _choices(
     if where.batch and where.step in ("run", "learn"):
         if where.step == "run":
             label, note = say("Watch {name}", name=where.batch), say("trials and curves, as they come")
-            if not supervised and trials.batch(store, where.batch).wanted == "run":
+            batch = trials.batch(store, where.batch)
+            listed = trials.trials(store, where.batch)
+            if batch.wanted in RESTING and not any(entry.status == "running" for entry in listed):
+                label = say("Run {name} on", name=where.batch)
+                # What it was paused for may have to be mended first.
+                note = RESTING[batch.wanted] if outage.why_paused(batch, listed) is None else where.next
+            if not supervised and batch.wanted == "run":
                 # Looking starts nothing: the machine may be wanted for something else by now.
                 label = say("Run {name} on", name=where.batch)
                 note = say("no supervisor is at work; g on its page starts one")

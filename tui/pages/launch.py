@@ -72,11 +72,11 @@ class LaunchPage(Page):
 
     def follows(self) -> bool:
         # Whether a supervisor is at work is not in the store.
-        return supervisor.alive(self.book.project) != self._supervised and self._under_way()
+        return supervisor.seen_to(self.book.project) != self._supervised and self._under_way()
 
     def load(self) -> None:
         store = self.book.store
-        self._supervised = supervisor.alive(store.project)
+        self._supervised = supervisor.seen_to(store.project)
         if trials.batch(store, self.of).kind == "round" and self._propose():
             return
         self._show("#runs", launch_told.runs(self.book.store, self.of, self.best_side, ascii_only=self.book.ascii_only))

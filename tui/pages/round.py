@@ -19,7 +19,7 @@ from rounds.standing import Standing
 from state import by_metric, measure, metrics, trials
 from state.errors import Invalid
 from state.trials import ENDED, Batch, Trial
-from tui import acting
+from tui import acting, at_once
 from tui.amount import whole
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
@@ -38,7 +38,10 @@ from wizard.quantity import duration
 # How many curves the legend names; the letters of the others stand in the table.
 NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
-WISHES = ("go", "pause", "stop", "extend", "retry", "retry_failed", "first", "end", "close", "drop", "metric", "review")
+WISHES = (
+    *("go", "pause", "stop", "slots", "extend", "retry", "retry_failed", "first", "end", "close", "drop"),
+    *("metric", "review"),
+)
 MORE_TRIALS = "8"
 # What can be shown beside that by which a round is judged.
 OTHERS = ("val/error_rate", "val/loss", "train/loss", "grad_norm")
@@ -91,7 +94,7 @@ class RoundPage(Page):
 
     def follows(self) -> bool:
         # Whether a supervisor is at work is not in the store.
-        return self._working() and supervisor.alive(self.book.project) != self._supervised
+        return self._working() and supervisor.seen_to(self.book.project) != self._supervised
 
     def load(self) -> None:
         store, first = self.book.store, self._batch is None
@@ -100,7 +103,7 @@ class RoundPage(Page):
         if first and self._batch.plan.get("search"):
             self._say_notes(planning.plan_of(store, self._of), listed)
         self._trials = {entry.id: entry for entry in listed}
-        self._supervised = supervisor.alive(store.project)
+        self._supervised = supervisor.seen_to(store.project)
         # There is something to learn once a trial has ended.
         self.PLACE = "run" if self._working() or self._unlearnt() else "learn"
         self.show_where()
@@ -144,6 +147,11 @@ class RoundPage(Page):
     def action_stop(self) -> None:
         """Have what runs save itself and end."""
         self._ask("stop")
+
+    def action_slots(self) -> None:
+        """Type how many trials run at once from now on."""
+        assert self._batch is not None  # the key is offered then only
+        self.query_one(Prompt).type(at_once.ROUND, self._take_slots, str(self._batch.slots))
 
     def action_extend(self) -> None:
         """Add trials to the round, or take some back."""
@@ -214,6 +222,14 @@ class RoundPage(Page):
     def _ask(self, wanted: str) -> bool:
         return self.book.attempt(lambda: wishes.ask(self.book.store, self._of, wanted))
 
+    def _take_slots(self, answer: str) -> bool:
+        def wish() -> None:
+            wishes.at_once(self.book.store, self._of, count := at_once.typed(answer))
+            told = partial(at_once.told, name=self._of, wanted=count)
+            self.behind(told, lambda told: self.say(told.text()), group="slots")
+
+        return self.book.attempt(wish)
+
     def _extend(self, answer: str) -> bool:
         def extend() -> None:
             if not (count := whole(answer.removeprefix("-"))):
@@ -255,6 +271,8 @@ class RoundPage(Page):
                 return not ended and (wanted != "run" or not self._supervised)
             case "pause":
                 return not ended and wanted == "run"
+            case "slots":
+                return not ended
             case "stop":
                 return not ended and wanted in ("run", "pause")
             case "first":

@@ -7,7 +7,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, sentences
 from rounds import supervisor
 from state import decisions, project
 from state.errors import Changed, Refusal
@@ -22,7 +22,7 @@ from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
-from wizard import batch_size, flow, probe, steps
+from wizard import anew, batch_size, flow, probe, steps
 from wizard.question import TYPED, Choice, Option, Question
 
 # What a question offers only now and then.
@@ -42,10 +42,12 @@ ACTIONS = (
 )
 # Cells beside a table: its padding and the scroll bar.
 TABLE_MARGIN = 4
-# What training costs, by the setting of the project: how it is asked for.
+MEMORY = "memory_gib"
+# What training costs and may take, by the setting of the project: how it is asked for.
 COSTS = {
     "price_per_hour": say("Price of a device hour, in any currency (0: not given):"),
     "power_watts": say("Watts that the device draws while training (0: not given):"),
+    MEMORY: say("GiB of memory that a run may take (0: what is free); the sizes are measured within it:"),
 }
 
 
@@ -71,6 +73,8 @@ class SetupPage(Page):
         # Typing filters the options: whether it does, and by what.
         self._filtering = False
         self._sought = ""
+        # What was said of the last answer.
+        self._told = ""
         # The setting whose amount is being typed; empty otherwise.
         self._cost = ""
         # Of a table that is wider than the page: which part is shown, of how many.
@@ -87,9 +91,9 @@ class SetupPage(Page):
             yield Static(id="evidence", classes="text", markup=False)
             yield Static(id="table", markup=False)
         yield Choices(id="options")
+        yield WorkView(id="work")
         yield Static(id="asked", classes="asked", markup=False)
         yield Field(id="typed")
-        yield WorkView(id="work")
 
     def on_mount(self) -> None:
         self.query_one(WorkView).display = False
@@ -114,6 +118,9 @@ class SetupPage(Page):
         step = self._wished or standing.step
         if step is None:
             self.app.pop_screen()
+            if isinstance(self.app.screen, Page):
+                # What was said of the last answer goes with the person.
+                self.app.screen.say(self._told)
             return
         needs = flow.work(self.book.store, step)
         if step != self._step or bool(needs) != self.query_one(WorkView).display:
@@ -143,8 +150,11 @@ class SetupPage(Page):
             case "type":
                 return question is not None and bool(question.free)
             case "again" | "cost":
-                own = bool(self.book.store.project.settings.command)
-                return question is not None and self._step == "batch_size" and not own
+                if self._step != batch_size.STEP or self.book.store.project.settings.command:
+                    return False
+                # Before the sizes are measured, too: a person may know beforehand what a run may take.
+                waits = action == "cost" and parameters == (MEMORY,) and work.display and not work.running
+                return question is not None or waits
             case "compare":
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
@@ -191,7 +201,7 @@ class SetupPage(Page):
 
     def leave(self) -> bool:
         # A question without options is answered by typing: there is nothing behind it.
-        typing = bool(self.query_one(Field).display) and bool(self._question and self._question.options)
+        typing = bool(self.query_one(Field).display) and (self._question is None or bool(self._question.options))
         if typing:
             self._show_typing(False)
             self._show_options()
@@ -274,6 +284,7 @@ class SetupPage(Page):
         def record() -> None:
             store.project = project.change(store.project, **{name: amount(typed)})
             self._question = None
+            self._show_typing(False)
 
         self.book.attempt(record)
 
@@ -291,10 +302,13 @@ class SetupPage(Page):
                 or question_text.asked(self._question) != question_text.asked(before)
             ):
                 raise Changed("What is asked has changed meanwhile. Look at it, and answer again.")
-            mind = flow.answer(self.book.store, step, chosen, reason)
+            store = self.book.store
+            was = anew.before(store, step)
+            mind = flow.answer(store, step, chosen, reason)
             self._wished = self._step = self._question = None
-            if mind is not None:
-                self.say(mind.text())
+            told = [*([mind.text()] if mind is not None else []), *([anew.told(store, was)] if was is not None else [])]
+            self._told = sentences(*told) if told else ""
+            self.say(self._told)
             # Some answers are to run the configuration once more.
             supervisor.ensure(self.book.project)
 
@@ -379,15 +393,14 @@ class SetupPage(Page):
         field.put("")
         field.display = self.query_one("#asked").display = typing
         # Both now: of two that ask in one turn, the last has it.
-        self.set_focus(field if typing else self.query_one(Choices))
+        work = self.query_one(WorkView)
+        self.set_focus(field if typing else work if work.display else self.query_one(Choices))
 
     def _show_work(self, working: bool) -> None:
-        self._show_typing(False)
         self.query_one(WorkView).display = working
+        self._show_typing(False)
         for id in ("#reading", "#options"):
             self.query_one(id).display = not working
-        if working:
-            self.set_focus(self.query_one(WorkView))
 
     def _show_steps(self, now: str | None) -> None:
         store, look = self.book.store, VERDICTS["pass"]

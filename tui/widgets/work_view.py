@@ -287,6 +287,10 @@ _FAILED: dict[Work, Callable[[], str]] = {
 def _how_on(work: Work, store: Store) -> str:
     if work == "comparison":
         return _("s: try again")
+    if work == "probe" and store.project.settings.memory_gib and not store.project.settings.command:
+        # It may have failed by that.
+        words = _("g: the memory that a run may take, {gib:g} GiB now")
+        return _how_on("baseline", store) + "\n" + words.format(gib=store.project.settings.memory_gib)
     if work != "inspection":
         return _("s: try again, or b: the decisions so far, where c decides the marked one anew (the model, say)")
     return _("Change the data, or data.path in {place}; then s: look again").format(place=store.project.root / FILE)
