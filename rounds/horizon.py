@@ -7,7 +7,9 @@ where only one ran so far, which had the whole machine, as a round will run here
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +17,7 @@ from presets.language import Message, say
 from rounds import alike, cost, decision, slots
 from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
+from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
 from state.project import moment
@@ -26,6 +29,8 @@ Phase = Literal["open", "unknown", "explore", "last", "final", "end"]
 LAUNCH = 2 * decision.RUNS[0]
 FINAL = 16
 END = FINAL + LAUNCH
+# The screens ask with each look how far it is, and the driver may take a second to say which GPUs there are.
+ASKED_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,14 @@ def _pace(store: Store, settings: Mapping[str, Any], everything: Sequence[Trial]
     """Seconds of a trial to come (None: nothing shows it), and how many run at once."""
     if (so_far := cost.measured_at_once(everything)) is not None:
         return cost.trial_seconds(store, settings, everything), so_far
-    here = slots.machine()
+    here = _asked(slots.machine, int(time.monotonic() // ASKED_SECONDS))
     at_once = slots.at_once(here, slots.device(here, settings))
     return cost.trial_ahead(store, settings, everything, at_once, here)[0], at_once
+
+
+@functools.lru_cache(maxsize=1)
+def _asked(look: Callable[[], Machine], _period: int) -> Machine:
+    return look()
 
 
 def _tried(store: Store, everything: Sequence[Trial]) -> int:
