@@ -32,6 +32,8 @@ HOPELESS = (0.9, 0.5)
 CUT = say("An interval ends where the metric does: there are no values beyond.")
 # A side that differs by less than this share of what both do together is told to be steadier.
 STEADY = 0.8
+# What adding up may make of two means that are equal.
+EQUAL = 1e-12
 # What added complexity must be worth, in standard deviations from run to run.
 EFFECT = 1.0
 
@@ -271,6 +273,13 @@ def _decide(
             ),
         )
     if place < len(HOPELESS) and p_value <= HOPELESS[place]:
+        if abs(gain) < EQUAL:
+            train = _train(made, RUNS[place + 1])
+            return (
+                "repeat",
+                RUNS[place + 1],
+                say("Undecided after {runs}: as good on average. {train}", **figures, train=train),
+            )
         if gain < 0:
             message = say(
                 "Undecided after {runs}: worse by {loss:.3g} on average, which may be chance. {train}",

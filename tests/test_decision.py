@@ -240,6 +240,12 @@ def test_equal_configurations_do_not_differ() -> None:
     assert complexity({"a.b": 1}, {"a.b": 1}) == complexity({}, {"training.seed": 3})
 
 
+def test_an_undecided_candidate_that_was_as_good_is_not_said_to_be_better_by_nothing() -> None:
+    verdict = judge([0.1, 0.2, 0.3], [0.3, 0.1, 0.2], "min", adds_complexity=False)
+    assert verdict.decision == "repeat"
+    assert verdict.message.text().startswith("Undecided after 3 runs each: as good on average.")
+
+
 def test_an_undecided_candidate_that_was_worse_is_said_to_be_worse() -> None:
     verdict = judge([0.06, 0.07, 0.08], [0.02, 0.07, 0.05], "min", False)
     assert verdict.decision == "repeat"

@@ -19,7 +19,7 @@ TEXTS: dict[str, Message] = {
     ),
     "home goal": say(
         "Something works: the baseline. From here on four steps come again and again, small ones: a goal, a run, "
-        "what is learnt, a launch. Enter plans the first round."
+        "what is learnt, a launch. Enter plans the next round."
     ),
     "home run": say(
         "Trials are processes of their own: close the terminal if you like, and come back here later. Enter "
