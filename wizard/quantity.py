@@ -8,6 +8,8 @@ from presets.language import Message, say
 
 # Characters by which a class is named.
 LONGEST_NAME = 40
+# From here on a number is written with its power of ten.
+LARGEST = 1e12
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -51,13 +53,15 @@ def digits(value: float) -> str:
     """At least two significant digits and no false ones: `0.42`, `3.8`, `38`, `1,280`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:.0f}"
+    if abs(value) >= LARGEST:
+        return f"{value:.2e}"
     places = max(0, 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{places}f}"
 
 
 def price(amount: float) -> str:
     """An amount of money, in whatever currency: `1,234.50`, `0.012`."""
-    return f"{amount:,.2f}" if amount >= 1 else digits(amount)
+    return f"{amount:,.2f}" if 1 <= amount < LARGEST else digits(amount)
 
 
 def name(text: str) -> str:
