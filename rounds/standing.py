@@ -56,6 +56,7 @@ def standing(store: Store) -> Standing:
     else:
         step, now, then = _of_batch(store, batch, entries)
     ahead = horizon(store, everything)
+    held = queue.waits_for(batches, everything)
     command = ""
     if step == "goal" and (found := _after_the_final(store, batches)) is not None:
         then, command = found
@@ -67,7 +68,7 @@ def standing(store: Store) -> Standing:
         batch=batch.name if batch else None,
         now=now,
         next=then,
-        waits=queue.waits_for(batches, everything),
+        waits=held and say("{trial}: {why}", trial=held[0].id, why=held[1]),
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
         seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
         undecided=tuple(

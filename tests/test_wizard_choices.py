@@ -596,6 +596,16 @@ def test_the_reason_says_what_limits_the_batch_size(tmp_path: Path, limited_by: 
         assert part in flow.ask(store, "batch_size").reason.text()
 
 
+@pytest.mark.parametrize("limited_by", ["memory", "data", "cap"])
+def test_of_a_single_size_nothing_is_said_to_rise(tmp_path: Path, limited_by: str) -> None:
+    """Of 188 examples size 8 alone is timed: an epoch keeps 20 steps."""
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, size(8, 0.010), limited_by=limited_by, recommended=8, largest_feasible=8)
+        told = flow.ask(store, "batch_size").reason.text()
+        assert told.startswith("The only size that was measured, since ")
+        assert "rises" not in told
+
+
 @pytest.mark.parametrize(
     "change",
     [
