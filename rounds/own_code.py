@@ -18,8 +18,10 @@ LARGEST = 2**26
 
 
 def since_best(store: Store) -> Message | None:
-    """What to know before a round where the files changed since the best configuration ran; None where they did not, or
-    it cannot be told."""
+    """What to know before a round where the files changed since the best configuration ran, or the script is gone; None
+    where they did not, or it cannot be told."""
+    if lost := _gone(store):
+        return lost
     entry = _outdated(store)
     if entry is None:
         return None
@@ -34,6 +36,8 @@ def since_best(store: Store) -> Message | None:
 
 def in_short(store: Store) -> Message | None:
     """The same in a line, for those who look on."""
+    if lost := _gone(store):
+        return lost
     entry = _outdated(store)
     if entry is None:
         return None
@@ -47,6 +51,8 @@ def in_short(store: Store) -> Message | None:
 def since(store: Store, entry: Trial) -> Message | None:
     """What to know before a trial is launched where the files changed since it ran; None where they did not, or it
     cannot be told."""
+    if lost := _gone(store):
+        return lost
     current, ran = now(store), (entry.result or {}).get("code")
     if current is None or ran is None or ran == current:
         return None
@@ -56,6 +62,15 @@ def since(store: Store, entry: Trial) -> Message | None:
         files=_named(store),
         trial=entry.id,
     )
+
+
+def _gone(store: Store) -> Message | None:
+    """That the script is not there any more; None where it is, and where the training is the built-in one."""
+    try:
+        own = pipeline.of(store.project)
+    except Refusal:
+        return None
+    return pipeline.gone(own) if own is not None else None
 
 
 def _outdated(store: Store) -> Trial | None:

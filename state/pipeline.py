@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from presets.language import Message, say
 from state import files, template, usual_names
 from state.errors import Refusal
 from state.project import Project
@@ -130,8 +131,8 @@ def parse(text: str) -> tuple[str, ...]:
 
 def check(pipeline: Pipeline) -> None:
     """Refuse a pipeline that cannot run, or whose results could not be found."""
-    if not pipeline.directory.is_dir():
-        raise Refusal("{path}: there is no such folder, and the command is to run in it.", path=str(pipeline.directory))
+    if not pipeline.directory.is_dir() and (lost := gone(pipeline)):
+        raise Refusal(lost.id, **lost.values)
     if not program(pipeline):
         raise Refusal("{command}: no such program.", command=pipeline.command[0])
     inside = template.placeholders(pipeline.file) if pipeline.file else set()
@@ -160,10 +161,27 @@ def check(pipeline: Pipeline) -> None:
             folder="{folder}",
         )
     _check_names(pipeline.hyperparameters())
-    if script := absent(pipeline):
-        raise Refusal(
-            "There is no file {script} in {path}: the command cannot run.", script=script, path=str(pipeline.directory)
+    if lost := gone(pipeline):
+        raise Refusal(lost.id, **lost.values)
+
+
+def gone(pipeline: Pipeline) -> Message | None:
+    """That the folder in which the command runs, or its script there, is not where it is said to be, as after a project
+    was moved, and what to do; None where nothing shows it."""
+    if not pipeline.directory.is_dir():
+        return say(
+            "{path}: there is no such folder, and the command is to run in it. Say in which it runs: --directory "
+            "FOLDER of tunebook new; in a project that was moved, pipeline.directory in its tunebook.toml.",
+            path=str(pipeline.directory),
         )
+    if script := absent(pipeline):
+        return say(
+            "There is no file {script} in {path}: the command cannot run. Say in which folder it runs: --directory "
+            "FOLDER of tunebook new; in a project that was moved, pipeline.directory in its tunebook.toml.",
+            script=script,
+            path=str(pipeline.directory),
+        )
+    return None
 
 
 def guess(names: Iterable[str]) -> dict[str, str]:
