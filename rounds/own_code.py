@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from presets.language import Message, say
+from presets.language import Message, error_message, say
 from state import launches, pipeline
 from state.database import Store
 from state.errors import Refusal
@@ -70,7 +70,8 @@ def _gone(store: Store) -> Message | None:
         own = pipeline.of(store.project)
     except Refusal:
         return None
-    return pipeline.gone(own) if own is not None else None
+    lost = pipeline.gone(own) if own is not None else None
+    return error_message(lost) if lost is not None else None
 
 
 def _outdated(store: Store) -> Trial | None:

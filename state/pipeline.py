@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from presets.language import Message, say
 from state import files, template, usual_names
 from state.errors import Refusal
 from state.project import Project
@@ -132,7 +131,7 @@ def parse(text: str) -> tuple[str, ...]:
 def check(pipeline: Pipeline) -> None:
     """Refuse a pipeline that cannot run, or whose results could not be found."""
     if not pipeline.directory.is_dir() and (lost := gone(pipeline)):
-        raise Refusal(lost.id, **lost.values)
+        raise lost
     if not program(pipeline):
         raise Refusal("{command}: no such program.", command=pipeline.command[0])
     inside = template.placeholders(pipeline.file) if pipeline.file else set()
@@ -162,20 +161,20 @@ def check(pipeline: Pipeline) -> None:
         )
     _check_names(pipeline.hyperparameters())
     if lost := gone(pipeline):
-        raise Refusal(lost.id, **lost.values)
+        raise lost
 
 
-def gone(pipeline: Pipeline) -> Message | None:
+def gone(pipeline: Pipeline) -> Refusal | None:
     """That the folder in which the command runs, or its script there, is not where it is said to be, as after a project
     was moved, and what to do; None where nothing shows it."""
     if not pipeline.directory.is_dir():
-        return say(
+        return Refusal(
             "{path}: there is no such folder, and the command is to run in it. Say in which it runs: --directory "
             "FOLDER of tunebook new; in a project that was moved, pipeline.directory in its tunebook.toml.",
             path=str(pipeline.directory),
         )
     if script := absent(pipeline):
-        return say(
+        return Refusal(
             "There is no file {script} in {path}: the command cannot run. Say in which folder it runs: --directory "
             "FOLDER of tunebook new; in a project that was moved, pipeline.directory in its tunebook.toml.",
             script=script,

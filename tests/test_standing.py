@@ -11,9 +11,10 @@ from presets import language
 from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, wishes
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
+from rounds.reached import fresh
 from rounds.standing import Standing, standing
 from rounds.worth import launched
-from state import project, trials
+from state import launches, project, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -368,3 +369,24 @@ def test_the_status_has_every_goal_in_the_language_of_the_moment(
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     goals = {row[0]: row[1] for row in rows if row and row[0] in ("baseline-1", "launch-1")}
     assert goals == {"baseline-1": "基线", "launch-1": "上线"}
+
+
+def test_the_list_of_configurations_says_which_runs_it_counts(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A review has one run more, that of the baseline, and so another mean: 9 runs beside 8."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.5)
+    assert tunebook("configurations", "--project", store.project.root) == 0
+    assert "a review counts" not in capsys.readouterr().out
+    small_project.batch(store, small_project.settings(tmp_path / "data"), [{"optimizer.learning_rate": 0.1}])
+    small_project.end(store, "round-1-001", 0.1)
+    for entry in trials.trials(store, launching.start(store, launching.propose(store, "round-1")).name):
+        small_project.end(store, entry.id, 0.3)
+    best = launches.best(store)
+    assert best is not None
+    counted = fresh(store, best.settings)
+    assert counted is not None
+    assert (counted.runs, len(launches.repeated(store, best.settings))) == (3, 4)
+    assert tunebook("configurations", "--project", store.project.root) == 0
+    assert "those of launches count; a review counts the baseline's" in capsys.readouterr().out
