@@ -154,6 +154,17 @@ def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterabl
     return start + (whole - start) * wanted / length
 
 
+def whole(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> tuple[float, float] | None:
+    """What a trial of a configuration takes, and at which step, as it counts them itself, it ends; None before any has
+    shown both."""
+    a_trial = trial_seconds(store, settings, everything)
+    last, length = _nearest(_by_length(store, everything), settings)
+    ends, wanted = max((entry.steps_done for entry in last), default=0), trials.steps_planned(settings)
+    if not a_trial or not ends:
+        return None
+    return a_trial, ends if wanted is None or length is None else ends * wanted / length
+
+
 def _timed(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> list[Trial]:
     """The trials by which one of a configuration is timed: of those since the last baseline that came to their end, the
     ones of the number of steps that is nearest to its own; of these, those of the last batch."""

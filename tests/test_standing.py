@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from presets import language
-from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, wishes
+from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, supervisor, wishes
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
 from rounds.reached import fresh
@@ -390,3 +390,16 @@ def test_the_list_of_configurations_says_which_runs_it_counts(
     assert (counted.runs, len(launches.repeated(store, best.settings))) == (3, 4)
     assert tunebook("configurations", "--project", store.project.root) == 0
     assert "those of launches count; a review counts the baseline's" in capsys.readouterr().out
+
+
+def test_what_is_left_of_a_longer_round_is_told_by_its_own_number_of_steps(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before one of its trials has ended: a baseline of 30 steps took a minute, and a trial has 300."""
+    monkeypatch.setattr(supervisor, "alive", lambda _project: True)
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.5, seconds=60.0)
+    for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2, steps=300)).name):
+        trials.mark_running(store, entry.id, restart=False)
+    trials.ask(store, "round-1", "run")
+    assert standing(store).seconds_left == pytest.approx(600)
