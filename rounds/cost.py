@@ -154,7 +154,7 @@ def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterabl
     return start + (whole - start) * wanted / length
 
 
-def whole(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> tuple[float, float] | None:
+def of_one(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> tuple[float, float] | None:
     """What a trial of a configuration takes, and at which step, as it counts them itself, it ends; None before any has
     shown both."""
     a_trial = trial_seconds(store, settings, everything)
@@ -177,7 +177,9 @@ def _by_length(store: Store, everything: Iterable[Trial]) -> dict[int | None, li
     """
     # A stability check evaluates more often than any round.
     often = "training.evaluate_every"
-    complete = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
+    ended = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
+    # Of one whose start is not known, as after the store was built again, no time may be.
+    complete = [entry for entry in ended if seconds(entry)]
     baselines = {batch.name for batch in trials.batches(store, "baseline")}
     first = max((place for place, entry in enumerate(complete) if entry.batch in baselines), default=0)
     bases = {name: trials.batch_settings(store, name) for name in {entry.batch for entry in complete[first:]}}

@@ -217,7 +217,7 @@ def _seconds_left(store: Store, batch: Batch, entries: Sequence[Trial], everythi
             continue
         length = entry.overrides.get(STEPS)
         if length not in known:
-            known[length] = cost.whole(store, trials.trial_settings(store, entry), everything)
+            known[length] = cost.of_one(store, trials.trial_settings(store, entry), everything)
         if (found := known[length]) is None:
             return None
         whole, steps = found
