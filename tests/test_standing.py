@@ -378,7 +378,7 @@ def test_the_list_of_configurations_says_which_runs_it_counts(
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     small_project.end(store, "baseline-1-001", 0.5)
     assert tunebook("configurations", "--project", store.project.root) == 0
-    assert "a review counts" not in capsys.readouterr().err
+    assert "a review counts" not in capsys.readouterr().out
     small_project.batch(store, small_project.settings(tmp_path / "data"), [{"optimizer.learning_rate": 0.1}])
     small_project.end(store, "round-1-001", 0.1)
     for entry in trials.trials(store, launching.start(store, launching.propose(store, "round-1")).name):
@@ -389,7 +389,7 @@ def test_the_list_of_configurations_says_which_runs_it_counts(
     assert counted is not None
     assert (counted.runs, len(launches.repeated(store, best.settings))) == (3, 4)
     assert tunebook("configurations", "--project", store.project.root) == 0
-    assert "those of launches count; a review counts the baseline's" in capsys.readouterr().err
+    assert "those of launches count; a review counts the baseline's" in capsys.readouterr().out
 
 
 def test_what_is_left_of_a_longer_round_is_told_by_its_own_number_of_steps(

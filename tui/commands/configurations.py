@@ -59,7 +59,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
         ]
         session.table([_("origin"), "", metric, _("runs"), _("differences")], rows, right=(2, 4))
         if any(one.runs > 1 for one in shown):
-            session.progress(
+            session.text(
                 _("Of several runs, those of launches count; a review counts the baseline's of the same settings, too.")
             )
     session.answer(
