@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,12 @@ from rounds.plan import RoundPlan
 from rounds.slots import Machine
 from state import measurements, project, spent, trials
 from state.database import Store, now
+from state.machine import cores
 from state.trials import Trial
+
+THREADS = "runtime.threads"
+# Two numbers of steps tell what the start takes where one is so many times the other.
+APART = 1.5
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,8 @@ class Cost:
     """What the trials of a round or a launch will take: seconds of one, of all with so many `at_once`, and device
     hours; None before any trial has been measured. `hours_left`: of the budget; `seconds_left`: until the deadline
     (None: there is none). `until`: when they would end, begun now (ISO 8601); `price`: of the device hours (None: no
-    price is known). `threads`: a trial had when it was timed, and will have, where it will have fewer."""
+    price is known). `threads`: a trial had when it was timed, and will have, where it will have fewer. `longest`:
+    seconds of the longest trials where those of another number of steps are among them; `trial` is the mean then."""
 
     at_once: int
     hours_left: float | None
@@ -32,6 +39,7 @@ class Cost:
     until: str | None = None
     price: float | None = None
     threads: tuple[int, int] | None = None
+    longest: float | None = None
 
     @property
     def over(self) -> bool:
@@ -45,21 +53,31 @@ class Cost:
 
 
 def estimate(store: Store, plan: RoundPlan, at_once: int, here: Machine) -> Cost:
-    """What a plan will take here, from the steps a second of the last trials that came to their end."""
-    return of_trials(store, plan.base, len(plan.trials), at_once, here)
+    """What a plan will take here, measured on trials before it (`trial_seconds`)."""
+    return of_trials(store, [(plan.base, len(plan.trials))], at_once, here)
 
 
-def of_trials(store: Store, base: Mapping[str, Any], count: int, at_once: int, here: Machine) -> Cost:
-    """What so many trials of a configuration will take, measured as in `estimate`."""
+def of_trials(
+    store: Store, configurations: Iterable[tuple[Mapping[str, Any], int]], at_once: int, here: Machine
+) -> Cost:
+    """What so many trials of each of some configurations will take, measured as in `estimate`."""
     everything = trials.trials(store)
     settings, moment = store.project.settings, datetime.datetime.fromisoformat(now())
     hours_left, seconds_left = left(store, everything)
-    a_trial, fewer = trial_ahead(store, base, everything, at_once, here)
-    if a_trial is None:
+    each, slower = [], None
+    for base, count in configurations:
+        a_trial, fewer = trial_ahead(store, base, everything, at_once, here)
+        if a_trial is None:
+            return Cost(at_once, hours_left, seconds_left)
+        slower = slower or fewer
+        each += [a_trial] * count
+    if not each:
         return Cost(at_once, hours_left, seconds_left)
-    seconds, hours = -(-count // at_once) * a_trial, count * a_trial / 3600
+    mean, longest = sum(each) / len(each), max(each)
+    seconds, hours = max(-(-len(each) // at_once) * mean, longest), sum(each) / 3600
     price = hours * settings.price_per_hour if settings.price_per_hour else None
-    return Cost(at_once, hours_left, seconds_left, a_trial, seconds, hours, _after(moment, seconds), price, fewer)
+    uneven = longest if min(each) < longest else None
+    return Cost(at_once, hours_left, seconds_left, mean, seconds, hours, _after(moment, seconds), price, slower, uneven)
 
 
 def trial_ahead(
@@ -81,8 +99,8 @@ def _fewer_threads(
     has all cores, the trials of a round share them. None on a GPU, which does the work itself."""
     if slots.device(here, base) != "cpu":
         return None
-    before = int(trials.trial_settings(store, _timed(everything)[0]).get("runtime.threads") or here.cores)
-    then = int(base.get("runtime.threads") or max(1, here.cores // at_once))
+    before = int(trials.trial_settings(store, _timed(store, base, everything)[0]).get(THREADS) or here.cores)
+    then = int(base.get(THREADS) or max(1, here.cores // at_once))
     return (before, then) if then < before else None
 
 
@@ -131,21 +149,102 @@ def _rounded(hours: float) -> float:
 
 
 def trial_seconds(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> float | None:
-    """What a trial of a configuration takes, by the last batch with trials that came to their end."""
-    last = _timed(everything)
-    a_step = seconds_per_step(last)
-    if a_step is None:
+    """What a trial of a configuration takes, by those of the number of steps that is nearest to its own (`_timed`)."""
+    lengths = _by_length(store, everything)
+    last, length = _nearest(lengths, settings)
+    if not last:
         return None
-    # A pipeline of the user's own may count its steps otherwise than it is told them: a trial takes what one took.
-    return _mean(last) if store.project.settings.command else a_step * settings["training.steps"]
+    wanted, whole = trials.steps_planned(settings), _mean(last)
+    # The command of a pipeline that is not given the number of steps takes what it took.
+    if wanted is None or length is None or wanted == length:
+        return whole
+    start = _start(lengths, length)
+    return start + (whole - start) * wanted / length
 
 
-def _timed(everything: Iterable[Trial]) -> list[Trial]:
-    """The trials that came to their end of the last batch that has some."""
+def of_one(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> tuple[float, float] | None:
+    """What a trial of a configuration takes, and at which step, as it counts them itself, it ends; None before any has
+    shown both."""
+    a_trial = trial_seconds(store, settings, everything)
+    last, length = _nearest(_by_length(store, everything), settings)
+    ends, wanted = max((entry.steps_done for entry in last), default=0), trials.steps_planned(settings)
+    if not a_trial or not ends:
+        return None
+    return a_trial, ends if wanted is None or length is None else ends * wanted / length
+
+
+def _timed(store: Store, settings: Mapping[str, Any], everything: Iterable[Trial]) -> list[Trial]:
+    """The trials by which one of a configuration is timed: of those since the last baseline that came to their end, the
+    ones of the number of steps that is nearest to its own; of these, those of the last batch."""
+    return _nearest(_by_length(store, everything), settings)[0]
+
+
+def _by_length(store: Store, everything: Iterable[Trial]) -> dict[int | None, list[Trial]]:
+    """The trials that came to their end by the number of steps that they were to make, the last number last; of each,
+    those of the last batch that has some. What ran before the last baseline was another model, or another batch size.
+    """
     # A stability check evaluates more often than any round.
     often = "training.evaluate_every"
-    complete = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
-    return [entry for entry in complete if entry.batch == complete[-1].batch]
+    ended = [entry for entry in everything if entry.status == "complete" and often not in entry.overrides]
+    # Of one whose start is not known, as after the store was built again, no time may be.
+    complete = [entry for entry in ended if seconds(entry)]
+    baselines = {batch.name for batch in trials.batches(store, "baseline")}
+    first = max((place for place, entry in enumerate(complete) if entry.batch in baselines), default=0)
+    bases = {name: trials.batch_settings(store, name) for name in {entry.batch for entry in complete[first:]}}
+    found: dict[int | None, list[Trial]] = {}
+    for entry in complete[first:]:
+        length = trials.steps_planned({**bases[entry.batch], **entry.overrides})
+        before = found.pop(length, [])
+        found[length] = [*(before if before and before[0].batch == entry.batch else []), entry]
+    return found
+
+
+def _nearest(lengths: Mapping[int | None, list[Trial]], settings: Mapping[str, Any]) -> tuple[list[Trial], int | None]:
+    """The trials whose number of steps is nearest to that of a configuration, and that number; where numbers are not
+    known, the last ones."""
+    if not lengths:
+        return [], None
+    wanted = trials.steps_planned(settings)
+    known = [length for length in lengths if length is not None]
+    length = list(lengths)[-1]
+    if wanted is not None and known:
+        length = min(known, key=lambda known: abs(math.log(known) - math.log(wanted)))
+    return lengths[length], length
+
+
+def _start(lengths: Mapping[int | None, list[Trial]], length: int) -> float:
+    """What of the seconds of the trials of this length does not grow with their steps: by those of another length that
+    ran with as many threads, otherwise by what their results say."""
+    timed = lengths[length]
+    alike = [
+        other
+        for other in lengths
+        if other is not None
+        and max(other, length) >= APART * min(other, length)
+        and _threads(lengths[other][0]) == _threads(timed[0])
+    ]
+    whole = _mean(timed)
+    if alike:
+        other = min(alike, key=lambda other: abs(math.log(other) - math.log(length)))
+        a_step = (_mean(lengths[other]) - whole) / (other - length)
+        # Otherwise other things took the time, of one or of the other.
+        if 0 < a_step * length <= whole:
+            return whole - a_step * length
+    return sum(map(_told_start, timed)) / len(timed)
+
+
+def _threads(entry: Trial) -> int:
+    """How many threads a trial had; a baseline has all cores."""
+    return int(entry.overrides.get(THREADS) or cores())
+
+
+def _told_start(entry: Trial) -> float:
+    """Seconds until the first step of a trial was done, as the built-in training says it; 0 where nothing does, and
+    where they are not among its `seconds`."""
+    result, whole = entry.result or {}, seconds(entry) or 0.0
+    if entry.started_at is None or result.get("resumed"):
+        return 0.0
+    return min(float(result.get("first_step_seconds") or 0.0), whole)
 
 
 def measured_at_once(everything: Iterable[Trial]) -> float | None:

@@ -156,8 +156,13 @@ class _Bar:
         )
 
 
+def _place(runs: int) -> int:
+    """Which of the planned looks, counted from 0, one after so many runs of each is."""
+    return sum(runs >= needed for needed in RUNS[1:])
+
+
 def _bar(runs: int, adds_complexity: bool, entrants: int, late: int) -> _Bar:
-    place = sum(runs >= needed for needed in RUNS[1:])
+    place = _place(runs)
     which = say("look {look} of {looks}", look=place + 1, looks=len(RUNS))
     if late:
         which = say("look {look}, {looks} are planned", look=len(RUNS) + late, looks=len(RUNS))
@@ -167,18 +172,19 @@ def _bar(runs: int, adds_complexity: bool, entrants: int, late: int) -> _Bar:
     return _Bar(runs, threshold, place + 1 + late, place, (which, *several, *added))
 
 
-def bars(entrants: int, adds_complexity: bool) -> Message:
-    """What p a candidate needs at each look, for who is to start a launch of so many."""
+def bars(entrants: int, adds_complexity: bool, first: int = RUNS[0]) -> Message:
+    """What p a candidate needs at each look, for who is to start a launch of so many with `first` runs of each."""
+    place = _place(first)
     figures = {
-        "thresholds": [f"{threshold:g}" for threshold in (COMPLEX if adds_complexity else SIMPLE)[entrants]],
-        "runs": [str(runs) for runs in RUNS],
+        "thresholds": [f"{threshold:g}" for threshold in (COMPLEX if adds_complexity else SIMPLE)[entrants][place:]],
+        "runs": [str(runs) for runs in (first, *RUNS[place + 1 :])],
     }
     if adds_complexity:
         return say(
             "What switches something on adds complexity: it is adopted where p is below {thresholds} after {runs} runs "
             "of each (otherwise {simple}), and the gain is no less than runs differ by chance.",
             **figures,
-            simple=[f"{threshold:g}" for threshold in SIMPLE[entrants]],
+            simple=[f"{threshold:g}" for threshold in SIMPLE[entrants][place:]],
         )
     return say("A candidate is adopted where p is below {thresholds} after {runs} runs of each.", **figures)
 

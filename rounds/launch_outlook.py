@@ -11,7 +11,7 @@ from rounds.cost import Cost
 from rounds.decision import RUNS
 from rounds.launching import Proposal
 from rounds.slots import Machine
-from state import configurations
+from state import configurations, trials
 from state.database import Store
 
 
@@ -32,9 +32,13 @@ def outlook(store: Store, proposals: Sequence[Proposal], here: Machine, runs: in
     base = configurations.configuration(store, proposals[0].best).settings
     at_once = slots.at_once(here, slots.device(here, base), 0, sharing.share(store, base, here))
     last, reused = max(runs, RUNS[-1]), len(proposals[0].reused)
-    least = runs * len(proposals) + max(runs - reused, 0)
-    most = runs * (len(proposals) - 1) + last + max(last - reused, 0)
-    cheapest, dearest = (cost.of_trials(store, base, count, at_once, here) for count in (least, most))
+    # Of the candidates one alone goes on after the first look.
+    kept = [(base, max(runs - reused, 0)), (base, max(last - reused, 0))]
+    fewest = [kept[0], *((proposal.candidate, runs) for proposal in proposals)]
+    longest = max(proposals, key=lambda proposal: trials.steps_planned(proposal.candidate) or 0)
+    all_runs = [kept[1], *((entry.candidate, last if entry is longest else runs) for entry in proposals)]
+    least, most = (sum(count for _settings, count in each) for each in (fewest, all_runs))
+    cheapest, dearest = (cost.of_trials(store, each, at_once, here) for each in (fewest, all_runs))
     return LaunchOutlook(least, most, cheapest, dearest, tuple(_short(cheapest, dearest)))
 
 

@@ -67,10 +67,10 @@ def propose(store: Store, name: str, trial: str | None = None) -> Proposal:
     return Proposal(name, entry.id, candidate, best.hash, decision.complexity(best.settings, candidate), reused)
 
 
-def bars(proposals: Sequence[Proposal]) -> tuple[Message, ...]:
-    """What p the candidates of a launch need, those that add complexity last."""
+def bars(proposals: Sequence[Proposal], runs: int = decision.RUNS[0]) -> tuple[Message, ...]:
+    """What p the candidates of a launch of so many `runs` at first need, those that add complexity last."""
     flags = sorted({bool(proposal.complexity.added) for proposal in proposals})
-    return tuple(decision.bars(len(proposals), adds) for adds in flags)
+    return tuple(decision.bars(len(proposals), adds, runs) for adds in flags)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def start(
         )
     for entered in (proposal, *rivals):
         settled.require_open(store, trials.trial(store, entered.trial), entered.candidate, best)
-    plan = _plan(store, proposal)
+    plan = {**_plan(store, proposal), "runs": runs}
     if rivals:
         plan["rivals"] = [_entered(store, rival) for rival in rivals]
     number = len(trials.batches(store, KIND)) + 1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from presets.language import Message, say
+from presets.language import Message, error_message, say
 from state import launches, own_files, pipeline
 from state.database import Store
+from state.errors import Refusal
 from state.trials import Trial
 
 
 def since_best(store: Store) -> Message | None:
-    """What to know before a round where the files changed since the best configuration ran; None where they did not, or
-    it cannot be told."""
+    """What to know before a round where the files changed since the best configuration ran, or the script is gone; None
+    where they did not, or it cannot be told."""
+    if lost := _gone(store):
+        return lost
     entry = _outdated(store)
     if entry is None:
         return None
@@ -25,6 +28,8 @@ def since_best(store: Store) -> Message | None:
 
 def in_short(store: Store) -> Message | None:
     """The same in a line, for those who look on."""
+    if lost := _gone(store):
+        return lost
     entry = _outdated(store)
     if entry is None:
         return None
@@ -38,6 +43,8 @@ def in_short(store: Store) -> Message | None:
 def since(store: Store, entry: Trial) -> Message | None:
     """What to know before a trial is launched where the files changed since it ran; None where they did not, or it
     cannot be told."""
+    if lost := _gone(store):
+        return lost
     current, ran = own_files.now(store), (entry.result or {}).get("code")
     if current is None or ran is None or ran == current:
         return None
@@ -47,6 +54,16 @@ def since(store: Store, entry: Trial) -> Message | None:
         files=_named(store),
         trial=entry.id,
     )
+
+
+def _gone(store: Store) -> Message | None:
+    """That the script is not there any more; None where it is, and where the training is the built-in one."""
+    try:
+        own = pipeline.of(store.project)
+    except Refusal:
+        return None
+    lost = pipeline.gone(own) if own is not None else None
+    return error_message(lost) if lost is not None else None
 
 
 def _outdated(store: Store) -> Trial | None:

@@ -27,20 +27,25 @@ OF_LENGTH = ("more_steps", "fewer_steps")
 
 
 def possible(
-    findings: Iterable[Finding], base: Mapping[str, Any], searched: Collection[str] = (), own: Pipeline | None = None
+    findings: Iterable[Finding],
+    base: Mapping[str, Any],
+    searched: Collection[str] = (),
+    own: Pipeline | None = None,
+    folder: str = ".",
 ) -> tuple[Finding, ...]:
     """The findings, of which none proposes what a command with these settings could not be told; what would help is
-    said all the same. `searched`: what the round has searched; `own`: the command."""
+    said all the same. `searched`: what the round has searched; `own`: the command; `folder`:
+    the project, as a command line names it."""
     beyond = OF_THE_BUILT_IN if STEPS in base else (*OF_THE_BUILT_IN, *OF_LENGTH)
     return tuple(
         finding
         if finding.action is None or finding.action.code not in beyond
-        else replace(finding, message=_said(finding, finding.action, base, searched, own), action=None)
+        else replace(finding, message=_said(finding, finding.action, base, searched, own, folder), action=None)
         for finding in findings
     )
 
 
-def fixed_length(own: Pipeline | None) -> Message | None:
+def fixed_length(own: Pipeline | None, folder: str) -> Message | None:
     """How the length of a run is changed that the command says by a value of its own; None where it says none."""
     found = pipeline.fixed(own, (*usual_names.EPOCHS, *usual_names.STEPS)) if own else None
     if found is None:
@@ -48,57 +53,66 @@ def fixed_length(own: Pipeline | None) -> Message | None:
     written, value, placed = found
     return say(
         "The command says it by {written}: change that in tunebook.toml (pipeline.command), or write {placed} there, "
-        "and tunebook new . --set {name}={value} gives it a value; then comes the baseline again.",
+        "and tunebook new {folder} --set {name}={value} gives it a value; then comes the baseline again.",
         written=written,
         placed=placed,
         name=placed.rpartition("{")[2].rstrip("}"),
         value=value,
+        folder=folder,
     )
 
 
-def said_by(base: Mapping[str, Any]) -> Message | None:
+def said_by(base: Mapping[str, Any], folder: str) -> Message | None:
     """How the length of a run is changed that a placeholder of the command says, by another name than steps; None where
     none does."""
     lengths = [key for key in base if is_length(key)]
     if not lengths:
         return None
     return say(
-        "How long a run is, {name} says in your command, and it is the same within a round: tunebook new . --set "
-        "{name}=VALUE gives another one; then comes the baseline again.",
+        "How long a run is, {name} says in your command, and it is the same within a round: tunebook new {folder} "
+        "--set {name}=VALUE gives another one; then comes the baseline again.",
         name=lengths[0],
+        folder=folder,
     )
 
 
-def _about_length(finding: Finding, base: Mapping[str, Any], own: Pipeline | None) -> Message:
+def _about_length(finding: Finding, base: Mapping[str, Any], own: Pipeline | None, folder: str) -> Message:
     """How the length of a run is changed, which no round can do: by another name than steps, or not by the command."""
-    if told := said_by(base):
+    if told := said_by(base, folder):
         return say("{first} {second}", first=finding.message, second=told)
-    if how := fixed_length(own):
+    if how := fixed_length(own, folder):
         return say(
             "{finding} How long a run is, is fixed in your command. {how}",
             finding=finding.message,
             how=how,
         )
     return say(
-        "{finding} How long a run is, your command does not say. If its script has an option for it, tunebook new . "
-        "--set epochs=VALUE puts it in, by the name it has there; then comes the baseline again.",
+        "{finding} How long a run is, your command does not say. If its script has an option for it, tunebook new "
+        "{folder} --set epochs=VALUE puts it in, by the name it has there; then comes the baseline again.",
         finding=finding.message,
+        folder=folder,
     )
 
 
 def _said(
-    finding: Finding, action: Action, base: Mapping[str, Any], searched: Collection[str], own: Pipeline | None
+    finding: Finding,
+    action: Action,
+    base: Mapping[str, Any],
+    searched: Collection[str],
+    own: Pipeline | None,
+    folder: str,
 ) -> Message:
     if action.code in OF_LENGTH:
-        return _about_length(finding, base, own)
+        return _about_length(finding, base, own, folder)
     helps = HELPS.get(action.code, ())
     known = sorted((key for key in base if leaf(key) in helps), key=lambda key: helps.index(leaf(key)))
     told = {"finding": finding.message, "what": action.message}
     if sizes := [key for key in known if key == BATCH_SIZE]:
         return say(
-            "{finding} What may help: {what} The batch size is decided, not searched: tunebook new . --set "
-            "{name}=VALUE gives another one; then comes the baseline again.",
+            "{finding} What may help: {what} The batch size is decided, not searched: tunebook new {folder} "
+            "--set {name}=VALUE gives another one; then comes the baseline again.",
             name=sizes[0],
+            folder=folder,
             **told,
         )
     if left := [key for key in known if key not in searched]:

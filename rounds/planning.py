@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -286,13 +287,15 @@ def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, 
 def require_steps(store: Store, base: Mapping[str, Any]) -> None:
     """Refuse to change the number of steps of a command of the user's own that takes none."""
     if STEPS not in base:
-        if how := own_script.said_by(base):
+        folder = shlex.quote(str(store.project.root))
+        if how := own_script.said_by(base, folder):
             raise Refusal("{how}", how=how)
-        if how := own_script.fixed_length(pipeline.of(store.project)):
+        if how := own_script.fixed_length(pipeline.of(store.project), folder):
             raise Refusal("How long a run is, is fixed in your command. {how}", how=how)
         raise Refusal(
-            "How long a run is, is fixed in your command. Give it another value, as in tunebook new . --set epochs=20, "
-            "which also puts an option of the script into the command; then run the baseline again."
+            "How long a run is, is fixed in your command. Give it another value, as in tunebook new {folder} --set "
+            "epochs=20, which also puts an option of the script into the command; then run the baseline again.",
+            folder=folder,
         )
 
 

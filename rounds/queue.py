@@ -35,10 +35,11 @@ def to_stop(batch: Batch, entry: Trial) -> bool:
     return "stop" in (batch.wanted, entry.wanted)
 
 
-def waits_for(batches: Iterable[Batch], entries: Sequence[Trial]) -> Message | None:
-    """Why a trial that is due does not start, where there is a reason (no room on the disk, say)."""
+def waits_for(batches: Iterable[Batch], entries: Sequence[Trial]) -> tuple[Trial, Message] | None:
+    """A trial that is due and does not start, and why, where there is a reason (no room on the disk, say)."""
     due = (entry for batch in batches for entry in waiting(batch, entries))
-    return next((told(entry.message, entry.said) for entry in due if entry.status == "queued" and entry.message), None)
+    held = (entry for entry in due if entry.status == "queued" and entry.message)
+    return next(((entry, told(entry.message, entry.said)) for entry in held), None)
 
 
 def under_way(batch: Batch, entries: Iterable[Trial]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -91,7 +92,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
             findings = tuple(_without_more(finding, why) for finding in findings)
         if store.project.settings.command:
             searched = {*plan.scientific, *(d.key for study in plan.studies for d in study.dimensions)}
-            findings = own_script.possible(findings, plan.base, searched, pipeline.of(store.project))
+            folder = shlex.quote(str(store.project.root))
+            findings = own_script.possible(findings, plan.base, searched, pipeline.of(store.project), folder)
     return findings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from presets.language import Message, say
 from rounds import alike, cost, judging, outage, phases, queue, reviewed, supervisor, worth
@@ -55,6 +55,7 @@ def standing(store: Store) -> Standing:
     else:
         step, now, then = _of_batch(store, batch, entries)
     ahead = horizon(store, everything)
+    held = queue.waits_for(batches, everything)
     command = ""
     if step == "goal" and (found := _after_the_final(store, batches)) is not None:
         then, command = found
@@ -68,9 +69,11 @@ def standing(store: Store) -> Standing:
         batch=batch.name if batch else None,
         now=now,
         next=then,
-        waits=queue.waits_for(batches, everything),
+        waits=held and say("{trial}: {why}", trial=held[0].id, why=held[1]),
         states={status: sum(entry.status == status for entry in entries) for status in _statuses(entries)},
-        seconds_left=_seconds_left(batch, entries, everything) if batch and supervisor.alive(store.project) else None,
+        seconds_left=_seconds_left(store, batch, entries, everything)
+        if batch and supervisor.alive(store.project)
+        else None,
         undecided=tuple(
             found.name for found in waiting(store, everything) if batch is None or found.name != batch.name
         ),
@@ -203,27 +206,30 @@ def seconds_left(store: Store, name: str) -> float | None:
     """The seconds until a batch ends; None where none of it runs, or it cannot be told yet."""
     everything = trials.trials(store)
     own = [entry for entry in everything if entry.batch == name]
-    return _seconds_left(trials.batch(store, name), own, everything) if supervisor.alive(store.project) else None
+    return _seconds_left(store, trials.batch(store, name), own, everything) if supervisor.alive(store.project) else None
 
 
 def _statuses(entries: Sequence[Trial]) -> list[str]:
     return list(dict.fromkeys(entry.status for entry in entries))
 
 
-def _seconds_left(batch: Batch, entries: Sequence[Trial], everything: Sequence[Trial]) -> float | None:
-    """The steps that are left over the steps a second of those that have ended, as many at once as run now."""
+def _seconds_left(store: Store, batch: Batch, entries: Sequence[Trial], everything: Sequence[Trial]) -> float | None:
+    """What is left of each trial, by those of its number of steps that have ended, as many at once as run now."""
     running = [entry for entry in entries if entry.status == "running"]
-    left = [entry for entry in entries if not trials.over(entry)]
     if batch.wanted != "run" or not running:
         return None
-    known = [entry for entry in entries if entry.status == "complete"] or [
-        entry for entry in everything if entry.status == "complete"
-    ]
-    a_step = cost.seconds_per_step(known)
-    if a_step is None:
-        return None
-    a_trial = max(entry.steps_done for entry in known)
-    steps = sum(max(a_trial - entry.steps_done, 0) for entry in left)
+    # Trials of a batch differ in their number of steps by that setting alone.
+    known: dict[Any, tuple[float, float] | None] = {}
+    left = []
+    for entry in entries:
+        if trials.over(entry):
+            continue
+        length = entry.overrides.get(STEPS)
+        if length not in known:
+            known[length] = cost.of_one(store, trials.trial_settings(store, entry), everything)
+        if (found := known[length]) is None:
+            return None
+        whole, steps = found
+        left.append(whole * max(1 - entry.steps_done / steps, 0.0))
     # The last trials do not end before one of them has had its time.
-    longest = max(max(a_trial - entry.steps_done, 0) for entry in left)
-    return max(steps / len(running), longest) * a_step
+    return max(sum(left) / len(running), *left)

@@ -94,6 +94,8 @@ def _to_go_on(store: Store, folder: Path) -> list[str] | None:
 def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, anew: bool) -> None:
     """What `state.run_command` needs to run the user's command as this trial."""
     own = pipeline.own(store.project)
+    if lost := pipeline.gone(own):
+        raise lost
     before = files.read_json(folder / run_command.COMMAND) or {}
     resume = None if anew else _to_go_on(store, folder)
     if resume is None:

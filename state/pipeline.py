@@ -130,10 +130,8 @@ def parse(text: str) -> tuple[str, ...]:
 
 def check(pipeline: Pipeline) -> None:
     """Refuse a pipeline that cannot run, or whose results could not be found."""
-    if not pipeline.directory.is_dir():
-        raise NotFound(
-            "{path}: there is no such folder, and the command is to run in it.", path=str(pipeline.directory)
-        )
+    if not pipeline.directory.is_dir() and (lost := gone(pipeline)):
+        raise lost
     if not program(pipeline):
         raise NotFound("{command}: no such program.", command=pipeline.command[0])
     inside = template.placeholders(pipeline.file) if pipeline.file else set()
@@ -162,10 +160,27 @@ def check(pipeline: Pipeline) -> None:
             folder="{folder}",
         )
     _check_names(pipeline.hyperparameters())
-    if script := absent(pipeline):
-        raise NotFound(
-            "There is no file {script} in {path}: the command cannot run.", script=script, path=str(pipeline.directory)
+    if lost := gone(pipeline):
+        raise lost
+
+
+def gone(pipeline: Pipeline) -> Refusal | None:
+    """That the folder in which the command runs, or its script there, is not where it is said to be, as after a project
+    was moved, and what to do; None where nothing shows it."""
+    if not pipeline.directory.is_dir():
+        return NotFound(
+            "{path}: there is no such folder, and the command is to run in it. Say in which it runs: --directory "
+            "FOLDER of tunebook new; in a project that was moved, pipeline.directory in its tunebook.toml.",
+            path=str(pipeline.directory),
         )
+    if script := absent(pipeline):
+        return NotFound(
+            "There is no file {script} in {path}: the command cannot run. Say in which folder it runs: --directory "
+            "FOLDER of tunebook new; in a project that was moved, pipeline.directory in its tunebook.toml.",
+            script=script,
+            path=str(pipeline.directory),
+        )
+    return None
 
 
 def guess(names: Iterable[str]) -> dict[str, str]:

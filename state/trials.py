@@ -253,10 +253,15 @@ def trial_settings(store: Store, entry: Trial) -> dict[str, Any]:
 
     An override of None removes a setting: another optimizer has other hyperparameters.
     """
+    base = batch_settings(store, entry.batch)
+    return {key: value for key, value in {**base, **entry.overrides}.items() if value is not None}
+
+
+def batch_settings(store: Store, name: str) -> Mapping[str, Any]:
+    """The configuration that the trials of a batch override."""
     # Not by `batch`: the plan of a large round takes long to read, and nobody asks for it here.
-    name = store.rows("SELECT configuration FROM batches WHERE name = ?", entry.batch)[0]["configuration"]
-    base = configurations.configuration(store, name)
-    return {key: value for key, value in {**base.settings, **entry.overrides}.items() if value is not None}
+    found = store.rows("SELECT configuration FROM batches WHERE name = ?", name)[0]["configuration"]
+    return configurations.configuration(store, found).settings
 
 
 def steps_planned(settings: Mapping[str, Any]) -> int | None:

@@ -108,4 +108,6 @@ def project(root: Path, folder: Path, *assignments: str, arguments: str = ARGUME
     """A project on the script, as `tunebook new --command` makes it."""
     values = {"metric": "accuracy", "direction": "max", "chance": 0.1, "command": command(arguments)} | settings
     made = Settings(name=root.name, directory=str(folder), **values)
-    return pipeline.create(root, made, (*(VALUES if arguments == ARGUMENTS else ()), *assignments))
+    given = {assignment.partition("=")[0] for assignment in assignments}
+    usual = [value for value in VALUES if value.partition("=")[0] not in given] if arguments == ARGUMENTS else []
+    return pipeline.create(root, made, (*usual, *assignments))

@@ -260,6 +260,21 @@ def test_decisions_on_one_step_come_with_what_they_rest_on(root: Path, capsys: p
     assert "No decision on data yet; there are some on: metric." in capsys.readouterr().err
 
 
+def test_decisions_on_a_step_are_found_by_the_name_that_the_screens_show(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(project.open_project(root)) as store:
+        made = {"recommended": None, "chosen": 80, "reason": "", "evidence": [], "settings": {}}
+        decisions.decide(store, "steps", question=stored(message("How many?")), options=[], **made)
+    chinese = ("--lang", "zh_CN")
+    try:
+        for words in (["steps"], ["Number of steps"], ["步数", *chinese], ["number of steps", *chinese]):
+            assert tunebook("decisions", *words, "--project", root) == 0
+            assert "80" in capsys.readouterr().out
+    finally:
+        set_language("en")
+
+
 def test_the_language_of_the_project_counts_unless_another_is_asked_for(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

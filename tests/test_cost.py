@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rounds import cost, launch_outlook, launching, outlook, planning, shortlist
-from rounds.slots import Machine
+from rounds.slots import Machine, machine
 from rounds.standing import standing
 from state import files, measurements, reconciling, repair, trials
+from state.database import Store
 from state.project import change
 from state.store import open_store
-from tests import set_up, small_project
+from tests import own_pipelines, set_up, small_project
 from tui import designing
+from wizard import own
 
 
 def test_device_hours_survive_that_the_store_is_built_again(tmp_path: Path) -> None:
@@ -108,3 +111,70 @@ def test_a_launch_has_its_runs_and_their_cost_before_it_starts(tmp_path: Path) -
         assert hurried.cheapest.late
         assert not hurried.cheapest.over
         assert "Even the fewest runs end after the deadline" in hurried.short[0].text()
+
+
+def ran(store: Store, taken: float, starting: float = 0.0, count: int = 2, **how: Any) -> None:
+    """The next round, each trial of which took so long by the clock, and `starting` of it until its first step."""
+    for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=count, **how)).name):
+        small_project.end(store, entry.id, 0.4, first_step_seconds=starting)
+        took(store, entry.id, taken)
+
+
+def took(store: Store, id: str, seconds: float) -> None:
+    """Have a trial that has ended taken so long."""
+    begin = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
+    ends = [(begin + datetime.timedelta(seconds=after)).isoformat() for after in (0, seconds)]
+    with store.transaction():
+        store.database.conn.execute("UPDATE trials SET started_at = ?, ended_at = ? WHERE id = ?", [*ends, id])
+
+
+def a_trial(store: Store, steps: int) -> float | None:
+    return cost.estimate(store, planning.propose(store, trials=4, steps=steps), 1, machine()).trial
+
+
+def test_the_start_of_a_trial_is_not_multiplied_by_its_steps(tmp_path: Path) -> None:
+    """After a round of 30 steps that took 12 s, 9 of them to the first step: 10 times the steps take no 2 minutes."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        ran(store, 12.0, 9.0)
+        assert a_trial(store, 30) == pytest.approx(12)
+        assert a_trial(store, 300) == pytest.approx(9 + 10 * 3)
+        # Two lengths say it better, evaluations included, which are as many in each.
+        ran(store, 24.0, 9.0, steps=90)
+        assert a_trial(store, 300) == pytest.approx(6 + 10 * 6)
+        assert a_trial(store, 90) == pytest.approx(24)
+        # What has run at this length is what counts, though a shorter round came after it.
+        assert a_trial(store, 30) == pytest.approx(12)
+
+
+def test_a_launch_of_a_shorter_candidate_is_priced_side_by_side(tmp_path: Path) -> None:
+    """The best configuration takes the time of its own number of steps, the candidate that of its own."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data", training__steps=300))
+        (baseline,) = trials.trials(store)
+        small_project.end(store, baseline.id, 0.5)
+        took(store, baseline.id, 58.0)
+        ran(store, 11.0, 9.0, steps=30)
+        found = launch_outlook.outlook(store, [launching.propose(store, "round-1")], Machine(1)).cheapest
+        assert found.hours == pytest.approx((3 * 58 + 3 * 11) / 3600)
+        assert found.longest == pytest.approx(58)
+        assert "the longest take 58 s each" in designing.price(found, 6)
+
+
+def test_a_script_that_is_told_its_steps_takes_longer_for_more(tmp_path: Path) -> None:
+    """The setting is what the command gets, whatever the script counts; where it gets none, a trial takes what one
+    took."""
+    own_pipelines.write_script(tmp_path)
+    with open_store(own_pipelines.project(tmp_path / "p", tmp_path)) as store:
+        small_project.adopt(store, own.values(store.project))
+        ran(store, 5.0)
+        assert a_trial(store, 50) == pytest.approx(5)
+        assert a_trial(store, 100) == pytest.approx(10)
+        ran(store, 8.0, steps=100)
+        assert a_trial(store, 200) == pytest.approx(2 + 4 * 3)
+    arguments = "--lr {lr} --out {folder}"
+    with open_store(own_pipelines.project(tmp_path / "q", tmp_path, "lr=0.1..1", arguments=arguments)) as store:
+        small_project.adopt(store, own.values(store.project))
+        for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2)).name):
+            trials.mark_ended(store, entry.id, {"status": "complete", "steps_done": 100, "seconds": 5.0})
+        assert cost.estimate(store, planning.propose(store, trials=4), 1, machine()).trial == pytest.approx(5)

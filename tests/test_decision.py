@@ -275,6 +275,10 @@ def test_a_verdict_says_what_its_p_was_held_against_and_why(
 
 def test_what_a_candidate_needs_is_said_before_it_starts() -> None:
     assert "p is below 0.005, 0.02, 0.05 after 3, 5, 8 runs" in bars(3, adds_complexity=False).text()
+    # Fewer runs at first are the first look; with more, it is passed.
+    assert "0.02, 0.05, 0.08 after 2, 5, 8 runs" in bars(1, adds_complexity=False, first=2).text()
+    assert "0.05, 0.08 after 6, 8 runs" in bars(1, adds_complexity=False, first=6).text()
+    assert "p is below 0.04 after 10 runs of each (otherwise 0.08)" in bars(1, adds_complexity=True, first=10).text()
     told = bars(1, adds_complexity=True).text()
     assert "p is below 0.01, 0.03, 0.04 after 3, 5, 8 runs of each (otherwise 0.02, 0.05, 0.08)" in told
 

@@ -97,6 +97,9 @@ def test_how_long_a_command_runs_is_changed_where_it_says_so() -> None:
     finding = Finding("steps", "warn", say("Too short."), "P15", {}, action)
     (found,) = own_script.possible((finding,), {"lr": 0.1, "epochs": 10})
     assert "tunebook new . --set epochs=VALUE gives another one" in found.message.text()
+    # By a review that was asked for from elsewhere, with the folder of the project.
+    (found,) = own_script.possible((finding,), {"lr": 0.1, "epochs": 10}, folder="'/a b'")
+    assert "tunebook new '/a b' --set epochs=VALUE gives another one" in found.message.text()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from state import trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
-from tests import small_project
+from tests import own_pipelines, small_project
 from tests.small_project import wait_for
 from tests.test_cli import tunebook
+from wizard import own
 
 SEEDS = [{"training.seed": seed} for seed in range(2 * outage.IN_A_ROW + 4)]
 
@@ -83,3 +85,17 @@ def test_failures_with_a_success_between_them_pause_nothing(store: Store) -> Non
     for place, entry in enumerate(listed[: 4 + outage.IN_A_ROW]):
         small_project.end(store, entry.id, 0.1 if place == 3 else None, "complete" if place == 3 else "failed")
         assert outage.pause(store, batch) is (place == 3 + outage.IN_A_ROW)
+
+
+def test_whoever_waited_for_a_round_that_was_paused_so_is_told_by_the_exit_code_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_pipelines.write_script(tmp_path / "code", "raise SystemExit('no such disk')\n")
+    made = own_pipelines.project(tmp_path / "p", tmp_path / "code")
+    with open_store(made) as store:
+        small_project.batch(store, own.values(made), [{"training.seed": seed} for seed in range(outage.IN_A_ROW + 3)])
+    assert tunebook("round", "run", "round-1", "--wait", "--json", "--project", made.root) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["wanted"] == "pause"
+    assert "The last 5 trials failed, so it was paused; " in told["why"]
+    assert "no such disk" in told["why"]

@@ -118,3 +118,26 @@ def test_a_large_file_that_the_command_names_keeps_nobody_waiting(
     change(code)
     monkeypatch.setattr(own_files, "LARGEST", 100)
     assert own_code.since_best(store) is None
+
+
+def test_a_script_that_is_gone_is_said_to_be_gone_and_not_to_have_changed(
+    store: Store, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after the project was copied to another machine: "The files that the command names () have changed"."""
+    name = planning.save(store, planning.propose(store, trials=1)).name
+    (code / "train.py").rename(code / "elsewhere.py")
+    for moved in (False, True):
+        if moved:
+            code.rename(code.with_name("moved"))
+        assert tunebook("--project", store.project.root, "status") == 0
+        told = capsys.readouterr().out
+        assert (f"{code}: there is no such folder" if moved else f"There is no file train.py in {code}") in told
+        assert "pipeline.directory in its tunebook.toml" in told
+        assert "changed" not in told
+        short = own_code.in_short(store)
+        assert short is not None
+        assert short.text() in told
+    trials.ask(store, name, "run")
+    [entry] = drive(store, name)
+    assert entry.status == "failed"
+    assert f"{code}: there is no such folder" in entry.message

@@ -92,7 +92,7 @@ def test_the_command_lists_them_and_says_in_what_two_differ(tmp_path: Path, caps
     listed = said().splitlines()
     assert listed[2].startswith("launch-1")
     assert listed[2].endswith("reference")
-    assert [line.split()[0] for line in listed[2:]] == ["launch-1", "round-2-002", "round-1-001", "baseline-1"]
+    assert [line.split()[0] for line in listed[2:]] == ["launch-1", "round-2-002", "round-1-001", "baseline-1", "Of"]
     assert "optimizer.learning_rate  0.0776142" in said("baseline-1")
     assert "One run, the best of several" in said("round-1-001")
     assert "optimizer.learning_rate  0.1" in said("launch-1", "--against", "baseline-1")

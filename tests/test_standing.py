@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, wishes
+from presets import language
+from rounds import dismissing, judging, launching, lineage, next_step, planning, reviewing, supervisor, wishes
 from rounds.foremost import meant, planned
 from rounds.next_step import Design
+from rounds.reached import fresh
 from rounds.standing import Standing, standing
 from rounds.worth import launched
-from state import project, trials
+from state import launches, project, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project, watched_round
+from tests.test_cli import tunebook
 from tui.report import as_text, document
 
 
@@ -339,3 +342,64 @@ def test_without_a_name_what_is_at_work_is_meant_else_what_was_touched_last(stor
     reviewing.review_batch(store, "round-4")
     assert meant(store).name == "round-4"
     assert [batch.name for batch in planned(store)] == ["round-1", "round-3", "round-4"]
+
+
+def test_a_trial_that_waits_for_a_reason_is_named(store: Store, tmp_path: Path) -> None:
+    """After a process was killed, the status said that it was lost, and not what."""
+    small_project.batch(store, small_project.settings(tmp_path / "data"), [{}, {"training.seed": 1}])
+    trials.note(store, "round-1-002", "It was lost: The machine was restarted.")
+    waits = standing(store).waits
+    assert waits is not None
+    assert waits.text() == "round-1-002: It was lost: The machine was restarted."
+
+
+def test_the_status_has_every_goal_in_the_language_of_the_moment(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.batch(store, small_project.settings(tmp_path / "data"), [{"optimizer.learning_rate": 0.1}])
+    small_project.end(store, "round-1-001", 0.1)
+    launching.start(store, launching.propose(store, "round-1"))
+    with store.transaction():
+        store.database.conn.execute("UPDATE batches SET goal = kind WHERE kind = 'baseline'")
+    try:
+        assert tunebook("status", "--lang", "zh_CN", "--project", store.project.root) == 0
+    finally:
+        language.set_language("en")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    goals = {row[0]: row[1] for row in rows if row and row[0] in ("baseline-1", "launch-1")}
+    assert goals == {"baseline-1": "基线", "launch-1": "上线"}
+
+
+def test_the_list_of_configurations_says_which_runs_it_counts(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A review has one run more, that of the baseline, and so another mean: 9 runs beside 8."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.5)
+    assert tunebook("configurations", "--project", store.project.root) == 0
+    assert "a review counts" not in capsys.readouterr().out
+    small_project.batch(store, small_project.settings(tmp_path / "data"), [{"optimizer.learning_rate": 0.1}])
+    small_project.end(store, "round-1-001", 0.1)
+    for entry in trials.trials(store, launching.start(store, launching.propose(store, "round-1")).name):
+        small_project.end(store, entry.id, 0.3)
+    best = launches.best(store)
+    assert best is not None
+    counted = fresh(store, best.settings)
+    assert counted is not None
+    assert (counted.runs, len(launches.repeated(store, best.settings))) == (3, 4)
+    assert tunebook("configurations", "--project", store.project.root) == 0
+    assert "those of launches count; a review counts the baseline's" in capsys.readouterr().out
+
+
+def test_what_is_left_of_a_longer_round_is_told_by_its_own_number_of_steps(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before one of its trials has ended: a baseline of 30 steps took a minute, and a trial has 300."""
+    monkeypatch.setattr(supervisor, "alive", lambda _project: True)
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.5, seconds=60.0)
+    for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2, steps=300)).name):
+        trials.mark_running(store, entry.id, restart=False)
+    trials.ask(store, "round-1", "run")
+    assert standing(store).seconds_left == pytest.approx(600)

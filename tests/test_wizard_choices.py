@@ -596,6 +596,16 @@ def test_the_reason_says_what_limits_the_batch_size(tmp_path: Path, limited_by: 
         assert part in flow.ask(store, "batch_size").reason.text()
 
 
+@pytest.mark.parametrize("limited_by", ["memory", "data", "cap"])
+def test_of_a_single_size_nothing_is_said_to_rise(tmp_path: Path, limited_by: str) -> None:
+    """Of 188 examples size 8 alone is timed: an epoch keeps 20 steps."""
+    with set_up(tmp_path / "p", "probe") as store:
+        probed(store, size(8, 0.010), limited_by=limited_by, recommended=8, largest_feasible=8)
+        told = flow.ask(store, "batch_size").reason.text()
+        assert told.startswith("The only size that was measured, since ")
+        assert "rises" not in told
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -708,3 +718,20 @@ def test_the_probe_says_that_weights_are_being_fetched(tmp_path: Path) -> None:
     assert "weights of resnet18 are being fetched from the hub, unless" in probe.doing(made, "probe-1").text()
     (folder / probe.PROGRESS).write_text('{"phase": "fetch", "model": "resnet18", "bytes": 34603008}\n')
     assert "are being fetched from the hub: 33 MiB so far." in probe.doing(made, "probe-1").text()
+
+
+def test_a_number_of_steps_with_digits_too_many_is_warned_of_or_refused(tmp_path: Path) -> None:
+    """99999999999 was taken, and the next key began 26,000 years of training. A step takes 24.5 ms here."""
+    with set_up(tmp_path / "p", "steps") as store:
+        for steps in (99_999_999_999, 10**400):
+            with pytest.raises(Refusal, match="a single trial would take more than 365 days"):
+                flow.answer(store, "steps", str(steps))
+            assert flow.standing(store).step == "steps"
+        warned = flow.answer(store, "steps", 30_000_000)
+        assert warned is not None
+        assert warned.text().startswith("With 30000000 steps a single trial takes ")
+        assert flow.answer(store, "steps", 200_000) is None
+        store.project = project.change(store.project, budget_hours=1.0)
+        warned = flow.answer(store, "steps", 200_000)
+        assert warned is not None
+        assert "more than the whole budget of 1 hour." in warned.text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from presets.language import _, restored
+from presets.language import _, restored, say
 from rounds.decision import complexity
 from state import configurations, trials
 from state.database import Store
@@ -13,6 +13,7 @@ from state.decisions import Decision
 from state.launches import Launch
 from tui import sides
 from tui.say import figure, stored
+from wizard import flow
 
 STEP = "launch"
 
@@ -20,6 +21,14 @@ STEP = "launch"
 def step(entry: Decision | Launch) -> str:
     """What a decision is listed under: its question in the set-up, or that it is about the best configuration."""
     return STEP if isinstance(entry, Launch) else entry.step
+
+
+def meant(name: str) -> str:
+    """The step that goes by this name, also by the one that the screens show, in English or in the language of the
+    moment; the name itself where there is none."""
+    named = {**{step: flow.title(step) for step in flow.ROWS}, STEP: say("launch")}
+    wanted = name.strip().casefold()
+    return next((step for step, title in named.items() if wanted in (title.id, title.text().casefold())), name)
 
 
 def word(entry: Launch) -> str:

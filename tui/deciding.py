@@ -64,7 +64,7 @@ def announce(
             session.progress(f"  {message.text()}")
     if listed:
         session.progress(listed.why.text())
-    for message in launching.bars((proposal, *rivals)):
+    for message in launching.bars((proposal, *rivals), runs or RUNS[0]):
         session.progress(message.text())
     for line in prices(launch_outlook.outlook(store, (proposal, *rivals), machine(), runs or RUNS[0])):
         session.progress(line)

@@ -152,6 +152,8 @@ def price(found: Cost, trials: int) -> str:
     if found.hours_left is not None:
         words = f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
     more = [_("price: {price}").format(price=amount(found.price))] if found.price is not None else []
+    if found.longest is not None:
+        more.append(_("that is the average: the longest take {time} each").format(time=duration(found.longest).text()))
     if found.threads is not None:
         timed = say(
             "timed with {before} threads a trial: with {then} it takes longer, at most as long as is said here",

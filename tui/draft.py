@@ -51,8 +51,10 @@ NAMES: dict[Goal, Message] = {
 
 
 def goal_name(goal: str) -> str:
-    """The goal of a batch in the language of the moment; of what is no round, as it is."""
-    return next((name.text() for known, name in NAMES.items() if known == goal), goal)
+    """The goal of a batch in the language of the moment; of what is no round, what it is."""
+    others = {"baseline": say("baseline"), "learning-rate sweep": say("learning-rate sweep"), "launch": say("launch")}
+    named = {**NAMES, **others}
+    return next((name.text() for known, name in named.items() if known == goal), goal)
 
 
 # Chosen where the goals are, but no goal: its points are listed.

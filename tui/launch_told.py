@@ -8,7 +8,7 @@ from textual.content import Content
 
 from presets.language import _, told
 from rounds import launching, shortlist, standing
-from rounds.decision import CUT, Verdict, bars
+from rounds.decision import CUT, RUNS, Verdict, bars
 from state import trials
 from state.database import Store
 from tui import sides
@@ -52,7 +52,8 @@ def runs(store: Store, name: str, best_side: str, *, ascii_only: bool) -> Iterat
     for message in found.changes:
         yield Content(f"- {printable(message.text())}")
     if found.added:
-        yield Content(bars(len(launching.entrants(batch.plan)), adds_complexity=True).text())
+        first = int(batch.plan.get("runs", RUNS[0]))
+        yield Content(bars(len(launching.entrants(batch.plan)), adds_complexity=True, first=first).text())
     yield Content("")
 
 

@@ -34,6 +34,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
         session.progress(
             _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
         )
+    paused = outage.why_paused(batch, listed)
     looked_over = reviewed.holds(store, batch)
     session.text(_state(batch, listed, gone, at_work=at_work, looked_over=looked_over))
     session.answer(
@@ -41,6 +42,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             "round": batch.name,
             "goal": batch.goal,
             "wanted": batch.wanted,
+            "why": paused,
             "under_way": running,
             "ends_at_logout": ends,
             "supervisor": at_work,

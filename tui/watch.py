@@ -99,10 +99,10 @@ def _ending(store: Store, name: str, known: Collection[str], remark: Callable[[s
                 starts = 0
                 yield entry
         batch = trials.batch(store, name)
-        why = queue.waits_for([batch], listed)
-        if why is not None and why.id != waits:
-            remark(why.text())
-        waits = why.id if why is not None else ""
+        held = queue.waits_for([batch], listed)
+        if held is not None and held[1].id != waits:
+            remark(f"{held[0].id}: {held[1].text()}")
+        waits = held[1].id if held is not None else ""
         if not queue.under_way(batch, listed):
             return
         if not supervisor.alive(store.project) and time.monotonic() >= due:

@@ -179,6 +179,8 @@ def consequences(store: Store, size: int) -> Message:
 def _reason(result: dict[str, Any], lines: list[dict[str, Any]], best: int) -> Message:
     line = _line(lines, best)
     speed = quantity.throughput(line["batch_size"] / line["seconds"])
+    if len(lines) == 1 and result["limited_by"] in own_sizes.BOUNDS:
+        return own_sizes.alone(result, speed)
     match result["limited_by"]:
         case "memory":
             return say(

@@ -113,7 +113,7 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
     A range without its scale has that which somebody said of the one before it, or which the name and the numbers
     suggest. Refuses an unknown name, what is neither, and a value of another type than the script or the file has.
     """
-    settings = _with_roles(project)
+    settings, said = _with_roles(project), dict[str, str]()
     for assignment in assignments:
         name, equals, words = assignment.partition("=")
         if not equals or not name.strip() or not words.strip():
@@ -124,6 +124,14 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
             settings = _taken_in(there, settings, name)
             there = pipeline.own(Project(project.root, settings))
         key = there.key(name)
+        if (before := said.setdefault(key, words.strip())) != words.strip():
+            raise Refusal(
+                "{name} is given twice, as {before} and as {words}: give it once. Values to try are a list, "
+                "{name}=a,b.",
+                name=name,
+                before=before,
+                words=words.strip(),
+            )
         entries = {entry.name: entry for entry in settings.hyperparameters}
         written = there.defaults().get(key)
         entry = entries.get(key) or guess(key, written)

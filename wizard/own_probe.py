@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,8 @@ def start(store: Store) -> str:
         raise Refusal(
             "None of the hyperparameters ({names}) is known to be the batch size, so there is none to measure. If one "
             'is, name it in tunebook.toml, under [pipeline]: batch_size = "NAME". Otherwise put {field} into the '
-            "command there, and a value: tunebook new . --set batch_size=64.",
+            "command there, and a value: tunebook new {folder} --set batch_size=64.",
+            folder=shlex.quote(str(store.project.root)),
             names=[there.theirs(key) for key in there.hyperparameters()] or ["-"],
             field="{batch_size}",
         )

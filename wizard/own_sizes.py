@@ -13,6 +13,12 @@ from wizard.question import Table
 
 # Over sizes so far apart, steps that differ by less than this are told of.
 APART, AS_LONG = 8, 1.1
+# Why no larger size was measured, where throughput may rise beyond it.
+BOUNDS = {
+    "memory": say("a larger one does not fit into the memory of the device"),
+    "data": say("a larger one leaves fewer than 20 steps in an epoch of these data"),
+    "cap": say("no larger one was to be tried"),
+}
 
 
 def evidence(found: Measurement) -> Iterator[Message]:
@@ -63,8 +69,16 @@ def untimed(found: Measurement) -> Iterator[Message]:
     )
 
 
+def alone(result: dict[str, Any], speed: Message) -> Message:
+    """Why a size is recommended that is the only one which was timed: nothing shows whether throughput rises with it,
+    nor whether a smaller one would be as fast."""
+    return say("The only size that was measured, since {why}; {speed}.", why=BOUNDS[result["limited_by"]], speed=speed)
+
+
 def reason(result: dict[str, Any], speed: Message) -> Message:
     """Why a size is recommended."""
+    if result["limited_by"] == "cap" and sum(line["outcome"] == "measured" for line in result["sizes"]) == 1:
+        return alone(result, speed)
     match result["limited_by"]:
         case "cap":
             return say("The largest size that was tried; {speed}, and throughput still rises.", speed=speed)

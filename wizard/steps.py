@@ -16,6 +16,9 @@ from wizard.pace import Pace
 from wizard.question import Choice, Option, Question, Settled, Table
 
 STEP = "steps"
+DAY = 86_400.0
+# A single trial beyond a week is warned of, and one beyond a year refused (our judgement): a digit too many.
+LONG_SECONDS, MOST_SECONDS, MOST_STEPS = 7 * DAY, 365 * DAY, 10**15
 MEASURE, COMPARE = "measure", "batch-size"
 # Rates of the sweep, two of them beyond its boundary at the most.
 SWEEP_RATES = 7
@@ -79,21 +82,53 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if steps < 1:
         raise Invalid("{steps}: a run takes at least 1 step.", steps=steps)
     now = pace.known(store)
+    warning = _long(store, now, steps)
     settings = {"training.steps": steps, "training.evaluate_every": pace.every(steps)}
     if examples := pace.sample(now, steps):
         settings["training.evaluation_examples"] = examples
     if steps == question.recommended:
-        return Settled(settings, question.reason)
+        return Settled(settings, question.reason, warning=warning)
     note = _note(now, steps)
     if not examples:
-        return Settled(settings, say("chosen by hand: {note}", note=note))
+        return Settled(settings, say("chosen by hand: {note}", note=note), warning=warning)
     reason = say(
         "chosen by hand: {note}; an evaluation on the way takes {examples} of {total} validation examples",
         note=note,
         examples=examples,
         total=now.validation,
     )
-    return Settled(settings, reason)
+    return Settled(settings, reason, warning=warning)
+
+
+def _long(store: Store, now: Pace, steps: int) -> Message | None:
+    """What to mind where a single trial takes more than the budget, or than a week; None where it does not. Refuses
+    what would take more than a year, which is a slip."""
+    # Beyond this no float holds the time.
+    seconds = pace.trial_seconds(now, min(steps, MOST_STEPS))
+    if steps > MOST_STEPS or seconds > MOST_SECONDS:
+        raise Refusal(
+            "{steps} steps: at {time} a step, as the probe measured, a single trial would take more than {days} days. "
+            "Type fewer.",
+            steps=steps,
+            time=quantity.duration(now.step),
+            days=round(MOST_SECONDS / DAY),
+        )
+    budget = store.project.settings.budget_hours
+    told = {"steps": steps, "time": quantity.duration(seconds)}
+    if budget and seconds > budget * 3600:
+        return say(
+            "With {steps} steps a single trial takes {time} on this machine, more than the whole budget of {hours:g} "
+            "hours. If that was a slip, decide the number of steps anew.",
+            hours=budget,
+            **told,
+        )
+    if seconds > LONG_SECONDS:
+        return say(
+            "With {steps} steps a single trial takes {time} on this machine. If that was a slip, decide the number of "
+            "steps anew.",
+            **told,
+        )
+    return None
 
 
 def valid(store: Store, decision: Decision) -> bool:

@@ -58,6 +58,10 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
             for one in shown
         ]
         session.table([_("origin"), "", metric, _("runs"), _("differences")], rows, right=(2, 4))
+        if any(one.runs > 1 for one in shown):
+            session.text(
+                _("Of several runs, those of launches count; a review counts the baseline's of the same settings, too.")
+            )
     session.answer(
         {
             "against": other and other.name,

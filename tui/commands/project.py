@@ -39,6 +39,7 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
         recorded_ones = recorded(store, all=superseded)
         entries = sorted((*recorded_ones, *launches.launches(store)), key=lambda entry: entry.at)
         steps = dict.fromkeys(decided.step(entry) for entry in entries)
+        step = decided.meant(step) if step is not None else None
         if step is not None and step not in steps:
             raise NotFound("No decision on {step} yet; there are some on: {steps}.", step=step, steps=[*steps] or ["-"])
         chosen = [entry for entry in entries if step in (None, decided.step(entry))]

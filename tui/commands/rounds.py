@@ -12,6 +12,7 @@ from rounds import (
     instability,
     launching,
     next_step,
+    outage,
     own_code,
     planning,
     queue,
@@ -101,7 +102,8 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         tell(session, store, trials.batch(store, batch.name), listed, started=True)
         if not name and (others := [other.name for other in planned(store)]):
             session.text(_("Planned and not run: {names}. Run one by its name.").format(names=", ".join(others)))
-    if all(entry.status in ("failed", "infeasible") for entry in listed):
+        batch = trials.batch(store, batch.name)
+    if outage.why_paused(batch, listed) or all(entry.status in ("failed", "infeasible") for entry in listed):
         raise click.exceptions.Exit(1)
 
 
