@@ -29,8 +29,8 @@ def since_decided(store: Store, base: Mapping[str, Any]) -> Message | None:
         return None
     seen = steps * int(base[BATCH_SIZE])
     return say(
-        "The {steps} steps were decided at {then} training examples, of which they are {before:.3g} epochs. There are "
-        "{now} by now, of which they are {after:.3g}. To change that: --steps N",
+        "The number of steps, {steps}, was decided at {then} training examples (epochs: {before:.3g}). There are {now} "
+        "by now (epochs: {after:.3g}). To change that: --steps N",
         steps=steps,
         then=then,
         now=now,

@@ -28,8 +28,8 @@ def test_a_round_on_more_data_says_how_many_epochs_its_steps_are_now(tmp_path: P
         assert told() == ""
         inspected(store, changed(DIGITS, train={"examples": 1600}))
         sentence = (
-            "The 100 steps were decided at 400 training examples, of which they are 2 epochs. There are 1600 by now, "
-            "of which they are 0.5. To change that: --steps N"
+            "The number of steps, 100, was decided at 400 training examples (epochs: 2). There are 1600 by now "
+            "(epochs: 0.5). To change that: --steps N"
         )
         assert told() == sentence
         assert told(steps=400) == ""

@@ -466,7 +466,7 @@ def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: 
         assert "how long a run is, is fixed in your command" in said
         flow.answer(store, "baseline", "accept")
         assert "length" not in [name for name, _label, _meaning in draft.goals(store, "")]
-        with pytest.raises(Refusal, match=r"tunebook new \. --set epochs=20"):
+        with pytest.raises(Refusal, match=rf"tunebook new {tmp_path}/p --set epochs=20"):
             planning.propose(store, steps=50)
         told = [part for section in document.report(store).sections for part in section.parts if isinstance(part, Code)]
         assert [part.text.splitlines()[-1] for part in told] == ["cd best && sh run.sh"]
@@ -493,7 +493,7 @@ def test_a_length_that_a_placeholder_of_the_command_says_is_changed_by_its_name(
         with pytest.raises(Refusal) as refused:
             planning.propose(store, steps=50)
         assert "num_epochs says in your command" in error_text(refused.value)
-        assert "tunebook new . --set num_epochs=VALUE" in error_text(refused.value)
+        assert f"tunebook new {tmp_path}/p --set num_epochs=VALUE" in error_text(refused.value)
 
 
 def test_the_names_of_the_command_are_those_of_the_options_of_a_round(store: Store) -> None:
@@ -671,7 +671,7 @@ def test_a_length_that_was_fixed_becomes_one_to_set_by_what_is_told(tmp_path: Pa
             planning.propose(store, steps=50)
         told = error_text(refused.value)
         assert "by --steps 25: change that in tunebook.toml (pipeline.command), or write --steps {steps}" in told
-        assert "tunebook new . --set steps=25 gives" in told
+        assert f"tunebook new {tmp_path}/p --set steps=25 gives" in told
     written = (tmp_path / "p" / "tunebook.toml").read_text(encoding="utf-8")
     (tmp_path / "p" / "tunebook.toml").write_text(written.replace("--steps 25", "--steps {steps}"), encoding="utf-8")
     with open_store(open_project(tmp_path / "p")) as store:

@@ -148,7 +148,7 @@ def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: py
 
 def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     trials.note(store, "round-1-004", "Waiting: the disk is full.")
-    assert "\nWaiting: the disk is full.\n" in said(store, capsys, "status")
+    assert "\nround-1-004: Waiting: the disk is full.\n" in said(store, capsys, "status")
     # Of a round that is stopped nothing is due.
     tunebook(store, capsys, "round", "stop", "round-1")
     assert "Waiting" not in said(store, capsys, "status")

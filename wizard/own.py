@@ -126,8 +126,7 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
         key = there.key(name)
         if (before := said.setdefault(key, words.strip())) != words.strip():
             raise Refusal(
-                "{name} is given twice, as {before} and as {words}: give it once. Values to try are a list, "
-                "{name}=a,b.",
+                "{name} is given twice ({before}; {words}): give it once. Values to try are a list, {name}=a,b.",
                 name=name,
                 before=before,
                 words=words.strip(),
