@@ -487,7 +487,7 @@ def test_a_length_that_a_placeholder_of_the_command_says_is_changed_by_its_name(
     with open_store(own_pipelines.project(tmp_path / "p", code, *given, arguments=arguments)) as store:
         run_baseline(store)
         told = flow.ask(store, "baseline").evidence[-1].text()
-        assert "tunebook new . --set num_epochs=VALUE" in told
+        assert f"tunebook new {tmp_path}/p --set num_epochs=VALUE" in told
         assert "fixed" not in told
         flow.answer(store, "baseline", "accept")
         with pytest.raises(Refusal) as refused:

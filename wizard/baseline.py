@@ -310,7 +310,8 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         )
         if store.project.settings.command:
             given = hyperparameters.values(store.project)
-            yield from own_baseline.costs(trials.trials(store, batch.name), given)
+            folder = shlex.quote(str(store.project.root))
+            yield from own_baseline.costs(trials.trials(store, batch.name), given, folder)
         return
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]

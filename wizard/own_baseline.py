@@ -13,9 +13,9 @@ from wizard import machine, quantity
 from wizard.speed import ROUND
 
 
-def costs(listed: Sequence[Trial], given: Collection[str]) -> Iterator[Message]:
+def costs(listed: Sequence[Trial], given: Collection[str], folder: str) -> Iterator[Message]:
     """What a round of such trials takes, by which the length of a run is chosen (G13); `given`: the names of what the
-    command is given."""
+    command is given; `folder`: of the project, quoted for a shell."""
     taken = [float(seconds) for entry in listed if (seconds := (entry.result or {}).get("seconds"))]
     if taken:
         at_once = machine.at_hand().trials_at_once
@@ -34,8 +34,10 @@ def costs(listed: Sequence[Trial], given: Collection[str]) -> Iterator[Message]:
         elif counted := [name for name in given if usual_names.leaf(name) in usual_names.EPOCHS]:
             yield say(
                 "Is that too long, or was there nothing left to gain at the end, give another number of epochs now: "
-                "tunebook new . --set {name}=VALUE; then comes the baseline again. It stays the same within a round.",
+                "tunebook new {folder} --set {name}=VALUE; then comes the baseline again. It stays the same within a "
+                "round.",
                 name=counted[0],
+                folder=folder,
             )
         else:
             yield say(
