@@ -8,10 +8,10 @@ from typing import Any, Literal
 from presets.language import Message, say
 from rounds.changed_metric import named
 from rounds.finding import Finding
-from state import by_metric, configurations, measure, trials
+from state import by_metric, configurations, launches, measure, trials
 from state.database import Store
 from state.measure import Measure
-from state.pipeline import BATCH_SIZE
+from state.pipeline import BATCH_SIZE, STEPS
 from state.trials import Trial
 
 # What besides its configuration a result depends on, as it says itself.
@@ -83,6 +83,25 @@ def outdated(store: Store, base: Mapping[str, Any] | None = None) -> frozenset[s
         }
         found |= {name for name, size in sizes.items() if size != base.get(BATCH_SIZE)}
     return frozenset(found)
+
+
+def incomparable(store: Store) -> list[str]:
+    """The rounds at another batch size, or with another number of steps, than the best configuration has, those on
+    other data than what ran last, and those that were judged by another metric than the project's: later ones cannot
+    be compared with them (G0, G9, P15)."""
+    best = launches.best(store)
+    if best is None:
+        return []
+    bases = {
+        batch.name: configurations.configuration(store, batch.configuration).settings
+        for batch in trials.batches(store, "round")
+    }
+    others = outdated(store)
+    return [
+        name
+        for name, base in bases.items()
+        if name in others or any(base.get(key) != best.settings.get(key) for key in (BATCH_SIZE, STEPS))
+    ]
 
 
 def by_other_metric(store: Store) -> dict[str, Measure]:

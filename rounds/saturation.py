@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rounds import alike, planning, reviewing, standing
+from rounds import alike, planning, reviewing
 from rounds.record import ended, ranked, turned
 from state import trials
 from state.database import Store
@@ -29,7 +29,7 @@ def saturation(store: Store) -> Saturation | None:
     """Since when the rounds, all of them together, have not improved the best result by more than the noise; None where
     they have, where there are too few, and where the noise is not known. What ran on other data counts for nothing."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
-    bests, others = [], standing.incomparable(store)
+    bests, others = [], alike.incomparable(store)
     data = alike.latest(trials.trials(store), "data")
     for batch in planning.rounds(store):
         # One that still runs has not come to anything yet.

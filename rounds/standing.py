@@ -10,9 +10,9 @@ from presets.language import Message, say
 from rounds import alike, cost, judging, outage, phases, queue, reviewed, supervisor, worth
 from rounds.foremost import foremost, waiting
 from rounds.horizon import Horizon, horizon
-from state import configurations, launches, trials
+from state import launches, trials
 from state.database import Store
-from state.pipeline import BATCH_SIZE, STEPS
+from state.pipeline import STEPS
 from state.trials import Batch, Trial
 
 Step = Literal["set-up", "goal", "run", "learn", "launch"]
@@ -157,25 +157,6 @@ def _decided_last(store: Store) -> Message:
     if last.decision == "adopt":
         return say("{name} was adopted.", name=last.batch)
     return say("{name} was rejected.", name=last.batch)
-
-
-def incomparable(store: Store) -> list[str]:
-    """The rounds at another batch size, or with another number of steps, than the best configuration has, those on
-    other data than what ran last, and those that were judged by another metric than the project's: later ones cannot
-    be compared with them (G0, G9, P15)."""
-    best = launches.best(store)
-    if best is None:
-        return []
-    bases = {
-        batch.name: configurations.configuration(store, batch.configuration).settings
-        for batch in trials.batches(store, "round")
-    }
-    others = alike.outdated(store)
-    return [
-        name
-        for name, base in bases.items()
-        if name in others or any(base.get(key) != best.settings.get(key) for key in (BATCH_SIZE, STEPS))
-    ]
 
 
 def _of_reviewed(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Step, Message, Message]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from presets.language import say
-from rounds import conditions, insights, judging, launching, lineage, looking, phases, planning, reviewing, standing
+from rounds import alike, conditions, insights, judging, launching, lineage, looking, phases, planning, reviewing
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -224,7 +224,7 @@ def test_small_gains_add_up_and_what_cannot_be_compared_is_no_saturation(store: 
         assert not said()
         for _ in range(2):
             a_round(store, lambda _entry: 0.9, 4, steps=50)
-        assert standing.incomparable(store) == ["round-6", "round-7"]
+        assert alike.incomparable(store) == ["round-6", "round-7"]
         begun = planning.save(store, planning.propose(store, trials=4), wanted="run")
         small_project.end(store, trials.trials(store, begun.name)[0].id, 0.9)
         assert not said()

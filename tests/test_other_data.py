@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from presets.language import say, stored
-from rounds import conditions, final, insights, judging, launching, planning, reviewing, standing, worth
+from rounds import alike, conditions, final, insights, judging, launching, planning, reviewing, worth
 from rounds.plan import RoundPlan
 from rounds.reached import best_and_baseline, reached
 from state import export, launches, trials
@@ -100,7 +100,7 @@ def test_rounds_on_other_data_are_not_saturated_by_later_ones(store: Store) -> N
         for name in names:
             reviewing.review_batch(store, name)
         assert [one.key for one in insights.proposals(store)] == []
-        assert standing.incomparable(store) == ["round-1"]
+        assert alike.incomparable(store) == ["round-1"]
         for _ in range(2):
             reviewing.review_batch(store, a_round(store, 0.4, "new"))
         assert [one.key for one in insights.proposals(store)] == ["saturated/round-3"]

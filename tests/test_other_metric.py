@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from rounds import (
+    alike,
     final,
     insights,
     judging,
@@ -18,7 +19,6 @@ from rounds import (
     saturation,
     settled,
     shortlist,
-    standing,
     worth,
 )
 from rounds.finding import Finding
@@ -104,7 +104,7 @@ def test_a_round_of_another_metric_is_reviewed_by_its_own(store: Store) -> None:
     assert told is not None
     assert told.message.text().startswith("This round was judged by accuracy, the project is by val_loss since")
     assert launching.propose(store, name).trial == max(trials.trials(store, name), key=lambda entry: entry.best or 0).id
-    assert standing.incomparable(store) == [name]
+    assert alike.incomparable(store) == [name]
 
 
 def test_the_trials_by_another_metric_in_a_round_count_for_nothing_in_it(store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rounds import changed_metric, judging, launching, planning, standing
+from rounds import alike, changed_metric, judging, launching, planning
 from state import launches, trials
 from state.database import Store
 from state.project import change
@@ -63,7 +63,7 @@ def test_what_a_project_says_right_after_its_metric_was_changed(store: Store, sa
     leader = launching.propose(store, "round-1").trial
     assert leader == min(trials.trials(store, "round-1"), key=lambda entry: entry.best or 1).id
     assert "val/error_rate" in said("round", "status", "round-1")
-    assert standing.incomparable(store) == ["round-1"]
+    assert alike.incomparable(store) == ["round-1"]
 
 
 def test_a_report_shows_no_result_under_the_name_of_another_metric(store: Store) -> None:

@@ -96,7 +96,7 @@ def show_status(session: Session) -> None:
         batches, measured = trials.batches(store), measuring.at_work(store)
         first = baseline_running.at_work(store)
         doing = baseline_running.doing(store, first) if first is not None else None
-        others = rounds_standing.incomparable(store)
+        others = alike.incomparable(store)
         changes = list(filter(None, (own_code.since_best(store), changed_metric.since_best(store))))
         looks_on = looking.under_way(store)
         root, metric = store.project.root, store.project.settings.metric

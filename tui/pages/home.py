@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from presets.language import Message, _, say, sentences
-from rounds import changed_metric, outage, own_code, supervisor
+from rounds import alike, changed_metric, outage, own_code, supervisor
 from rounds import standing as rounds_standing
 from rounds.horizon import Horizon
 from rounds.reached import best_and_baseline, reached
@@ -226,7 +226,7 @@ def _choices(
     if where.step != "set-up":
         yield "design", say("Plan a round"), say("goal, roles, number of trials")
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
-    others = rounds_standing.incomparable(store)
+    others = alike.incomparable(store)
     for entry in reversed(rounds[-3:]):
         if where.step == "run" and entry.name == where.batch:
             # The first entry already.
