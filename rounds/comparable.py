@@ -30,11 +30,7 @@ def trials_of(store: Store, plan: RoundPlan, batches: Iterable[Batch]) -> Iterat
 
 def rest(settings: Mapping[str, Any], varied: Collection[str]) -> dict[str, Any]:
     """What two trials must share to be compared: all but what is varied, and what differs by chance."""
-    return {
-        key: value
-        for key, value in settings.items()
-        if key not in varied and key not in configurations.INCIDENTAL and value is not None
-    }
+    return {key: value for key, value in configurations.tried(settings).items() if key not in varied}
 
 
 def to_come(batch: Batch, entry: Trial) -> bool:

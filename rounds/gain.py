@@ -7,7 +7,7 @@ from run to run, which is known from few runs, and from how many trials there we
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -28,19 +28,16 @@ def check(
     direction: Direction,
     before: Sequence[float],
     noise: float | None = None,
-    decided: Mapping[str, str] | None = None,
     *,
     freedom: float = math.inf,
     other: Literal["", "metric", "data", "code"] = "",
 ) -> list[Finding]:
     """One finding, none where no trial or no run of the configuration has a result. `before`: the results of its runs,
     in the metric's own direction; `noise`: deviation from run to run, and `freedom` the degrees of freedom
-    that it rests on; `decided`: trials that were candidates of a launch which has been decided, and its name; `other`:
-    what was another in all of its runs."""
+    that it rests on; `other`: what was another in all of its runs."""
     if other and (order := ranked(ended(records), direction)):
-        return [_launched(_incomparable(order[0], other), decided or {})]
-    found = [_tied(finding, records, direction) for finding in _check(records, direction, before, noise, freedom)]
-    return [_launched(finding, decided or {}) for finding in found]
+        return [_incomparable(order[0], other)]
+    return [_tied(finding, records, direction) for finding in _check(records, direction, before, noise, freedom)]
 
 
 def _incomparable(best: TrialRecord, other: Literal["metric", "data", "code"]) -> Finding:
@@ -75,17 +72,6 @@ def _tied(finding: Finding, records: Sequence[TrialRecord], direction: Direction
         return finding
     words = say("{finding} Exactly as good: {others}.", finding=finding.message, others=named(others))
     return replace(finding, message=words)
-
-
-def _launched(finding: Finding, decided: Mapping[str, str]) -> Finding:
-    """Runs with fresh seeds have said what there is to say: nothing more is to be done about it."""
-    launch = decided.get(str(finding.figures["trial"]))
-    if launch is None or finding.action is None or finding.action.code != "launch":
-        return finding
-    words = say(
-        "{finding} It was a candidate of {launch}, which has been decided.", finding=finding.message, launch=launch
-    )
-    return replace(finding, message=words, action=None)
 
 
 def _check(

@@ -73,10 +73,13 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
         decided = launched(store)
-        gained = gain.check(seen, by.direction, before, unit, decided, freedom=free, other=other)
+        gained = gain.check(seen, by.direction, before, unit, freedom=free, other=other)
         nothing = any(finding.verdict == "warn" for finding in gained)
+        found, gained = (
+            [_without_launch(finding, decided, beaten=nothing) for finding in part] for part in (found, gained)
+        )
         findings = (
-            *(_without_launch(finding, decided, beaten=nothing) for finding in found),
+            *found,
             *alike.metric(listed, by, now),
             *alike.data(listed),
             *alike.code(listed, own=bool(store.project.settings.command)),
@@ -98,11 +101,22 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
 
 
 def _without_launch(finding: Finding, decided: Mapping[str, str], *, beaten: bool) -> Finding:
-    """The finding about a value, which proposes no launch where no trial beats what the round began with, nor of a
-    trial about which one has decided: how the values stand to each other, neither would tell."""
+    """The finding, which proposes no launch where no trial beats what the round began with, nor of a candidate of a
+    launch that has been `decided` (trial to launch): runs with fresh seeds have said what there is to say."""
     if finding.action is None or finding.action.code != "launch":
         return finding
-    return replace(finding, action=None) if beaten or finding.action.payload["trial"] in decided else finding
+    trial = str(finding.action.payload["trial"])
+    if beaten:
+        return replace(finding, action=None)
+    if trial not in decided:
+        return finding
+    words = say(
+        "{finding} {trial} was a candidate of {launch}, which has been decided.",
+        finding=finding.message,
+        trial=trial,
+        launch=decided[trial],
+    )
+    return replace(finding, message=words, action=None)
 
 
 def _waiting(finding: Finding) -> Finding:

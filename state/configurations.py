@@ -58,11 +58,14 @@ def apply_configuration(store: Store, event: Event) -> None:
     )
 
 
+def tried(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration tries, whatever its seed: without what is incidental, and without what has no value."""
+    return {key: value for key, value in settings.items() if key not in INCIDENTAL and value is not None}
+
+
 def identity_of(settings: Mapping[str, Any]) -> str:
-    """What a configuration tries, whatever its seed: the hash without what is incidental, and without what has no
-    value. Of numbers the value counts, so that 0 and 0.0 are the same."""
-    tried = {key: value for key, value in settings.items() if key not in INCIDENTAL and value is not None}
-    return document.content_hash({key: _number(value) for key, value in tried.items()})
+    """The hash of what a configuration tries. Of numbers the value counts, so that 0 and 0.0 are the same."""
+    return document.content_hash({key: _number(value) for key, value in tried(settings).items()})
 
 
 def _number(value: Any) -> Any:
