@@ -571,6 +571,7 @@ async def test_the_memory_that_a_run_may_take_is_typed_before_the_sizes_are_meas
             await wait_for(pilot, lambda: isinstance(app.focused, WorkView))
             store.project = open_project(tmp_path / "p")
             assert probe.memory_cap(store) == 3 * 2**29
+            await wait_for_text(pilot, "g: the memory that a run may take, 1.5 GiB now")
             set_up.probed(store)
             await wait_for_text(pilot, "How many examples should a training")
             await pilot.press("g", *["backspace"] * 3, "2", "enter")

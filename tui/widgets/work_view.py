@@ -155,12 +155,8 @@ def _inspection(store: Store) -> Seen:
 def _probe(store: Store) -> Seen:
     id = probe.last(store)
     if id is None:
-        return Seen(
-            _("Next the batch sizes are measured."),
-            _("Real training steps of this model, at sizes that double until it stops paying; a minute or two.")
-            + "\n"
-            + _("s: start"),
-        )
+        about = _("Real training steps of this model, at sizes that double until it stops paying; a minute or two.")
+        return Seen(_("Next the batch sizes are measured."), "\n".join((about, _("s: start"), *_within(store))))
     # In this order: a size that was measured last is not lost.
     running = probe.running(store.project, id)
     sizes = probe.sizes(store.project, id)
@@ -287,13 +283,20 @@ _FAILED: dict[Work, Callable[[], str]] = {
 def _how_on(work: Work, store: Store) -> str:
     if work == "comparison":
         return _("s: try again")
-    if work == "probe" and store.project.settings.memory_gib and not store.project.settings.command:
+    if work == "probe":
         # It may have failed by that.
-        words = _("g: the memory that a run may take, {gib:g} GiB now")
-        return _how_on("baseline", store) + "\n" + words.format(gib=store.project.settings.memory_gib)
+        return "\n".join((_how_on("baseline", store), *_within(store)))
     if work != "inspection":
         return _("s: try again, or b: the decisions so far, where c decides the marked one anew (the model, say)")
     return _("Change the data, or data.path in {place}; then s: look again").format(place=store.project.root / FILE)
+
+
+def _within(store: Store) -> list[str]:
+    """The memory that a run may take, where it was said; it binds no script of the user's own."""
+    gib = store.project.settings.memory_gib
+    if not gib or store.project.settings.command:
+        return []
+    return [_("g: the memory that a run may take, {gib:g} GiB now").format(gib=gib)]
 
 
 def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
