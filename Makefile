@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests test-gpu fuzz soak bench-probe bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
+.PHONY: help demo test lint types imports tests test-gpu test-logout fuzz soak bench-probe bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ tests: .venv/.dev  ## pytest
 
 test-gpu: .venv/.dev  ## on a machine with an NVIDIA GPU: what CI has none for, and the tests of training with their trials on it
 	$(BIN)/python -m pytest --device cuda tests/test_gpu.py $(addprefix tests/test_,$(addsuffix .py,train serve ghost_norm sampled_evaluation supervisor))
+
+test-logout: .venv/.dev  ## as root, with the packages systemd-container and openssh-server: what logging out ends, with a real systemd
+	$(BIN)/python -m pytest tests/logging_out.py
 
 fuzz: .venv/.dev  ## ten thousand random keys on the screens, on a project with hostile names
 	@for seed in 1 2 3 4 5 6 7 8 9 10; do $(BIN)/python -m tests.fuzz 1000 $$seed || exit 1; done

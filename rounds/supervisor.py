@@ -23,10 +23,10 @@ from pathlib import Path
 import psutil
 
 from presets.language import error_text
-from rounds import attending, logout, queue, slots, warm
+from rounds import attending, queue, slots, warm
 from rounds.attending import Supervisor
 from rounds.trouble import now_and_then
-from state import files, runs, trials
+from state import files, logout, runs, trials
 from state.errors import Damaged, Refusal, Unavailable
 from state.project import Project, open_project
 from state.store import open_store

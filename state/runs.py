@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from state import files
+from state import files, logout
 from state.errors import AtWork, NotFound
 
 LOCK = "run.lock"
@@ -40,7 +40,8 @@ ORPHAN_SECONDS = 2.0
 def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> int:
     """Start a command in a session of its own, its output in the folder's log; returns its pid.
 
-    It goes on when the terminal closes. Refuses where a process already lives in the folder.
+    It goes on when the terminal closes, and after logging out where anything can make it. Refuses where a process
+    already lives in the folder.
     """
     files.make_folder(folder)
     if alive(folder):
@@ -48,7 +49,7 @@ def start(command: Sequence[str], folder: Path, environment: Mapping[str, str] |
     try:
         with open(folder / LOG, "ab") as log:
             process = subprocess.Popen(
-                list(command),
+                logout.wrapped(list(command)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -98,7 +98,7 @@ def still() -> Iterator[None]:
             ("state.database.author", lambda: "ada"),
             ("wizard.machine.at_hand", lambda _wanted="auto": here),
             ("rounds.slots.machine", lambda: Machine(4)),
-            ("rounds.logout.fate", lambda: "lives"),
+            ("state.logout.fate", lambda: "lives"),
             ("tui.doctor.machine", lambda _folder: MACHINE),
             ("tui.doctor.shutil.disk_usage", lambda _folder: disk),
         ):

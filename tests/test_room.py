@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import judging, launching, logout, planning, reviewing, room, sharing, sweep
+from rounds import judging, launching, planning, reviewing, room, sharing, sweep
 from rounds.outlook import outlook
 from rounds.room import Disk, Room
 from rounds.slots import Machine, Share, Slot
@@ -191,34 +191,3 @@ def test_the_probe_of_a_gpu_says_how_many_trials_fit_on_it(store: Store) -> None
     other = Machine(32, ("GPU-a", "GPU-b"), frozenset({"NVIDIA A100", "NVIDIA T4"}))
     assert sharing.share(store, settings, other) is None
     assert sharing.offer(store, other, settings) is None
-
-
-@pytest.mark.parametrize(
-    ("answers", "fate"),
-    [
-        ({}, "lives"),
-        ({"KillUserProcesses": "no"}, "lives"),
-        ({"KillUserProcesses": "yes", "KillExcludeUsers": "root me"}, "lives"),
-        ({"KillUserProcesses": "yes", "KillExcludeUsers": "root", "Linger": "yes"}, "scope"),
-        ({"KillUserProcesses": "yes", "Linger": "no"}, "ends"),
-    ],
-)
-def test_what_logging_out_does_is_asked_of_logind(
-    answers: dict[str, str], fate: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A `loginctl` that answers so, as the only program that is found."""
-    lines = [f'*"--property {name}"*) echo "{value}" ;;' for name, value in answers.items()]
-    program = "\n".join(["#!/bin/sh", 'case "$*" in', *lines, "*) exit 1 ;;", "esac", ""])
-    for name, text in (("loginctl", program), ("systemd-run", "#!/bin/sh\n")):
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(logout, "_user", lambda: "me")
-    assert logout.fate() == fate
-    assert logout.wrapped(["x"])[-1] == "x"
-    assert (logout.wrapped(["x"])[0] == "systemd-run") == (fate == "scope")
-
-
-def test_without_logind_whatever_is_detached_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert logout.fate() == "lives"

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import psutil
 
 from presets.language import Message, _, error_text, say
-from rounds import logout, own_code, queue, sharing, slots, supervisor, sweep
-from state import gpus, launches, pipeline, repair, strays, trials
+from rounds import own_code, queue, sharing, slots, supervisor, sweep
+from state import gpus, launches, logout, pipeline, repair, strays, trials
 from state.database import Store
 from state.errors import AtWork, Refusal
 from state.machine import cores, memory_limit
@@ -312,7 +312,7 @@ def _logout() -> Check:
             return Check("logout", "ok", say("what was started goes on, in a scope of systemd"))
         case _:
             message = say(
-                "KillUserProcesses=yes: logging out ends whatever runs. To prevent that: loginctl enable-linger"
+                "logging out ends whatever runs, as systemd is set up. To prevent that: loginctl enable-linger"
             )
             return Check("logout", "warn", message)
 

@@ -7,9 +7,9 @@ import math
 from collections import Counter
 
 from presets.language import _, sentences
-from rounds import logout, outage, planning, queue, reviewed, supervisor, wishes
+from rounds import outage, planning, queue, reviewed, supervisor, wishes
 from rounds.record import turned
-from state import measure, metrics, trials
+from state import logout, measure, metrics, trials
 from state.database import Store
 from state.trials import Batch, Trial
 from tui.session import Session
@@ -32,7 +32,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
     ends = running and logout.fate() == "ends"
     if ends:
         session.progress(
-            _("Logging out would end it here (KillUserProcesses=yes). To prevent that: loginctl enable-linger")
+            _("Logging out would end it here, as systemd is set up. To prevent that: loginctl enable-linger")
         )
     paused = outage.why_paused(batch, listed)
     looked_over = reviewed.holds(store, batch)
