@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import shlex
 import shutil
 import subprocess
@@ -337,7 +338,7 @@ def test_a_name_whose_folder_another_process_works_in_is_not_given_anew(store: S
 
 def test_a_trial_that_was_stopped_begins_anew_and_nothing_of_its_first_try_is_left(store: Store) -> None:
     set_up(store)
-    store.project = change(store.project, hyperparameters=own.changed(store.project, ["steps=400"])["hyperparameters"])
+    store.project = change(store.project, hyperparameters=own.changed(store.project, ["steps=8000"])["hyperparameters"])
     set_up(store)
     name = baseline.plan(store).name
     driven = Supervisor(store, Machine(2), ForkServer(store.project.folder))
@@ -356,7 +357,7 @@ def test_a_trial_that_was_stopped_begins_anew_and_nothing_of_its_first_try_is_le
     assert (entry.best, entry.steps_done, entry.result) == (None, 0, None)
     assert metrics.curve(store, id, "val/accuracy") == []
     (entry,) = drive(store, name)
-    assert (entry.status, entry.steps_done) == ("complete", 400)
+    assert (entry.status, entry.steps_done) == ("complete", 8000)
 
 
 def test_a_result_that_is_no_better_than_the_level_to_beat_is_not_adopted(store: Store) -> None:
@@ -598,6 +599,11 @@ def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
     id = trials.trials(store, name)[0].id
     trials.mark_running(store, id, restart=False)
     root = store.project.root
+    # Logging out may have ended its process, and the supervisor with it.
+    assert tunebook("--project", root, "status") == 0
+    told = capsys.readouterr().out
+    assert "baseline-1 does not run: its process is gone, at 0 steps.\nGo on: tunebook baseline\n" in told
+    runs.remember_process(files.make_folder(store.project.trial_folder(id)), os.getpid())
     assert tunebook("--project", root, "status") == 0
     told = capsys.readouterr().out
     assert "baseline-1 is running: 0 of 50 steps done in" in told
@@ -622,7 +628,7 @@ def test_a_number_of_steps_that_is_text_ends_nobody_who_looks(tmp_path: Path, co
     with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5")) as store:
         batch = small_project.batch(store, {"lr": 0.5, "training.steps": "10k"}, kind="baseline")
         trials.mark_running(store, f"{batch.name}-001", restart=False)
-        assert "is running: 0 steps done in" in baseline_running.doing(store, batch).text()
+        assert "is running: 0 steps done in" in baseline_running.doing(store, batch, attended=True).text()
 
 
 async def test_a_trial_whose_number_of_steps_is_text_comes_to_its_end_and_is_looked_at(

@@ -21,10 +21,24 @@ def at_work(store: Store) -> Batch | None:
     return next((batch for batch in reversed(trials.batches(store, KIND)) if batch.name in running), None)
 
 
-def doing(store: Store, batch: Batch) -> Message:
+def doing(store: Store, batch: Batch, *, attended: bool) -> Message:
     """How far a baseline or sweep has come that is at work, in a sentence; of a script of the user's own also what it
-    printed last, which may be the only thing that tells."""
+    printed last, which may be the only thing that tells. `attended`: a supervisor is at work."""
     listed = trials.trials(store, batch.name)
+    if gone(store, batch, attended=attended):
+        done, total = sum(entry.status in trials.ENDED for entry in listed), len(listed)
+        if total == 1:
+            return say(
+                "{name} does not run: its process is gone, at {steps} steps.",
+                name=batch.name,
+                steps=listed[0].steps_done,
+            )
+        return say(
+            "{name} does not run: its process is gone. {ended} of {total} trials have ended.",
+            name=batch.name,
+            ended=done,
+            total=total,
+        )
     begun = min(datetime.datetime.fromisoformat(entry.started_at) for entry in listed if entry.started_at)
     seconds = (datetime.datetime.fromisoformat(database.now()) - begun).total_seconds()
     if len(listed) == 1:
@@ -41,6 +55,13 @@ def doing(store: Store, batch: Batch) -> Message:
         ended=done,
         total=len(listed),
     )
+
+
+def gone(store: Store, batch: Batch, *, attended: bool) -> bool:
+    """Whether none of its trials that are said to run does: their processes died, and no supervisor is there to see it
+    (`attended`: one is)."""
+    entries = (entry for entry in trials.trials(store, batch.name) if entry.status == "running")
+    return not attended and not any(runs.alive(store.project.trial_folder(entry.id)) for entry in entries)
 
 
 def _one(store: Store, batch: Batch, entry: Trial, seconds: float) -> Message:

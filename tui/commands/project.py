@@ -81,7 +81,7 @@ def status(session: Session) -> None:
 
 def show_status(session: Session) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds."""
-    from rounds import alike, changed_metric, looking, own_code
+    from rounds import alike, changed_metric, looking, own_code, supervisor
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import by_metric, launches, trials
@@ -95,7 +95,9 @@ def show_status(session: Session) -> None:
         best, found = launches.best(store), source(store)
         batches, measured = trials.batches(store), measuring.at_work(store)
         first = baseline_running.at_work(store)
-        doing = baseline_running.doing(store, first) if first is not None else None
+        attended = supervisor.alive(store.project)
+        doing = baseline_running.doing(store, first, attended=attended) if first is not None else None
+        gone = first is not None and baseline_running.gone(store, first, attended=attended)
         others = alike.incomparable(store)
         changes = list(filter(None, (own_code.since_best(store), changed_metric.since_best(store))))
         looks_on = looking.under_way(store)
@@ -132,7 +134,9 @@ def show_status(session: Session) -> None:
     if first is not None and doing is not None:
         session.text(doing.text())
         how = _("Watch it: tunebook baseline. Stop it: tunebook round stop {name}")
-        session.text(how.format(name=first.name))
+        if gone:
+            how = _("Go on: {command}")
+        session.text(how.format(name=first.name, command="tunebook baseline"))
     if stands.seconds_left is not None:
         session.text(_("It ends in about {time}.").format(time=duration(stands.seconds_left).text()))
     if batches:

@@ -161,7 +161,9 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     if measured is not None:
         yield Content(measured.text())
     if (first := baseline_running.at_work(store)) is not None:
-        yield Content(printable(baseline_running.doing(store, first).text()))
+        yield Content(
+            printable(baseline_running.doing(store, first, attended=supervisor.seen_to(store.project)).text())
+        )
     if where.states and where.step != "set-up":
         counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""

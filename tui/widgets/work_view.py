@@ -211,7 +211,11 @@ def _baseline(store: Store) -> Seen:
         remark = _("Waiting for the supervisor, which starts trials. Its log: {path}   s: start it").format(path=log)
         return Seen(_("The first configuration runs"), remark, table, series, axes)
     running = baseline_running.at_work(store)
-    doing = baseline_running.doing(store, batch).text() if running is not None and running.name == batch.name else ""
+    doing = (
+        baseline_running.doing(store, batch, attended=True).text()
+        if running is not None and running.name == batch.name
+        else ""
+    )
     return Seen(_("The first configuration runs"), doing, table, series, axes, running=batch.name)
 
 
