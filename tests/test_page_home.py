@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from rounds import insights, planning, reviewing
-from state import files, launches, runs, trials
+from state import files, launches, logout, runs, trials
 from state.project import FILE, Settings, change, create
 from state.store import open_store
 from tests import own_pipelines, prepared, set_up, small_project, watched_round
@@ -137,6 +137,21 @@ async def test_a_baseline_that_runs_is_told_and_leads_to_where_it_is_watched_and
                 await wait_for_text(pilot, "Watch baseline-1")
                 await pilot.press("enter")
                 await wait_for_text(pilot, "The first configuration runs")
+
+
+async def test_that_logging_out_ends_what_runs_is_said_before_anything_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logout, "fate", lambda: "ends")
+    project = create(tmp_path / "p", Settings(name="p", task="image-classification", data="gone"))
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "enable-linger")
+        monkeypatch.setattr(logout, "fate", lambda: "scope")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(app.screen, Home) and "enable-linger" not in shown(app))
 
 
 async def test_a_store_that_is_deleted_under_the_screens_is_built_anew_and_gone_on_with(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from rounds import standing as rounds_standing
 from rounds.horizon import Horizon
 from rounds.reached import best_and_baseline, reached
 from rounds.standing import Standing
-from state import decisions, launches, looks, trials
+from state import decisions, launches, logout, looks, trials
 from state.database import Store
 from tui import exporting_starter
 from tui.charts.chart import Chart
@@ -62,6 +62,7 @@ class Home(Page):
         # How long a baseline runs is told anew as time goes by.
         self._baseline_runs = False
         self._supervised = False
+        self._fate: logout.Fate = "lives"
 
     def heading(self) -> Message:
         return say("home")
@@ -74,6 +75,14 @@ class Home(Page):
     def on_mount(self) -> None:
         if (words := lost(self.book.store)) is not None:
             self.say(words.text())
+
+    def on_screen_resume(self) -> None:
+        # systemd is asked by a program of its own.
+        self.aside(logout.fate, self._know_fate, group="logout")
+
+    def _know_fate(self, fate: logout.Fate) -> None:
+        self._fate = fate
+        self.read()
 
     def toured(self) -> str:
         return f"home {self.PLACE}"
@@ -98,7 +107,10 @@ class Home(Page):
         # What the set-up rests on may change later: rounds do not wait for that.
         self.PLACE = where.step
         self.show_where()
-        show(self.query_one("#facts", Static), Content("\n").join(list(_facts(store, setup, where, measured))))
+        show(
+            self.query_one("#facts", Static),
+            Content("\n").join(list(_facts(store, setup, where, measured, self._fate))),
+        )
         entries = [
             (place, _prompt(label, note)) for place, label, note in _choices(store, setup, where, self._supervised)
         ]
@@ -140,7 +152,9 @@ def _start_final(store: Store) -> str:
     return final.start(store, wanted="").name
 
 
-def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Message | None) -> Iterator[Content]:
+def _facts(
+    store: Store, setup: flow.Standing, where: Standing, measured: Message | None, fate: logout.Fate
+) -> Iterator[Content]:
     settings = store.project.settings
     what = settings.command or f"{settings.task}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
@@ -175,6 +189,10 @@ def _facts(store: Store, setup: flow.Standing, where: Standing, measured: Messag
     yield Content(_("Device hours: {spent:.2f} ({budget})").format(spent=where.hours_spent, budget=budget))
     if where.horizon.phase != "open" and (ahead := [*lines(where.horizon, said)]):
         yield Content(sentences(*ahead))
+    if fate == "ends":
+        yield Content(
+            _("Logging out ends whatever runs, as systemd is set up. To prevent that: loginctl enable-linger")
+        )
 
 
 def _best(store: Store) -> str:
