@@ -300,8 +300,9 @@ class Supervisor:
                 told = trial_folder.goes_on(self.store, folder, cause.message)
                 trials.note(self.store, entry.id, told.text(), stored(told))
         else:
-            lines = ending.last_lines(folder) or "-"
-            message = say("{cause} The last lines of its log: {lines}", cause=cause.message, lines=lines)
+            message = cause.message
+            if lines := ending.last_lines(folder):
+                message = say("{cause} The last lines of its log: {lines}", cause=message, lines=lines)
             result = trial_folder.unfinished(self.store, entry, cause.status, cause.reason, message)
             trial_folder.finish(self.store, entry.id, result, spent.until(folder))
         # Only once it is noted, since what cannot be is found out anew.
