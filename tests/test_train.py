@@ -498,6 +498,18 @@ def test_running_out_of_memory_is_infeasible(digits: Path, tmp_path: Path, monke
     assert (code, result["status"], result["reason"]) == (3, "infeasible", "out_of_memory")
 
 
+def test_a_model_that_runs_out_of_memory_as_it_is_built_is_not_of_a_wrong_size(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forward(*_: object) -> Tensor:
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr(timm.models.resnet.ResNet, "forward", forward)
+    config = write_config(tmp_path / "config.toml", digits, model__name="resnet18")
+    code, result = run_here(config, tmp_path / "run")
+    assert (code, result["status"], result["reason"]) == (3, "infeasible", "out_of_memory")
+
+
 def test_the_texts_of_other_allocators_are_known():
     for text in (
         "MPS backend out of memory (MPS allocated: 5 GB)",
@@ -507,6 +519,8 @@ def test_the_texts_of_other_allocators_are_known():
         "GET was unable to find an engine to execute this computation",
         "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
         "Invalid buffer size: 24.00 GiB",
+        "could not create a primitive",
+        "can't start new thread",
     ):
         assert devices.is_out_of_memory(RuntimeError(text))
     assert devices.is_out_of_memory(torch.OutOfMemoryError("x"))

@@ -37,8 +37,6 @@ BATCHES = 4
 # Batches that are loaded without being used, to time the input pipeline alone: so many, or for so many seconds.
 LOADED, LOADING_SECONDS = 8, 0.3
 CHECK_STEPS = 10
-# What is said for want of memory besides what `device` knows: by oneDNN, which computes on the CPU, and by Python.
-NO_MEMORY = ("could not create a primitive", "can't start new thread")
 # Streams of batches that never end: more steps than anybody measures.
 ENDLESS = 1_000_000_000
 
@@ -229,7 +227,7 @@ class Bench:
         try:
             return work()
         except (RuntimeError, MemoryError, OSError) as error:
-            failure = Failure(ran_out(error), _first_line(error)[:300])
+            failure = Failure(devices.is_out_of_memory(error), _first_line(error)[:300])
         # Only out here are the error and the tensors that its traceback holds gone (torch issue 18853).
         if failure.out_of_memory:
             self._recover()
@@ -250,11 +248,6 @@ class Bench:
 
     def _peak(self) -> int:
         return self.watch.peak() if self.device.type == "cpu" else devices.peak_memory(self.device)
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, in the words of any library that takes part in a step."""
-    return devices.is_out_of_memory(error) or _first_line(error) in NO_MEMORY
 
 
 def load_libraries(config: Config) -> None:

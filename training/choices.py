@@ -63,7 +63,7 @@ def choose(
             bench.budget(device, cap)
         return _choose(config, dataset, device, planned, progress)
     except (RuntimeError, MemoryError) as error:
-        if not bench.ran_out(error):
+        if not devices.is_out_of_memory(error):
             raise
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, limits)
@@ -89,7 +89,7 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
             other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, size)
         except RuntimeError as error:
             # Not every machine with a GPU has the compilers that compilation needs.
-            if key != "runtime.compile" or bench.ran_out(error):
+            if key != "runtime.compile" or devices.is_out_of_memory(error):
                 raise
             print(f"{key} cannot be tried here: {error}", file=sys.stderr, flush=True)
             continue

@@ -14,6 +14,7 @@ from torch.utils import deterministic
 
 from training.config import Config, ConfigError, Problem
 from training.machine import cores
+from training.memory import keep_what_is_freed
 from training.sentence import phrase
 
 # What the allocators say besides torch.OutOfMemoryError, in lower case: MPS and the CPU raise
@@ -29,6 +30,8 @@ OUT_OF_MEMORY_TEXTS = (
     "cublas_status_alloc_failed",
     "cublas_status_not_initialized",
 )
+# The same by oneDNN, which computes on the CPU, and by Python: as the whole of a first line.
+NO_MEMORY = ("could not create a primitive", "can't start new thread")
 # The bytes of the GPU that a trial which shares it may take.
 MEMORY = "TUNEBOOK_GPU_MEMORY"
 
@@ -89,8 +92,11 @@ def precision(config: Config, device: torch.device) -> torch.dtype | None:
 
 
 def prepare(config: Config, device: torch.device) -> None:
-    """Set threads, determinism and float32 precision for this process; before anything runs on the device."""
+    """Set threads, determinism, float32 precision and what becomes of freed memory for this process; before anything
+    runs on the device."""
     torch.set_num_threads(config.runtime.threads or cores())
+    if device.type == "cpu":
+        keep_what_is_freed()
     exact = config.runtime.deterministic
     if exact:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -153,7 +159,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(part in text for part in OUT_OF_MEMORY_TEXTS)
+    told = any(part in text for part in OUT_OF_MEMORY_TEXTS) or text.strip().partition("\n")[0] in NO_MEMORY
+    return isinstance(error, RuntimeError) and told
 
 
 def has_failed(error: BaseException) -> bool:

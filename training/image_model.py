@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
+from training import device as devices
 from training.config import Config, ConfigError, Problem
 from training.sentence import brief, phrase, together
 
@@ -97,6 +98,8 @@ def _try_image_size(model: nn.Module, config: Config) -> None:
         with torch.inference_mode():
             model(torch.zeros(1, config.data.channels, size, size))
     except (AssertionError, RuntimeError, ValueError) as error:
+        if devices.is_out_of_memory(error):
+            raise
         raise _bad_image_size(config, error) from None
     model.train()
 

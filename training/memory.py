@@ -14,6 +14,22 @@ from training import machine
 ELBOW_ROOM = 64 * 2**20
 # The limits of a process (setrlimit), and the field of /proc/self/status that each one is about.
 LIMITS = {resource.RLIMIT_AS: "VmSize", resource.RLIMIT_DATA: "VmData"}
+# What mallopt(3) calls them.
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+
+
+def keep_what_is_freed() -> None:
+    """Have the C library keep what is freed for what is asked for next.
+
+    Otherwise glibc gives the larger tensors of each step back to the system, which clears their pages anew for the next
+    step: a time that no learning needs, and that differs from process to process and from size to size. What is kept
+    `Watch.restart` gives back. Other C libraries have no such thing, and go on as they do.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        # Never a mapping of its own for what is large, and nothing trimmed from the end of the heap.
+        library.mallopt(MMAP_MAX, 0)
+        library.mallopt(TRIM_THRESHOLD, -1)
 
 
 def available() -> int:

@@ -31,7 +31,7 @@ from training import ascent, choices, cut_short, fetching, machine, record
 from training import device as devices
 from training import model as models
 from training.ascent import Size
-from training.bench import Bench, load_libraries, ran_out
+from training.bench import Bench, load_libraries
 from training.bench import budget as budget_of
 from training.config import ConfigError, load
 from training.data import open_dataset
@@ -282,7 +282,7 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         raise
     except Exception as error:
         ending = {**unexpected(error), "status": "failed"}
-        if ran_out(error):
+        if devices.is_out_of_memory(error):
             # Outside of any size; those have said what they were refused.
             ending["reason"] = cut_short.NO_ROOM
         log_traceback(options.output, debug=False)
