@@ -7,7 +7,7 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from presets.language import Message, _, restored, say, sentences
 from rounds import judging, launching, looking, shortlist, slots, supervisor
@@ -26,7 +26,8 @@ from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.terminal import printable
-from tui.widgets.controls import Field, Reading
+from tui.widgets.controls import Reading
+from tui.widgets.prompt import Prompt
 from tui.widgets.text import show
 
 
@@ -51,7 +52,6 @@ class LaunchPage(Page):
         self._judged: list[tuple[str, float | None]] = []
         self._judging = False
         self._supervised = False
-        self._chosen: Choice | None = None
         # What had been decided when a decision was begun.
         self._seen: Launch | None = None
 
@@ -63,12 +63,11 @@ class LaunchPage(Page):
             # What it comes to is seen first, whatever the window's height.
             yield Static(id="verdict", markup=False)
             yield Static(id="runs", markup=False)
-        yield Static(id="asked", classes="asked", markup=False)
-        yield Field(id="reason")
+        yield Prompt()
 
     def on_mount(self) -> None:
         self.query_one("#verdict").display = False
-        self._show_typing(False)
+        self.query_one(Reading).focus()
 
     def follows(self) -> bool:
         # Whether a supervisor is at work is not in the store.
@@ -153,11 +152,6 @@ class LaunchPage(Page):
         self._show_verdict()
         self.refresh_bindings()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        chosen = self._chosen
-        if chosen is not None and self._decide(chosen, event.value):
-            self.leave()
-
     def action_alone(self) -> None:
         """Launch the best trial alone, without those next to it."""
         if self._proposal is not None and self._machine is not None:
@@ -197,24 +191,20 @@ class LaunchPage(Page):
         if self._verdict is not None and choice == self._verdict.decision and not decided:
             self._decide(choice, "")
             return
-        self._chosen = choice
-        words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
+        asked = say("That is not what the runs suggest. Say why; it is recorded with the decision:")
         if self._verdict is None:
-            words = _("It was stopped before its end. Say why it is rejected; it is recorded with the decision:")
+            asked = say("It was stopped before its end. Say why it is rejected; it is recorded with the decision:")
             if judging.failed(self._launch()):
-                words = _("Runs of it failed. Say why it is rejected; it is recorded with the decision:")
+                asked = say("Runs of it failed. Say why it is rejected; it is recorded with the decision:")
         if decided:
-            words = _("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
-        show(self.query_one("#asked", Static), Content(words))
-        self._show_typing(True)
+            asked = say("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
+        self.query_one(Prompt).type(asked, partial(self._decide, choice))
 
     def action_unrepeated(self) -> None:
         """Adopt the candidate without fresh runs, because they cost too much; the reason is recorded."""
         self._seen = self._decided()
-        self._chosen = "adopt"
-        words = _("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
-        show(self.query_one("#asked", Static), Content(words))
-        self._show_typing(True)
+        asked = say("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
+        self.query_one(Prompt).type(asked, partial(self._decide, "adopt"))
 
     def action_explain(self) -> None:
         """Why candidate and best configuration run again, at length."""
@@ -225,10 +215,7 @@ class LaunchPage(Page):
         self.book.open("look")
 
     def leave(self) -> bool:
-        typing, self._chosen = self._chosen is not None, None
-        if typing:
-            self._show_typing(False)
-        return typing
+        return self.query_one(Prompt).leave()
 
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
@@ -332,12 +319,6 @@ class LaunchPage(Page):
 
     def _show(self, id: str, content: Iterator[Content]) -> None:
         show(self.query_one(id, Static), Content("\n").join(list(content)))
-
-    def _show_typing(self, typing: bool) -> None:
-        field = self.query_one(Field)
-        field.put("")
-        field.display = self.query_one("#asked").display = typing
-        (field if typing else self.query_one(Reading)).focus()
 
 
 def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
