@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say, sentences
-from rounds import judging, launching, looking, shortlist, slots, supervisor
+from rounds import judging, launching, looking, shortlist, slots, supervisor, wishes
 from rounds.decision import Verdict
 from rounds.judging import Choice
 from rounds.launching import Proposal
@@ -21,13 +21,13 @@ from state.database import Store
 from state.errors import Changed
 from state.launches import Launch
 from state.trials import Trial
-from tui import launch_told, proposing
+from tui import at_once, launch_told, proposing
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.terminal import printable
 from tui.widgets.controls import Reading
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 
 
@@ -46,6 +46,8 @@ class LaunchPage(Page):
         self._proposal: Proposal | None = None
         self._listed: Shortlist | None = None
         self._machine: Machine | None = None
+        # How many runs of what is proposed are to be made at once; 0: as the machine allows.
+        self._slots = 0
         self._world: object = None
         self._verdict: Verdict | None = None
         self._refused = ""
@@ -101,6 +103,8 @@ class LaunchPage(Page):
             return self._proposal is not None
         if action == "alone":
             return self._listed is not None and bool(self._listed.rivals)
+        if action == "slots":
+            return not asking(self) and (self._proposal is not None or not all(map(trials.over, self._launch())))
         if action == "start":
             return self._proposal is not None or (self._decided() is None and bool(self._resting()))
         if action == "stop":
@@ -136,7 +140,7 @@ class LaunchPage(Page):
             # Begun elsewhere while this one was looked for.
             return
         self._proposal, self._listed, self._machine = found
-        self._show("#runs", proposing.lines(self.book.store, *found))
+        self._show("#runs", proposing.lines(self.book.store, *found, self._slots))
         self.refresh_bindings()
 
     def _nothing(self, why: str) -> None:
@@ -164,8 +168,11 @@ class LaunchPage(Page):
         def start() -> None:
             store = self.book.store
             if proposal is not None:
-                self.of = launching.start(store, proposal, listed.rivals if listed else ()).name
+                rivals = listed.rivals if listed else ()
+                self.of = launching.start(store, proposal, rivals, slots=self._slots).name
                 self._proposal = self._listed = None
+                if self._slots:
+                    self._tell_slots(self._slots)
             else:
                 for entry in trials.trials(store, self.of):
                     if entry.status == "failed" or trials.stopped_alone(entry):
@@ -174,6 +181,14 @@ class LaunchPage(Page):
             supervisor.ensure(self.book.project)
 
         self.book.attempt(start)
+
+    def action_slots(self) -> None:
+        """Type how many runs are made at once, of what is proposed or from now on."""
+        if (proposed := self._proposal) is not None:
+            self.query_one(Prompt).type(at_once.DESIGNED, partial(self._propose_slots, proposed), str(self._slots))
+            return
+        batch = trials.batch(self.book.store, self.of)
+        self.query_one(Prompt).type(at_once.ROUND, self._take_slots, str(batch.slots))
 
     def action_stop(self) -> None:
         """Stop the runs; they save themselves, and can go on."""
@@ -239,6 +254,25 @@ class LaunchPage(Page):
             # What came of it stands at the top.
             self.query_one(Reading).scroll_home(animate=False)
         return done
+
+    def _propose_slots(self, proposed: Proposal, answer: str) -> bool:
+        def take() -> None:
+            self._slots = at_once.typed(answer)
+            if self._listed is not None and self._machine is not None:
+                self._proposed((proposed, self._listed, self._machine))
+
+        return self.book.attempt(take)
+
+    def _take_slots(self, answer: str) -> bool:
+        def wish() -> None:
+            wishes.at_once(self.book.store, self.of, count := at_once.typed(answer))
+            self._tell_slots(count)
+
+        return self.book.attempt(wish)
+
+    def _tell_slots(self, count: int) -> None:
+        told = partial(at_once.told, name=self.of, wanted=count)
+        self.behind(told, lambda told: self.say(told.text()), group="slots")
 
     def _launch(self) -> list[Trial]:
         """The runs, once there are any."""
