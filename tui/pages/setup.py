@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say, sentences
-from rounds import supervisor
+from rounds import supervisor, wishes
 from state import decisions, project
 from state.errors import Changed, Refusal
-from tui import question_text
+from state.trials import Batch
+from tui import at_once, question_text
 from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
@@ -54,7 +58,7 @@ COSTS = {
 class SetupPage(Page):
     """The step that comes next, or an earlier one that is to be decided anew; long work is shown while it runs."""
 
-    GROUPS = ("setup", "choices", "field", "chart", "everywhere")
+    GROUPS = ("setup", "work", "choices", "field", "chart", "everywhere")
     PLACE = "set-up"
     BINDINGS = bindings("setup")
     DEFAULT_CSS = """
@@ -69,14 +73,13 @@ class SetupPage(Page):
         self._wished = step
         self._step: str | None = None
         self._question: Question | None = None
-        self._chosen: Choice | None = None
+        # What is done with what is typed.
+        self._take: Callable[[str], object] = self._answer
         # Typing filters the options: whether it does, and by what.
         self._filtering = False
         self._sought = ""
         # What was said of the last answer.
         self._told = ""
-        # The setting whose amount is being typed; empty otherwise.
-        self._cost = ""
         # Of a table that is wider than the page: which part is shown, of how many.
         self._part, self._parts = 0, 1
 
@@ -176,7 +179,7 @@ class SetupPage(Page):
         option = self._marked()
         assert option is not None  # enter chooses the marked one
         if option.explain:
-            self._type(say("Say why; it is recorded with the decision."), option.value)
+            self._type(say("Say why; it is recorded with the decision."), partial(self._answer, option.value))
         else:
             self._answer(option.value)
 
@@ -192,12 +195,12 @@ class SetupPage(Page):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self._filtering:
             self.query_one(Choices).focus()
-        elif self._cost:
-            self._charge(self._cost, event.value)
-        elif self._chosen is None:
-            self._answer(event.value)
         else:
-            self._answer(self._chosen, event.value)
+            self._take(event.value)
+
+    def on_work_view_slots(self, event: WorkView.Slots) -> None:
+        self._type(at_once.ROUND, partial(self._take_slots, event.batch))
+        self.query_one(Field).offer(str(event.batch.slots))
 
     def leave(self) -> bool:
         # A question without options is answered by typing: there is nothing behind it.
@@ -209,24 +212,23 @@ class SetupPage(Page):
 
     def action_filter(self) -> None:
         """Show only the options and figures that contain what is typed."""
-        self._type(say("Show only what contains:"), None)
+        self._type(say("Show only what contains:"), self._answer)
         self._filtering = True
 
     def action_type(self) -> None:
         """Type another answer than the options."""
         if self._question is not None and self._question.free:
-            self._type(say("Type {what}:", what=TYPED[self._question.free]), None)
+            self._type(say("Type {what}:", what=TYPED[self._question.free]), self._answer)
 
     def action_reason(self) -> None:
         """Give a reason of one's own with the marked option."""
         option = self._marked()
         if option is not None:
-            self._type(say("Your reason for {option}:", option=option.label), option.value)
+            self._type(say("Your reason for {option}:", option=option.label), partial(self._answer, option.value))
 
     def action_cost(self, name: str) -> None:
         """Type a price or a power, by which the table counts what training costs."""
-        self._type(COSTS[name], None)
-        self._cost = name
+        self._type(COSTS[name], partial(self._charge, name))
         self.query_one(Field).put(f"{getattr(self.book.project.settings, name):g}")
 
     def action_explain(self) -> None:
@@ -287,6 +289,15 @@ class SetupPage(Page):
             self._show_typing(False)
 
         self.book.attempt(record)
+
+    def _take_slots(self, batch: Batch, typed: str) -> None:
+        def wish() -> None:
+            wishes.at_once(self.book.store, batch.name, count := at_once.typed(typed))
+            self._show_typing(False)
+            told = partial(at_once.told, name=batch.name, wanted=count)
+            self.behind(told, lambda told: self.say(told.text()), group="slots")
+
+        self.book.attempt(wish)
 
     def _answer(self, chosen: Choice, reason: str = "") -> None:
         step = self._step
@@ -382,13 +393,13 @@ class SetupPage(Page):
         name = self.query_one(Choices).marked
         return self._question.options[int(name.split()[-1])] if self._question is not None and name else None
 
-    def _type(self, words: Message, chosen: Choice | None) -> None:
-        self._chosen = chosen
+    def _type(self, words: Message, take: Callable[[str], object]) -> None:
+        self._take = take
         show(self.query_one("#asked", Static), Content(printable(words.text())))
         self._show_typing(True)
 
     def _show_typing(self, typing: bool) -> None:
-        self._filtering, self._sought, self._cost = False, "", ""
+        self._filtering, self._sought = False, ""
         field = self.query_one(Field)
         field.put("")
         field.display = self.query_one("#asked").display = typing
