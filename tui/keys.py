@@ -121,6 +121,14 @@ KEYS: tuple[Key, ...] = (
     Key("setup.up", ("u",), "read(-1)", say("read back above the options"), "setup"),
     Key("setup.type", ("t",), "type", say("type another answer than the options"), "setup", say("type")),
     Key(
+        "setup.patience",
+        ("o",),
+        "patience",
+        say("have the probe wait longer for a script that is silent at first, and measure again"),
+        "setup",
+        say("wait longer"),
+    ),
+    Key(
         "setup.reason",
         ("r",),
         "reason",

@@ -14,6 +14,7 @@ from presets.language import Message, _, say, sentences
 from rounds import supervisor, wishes
 from state import decisions, project
 from state.errors import Changed, Refusal
+from state.pace import LONGER, START_SECONDS
 from state.trials import Batch
 from tui import at_once, question_text
 from tui.amount import amount
@@ -41,6 +42,7 @@ ACTIONS = (
     "sideways",
     "again",
     "cost",
+    "patience",
     "compare",
     "filter",
 )
@@ -53,6 +55,10 @@ COSTS = {
     "power_watts": say("Watts that the device draws while training (0: not given):"),
     MEMORY: say("GiB of memory that a run may take (0: what is free); the sizes are measured within it:"),
 }
+PATIENCE = say(
+    "Minutes that the probe waits for the first sign of the script's speed (0: {minutes:g}); then it measures again:",
+    minutes=START_SECONDS / 60,
+)
 
 
 class SetupPage(Page):
@@ -158,6 +164,9 @@ class SetupPage(Page):
                 # Before the sizes are measured, too: a person may know beforehand what a run may take.
                 waits = action == "cost" and parameters == (MEMORY,) and work.display and not work.running
                 return question is not None or waits
+            case "patience":
+                own = self._step == batch_size.STEP and bool(self.book.store.project.settings.command)
+                return own and not (work.display and work.running)
             case "compare":
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
@@ -231,6 +240,12 @@ class SetupPage(Page):
         self._type(COSTS[name], partial(self._charge, name))
         self.query_one(Field).put(f"{getattr(self.book.project.settings, name):g}")
 
+    def action_patience(self) -> None:
+        """Type how long the probe waits for the first sign of a script's speed; then it is measured again."""
+        minutes = self.book.project.settings.patience_minutes or START_SECONDS / 60
+        self._type(PATIENCE, self._wait)
+        self.query_one(Field).offer(f"{LONGER * minutes:g}")
+
     def action_explain(self) -> None:
         """Why this is asked, at length."""
         rows = self._question.rows if self._question is not None else flow.ROWS.get(self._step or "", ())
@@ -289,6 +304,16 @@ class SetupPage(Page):
             self._show_typing(False)
 
         self.book.attempt(record)
+
+    def _wait(self, typed: str) -> None:
+        store = self.book.store
+
+        def start() -> None:
+            store.project = project.change(store.project, patience_minutes=amount(typed))
+            probe.start(store, again=True)
+            self._show_typing(False)
+
+        self.book.attempt(start)
 
     def _take_slots(self, batch: Batch, typed: str) -> None:
         def wish() -> None:
