@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from presets.language import _, say
+from presets.language import _, bracketed, say
 from rounds import sharing
 from rounds.outlook import Outlook
 from rounds.plan import RoundPlan
@@ -24,8 +24,8 @@ def facts(given: Draft, plan: RoundPlan, ahead: Outlook | None, *, ascii_only: b
     """What the round is for, what it asks, and what it takes, as far as the machine is known."""
     name, meaning = given.purpose
     yield Content.assemble((_("Goal: {goal}").format(goal=name.text()), "bold"), "  ", meaning.text())
-    asked = [f"{name} ({draft.described(domain)})" for name, domain in asked_of(plan).items()]
-    yield Content(printable(_("Asked: {what}").format(what="; ".join(asked) or _("nothing"))))
+    asked = [bracketed(name, draft.described(domain)) for name, domain in asked_of(plan).items()]
+    yield Content(printable(_("Asked: {what}").format(what=_("; ").join(asked) or _("nothing"))))
     yield Content(price(plan, ahead, ascii_only=ascii_only))
 
 

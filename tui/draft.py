@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from presets import catalogue
-from presets.language import Message, _, say
+from presets.language import Message, _, bracketed, say
 from rounds import listed as by_hand
 from rounds import phases, planning, warm_start
 from rounds.design import ONE_QUESTION
@@ -339,7 +339,7 @@ def described(domain: Domain) -> str:
 def counted(plan: RoundPlan, entry: Tunable, project: Project) -> str:
     """The name of a hyperparameter with what its values are counted in."""
     offered = offers(project, plan.base).get(entry.name)
-    return f"{entry.name} ({_(offered.unit)})" if offered and offered.unit else entry.name
+    return bracketed(entry.name, _(offered.unit)) if offered and offered.unit else entry.name
 
 
 def whence(plan: RoundPlan, entry: Tunable, project: Project) -> str:

@@ -12,7 +12,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.language import Message, _, say, told
+from presets.language import Message, _, labelled, say, told
 from rounds import cost, final, outage, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
@@ -395,11 +395,11 @@ class RoundPage(Page):
         if entry is None:
             text = ""
         elif entry.message and entry.status != "complete":
-            text = f"{entry.id}: {told(entry.message, entry.said).text()}"
+            text = labelled(entry.id, told(entry.message, entry.said).text())
         else:
             values = ", ".join(f"{name}={figure(value)}" for name, value in entry.settings.items())
             said = told(entry.message, entry.said).text()
-            text = "  ".join(part for part in (f"{entry.id}: {values or entry.study}", said) if part)
+            text = "  ".join(part for part in (labelled(entry.id, values or entry.study), said) if part)
         self._put("#told", Content(printable(text)))
 
     def _metrics(self) -> list[str]:
