@@ -1,4 +1,4 @@
-"""What the page of a design says of it: its goal and its price, its hyperparameters, and what to mind (G17, P1 to P5)."""
+"""What the page of a design says of it: goal and price, its hyperparameters, and what to mind (G17, P1 to P5)."""
 
 from __future__ import annotations
 
