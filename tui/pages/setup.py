@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
@@ -25,6 +24,7 @@ from tui.say import choice, trouble
 from tui.terminal import printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
+from tui.widgets.question_view import QuestionView
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
 from wizard import anew, batch_size, flow, probe, steps
@@ -46,8 +46,6 @@ ACTIONS = (
     "compare",
     "filter",
 )
-# Cells beside a table: its padding and the scroll bar.
-TABLE_MARGIN = 4
 MEMORY = "memory_gib"
 # What training costs and may take, by the setting of the project: how it is asked for.
 COSTS = {
@@ -68,10 +66,8 @@ class SetupPage(Page):
     PLACE = "set-up"
     BINDINGS = bindings("setup")
     DEFAULT_CSS = """
-    SetupPage #reading { height: 1fr; overflow-x: auto; }
     SetupPage #options { max-height: 40%; }
     SetupPage.-reading #options { max-height: 3; }
-    SetupPage #table { width: auto; text-wrap: nowrap; padding: 1 1; }
     """
 
     def __init__(self, step: str | None = None) -> None:
@@ -86,19 +82,13 @@ class SetupPage(Page):
         self._sought = ""
         # What was said of the last answer.
         self._told = ""
-        # Of a table that is wider than the page: which part is shown, of how many.
-        self._part, self._parts = 0, 1
 
     def heading(self) -> Message:
         return flow.title(self._step) if self._step else say("set-up")
 
     def body(self) -> ComposeResult:
         yield Static(id="steps", classes="text", markup=False)
-        with VerticalScroll(id="reading", can_focus=False):
-            yield Static(id="question", classes="text", markup=False)
-            yield Static(id="advice", classes="text", markup=False)
-            yield Static(id="evidence", classes="text", markup=False)
-            yield Static(id="table", markup=False)
+        yield QuestionView(id="reading")
         yield Choices(id="options")
         yield WorkView(id="work")
         yield Static(id="asked", classes="asked", markup=False)
@@ -171,7 +161,7 @@ class SetupPage(Page):
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
             case "sideways":
-                return question is not None and self._parts > 1
+                return question is not None and self.query_one(QuestionView).parts > 1
             case "explain":
                 return question is not None or self._step in flow.ROWS
             case "reason":
@@ -254,13 +244,11 @@ class SetupPage(Page):
     def action_read(self, pages: int) -> None:
         """Scroll the text above the options, which meanwhile leave it the room of all but the marked one: a long table
         has a few rows on the page otherwise."""
-        reading = self.query_one("#reading", VerticalScroll)
-        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False, immediate=True)
-        self.set_class(reading.scroll_target_y > 0, "-reading")
+        self.set_class(self.query_one(QuestionView).read(pages), "-reading")
 
     def action_sideways(self, steps: int) -> None:
         """Show other columns of a table that is wider than the page."""
-        self._part = min(max(self._part + steps, 0), self._parts - 1)
+        self.query_one(QuestionView).turn(steps)
         if self._question is not None:
             self._show_figures(self._question)
 
@@ -359,22 +347,15 @@ class SetupPage(Page):
         except Refusal as refused:
             self._question = None
             known = (Content.styled(trouble(refused), "bold"), Content(""), Content(_("s: look again")))
-            self._show("question", *known)
-            for id in ("advice", "evidence", "table"):
-                self._show(id)
+            self.query_one(QuestionView).tell(*known)
             self.query_one(Choices).update([])
             return
         if question == before:
             return
         new = before is None or bool(before.options) != bool(question.options)
         self._question = question
-        self._show("question", Content.styled(printable(question.text.text()), "bold"))
-        # Before what it rests on: on a small screen the rest is read by scrolling.
-        self._show("advice", question_text.advice(question))
-        self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.beside))
+        self.query_one(QuestionView).ask(question, new=new)
         if new:
-            self._part = 0
-            self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
             self._show_typing(False)
         self._show_options(keep=not new)
         if new and not question.options:
@@ -397,22 +378,8 @@ class SetupPage(Page):
         self.query_one(Choices).update(entries, None if keep else f"{question.step} {recommended}")
 
     def _show_figures(self, question: Question) -> None:
-        parts = question_text.parts(question, self._sought, self.book.size.width - TABLE_MARGIN)
-        self._parts = max(len(parts), 1)
-        self._show("table", *(parts[min(self._part, len(parts) - 1)] if parts else ()))
-        # A short table is what there is to choose by; one that is shown in parts would hide what is said besides.
-        reading, table, evidence = (self.query_one(id) for id in ("#reading", "#table", "#evidence"))
-        if self._parts == 1:
-            reading.move_child(table, before=evidence)
-        else:
-            reading.move_child(table, after=evidence)
+        self.query_one(QuestionView).show_figures(question, self._sought)
         self.refresh_bindings()
-
-    def _show(self, id: str, *lines: Content) -> None:
-        """Lines in one of the texts; without any it takes no room."""
-        text = self.query_one(f"#{id}", Static)
-        show(text, Content("\n").join(lines))
-        text.display = bool(lines)
 
     def _marked(self) -> Option | None:
         name = self.query_one(Choices).marked
