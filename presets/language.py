@@ -132,6 +132,16 @@ def sentences(*texts: str) -> str:
     return reduce(lambda first, second: _("{first} {second}").format(first=first, second=second), texts)
 
 
+def bracketed(text: str, more: str) -> str:
+    """A text with more of it in brackets, which in Chinese are as wide as its characters."""
+    return _("{text} ({more})").format(text=text, more=more)
+
+
+def labelled(name: str, text: str) -> str:
+    """A text behind its name, with the language's colon."""
+    return _("{name}: {text}").format(name=name, text=text)
+
+
 def stored(message: Message) -> dict[str, Any]:
     """A message as a part of a record of the store; `restored` gives it back."""
     return json.loads(message.json())

@@ -27,10 +27,13 @@ class LaunchOutlook:
     short: tuple[Message, ...]
 
 
-def outlook(store: Store, proposals: Sequence[Proposal], here: Machine, runs: int = RUNS[0]) -> LaunchOutlook:
-    """What a launch of these candidates takes, with `runs` of each side at first."""
+def outlook(
+    store: Store, proposals: Sequence[Proposal], here: Machine, runs: int = RUNS[0], wanted: int = 0
+) -> LaunchOutlook:
+    """What a launch of these candidates takes, with `runs` of each side at first, and as many at once as are `wanted`
+    (0: as the machine allows)."""
     base = configurations.configuration(store, proposals[0].best).settings
-    at_once = slots.at_once(here, slots.device(here, base), 0, sharing.share(store, base, here))
+    at_once = slots.at_once(here, slots.device(here, base), wanted, sharing.share(store, base, here))
     last, reused = max(runs, RUNS[-1]), len(proposals[0].reused)
     # Of the candidates one alone goes on after the first look.
     kept = [(base, max(runs - reused, 0)), (base, max(last - reused, 0))]

@@ -108,8 +108,10 @@ def start(
     *,
     runs: int = decision.RUNS[0],
     wanted: str = "run",
+    slots: int = 0,
 ) -> Batch:
-    """Queue `runs` runs of each side with fresh seeds, less those of the best configuration that count again.
+    """Queue `runs` runs of each side with fresh seeds, less those of the best configuration that count again; `slots`
+    is how many run at once (0: as the machine allows).
 
     Runs share no seed: pairs would gain nothing (see `seeds`), and the test is one for independent runs. Refuses what
     has been begun or decided since it was proposed. Raises ValueError for more rivals than there are thresholds for.
@@ -130,7 +132,9 @@ def start(
     wanted_runs = {f"{CANDIDATE}-{place}": runs for place in range(2, len(rivals) + 2)}
     wanted_runs = {CANDIDATE: runs, **wanted_runs, BEST: runs - len(proposal.reused)}
     new = _new_runs(store, plan, number, wanted_runs, {})
-    return trials.add_batch(store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=new, wanted=wanted)
+    return trials.add_batch(
+        store, KIND, goal=KIND, configuration=proposal.best, plan=plan, trials=new, wanted=wanted, slots=slots
+    )
 
 
 def undecided(store: Store) -> Batch | None:

@@ -159,9 +159,10 @@ def crowded(store: Store, name: str, wanted: int) -> Message | None:
     if not left:
         return None
     here, settings = slots.machine(), trials.trial_settings(store, left[0])
-    share = sharing.share(store, settings, here)
-    at_once = slots.at_once(here, slots.device(here, settings), wanted, share)
-    threads = int(settings.get(planning.THREADS) or 0)
+    share, device = sharing.share(store, settings, here), slots.device(here, settings)
+    at_once = slots.at_once(here, device, wanted, share)
+    # On the CPU, one that was given no number has all cores, as the runs of a baseline have.
+    threads = int(settings.get(planning.THREADS) or (here.cores if device == "cpu" else 0))
     if at_once * threads <= here.cores:
         room = say("{wanted} at once are wished; this machine has room for {n}.", wanted=wanted, n=at_once)
         return room if wanted > at_once else None

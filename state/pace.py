@@ -212,7 +212,7 @@ def why_unknown(reason: Reason | Literal["silent"], bars: Bars, patience: float 
     if reason == "silent":
         return said(
             "It told nothing of its speed in {seconds:g} s. Where it takes longer to begin, let the probe wait for so "
-            "many minutes: tunebook probe --patience {minutes:g}.",
+            "many minutes: tunebook probe --patience {minutes:g}, or o in the set-up.",
             seconds=patience,
             minutes=LONGER * patience / 60,
         )

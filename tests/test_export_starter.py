@@ -89,3 +89,18 @@ async def test_the_home_page_offers_it_at_the_end_of_the_set_up(tmp_path: Path) 
             await wait_for_text(pilot, "It is the starter configuration. To train it:")
             assert "python train.py" in shown(app).replace("\n", "")
     assert (tmp_path / "p" / "export" / "config.toml").exists()
+
+
+async def test_what_was_written_is_read_to_its_end_in_a_small_window(tmp_path: Path) -> None:
+    """Its last lines, with what to mind, were below the window, and nothing could be scrolled."""
+    with set_up(tmp_path / "p", "baseline") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=(50, 14)) as pilot:
+            await wait_for_text(pilot, "Go on with the set-up")
+            app.open("export")
+            await wait_for_text(pilot, "Folder to write:")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "up/down scroll")
+            assert "train.py" not in shown(app)
+            await pilot.press("end")
+            await wait_for_text(pilot, "train.py")

@@ -194,9 +194,18 @@ def test_every_message_of_the_code_is_found_also_in_an_f_string_and_behind_a_cla
         ("{name}：{rate}", "other placeholders"),
         ("{name}", "other placeholders"),
         ("{name!r}：{rate:.3g}", "other placeholders"),
+        ("{name}的值：{rate:.3g}（.toml、:log、f()、键=值, 键=值）", ""),
+        ("{name} 的值:{rate:.3g}", "half-width sign"),
+        ("{name}的值：{rate:.3g} (最佳)", "half-width sign"),
+        ("{name}的值：{rate:.3g} (arXiv)", "half-width sign"),
+        ("{name}的值,即 {rate:.3g}", "half-width sign"),
+        ("{name}的值：{rate:.3g}, 最佳", "half-width sign"),
+        ("{name}的值是 {rate:.3g}，好.", "half-width sign"),
     ],
 )
-def test_a_translation_must_have_the_placeholders_of_its_message_in_any_order(translation: str, problem: str) -> None:
+def test_a_translation_has_the_placeholders_of_its_message_in_any_order_and_signs_of_full_width(
+    translation: str, problem: str
+) -> None:
     assert translate.wrong("{name}: {rate:.3g}", translation) == problem
 
 

@@ -104,7 +104,7 @@ async def test_the_page_adopts_without_repeats_and_goes_back(store: Store) -> No
         await wait_for_text(pilot, "Plan a round")
         await pilot.app.push_screen(LaunchPage("round-1"))
         await wait_for_text(pilot, "too costly to repeat")
-        await press(pilot, "t")
+        await press(pilot, "c")
         await wait_for_text(pilot, "Say why repeating costs too much")
         await write(pilot, "a week each [/red]")
         await wait_for_text(pilot, "Adopted.")

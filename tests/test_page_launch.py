@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from textual.pilot import Pilot
 
 from rounds import judging, launching, lineage, looking, planning, supervisor
+from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal, said
 from state.store import open_store
 from tests import set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tests.watched_round import press
 from tui.app import Tunebook
 from tui.pages.home import Home
 from tui.pages.launch import LaunchPage
@@ -102,6 +105,31 @@ async def test_a_clear_gain_is_adopted_with_one_key(store: Store) -> None:
         await wait_for_text(pilot, "launch-1 was adopted.")
         assert "Best so far: launch-1, error_rate 0.2" in shown(app)
     assert [entry.decision for entry in launches.launches(store)] == ["adopt", "adopt"]
+
+
+async def test_how_many_runs_are_made_at_once_is_typed_before_a_launch_and_while_it_runs(store: Store) -> None:
+    """By command alone could it be said, and only once the launch ran."""
+    app = Tunebook(store.project.root)
+    with patch("rounds.slots.machine", lambda: Machine(4)):
+        async with app.run_test(size=WIDE) as pilot:
+            page = await propose(pilot)
+            assert "6 trials, 2 at once" in shown(app)
+            await press(pilot, "t", *"two", "enter")
+            await wait_for_text(pilot, "'two': type how many trials run at once, a whole number")
+            await press(pilot, *["backspace"] * 3, *"4", "enter")
+            await wait_for_text(pilot, "6 trials, 4 at once")
+            await press(pilot, "s")
+            await wait_for_text(pilot, "launch-1: 4 at once from now on.")
+            assert (trials.batch(store, "launch-1").slots, trials.batch(store, "launch-1").wanted) == (4, "run")
+            await press(pilot, *"t1", "enter")
+            await wait_for_text(pilot, "launch-1: 1 at once from now on.")
+            # What somebody has stopped meanwhile stays so.
+            trials.ask(store, "launch-1", "stop")
+            await press(pilot, *"t0", "enter")
+            await wait_for_text(pilot, "launch-1: as many trials at once as the machine allows.")
+            assert (trials.batch(store, "launch-1").slots, trials.batch(store, "launch-1").wanted) == (0, "stop")
+            finish(store, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
+            await wait_for(pilot, lambda: not page.check_action("slots", ()))
 
 
 async def test_going_against_the_verdict_takes_a_reason_and_escape_takes_it_back(store: Store) -> None:
@@ -327,13 +355,13 @@ async def test_a_launch_that_was_begun_elsewhere_takes_the_place_of_its_proposal
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
         page = await propose(pilot)
-        await pilot.press("t")
+        await pilot.press("c")
         await wait_for_text(pilot, "Say why repeating costs too much")
         launching.start(store, launching.propose(store, "round-1"))
         await wait_for_text(pilot, "launch-1-006")
         await wait_for_text(pilot, "launch-1 waits for its decision first.")
         assert isinstance(app.focused, Reading)
-        await pilot.press("s", "t")
+        await pilot.press("s", "c")
         await wait_for(pilot, lambda: page.of == "launch-1")
     assert len(trials.batches(store, "launch")) == 1
 

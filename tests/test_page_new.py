@@ -115,7 +115,7 @@ async def test_a_new_project_leads_straight_to_the_first_question(here: Path, di
         choices = app.screen.query_one(Choices)
         assert app.focused is choices
         assert choices.marked == "image-classification"
-        assert not app.screen.query_one("#columns").display
+        assert not app.screen.query_one("#columns-part").display
         await pilot.press("enter")
         await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
         await wait_for_text(pilot, "Go on with these data?")

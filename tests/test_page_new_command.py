@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.widget import Widget
 
 from state import decisions
 from state.project import open_project
@@ -72,9 +73,10 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         page = app.screen
         command = own_pipelines.command(ARGUMENTS)
         typed = {"folder": "p [red]", "command": command, "resume": "--resume {folder}/last.npz", "metric": "accuracy"}
+        typed |= {"data": "digits.npz", "patience": "7.5"}
         for id, text in typed.items():
             page.query_one(f"#{id}", Field).put(text)
-        for _field in range(6):
+        for _field in range(8):
             await pilot.press("enter")
             await pilot.pause()
         choices = page.query_one(Choices)
@@ -84,7 +86,9 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         await wait_for(pilot, lambda: isinstance(app.screen, SetupPage))
         await wait_for_text(pilot, "Is accuracy, of which more is better")
         assert "metric" in shown(app)
-        assert open_project(here / "p [red]").settings.resume == typed["resume"]
+        made = open_project(here / "p [red]").settings
+        assert (made.resume, made.patience_minutes) == (typed["resume"], 7.5)
+        assert made.data == str(here / "digits.npz")
         await pilot.press("t", *"0.1", "enter")
         await wait_for(pilot, lambda: open_project(here / "p [red]").settings.chance == 0.1)
         await wait_for_text(pilot, "The level to beat: 0.1.")
@@ -123,6 +127,8 @@ async def test_what_is_wrong_is_said_in_the_form_and_makes_nothing(here: Path) -
             ({"command": "python train.py"}, "Nothing says where a trial is to write"),
             ({"command": "python train.py {folder}", "config": "missing.toml"}, "missing.toml"),
             ({"config": "", "directory": "missing"}, "there is no such folder"),
+            ({"directory": ".", "data": "missing"}, "there is no such file or folder"),
+            ({"data": "", "patience": "long"}, "'long' is no amount"),
         ):
             for id, text in changes.items():
                 page.query_one(f"#{id}", Field).put(text)
@@ -131,3 +137,23 @@ async def test_what_is_wrong_is_said_in_the_form_and_makes_nothing(here: Path) -
             await wait_for_text(pilot, said)
             assert app.screen is page
     assert names(here) == ["digits.npz", "train.py"]
+
+
+@pytest.mark.parametrize("size", [(50, 14), (60, 20), NARROW])
+async def test_the_field_that_has_the_focus_is_seen_with_its_question_in_a_small_window(
+    here: Path, size: tuple[int, int]
+) -> None:
+    """The last ones were typed into unseen, and so was the direction chosen."""
+    app = Tunebook()
+    async with app.run_test(size=size) as pilot:
+        page = NewCommand()
+        await app.push_screen(page)
+        await wait_for(pilot, lambda: page.ready)
+
+        def seen() -> bool:
+            part = app.focused.parent if app.focused is not None else None
+            return isinstance(part, Widget) and part.region.y > 0 and part.region.bottom < size[1]
+
+        for key in (*["tab"] * 9, *["shift+tab"] * 9):
+            await wait_for(pilot, seen)
+            await press(pilot, key)

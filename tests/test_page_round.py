@@ -223,7 +223,7 @@ async def test_why_a_trial_came_to_nothing_and_what_one_lacks_is_told_in_the_lan
     language.set_language("zh_CN")
     try:
         async with watching(store, RoundPage("round-1"), WIDE) as pilot:
-            await wait_for_text(pilot, f"{trial(1)}: train.csv：无法读取：No such file。")
+            await wait_for_text(pilot, f"{trial(1)}：train.csv：无法读取：No such file。")
         async with watching(store, TrialPage(trial(4)), WIDE) as pilot:
             await wait_for_text(pilot, "已应要求停止。")
     finally:

@@ -675,3 +675,73 @@ async def test_what_another_has_changed_is_on_the_screen_before_enter_confirms_i
                 assert [entry.chosen for entry in decisions.decisions(other, all=True)][-1] == "steps=200"
             await watched_round.press(pilot, "enter")
             await wait_for_text(pilot, "How many examples should a training step take, with")
+
+
+async def test_how_many_rates_of_a_sweep_run_at_once_is_typed_where_it_runs(tmp_path: Path) -> None:
+    """By command alone could it be said. One run alone waits for none: there it is not asked."""
+    with standing_at(tmp_path / "p", "baseline") as store, watched_round.supervised(store.project):
+        first = baseline.plan(store)
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            page = await open_setup(pilot)
+            await wait_for_text(pilot, "The first configuration runs")
+            assert "slots" not in lines(app)[-1]
+            assert isinstance(app.focused, WorkView)
+            small_project.end(store, trials.trials(store, first.name)[0].id, 0.9)
+            batch = baseline.sweep(store)
+            await wait_for_text(pilot, f"{batch.name}-005")
+            await wait_for_text(pilot, "t slots")
+            await watched_round.press(pilot, "t")
+            await wait_for_text(pilot, "Trials at once (0: as the machine allows); those that run go on:")
+            await watched_round.press(pilot, *"two", "enter")
+            await wait_for_text(pilot, "'two': type how many trials run at once, a whole number")
+            await watched_round.press(pilot, *["backspace"] * 3, *"1", "enter")
+            await wait_for_text(pilot, f"{batch.name}: 1 at once from now on.")
+            assert (trials.batch(store, batch.name).slots, trials.batch(store, batch.name).wanted) == (1, "run")
+            assert isinstance(app.focused, WorkView)
+            # A stopped one keeps what was wished of it; esc takes the question back.
+            await watched_round.press(pilot, "x")
+            await wait_for_text(pilot, "The baseline is stopped.")
+            await watched_round.press(pilot, "t", "9", "escape")
+            assert app.screen is page
+            await watched_round.press(pilot, *"t0", "enter")
+            await wait_for_text(pilot, f"{batch.name}: as many trials at once as the machine allows.")
+            assert (trials.batch(store, batch.name).slots, trials.batch(store, batch.name).wanted) == (0, "stop")
+
+
+async def test_a_script_that_was_silent_for_too_long_is_waited_for_longer_and_measured_again(tmp_path: Path) -> None:
+    """Only by command could it be said, and a probe that was made again was neither shown nor recorded here."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "train.py").write_text(
+        "import json, sys, time\n"
+        "time.sleep(1.5)\n"
+        "with open(sys.argv[2] + '/metrics.jsonl', 'a') as file:\n"
+        "    file.write(json.dumps({'step': 1, 'accuracy': 0.5, 'examples_per_second': 100}) + '\\n')\n",
+        encoding="utf-8",
+    )
+    words = {"arguments": "{bs} {folder}", "patience_minutes": 0.01}
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=1", **words)) as store:
+        flow.answer(store, "metric", "held-out")
+        flow.answer(store, "initial", "use")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "run the command for a while at each size")
+            await watched_round.press(pilot, "enter")
+            await wait_for_text(pilot, "It told nothing of its speed in")
+            assert "o wait longer" in lines(app)[-1]
+            await watched_round.press(pilot, "o")
+            await wait_for_text(pilot, "Minutes that the probe waits for the first sign of the script's speed (0: 3)")
+            # As many as the refusal of the command line proposes; what is typed takes their place.
+            assert "0.05" in shown(app)
+            await watched_round.press(pilot, *"long", "enter")
+            await wait_for_text(pilot, "'long' is no amount")
+            await watched_round.press(pilot, *["backspace"] * 4, *"0.5", "enter")
+            await wait_for_text(pilot, "Measuring batch sizes")
+            assert "o wait longer" not in lines(app)[-1]
+            await wait_for_text(pilot, "100 examples/s")
+        found = probe.fresh(store)
+        assert found is not None
+        assert (found.id, found.result["limited_by"]) == ("probe-2", "throughput")
+    assert open_project(tmp_path / "p").settings.patience_minutes == 0.5

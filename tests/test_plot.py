@@ -185,10 +185,16 @@ def test_the_best_point_is_never_hidden() -> None:
 
 def test_a_long_legend_is_shortened_and_what_is_left_out_is_counted() -> None:
     many = [Series(str(i), f"a very long label {i}", [0, 1], [0, i]) for i in range(20)]
-    legend = text(many, AXES, 60, 10)[0]
+    legend = text(many, AXES, 60, 8)[0]
     assert legend.startswith("loss vs step")
     assert legend.count("⋯") + int(legend.rpartition("+")[2]) == len(many)
-    assert text(many[:3], AXES, 60, 10)[0] == "loss vs step  A a very long⋯  B a very long⋯  C a very long⋯"
+    assert text(many[:3], AXES, 60, 8)[0] == "loss vs step  A a very long⋯  B a very long⋯  C a very long⋯"
+    # With room above, it has a row of its own before it is shortened.
+    title, legend, *_plot = text(many[:2], AXES, 50, 9)
+    assert (title.rstrip(), legend.rstrip()) == ("loss vs step", "  A a very long label 0  B a very long label 1")
+    title, legend, *_plot = text(many, AXES, 60, 9)
+    assert legend.count("⋯") + int(legend.rpartition("+")[2]) == len(many)
+    assert text(many[:1], AXES, 60, 9)[0].rstrip() == "loss vs step  A a very long label 0"
 
 
 def test_data_in_titles_and_labels_cannot_break_the_row() -> None:

@@ -56,7 +56,7 @@ def test_the_feasible_trials_are_four_quarters_and_the_infeasible_ones_stand_whe
     assert quarters[0].x[0] == feasible[0].values[ADAMW[0]]
     assert (axes.log_x, axes.log_y) == (True, True)
     drawn = draw(series, axes, 60, 16)
-    _title, *rows, _axis, _ticks, _readout = ("".join(text for text, _style in row) for row in drawn)
+    _title, _legend, *rows, _axis, _ticks, _readout = ("".join(text for text, _style in row) for row in drawn)
     assert "".join(rows).count("*") == 1
     assert "".join(rows).count("x") == len(infeasible.ids)
 
@@ -67,6 +67,21 @@ def test_what_the_letters_of_a_pair_mean_is_read_at_80_columns() -> None:
     series, axes = pair_plot.plot(plan, results(plan, bowl(learning_rate=0.5, weight_decay=0.5)), ADAMW, "min")
     title, *_rest = ("".join(text for text, _style in row) for row in draw(series, axes, 80, 16))
     assert title.endswith("A top 1/4  B 2/4  C 3/4  D 4/4  * best")
+
+
+def test_where_trials_were_infeasible_the_legend_of_a_pair_is_read_too() -> None:
+    """It was cut to `A to⋯  B 2/4  C 3/4  D 4/4  x in⋯  +1`."""
+    plan = searched(12)
+    score = bowl(learning_rate=0.5, weight_decay=0.5)
+    records = results(plan, lambda u: None if u["adamw.learning_rate"] > 0.8 else score(u))
+    series, axes = pair_plot.plot(plan, records, ADAMW, "min")
+    for columns in (60, 80):
+        drawn = draw(series, axes, columns, 11)
+        title, legend, *rows = ("".join(text for text, _style in row) for row in drawn)
+        assert title.rstrip() == "adamw.weight_decay (log) vs adamw.learning_rate (log)"
+        assert legend.strip() == "A top 1/4  B 2/4  C 3/4  D 4/4  x infeasible  * best"
+        assert len(rows) == 9
+        assert "*" in "".join(rows)
 
 
 def test_of_a_metric_to_be_maximised_the_highest_are_the_best_quarter() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from presets.language import LANGUAGES
 from tests.shots import DRAWN, HOME, PICTURES, SHOTS, SNAPSHOTS
+from tests.translate import half_width
 from tui.terminal import width
 
 
@@ -36,6 +38,14 @@ def test_a_page_looks_as_it_did(shown: Path, name: str, code: str) -> None:
     difference = difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm="")
     assert now == before, "\n".join(["it looks different; if that is right: make snapshots", *difference])
     assert all(width(line) <= 80 for line in now.splitlines())
+
+
+@pytest.mark.parametrize("name", [shot.name for shot in SHOTS])
+def test_what_is_put_together_in_chinese_has_its_signs_too(name: str) -> None:
+    """`数据: 采用`, `绝不悄悄丢掉。 (P10)`: what the catalogue has no say in. The last line is of keys, and verdicts
+    have glyphs before them."""
+    *lines, _keys = (SNAPSHOTS / "zh_CN" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if half_width(re.sub("^ [!?] ", "", line))] == []
 
 
 @pytest.mark.parametrize("name", [shot.name for shot in DRAWN])

@@ -144,6 +144,11 @@ def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: py
     told = wishes.crowded(store, "round-2", 2)
     assert told is not None
     assert told.text().startswith(f"Each trial was planned with {cores} threads, and 2 at once share {cores} cores")
+    # Without a number of its own, as in a sweep of the baseline, each has all of them: nothing was said of that.
+    settings = {key: value for key, value in small_project.settings(Path("data")).items() if key != "runtime.threads"}
+    small_project.batch(store, settings, [{}] * 2)
+    assert wishes.crowded(store, "round-3", 2) == told
+    assert wishes.crowded(store, "round-3", 1) is None
 
 
 def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

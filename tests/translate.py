@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import string
 import sys
 import tomllib
@@ -22,6 +23,12 @@ ROOMS = ("presets", "rounds", "state", "training", "tui", "wizard")
 # The place of the message among the arguments of the functions and classes that take one; of refusals it is the first.
 # The `about` sentences of the configuration's settings are translated where they are shown.
 PLACES = {"_": 0, "say": 0, "said": 0, "phrase": 0, "Message": 0, "_setting": 1, "_required": 0}
+# What is typed in Chinese texts with the signs that are typed.
+TYPED = ("键=值, 键=值", '"键, 键"', "下限..上限")
+# A Chinese character, or one of its signs; and a sign of half its width that stands beside one, or a bracket that opens
+# after a blank: inside of names and calls there is none.
+WIDE = r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]"
+HALF = re.compile(rf"{WIDE} ?[(),;!?]|{WIDE}[.:](?!\w)|[(,;!?] ?{WIDE}| \(")
 PO = HOME / "presets/locale/zh_CN/LC_MESSAGES/tunebook.po"
 MO = PO.with_suffix(".mo")
 
@@ -111,7 +118,8 @@ def compiled(catalog: Catalog) -> bytes:
 
 
 def problems() -> Iterator[str]:
-    """What is wrong with the translations, a sentence each: missing, fuzzy, other placeholders, not used, .mo old."""
+    """What is wrong with the translations, a sentence each: missing, fuzzy, other placeholders, signs of half
+    the width, not used, .mo old."""
     code, chinese = extracted(), translated()
     for message in code:
         if not message.id:
@@ -130,10 +138,19 @@ def problems() -> Iterator[str]:
 
 
 def wrong(message: str, translation: str) -> str:
-    """What is wrong with a translation, in two words; empty where nothing is."""
+    """What is wrong with a translation, in two words or three; empty where nothing is."""
     if not translation:
         return "no translation"
-    return "" if placeholders(translation) == placeholders(message) else "other placeholders"
+    if placeholders(translation) != placeholders(message):
+        return "other placeholders"
+    return "half-width sign" if half_width(translation) else ""
+
+
+def half_width(text: str) -> bool:
+    """Whether signs of half the width stand in a text in Chinese where others have the width of its characters."""
+    for typed in TYPED:
+        text = text.replace(typed, "")
+    return bool(re.search(WIDE, text) and HALF.search(text))
 
 
 def placeholders(template: str) -> list[tuple[str, str | None, str | None]]:

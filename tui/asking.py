@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from presets.language import _
+from presets.language import _, bracketed, labelled
 from state.errors import Unanswered
 from tui import say
 from tui.session import Session
@@ -25,7 +25,7 @@ def show(session: Session, question: Question) -> None:
         session.progress(f"  - {message.text()}")
     show_table(session, question)
     for option in question.options:
-        session.progress(f"  {name(option)}: {option.note.text()}")
+        session.progress("  " + labelled(name(option), option.note.text()))
     if question.recommended is not None:
         recommendation = _("recommended: {choice}, because: {reason}")
         session.progress(
@@ -36,7 +36,7 @@ def show(session: Session, question: Question) -> None:
 def show_briefly(session: Session, question: Question) -> None:
     """The question alone, with the rows of the playbook it comes from."""
     session.progress("")
-    session.progress(f"{question.text.text()}  ({', '.join(question.rows)})")
+    session.progress(bracketed(question.text.text(), ", ".join(question.rows)))
 
 
 def show_table(session: Session, question: Question) -> None:
@@ -56,7 +56,7 @@ def show_rows(session: Session, columns: list[str], rows: Sequence[Sequence[str]
 def name(option: Option) -> str:
     """What to type for an option: its value; its label beside it where that says more."""
     value = say.choice(option.value)
-    return value if option.label in ("", value) else f"{value} ({option.label})"
+    return value if option.label in ("", value) else bracketed(value, option.label)
 
 
 def typed(session: Session, question: Question) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""How many trials run at once, as it is typed on the page of a design and on that of a round (G14)."""
+"""How many trials run at once, as it is typed on the pages of a design, a round, a launch and a baseline (G14)."""
 
 from __future__ import annotations
 

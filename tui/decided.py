@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from presets.language import _, restored, say
+from presets.language import _, labelled, restored, say
 from rounds.decision import complexity
 from state import configurations, trials
 from state.database import Store
@@ -49,7 +49,7 @@ def said(entry: Launch) -> str:
 
 def title(entry: Launch) -> str:
     """The launch, or the baseline, and what was decided about it."""
-    return f"{entry.batch}: {said(entry)}"
+    return labelled(entry.batch, said(entry))
 
 
 def lines(store: Store, entry: Launch, *, whole: bool) -> Iterator[str]:
@@ -79,7 +79,7 @@ def details(store: Store, entry: Launch) -> Iterator[str]:
             yield f"- {restored(message).text()}"
     names = sides.names(trials.batch(store, entry.batch).plan, _("best configuration")) if rested else {}
     for side, runs in rested.items():
-        yield f"{names[side]}: " + "  ".join(f"{run['trial']} {figure(run['best'])}" for run in runs)
+        yield labelled(names[side], "  ".join(f"{run['trial']} {figure(run['best'])}" for run in runs))
 
 
 def document(entry: Launch) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
-from presets.language import _, error_message, say
+from presets.language import _, bracketed, error_message, say
 from rounds import budget, honoured, planning, tunables
 from rounds.cost import Cost
 from rounds.outlook import Outlook
@@ -150,7 +150,7 @@ def price(found: Cost, trials: int) -> str:
         hours=digits(found.hours),
     ).text()
     if found.hours_left is not None:
-        words = f"{words} ({_('{hours} left of the budget').format(hours=digits(found.hours_left))})"
+        words = bracketed(words, _("{hours} left of the budget").format(hours=digits(found.hours_left)))
     more = [_("price: {price}").format(price=amount(found.price))] if found.price is not None else []
     if found.longest is not None:
         more.append(_("that is the average: the longest take {time} each").format(time=duration(found.longest).text()))
@@ -163,7 +163,7 @@ def price(found: Cost, trials: int) -> str:
         more.append(timed.text())
     if found.seconds_left is not None:
         more.append(_("until the deadline: {time}").format(time=duration(found.seconds_left).text()))
-    return "; ".join([words, *more])
+    return _("; ").join([words, *more])
 
 
 def _clock(moment: str, seconds: float) -> str:

@@ -7,27 +7,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from presets import catalogue
-from presets.language import Message, _, say
+from presets.language import Message, say
 from rounds import listed as by_hand
 from rounds import phases, planning, warm_start
 from rounds.design import ONE_QUESTION
 from rounds.next_step import Design
-from rounds.origin import stated
 from rounds.plan import DesignError, Goal, Role, RoundPlan
 from rounds.roles import OPTIMIZER, domain_of, is_hyperparameter, name_of, setting_of
 from rounds.space import Choice, Domain
 from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
-from rounds.tunables import FIRST_QUESTION, first_question, known, offers
+from rounds.tunables import FIRST_QUESTION, first_question, known
 from rounds.tunables import tunables as known_tunables
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
 from tui import designing
 from tui.amount import whole
-from tui.charts.grid import Line
 from tui.say import LONGEST
 from tui.terminal import cut
-from wizard.quantity import exact, setting
+from wizard.quantity import exact
 
 MEANINGS: dict[Goal, Message] = {
     "understand": say("what the asked hyperparameter does over its range"),
@@ -322,54 +320,6 @@ def written(domain: Domain) -> str:
     """A domain as it is typed."""
     ends = f"{exact(domain.low)} {exact(domain.high)} {domain.scale}"
     return ends if domain.is_range else ", ".join(map(exact, domain.choices))
-
-
-def seen(domain: Domain) -> str:
-    """A domain as it is shown; its scale apart."""
-    if domain.is_range:
-        return f"{setting(domain.low)} .. {setting(domain.high)}"
-    return ", ".join(setting(choice) for choice in domain.choices)
-
-
-def described(domain: Domain) -> str:
-    """A domain as it is shown in a sentence."""
-    return f"{seen(domain)}, {domain.scale}" if domain.is_range else seen(domain)
-
-
-def counted(plan: RoundPlan, entry: Tunable, project: Project) -> str:
-    """The name of a hyperparameter with what its values are counted in."""
-    offered = offers(project, plan.base).get(entry.name)
-    return f"{entry.name} ({_(offered.unit)})" if offered and offered.unit else entry.name
-
-
-def whence(plan: RoundPlan, entry: Tunable, project: Project) -> str:
-    """The unit of a hyperparameter and where its range comes from; of a fixed one the range that is offered."""
-    name = counted(plan, entry, project)
-    if entry.domain is not None:
-        words = _("Range of {name}: {source}") if entry.domain.is_range else _("Values of {name}: {source}")
-        return words.format(name=name, source=plan.origins[entry.name].source.text())
-    offered = offers(project, plan.base).get(entry.name)
-    try:
-        domain = domain_of(offered, plan.base) if offered else None
-    except DesignError:
-        domain = None
-    if offered is None or domain is None:
-        return _("{name} is fixed; no range is known for it.").format(name=name)
-    words = _("{name} is fixed; range on offer: {range} ({source})")
-    return words.format(name=name, range=described(domain), source=stated(offered).text())
-
-
-def value(entry: Tunable) -> str:
-    """What a fixed hyperparameter is fixed at, as it is shown."""
-    return setting(entry.value) if entry.value not in (None, "") else _("(empty)")
-
-
-def line(entry: Tunable) -> Line:
-    """A hyperparameter as a line of the table."""
-    style = "quiet" if entry.role == "fixed" else ""
-    values = seen(entry.domain) if entry.domain else value(entry)
-    scale = entry.domain.scale if entry.domain and entry.domain.is_range else ""
-    return Line(entry.name, tuple((text, style) for text in (entry.name, ROLES[entry.role].text(), values, scale)))
 
 
 def proven(store: Store, override: str, key: str, optimizer: str) -> Domain | None:

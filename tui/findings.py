@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from presets.language import _
+from presets.language import _, bracketed
 from rounds.finding import Finding
 from state.dismissals import Dismissal
 from tui.session import Session
@@ -18,7 +18,7 @@ def show_findings(session: Session, findings: tuple[Finding, ...], dismissed: Ma
         held = dismissed.get(finding.key)
         verdict = _("dismissed") if held else words[finding.verdict]
         said = _("{verdict}: {finding}").format(verdict=verdict, finding=finding.message.text())
-        session.progress(f"{said} ({finding.key}, {finding.rule})")
+        session.progress(bracketed(said, f"{finding.key}, {finding.rule}"))
         if held:
             session.progress(
                 "  " + _("by {author} at {time}").format(author=held.by, time=held.at) + f": {held.reason}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from presets.language import _
+from presets.language import _, bracketed, labelled
 from rounds import changed_metric, launching, own_code, worth
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
@@ -19,8 +19,8 @@ from tui.say import best_of
 from tui.terminal import printable
 
 
-def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) -> Iterator[Content]:
-    """The proposal, with what it takes and what it needs to be adopted."""
+def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine, slots: int = 0) -> Iterator[Content]:
+    """The proposal, with what it takes, with so many runs at once, and what it needs to be adopted."""
     yield Content.styled(_("{trial} could become the best configuration.").format(trial=proposal.trial), "bold")
     entry, metric = trials.trial(store, proposal.trial), store.project.settings.metric
     if entry.best is not None:
@@ -35,7 +35,7 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
         yield Content(why.text())
     for changed in filter(None, (own_code.since(store, entry), changed_metric.since(store, entry))):
         yield Content(printable(changed.text()))
-    yield from map(Content, deciding.prices(outlook(store, (proposal, *listed.rivals), here)))
+    yield from map(Content, deciding.prices(outlook(store, (proposal, *listed.rivals), here, wanted=slots)))
     yield Content("")
     yield Content(_("What it changes:"))
     yield from (Content(f"- {printable(message.text())}") for message in proposal.complexity.changes)
@@ -50,7 +50,8 @@ def lines(store: Store, proposal: Proposal, listed: Shortlist, here: Machine) ->
     yield from _shortlist(store, listed)
     yield Content("")
     yield Content.styled(_("s: run all sides again with fresh seeds"), "bold")
-    yield Content(_("t: too costly to repeat: adopt it on this one run, on record as such"))
+    yield Content(_("t: how many run at once"))
+    yield Content(_("c: too costly to repeat: adopt it on this one run, on record as such"))
     yield Content("")
     yield from (Content(message.text()) for message in launching.bars((proposal, *listed.rivals)))
 
@@ -64,6 +65,6 @@ def _shortlist(store: Store, listed: Shortlist) -> Iterator[Content]:
     for rival in listed.rivals:
         rival_best = best_of(trials.trial(store, rival.trial), store.project.settings.metric)
         changes = " ".join(message.text() for message in rival.complexity.changes)
-        yield Content(f"- {rival.trial} ({rival_best}): {printable(changes)}")
+        yield Content("- " + labelled(bracketed(rival.trial, rival_best), printable(changes)))
     yield Content(listed.why.text())
     yield Content(_("o: only the best one"))

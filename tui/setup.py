@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from presets.language import Message, _, error_message, error_text, say, told
+from presets.language import Message, _, error_message, error_text, labelled, say, told
 from state import files
 from state.database import Store
 from state.decisions import decision
@@ -220,7 +220,7 @@ def size_line(size: Mapping[str, Any]) -> str:
     if size.get("outcome") != "measured":
         words += OUTCOMES.get(str(size.get("outcome")), OUTCOMES["failed"]).text()
         told_so = told(size["message"], size.get("said")).text() if size.get("message") else ""
-        return f"{words}: {told_so}" if told_so else words
+        return labelled(words, told_so) if told_so else words
     parts = []
     # What was timed by its epochs or once alone, or takes its memory unseen, lacks such figures.
     if size.get("examples_per_second"):
@@ -247,7 +247,7 @@ def wait_for_check(session: Session, store: Store) -> None:
 def check(session: Session, store: Store, kind: str, id: str) -> Measurement:
     """Watch a check to its end; what it found."""
     about = steps.cost_of_comparing(store) if kind == checks.BATCH_SIZE else checks.about(kind)
-    session.progress(f"{measuring.TITLES[kind].text()}: {about.text()}")
+    session.progress(labelled(measuring.TITLES[kind].text(), about.text()))
 
     def told(due: bool) -> bool:
         progress = checks.progress(store.project, id)

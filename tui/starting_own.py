@@ -23,7 +23,8 @@ from wizard import flow, own, own_metric, pipeline
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of `tunebook new` about a pipeline of the user's own; None or empty: not given."""
+    """The options of `tunebook new` about a pipeline of the user's own, and `patience`, minutes, that `tunebook probe`
+    has; None or empty: not given."""
 
     command: str | None
     config_file: Path | None = None
@@ -32,6 +33,7 @@ class Asked:
     metric: str | None = None
     direction: str | None = None
     chance: float | None = None
+    patience: float | None = None
     assignments: tuple[str, ...] = ()
     sized: bool = False
     """Whether a batch size is given as an answer."""
@@ -87,6 +89,7 @@ def create(root: Path, asked: Asked, data: Path | None = None) -> Project:
         directory=_placed(asked.directory or Path.cwd(), root),
         config_file=_placed(asked.config_file, root) if asked.config_file else "",
         resume=(asked.resume or "").strip(),
+        patience_minutes=asked.patience or None,
     )
     _check_sized(asked, pipeline.planned(root, settings, asked.assignments).settings)
     return pipeline.create(root, settings, asked.assignments)

@@ -185,7 +185,8 @@ def _needs(store: Store, step: str) -> Standing:
     if step == "data" and inspection.fresh(store) is None:
         return Standing(step, "inspection", inspection.running(store))
     if step == "batch_size" and store.project.settings.command:
-        return Standing(step, "probe", probe.under_way(store)) if own_probe.needed(store) else Standing(step)
+        waits = own_probe.needed(store) or probe.under_way(store) is not None
+        return Standing(step, "probe", probe.under_way(store)) if waits else Standing(step)
     if step == "batch_size" and (probe.fresh(store) is None or probe.under_way(store)):
         return Standing(step, "probe", probe.under_way(store))
     if step == "baseline":

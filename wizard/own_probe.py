@@ -177,6 +177,7 @@ def ask(store: Store) -> Question:
         text=_text(size),
         evidence=(
             *own_sizes.evidence(found),
+            *_failed(store),
             *_told(store),
             *own_metric.unwritten(store.project, found),
             *([] if fewer is None else [fewer]),
@@ -273,7 +274,7 @@ def _ask_unmeasured(store: Store, size: int) -> Question:
             size=size,
         ),
         evidence=(
-            *([say("The probe came to no result: {reason}", reason=failure)] if failure else []),
+            *_failed(store),
             *_told(store),
             say(
                 "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it "
@@ -298,7 +299,12 @@ def _ask_untimed(store: Store, found: Measurement, lines: list[dict[str, Any]], 
         step=STEP,
         rows=("G3", "G9"),
         text=_text(size),
-        evidence=(*own_sizes.evidence(found), *_told(store), *own_metric.unwritten(store.project, found)),
+        evidence=(
+            *own_sizes.evidence(found),
+            *_failed(store),
+            *_told(store),
+            *own_metric.unwritten(store.project, found),
+        ),
         warnings=(*own_sizes.untimed(found), *own_metric.unwritten(store.project, found)),
         options=(Option(size, str(size), _as_it_has_it(lines, size)),),
         recommended=size,
@@ -313,6 +319,12 @@ def _as_it_has_it(lines: list[dict[str, Any]], size: int) -> Message:
     if all(line["batch_size"] != size for line in lines):
         return say("as the command has it; how fast that is, is not known")
     return say("as the command has it: {speed}", speed=own_sizes.speed(lines, size))
+
+
+def _failed(store: Store) -> tuple[Message, ...]:
+    """That the newest probe came to no result, in a sentence; what one before it measured holds."""
+    failure = _failure(store)
+    return () if failure is None else (say("The probe came to no result: {reason}", reason=failure),)
 
 
 def _failure(store: Store) -> Message | None:

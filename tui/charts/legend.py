@@ -14,6 +14,12 @@ GAP = "  "
 LEAST_ENTRY = 5
 
 
+def fits(titles: Sequence[str], entries: Sequence[Span], columns: int) -> bool:
+    """Whether all entries stand whole beside the titles, which may be cut to half of the row."""
+    text = printable(" vs ".join(one for one in titles if one))
+    return min(width(text), columns // 2) + sum(width(entry) + len(GAP) for entry, _ in entries) <= columns
+
+
 def title(titles: Sequence[str], entries: Sequence[Span], columns: int, *, ascii_only: bool) -> Row:
     """The titles of y and x, then the entries of the legend as far as there is room, in exactly `columns` cells."""
     text = printable(" vs ".join(one for one in titles if one))

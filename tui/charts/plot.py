@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
+from presets.language import bracketed
 from tui.charts import axis, legend, scale
 from tui.charts.canvas import Canvas, Row, Span, merged
 from tui.charts.scale import Scale, admits
@@ -44,19 +45,22 @@ class Axes:
 
 @dataclass(frozen=True)
 class Layout:
-    """How many rows each part takes; the plot has at least one."""
+    """How many rows each part takes; the plot has at least one. The legend stands beside the title, or below it."""
 
     title: int
+    legend: int
     plot: int
     axis: int
     ticks: int
     readout: int
 
 
-def layout(rows: int) -> Layout:
-    """The parts for this height: ticks from 2 rows, the readout from 3, title and legend from 5, the axis from 6."""
-    ticks, readout, title, line = (int(rows >= enough) for enough in (2, 3, 5, 6))
-    return Layout(title, rows - ticks - readout - title - line, line, ticks, readout)
+def layout(rows: int, *, long_legend: bool = False) -> Layout:
+    """The parts for this height: ticks from 2 rows, the readout from 3, title and legend from 5, the axis from 6, and
+    from 9 a row for a legend that is cut beside the title."""
+    ticks, readout, title, line, more = (int(rows >= enough) for enough in (2, 3, 5, 6, 9))
+    below = more if long_legend else 0
+    return Layout(title, below, rows - ticks - readout - title - line - below, line, ticks, readout)
 
 
 def scales(series: Sequence[Series], axes: Axes, plot_rows: int) -> tuple[Scale, Scale] | None:
@@ -100,14 +104,19 @@ def draw(
     parts = layout(rows)
     fitting = scales(series, axes, parts.plot)
     names = identities(one.id for one in series)
+    logs = (fitting[1].log, fitting[0].log) if fitting else (False, False)
+    named = zip((axes.y_title, axes.x_title), logs, strict=True)
+    titles = [bracketed(text, "log") if log else text for text, log in named]
+    entries = legend.entries(series, names, axes.words)
+    if not legend.fits(titles, entries, columns):
+        parts = layout(rows, long_legend=True)
+        fitting = scales(series, axes, parts.plot)
     drawn: list[Row] = []
     if parts.title:
-        logs = (fitting[1].log, fitting[0].log) if fitting else (False, False)
-        titles = [
-            f"{text} (log)" if log else text for text, log in zip((axes.y_title, axes.x_title), logs, strict=True)
-        ]
-        entries = legend.entries(series, names, axes.words)
-        drawn.append(legend.title(titles, entries, columns, ascii_only=ascii_only))
+        beside = [] if parts.legend else entries
+        drawn.append(legend.title(titles, beside, columns, ascii_only=ascii_only))
+    if parts.legend:
+        drawn.append(legend.title((), entries, columns, ascii_only=ascii_only))
     if fitting is None:
         drawn += _nothing(axes.empty, columns, parts.plot + parts.axis + parts.ticks, ascii_only)
     else:

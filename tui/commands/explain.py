@@ -8,7 +8,7 @@ import click
 
 from presets.advice import advice, evidence, ids
 from presets.advice import glossary as entries
-from presets.language import _
+from presets.language import _, bracketed, labelled
 from tui.session import Session, answering
 
 DEPTHS = ("line", "paragraph", "evidence")
@@ -34,7 +34,7 @@ def explain(session: Session, step: str | None, depth: str) -> None:
         return
     texts = [advice(row) for row in ROWS.get(step, (step,))]
     for text in texts:
-        session.text(f"{text.title} ({text.id})")
+        session.text(bracketed(text.title, text.id))
         session.text(f"  {text.one_line}")
         if depth != "line":
             session.text(f"  {text.paragraph}")
@@ -51,7 +51,7 @@ def glossary(session: Session, text: str) -> None:
     sought = text.casefold()
     found = [entry for entry in entries() if sought in f"{entry.id} {entry.term} {entry.meaning}".casefold()]
     for entry in found:
-        session.text(f"{entry.term}: {entry.meaning}")
+        session.text(labelled(entry.term, entry.meaning))
     if not found:
         session.text(_("The glossary has nothing with {text!r}.").format(text=text))
     session.answer([dataclasses.asdict(entry) for entry in found])

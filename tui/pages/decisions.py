@@ -11,7 +11,7 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from presets.language import Message, _, restored, say
+from presets.language import Message, _, labelled, restored, say
 from rounds import lineage
 from state import decisions, launches
 from state.database import Store
@@ -187,7 +187,7 @@ def _of_step(store: Store, entry: Decision) -> Entry:
     return Entry(
         f"decision {entry.id}",
         entry.at,
-        printable(f"{title}: {answer(entry.chosen)}{old}"),
+        printable(f"{labelled(title, answer(entry.chosen))}{old}"),
         tuple(printable(line) for line in details),
         entry.step if entry.step in flow.steps_of(store) else "",
         fixed=_fixed(entry.step),

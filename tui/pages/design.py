@@ -209,7 +209,7 @@ class DesignPage(Page):
             return
         words = say(
             "{name}: lowest and highest (and log, linear or one-minus-log), or values with commas",
-            name=draft.counted(plan, entry, self.book.project),
+            name=design_told.counted(plan, entry, self.book.project),
         )
         domain = entry.domain or self._proven(entry.key)
         self.query_one(Prompt).type(
@@ -346,7 +346,7 @@ class DesignPage(Page):
 
     def _values_of(self, changed: Draft, key: str) -> str:
         domain = draft.given(changed, key) or self._proven(key)
-        return draft.described(domain) if domain else ""
+        return design_told.described(domain) if domain else ""
 
     def _proven(self, key: str) -> Domain | None:
         return draft.proven(self.book.store, self._draft.override, key, self._optimizer)
@@ -385,7 +385,9 @@ class DesignPage(Page):
             self._ahead = outlook(self.book.store, plan, self._machine, self._draft.slots) if self._machine else None
             facts = design_told.facts(self._draft, plan, self._ahead, ascii_only=self.book.ascii_only)
             text = Content("\n").join(list(facts))
-            self.query_one(Table).update(design_told.columns(), [draft.line(entry) for entry in draft.tunables(plan)])
+            self.query_one(Table).update(
+                design_told.columns(), [design_told.line(entry) for entry in draft.tunables(plan)]
+            )
             self._show_marked()
             self._show_notes(plan)
         show(self.query_one("#facts", Static), text)
@@ -397,7 +399,7 @@ class DesignPage(Page):
 
     def _show_marked(self) -> None:
         entry, plan = self._marked(), self._plan
-        words = draft.whence(plan, entry, self.book.project) if entry and plan else ""
+        words = design_told.whence(plan, entry, self.book.project) if entry and plan else ""
         show(self.query_one("#marked", Static), Content(printable(words)))
 
     def _show_notes(self, plan: RoundPlan) -> None:

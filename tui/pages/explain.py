@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.advice import advice, evidence, ids
-from presets.language import Message, _, say
+from presets.language import Message, _, bracketed, say
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.widgets.controls import Reading
@@ -47,7 +47,7 @@ class Explain(Page):
     def _lines(self) -> Iterator[Content]:
         for row in self._rows:
             text = advice(row)
-            yield Content.styled(f"{text.title} ({row})", "bold")
+            yield Content.styled(bracketed(text.title, row), "bold")
             yield Content.styled(text.one_line, "italic")
             if self._depth >= PARAGRAPH:
                 yield Content(text.paragraph)

@@ -16,14 +16,15 @@ from tui.pages.page import Page
 from tui.say import figure
 from tui.starting import typed_path
 from tui.terminal import printable
-from tui.widgets.controls import Field
+from tui.widgets.controls import Field, Reading
 
 
 class ExportPage(Page):
     """The target is typed; what was written, and how to run it, is shown below."""
 
-    GROUPS = ("field", "everywhere")
+    GROUPS = ("field", "reading", "everywhere")
     TOUR = "export"
+    DEFAULT_CSS = "ExportPage > Reading { height: 1fr; }"
 
     def heading(self) -> Message:
         return say("export")
@@ -47,7 +48,8 @@ class ExportPage(Page):
         yield Static(words, classes="empty", markup=False)
         yield Static(_("Folder to write:"), classes="asked", markup=False)
         yield Field(str(self.book.project.root / "export"), id="target")
-        yield Static(id="written", classes="empty", markup=False)
+        with Reading():
+            yield Static(id="written", classes="empty", markup=False)
 
     def on_mount(self) -> None:
         self.query_one(Field).focus()
@@ -56,8 +58,15 @@ class ExportPage(Page):
         def write() -> None:
             shown = list(map(Content, map(printable, told(export(self.book.store, typed_path(event.value))))))
             self.query_one("#written", Static).update(Content("\n").join(shown))
+            self.call_after_refresh(self._read_on)
 
         self.book.attempt(write)
+
+    def _read_on(self) -> None:
+        """Where the window is too small for what was written, it is scrolled: what to mind of it stands last."""
+        reading = self.query_one(Reading)
+        if self.ready and reading.max_scroll_y > 0:
+            reading.focus()
 
 
 def told(done: Exported) -> list[str]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.events import DescendantFocus
+from textual.widget import Widget
+from textual.widgets import Static
+
 from presets.language import _
 from tui.keys import bindings
 from tui.pages.page import Page
@@ -9,8 +15,13 @@ from tui.widgets.controls import Field
 
 
 class Form(Page):
-    """Leaving it, where something was typed, takes the key twice."""
+    """Leaving it, where something was typed, takes the key twice. Of fields for which there is no room, those about the
+    focused one are shown."""
 
+    DEFAULT_CSS = """
+    Form > VerticalScroll { height: 1fr; }
+    Form .part { height: auto; }
+    """
     GROUPS = ("form", "field", "choices", "everywhere")
     PLACE = "set-up"
     BINDINGS = bindings("form")
@@ -21,6 +32,23 @@ class Form(Page):
 
     def on_mount(self) -> None:
         self._kept = self._typed_values()
+
+    def body(self) -> ComposeResult:
+        with VerticalScroll(can_focus=False):
+            yield from self.fields()
+
+    def fields(self) -> ComposeResult:
+        """What is asked, each question above its field in a part of its own."""
+        raise NotImplementedError
+
+    def part(self, words: str, *below: Widget, id: str | None = None) -> Widget:
+        """A question with the field, or the choices, below it."""
+        return Vertical(Static(words, classes="asked", markup=False), *below, id=id, classes="part")
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        # The question is to be read too: of a field alone Textual sees to that.
+        if isinstance(part := event.widget.parent, Vertical):
+            self.call_after_refresh(part.scroll_visible, animate=False)
 
     def leave(self) -> bool:
         if (typed := self._typed_values()) == self._kept:

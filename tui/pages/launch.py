@@ -7,10 +7,10 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from presets.language import Message, _, restored, say, sentences
-from rounds import judging, launching, looking, shortlist, slots, supervisor
+from rounds import judging, launching, looking, shortlist, slots, supervisor, wishes
 from rounds.decision import Verdict
 from rounds.judging import Choice
 from rounds.launching import Proposal
@@ -21,12 +21,13 @@ from state.database import Store
 from state.errors import Changed
 from state.launches import Launch
 from state.trials import Trial
-from tui import launch_told, proposing
+from tui import at_once, launch_told, proposing
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.terminal import printable
-from tui.widgets.controls import Field, Reading
+from tui.widgets.controls import Reading
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 
 
@@ -45,13 +46,14 @@ class LaunchPage(Page):
         self._proposal: Proposal | None = None
         self._listed: Shortlist | None = None
         self._machine: Machine | None = None
+        # How many runs of what is proposed are to be made at once; 0: as the machine allows.
+        self._slots = 0
         self._world: object = None
         self._verdict: Verdict | None = None
         self._refused = ""
         self._judged: list[tuple[str, float | None]] = []
         self._judging = False
         self._supervised = False
-        self._chosen: Choice | None = None
         # What had been decided when a decision was begun.
         self._seen: Launch | None = None
 
@@ -63,12 +65,11 @@ class LaunchPage(Page):
             # What it comes to is seen first, whatever the window's height.
             yield Static(id="verdict", markup=False)
             yield Static(id="runs", markup=False)
-        yield Static(id="asked", classes="asked", markup=False)
-        yield Field(id="reason")
+        yield Prompt()
 
     def on_mount(self) -> None:
         self.query_one("#verdict").display = False
-        self._show_typing(False)
+        self.query_one(Reading).focus()
 
     def follows(self) -> bool:
         # Whether a supervisor is at work is not in the store.
@@ -102,6 +103,8 @@ class LaunchPage(Page):
             return self._proposal is not None
         if action == "alone":
             return self._listed is not None and bool(self._listed.rivals)
+        if action == "slots":
+            return not asking(self) and (self._proposal is not None or not all(map(trials.over, self._launch())))
         if action == "start":
             return self._proposal is not None or (self._decided() is None and bool(self._resting()))
         if action == "stop":
@@ -137,7 +140,7 @@ class LaunchPage(Page):
             # Begun elsewhere while this one was looked for.
             return
         self._proposal, self._listed, self._machine = found
-        self._show("#runs", proposing.lines(self.book.store, *found))
+        self._show("#runs", proposing.lines(self.book.store, *found, self._slots))
         self.refresh_bindings()
 
     def _nothing(self, why: str) -> None:
@@ -153,11 +156,6 @@ class LaunchPage(Page):
         self._show_verdict()
         self.refresh_bindings()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        chosen = self._chosen
-        if chosen is not None and self._decide(chosen, event.value):
-            self.leave()
-
     def action_alone(self) -> None:
         """Launch the best trial alone, without those next to it."""
         if self._proposal is not None and self._machine is not None:
@@ -170,8 +168,11 @@ class LaunchPage(Page):
         def start() -> None:
             store = self.book.store
             if proposal is not None:
-                self.of = launching.start(store, proposal, listed.rivals if listed else ()).name
+                rivals = listed.rivals if listed else ()
+                self.of = launching.start(store, proposal, rivals, slots=self._slots).name
                 self._proposal = self._listed = None
+                if self._slots:
+                    self._tell_slots(self._slots)
             else:
                 for entry in trials.trials(store, self.of):
                     if entry.status == "failed" or trials.stopped_alone(entry):
@@ -180,6 +181,14 @@ class LaunchPage(Page):
             supervisor.ensure(self.book.project)
 
         self.book.attempt(start)
+
+    def action_slots(self) -> None:
+        """Type how many runs are made at once, of what is proposed or from now on."""
+        if (proposed := self._proposal) is not None:
+            self.query_one(Prompt).type(at_once.DESIGNED, partial(self._propose_slots, proposed), str(self._slots))
+            return
+        batch = trials.batch(self.book.store, self.of)
+        self.query_one(Prompt).type(at_once.ROUND, self._take_slots, str(batch.slots))
 
     def action_stop(self) -> None:
         """Stop the runs; they save themselves, and can go on."""
@@ -197,24 +206,20 @@ class LaunchPage(Page):
         if self._verdict is not None and choice == self._verdict.decision and not decided:
             self._decide(choice, "")
             return
-        self._chosen = choice
-        words = _("That is not what the runs suggest. Say why; it is recorded with the decision:")
+        asked = say("That is not what the runs suggest. Say why; it is recorded with the decision:")
         if self._verdict is None:
-            words = _("It was stopped before its end. Say why it is rejected; it is recorded with the decision:")
+            asked = say("It was stopped before its end. Say why it is rejected; it is recorded with the decision:")
             if judging.failed(self._launch()):
-                words = _("Runs of it failed. Say why it is rejected; it is recorded with the decision:")
+                asked = say("Runs of it failed. Say why it is rejected; it is recorded with the decision:")
         if decided:
-            words = _("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
-        show(self.query_one("#asked", Static), Content(words))
-        self._show_typing(True)
+            asked = say("It has been decided. Say why it is to be decided anew; it is recorded with the decision:")
+        self.query_one(Prompt).type(asked, partial(self._decide, choice))
 
     def action_unrepeated(self) -> None:
         """Adopt the candidate without fresh runs, because they cost too much; the reason is recorded."""
         self._seen = self._decided()
-        self._chosen = "adopt"
-        words = _("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
-        show(self.query_one("#asked", Static), Content(words))
-        self._show_typing(True)
+        asked = say("Adopt it on one run? Say why repeating costs too much; it is recorded with the decision:")
+        self.query_one(Prompt).type(asked, partial(self._decide, "adopt"))
 
     def action_explain(self) -> None:
         """Why candidate and best configuration run again, at length."""
@@ -225,10 +230,7 @@ class LaunchPage(Page):
         self.book.open("look")
 
     def leave(self) -> bool:
-        typing, self._chosen = self._chosen is not None, None
-        if typing:
-            self._show_typing(False)
-        return typing
+        return self.query_one(Prompt).leave()
 
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
@@ -252,6 +254,25 @@ class LaunchPage(Page):
             # What came of it stands at the top.
             self.query_one(Reading).scroll_home(animate=False)
         return done
+
+    def _propose_slots(self, proposed: Proposal, answer: str) -> bool:
+        def take() -> None:
+            self._slots = at_once.typed(answer)
+            if self._listed is not None and self._machine is not None:
+                self._proposed((proposed, self._listed, self._machine))
+
+        return self.book.attempt(take)
+
+    def _take_slots(self, answer: str) -> bool:
+        def wish() -> None:
+            wishes.at_once(self.book.store, self.of, count := at_once.typed(answer))
+            self._tell_slots(count)
+
+        return self.book.attempt(wish)
+
+    def _tell_slots(self, count: int) -> None:
+        told = partial(at_once.told, name=self.of, wanted=count)
+        self.behind(told, lambda told: self.say(told.text()), group="slots")
 
     def _launch(self) -> list[Trial]:
         """The runs, once there are any."""
@@ -332,12 +353,6 @@ class LaunchPage(Page):
 
     def _show(self, id: str, content: Iterator[Content]) -> None:
         show(self.query_one(id, Static), Content("\n").join(list(content)))
-
-    def _show_typing(self, typing: bool) -> None:
-        field = self.query_one(Field)
-        field.put("")
-        field.display = self.query_one("#asked").display = typing
-        (field if typing else self.query_one(Reading)).focus()
 
 
 def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:

@@ -36,21 +36,17 @@ NAMED = 12
 class NewProject(Form):
     """Short fields and the task; enter goes to the next one, and on the task starts the project."""
 
-    DEFAULT_CSS = "NewProject > .asked { margin: 1 0 0 0; }"
+    DEFAULT_CSS = "NewProject .asked { margin: 1 0 0 0; }"
 
     def heading(self) -> Message:
         return say("new project")
 
-    def body(self) -> ComposeResult:
+    def fields(self) -> ComposeResult:
         yield Static(_("Nothing is copied and nothing leaves this machine."), classes="empty", markup=False)
-        yield Static(_("Folder of the project:"), classes="asked", markup=False)
-        yield Field(str(Path.cwd() / "project"), id="folder")
-        yield Static(_("Data, a folder of class folders or a file of labelled texts:"), classes="asked", markup=False)
-        yield Field(id="data")
-        yield Static(_("What is to be learnt:"), classes="asked", markup=False)
-        yield Choices(id="task")
-        yield Static(COLUMNS.text(), id="columns-asked", classes="asked", markup=False)
-        yield Field("text, label", id="columns")
+        yield self.part(_("Folder of the project:"), Field(str(Path.cwd() / "project"), id="folder"))
+        yield self.part(_("Data, a folder of class folders or a file of labelled texts:"), Field(id="data"))
+        yield self.part(_("What is to be learnt:"), Choices(id="task"))
+        yield self.part(COLUMNS.text(), Field("text, label", id="columns"), id="columns-part")
 
     def on_mount(self) -> None:
         self._columns: list[str] = []
@@ -65,8 +61,7 @@ class NewProject(Form):
             self.focus_next()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        for id in ("#columns-asked", "#columns"):
-            self.query_one(id).display = event.option_id == TEXTS
+        self.query_one("#columns-part").display = event.option_id == TEXTS
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if event.option_id == TEXTS:
@@ -87,7 +82,7 @@ class NewProject(Form):
         if self._columns:
             listed = [*self._columns[:NAMED], *([".."] if len(self._columns) > NAMED else [])]
             words = say("{asked} (The table has: {names})", asked=COLUMNS, names=listed)
-            show(self.query_one("#columns-asked", Static), Content(printable(words.text())))
+            show(self.query_one("#columns-part .asked", Static), Content(printable(words.text())))
         field = self.query_one("#columns", Field)
         # What somebody typed stays.
         if field.value == self._offered and (found := guess_columns(self._columns)):

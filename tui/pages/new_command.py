@@ -10,8 +10,10 @@ from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
 from state.errors import Refusal
+from state.pace import START_SECONDS
 from state.store import open_store
 from tui import starting_own
+from tui.amount import amount
 from tui.pages.form import Form
 from tui.starting import typed_path
 from tui.widgets.controls import Choices, Field
@@ -31,27 +33,24 @@ class NewCommand(Form):
     def heading(self) -> Message:
         return say("new project on your own script")
 
-    def body(self) -> ComposeResult:
+    def fields(self) -> ComposeResult:
         words = _(
             "The script stays as it is. {name} in its command is a hyperparameter, {folder} where it writes; "
             "{config} is a copy of its configuration file, if it reads one."
         ).format(name="{name}", folder="{folder}", config="{config}")
         yield Static(words, classes="empty", markup=False)
-        yield Static(_("Folder of the project:"), classes="asked", markup=False)
-        yield Field(str(Path.cwd() / "project"), id="folder")
-        yield Static(_("Where the command runs:"), classes="asked", markup=False)
-        yield Field(str(Path.cwd()), id="directory")
-        yield Static(_("Command of one trial:"), classes="asked", markup=False)
-        yield Field("python train.py --out {folder}", id="command")
-        yield Static(_("Its configuration file (TOML, YAML or JSON), or nothing:"), classes="asked", markup=False)
-        yield Field(id="config")
+        yield self.part(_("Folder of the project:"), Field(str(Path.cwd() / "project"), id="folder"))
+        yield self.part(_("Where the command runs:"), Field(str(Path.cwd()), id="directory"))
+        yield self.part(_("Command of one trial:"), Field("python train.py --out {folder}", id="command"))
+        yield self.part(_("Its configuration file (TOML, YAML or JSON), or nothing:"), Field(id="config"))
+        words = _("The file or folder of data that it reads, so that results say on which; or nothing:")
+        yield self.part(words, Field(id="data"))
         words = _("What is added where a killed trial goes on, as --resume {file}; itself; or nothing:")
-        yield Static(words.format(file="{folder}/last.pt"), classes="asked", markup=False)
-        yield Field(id="resume")
+        yield self.part(words.format(file="{folder}/last.pt"), Field(id="resume"))
+        words = _("Minutes until its first sign of how fast it trains, if more than {minutes:g}; or nothing:")
+        yield self.part(words.format(minutes=START_SECONDS / 60), Field(id="patience"))
         words = _("The value that is tuned, as the script calls it where it writes it:")
-        yield Static(words, classes="asked", markup=False)
-        yield Field(id="metric")
-        yield Choices(id="direction")
+        yield self.part(words, Field(id="metric"), Choices(id="direction"))
 
     def on_mount(self) -> None:
         self.query_one(Choices).update([(name, Content(label.text())) for name, label in NAMES.items()])
@@ -92,8 +91,10 @@ class NewCommand(Form):
             resume=self._value("resume"),
             metric=self._value("metric"),
             direction=self.query_one(Choices).marked or MIN,
+            patience=amount(self._value("patience")) if self._value("patience") else None,
         )
-        project = starting_own.create(root, asked)
+        data = typed_path(self._value("data")) if self._value("data") else None
+        project = starting_own.create(root, asked, data)
         with open_store(project) as store:
             pipeline.decide(store)
         self.book.open_folder(root, then="setup")

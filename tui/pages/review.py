@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.advice import advice, ids
-from presets.language import Message, _, say
+from presets.language import Message, _, bracketed, say
 from rounds import dismissing, next_step
 from rounds.finding import Finding
 from rounds.next_step import NextStep
@@ -261,4 +261,4 @@ def _details(finding: Finding, dismissed: Dismissal | None) -> Iterator[Content]
     if finding.action is not None:
         yield Content(_("Next: {action}").format(action=printable(finding.action.message.text())))
     if finding.rule in ids():
-        yield Content.styled(f"{advice(finding.rule).one_line} ({finding.rule})", "dim")
+        yield Content.styled(bracketed(advice(finding.rule).one_line, finding.rule), "dim")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,39 +11,36 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
-from presets.language import Message, _, say, told
+from presets.language import Message, _, labelled, say, told
 from rounds import cost, final, outage, planning, queue, standing, supervisor, wishes
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
-from state import by_metric, measure, metrics, trials
+from state import by_metric, measure, trials
 from state.errors import Invalid
 from state.trials import ENDED, Batch, Trial
 from tui import acting, at_once
 from tui.amount import whole
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
-from tui.charts.series import Cursor, Mark, Series, identities
+from tui.charts.series import Cursor, identities
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import LONGEST, figure
 from tui.terminal import cut, printable
-from tui.theme import MARKS, STATUSES
+from tui.theme import STATUSES
 from tui.widgets.growing import Curves, unbounded
 from tui.widgets.prompt import Prompt, asking
+from tui.widgets.round_curves import metrics_of, plot
 from tui.widgets.table import Table
-from tui.widgets.trial_table import ranked, short, trial_table
+from tui.widgets.trial_table import trial_table
 from wizard.quantity import duration
 
-# How many curves the legend names; the letters of the others stand in the table.
-NAMED = 3
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
 WISHES = (
     *("go", "pause", "stop", "slots", "extend", "retry", "retry_failed", "first", "end", "close", "drop"),
     *("metric", "review"),
 )
 MORE_TRIALS = "8"
-# What can be shown beside that by which a round is judged.
-OTHERS = ("val/error_rate", "val/loss", "train/loss", "grad_norm")
 
 
 class RoundPage(Page):
@@ -202,7 +198,7 @@ class RoundPage(Page):
 
     def action_metric(self) -> None:
         """Show the next metric in the chart."""
-        names = self._metrics()
+        names = metrics_of(self.book.store, self._of)
         # What a trial recorded goes with it where it begins anew.
         place = names.index(self._metric) if self._metric in names else -1
         self._metric = names[(place + 1) % len(names)]
@@ -342,43 +338,10 @@ class RoundPage(Page):
 
     def _show_chart(self, listed: Sequence[Trial]) -> None:
         store = self.book.store
-        if self._own != (own := self._metrics()[0]):
+        if self._own != (own := metrics_of(self.book.store, self._of)[0]):
             self._own = self._metric = own
             self.query_one(Chart).begin(Axes(log_y=unbounded(own)))
-        curves = self._curves.read(store, listed, self._metric)
-        by = by_metric.of_batch(store, self._of)
-        best = ranked(by_metric.only(listed, by), by.direction)[:NAMED]
-        # Every trial has a series, drawn or not, so that its letter and colour stay.
-        series = [
-            Series(
-                entry.id,
-                short(entry) if entry in best else "",
-                curves[entry.id].steps,
-                curves[entry.id].values,
-                ids=(short(entry),) * len(curves[entry.id].steps),
-            )
-            for entry in listed
-        ]
-        bad = [entry for entry in listed if entry.status == "infeasible"]
-        if bad:
-            ends = [_end(curves[entry.id].steps, curves[entry.id].values, entry.steps_done) for entry in bad]
-            marks: list[Mark] = ["infeasible"] * len(bad)
-            xs, ys = [x for x, _y in ends], [y for _x, y in ends]
-            series.append(Series("infeasible", "", xs, ys, "points", marks, [entry.id for entry in bad]))
-        if best and best[0].best_step is not None:
-            step = best[0].best_step
-            value = curves[best[0].id].at(step)
-            series.append(Series("best", "", [step], [value], "points", ["best"], [best[0].id]))
-        planned = trials.steps_planned(trials.trial_settings(store, listed[0])) if listed else None
-        axes = Axes(
-            _("step"),
-            self._metric,
-            x_range=(0, planned) if planned else None,
-            empty=_("no evaluation yet"),
-            words={mark: word.text() for mark, word in MARKS.items()},
-        )
-        chart = self.query_one(Chart)
-        chart.update(series, axes)
+        self.query_one(Chart).update(*plot(store, self._of, listed, self._metric, self._curves))
         self._point()
 
     def _point(self) -> None:
@@ -395,26 +358,14 @@ class RoundPage(Page):
         if entry is None:
             text = ""
         elif entry.message and entry.status != "complete":
-            text = f"{entry.id}: {told(entry.message, entry.said).text()}"
+            text = labelled(entry.id, told(entry.message, entry.said).text())
         else:
             values = ", ".join(f"{name}={figure(value)}" for name, value in entry.settings.items())
             said = told(entry.message, entry.said).text()
-            text = "  ".join(part for part in (f"{entry.id}: {values or entry.study}", said) if part)
+            text = "  ".join(part for part in (labelled(entry.id, values or entry.study), said) if part)
         self._put("#told", Content(printable(text)))
-
-    def _metrics(self) -> list[str]:
-        """By which the round is judged, and which others its trials recorded."""
-        own = f"val/{by_metric.of_batch(self.book.store, self._of).metric}"
-        recorded = metrics.names(self.book.store, self._of)
-        return [own, *(name for name in OTHERS if name != own and name in recorded)]
 
     def _put(self, selector: str, text: Content) -> None:
         line = self.query_one(selector, Static)
         if line.content != text:
             line.update(text, layout=False)
-
-
-def _end(steps: Sequence[int], values: Sequence[float], done: int) -> tuple[int, float]:
-    """Where a curve broke off: its last value that is finite; without one the last step, which has no place on y."""
-    found = ((step, value) for step, value in zip(reversed(steps), reversed(values), strict=True))
-    return next(((step, value) for step, value in found if math.isfinite(value)), (done, math.nan))

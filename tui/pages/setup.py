@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say, sentences
-from rounds import supervisor
+from rounds import supervisor, wishes
 from state import decisions, project
 from state.errors import Changed, Refusal
-from tui import question_text
+from state.pace import LONGER, START_SECONDS
+from state.trials import Batch
+from tui import at_once, question_text
 from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
@@ -20,6 +24,7 @@ from tui.say import choice, trouble
 from tui.terminal import printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
+from tui.widgets.question_view import QuestionView
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
 from wizard import anew, batch_size, flow, probe, steps
@@ -37,11 +42,10 @@ ACTIONS = (
     "sideways",
     "again",
     "cost",
+    "patience",
     "compare",
     "filter",
 )
-# Cells beside a table: its padding and the scroll bar.
-TABLE_MARGIN = 4
 MEMORY = "memory_gib"
 # What training costs and may take, by the setting of the project: how it is asked for.
 COSTS = {
@@ -49,19 +53,21 @@ COSTS = {
     "power_watts": say("Watts that the device draws while training (0: not given):"),
     MEMORY: say("GiB of memory that a run may take (0: what is free); the sizes are measured within it:"),
 }
+PATIENCE = say(
+    "Minutes that the probe waits for the first sign of the script's speed (0: {minutes:g}); then it measures again:",
+    minutes=START_SECONDS / 60,
+)
 
 
 class SetupPage(Page):
     """The step that comes next, or an earlier one that is to be decided anew; long work is shown while it runs."""
 
-    GROUPS = ("setup", "choices", "field", "chart", "everywhere")
+    GROUPS = ("setup", "work", "choices", "field", "chart", "everywhere")
     PLACE = "set-up"
     BINDINGS = bindings("setup")
     DEFAULT_CSS = """
-    SetupPage #reading { height: 1fr; overflow-x: auto; }
     SetupPage #options { max-height: 40%; }
     SetupPage.-reading #options { max-height: 3; }
-    SetupPage #table { width: auto; text-wrap: nowrap; padding: 1 1; }
     """
 
     def __init__(self, step: str | None = None) -> None:
@@ -69,27 +75,20 @@ class SetupPage(Page):
         self._wished = step
         self._step: str | None = None
         self._question: Question | None = None
-        self._chosen: Choice | None = None
+        # What is done with what is typed.
+        self._take: Callable[[str], object] = self._answer
         # Typing filters the options: whether it does, and by what.
         self._filtering = False
         self._sought = ""
         # What was said of the last answer.
         self._told = ""
-        # The setting whose amount is being typed; empty otherwise.
-        self._cost = ""
-        # Of a table that is wider than the page: which part is shown, of how many.
-        self._part, self._parts = 0, 1
 
     def heading(self) -> Message:
         return flow.title(self._step) if self._step else say("set-up")
 
     def body(self) -> ComposeResult:
         yield Static(id="steps", classes="text", markup=False)
-        with VerticalScroll(id="reading", can_focus=False):
-            yield Static(id="question", classes="text", markup=False)
-            yield Static(id="advice", classes="text", markup=False)
-            yield Static(id="evidence", classes="text", markup=False)
-            yield Static(id="table", markup=False)
+        yield QuestionView(id="reading")
         yield Choices(id="options")
         yield WorkView(id="work")
         yield Static(id="asked", classes="asked", markup=False)
@@ -155,11 +154,14 @@ class SetupPage(Page):
                 # Before the sizes are measured, too: a person may know beforehand what a run may take.
                 waits = action == "cost" and parameters == (MEMORY,) and work.display and not work.running
                 return question is not None or waits
+            case "patience":
+                own = self._step == batch_size.STEP and bool(self.book.store.project.settings.command)
+                return own and not (work.display and work.running)
             case "compare":
                 steps_or_size = self._step in (batch_size.STEP, steps.STEP)
                 return question is not None and steps_or_size and steps.comparable(self.book.store)
             case "sideways":
-                return question is not None and self._parts > 1
+                return question is not None and self.query_one(QuestionView).parts > 1
             case "explain":
                 return question is not None or self._step in flow.ROWS
             case "reason":
@@ -176,7 +178,7 @@ class SetupPage(Page):
         option = self._marked()
         assert option is not None  # enter chooses the marked one
         if option.explain:
-            self._type(say("Say why; it is recorded with the decision."), option.value)
+            self._type(say("Say why; it is recorded with the decision."), partial(self._answer, option.value))
         else:
             self._answer(option.value)
 
@@ -192,12 +194,12 @@ class SetupPage(Page):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self._filtering:
             self.query_one(Choices).focus()
-        elif self._cost:
-            self._charge(self._cost, event.value)
-        elif self._chosen is None:
-            self._answer(event.value)
         else:
-            self._answer(self._chosen, event.value)
+            self._take(event.value)
+
+    def on_work_view_slots(self, event: WorkView.Slots) -> None:
+        self._type(at_once.ROUND, partial(self._take_slots, event.batch))
+        self.query_one(Field).offer(str(event.batch.slots))
 
     def leave(self) -> bool:
         # A question without options is answered by typing: there is nothing behind it.
@@ -209,25 +211,30 @@ class SetupPage(Page):
 
     def action_filter(self) -> None:
         """Show only the options and figures that contain what is typed."""
-        self._type(say("Show only what contains:"), None)
+        self._type(say("Show only what contains:"), self._answer)
         self._filtering = True
 
     def action_type(self) -> None:
         """Type another answer than the options."""
         if self._question is not None and self._question.free:
-            self._type(say("Type {what}:", what=TYPED[self._question.free]), None)
+            self._type(say("Type {what}:", what=TYPED[self._question.free]), self._answer)
 
     def action_reason(self) -> None:
         """Give a reason of one's own with the marked option."""
         option = self._marked()
         if option is not None:
-            self._type(say("Your reason for {option}:", option=option.label), option.value)
+            self._type(say("Your reason for {option}:", option=option.label), partial(self._answer, option.value))
 
     def action_cost(self, name: str) -> None:
         """Type a price or a power, by which the table counts what training costs."""
-        self._type(COSTS[name], None)
-        self._cost = name
+        self._type(COSTS[name], partial(self._charge, name))
         self.query_one(Field).put(f"{getattr(self.book.project.settings, name):g}")
+
+    def action_patience(self) -> None:
+        """Type how long the probe waits for the first sign of a script's speed; then it is measured again."""
+        minutes = self.book.project.settings.patience_minutes or START_SECONDS / 60
+        self._type(PATIENCE, self._wait)
+        self.query_one(Field).offer(f"{LONGER * minutes:g}")
 
     def action_explain(self) -> None:
         """Why this is asked, at length."""
@@ -237,13 +244,11 @@ class SetupPage(Page):
     def action_read(self, pages: int) -> None:
         """Scroll the text above the options, which meanwhile leave it the room of all but the marked one: a long table
         has a few rows on the page otherwise."""
-        reading = self.query_one("#reading", VerticalScroll)
-        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False, immediate=True)
-        self.set_class(reading.scroll_target_y > 0, "-reading")
+        self.set_class(self.query_one(QuestionView).read(pages), "-reading")
 
     def action_sideways(self, steps: int) -> None:
         """Show other columns of a table that is wider than the page."""
-        self._part = min(max(self._part + steps, 0), self._parts - 1)
+        self.query_one(QuestionView).turn(steps)
         if self._question is not None:
             self._show_figures(self._question)
 
@@ -288,6 +293,25 @@ class SetupPage(Page):
 
         self.book.attempt(record)
 
+    def _wait(self, typed: str) -> None:
+        store = self.book.store
+
+        def start() -> None:
+            store.project = project.change(store.project, patience_minutes=amount(typed))
+            probe.start(store, again=True)
+            self._show_typing(False)
+
+        self.book.attempt(start)
+
+    def _take_slots(self, batch: Batch, typed: str) -> None:
+        def wish() -> None:
+            wishes.at_once(self.book.store, batch.name, count := at_once.typed(typed))
+            self._show_typing(False)
+            told = partial(at_once.told, name=batch.name, wanted=count)
+            self.behind(told, lambda told: self.say(told.text()), group="slots")
+
+        self.book.attempt(wish)
+
     def _answer(self, chosen: Choice, reason: str = "") -> None:
         step = self._step
         assert step is not None
@@ -323,22 +347,15 @@ class SetupPage(Page):
         except Refusal as refused:
             self._question = None
             known = (Content.styled(trouble(refused), "bold"), Content(""), Content(_("s: look again")))
-            self._show("question", *known)
-            for id in ("advice", "evidence", "table"):
-                self._show(id)
+            self.query_one(QuestionView).tell(*known)
             self.query_one(Choices).update([])
             return
         if question == before:
             return
         new = before is None or bool(before.options) != bool(question.options)
         self._question = question
-        self._show("question", Content.styled(printable(question.text.text()), "bold"))
-        # Before what it rests on: on a small screen the rest is read by scrolling.
-        self._show("advice", question_text.advice(question))
-        self._show("evidence", *(Content(f"- {printable(message.text())}") for message in question.beside))
+        self.query_one(QuestionView).ask(question, new=new)
         if new:
-            self._part = 0
-            self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
             self._show_typing(False)
         self._show_options(keep=not new)
         if new and not question.options:
@@ -361,34 +378,20 @@ class SetupPage(Page):
         self.query_one(Choices).update(entries, None if keep else f"{question.step} {recommended}")
 
     def _show_figures(self, question: Question) -> None:
-        parts = question_text.parts(question, self._sought, self.book.size.width - TABLE_MARGIN)
-        self._parts = max(len(parts), 1)
-        self._show("table", *(parts[min(self._part, len(parts) - 1)] if parts else ()))
-        # A short table is what there is to choose by; one that is shown in parts would hide what is said besides.
-        reading, table, evidence = (self.query_one(id) for id in ("#reading", "#table", "#evidence"))
-        if self._parts == 1:
-            reading.move_child(table, before=evidence)
-        else:
-            reading.move_child(table, after=evidence)
+        self.query_one(QuestionView).show_figures(question, self._sought)
         self.refresh_bindings()
-
-    def _show(self, id: str, *lines: Content) -> None:
-        """Lines in one of the texts; without any it takes no room."""
-        text = self.query_one(f"#{id}", Static)
-        show(text, Content("\n").join(lines))
-        text.display = bool(lines)
 
     def _marked(self) -> Option | None:
         name = self.query_one(Choices).marked
         return self._question.options[int(name.split()[-1])] if self._question is not None and name else None
 
-    def _type(self, words: Message, chosen: Choice | None) -> None:
-        self._chosen = chosen
+    def _type(self, words: Message, take: Callable[[str], object]) -> None:
+        self._take = take
         show(self.query_one("#asked", Static), Content(printable(words.text())))
         self._show_typing(True)
 
     def _show_typing(self, typing: bool) -> None:
-        self._filtering, self._sought, self._cost = False, "", ""
+        self._filtering, self._sought = False, ""
         field = self.query_one(Field)
         field.put("")
         field.display = self.query_one("#asked").display = typing

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from presets.language import say
+from presets.language import bracketed, labelled, say
 from rounds import insights, lineage, looking, planning, reviewing, standing
 from rounds.finding import Finding
 from state import by_metric, decisions, launches, looks, measurements, metrics, trials
@@ -58,7 +58,8 @@ def _part(part: Part) -> Iterator[str]:
             ).text()
         case Judgement(_verdict, word, text, action, rule):
             proposed = f" → {_safe(action)}" if action else ""
-            yield f"- **{_safe(word)}**: {_safe(text)} ({_safe(rule)}){proposed}"
+            told = bracketed(_safe(text), _safe(rule))
+            yield f"- {labelled(f'**{_safe(word)}**', told)}{proposed}"
         case Code(text):
             yield from ("```", *text.splitlines(), "```")
 

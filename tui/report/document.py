@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-from presets.language import _, current_language, restored, sentences, told
+from presets.language import _, bracketed, current_language, restored, sentences, told
 from rounds import changed_metric, cost, insights, standing
 from rounds.reached import best_and_baseline, fresh, reached
 from state import by_metric, configurations, decisions, export, launches, measure, measurements, trials
@@ -91,12 +91,12 @@ def _summary(store: Store) -> Iterator[Part]:
                 if settings.command
                 else [(_("task"), settings.task), (_("data"), str(store.project.data))]
             ),
-            (_("metric"), f"{settings.metric} ({better})"),
+            (_("metric"), bracketed(settings.metric, better)),
             (
                 _("tried so far"),
                 _tried(rounds, everything),
             ),
-            (_("device hours"), f"{where.hours_spent:.2f} ({budget})"),
+            (_("device hours"), bracketed(f"{where.hours_spent:.2f}", budget)),
             *_share(store),
             (_("now"), where.now.text()),
             (_("what comes next"), where.next.text()),

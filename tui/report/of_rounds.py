@@ -95,7 +95,7 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     asked = [f"{name}: {domain}" for name, domain in asked_of(plan).items()]
     facts = [
         (_("planned on"), batch.at[:10]),
-        (_("trials"), ", ".join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
+        (_("trials"), _(", ").join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
         *([(_("scientific"), choice(asked))] if asked else []),
     ]
     best = foremost(records, direction)

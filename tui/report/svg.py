@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
+from presets.language import bracketed
 from tui.charts import scale
 from tui.charts.plot import Axes, scales
 from tui.charts.scale import Scale, admits, number
@@ -36,7 +37,7 @@ def svg(series: Sequence[Series], axes: Axes, behind: Sequence[Series] = ()) -> 
         return f'<p class="empty">{escape(axes.empty)}</p>'
     names = identities(one.id for one in series)
     # Words about x may be many: what each of its numbers stands for.
-    below = _lines(f"{axes.x_title} (log)" if fitting[0].log and axes.x_title else axes.x_title)
+    below = _lines(bracketed(axes.x_title, "log") if fitting[0].log and axes.x_title else axes.x_title)
     legend = list(_legend(series, names, axes, HEIGHT + LINE * max(len(below), 1)))
     height = HEIGHT + LINE * max(len(below) - 1, 0) + (LINE * len(legend) + 4 if legend else 0)
     title = " / ".join(printable(text) for text in (axes.y_title, axes.x_title) if text)
@@ -84,7 +85,7 @@ def _grid(drawing: Drawing, axes: Axes, below: Sequence[str]) -> Iterator[str]:
     for place, line in enumerate(below):
         down = floor + 33 + LINE * place
         yield f'<text class="middle" x="{(LEFT + right) / 2}" y="{down}">{escape(line)}</text>'
-    title = f"{axes.y_title} (log)" if drawing.y.log and axes.y_title else axes.y_title
+    title = bracketed(axes.y_title, "log") if drawing.y.log and axes.y_title else axes.y_title
     middle = (ABOVE + floor) / 2
     yield f'<text class="middle" transform="translate(11 {middle}) rotate(-90)">{escape(_cut(title, floor))}</text>'
 

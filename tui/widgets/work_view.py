@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from presets.language import _, say, told
@@ -27,6 +29,7 @@ from tui.book import Book
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Series
+from tui.keys import bindings
 from tui.say import trouble
 from tui.terminal import printable
 from tui.text_table import lines
@@ -58,6 +61,7 @@ class Seen:
 class WorkView(Vertical, can_focus=True):
     """What is being done, its figures so far, and a chart where there is something to draw."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings("work")
     DEFAULT_CSS = """
     WorkView { height: 1fr; }
     WorkView > Static { height: auto; padding: 0 1; }
@@ -65,6 +69,13 @@ class WorkView(Vertical, can_focus=True):
     WorkView > #figures { padding: 1 1; }
     WorkView > Chart { min-height: 6; }
     """
+
+    class Slots(Message):
+        """How many of a batch's trials run at once is to be typed."""
+
+        def __init__(self, batch: trials.Batch) -> None:
+            super().__init__()
+            self.batch = batch
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -83,6 +94,21 @@ class WorkView(Vertical, can_focus=True):
     def running(self) -> bool:
         """Whether what is shown is at work."""
         return bool(self._under_way)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only where there are several trials to run."""
+        return action != "slots" or self._several() is not None
+
+    def action_slots(self) -> None:
+        """Have asked how many run at once."""
+        if (batch := self._several()) is not None:
+            self.post_message(self.Slots(batch))
+
+    def _several(self) -> trials.Batch | None:
+        """The baseline that is shown, where it is of several trials that have not ended all, as a sweep is."""
+        batch = baseline.latest(self._book.store) if self._work == "baseline" and self.display else None
+        listed = trials.trials(self._book.store, batch.name) if batch is not None else []
+        return batch if len(listed) > 1 and not all(map(trials.over, listed)) else None
 
     def show(self, work: Work) -> bool:
         """Show how the work stands. Returns whether it ended and was recorded, which moves the set-up on."""
