@@ -741,7 +741,14 @@ async def test_a_script_that_was_silent_for_too_long_is_waited_for_longer_and_me
             await wait_for_text(pilot, "Measuring batch sizes")
             assert "o wait longer" not in lines(app)[-1]
             await wait_for_text(pilot, "100 examples/s")
+            # One that is stopped takes nothing of what was measured before, and is told of.
+            await watched_round.press(pilot, "o", "1", "enter")
+            await wait_for_text(pilot, "Measuring batch sizes")
+            await watched_round.press(pilot, "x")
+            await wait_for_text(pilot, "100 examples/s")
+            told = [message.text() for message in flow.ask(store, "batch_size").evidence]
+            assert any(text.startswith("The probe came to no result: ") for text in told)
         found = probe.fresh(store)
         assert found is not None
         assert (found.id, found.result["limited_by"]) == ("probe-2", "throughput")
-    assert open_project(tmp_path / "p").settings.patience_minutes == 0.5
+    assert open_project(tmp_path / "p").settings.patience_minutes == 1.0
