@@ -198,9 +198,11 @@ def survivor(store: Store, batch: Batch) -> Entrant:
 
 def run_more(store: Store, batch: Batch, runs: int) -> None:
     """Bring the candidate that goes on and the best configuration to so many runs each; where they have those, to as
-    many as the next look takes."""
-    going = (survivor(store, batch).study, BEST)
-    have = {side: len(entries) for side, entries in sides_of(store, batch).items() if side in going}
+    many as the next look takes. Where a candidate has no run that counts, as after the metric has changed, nothing has
+    chosen between them yet: then all of them go on."""
+    sides = sides_of(store, batch)
+    going = (survivor(store, batch).study, BEST) if all(sides[e.study] for e in entrants(batch.plan)) else tuple(sides)
+    have = {side: len(entries) for side, entries in sides.items() if side in going}
     runs = runs if runs > min(have.values()) else decision.next_look(min(have.values()))
     missing = {side: runs - count for side, count in have.items()}
     trials.add_trials(store, batch.name, _new_runs(store, batch.plan, batch.number, missing, have))
