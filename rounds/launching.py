@@ -176,8 +176,9 @@ def judged_by(store: Store, batch: Batch) -> Measure:
 
 def survivor(store: Store, batch: Batch) -> Entrant:
     """The candidate that goes on: of those that did not diverge the one whose first fresh runs, of which every
-    candidate has as many, are the best on average; of equal ones that which the round ranked higher. Of a launch that
-    was decided the one that it was decided about.
+    candidate has as many, are the best on average; of equal ones that which the round ranked higher. Where these were
+    not all made alike, those count that are like some of every other candidate, each kind as much as any. Of a launch
+    that was decided the one that it was decided about.
 
     Never the round's own results, which chose the candidates. Before all have ended it is the leader of the round.
     """
@@ -193,7 +194,15 @@ def survivor(store: Store, batch: Batch) -> Entrant:
         return found[0]
     costs = {side: [turned(score(entry, direction), direction) for entry in own] for side, own in runs.items()}
     steady = [entrant for entrant in found if all(map(usable, costs[entrant.study]))]
-    return min(steady or found[:1], key=lambda entrant: mean(costs[entrant.study]))
+    shared = frozenset.intersection(*(alike.known(runs[entrant.study]) for entrant in steady or found[:1]))
+
+    def result(entrant: Entrant) -> float:
+        # Its own on the data of before, say, beside another's on those of now would be the merit of the data.
+        listed = list(zip(map(alike.conditions, runs[entrant.study]), costs[entrant.study], strict=True))
+        kinds = [[cost for own, cost in listed if own == kind] for kind in sorted(shared)]
+        return mean([mean(kind) for kind in kinds]) if kinds else 0.0
+
+    return min(steady or found[:1], key=result)
 
 
 def run_more(store: Store, batch: Batch, runs: int) -> None:
