@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from presets.language import error_text, say, stored
-from rounds import bayesian, final, pairs, planning, reviewing
+from rounds import bayesian, final, insights, pairs, phases, planning, reviewing
 from rounds import listed as by_hand
+from rounds.outlook import outlook
+from rounds.slots import Machine
 from rounds.space import Domain
+from rounds.standing import standing
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -286,43 +289,54 @@ def test_ranges_that_only_the_rounds_have_are_those_of_the_final_study(tmp_path:
         assert plan.origins["lr"].source.text() == "carried from round-1"
 
 
+SMALL = (
+    OwnHyperparameter("lr", 0.1, choices=(0.01, 0.03, 0.1, 0.3, 1.0), searched=True),
+    OwnHyperparameter("depth", 2, "int", low=1, high=4, searched=True),
+)
+
+
+def small_space(folder: Path) -> Store:
+    """A project of twenty configurations, the best of which is the baseline so far."""
+    command = "true {lr} {depth} {seed} {folder}"
+    settings = Settings(command=command, hyperparameters=SMALL, seed="seed", metric="accuracy", direction="max")
+    store = open_store(create(folder, settings))
+    small_project.adopt(store, {"lr": 0.1, "depth": 2})
+    ended(store, "baseline-1")
+    return store
+
+
+def tried(store: Store, batch: str) -> list[tuple[float, int]]:
+    """The configurations of a batch of the small space."""
+    found = [trials.trial_settings(store, entry) for entry in trials.trials(store, batch)]
+    return [(values["lr"], values["depth"]) for values in found]
+
+
+def ended(store: Store, batch: str, data: str = "old", lower: float = 0.0) -> None:
+    """All trials of a batch of the small space have ended."""
+    for entry, (rate, depth) in zip(trials.trials(store, batch), tried(store, batch), strict=True):
+        value = {"step": 1, "val/accuracy": 0.9 - 0.1 * abs(rate - 0.3) - 0.05 * abs(depth - 3) - lower}
+        result = {"status": "complete", "best": value, "final": value, "data": data}
+        trials.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
+
+
 def test_of_a_small_space_nothing_is_tried_twice_and_there_the_study_ends(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Twenty configurations, of which a round has tried some: each of the others comes once, and no more come after
     them; what ran on other data is to be tried again."""
-    own = (
-        OwnHyperparameter("lr", 0.1, choices=(0.01, 0.03, 0.1, 0.3, 1.0), searched=True),
-        OwnHyperparameter("depth", 2, "int", low=1, high=4, searched=True),
-    )
-    command = "true {lr} {depth} {seed} {folder}"
-    settings = Settings(command=command, hyperparameters=own, seed="seed", metric="accuracy", direction="max")
-
-    def tried(batch: str) -> list[tuple[float, int]]:
-        found = [trials.trial_settings(store, entry) for entry in trials.trials(store, batch)]
-        return [(values["lr"], values["depth"]) for values in found]
-
-    def ended(batch: str, data: str = "old") -> None:
-        for entry, (rate, depth) in zip(trials.trials(store, batch), tried(batch), strict=True):
-            value = {"step": 1, "val/accuracy": 0.9 - 0.1 * abs(rate - 0.3) - 0.05 * abs(depth - 3)}
-            result = {"status": "complete", "best": value, "final": value, "data": data}
-            trials.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
-
-    with open_store(create(tmp_path / "p", settings)) as store:
-        small_project.adopt(store, {"lr": 0.1, "depth": 2})
-        ended("baseline-1")
+    with small_space(tmp_path / "p") as store:
         batch = planning.save(store, planning.propose(store, "minimise", trials=16))
-        ended(batch.name)
+        ended(store, batch.name)
         reviewing.review_batch(store, batch.name)
-        before = {*tried(batch.name), *tried("baseline-1")}
+        before = {*tried(store, batch.name), *tried(store, "baseline-1")}
         study = final.start(store, 4, wanted="").name
         # What waits counts as well.
         told = final.extend(store, study, 20 - len(before))
         assert told is not None
         assert told.text().endswith(f"that were left to be tried: {16 - len(before)}. With these it ends.")
-        assert len(tried(study)) == len(set(tried(study))) == 20 - len(before)
-        assert not before & set(tried(study))
-        ended(study)
+        assert len(tried(store, study)) == len(set(tried(store, study))) == 20 - len(before)
+        assert not before & set(tried(store, study))
+        ended(store, study)
         reviewing.review_batch(store, study)
         exhausted = "All 20 configurations of the final space have been tried."
         (found,) = [one for one in reviewing.review_batch(store, study) if one.check == "boundary"]
@@ -335,5 +349,50 @@ def test_of_a_small_space_nothing_is_tried_twice_and_there_the_study_ends(
         capsys.readouterr()
         assert tunebook("round", "final", "--trials", "30", "--project", store.project.root) == 0
         assert capsys.readouterr().out.startswith(exhausted)
-        ended(batch.name, "new")
+        ended(store, batch.name, "new")
         assert final.exhausted(store, study) is None
+
+
+def test_where_the_rounds_have_exhausted_a_small_space_no_final_study_is_proposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the next step in every place, and its command refused it: all twenty configurations had been tried."""
+    monkeypatch.setattr(reviewing, "noise", lambda *_: 0.01)
+    monkeypatch.setattr(reviewing, "freedom", lambda *_: 30)
+    monkeypatch.setattr("rounds.cost.now", lambda: "2026-03-01T12:00:00+00:00")
+    rows = [{"lr": rate, "depth": depth} for rate in SMALL[0].choices for depth in (1, 2, 3, 4)]
+
+    def a_round(values: list[dict[str, Any]], lower: float) -> None:
+        name = by_hand.save(store, by_hand.propose(store, values)).name
+        ended(store, name, lower=lower)
+        reviewing.review_batch(store, name)
+        with store.transaction():
+            store.database.execute(
+                "UPDATE trials SET started_at = ?, ended_at = ? WHERE batch = ?",
+                ["2026-03-01T10:00:00+00:00", "2026-03-01T10:01:00+00:00", name],
+            )
+
+    with small_space(tmp_path / "p") as store:
+        for values, lower in ((rows[:16], 0.0), (rows[:2], 0.1), (rows[2:4], 0.1)):
+            a_round(values, lower)
+        insights.confirm(store, "saturated/round-1")
+        store.project = change(store.project, budget_hours=0.5)
+        assert (phases.ending(store), standing(store).command) == ("final", "tunebook round final")
+        a_round(rows[16:], 0.1)
+        assert final.nothing_left(store) is not None
+        assert phases.ending(store) == "exhausted"
+        phase = phases.next_phase(store)
+        assert phase is not None
+        words = "nor has a final study. All 20 configurations of the final space have been tried. Launch the best of"
+        assert words in phase.text()
+        now = standing(store)
+        assert (now.horizon.phase, now.command) == ("exhausted", "tunebook export DIR")
+        assert "So there is no final study to begin. What is left is enough for" in now.next.text()
+        capsys.readouterr()
+        assert tunebook("status", "--project", store.project.root) == 0
+        assert "All 20 configurations" in capsys.readouterr().out
+        plan = planning.propose(store, "minimise", trials=20)
+        assert [message.text() for message in outlook(store, plan, Machine(2)).short] == []
+        # On other data all of it is to be tried again, and a wider range has more in it.
+        ended(store, "round-4", "new")
+        assert final.nothing_left(store) is None
