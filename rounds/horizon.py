@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, say
-from rounds import alike, cost, decision, final, slots
+from rounds import alike, cost, decision, final, planning, slots
 from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
 from rounds.final import FINAL
@@ -115,14 +115,16 @@ def _phase(store: Store, count: int, rounds: int, tried: int) -> tuple[Phase, Me
             most=count - LAUNCH,
             fewest=FEWEST,
         )
-    if count > LAUNCH and (nothing := final.nothing_left(store)) is not None:
+    # Once it has begun, it is not to begin.
+    begun = any(batch.plan.get("search") for batch in planning.rounds(store)[-1:])
+    if count > LAUNCH and not begun and (nothing := final.nothing_left(store)) is not None:
         return "exhausted", say(
             "{tried} So there is no final study to begin. What is left is enough for {trials} trials: give a "
             "hyperparameter a wider range in another round (tunebook round plan --range KEY=LOW..HIGH), or export.",
             tried=nothing,
             trials=count,
         )
-    if count > LAUNCH:
+    if count > LAUNCH and not begun:
         return "final", say(
             "The final study is to begin now: what is left is enough for {trials} trials, its launch included.",
             trials=count,
