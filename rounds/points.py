@@ -104,6 +104,17 @@ def _check_study(
             feasible=len(feasible),
         )
         return Finding(CHECK, "cannot tell", message, RULE, figures)
+    if of.dimensions and len(feasible) > GOOD and feasible[0] == feasible[-1]:
+        # Of what changes nothing no number of trials is enough.
+        message = say(
+            "Study {study}: all {trials} feasible trials came to exactly the same result, whatever was varied. Before "
+            "more of them, see whether the training heeds what is varied, and whether the metric can tell results "
+            "apart.",
+            study=study,
+            trials=len(feasible),
+        )
+        figures |= {"best_tenth": 1 - 0.9 ** len(costs), "progress": progress(records, direction)}
+        return Finding(CHECK, "warn", message, RULE, figures)
     gain = forecast(costs, limit)
     hit = 1 - 0.9 ** len(costs)
     figures |= {"gain": gain, "best_tenth": hit, "progress": progress(records, direction)}
