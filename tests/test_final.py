@@ -23,6 +23,7 @@ from state.project import Settings, change, create
 from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.test_cli import tunebook
+from tui import designing
 
 LR = "sgd.learning_rate"
 FIXED_DECAY: Any = {"optimizer.weight_decay": "fixed"}
@@ -396,3 +397,40 @@ def test_where_the_rounds_have_exhausted_a_small_space_no_final_study_is_propose
         # On other data all of it is to be tried again, and a wider range has more in it.
         ended(store, "round-4", "new")
         assert final.nothing_left(store) is None
+
+
+def test_a_round_in_a_small_space_is_told_what_it_repeats_and_its_review_asks_for_no_more_trials(
+    tmp_path: Path,
+) -> None:
+    """Fifty trials of twenty configurations: the review proposed as many again, for a gain that was luck."""
+    with small_space(tmp_path / "p") as store:
+
+        def warned(goal: Any = "minimise", **asked: Any) -> list[str]:
+            plan = planning.propose(store, goal, **asked)
+            return [message.text() for message in plan.warnings if "configurations" in message.text()]
+
+        assert warned(trials=19) == []
+        # It was as dense as a grid of 7.1 each.
+        told = designing.spread(planning.propose(store, "minimise", trials=50))
+        assert list(told) == ["Study search: 50 trials in a space of 20 configurations"]
+        assert warned(trials=50) == [
+            "Of the 20 configurations of this space 19 have not been tried: at least 31 of the 50 trials repeat one."
+        ]
+        depths: Any = {"depth": Domain("list", choices=(1, 2))}
+        assert warned("compare", scientific=depths, trials=10) == []
+        repeated = (
+            "Some studies have more trials than configurations, as depth=1 has 6 of 5: such trials repeat one another."
+        )
+        assert warned("compare", scientific=depths, trials=12) == [repeated]
+        # Numbers with a fraction come to an end nowhere.
+        assert warned(trials=50, ranges={"lr": Domain("float", 0.01, 1.0, "log")}) == []
+        batch = planning.save(store, planning.propose(store, "minimise", trials=50))
+        for place, entry in enumerate(trials.trials(store, batch.name)):
+            value = {"step": 1, "val/accuracy": 0.5 + 0.01 * (place % 7) + 0.001 * place}
+            trials.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value, "steps_done": 1})
+        assert len({*tried(store, batch.name)}) == 20
+        (found,) = [one for one in reviewing.review_batch(store, batch.name) if one.check == "points"]
+        assert (found.verdict, found.action) == ("pass", None)
+        words = "Study search: its 20 configurations have all been tried, in 50 trials. More would only repeat them"
+        assert found.message.text().startswith(words)
+        assert warned(trials=4)[0].startswith("All 20 configurations of this space have been tried: the round can only")
