@@ -228,7 +228,8 @@ def _leader(store: Store, name: str) -> Trial:
     order = ranked(reviewing.records(store, name), reviewing.direction(store, name))
     if not order:
         raise Refusal("{name} has no trial with a usable result: there is nothing to launch.", name=name)
-    return trials.trial(store, order[0].id)
+    again = reviewing.repeats(store, name)
+    return trials.trial(store, next((record.id for record in order if record.id not in again), order[0].id))
 
 
 def _plan(store: Store, proposal: Proposal) -> dict[str, Any]:

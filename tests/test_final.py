@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from presets.language import error_text, say, stored
-from rounds import bayesian, final, insights, pairs, phases, planning, reviewing
+from rounds import bayesian, final, insights, launching, pairs, phases, planning, reviewing
 from rounds import listed as by_hand
+from rounds.finding import Finding
 from rounds.outlook import outlook
 from rounds.slots import Machine
 from rounds.space import Domain
@@ -434,3 +435,36 @@ def test_a_round_in_a_small_space_is_told_what_it_repeats_and_its_review_asks_fo
         words = "Study search: its 20 configurations have all been tried, in 50 trials. More would only repeat them"
         assert found.message.text().startswith(words)
         assert warned(trials=4)[0].startswith("All 20 configurations of this space have been tried: the round can only")
+
+
+def test_a_trial_that_tries_once_more_what_the_round_began_with_is_no_candidate(tmp_path: Path) -> None:
+    """It was ahead of its own former run, and its launch proposed and then refused: it is a run of what it tries."""
+    with small_space(tmp_path / "p") as store:
+        rows: list[dict[str, Any]] = [{"lr": 0.1, "depth": 2}, {"lr": 0.3, "depth": 2}, {"lr": 0.03, "depth": 1}]
+        name = by_hand.save(store, by_hand.propose(store, rows)).name
+        again, other, _last = (entry.id for entry in trials.trials(store, name))
+
+        def gained(*values: float) -> Finding:
+            for entry, value in zip(trials.trials(store, name), values, strict=True):
+                point = {"step": 1, "val/accuracy": value}
+                result = {"status": "complete", "best": point, "final": point, "steps_done": 1}
+                trials.mark_ended(store, entry.id, result | {"data": "old", "code": "c", "versions": {}})
+            (found,) = [one for one in reviewing.review_batch(store, name) if one.check == "gain"]
+            return found
+
+        # The baseline came to 0.83.
+        found = gained(0.99, 0.95, 0.5)
+        assert (found.action and found.action.payload["trial"], found.figures["runs"]) == (other, 2)
+        assert found.figures["base"] == pytest.approx((0.83 + 0.99) / 2)
+        assert launching.propose(store, name).trial == other
+        assert standing(store).command == ""
+        found = gained(0.99, 0.9, 0.5)
+        assert (found.verdict, found.action and found.action.code) == ("warn", "narrow")
+        assert found.message.text().startswith(f"No trial beats what the round began with: the best of 2, {other}")
+        assert standing(store).now.text() == f"{name} has been reviewed: no trial beats the best configuration."
+        with pytest.raises(Refusal, match=f"{again} is the best configuration itself"):
+            launching.propose(store, name, again)
+        alone = by_hand.save(store, by_hand.propose(store, rows[:1])).name
+        ended(store, alone)
+        reviewing.review_batch(store, alone)
+        assert standing(store).next.text() == "Choose the goal of the next round."
