@@ -94,7 +94,9 @@ class Watch:
         # Lines that come together say one thing: so many steps had been made by now.
         if rows:
             self._seen.append((now, int(rows[-1]["step"])))
-            self.bars.row(int(rows[-1]["step"]))
+            # Lines that say no step may be several of one epoch.
+            if "line" not in self._reader.counted_by:
+                self.bars.row(int(rows[-1]["step"]))
         text = self._prints()
         self._printed.extend(printed.rates(text))
         self.bars.add(printed.bars(text), now)

@@ -223,6 +223,23 @@ def test_a_bar_that_ended_before_the_rows_is_none_of_the_training_unless_it_begi
     assert before.longest() is None
 
 
+@pytest.mark.parametrize(("counted", "left"), [("epoch", False), ("note", True)])
+def test_lines_without_a_step_say_nothing_of_a_bar_that_ended_before_them(
+    tmp_path: Path, counted: str, left: bool
+) -> None:
+    """Of one epoch there may be several, which follow its bar."""
+    log, written = tmp_path / "log.txt", tmp_path / "metrics.jsonl"
+    log.touch()
+    watch = Watch(tmp_path, log, "top1")
+    log.write_bytes(b" 50%|#  | 2/4 [00:01<00:09,  1.01it/s]\r100%|#  | 4/4 [00:01<00:00,  1.01it/s]\r")
+    watch.look()
+    for place in range(1, 5):
+        with written.open("a") as file:
+            file.write(f'{{"{counted}": {place}, "top1": 0.5}}\n')
+        watch.look()
+    assert (watch.bars.longest() is not None) == left
+
+
 def test_a_bar_that_has_ended_is_no_sign_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was: what came after it had a minute from the start, however long the user said that it takes to begin."""
     now = 1000.0
