@@ -82,7 +82,8 @@ class Standing:
     """A candidate after its first fresh runs, their mean in the metric's own direction (None: one diverged).
 
     `goes_on`: it alone is judged; `clearly_worse`: by more than two standard errors than the one that does; `alike`:
-    whether its runs and those of that one were all made alike, without which the two means cannot be compared.
+    whether its runs and those of that one were all made alike, without which the two means cannot be compared; `equal`:
+    whether these are the same.
     """
 
     entrant: Entrant
@@ -90,6 +91,7 @@ class Standing:
     goes_on: bool
     clearly_worse: bool
     alike: bool = True
+    equal: bool = False
 
 
 def standings(store: Store, batch: Batch) -> tuple[Standing, ...]:
@@ -117,4 +119,5 @@ def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
         floor = pooled((ours, theirs)) or 0.0
         error = math.hypot(*(max(deviation(side), floor) for side in (ours, theirs))) / math.sqrt(first)
         worse = same and mean(theirs) - mean(ours) > CLEAR * error
-        yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse, same)
+        equal = same and math.isclose(mean(theirs), mean(ours), rel_tol=decision.EQUAL, abs_tol=decision.EQUAL)
+        yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse, same, equal)

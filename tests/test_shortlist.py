@@ -96,6 +96,9 @@ def test_fresh_runs_choose_who_goes_on_alone(store: Store) -> None:
     assert [study for study, standing in told.items() if standing.goes_on] == ["candidate-2"]
     assert told["candidate"].clearly_worse
     assert not told["candidate-3"].clearly_worse
+    assert [study for study, standing in told.items() if standing.equal] == ["candidate-2", "candidate-3"]
+    words = "dropped; the one that goes on came to the same, and is listed before it"
+    assert sides.standing(told["candidate-3"]).endswith(words)
     assert told["candidate"].mean == pytest.approx(0.51)
     assert judging.judge(store, name).decision == "repeat"
     judging.decide(store, name, "repeat")

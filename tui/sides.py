@@ -44,6 +44,9 @@ def standing(entry: Standing) -> str:
         return words.format(trial=trial, mean=mean)
     if entry.clearly_worse:
         return _("{trial}: {mean} on average, clearly worse, dropped").format(trial=trial, mean=mean)
+    if entry.equal:
+        words = _("{trial}: {mean} on average, dropped; the one that goes on came to the same, and is listed before it")
+        return words.format(trial=trial, mean=mean)
     return _("{trial}: {mean} on average, dropped; the difference may be chance").format(trial=trial, mean=mean)
 
 
