@@ -239,12 +239,12 @@ def _threads(entry: Trial) -> int:
 
 
 def _told_start(entry: Trial) -> float:
-    """Seconds until the first step of a trial was done, as the built-in training says it; 0 where nothing does, and
-    where they are not among its `seconds`."""
+    """Seconds until the first step of a trial was done, as the built-in training says it, and before that of a command
+    of the user's own as far as its lines tell; 0 where nothing does, and where they are not among its `seconds`."""
     result, whole = entry.result or {}, seconds(entry) or 0.0
     if entry.started_at is None or result.get("resumed"):
         return 0.0
-    return min(float(result.get("first_step_seconds") or 0.0), whole)
+    return min(float(result.get("first_step_seconds") or result.get("start_seconds") or 0.0), whole)
 
 
 def measured_at_once(everything: Iterable[Trial]) -> float | None:

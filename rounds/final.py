@@ -15,7 +15,6 @@ from typing import Any
 from presets.language import Message, say
 from rounds import bayesian, comparable, honoured, origin, planning, tunables, untried
 from rounds.bayesian import Known
-from rounds.horizon import FINAL
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import Direction, turned, usable
 from rounds.roles import in_use, written
@@ -26,8 +25,8 @@ from state.errors import Refusal
 from state.trials import Batch, Trial
 
 SEARCH = "bayesian"
-# Points that are asked for at once; each knows of those before it only that they run.
-LOT = 4
+# The trials of one, and the points that are asked for at once; each knows of those before it only that they run.
+FINAL, LOT = 16, 4
 
 
 def plan(
@@ -81,6 +80,16 @@ def exhausted(store: Store, name: str) -> Message | None:
         return None
     plan = planning.plan_of(store, name)
     return _tried(plan) if untried.left(store, plan) == 0 else None
+
+
+def nothing_left(store: Store) -> Message | None:
+    """That nothing of the space which a final study would search is left to be tried, so that none can begin; None
+    while something is, and where it cannot begin for another reason, which `start` says."""
+    try:
+        wide = _space(store, FINAL, {}, {})
+    except Refusal:
+        return None
+    return _tried(wide) if untried.left(store, wide) == 0 else None
 
 
 def _points(store: Store, plan: RoundPlan, count: int) -> list[dict[str, float]]:

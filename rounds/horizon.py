@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, say
-from rounds import alike, cost, decision, slots
+from rounds import alike, cost, decision, final, planning, slots
 from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
+from rounds.final import FINAL
 from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
 from state.project import moment
 from state.trials import Trial
 
-# "last": enough for a round, and no final study can begin, for which rounds have to have tried something.
-Phase = Literal["open", "unknown", "explore", "last", "final", "end"]
+# "last": enough for a round, and no final study can begin, for which rounds have to have tried something; "exhausted":
+# they have tried all that it would search.
+Phase = Literal["open", "unknown", "explore", "last", "exhausted", "final", "end"]
 # The trials of a launch, and of the end: a final study and the launch of what it found.
 LAUNCH = 2 * decision.RUNS[0]
-FINAL = 16
 END = FINAL + LAUNCH
 # The screens ask with each look how far it is, and the driver may take a second to say which GPUs there are.
 ASKED_SECONDS = 60
@@ -66,7 +67,7 @@ def horizon(store: Store, everything: Sequence[Trial]) -> Horizon:
     rounds = max((count - END) // (TRIALS + LAUNCH), 0)
     by_clock = deadline - datetime.timedelta(seconds=END * a_trial / at_once) if deadline else None
     return Horizon(
-        *_phase(count, rounds, _tried(store, everything)),
+        *_phase(store, count, rounds, _tried(store, everything)),
         hours,
         left,
         count,
@@ -99,7 +100,7 @@ def _tried(store: Store, everything: Sequence[Trial]) -> int:
     return sum(entry.batch in rounds and entry.status in ("complete", "infeasible") for entry in everything)
 
 
-def _phase(count: int, rounds: int, tried: int) -> tuple[Phase, Message]:
+def _phase(store: Store, count: int, rounds: int, tried: int) -> tuple[Phase, Message]:
     if rounds:
         return "explore", say(
             "Rounds of {trials} trials that fit, each with a launch, before the final study is to begin: {rounds}.",
@@ -114,7 +115,16 @@ def _phase(count: int, rounds: int, tried: int) -> tuple[Phase, Message]:
             most=count - LAUNCH,
             fewest=FEWEST,
         )
-    if count > LAUNCH:
+    # Once it has begun, it is not to begin.
+    begun = any(batch.plan.get("search") for batch in planning.rounds(store)[-1:])
+    if count > LAUNCH and not begun and (nothing := final.nothing_left(store)) is not None:
+        return "exhausted", say(
+            "{tried} So there is no final study to begin. What is left is enough for {trials} trials: give a "
+            "hyperparameter a wider range in another round (tunebook round plan --range KEY=LOW..HIGH), or export.",
+            tried=nothing,
+            trials=count,
+        )
+    if count > LAUNCH and not begun:
         return "final", say(
             "The final study is to begin now: what is left is enough for {trials} trials, its launch included.",
             trials=count,

@@ -234,7 +234,8 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
     direction = by.direction
     noise = reviewing.noise(store, by)
     unit = noise_of(ended(records), direction, noise)
-    if unit is None:
+    # Where all trials came to the same, the metric shows nothing, and so no lack of a gain either.
+    if unit is None or len({record.best for record in ended(records) if record.feasible}) < 2:
         return
     # What one run each can show; where the noise is of curves, what it rests on is not known.
     shown = clear(reviewing.freedom(store, by) if noise is not None else math.inf) * unit

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from presets.language import Message, say, stored, told
 from rounds import alike, decision, launching, reviewing, seeds, settled, validation
+from rounds.changed_metric import named
 from rounds.decision import Verdict
 from rounds.launching import Proposal
-from state import launches, trials
+from state import launches, measure, trials
 from state.database import Store
 from state.errors import NotFound, NotYet, Refusal, Unanswered
 from state.trials import Batch, Trial
@@ -110,11 +111,14 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     "repeat" queues as many more runs as the next look needs, also where it was decided otherwise before.
 
     Refuses to go against the verdict, or to take a decision back, without a reason in words, and where the best
-    configuration has changed since. One that was stopped before its end, or of which runs failed, has no verdict: it
-    can only be rejected, which leaves all as it is, or go on after that.
+    configuration has changed since, or, for more runs of what was decided, the metric. One that was stopped before its
+    end, or of which runs failed, has no verdict: it can only be rejected, which leaves all as it is, or go on after
+    that.
     """
     batch = _launch(store, name)
     if why := launching.overtaken(store, batch):
+        raise Refusal(why.id, **why.values)
+    if chosen == "repeat" and (why := _by_former(store, batch)) is not None:
         raise Refusal(why.id, **why.values)
     if chosen != "adopt" and stopped(store, name):
         _decide_unjudged(store, batch, chosen, words)
@@ -192,10 +196,12 @@ def _decide_unjudged(store: Store, batch: Batch, chosen: Choice, words: str) -> 
 
 
 def may_reopen(store: Store, name: str) -> bool:
-    """Whether a rejected launch can go on: it has runs, and what they were compared with is still the best."""
-    last, best = launches.decided(store, name), launches.best(store)
+    """Whether a rejected launch can go on: it has runs, which were judged by the metric of now, and what they were
+    compared with is still the best."""
+    last, best, batch = launches.decided(store, name), launches.best(store), trials.batch(store, name)
     rejected = last is not None and last.decision == "reject" and bool(last.evidence.get("sides"))
-    return rejected and best is not None and trials.batch(store, name).plan["best"] == best.hash
+    still = best is not None and batch.plan["best"] == best.hash
+    return rejected and still and _by_former(store, batch) is None
 
 
 def reopen(store: Store, name: str, words: str) -> Batch:
@@ -219,6 +225,21 @@ def reopen(store: Store, name: str, words: str) -> Batch:
         )
     decide(store, name, "repeat", words)
     return trials.batch(store, name)
+
+
+def _by_former(store: Store, batch: Batch) -> Message | None:
+    """Why no more runs are added to a launch that was decided by another metric; None of others."""
+    by, now = launching.judged_by(store, batch), measure.of_project(store.project.settings)
+    if by == now:
+        return None
+    return say(
+        "{name} was decided by {former}, the project is by {metric} since: none of its runs counts by that, so that "
+        "there is nothing to add more to. Launch its candidate anew, by {metric}: tunebook launch --trial {trial}",
+        name=batch.name,
+        former=named(by, now),
+        metric=named(now, by),
+        trial=launching.survivor(store, batch).trial,
+    )
 
 
 def _launch(store: Store, name: str) -> Batch:

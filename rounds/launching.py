@@ -180,8 +180,9 @@ def judged_by(store: Store, batch: Batch) -> Measure:
 
 def survivor(store: Store, batch: Batch) -> Entrant:
     """The candidate that goes on: of those that did not diverge the one whose first fresh runs, of which every
-    candidate has as many, are the best on average; of equal ones that which the round ranked higher. Of a launch that
-    was decided the one that it was decided about.
+    candidate has as many, are the best on average; of equal ones that which the round ranked higher. Where these were
+    not all made alike, those count that are like some of every other candidate, each kind as much as any. Of a launch
+    that was decided the one that it was decided about.
 
     Never the round's own results, which chose the candidates. Before all have ended it is the leader of the round.
     """
@@ -197,14 +198,24 @@ def survivor(store: Store, batch: Batch) -> Entrant:
         return found[0]
     costs = {side: [turned(score(entry, direction), direction) for entry in own] for side, own in runs.items()}
     steady = [entrant for entrant in found if all(map(usable, costs[entrant.study]))]
-    return min(steady or found[:1], key=lambda entrant: mean(costs[entrant.study]))
+    shared = frozenset.intersection(*(alike.known(runs[entrant.study]) for entrant in steady or found[:1]))
+
+    def result(entrant: Entrant) -> float:
+        # Its own on the data of before, say, beside another's on those of now would be the merit of the data.
+        listed = list(zip(map(alike.conditions, runs[entrant.study]), costs[entrant.study], strict=True))
+        kinds = [[cost for own, cost in listed if own == kind] for kind in sorted(shared)]
+        return mean([mean(kind) for kind in kinds]) if kinds else 0.0
+
+    return min(steady or found[:1], key=result)
 
 
 def run_more(store: Store, batch: Batch, runs: int) -> None:
     """Bring the candidate that goes on and the best configuration to so many runs each; where they have those, to as
-    many as the next look takes."""
-    going = (survivor(store, batch).study, BEST)
-    have = {side: len(entries) for side, entries in sides_of(store, batch).items() if side in going}
+    many as the next look takes. Where a candidate has no run that counts, as after the metric has changed, nothing has
+    chosen between them yet: then all of them go on."""
+    sides = sides_of(store, batch)
+    going = (survivor(store, batch).study, BEST) if all(sides[e.study] for e in entrants(batch.plan)) else tuple(sides)
+    have = {side: len(entries) for side, entries in sides.items() if side in going}
     runs = runs if runs > min(have.values()) else decision.next_look(min(have.values()))
     missing = {side: runs - count for side, count in have.items()}
     trials.add_trials(store, batch.name, _new_runs(store, batch.plan, batch.number, missing, have))
@@ -221,7 +232,8 @@ def _leader(store: Store, name: str) -> Trial:
     order = ranked(reviewing.records(store, name), reviewing.direction(store, name))
     if not order:
         raise Refusal("{name} has no trial with a usable result: there is nothing to launch.", name=name)
-    return trials.trial(store, order[0].id)
+    again = reviewing.repeats(store, name)
+    return trials.trial(store, next((record.id for record in order if record.id not in again), order[0].id))
 
 
 def _plan(store: Store, proposal: Proposal) -> dict[str, Any]:

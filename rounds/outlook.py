@@ -38,7 +38,7 @@ def outlook(store: Store, plan: RoundPlan, here: Machine, wanted: int = 0) -> Ou
         )
     ahead = horizon(store, trials.trials(store))
     left = ahead.trials
-    if ahead.phase == "last":
+    if ahead.phase in ("last", "exhausted", "end"):
         if not price.over and left is not None and len(plan.trials) > left - LAUNCH:
             short.append(ahead.message)
     elif left is not None and not price.over and len(plan.trials) > left - END:

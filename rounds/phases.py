@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from presets.language import Message, say
-from rounds import looking, planning, reviewed, worth
+from rounds import final, looking, planning, reviewed, worth
 from rounds.saturation import saturation
 from rounds.steps import SCHEDULE
 from state import launches, looks
@@ -34,6 +34,8 @@ def next_phase(store: Store) -> Message | None:
         case "test":
             what, command = after_the_final(store, _finals(store)[-1].name)
             return say("{what} {command}", what=what, command=command)
+        case "exhausted" if (nothing := final.nothing_left(store)) is not None:
+            return _after_everything(store, nothing)
         case "final":
             return say(
                 "Exploration has nothing more to find. The final study searches the refined space: tunebook round final"
@@ -74,12 +76,33 @@ def schedule_is_next(store: Store) -> bool:
     return constant and len(adopted) > 1 and SCHEDULE not in asked
 
 
-def ending(store: Store) -> Literal["", "final", "test"]:
-    """What ends the search: the final study once exploration is over, the look at the test split after its review
-    until there was one; empty before, and while the study goes on (P14)."""
+def ending(store: Store) -> Literal["", "exhausted", "final", "test"]:
+    """What ends the search: the final study once exploration is over, unless the rounds have exhausted what it would
+    search; the look at the test split after its review until there was one; empty before, while the study goes on, and
+    after that (P14)."""
     if finals := _finals(store):
         return "test" if reviewed.holds(store, finals[-1]) and not looks.looks(store) else ""
-    return "final" if saturated(store) else ""
+    if not saturated(store):
+        return ""
+    if final.nothing_left(store) is not None:
+        return "" if looks.looks(store) else "exhausted"
+    return "final"
+
+
+def _after_everything(store: Store, tried: Message) -> Message:
+    """What is left where exploration has `tried` all that a final study would search."""
+    if looking.possible(store):
+        return say(
+            "Exploration has nothing more to find, nor has a final study. {tried} Launch the best of them, look at the "
+            "test split once (tunebook test) and export; or give a hyperparameter a wider range in another round: "
+            "tunebook round plan --range KEY=LOW..HIGH",
+            tried=tried,
+        )
+    return say(
+        "Exploration has nothing more to find, nor has a final study. {tried} Launch the best of them and export; or "
+        "give a hyperparameter a wider range in another round: tunebook round plan --range KEY=LOW..HIGH",
+        tried=tried,
+    )
 
 
 def _finals(store: Store) -> list[Batch]:

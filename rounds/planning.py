@@ -24,6 +24,7 @@ from rounds import (
     sharing,
     slots,
     tunables,
+    untried,
 )
 from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, turned, usable
@@ -123,6 +124,7 @@ def propose(
         if carried and not typed:
             notes = (*notes, *origin.passed_over(store, rounds(store)))
         plan = _planned(store, base, goal, notes, scientific=asked, ranges={**searched, **ranges}, **options)
+    plan = replace(plan, warnings=(*plan.warnings, *untried.repeated(store, plan)))
     return origin.recorded(plan, offers, {name: found.source for name, found in carried.items()} | sources)
 
 

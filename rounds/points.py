@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from presets.language import Message, say
+from rounds import untried
 from rounds.budget import FEWEST
 from rounds.finding import Action, Finding, Verdict
 from rounds.plan import RoundPlan, Study
@@ -104,9 +105,29 @@ def _check_study(
             feasible=len(feasible),
         )
         return Finding(CHECK, "cannot tell", message, RULE, figures)
+    if of.dimensions and len(feasible) > GOOD and feasible[0] == feasible[-1]:
+        # Of what changes nothing no number of trials is enough.
+        message = say(
+            "Study {study}: all {trials} feasible trials came to exactly the same result, whatever was varied. Before "
+            "more of them, see whether the training heeds what is varied, and whether the metric can tell results "
+            "apart.",
+            study=study,
+            trials=len(feasible),
+        )
+        figures |= {"best_tenth": 1 - 0.9 ** len(costs), "progress": progress(records, direction)}
+        return Finding(CHECK, "warn", message, RULE, figures)
     gain = forecast(costs, limit)
     hit = 1 - 0.9 ** len(costs)
     figures |= {"gain": gain, "best_tenth": hit, "progress": progress(records, direction)}
+    if (count := untried.everything(of, records)) is not None:
+        message = say(
+            "Study {study}: its {count} configurations have all been tried, in {trials} trials. More would only repeat "
+            "them; which of those that are close is the best, a launch tells by fresh runs of these alone.",
+            study=study,
+            count=count,
+            trials=len(costs),
+        )
+        return Finding(CHECK, "pass", message, RULE, figures)
     if unit is None:
         message = say(
             "Study {study}: doubling its {trials} trials would gain about {gain:.3g}. Whether that is more than noise "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -66,17 +66,19 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         sources = dict.fromkeys(entry.batch for group in _repeated(store, by) for entry in group)
         by_chance = chance.check(seen, by.direction, unit, list(sources), before)
         listed = trials.trials(store, name)
-        runs = _before(store, plan.base)
+        again = repeats(store, name)
+        runs = [*_before(store, plan.base), *(entry for entry in listed if entry.id in again and _came_to(entry))]
         alike_judged = by_metric.only(runs, by)
         on_data = alike.made_with(alike_judged, "data", alike.latest(listed, "data"))
         with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
         other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
         decided = launched(store)
-        gained = gain.check(seen, by.direction, before, unit, freedom=free, other=other)
+        tried = [record for record in seen if record.id not in again]
+        gained = gain.check(tried, by.direction, before, unit, freedom=free, other=other)
         nothing = any(finding.verdict == "warn" for finding in gained)
         found, gained = (
-            [_without_launch(finding, decided, beaten=nothing) for finding in part] for part in (found, gained)
+            [_without_launch(finding, decided, again, beaten=nothing) for finding in part] for part in (found, gained)
         )
         findings = (
             *found,
@@ -100,14 +102,18 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
     return findings
 
 
-def _without_launch(finding: Finding, decided: Mapping[str, str], *, beaten: bool) -> Finding:
-    """The finding, which proposes no launch where no trial beats what the round began with, nor of a candidate of a
-    launch that has been `decided` (trial to launch): runs with fresh seeds have said what there is to say."""
+def _without_launch(finding: Finding, decided: Mapping[str, str], again: Collection[str], *, beaten: bool) -> Finding:
+    """The finding, which proposes no launch where no trial beats what the round began with, nor of one that tries this
+    `again`, nor of a candidate of a launch that has been `decided` (trial to launch): runs with fresh seeds have said
+    what there is to say."""
     if finding.action is None or finding.action.code != "launch":
         return finding
     trial = str(finding.action.payload["trial"])
     if beaten:
         return replace(finding, action=None)
+    if trial in again:
+        words = say("{finding} {trial} tries what the round began with.", finding=finding.message, trial=trial)
+        return replace(finding, message=words, action=None)
     if trial not in decided:
         return finding
     words = say(
@@ -214,15 +220,20 @@ def _before(store: Store, base: Mapping[str, Any]) -> list[Trial]:
     for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):
         listed = trials.trials(store, batch.name)
         won = batch.kind == "baseline" and len(listed) > 1
-        found[won] += [
-            entry
-            for entry in listed
-            if entry.status == "complete"
-            and entry.best is not None
-            and usable(entry.best)
-            and identity(store, entry) == wanted
-        ]
+        found[won] += [entry for entry in listed if _came_to(entry) and identity(store, entry) == wanted]
     return found[False] or found[True]
+
+
+def _came_to(entry: Trial) -> bool:
+    return entry.status == "complete" and entry.best is not None and usable(entry.best)
+
+
+def repeats(store: Store, name: str) -> frozenset[str]:
+    """The trials of a round that try once more what it began with, as they may where values are few: runs of that, and
+    no candidates to replace it."""
+    began = configurations.configuration(store, trials.batch(store, name).configuration)
+    wanted = configurations.identity_of(began.settings)
+    return frozenset(entry.id for entry in trials.trials(store, name) if identity(store, entry) == wanted)
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:

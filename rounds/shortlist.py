@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from presets.language import Message, say
-from rounds import decision, launching, reviewing, settled
+from rounds import alike, decision, launching, reviewing, settled
 from rounds.launching import Entrant, Proposal
 from rounds.record import TrialRecord, cost, ranked, turned, usable
 from rounds.statistics import deviation, mean, pooled
@@ -81,13 +81,17 @@ def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
 class Standing:
     """A candidate after its first fresh runs, their mean in the metric's own direction (None: one diverged).
 
-    `goes_on`: it alone is judged; `clearly_worse`: by more than two standard errors than the one that does.
+    `goes_on`: it alone is judged; `clearly_worse`: by more than two standard errors than the one that does; `alike`:
+    whether its runs and those of that one were all made alike, without which the two means cannot be compared; `equal`:
+    whether these are the same.
     """
 
     entrant: Entrant
     mean: float | None
     goes_on: bool
     clearly_worse: bool
+    alike: bool = True
+    equal: bool = False
 
 
 def standings(store: Store, batch: Batch) -> tuple[Standing, ...]:
@@ -107,12 +111,13 @@ def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
     costs = {study: [turned(launching.score(e, direction), direction) for e in own] for study, own in runs.items()}
     ours = costs[chosen.study]
     for entrant in found:
-        theirs = costs[entrant.study]
+        theirs, same = costs[entrant.study], len(alike.known((*runs[chosen.study], *runs[entrant.study]))) < 2
         if not all(map(usable, theirs)):
-            yield Standing(entrant, None, entrant == chosen, entrant != chosen)
+            yield Standing(entrant, None, entrant == chosen, entrant != chosen, same)
             continue
         # As in the verdict, neither is believed to be steadier than both are together.
         floor = pooled((ours, theirs)) or 0.0
         error = math.hypot(*(max(deviation(side), floor) for side in (ours, theirs))) / math.sqrt(first)
-        worse = mean(theirs) - mean(ours) > CLEAR * error
-        yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse)
+        worse = same and mean(theirs) - mean(ours) > CLEAR * error
+        equal = same and math.isclose(mean(theirs), mean(ours), rel_tol=decision.EQUAL, abs_tol=decision.EQUAL)
+        yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse, same, equal)

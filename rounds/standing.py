@@ -59,8 +59,9 @@ def standing(store: Store) -> Standing:
     command = ""
     if step == "goal" and (found := _after_the_final(store, batches)) is not None:
         then, command = found
-    elif step == "goal" and ahead.phase in ("last", "final", "end"):
-        commands = {"final": "tunebook round final", "end": "tunebook export DIR"}
+    elif step == "goal" and ahead.phase in ("last", "exhausted", "final", "end"):
+        export = "tunebook export DIR"
+        commands = {"exhausted": export, "final": "tunebook round final", "end": export}
         then, command = ahead.message, commands.get(ahead.phase, "")
     elif batch is not None and _failed(store, batch, entries):
         command = f"tunebook round retry --failed {batch.name}"

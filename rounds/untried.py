@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from presets.language import Message, say
 from rounds import comparable
-from rounds.plan import RoundPlan
+from rounds.plan import RoundPlan, Study
+from rounds.record import TrialRecord
 from rounds.space import Dimension, Places
 from state import trials
 from state.database import Store
@@ -16,6 +18,64 @@ def size(dimensions: Sequence[Dimension]) -> int | None:
     """Of how many configurations a space consists; None where one of its ranges is of numbers with a fraction."""
     counts = [dimension.domain.count for dimension in dimensions]
     return None if None in counts else math.prod(count for count in counts if count)
+
+
+def everything(study: Study, records: Sequence[TrialRecord]) -> int | None:
+    """Of how many configurations the space of a study consists, where its trials have tried each of them; None where
+    they have not, and where it has no end or varies nothing."""
+    count = size(study.dimensions) if study.dimensions else None
+    places = {tuple(d.domain.middle(record.u[d.name]) for d in study.dimensions) for record in records}
+    return count if count == len(places) else None
+
+
+def repeated(store: Store, plan: RoundPlan) -> tuple[Message, ...]:
+    """A warning where a round has more trials than its space has configurations that nobody has tried: the points of a
+    sequence come to the same values again, and at most their seeds differ."""
+    if len(plan.studies) != 1:
+        return _within(plan)
+    study = plan.studies[0]
+    count = size(study.dimensions) if study.dimensions else None
+    if count is None:
+        return ()
+    new, trials = left(store, plan) or 0, len(plan.trials)
+    if not new:
+        return (
+            say(
+                "All {count} configurations of this space have been tried: the round can only repeat them. Give a "
+                "hyperparameter a wider range (--range KEY=LOW..HIGH), or launch the best of them.",
+                count=count,
+            ),
+        )
+    if trials <= new:
+        return ()
+    return (
+        say(
+            "Of the {count} configurations of this space {left} have not been tried: at least {n} of the {trials} "
+            "trials repeat one.",
+            count=count,
+            left=new,
+            n=trials - new,
+            trials=trials,
+        ),
+    )
+
+
+def _within(plan: RoundPlan) -> tuple[Message, ...]:
+    """The same of a round of several studies, for the first of them that is so small."""
+    for study in plan.studies:
+        count = size(study.dimensions) if study.dimensions else None
+        trials = sum(trial.study == study.name for trial in plan.trials)
+        if count is not None and trials > count:
+            return (
+                say(
+                    "Some studies have more trials than configurations, as {study} has {trials} of {count}: such "
+                    "trials repeat one another.",
+                    study=study.name,
+                    count=count,
+                    trials=trials,
+                ),
+            )
+    return ()
 
 
 def tried(store: Store, plan: RoundPlan) -> set[Places]:

@@ -62,15 +62,16 @@ def lost(store: Store, name: str) -> bool:
 
 
 def launched(store: Store, name: str) -> bool:
-    """Whether a launch has decided about the best trial of a round, whatever its review knew of that."""
-    by = by_metric.of_batch(store, name)
+    """Whether a launch has decided about the best trial of a round, whatever its review knew of that; one that tries
+    what the round began with is none to launch, and where there is no other, there is nothing to decide."""
+    by, again = by_metric.of_batch(store, name), reviewing.repeats(store, name)
     complete = [
         (turned(entry.best, by.direction), entry.id)
         for entry in by_metric.only(trials.trials(store, name), by)
-        if entry.best is not None and entry.status == "complete"
+        if entry.best is not None and entry.status == "complete" and entry.id not in again
     ]
     best = min((found for found in complete if usable(found[0])), default=None)
-    return best is not None and best[1] in reviewing.launched(store)
+    return bool(again) if best is None else best[1] in reviewing.launched(store)
 
 
 def _found(store: Store, name: str, check: str, verdict: Verdict) -> bool:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from state import files
 from state.errors import Unavailable, joined, said
 from state.foreign import FILES, Reader
+from state.printed import SHORTEST_SECONDS
 
 LAST_LINES = 6
 # What a run that diverged has no finite value of at its end.
@@ -32,8 +34,8 @@ OUT_OF_MEMORY = (
 
 
 class Metrics:
-    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric, and the last of
-    each loss."""
+    """The trial's metrics.jsonl, appended to as the command writes; remembers the values of the metric, the last of
+    each loss, and by when the first and the last step that it was told of were done."""
 
     def __init__(self, output: Path, path: Path, metric: str, *, going_on: bool = False):
         """`output`: the folder that the command writes to; `path`: of the metrics.jsonl. `going_on`: the command
@@ -43,6 +45,7 @@ class Metrics:
         self.values: list[tuple[int, dict[str, Any]]] = []
         self.losses: dict[str, float] = {}
         self.steps = 0
+        self._told: list[tuple[float, int]] = []
         self._path = path
         self._unwritten = b""
         # What the file is to hold in place of what it has.
@@ -63,6 +66,20 @@ class Metrics:
         with contextlib.suppress(Unavailable):
             self.write()
         self._take(rows)
+        # What is written of step 0 was measured before any.
+        if rows and int(rows[-1]["step"]) > 0:
+            self._told = [*self._told[:1], (time.monotonic(), int(rows[-1]["step"]))]
+
+    def start_seconds(self, began: float) -> float | None:
+        """What a command that began at this moment (by the monotonic clock) took before its first step, as far as the
+        steps that it was told of in the end went on as fast all the time; None where they are too close to tell, as
+        where all lines come at the end, and where they are not all counted alike."""
+        if len(self._told) < 2 or len(self.reader.counted_by) != 1:
+            return None
+        (first_time, first), (last_time, last) = self._told
+        if last <= first or last_time - first_time < SHORTEST_SECONDS:
+            return None
+        return max(first_time - began - first * (last_time - first_time) / (last - first), 0.0)
 
     def write(self) -> None:
         """Write what is not yet written. Raises Unavailable on a full disk."""

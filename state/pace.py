@@ -31,7 +31,7 @@ LONGEST_SECONDS, AGAIN = 60.0, 2.5
 BATCHES_IN_EPOCH = 1.5
 # What is printed without an end of its line is not kept for longer than this many bytes.
 LONGEST_LINE = 2**20
-Reason = Literal["no steps", "mixed", "too soon", "short bar"]
+Reason = Literal["no steps", "mixed", "too soon", "short bar", "silent"]
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,24 @@ class Pace:
 
 class Watch:
     """What a run says of its pace while it goes on. `output`: the folder that it writes to; `log`: what it prints, of
-    which what is there already is another's. `bars`: the progress bars in it. `patience`: seconds for its first sign.
+    which what is there already is another's. `bars`: the progress bars in it, but for those that are `passed` over.
+    `patience`: seconds for its first sign.
     """
 
-    def __init__(self, output: Path, log: Path, metric: str, patience: float = START_SECONDS):
+    def __init__(
+        self,
+        output: Path,
+        log: Path,
+        metric: str,
+        patience: float = START_SECONDS,
+        passed: frozenset[tuple[str, int]] = frozenset(),
+    ):
         self._reader, self._log, self.patience = Reader(output, metric), log, patience
         self._offset = log.stat().st_size if log.exists() else 0
         self._seen: list[tuple[float, int]] = []
         self._column: list[float] = []
         self._printed: list[float] = []
-        self.bars = Bars()
+        self.bars = Bars(passed)
         self._first: float | None = None
         self._began = time.monotonic()
         self._told: float | None = None
@@ -68,6 +76,11 @@ class Watch:
     def silent(self) -> bool:
         """Whether it has written no file that could be read."""
         return not self._reader.found
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has told nothing of its training yet."""
+        return self._told is None
 
     @property
     def names(self) -> list[str]:
@@ -81,15 +94,20 @@ class Watch:
         # Lines that come together say one thing: so many steps had been made by now.
         if rows:
             self._seen.append((now, int(rows[-1]["step"])))
+            # Lines that say no step may be several of one epoch.
+            if "line" not in self._reader.counted_by:
+                self.bars.row(int(rows[-1]["step"]))
         text = self._prints()
         self._printed.extend(printed.rates(text))
         self.bars.add(printed.bars(text), now)
         if self._first is None and (self._seen or self._printed):
             self._first = now
         bar = self.bars.longest()
-        # One of an unknown name may be of data, with the training still to come.
-        if self._told is None and (self._first is not None or (bar is not None and bar.sure)):
-            self._told = now
+        # One of an unknown name may be of data, with the training still to come, and so may one that has ended.
+        if self._first is not None or (bar is not None and bar.sure and not bar.once):
+            self._told = self._told or now
+        else:
+            self._told = None
 
     def enough(self, seconds: float) -> bool:
         """Whether it has told more than one thing, the first so many seconds ago, or a bar has moved for as long."""
@@ -191,9 +209,18 @@ def comparable(lines: Sequence[Mapping[str, Any]]) -> tuple[str, dict[int, float
     return None
 
 
-def why_unknown(reason: Reason | Literal["silent"], bars: Bars, patience: float = START_SECONDS) -> dict[str, Any]:
+def why_unknown(reason: Reason, bars: Bars, patience: float = START_SECONDS) -> dict[str, Any]:
     """The reason of `pace` for people. `bars`: what was seen of progress bars; `patience`: that of the watch."""
-    if reason in ("no steps", "silent") and bars.others:
+    if reason == "silent" and bars.others:
+        return said(
+            "It told nothing of its speed in {seconds:g} s; by their names the progress bars that it printed so far "
+            "are of something else than training ({names}). Where it takes longer to begin, let the probe wait for so "
+            "many minutes: tunebook probe --patience {minutes:g}.",
+            seconds=patience,
+            names=", ".join(bars.others),
+            minutes=LONGER * patience / 60,
+        )
+    if reason == "no steps" and bars.others:
         return said(
             "It writes neither steps, nor epochs, nor examples_per_second, and by their names the progress bars that "
             "it prints are of something else than training ({names}), so its speed cannot be told.",

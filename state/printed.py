@@ -58,19 +58,21 @@ def _called(name: bytes) -> str:
 @dataclass(frozen=True)
 class Drawn:
     """What a progress bar shows: how many steps it made in how many seconds, and how many it goes to. `sure`: it has no
-    name, or one of training; another may be of anything."""
+    name, or one of training; another may be of anything. `once`: it has come to its end, and not begun again: it may
+    have been of data, with the training still to come."""
 
     steps: int
     seconds: float
     of: int
     name: str = ""
     sure: bool = True
+    once: bool = False
 
 
 @dataclass
 class _Seen:
-    """A bar so far: where it stood and since when, the steps that were timed and their seconds, all its steps, and how
-    often it began again."""
+    """A bar so far: where it stood and since when, the steps that were timed and their seconds, all its steps, how
+    often it began again, and the steps of the rows that came since it last moved."""
 
     done: int = 0
     at: float = 0.0
@@ -78,20 +80,24 @@ class _Seen:
     seconds: float = 0.0
     moved: int = 0
     again: int = 0
+    rows: set[int] = field(default_factory=set)
 
 
 @dataclass
 class Bars:
     """Progress bars as they are drawn, told apart by name and by how many they go to. Each is timed from one drawing to
     the next within a pass: what lies between two passes, as an evaluation does, is no part of them, nor is the first
-    step. `others`: the names of those that are none of training."""
+    step. `passed`: those that are known to be of something else; `others`: the names of those that say so."""
 
+    passed: frozenset[tuple[str, int]] = frozenset()
     others: list[str] = field(default_factory=list)
     _seen: dict[tuple[str, int], _Seen] = field(default_factory=dict)
 
     def add(self, drawn: Iterable[Bar], now: float) -> None:
         """Count what was drawn by now."""
         for name, done, of in drawn:
+            if (name, of) in self.passed:
+                continue
             if _OTHERWISE.match(name) or _OF_EVALUATION.search(name):
                 self.others += [name] if name not in self.others else []
                 continue
@@ -103,18 +109,32 @@ class Bars:
             # A bar that is drawn again where it was tells nothing new.
             if done != bar.done:
                 bar.done, bar.at = done, now
+                bar.rows.clear()
+
+    def row(self, step: int) -> None:
+        """Count a row that was written by now."""
+        for bar in self._seen.values():
+            bar.rows.add(step)
 
     def longest(self) -> Drawn | None:
         """The bar that took the most time, which is that of training; None where none has moved. One that counts the
-        passes of another is none of batches, and one whose name says nothing is asked only where there is no other."""
-        moved = {key: bar for key, bar in self._seen.items() if bar.done}
+        passes of another is none of batches, and one whose name says nothing is asked only where there is no other. One
+        that had come to its end before the first of several rows, and has not begun again, was of what comes before the
+        training."""
+        moved = {
+            key: bar for key, bar in self._seen.items() if bar.done and not (_once(key, bar) and len(bar.rows) > 1)
+        }
 
         def passes_of_another(bar: _Seen) -> bool:
             return any(other is not bar and bar.moved <= other.again + 1 for other in moved.values())
 
         batches = {key: bar for key, bar in moved.items() if not passes_of_another(bar)} or moved
         drawn = [
-            Drawn(bar.steps, bar.seconds, of, name, not name or bool(_TRAINING.search(name)))
+            Drawn(bar.steps, bar.seconds, of, name, not name or bool(_TRAINING.search(name)), _once((name, of), bar))
             for (name, of), bar in batches.items()
         ]
         return max(drawn, key=lambda bar: (bar.sure and bar.seconds >= SHORTEST_SECONDS, bar.seconds), default=None)
+
+
+def _once(key: tuple[str, int], bar: _Seen) -> bool:
+    return bar.done == key[1] and not bar.again

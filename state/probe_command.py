@@ -62,27 +62,32 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Run size after size while that pays; the result as other probes give it. One below the command's own that fails
     is passed over: that may be what it is too small for."""
     began, lines, limit = time.monotonic(), [], "cap"
+    runs = dict(zip(asked["sizes"], asked["runs"], strict=True))
 
     def settle(line: dict[str, Any]) -> dict[str, Any]:
         return line
 
-    for size, run in zip(asked["sizes"], asked["runs"], strict=True):
-        line = measure(folder, size, run, asked)
+    for size in asked["sizes"]:
+        line = measure(folder, size, runs[size], asked)
         if not pace.counts_batches([*lines, line]):
             # What the bars of smaller sizes counted were no batches either.
-            settle, lines = _without_bar, [*map(_without_bar, lines)]
+            found = _past_bars(folder, [*lines, line], runs, asked)
+            if found is not None:
+                (*lines, line), asked = found
+            else:
+                settle, lines = _without_bar, [*map(_without_bar, lines)]
             for corrected in lines:
                 files.append_line(folder / SIZES, corrected)
         line = _compared(lines, settle(line))
         if line["outcome"] == "measured" and _fell([*lines, line]):
-            line = _faster(line, settle(measure(folder, size, run["again"], asked)))
+            line = _faster(line, settle(measure(folder, size, runs[size]["again"], asked)))
         files.append_line(folder / SIZES, line)
         print(json.dumps(line), flush=True)
         if any(one["outcome"] == "untimed" for one in (*lines, line)):
             # Larger ones leave less to time; and without them all, none can be called the best. That the command's own
             # runs at all, nothing tells yet.
             if size < asked["size"]:
-                line = settle(measure(folder, asked["size"], asked["runs"][asked["sizes"].index(asked["size"])], asked))
+                line = settle(measure(folder, asked["size"], runs[asked["size"]], asked))
                 line = _compared(lines, line)
                 files.append_line(folder / SIZES, line)
                 print(json.dumps(line), flush=True)
@@ -143,6 +148,25 @@ def _without_bar(line: dict[str, Any]) -> dict[str, Any]:
         name="{steps}",
     )
     return _unmeasured(line["batch_size"], "untimed", **words, wrote=line.get("wrote"))
+
+
+def _past_bars(
+    folder: Path, lines: Sequence[Mapping[str, Any]], runs: dict[int, Any], asked: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """The same sizes measured again without a look at the bars that count no batches, and what is asked from now on:
+    these may be of data that are read or tokenised, and the training comes after them. None where that tells no more,
+    or nothing more is needed. A run that was needed is no longer among the `runs`."""
+    if all(_without_bar(dict(line))["outcome"] == "measured" for line in lines):
+        return None
+    bars = [[line["name"], line["of"]] for line in lines if line.get("of")]
+    asked, again = {**asked, "passed": [*asked.get("passed", ()), *bars]}, []
+    for line in lines:
+        size = line["batch_size"]
+        runs[size] = runs[size]["again"]
+        again.append(measure(folder, size, runs[size], asked))
+        if again[-1]["outcome"] != "measured" or not pace.counts_batches(again) or pace.comparable(again) is None:
+            return None
+    return again, asked
 
 
 def _idle(rates: Mapping[int, float]) -> int:
@@ -231,7 +255,8 @@ def measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str,
 def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """The same for one run of the command, and whether it ended by itself."""
     log = _log(folder, size)
-    watch = pace.Watch(Path(run["output"]), log, asked["metric"], asked.get("patience") or pace.START_SECONDS)
+    passed = frozenset((name, of) for name, of in asked.get("passed", ()))
+    watch = pace.Watch(Path(run["output"]), log, asked["metric"], asked.get("patience") or pace.START_SECONDS, passed)
     printed_before = log.stat().st_size if log.exists() else 0
     with open(log, "ab") as output:
         try:
@@ -264,9 +289,11 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
         message = f"exit code {child.returncode}. It printed last: {last_words(text)}"
         return _unmeasured(size, outcome, message=message), True
     found, wrote = watch.pace(size), {"names": watch.names, "ended": not stopped}
+    if stopped and watch.waiting:
+        # A bar that came to its end and was followed by nothing was not of the training.
+        found = "silent" if watch.silent else "no steps"
     if not isinstance(found, pace.Pace):
-        silent = stopped and watch.silent and found == "no steps"
-        reason = pace.why_unknown("silent" if silent else found, watch.bars, watch.patience)
+        reason = pace.why_unknown(found, watch.bars, watch.patience)
         return _unmeasured(size, "untimed", **reason, wrote=wrote), not stopped
     rate = found.examples_per_second
     return {

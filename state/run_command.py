@@ -155,6 +155,8 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         return code
     seconds, printed = asked.get("seconds", 0.0) + time.monotonic() - began, outcome.tail(log, started_at)
     result = outcome.result_of(metrics, code, printed, seconds, asked, stopping=stopping)
+    if not resumed and (start := metrics.start_seconds(began)) is not None:
+        result["start_seconds"] = round(start, 3)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if unread := outcome.unread(metrics.reader):
         # Last in the log, where a person looks for what went wrong.

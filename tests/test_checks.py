@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from presets.language import restored
 from state import decisions, measurements, runs, trials
 from state.database import Store
 from state.measurements import Measurement
@@ -250,3 +251,13 @@ def test_a_length_that_nothing_fitted_in_is_not_said_to_be_measured(real: Path, 
         reason = str(made.reason)
         assert ("the fastest constant rate fitted" in reason) == fits
         assert ("No constant rate fitted the training split" in reason) != fits
+        assert not any("slip" in str(message) for message in made.evidence)
+        # Whoever types fewer all the same is told so, and it is kept with the decision.
+        warned = flow.answer(store, "steps", 100)
+        assert warned is not None
+        words = "the fastest constant rate has fitted" if fits else "no constant rate has fitted"
+        assert f"100 steps are fewer than the {150 if fits else 400} in which {words}" in warned.text()
+        made = decisions.decision(store, "steps")
+        assert made is not None
+        assert restored(made.evidence[-1]) == warned
+        assert flow.answer(store, "steps", 500) is None

@@ -113,10 +113,21 @@ def test_a_launch_has_its_runs_and_their_cost_before_it_starts(tmp_path: Path) -
         assert "Even the fewest runs end after the deadline" in hurried.short[0].text()
 
 
-def ran(store: Store, taken: float, starting: float = 0.0, count: int = 2, **how: Any) -> None:
-    """The next round, each trial of which took so long by the clock, and `starting` of it until its first step."""
+def ran(
+    store: Store,
+    taken: float,
+    starting: float = 0.0,
+    count: int = 2,
+    start_seconds: float | None = None,
+    **how: Any,
+) -> None:
+    """The next round, each trial of which took so long by the clock, and `starting` of it until its first step, or by
+    the lines of a script `start_seconds` before it."""
+    told: dict[str, Any] = (
+        {"first_step_seconds": starting} if start_seconds is None else {"start_seconds": start_seconds}
+    )
     for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=count, **how)).name):
-        small_project.end(store, entry.id, 0.4, first_step_seconds=starting)
+        small_project.end(store, entry.id, 0.4, **told)
         took(store, entry.id, taken)
 
 
@@ -170,6 +181,10 @@ def test_a_script_that_is_told_its_steps_takes_longer_for_more(tmp_path: Path) -
         ran(store, 5.0)
         assert a_trial(store, 50) == pytest.approx(5)
         assert a_trial(store, 100) == pytest.approx(10)
+        # What its lines tell of its start is not multiplied.
+        ran(store, 5.0, start_seconds=3.0)
+        assert a_trial(store, 100) == pytest.approx(3 + 2 * 2)
+        ran(store, 5.0)
         ran(store, 8.0, steps=100)
         assert a_trial(store, 200) == pytest.approx(2 + 4 * 3)
     arguments = "--lr {lr} --out {folder}"

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from presets.language import error_text, say, stored
-from rounds import bayesian, final, pairs, planning, reviewing
+from rounds import bayesian, final, insights, launching, pairs, phases, planning, reviewing
 from rounds import listed as by_hand
+from rounds.finding import Finding
+from rounds.outlook import outlook
+from rounds.slots import Machine
 from rounds.space import Domain
+from rounds.standing import standing
 from state import launches, trials
 from state.database import Store
 from state.errors import Refusal
@@ -20,6 +24,7 @@ from state.project import Settings, change, create
 from state.store import open_store
 from tests import own_pipelines, small_project
 from tests.test_cli import tunebook
+from tui import designing
 
 LR = "sgd.learning_rate"
 FIXED_DECAY: Any = {"optimizer.weight_decay": "fixed"}
@@ -286,43 +291,54 @@ def test_ranges_that_only_the_rounds_have_are_those_of_the_final_study(tmp_path:
         assert plan.origins["lr"].source.text() == "carried from round-1"
 
 
+SMALL = (
+    OwnHyperparameter("lr", 0.1, choices=(0.01, 0.03, 0.1, 0.3, 1.0), searched=True),
+    OwnHyperparameter("depth", 2, "int", low=1, high=4, searched=True),
+)
+
+
+def small_space(folder: Path) -> Store:
+    """A project of twenty configurations, the best of which is the baseline so far."""
+    command = "true {lr} {depth} {seed} {folder}"
+    settings = Settings(command=command, hyperparameters=SMALL, seed="seed", metric="accuracy", direction="max")
+    store = open_store(create(folder, settings))
+    small_project.adopt(store, {"lr": 0.1, "depth": 2})
+    ended(store, "baseline-1")
+    return store
+
+
+def tried(store: Store, batch: str) -> list[tuple[float, int]]:
+    """The configurations of a batch of the small space."""
+    found = [trials.trial_settings(store, entry) for entry in trials.trials(store, batch)]
+    return [(values["lr"], values["depth"]) for values in found]
+
+
+def ended(store: Store, batch: str, data: str = "old", lower: float = 0.0) -> None:
+    """All trials of a batch of the small space have ended."""
+    for entry, (rate, depth) in zip(trials.trials(store, batch), tried(store, batch), strict=True):
+        value = {"step": 1, "val/accuracy": 0.9 - 0.1 * abs(rate - 0.3) - 0.05 * abs(depth - 3) - lower}
+        result = {"status": "complete", "best": value, "final": value, "data": data}
+        trials.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
+
+
 def test_of_a_small_space_nothing_is_tried_twice_and_there_the_study_ends(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Twenty configurations, of which a round has tried some: each of the others comes once, and no more come after
     them; what ran on other data is to be tried again."""
-    own = (
-        OwnHyperparameter("lr", 0.1, choices=(0.01, 0.03, 0.1, 0.3, 1.0), searched=True),
-        OwnHyperparameter("depth", 2, "int", low=1, high=4, searched=True),
-    )
-    command = "true {lr} {depth} {seed} {folder}"
-    settings = Settings(command=command, hyperparameters=own, seed="seed", metric="accuracy", direction="max")
-
-    def tried(batch: str) -> list[tuple[float, int]]:
-        found = [trials.trial_settings(store, entry) for entry in trials.trials(store, batch)]
-        return [(values["lr"], values["depth"]) for values in found]
-
-    def ended(batch: str, data: str = "old") -> None:
-        for entry, (rate, depth) in zip(trials.trials(store, batch), tried(batch), strict=True):
-            value = {"step": 1, "val/accuracy": 0.9 - 0.1 * abs(rate - 0.3) - 0.05 * abs(depth - 3)}
-            result = {"status": "complete", "best": value, "final": value, "data": data}
-            trials.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
-
-    with open_store(create(tmp_path / "p", settings)) as store:
-        small_project.adopt(store, {"lr": 0.1, "depth": 2})
-        ended("baseline-1")
+    with small_space(tmp_path / "p") as store:
         batch = planning.save(store, planning.propose(store, "minimise", trials=16))
-        ended(batch.name)
+        ended(store, batch.name)
         reviewing.review_batch(store, batch.name)
-        before = {*tried(batch.name), *tried("baseline-1")}
+        before = {*tried(store, batch.name), *tried(store, "baseline-1")}
         study = final.start(store, 4, wanted="").name
         # What waits counts as well.
         told = final.extend(store, study, 20 - len(before))
         assert told is not None
         assert told.text().endswith(f"that were left to be tried: {16 - len(before)}. With these it ends.")
-        assert len(tried(study)) == len(set(tried(study))) == 20 - len(before)
-        assert not before & set(tried(study))
-        ended(study)
+        assert len(tried(store, study)) == len(set(tried(store, study))) == 20 - len(before)
+        assert not before & set(tried(store, study))
+        ended(store, study)
         reviewing.review_batch(store, study)
         exhausted = "All 20 configurations of the final space have been tried."
         (found,) = [one for one in reviewing.review_batch(store, study) if one.check == "boundary"]
@@ -335,5 +351,120 @@ def test_of_a_small_space_nothing_is_tried_twice_and_there_the_study_ends(
         capsys.readouterr()
         assert tunebook("round", "final", "--trials", "30", "--project", store.project.root) == 0
         assert capsys.readouterr().out.startswith(exhausted)
-        ended(batch.name, "new")
+        ended(store, batch.name, "new")
         assert final.exhausted(store, study) is None
+
+
+def test_where_the_rounds_have_exhausted_a_small_space_no_final_study_is_proposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the next step in every place, and its command refused it: all twenty configurations had been tried."""
+    monkeypatch.setattr(reviewing, "noise", lambda *_: 0.01)
+    monkeypatch.setattr(reviewing, "freedom", lambda *_: 30)
+    monkeypatch.setattr("rounds.cost.now", lambda: "2026-03-01T12:00:00+00:00")
+    rows = [{"lr": rate, "depth": depth} for rate in SMALL[0].choices for depth in (1, 2, 3, 4)]
+
+    def a_round(values: list[dict[str, Any]], lower: float) -> None:
+        name = by_hand.save(store, by_hand.propose(store, values)).name
+        ended(store, name, lower=lower)
+        reviewing.review_batch(store, name)
+        with store.transaction():
+            store.database.execute(
+                "UPDATE trials SET started_at = ?, ended_at = ? WHERE batch = ?",
+                ["2026-03-01T10:00:00+00:00", "2026-03-01T10:01:00+00:00", name],
+            )
+
+    with small_space(tmp_path / "p") as store:
+        for values, lower in ((rows[:16], 0.0), (rows[:2], 0.1), (rows[2:4], 0.1)):
+            a_round(values, lower)
+        insights.confirm(store, "saturated/round-1")
+        store.project = change(store.project, budget_hours=0.5)
+        assert (phases.ending(store), standing(store).command) == ("final", "tunebook round final")
+        a_round(rows[16:], 0.1)
+        assert final.nothing_left(store) is not None
+        assert phases.ending(store) == "exhausted"
+        phase = phases.next_phase(store)
+        assert phase is not None
+        words = "nor has a final study. All 20 configurations of the final space have been tried. Launch the best of"
+        assert words in phase.text()
+        now = standing(store)
+        assert (now.horizon.phase, now.command) == ("exhausted", "tunebook export DIR")
+        assert "So there is no final study to begin. What is left is enough for" in now.next.text()
+        capsys.readouterr()
+        assert tunebook("status", "--project", store.project.root) == 0
+        assert "All 20 configurations" in capsys.readouterr().out
+        plan = planning.propose(store, "minimise", trials=20)
+        assert [message.text() for message in outlook(store, plan, Machine(2)).short] == []
+        # On other data all of it is to be tried again, and a wider range has more in it.
+        ended(store, "round-4", "new")
+        assert final.nothing_left(store) is None
+
+
+def test_a_round_in_a_small_space_is_told_what_it_repeats_and_its_review_asks_for_no_more_trials(
+    tmp_path: Path,
+) -> None:
+    """Fifty trials of twenty configurations: the review proposed as many again, for a gain that was luck."""
+    with small_space(tmp_path / "p") as store:
+
+        def warned(goal: Any = "minimise", **asked: Any) -> list[str]:
+            plan = planning.propose(store, goal, **asked)
+            return [message.text() for message in plan.warnings if "configurations" in message.text()]
+
+        assert warned(trials=19) == []
+        # It was as dense as a grid of 7.1 each.
+        told = designing.spread(planning.propose(store, "minimise", trials=50))
+        assert list(told) == ["Study search: 50 trials in a space of 20 configurations"]
+        assert warned(trials=50) == [
+            "Of the 20 configurations of this space 19 have not been tried: at least 31 of the 50 trials repeat one."
+        ]
+        depths: Any = {"depth": Domain("list", choices=(1, 2))}
+        assert warned("compare", scientific=depths, trials=10) == []
+        repeated = (
+            "Some studies have more trials than configurations, as depth=1 has 6 of 5: such trials repeat one another."
+        )
+        assert warned("compare", scientific=depths, trials=12) == [repeated]
+        # Numbers with a fraction come to an end nowhere.
+        assert warned(trials=50, ranges={"lr": Domain("float", 0.01, 1.0, "log")}) == []
+        batch = planning.save(store, planning.propose(store, "minimise", trials=50))
+        for place, entry in enumerate(trials.trials(store, batch.name)):
+            value = {"step": 1, "val/accuracy": 0.5 + 0.01 * (place % 7) + 0.001 * place}
+            trials.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value, "steps_done": 1})
+        assert len({*tried(store, batch.name)}) == 20
+        (found,) = [one for one in reviewing.review_batch(store, batch.name) if one.check == "points"]
+        assert (found.verdict, found.action) == ("pass", None)
+        words = "Study search: its 20 configurations have all been tried, in 50 trials. More would only repeat them"
+        assert found.message.text().startswith(words)
+        assert warned(trials=4)[0].startswith("All 20 configurations of this space have been tried: the round can only")
+
+
+def test_a_trial_that_tries_once_more_what_the_round_began_with_is_no_candidate(tmp_path: Path) -> None:
+    """It was ahead of its own former run, and its launch proposed and then refused: it is a run of what it tries."""
+    with small_space(tmp_path / "p") as store:
+        rows: list[dict[str, Any]] = [{"lr": 0.1, "depth": 2}, {"lr": 0.3, "depth": 2}, {"lr": 0.03, "depth": 1}]
+        name = by_hand.save(store, by_hand.propose(store, rows)).name
+        again, other, _last = (entry.id for entry in trials.trials(store, name))
+
+        def gained(*values: float) -> Finding:
+            for entry, value in zip(trials.trials(store, name), values, strict=True):
+                point = {"step": 1, "val/accuracy": value}
+                result = {"status": "complete", "best": point, "final": point, "steps_done": 1}
+                trials.mark_ended(store, entry.id, result | {"data": "old", "code": "c", "versions": {}})
+            (found,) = [one for one in reviewing.review_batch(store, name) if one.check == "gain"]
+            return found
+
+        # The baseline came to 0.83.
+        found = gained(0.99, 0.95, 0.5)
+        assert (found.action and found.action.payload["trial"], found.figures["runs"]) == (other, 2)
+        assert found.figures["base"] == pytest.approx((0.83 + 0.99) / 2)
+        assert launching.propose(store, name).trial == other
+        assert standing(store).command == ""
+        found = gained(0.99, 0.9, 0.5)
+        assert (found.verdict, found.action and found.action.code) == ("warn", "narrow")
+        assert found.message.text().startswith(f"No trial beats what the round began with: the best of 2, {other}")
+        assert standing(store).now.text() == f"{name} has been reviewed: no trial beats the best configuration."
+        with pytest.raises(Refusal, match=f"{again} is the best configuration itself"):
+            launching.propose(store, name, again)
+        alone = by_hand.save(store, by_hand.propose(store, rows[:1])).name
+        ended(store, alone)
+        reviewing.review_batch(store, alone)
+        assert standing(store).next.text() == "Choose the goal of the next round."

@@ -174,6 +174,15 @@ def test_a_round_that_leaves_too_little_for_the_end_is_warned_of(store: Store) -
     told(store, budget_hours=(taken + END + 1.5) / 60)
     (short,) = outlook(store, plan, Machine(2)).short
     assert short.text() == "What is left until the end is enough for 22 trials: begin the final study."
+    # Once it has begun it is not to begin, nor where too few trials are left for one.
+    for count, begun in ((LAUNCH, False), (LAUNCH + 10, True)):
+        if begun:
+            planning.save(store, planning.propose(store, "minimise", trials=2), about={"search": "bayesian"})
+        ahead = told(store, budget_hours=(taken + count + 1.5) / 60)
+        assert (ahead.phase, ahead.trials) == ("end", count)
+        words = f"What is left is enough for {count} trials: launch what is worth it, and export."
+        plan = planning.propose(store, trials=count)
+        assert [message.text() for message in outlook(store, plan, Machine(2)).short] == [words]
 
 
 def test_budget_and_deadline_are_typed_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:

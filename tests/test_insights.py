@@ -168,6 +168,20 @@ def test_no_gain_is_not_said_of_too_few_trials_nor_against_a_launch(store: Store
         assert key in keys(store)
 
 
+def test_a_metric_that_is_the_same_everywhere_shows_no_lack_of_a_gain(store: Store) -> None:
+    """It was an insight, and confirmed, it would have fixed what the metric says nothing of."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1))}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
+        a_round(store, lambda _entry: 0.5, 24, goal="compare", scientific=smoothing, roles={})
+        assert keys(store) == []
+        name = a_round(
+            store, lambda entry: 0.5 + 0.001 * entry.u[LR], 24, goal="compare", scientific=smoothing, roles={}
+        )
+        assert f"no gain/{name}/regularization.label_smoothing" in keys(store)
+
+
 def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
     """Two of three beat what is in use, and by the same; neither is called the better one."""
     smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from presets.language import error_text
 from rounds import (
     alike,
     final,
@@ -29,6 +30,7 @@ from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, change, create
 from state.store import open_store
+from state.trials import Batch
 from tests import small_project
 from tui.report import writing
 
@@ -193,6 +195,62 @@ def test_candidates_that_ran_by_another_metric_have_no_standing(store: Store) ->
     assert shortlist.standings(store, batch) == ()
     assert judging.judge(store, batch.name).decision == "repeat"
     assert writing.content(store, "md")
+
+
+def with_a_rival(store: Store) -> Batch:
+    """A launch of two candidates, the second of which did better by accuracy."""
+    name = a_round(store, 0.7, 12)
+    proposal = launching.propose(store, name)
+    others = [entry.id for entry in trials.trials(store, name) if entry.id != proposal.trial]
+    batch = launching.start(store, proposal, [launching.propose(store, name, others[0])])
+    for entry in trials.trials(store, batch.name):
+        best = {"candidate": 0.6, "candidate-2": 0.8}.get(entry.study, 0.9) + 0.001 * (entry.position % 3)
+        value = {"step": 1, "val/accuracy": best}
+        trials.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value})
+    return batch
+
+
+def test_no_runs_are_added_to_a_launch_that_was_decided_by_another_metric(store: Store) -> None:
+    """None of those that it has would count: the leader of its round by accuracy went on, which its own runs had
+    dropped."""
+    batch = with_a_rival(store)
+    judging.decide(store, batch.name, "reject", "no gain")
+    assert judging.may_reopen(store, batch.name)
+    judged_by(store, "val_loss", "min")
+    assert not judging.may_reopen(store, batch.name)
+    survivor = launching.survivor(store, batch)
+    assert survivor.study == "candidate-2"
+    told = f"was decided by accuracy, the project is by val_loss since.*tunebook launch --trial {survivor.trial}"
+    for again in (lambda: judging.reopen(store, batch.name, "x"), lambda: judging.decide(store, batch.name, "repeat")):
+        with pytest.raises(Refusal, match=told):
+            again()
+    assert len(trials.trials(store, batch.name)) == 9
+    assert launching.propose(store, "round-1", survivor.trial).reused == ()
+    # Of the same metric, another direction is another question as well.
+    judged_by(store, "accuracy", "min")
+    with pytest.raises(Refusal) as refused:
+        judging.reopen(store, batch.name, "x")
+    assert "decided by accuracy (higher is better), the project is by accuracy (lower" in error_text(refused.value)
+    judged_by(store, "accuracy", "max")
+    judging.reopen(store, batch.name, "more of it")
+    assert [entry.study for entry in trials.trials(store, batch.name)[9:]] == ["candidate-2", "best"] * 2
+
+
+def test_all_candidates_run_again_where_the_metric_changed_before_a_decision(store: Store) -> None:
+    """No run by the metric of now has chosen between them; those chose by accuracy, and then the round's leader went
+    on."""
+    batch = with_a_rival(store)
+    judged_by(store, "val_loss", "min")
+    judging.decide(store, batch.name, "repeat")
+    assert [entry.study for entry in trials.trials(store, batch.name)[9:]] == ["candidate", "candidate-2", "best"] * 3
+    for entry in trials.trials(store, batch.name)[9:]:
+        best = {"candidate": 0.3, "candidate-2": 0.2}.get(entry.study, 0.4) + 0.001 * (entry.position % 3)
+        value = {"step": 1, "val/val_loss": best}
+        result = {"status": "complete", "best": value, "final": value, "metric": "val_loss", "direction": "min"}
+        trials.mark_ended(store, entry.id, result)
+    assert launching.survivor(store, batch).study == "candidate-2"
+    judging.decide(store, batch.name, "repeat", "to be sure")
+    assert [entry.study for entry in trials.trials(store, batch.name)[18:]] == ["candidate-2", "best"] * 2
 
 
 def test_what_a_launch_decided_by_another_metric_is_open_by_that_of_now(store: Store) -> None:

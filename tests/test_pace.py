@@ -183,8 +183,12 @@ def test_a_bar_whose_name_says_nothing_is_asked_where_there_is_no_other() -> Non
     unsure = bars.longest()
     assert unsure is not None
     assert (unsure.name, unsure.sure, bars.others) == ("Encoding", False, ["Validation DataLoader", "Map"])
-    told = why_unknown("silent", bars)["message"]
-    assert "of something else than training (Validation DataLoader, Map)" in told
+    for reason in ("silent", "no steps"):
+        told = why_unknown(reason, bars, 60.0)["message"]
+        assert "of something else than training (Validation DataLoader, Map)" in told
+        # Of one that was stopped nobody knows what it would have written.
+        assert ("neither steps, nor epochs" in told) == (reason == "no steps")
+        assert ("tunebook probe --patience 5." in told) == (reason == "silent")
     for done in range(10):
         bars.add([Bar("", done, 60)], 40 + done * 0.1)
     assert bars.longest() == unsure
@@ -193,6 +197,68 @@ def test_a_bar_whose_name_says_nothing_is_asked_where_there_is_no_other() -> Non
     longest = bars.longest()
     assert longest is not None
     assert (longest.of, longest.sure) == (60, True)
+
+
+def test_a_bar_that_ended_before_the_rows_is_none_of_the_training_unless_it_begins_again() -> None:
+    """What is read first, and the batches of an epoch, which are followed by rows as well."""
+    bars = printed.Bars()
+    for done in range(5):
+        bars.add([Bar("", done, 4)], done * 1.0)
+    bars.row(1)
+    found = bars.longest()
+    assert found is not None
+    assert found.once
+    for done in range(5):
+        bars.add([Bar("", done, 4)], 5 + done * 1.0)
+    bars.row(2)
+    found = bars.longest()
+    assert found is not None
+    assert not found.once
+    before = printed.Bars()
+    before.add([Bar("", done, 4) for done in range(5)], 1.0)
+    before.row(1)
+    before.row(1)
+    assert before.longest() is not None
+    before.row(2)
+    assert before.longest() is None
+
+
+@pytest.mark.parametrize(("counted", "left"), [("epoch", False), ("note", True)])
+def test_lines_without_a_step_say_nothing_of_a_bar_that_ended_before_them(
+    tmp_path: Path, counted: str, left: bool
+) -> None:
+    """Of one epoch there may be several, which follow its bar."""
+    log, written = tmp_path / "log.txt", tmp_path / "metrics.jsonl"
+    log.touch()
+    watch = Watch(tmp_path, log, "top1")
+    log.write_bytes(b" 50%|#  | 2/4 [00:01<00:09,  1.01it/s]\r100%|#  | 4/4 [00:01<00:00,  1.01it/s]\r")
+    watch.look()
+    for place in range(1, 5):
+        with written.open("a") as file:
+            file.write(f'{{"{counted}": {place}, "top1": 0.5}}\n')
+        watch.look()
+    assert (watch.bars.longest() is not None) == left
+
+
+def test_a_bar_that_has_ended_is_no_sign_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was: what came after it had a minute from the start, however long the user said that it takes to begin."""
+    now = 1000.0
+    monkeypatch.setattr(pace_module.time, "monotonic", lambda: now)
+    log = tmp_path / "log.txt"
+    log.touch()
+    watch = Watch(tmp_path, log, "top1")
+    for done in (1, 2, 3, 4):
+        log.write_bytes(log.read_bytes() + f"{25 * done}%|#  | {done}/4 [00:01<00:09,  1.01it/s]\r".encode())
+        now += 1
+        watch.look()
+        assert watch.waiting == (done == 4)
+    now = 1000.0 + START_SECONDS - 1
+    watch.look()
+    assert not watch.too_long()
+    now += 2
+    watch.look()
+    assert watch.too_long()
+    assert watch.waiting
 
 
 @pytest.mark.parametrize(

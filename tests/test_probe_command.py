@@ -174,3 +174,42 @@ def _dead(process: int) -> bool:
         return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+# Half a thousand files are tokenised, with a bar that does not say so, and then it trains, 20 ms an example.
+TOKENISES = """\
+import json, sys, time
+from tqdm import tqdm
+size, out = int(sys.argv[1]), sys.argv[2]
+for _ in tqdm(range(500), mininterval=0.05):
+    time.sleep(0.004)
+time.sleep(0.2)
+for step in range(1, 1600 // size):
+    time.sleep(0.02 * size)
+    with open(out + "/metrics.jsonl", "a") as file:
+        file.write(json.dumps({"step": step, "accuracy": 0.5}) + "\\n")
+"""
+
+
+def test_a_bar_of_what_comes_before_the_training_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moves for longer than a run is watched, and goes to as many at every size: the sizes are measured without it.
+    Before, nothing could be told."""
+    monkeypatch.setattr(probe_command, "WATCHED_SECONDS", 1.5)
+    (tmp_path / "train.py").write_text(TOKENISES, encoding="utf-8")
+
+    def run(size: int, place: str) -> dict[str, Any]:
+        output = tmp_path / f"{size}-{place}"
+        output.mkdir()
+        command = [sys.executable, "train.py", str(size), str(output)]
+        return {"command": command, "output": str(output), "steps": None, "longer": []}
+
+    sizes = [8, 16]
+    runs = [{**run(size, "first"), "again": {**run(size, "again"), "again": run(size, "last")}} for size in sizes]
+    about = {"device": "cpu", "directory": str(tmp_path), "metric": "accuracy"}
+    found = probe_command.ascend(tmp_path, {"size": 8, "sizes": sizes, "runs": runs, **about})
+    assert found["limited_by"] != "untimed"
+    lines = {line["batch_size"]: line for line in read_lines(tmp_path / "sizes.jsonl")[0]}
+    assert {line["by"] for line in lines.values()} == {"rows"}
+    assert [line["examples_per_second"] for line in lines.values()] == pytest.approx([50.0] * 2, rel=0.3)

@@ -368,6 +368,15 @@ def test_a_few_trials_that_agree_conclude_nothing() -> None:
     assert [one.action.payload["trials"] for one in proposed if one.action] == [18, 18]
 
 
+def test_a_metric_that_is_the_same_everywhere_is_no_reason_to_have_enough_trials() -> None:
+    """It was that 24 trials suffice; with fewer of them, that four more are to be added."""
+    for count in (6, 24):
+        planned = searched(count)
+        (finding,) = points.check(planned, results(planned, lambda u: 0.5), "max", noise=0.0)
+        assert (finding.verdict, finding.action) == ("warn", None)
+        assert f"all {count} feasible trials came to exactly the same result" in finding.message.text()
+
+
 def test_one_good_trial_among_many_bad_ones_is_not_enough() -> None:
     planned = searched(20)
     score = bowl(learning_rate=0.5, weight_decay=0.5)

@@ -108,6 +108,43 @@ def test_a_complete_trial_says_its_best_and_last_value_and_what_ran(tmp_path: Pa
     assert json.loads(lines[1]) == {"step": 2, "val/score": 0.9}
 
 
+# A start of 1.5 s, an evaluation before any step, and ten steps of 0.15 s.
+STEADY = """\
+import json, time
+def write(step):
+    with open("{out}/metrics.jsonl", "a") as file:
+        file.write(json.dumps({NAME: step, "score": 0.5}) + "\\n")
+time.sleep(0.5)
+write(0)
+time.sleep(1.0)
+for step in range(1, 11):
+    time.sleep(0.15)
+    write(step)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "known"),
+    [
+        (STEADY.replace("NAME", '"step"'), True),
+        (STEADY.replace("NAME", '"epoch"'), True),
+        # All lines at the end, two at once, and such as are counted by one thing and by another.
+        (STEADY.replace("NAME", '"step"').replace("time.sleep(0.15)", "pass"), False),
+        (STEADY.replace("NAME", '"step" if step % 2 else "epoch"'), False),
+    ],
+)
+def test_what_a_command_takes_before_its_first_step_is_told_by_its_lines(
+    tmp_path: Path, code: str, known: bool
+) -> None:
+    """Trials of another number of steps were expected to take as many times longer, start and all."""
+    _code, result = run(ask(tmp_path / "t", code))
+    if known:
+        assert result["start_seconds"] == pytest.approx(1.5, abs=0.5)
+        assert result["seconds"] > 2.9
+    else:
+        assert "start_seconds" not in result
+
+
 def written(*rows: str) -> str:
     """A command that writes these lines."""
     return f"open('{{out}}/metrics.jsonl', 'w').write({chr(10).join(rows) + chr(10)!r})"

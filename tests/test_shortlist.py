@@ -14,6 +14,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project
+from tui import sides
 
 TRIALS = 12
 RESULTS = [0.4, 0.5, None, 0.2, 0.22, 0.24, 0.6, 0.6, 0.6, 0.6, 0.6, 0.21]
@@ -95,6 +96,9 @@ def test_fresh_runs_choose_who_goes_on_alone(store: Store) -> None:
     assert [study for study, standing in told.items() if standing.goes_on] == ["candidate-2"]
     assert told["candidate"].clearly_worse
     assert not told["candidate-3"].clearly_worse
+    assert [study for study, standing in told.items() if standing.equal] == ["candidate-2", "candidate-3"]
+    words = "dropped; the one that goes on came to the same, and is listed before it"
+    assert sides.standing(told["candidate-3"]).endswith(words)
     assert told["candidate"].mean == pytest.approx(0.51)
     assert judging.judge(store, name).decision == "repeat"
     judging.decide(store, name, "repeat")
@@ -154,6 +158,30 @@ def test_the_runs_of_a_candidate_that_was_dropped_say_nothing_of_the_noise_of_th
     assert verdict.p_value == decision.judge(ours, theirs, "min", adds_complexity=False, entrants=3).p_value
     assert verdict.p_value is not None
     assert verdict.p_value < 0.02
+
+
+def test_of_candidates_whose_data_changed_in_the_middle_none_is_called_clearly_worse(store: Store) -> None:
+    """On the data of before all results are lower by far: who has more runs on these is not the better for it, and
+    means of different data say nothing of each other."""
+    name = begin(store)
+    levels = {"candidate": 0.31, "candidate-2": 0.3, "candidate-3": 0.2}
+    for entry in trials.trials(store, name):
+        # The third, which is the best on either, has one run on them; the others have two.
+        before = entry.position < (1 if entry.study == "candidate-3" else 2)
+        level = levels.get(entry.study, 0.5) + 0.001 * entry.position + (0.0 if before else 0.4)
+        small_project.end(store, entry.id, level, data="before" if before else "now")
+    batch = trials.batch(store, name)
+    assert launching.survivor(store, batch).study == "candidate-3"
+    told = {standing.entrant.study: standing for standing in shortlist.standings(store, batch)}
+    assert [(one.goes_on, one.clearly_worse, one.alike) for one in told.values()] == [
+        (False, False, False),
+        (False, False, False),
+        (True, False, False),
+    ]
+    assert told["candidate-2"].mean == pytest.approx(0.434, abs=0.001)
+    assert sides.standing(told["candidate-2"]).endswith("made alike, so that the two averages cannot be compared")
+    assert sides.standing(told["candidate-3"]).endswith("on average, goes on")
+    assert "Not all of these runs were made alike" in judging.judge(store, name).message.text()
 
 
 def test_all_diverged_is_no_reason_to_adopt(store: Store) -> None:

@@ -167,6 +167,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
                 "mean": standing.mean,
                 "goes_on": standing.goes_on,
                 "clearly_worse": standing.clearly_worse,
+                "alike": standing.alike,
             }
             for standing in outcome.shortlist
         ],

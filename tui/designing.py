@@ -11,7 +11,7 @@ from typing import Any, cast
 from presets import catalogue
 from presets.catalogue import CatalogueError
 from presets.language import _, bracketed, error_message, say
-from rounds import budget, honoured, planning, tunables
+from rounds import budget, honoured, planning, tunables, untried
 from rounds.cost import Cost
 from rounds.outlook import Outlook
 from rounds.plan import Goal, Role, RoundPlan
@@ -178,6 +178,8 @@ def spread(plan: RoundPlan, *, as_given: bool = False) -> Iterator[str]:
         told = {"study": share.study, "trials": share.trials}
         if as_given or not share.dimensions:
             words = say("Study {study}: {trials} trials", **told)
+        elif (count := untried.size(plan.study(share.study).dimensions)) is not None:
+            words = say("Study {study}: {trials} trials in a space of {count} configurations", **told, count=count)
         elif share.dimensions == 1:
             words = say("Study {study}: {trials} trials over one hyperparameter", **told)
         else:

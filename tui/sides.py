@@ -36,8 +36,17 @@ def standing(entry: Standing) -> str:
         return _("{trial}: diverged, dropped").format(trial=trial)
     if entry.goes_on:
         return _("{trial}: {mean} on average, goes on").format(trial=trial, mean=mean)
+    if not entry.alike:
+        words = _(
+            "{trial}: {mean} on average, dropped; not all of its runs and of those of the one that goes on were made "
+            "alike, so that the two averages cannot be compared"
+        )
+        return words.format(trial=trial, mean=mean)
     if entry.clearly_worse:
         return _("{trial}: {mean} on average, clearly worse, dropped").format(trial=trial, mean=mean)
+    if entry.equal:
+        words = _("{trial}: {mean} on average, dropped; the one that goes on came to the same, and is listed before it")
+        return words.format(trial=trial, mean=mean)
     return _("{trial}: {mean} on average, dropped; the difference may be chance").format(trial=trial, mean=mean)
 
 

@@ -112,7 +112,8 @@ def ask(store: Store, step: str) -> Question:
 @inspection.looking_once()
 def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message | None:
     """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it. Returns what to
-    mind about it, where there is something.
+    mind about it, where there is something, which is kept with the evidence: nobody has to confirm it, as the answer
+    can be changed before anything rests on it, but whoever looks at the decision reads it.
 
     Refuses what is neither offered nor possible, and then records nothing.
     """
@@ -133,7 +134,7 @@ def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message
         recommended=question.recommended,
         chosen=value,
         reason=stored(why),
-        evidence=[stored(message) for message in question.evidence],
+        evidence=[stored(message) for message in (*question.evidence, *filter(None, [settled.warning]))],
         settings=dict(settled.settings),
     )
     if settled.then is not None:

@@ -84,7 +84,9 @@ def start(store: Store) -> str:
     planned = []
     for size in sizes:
         place, sized = folder / f"size-{size}", {**values, pipeline.BATCH_SIZE: size}
-        planned.append({**_planned(there, sized, place), "again": _planned(there, sized, place / "again")})
+        # Each writes into a folder of its own: what a run before it has written would be taken for its own.
+        once, twice = (_planned(there, sized, place / name) for name in ("again", "once-more"))
+        planned.append({**_planned(there, sized, place), "again": {**once, "again": twice}})
     before = _fresh(store, about)
     timed = before is not None and before.result["limited_by"] != probe_command.UNTIMED
     asked = {

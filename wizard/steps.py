@@ -82,7 +82,7 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
     if steps < 1:
         raise Invalid("{steps}: a run takes at least 1 step.", steps=steps)
     now = pace.known(store)
-    warning = _long(store, now, steps)
+    warning = _long(store, now, steps) or _short(store, steps)
     settings = {"training.steps": steps, "training.evaluate_every": pace.every(steps)}
     if examples := pace.sample(now, steps):
         settings["training.evaluation_examples"] = examples
@@ -129,6 +129,26 @@ def _long(store: Store, now: Pace, steps: int) -> Message | None:
             **told,
         )
     return None
+
+
+def _short(store: Store, steps: int) -> Message | None:
+    """What to mind where a run is shorter than what the sweep of constant rates came to; None where it is not, and
+    where there was none."""
+    known = checks.fresh(store, checks.LENGTH, provisional(store))
+    if known is None or not (fitted := fitting(known.result)) or steps >= fitted:
+        return None
+    told = {"steps": steps, "fitted": fitted}
+    if not known.result["passed"]:
+        return say(
+            "{steps} steps are fewer than the {fitted} in which no constant rate has fitted the training split: such "
+            "runs will most likely end while they still learn. If that was a slip, decide the number of steps anew.",
+            **told,
+        )
+    return say(
+        "{steps} steps are fewer than the {fitted} in which the fastest constant rate has fitted the training split: "
+        "such runs may end while they still learn. If that was a slip, decide the number of steps anew.",
+        **told,
+    )
 
 
 def valid(store: Store, decision: Decision) -> bool:

@@ -6,7 +6,8 @@ import click
 
 from presets.language import _, sentences
 from rounds import final, planning
-from rounds.horizon import FINAL, horizon
+from rounds.final import FINAL
+from rounds.horizon import horizon
 from state import trials
 from state.database import Store
 from state.errors import Refusal

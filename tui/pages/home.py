@@ -290,7 +290,10 @@ def _ending(store: Store, rounds: Sequence[trials.Batch], ahead: Horizon) -> str
     from rounds import looking, phases
 
     found = phases.ending(store)
-    return "" if found == "test" and not looking.possible(store) else found
+    if found == "final":
+        return found
+    # Where everything has been tried, what comes after a final study comes at once.
+    return "test" if found and looking.possible(store) else ""
 
 
 def _prompt(label: Message, note: Message) -> Content:
