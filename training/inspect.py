@@ -76,6 +76,7 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = image_folders.listing(data.path)
     seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
     majority_readable(seen.skipped, len(found.files), phrase("{path}: images", path=data.path))
+    images.every_class(found, seen.kept, seen.skipped)
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
     return {
