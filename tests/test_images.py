@@ -215,9 +215,7 @@ def test_a_class_without_a_readable_training_image_is_named(tmp_path: Path) -> N
     (tmp_path / "没有" / "一.png").write_bytes(b"no image")
     # As the folder holds images, it is meant to be a class: what is wrong with them is said, and nothing left out.
     (tmp_path / "没有" / "二.png").touch()
-    told = re.escape(
-        "no training image can be read of '没有' (0/2); the first is 没有/一.png (not an image"
-    )
+    told = re.escape("no training image can be read of '没有' (0/2); the first is 没有/一.png (not an image")
     with pytest.raises(DataError, match=told):
         open_dataset(config(tmp_path))
     with pytest.raises(DataError, match=told):
