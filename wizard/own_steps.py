@@ -288,6 +288,15 @@ def _strange(there: pipeline.Pipeline) -> Iterator[Message]:
             wanted=wanted,
         )
 
+    for flag, value in declared.valueless(there):
+        yield say(
+            "The command gives {flag} the value {value}, and your script takes none there: it would stop at once. "
+            "Write {switch} for both in tunebook.toml (pipeline.command): that gives {flag} where the value is true.",
+            flag=flag,
+            value=value,
+            switch=f"{{{flag}}}",
+        )
+
 
 def _offer(argument: Argument) -> str:
     return argument.name if argument.default is None else f"{argument.name} ({quantity.setting(argument.default)})"
