@@ -859,3 +859,23 @@ def test_optimizers_of_a_command_that_names_none_cannot_be_compared(store: Store
 )
 def test_what_says_which_optimizer_trains_is_known_by_its_name(name: str, is_one: bool) -> None:
     assert usual_names.names_optimizer(name) == is_one
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction", "told"),
+    [
+        ("accuracy", "min", "more of accuracy is better, and this project looks for less of it"),
+        ("val/loss", "max", "less of val/loss is better, and this project looks for more of it"),
+        ("accuracy", "max", ""),
+        ("reward", "min", ""),
+    ],
+)
+def test_a_direction_against_the_name_of_the_metric_is_warned_of(
+    tmp_path: Path, code: Path, metric: str, direction: str, told: str
+) -> None:
+    """The worst run was the best, and nothing said so."""
+    made = own_pipelines.project(tmp_path / "p", code, metric=metric, direction=direction)
+    with open_store(made) as store:
+        warned = " ".join(message.text() for message in flow.ask(store, "metric").warnings)
+    assert ("the worst run will be its best" in warned) == bool(told)
+    assert told in warned
