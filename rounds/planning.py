@@ -105,6 +105,7 @@ def propose(
     options: dict[str, Any] = {
         "optimizers": tunables.optimizers(store.project, base),
         "tunables": tunables.tunables(store.project),
+        "conditions": tunables.conditions(store.project),
         "trials": trials,
         "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
         "roles": {**tunables.roles(store.project, asked), **(defaults or {}), **(roles or {})},

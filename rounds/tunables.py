@@ -60,6 +60,24 @@ def roles(project: Project, asked: Mapping[str, Any]) -> dict[str, Role]:
     }
 
 
+def conditions(project: Project) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Of the user's own hyperparameters that mean something only with values of another: that one, and these values.
+    Refuses one that there is not."""
+    listed = project.settings.hyperparameters if project.settings.command else ()
+    found = {entry.name: entry.condition for entry in listed if entry.condition is not None}
+    names = [entry.name for entry in listed]
+    for name, (other, _values) in found.items():
+        if other not in names or other == name:
+            raise Invalid(
+                "{path}: only_with of {name} names {other}, which is no other hyperparameter there. There are: {names}",
+                path=str(project.root / FILE),
+                name=name,
+                other=other,
+                names=", ".join(entry for entry in names if entry != name),
+            )
+    return found
+
+
 def known(project: Project, base: Mapping[str, Any], key: str, optimizer: str) -> Hyperparameter | None:
     """A hyperparameter with its range for this configuration and optimizer, by its key or its name in a round; None
     where no range is known."""

@@ -838,6 +838,46 @@ def test_optimizers_that_are_to_be_tried_are_compared_each_in_a_study_of_its_own
         assert set(planning.propose(store).scientific) == {"lr"}
 
 
+def test_what_means_something_with_one_optimizer_alone_is_searched_in_its_study_alone(
+    tmp_path: Path, code: Path
+) -> None:
+    """Of the other's study it took a dimension, and chance gave it a part in the result (P3)."""
+    script = code / "train.py"
+    declared = 'parser.add_argument("--optim", choices=["sgd", "adam"], default="sgd")\nargs = '
+    script.write_text(script.read_text(encoding="utf-8").replace("args = ", declared, 1), encoding="utf-8")
+    arguments = f"{ARGUMENTS} --optim {{optim}}"
+    values = ("lr=0.01..1", "l2=0..0.1", "steps=10", "batch_size=32", "optim=sgd,adam")
+    made = own_pipelines.project(tmp_path / "p", code, *values, arguments=arguments)
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8")
+    place.write_text(text.replace("[hyperparameters.l2]\n", '[hyperparameters.l2]\nonly_with = "optim=adam"\n'))
+    with open_store(open_project(made.root)) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        searched = {s.name: [d.name for d in s.dimensions] for s in planning.propose(store).studies}
+        assert searched == {"optim=sgd": ["lr"], "optim=adam": ["lr", "l2"]}
+        about_rate = planning.propose(store, scientific={"lr": None})
+        assert [d.name for study in about_rate.studies for d in study.dimensions] == ["lr"]
+        together = planning.propose(store, "minimise", roles={"optim": "nuisance"})
+        assert "l2" in together.roles
+        with pytest.raises(Refusal, match="l2"):
+            planning.propose(store, scientific={"l2": None})
+        # The file keeps it when something else of it changes.
+        change(store.project, chance=0.2)
+        assert 'only_with = "optim=adam"' in place.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", ["optim", "=adam", "optim=", "optimiser=adam", "l2=1"])
+def test_a_condition_that_names_nothing_is_refused(tmp_path: Path, code: Path, words: str) -> None:
+    made = own_pipelines.project(tmp_path / "p", code)
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8")
+    place.write_text(text.replace("[hyperparameters.l2]\n", f'[hyperparameters.l2]\nonly_with = "{words}"\n'))
+    with pytest.raises(Refusal, match="only_with"):
+        tunables.conditions(open_project(made.root))
+
+
 def test_optimizers_of_a_command_that_names_none_cannot_be_compared(store: Store) -> None:
     set_up(store)
     run_baseline(store)
