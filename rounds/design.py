@@ -20,13 +20,16 @@ from rounds import budget
 from rounds.plan import DesignError, Goal, Role, RoundPlan, Study, trial_at
 from rounds.roles import (
     OPTIMIZER,
+    Conditions,
     caveats,
     check_roles,
     default_role,
     domain_of,
+    idle,
     including,
     is_hyperparameter,
     name_of,
+    refuse_idle,
     refuse_untunable,
 )
 from rounds.space import Choice, Dimension, Domain
@@ -55,6 +58,7 @@ def plan(
     *,
     optimizers: Mapping[str, Sequence[Hyperparameter]],
     tunables: Sequence[Hyperparameter] = (),
+    conditions: Conditions | None = None,
     scientific: Mapping[str, Domain | None] | None = None,
     trials: int | None = None,
     seed: int = 0,
@@ -68,6 +72,7 @@ def plan(
     `trials`: how many; None: twenty, or more where so few would conclude nothing (P5), without opening more for it.
     `scientific`: what is asked, with the values or the range to try (None: those of the catalogue). `roles` and
     `ranges` overrule the defaults, by dimension name ("sgd.momentum") or key; a range makes a nuisance of its key.
+    `conditions`: which keys mean something only with some values of another; without these, no study has them (P3).
     `numbers` and `first`: of the round that this one continues. Raises DesignError for what cannot be planned.
     """
     roles, ranges = roles or {}, ranges or {}
@@ -77,11 +82,12 @@ def plan(
     _check(base, wanted, optimizers, known, [*questions, *roles, *ranges])
     asked = {key: _factor(key, domain, base, optimizers, known, goal) for key, domain in questions.items()}
     check_roles(roles, asked)
-    chosen = _settings(goal, asked, base, known)
+    chosen, conditions = _settings(goal, asked, base, known), conditions or {}
+    refuse_idle(asked, base, conditions)
     if trials is not None and trials < len(chosen):
         raise DesignError("{settings} settings need at least as many trials.", settings=len(chosen))
     each = wanted // len(chosen)
-    built = [_study(setting, base, optimizers, tunables, roles, ranges, each) for setting in chosen]
+    built = [_study(setting, base, optimizers, tunables, roles, ranges, each, conditions) for setting in chosen]
     studies = _numbered([study for study, _, _ in built], numbers or {})
     if trials is None:
         trials = max(TRIALS, budget.enough(studies, asked))
@@ -289,6 +295,7 @@ def _study(
     roles: Mapping[str, Role],
     ranges: Mapping[str, Domain],
     trials: int,
+    conditions: Conditions,
 ) -> tuple[Study, dict[str, Role], dict[str, Any]]:
     """The study of a setting with numbers still to be dealt (0), the role of each name, and the value of each."""
     optimizer = str(setting.values.get(OPTIMIZER, base.get(OPTIMIZER, "")))
@@ -298,9 +305,12 @@ def _study(
     values, overrides = switched(optimizer, base, entries)
     overrides |= {key: value for key, value in setting.values.items() if value is not None}
     own: dict[str, Role] = {}
+    tuned = [key for key, role in roles.items() if role == "nuisance"]
     dimensions = [Dimension(name_of(key, optimizer), key, domain, 0) for key, domain in setting.varied.items()]
     for key in (*entries, *(key for key in values if key not in entries)):
         if key in setting.values or not is_hyperparameter(key, base):
+            continue
+        if idle(key, {**values, **setting.values}, conditions, {*setting.varied, *tuned}):
             continue
         name = name_of(key, optimizer)
         entry, given = entries.get(key), ranges.get(name, ranges.get(key))

@@ -75,7 +75,7 @@ def propose(
         base["training.evaluation_examples"] = examples
     asked = dict(scientific or {})
     if optimizers:
-        asked[OPTIMIZER] = Domain("categorical", choices=tuple(optimizers))
+        asked[tunables.optimizer_key(store.project, base)] = Domain("categorical", choices=tuple(optimizers))
     typed = {key: domain for key, domain in {**asked, **(ranges or {})}.items() if domain is not None}
     optimizer = str(base.get(OPTIMIZER, ""))
     tunables.check_values(store.project, base, typed)
@@ -91,7 +91,7 @@ def propose(
     if remedy is not None:
         asked = {remedy.key: asked.get(remedy.key)}
     elif not asked and goal != "minimise":
-        if not (first := tunables.first_question(store.project)):
+        if not (first := tunables.first_question(store.project, asked_before(store))):
             raise Refusal(
                 "No hyperparameter of the command has a range: give one, as in --range lr=0.001..0.1:log, or say what "
                 "the round is about."
@@ -106,6 +106,7 @@ def propose(
     options: dict[str, Any] = {
         "optimizers": tunables.optimizers(store.project, base),
         "tunables": tunables.tunables(store.project),
+        "conditions": tunables.conditions(store.project),
         "trials": trials,
         "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
         "roles": {**tunables.roles(store.project, asked), **(defaults or {}), **(roles or {})},
@@ -323,6 +324,12 @@ def _record_override(store: Store, base: Configuration, words: str) -> None:
         reason=reason,
         evidence={},
     )
+
+
+def asked_before(store: Store) -> frozenset[str]:
+    """What the rounds so far have asked about, of which trials have come to a result."""
+    told = {name for name, _data in trials.data_of_batches(store)}
+    return frozenset(key for batch in rounds(store) if batch.name in told for key in batch.plan["scientific"])
 
 
 def _earlier(store: Store, seed: int | None) -> list[RoundPlan]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeAlias, get_args
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
@@ -14,6 +14,8 @@ from state.usual_names import EPOCHS, leaf
 from training.config import OPTIMIZERS
 
 OPTIMIZER = "optimizer.name"
+# What means something only with some values of another setting: that one, and these values as they are written.
+Conditions: TypeAlias = Mapping[str, tuple[str, tuple[str, ...]]]
 # What such a setting holds while the thing is not in use.
 OFF = (0, False, "", "constant", "none", "off", None)
 # Where the data lie, what is measured, how often, on what: no hyperparameters, and no caveats either.
@@ -73,6 +75,29 @@ def refuse_untunable(keys: Iterable[str]) -> None:
         if key in NOT_TUNED or key.startswith("runtime."):
             raise DesignError(
                 "{key} is no hyperparameter: it says what is measured or where, not what is learnt.", key=key
+            )
+
+
+def idle(key: str, values: Mapping[str, Any], conditions: Conditions, varied: Collection[str] = ()) -> bool:
+    """Whether a setting means nothing with these values of the others, of which none that is `varied` has one."""
+    other, wanted = conditions.get(key, ("", ()))
+    if not other or other in varied or values.get(other) is None:
+        return False
+    return str(written(values[other])) not in wanted
+
+
+def refuse_idle(asked: Collection[str], base: Mapping[str, Any], conditions: Conditions) -> None:
+    """Raise DesignError for a question about what means nothing with the best configuration's values (P3)."""
+    for key in asked:
+        if idle(key, base, conditions, asked):
+            other, values = conditions[key]
+            raise DesignError(
+                "{key} means something only where {other} is one of {values}, and the best configuration has {value}. "
+                "First find out about {other}.",
+                key=key,
+                other=other,
+                values=list(values),
+                value=str(written(base[other])),
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from presets import catalogue
@@ -16,7 +16,7 @@ from state.errors import Invalid
 from state.hyperparameters import OwnHyperparameter
 from state.pipeline import Pipeline
 from state.project import FILE, Project
-from state.usual_names import RATES, alike, leaf
+from state.usual_names import RATES, alike, leaf, names_optimizer
 from training.config import ConfigError, fault, kind
 
 # What a first round is about where nothing else is asked: the hyperparameter that matters most.
@@ -46,12 +46,36 @@ def tunables(project: Project) -> tuple[Hyperparameter, ...]:
 
 
 def roles(project: Project, asked: Mapping[str, Any]) -> dict[str, Role]:
-    """The roles that the user gave the hyperparameters of their own pipeline, but for what a round asks about."""
+    """The roles that the user gave the hyperparameters of their own pipeline, but for what a round asks about. Several
+    optimizers that they named are compared, each in a study of its own, or one is fixed (P2, P3)."""
     if not project.settings.command:
         return {}
     listed = project.settings.hyperparameters
     searched = [entry for entry in listed if entry.searched and _searched(project, entry.name)]
-    return {entry.name: "nuisance" for entry in searched if entry.name not in asked}
+    # One optimizer's learning rate is not another's, even under one name: in one study the rates of both would be one.
+    return {
+        entry.name: "fixed" if names_optimizer(entry.name) else "nuisance"
+        for entry in searched
+        if entry.name not in asked
+    }
+
+
+def conditions(project: Project) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Of the user's own hyperparameters that mean something only with values of another: that one, and these values.
+    Refuses one that there is not."""
+    listed = project.settings.hyperparameters if project.settings.command else ()
+    found = {entry.name: entry.condition for entry in listed if entry.condition is not None}
+    names = [entry.name for entry in listed]
+    for name, (other, _values) in found.items():
+        if other not in names or other == name:
+            raise Invalid(
+                "{path}: only_with of {name} names {other}, which is no other hyperparameter there. There are: {names}",
+                path=str(project.root / FILE),
+                name=name,
+                other=other,
+                names=", ".join(entry for entry in names if entry != name),
+            )
+    return found
 
 
 def known(project: Project, base: Mapping[str, Any], key: str, optimizer: str) -> Hyperparameter | None:
@@ -88,14 +112,33 @@ def offers(project: Project, base: Mapping[str, Any]) -> dict[str, Hyperparamete
     return owned | {name_of(e.key, str(base.get(OPTIMIZER, ""))): e for e in tunables(project)}
 
 
-def first_question(project: Project) -> str:
-    """What a first round is about: the learning rate, or what there is to ask about instead."""
+def first_question(project: Project, asked: Collection[str] = ()) -> str:
+    """What a first round is about: the learning rate, or what there is to ask about instead. Optimizers of the user's
+    own pipeline that are to be tried come before it, as long as no round has `asked` which is best."""
     if not project.settings.command:
         return FIRST_QUESTION
     listed = tunables(project)
+    named = [entry.name for entry in project.settings.hyperparameters if entry.searched and entry.choices]
+    if optimizer := next((name for name in named if names_optimizer(name) and name not in asked), None):
+        return optimizer
     rates = [entry for entry in listed if leaf(entry.key) in RATES]
     searched = [entry for entry in listed if entry.opens_at == 0]
     return next((entry.key for entry in (*rates, *searched, *listed)), "")
+
+
+def optimizer_key(project: Project, base: Mapping[str, Any]) -> str:
+    """The setting that says which optimizer trains. Refuses a command that has none, or several."""
+    if not project.settings.command:
+        return OPTIMIZER
+    named = [key for key in base if names_optimizer(key)]
+    if len(named) == 1:
+        return named[0]
+    raise Invalid(
+        "Which setting of the command names the optimizer is not known ({named}): say it yourself, as --about "
+        "KEY=VALUE,VALUE. It has: {settings}.",
+        named=", ".join(named) or "-",
+        settings=", ".join(base),
+    )
 
 
 def takes_seed(project: Project) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from state import document, files
+from state import document, files, moved
 from state.database import Event, Store
 from state.errors import NotFound
 
+DATA = "data.path"
 # What makes two runs different although they try the same; each is judged by the project's metric of its time.
 INCIDENTAL = ("training.seed", "training.metric", "runtime.threads")
 
@@ -30,19 +31,36 @@ def save(
     store: Store, settings: Mapping[str, Any], reasons: Mapping[str, dict[str, Any]], parent: str | None = None
 ) -> str:
     """Keep a configuration and return its hash; one that is kept already is left as it is."""
-    name = document.content_hash(settings)
+    name = name_of(store, settings)
     if not store.rows("SELECT 1 FROM configurations WHERE hash = ?", name):
         store.record("configuration", hash=name, parent=parent, settings=dict(settings), reasons=dict(reasons))
     return name
 
 
+def name_of(store: Store, settings: Mapping[str, Any]) -> str:
+    """The hash under which a configuration is kept, or would be. One that was kept before the project was moved or
+    copied, together with its data, stays under its own."""
+    name, data = document.content_hash(settings), settings.get(DATA)
+    if data is None or store.rows("SELECT 1 FROM configurations WHERE hash = ?", name):
+        return name
+    elsewhere = store.rows(
+        "SELECT hash, settings FROM configurations WHERE json_extract(settings, ?) != ? ORDER BY rowid DESC",
+        f'$."{DATA}"',
+        data,
+    )
+    wanted = dict(settings)
+    kept = (row["hash"] for row in elsewhere if moved.here(store.project, json.loads(row["settings"])) == wanted)
+    return next(kept, name)
+
+
 def configuration(store: Store, name: str) -> Configuration:
-    """The configuration of a hash. Refuses an unknown one."""
+    """The configuration of a hash, with the data where they lie now. Refuses an unknown one."""
     rows = store.rows("SELECT * FROM configurations WHERE hash = ?", name)
     if not rows:
         raise NotFound("There is no configuration {name} in this project.", name=name)
     row = rows[0]
-    return Configuration(row["hash"], row["at"], row["parent"], json.loads(row["settings"]), json.loads(row["reasons"]))
+    settings = moved.here(store.project, json.loads(row["settings"]))
+    return Configuration(row["hash"], row["at"], row["parent"], settings, json.loads(row["reasons"]))
 
 
 def apply_configuration(store: Store, event: Event) -> None:

@@ -15,6 +15,8 @@ from state.pipeline import argument as written
 
 KINDS: dict[str, Kind] = {"int": "int", "float": "float"}
 LARGEST = 2**20
+# The actions of argparse by which an option takes no value.
+SETTING = ("store_true", "store_false", "store_const", "append_const", "count", "BooleanOptionalAction")
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,38 @@ def misfits(pipeline: Pipeline) -> tuple[tuple[str, str, str], ...]:
         if entry is not None and not entry.switch and value and (wanted := misfit(entry, value)):
             found.append((flag, value, wanted))
     return tuple(found)
+
+
+def valueless(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
+    """Of the options that the script takes without a value: the flag, and the value that the command gives it all the
+    same. What may be an argument of the script's own behind a switch counts as one."""
+    calls = list(_calls(_parsed(pipeline)))
+    takes_none = {flag for call in calls if _sets(call) for flag in _flags(call)}
+    positional = any(map(_positional, calls))
+    found = []
+    for word, switch, following in _options(pipeline):
+        flag, equals, value = word.partition("=")
+        own = following in (f"{{{flag.lstrip('-')}}}", f"{{{flag.lstrip('-').replace('-', '_')}}}")
+        if switch or flag not in takes_none:
+            continue
+        if (
+            equals
+            or own
+            or (not positional and following and not following.startswith("-") and not switches([following]))
+        ):
+            found.append((flag, value if equals else following))
+    return tuple(found)
+
+
+def _sets(call: ast.Call) -> bool:
+    """Whether an add_argument declares what takes no value: a switch, or one that can be turned off by its name."""
+    action = next((entry.value for entry in call.keywords if entry.arg == "action"), None)
+    name = action.attr if isinstance(action, ast.Attribute) else getattr(action, "id", None) or _text(action)
+    return name in SETTING
+
+
+def _text(node: ast.expr | None) -> Value | None:
+    return None if node is None else _constant(node)
 
 
 def of_name(pipeline: Pipeline, name: str) -> Argument | None:

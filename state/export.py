@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from state import by_metric, document, files, launches, measure, own_files
+from state import by_metric, document, files, launches, measure, moved, own_files
 from state.database import Store, now
 from state.errors import Exists, NotYet, Spoilt
 from state.trials import Trial, trials
@@ -157,7 +157,7 @@ def kept(store: Store, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
         settings = None
     if result is None or settings is None:
         raise Spoilt("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
-    return settings, result
+    return moved.here(store.project, settings), result
 
 
 def write_folder(target: Path, fill: Callable[[Path], object]) -> Path:

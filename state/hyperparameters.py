@@ -21,7 +21,8 @@ class OwnHyperparameter:
     """One of them, by the name that it has in the configuration. `default` None: a value must be given first.
 
     `low` and `high` None: no range is known; `choices` of a categorical one likewise empty. `searched`: rounds vary it
-    unless told otherwise. `about`: what the script itself says about it.
+    unless told otherwise. `about`: what the script itself says about it. `only_with`: "NAME=VALUE,VALUE", where it
+    means something only with these values of another one.
     """
 
     name: str
@@ -33,6 +34,13 @@ class OwnHyperparameter:
     choices: tuple[Value, ...] = ()
     searched: bool = False
     about: str = ""
+    only_with: str = ""
+
+    @property
+    def condition(self) -> tuple[str, tuple[str, ...]] | None:
+        """Of which other one it takes which values to mean something; None where it always does."""
+        name, _equals, values = self.only_with.partition("=")
+        return (name.strip(), tuple(value.strip() for value in values.split(","))) if self.only_with else None
 
     @property
     def ranged(self) -> bool:
@@ -103,7 +111,7 @@ def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
             return mistyped(path, key, value, list)
         case "searched" if not isinstance(value, bool):
             return mistyped(path, key, value, bool)
-        case "about" if not isinstance(value, str):
+        case "about" | "only_with" if not isinstance(value, str):
             return mistyped(path, key, value, str)
         case "default" if not (isinstance(value, str | bool | int) or number):
             return Invalid(
@@ -130,6 +138,12 @@ def _senseless(path: str, key: str, entry: OwnHyperparameter) -> Refusal | None:
             "{path}: {key}: default = {value} is not of the kind {kind}",
             value=repr(entry.default),
             kind=entry.kind,
+            **about,
+        )
+    if entry.condition is not None and not (entry.condition[0] and all(entry.condition[1])):
+        return Invalid(
+            "{path}: {key}: only_with = {value}; wanted: another hyperparameter and its values, as optimizer=sgd",
+            value=repr(entry.only_with),
             **about,
         )
     if (entry.low is None) != (entry.high is None):

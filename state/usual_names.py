@@ -10,6 +10,9 @@ RATES = ("lr", "learning_rate", "base_lr", "max_lr", "eta")
 DECAYS = ("weight_decay", "wd", "l2", "alpha")
 MOMENTA = ("momentum", "beta1", "beta2", "ema_decay")
 SHARES = ("dropout", "drop", "drop_rate", "drop_path", "label_smoothing", "smoothing", "mixup", "cutmix")
+OPTIMIZERS = ("optimizer", "optim", "opt", "optimiser", "optimizer_name", "optim_name", "optimizer_type", "optim_type")
+# What a group of settings calls the thing itself: `optim.name`.
+KINDS = ("name", "type", "kind", "class", "algorithm")
 WARMUPS = ("warmup", "warmup_steps", "warmup_ratio", "warmup_epochs")
 CLIPS = ("clip", "clip_grad", "grad_clip", "gradient_clip", "max_grad_norm")
 SEEDS = ("seed", "random_seed", "random_state", "manual_seed", "rng_seed")
@@ -66,6 +69,12 @@ ALIKE = (RATES, DECAYS, BATCH_SIZES, CLIPS)
 def leaf(key: str) -> str:
     """The last part of a dotted name, as these are written."""
     return key.rpartition(".")[2].lower().replace("-", "_")
+
+
+def names_optimizer(key: str) -> bool:
+    """Whether a setting says which optimizer trains."""
+    name, group = leaf(key), leaf(key.rpartition(".")[0])
+    return name in OPTIMIZERS or (name in KINDS and group in OPTIMIZERS)
 
 
 def alike(key: str) -> tuple[str, ...]:

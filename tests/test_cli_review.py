@@ -263,6 +263,31 @@ def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> No
     assert back[-1]["configuration"] == line[0]["configuration"]
 
 
+def test_an_answer_has_the_words_of_the_command_that_comes_next(store: Store, answer: Any) -> None:
+    """Only the sentences for people had them: a program that went by what `status` says ran the same launch again and
+    again, and did not know whether more of the metric is better."""
+    looked = answer("round", "review")
+    assert looked["next"][:3] in (["tunebook", "launch", "round-1"], ["tunebook", "round", "plan"])
+    done = answer("round", "review", "--act", f"boundary/joint/{LR}")
+    assert done["next"] == ["tunebook", "round", "run", "round-2"]
+    planned = answer(*done["next"][1:2], "status", "round-2")
+    assert planned["next"] == ["tunebook", "round", "run", "round-2"]
+    assert answer("round", "status", "round-1")["next"] == ["tunebook", "round", "review", "round-1"]
+    settings = store.project.settings
+    for told in (planned, answer("status")):
+        assert (told["metric"], told["direction"]) == (settings.metric, settings.direction)
+    started = launching.start(store, launching.propose(store, "round-1"))
+    for place, entry in enumerate(trials.trials(store, started.name)):
+        small_project.end(store, entry.id, (0.1 if entry.study == launching.CANDIDATE else 0.3) + place / 1000)
+    with watched_round.supervised(store.project):
+        left = answer("launch")
+        assert left["decided"] is None
+        assert left["next"] == ["tunebook", "launch", started.name, "--decide", left["suggested"]]
+        decided = answer(*left["next"][1:], "--reason", "the runs say so")
+        assert decided["decided"] == left["suggested"]
+        assert decided["next"] == ["tunebook", "round", "plan"]
+
+
 def test_nothing_is_adopted_without_runs_beside_a_launch_that_is_at_work(store: Store, answer: Any) -> None:
     """Of the next round: the runs of the launch could decide nothing any more."""
     launching.start(store, launching.propose(store, "round-1"))
@@ -282,6 +307,8 @@ def test_where_the_runs_cannot_tell_nothing_is_decided_as_they_suggest(store: St
     with watched_round.supervised(store.project):
         left = answer("launch", "--yes")
         assert (left["suggested"], left["decided"]) == ("cannot tell", None)
+        # A program that carries it out gives the reason that a person has.
+        assert left["next"] == ["tunebook", "launch", started.name, "--decide", "reject", "--reason", "REASON"]
         assert answer("launch", "--yes", "--reason", "it was the data")["decided"] == "reject"
 
 

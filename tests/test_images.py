@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
@@ -17,6 +18,7 @@ from tests.image_folders import config, encoded, everything, grey, inputs, two_c
 from training import image_folders, images, machine
 from training.data import open_dataset
 from training.image_data import FileImages, ResidentImages
+from training.inspect import inspect
 from training.splits import DataError
 from tui.digits import write_digits
 
@@ -211,8 +213,14 @@ def test_a_class_without_a_readable_training_image_is_named(tmp_path: Path) -> N
     two_classes(tmp_path, each=4)
     (tmp_path / "没有").mkdir()
     (tmp_path / "没有" / "一.png").write_bytes(b"no image")
-    with pytest.raises(DataError, match="没有"):
+    # As the folder holds images, it is meant to be a class: what is wrong with them is said, and nothing left out.
+    (tmp_path / "没有" / "二.png").touch()
+    told = re.escape("no training image can be read of '没有' (0/2); the first is 没有/一.png (not an image")
+    with pytest.raises(DataError, match=told):
         open_dataset(config(tmp_path))
+    with pytest.raises(DataError, match=told):
+        inspect(config(tmp_path).data)
+    (tmp_path / "没有" / "二.png").unlink()
     (tmp_path / "没有" / "一.png").unlink()
     (tmp_path / "没有" / "photo.heic").write_bytes(b"x")
     with pytest.raises(DataError, match=r"没有.*no image.*photo\.heic\. Convert them to one of these types"):

@@ -207,3 +207,12 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("in the way")
     assert main(["--data", "x.toml", "--output", str(tmp_path / "file" / "out")]) == 1
     assert capsys.readouterr().err == f"{tmp_path / 'file' / 'out'}: Not a directory\n"
+
+
+def test_labels_that_are_numbers_of_which_none_comes_twice_are_told_as_what_they_are(tmp_path: Path) -> None:
+    """That nothing could be held out was true, and led nowhere."""
+    rows = "".join(f"text {number},{number / 7:.3f}\n" for number in range(30))
+    (tmp_path / "a.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "a.csv")
+    assert "the labels are 30 different numbers, such as 0.000, 0.143, 0.286" in found["message"]
+    assert "(regression), which is not built in" in found["message"]

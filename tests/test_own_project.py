@@ -24,7 +24,7 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import configurations, decisions, files, launches, metrics, runs, trials
+from state import configurations, decisions, files, launches, metrics, runs, trials, usual_names
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -815,3 +815,113 @@ def test_which_pipeline_trains_is_a_recorded_decision(tmp_path: Path, store: Sto
     pipeline.decide(store)
     (made,) = decisions.decisions(store, all=True)
     assert (made.step, made.chosen, made.options) == ("pipeline", "own", ["built-in", "own"])
+
+
+def test_optimizers_that_are_to_be_tried_are_compared_each_in_a_study_of_its_own(tmp_path: Path, code: Path) -> None:
+    """In one study, the learning rate of one would be taken for that of the other (P2, P3)."""
+    script = code / "train.py"
+    declared = 'parser.add_argument("--optim", choices=["sgd", "adam"], default="sgd")\nargs = '
+    script.write_text(script.read_text(encoding="utf-8").replace("args = ", declared, 1), encoding="utf-8")
+    arguments = f"{ARGUMENTS} --optim {{optim}}"
+    values = ("lr=0.01..1", "l2=0", "steps=10", "batch_size=32", "optim=sgd,adam")
+    with open_store(own_pipelines.project(tmp_path / "p", code, *values, arguments=arguments)) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        plan = planning.propose(store)
+        assert [study.name for study in plan.studies] == ["optim=sgd", "optim=adam"]
+        assert {d.name for study in plan.studies for d in study.dimensions} == {"lr"}
+        about_rate = planning.propose(store, scientific={"lr": None})
+        assert about_rate.roles["optim"] == "fixed"
+        by_name = planning.propose(store, "compare", optimizers=("sgd", "adam"))
+        assert by_name.scientific == plan.scientific
+        assert (
+            planning.propose(store, scientific={"lr": None}, roles={"optim": "nuisance"}).roles["optim"] == "nuisance"
+        )
+        for entry in trials.trials(store, planning.save(store, plan).name):
+            small_project.end(store, entry.id, 0.5)
+        # It was asked: the next round is about what comes after.
+        assert set(planning.propose(store).scientific) == {"lr"}
+
+
+def test_what_means_something_with_one_optimizer_alone_is_searched_in_its_study_alone(
+    tmp_path: Path, code: Path
+) -> None:
+    """Of the other's study it took a dimension, and chance gave it a part in the result (P3)."""
+    script = code / "train.py"
+    declared = 'parser.add_argument("--optim", choices=["sgd", "adam"], default="sgd")\nargs = '
+    script.write_text(script.read_text(encoding="utf-8").replace("args = ", declared, 1), encoding="utf-8")
+    arguments = f"{ARGUMENTS} --optim {{optim}}"
+    values = ("lr=0.01..1", "l2=0..0.1", "steps=10", "batch_size=32", "optim=sgd,adam")
+    made = own_pipelines.project(tmp_path / "p", code, *values, arguments=arguments)
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8")
+    place.write_text(text.replace("[hyperparameters.l2]\n", '[hyperparameters.l2]\nonly_with = "optim=adam"\n'))
+    with open_store(open_project(made.root)) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        searched = {s.name: [d.name for d in s.dimensions] for s in planning.propose(store).studies}
+        assert searched == {"optim=sgd": ["lr"], "optim=adam": ["lr", "l2"]}
+        about_rate = planning.propose(store, scientific={"lr": None})
+        assert [d.name for study in about_rate.studies for d in study.dimensions] == ["lr"]
+        together = planning.propose(store, "minimise", roles={"optim": "nuisance"})
+        assert "l2" in together.roles
+        with pytest.raises(Refusal, match="l2"):
+            planning.propose(store, scientific={"l2": None})
+        # The file keeps it when something else of it changes.
+        change(store.project, chance=0.2)
+        assert 'only_with = "optim=adam"' in place.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", ["optim", "=adam", "optim=", "optimiser=adam", "l2=1"])
+def test_a_condition_that_names_nothing_is_refused(tmp_path: Path, code: Path, words: str) -> None:
+    made = own_pipelines.project(tmp_path / "p", code)
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8")
+    place.write_text(text.replace("[hyperparameters.l2]\n", f'[hyperparameters.l2]\nonly_with = "{words}"\n'))
+    with pytest.raises(Refusal, match="only_with"):
+        tunables.conditions(open_project(made.root))
+
+
+def test_optimizers_of_a_command_that_names_none_cannot_be_compared(store: Store) -> None:
+    set_up(store)
+    run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    with pytest.raises(Refusal) as refused:
+        planning.propose(store, "compare", optimizers=("sgd", "adam"))
+    assert "as --about KEY=VALUE,VALUE. It has: lr," in error_text(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("optimizer", True),
+        ("optim.name", True),
+        ("train.optimizer.type", True),
+        ("model.name", False),
+        ("opt.lr", False),
+    ],
+)
+def test_what_says_which_optimizer_trains_is_known_by_its_name(name: str, is_one: bool) -> None:
+    assert usual_names.names_optimizer(name) == is_one
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction", "told"),
+    [
+        ("accuracy", "min", "more of accuracy is better, and this project looks for less of it"),
+        ("val/loss", "max", "less of val/loss is better, and this project looks for more of it"),
+        ("accuracy", "max", ""),
+        ("reward", "min", ""),
+    ],
+)
+def test_a_direction_against_the_name_of_the_metric_is_warned_of(
+    tmp_path: Path, code: Path, metric: str, direction: str, told: str
+) -> None:
+    """The worst run was the best, and nothing said so."""
+    made = own_pipelines.project(tmp_path / "p", code, metric=metric, direction=direction)
+    with open_store(made) as store:
+        warned = " ".join(message.text() for message in flow.ask(store, "metric").warnings)
+    assert ("the worst run will be its best" in warned) == bool(told)
+    assert told in warned

@@ -542,21 +542,58 @@ def test_a_fixed_value_that_the_script_does_not_take_is_told(tmp_path: Path) -> 
     assert strange(tmp_path, "python train.py --hidden 3 --act {act} --out {folder}")[1] == ()
 
 
+SWITCHES = """\
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--amp", action=argparse.BooleanOptionalAction, default=False)
+parser.add_argument("--fast-math", action="store_true")
+parser.add_argument("--lr", type=float)
+parser.add_argument("--out")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("--amp {amp} --fast-math {fast_math} --out {folder}", (("--amp", "{amp}"), ("--fast-math", "{fast_math}"))),
+        ("--amp=true --out {folder}", (("--amp", "true"),)),
+        ("--fast-math 1 --out {folder}", (("--fast-math", "1"),)),
+        ("{--amp} --fast-math --no-amp --lr {lr} --out {folder}", ()),
+        ("--fast-math {--amp} --out {folder}", ()),
+    ],
+)
+def test_a_switch_that_the_command_gives_a_value_is_told(tmp_path: Path, words: str, found: object) -> None:
+    """The set-up went through, and every run stopped at once."""
+    (tmp_path / "train.py").write_text(SWITCHES, encoding="utf-8")
+    assert declared.valueless(made(tmp_path, f"python train.py {words}")) == found
+
+
+def test_what_may_be_an_argument_of_its_own_is_no_value_of_a_switch(tmp_path: Path) -> None:
+    script = SWITCHES + 'parser.add_argument("data")\n'
+    (tmp_path / "train.py").write_text(script, encoding="utf-8")
+    assert declared.valueless(made(tmp_path, "python train.py --fast-math {data} --out {folder}")) == ()
+    there = made(tmp_path, "python train.py {data} --amp {amp} --out {folder}")
+    assert declared.valueless(there) == (("--amp", "{amp}"),)
+
+
 def test_what_the_script_would_refuse_is_warned_of_when_the_project_is_made_and_refused_in_a_round(
     tmp_path: Path,
 ) -> None:
     code = tmp_path / "code"
     script = own_pipelines.SCRIPT.replace(
         'parser.add_argument("--out"',
-        'parser.add_argument("--act", choices=["relu", "gelu"], default="relu")\nparser.add_argument("--out"',
+        'parser.add_argument("--act", choices=["relu", "gelu"], default="relu")\n'
+        'parser.add_argument("--fast", action="store_true")\nparser.add_argument("--out"',
     )
     own_pipelines.write_script(code, script)
-    arguments = "--lr {lr} --act {act} --steps {steps} --hiden 3 --l2 x --out {folder}"
+    arguments = "--lr {lr} --act {act} --steps {steps} --hiden 3 --l2 x --fast {fast} --out {folder}"
     project = own_pipelines.project(tmp_path / "p", code, "lr=0.5", "steps=50", arguments=arguments)
     with open_store(project) as store:
         flow.answer(store, "metric", "held-out")
         warned = " ".join(message.text() for message in flow.ask(store, "initial").warnings)
         assert "declares no option --hiden that the command gives" in warned
+        assert "gives --fast the value {fast}, and your script takes none there" in warned
+        assert "Write {--fast} for both" in warned
         assert "gives --l2 the value x, which your script does not take: it declares float" in warned
     base = {"lr": 0.5, "act": "relu", "training.steps": 50}
     for key, values, said in (

@@ -181,6 +181,10 @@ def test_missing_and_doubled_columns_are_refused_naming_those_there_are(tmp_path
     semicolons = write(tmp_path / "b.csv", "text;label\nhello;ham\nwin;spam\n")
     with pytest.raises(DataError, match="delimited by ';'"):
         open_dataset(config(semicolons))
+    # Quotes that hold commas, or lines, are told of as little as the rest: they are well as they are.
+    quoted = write(tmp_path / "c.csv", 'text;label\n"hello,\nyou";ham\n"win ""it""";spam\n')
+    with pytest.raises(DataError, match="delimited by ';'"):
+        open_dataset(config(quoted))
     lines = write(tmp_path / "a.jsonl", '{"body": "a", "label": 1}\n{"body": "b", "label": 2}\n')
     with pytest.raises(DataError, match="no column 'text'; the columns are 'body', 'label'"):
         open_dataset(config(lines))
@@ -190,10 +194,12 @@ def test_missing_and_doubled_columns_are_refused_naming_those_there_are(tmp_path
     ("content", "encoding", "advice"),
     [
         (
-            "label,text\nham,café au lait\nspam,un été à Noël ’\nham,à bientôt\n",
+            "label,text\nham,café au lait\nspam,un été à Noël\nham,à bientôt\n",
             "cp1252",
             'latin-1" (or "cp1252")',
         ),
+        # In Latin-1 the apostrophe would be read as a character that nobody sees.
+        ("label,text\nham,café au lait\nspam,l’été à Noël\nham,à bientôt\n", "cp1252", "cp1252"),
         ("label,text\nham,今晚一起吃饭吗？\nspam,恭喜您中奖！\nham,老地方见\n", "gb18030", "gb18030"),
         ("label,text\nham,hello\nspam,win\nham,bye\n", "utf-16", "utf-16"),
     ],

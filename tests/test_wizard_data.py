@@ -335,7 +335,7 @@ def test_what_no_network_gets_to_see_of_images_is_a_warning(tmp_path: Path) -> N
     found["images"] |= {"several": 3, "brightest": 15}
     with set_up(tmp_path / "p", "data", found) as store:
         warned = " ".join(message.text() for message in flow.ask(store, "data").warnings)
-    assert "3 files hold several images" in warned
+    assert "Files with several images (animations, pages or stacks): 3." in warned
     assert "No pixel is brighter than 15 of 255, so that at most 16 levels" in warned
     found["images"] |= {"several": 0, "brightest": 64}
     with set_up(tmp_path / "q", "data", found) as store:

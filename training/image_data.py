@@ -82,6 +82,7 @@ def open_images(config: Config, folder: Path | None) -> Dataset:
     numbers = facts.arrays["kept"]
     unreadable = [Skipped(path, unpacked(reason)) for path, reason in facts.facts["skipped"]]
     majority_readable(unreadable, len(found.files), phrase("{path}: images", path=data.path))
+    images.every_class(found, numbers, unreadable)
     labels = np.array([file.label for file in found.files], np.int64)[numbers]
     roles = _roles(config, found, facts, labels, folder, key)
     pixels = None if pixels is None else torch.from_numpy(pixels)

@@ -18,9 +18,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from training.image_folders import File, Listing
+from training.image_folders import NAMED, File, Listing
 from training.sentence import Sentence, Spoken, phrase
-from training.splits import DataError, Progress, Skipped, printable
+from training.splits import DataError, Part, Progress, Skipped, brief, printable
 
 # Pillow is told what may come, whatever the file calls itself: some of its other readers start programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -135,6 +135,29 @@ def examine(
         modes = [modes[number] for number in kept]
     skipped = tuple(Skipped(printable(listing.files[number].path), reasons[number]) for number in sorted(reasons))
     return Examined(kept, digests, sums, sizes, several, brightest, tuple(modes), skipped)
+
+
+def every_class(listing: Listing, kept: np.ndarray, unreadable: Sequence[Skipped]) -> None:
+    """Raise DataError for a class of which no image to learn from can be read. A folder with nothing in it is no class;
+    what holds images is meant to be one, and left out unasked it would be missed by nobody until it is needed.
+
+    `kept`: numbers of the files that can be read; `unreadable`: the others, in their order."""
+    labels = np.array([file.label if file.part is Part.TRAIN else -1 for file in listing.files], np.int64)
+    read_ones = np.zeros(len(labels), bool)
+    read_ones[kept] = True
+    lost = sorted(set(labels[labels >= 0].tolist()) - set(labels[read_ones].tolist()))
+    if not lost:
+        return
+    first = unreadable[int(np.count_nonzero(~read_ones[: np.flatnonzero(labels == lost[0])[0]]))]
+    names = [f"{brief(listing.classes[label])!r} (0/{np.count_nonzero(labels == label)})" for label in lost[:NAMED]]
+    raise DataError(
+        "{path}: no training image can be read of {names}; the first is {first} ({reason}). Mend or replace "
+        "them; where there is to be no such class, take its folder elsewhere.",
+        path=printable(listing.root),
+        names=", ".join(names) + (", .." if len(lost) > NAMED else ""),
+        first=first.path,
+        reason=first.reason,
+    )
 
 
 def in_threads(

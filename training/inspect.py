@@ -21,10 +21,13 @@ from training import image_folders, images, machine, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
 from training.sentence import phrase, said_by
-from training.splits import DataError, Part, Progress, Skipped, majority_readable, printable
+from training.splits import DataError, Part, Progress, Skipped, brief, majority_readable, printable
 
 # More reasons than anyone reads; the total is always given.
 LISTED = 1000
+# So many labels that are numbers, each of them once, are no classes.
+FEW_NUMBERS = 20
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 # Characters by which a text is named.
 EXCERPT = 60
 # Chinese and Japanese characters count as words of their own.
@@ -76,6 +79,7 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = image_folders.listing(data.path)
     seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
     majority_readable(seen.skipped, len(found.files), phrase("{path}: images", path=data.path))
+    images.every_class(found, seen.kept, seen.skipped)
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
     return {
@@ -103,6 +107,16 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
 def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = texts.listing(data.path)
     table = texts.read(found, data, progress)
+    if len(table.classes) == len(table.labels) > FEW_NUMBERS and all(map(NUMBER.fullmatch, table.classes)):
+        # Of these nothing could be held out either, but that is not what is wrong.
+        raise DataError(
+            "{path}: the labels are {n} different numbers, such as {some}, and none comes twice: that looks like a "
+            "quantity to be predicted (regression), which is not built in. Name another column (data.label_column), "
+            "put the numbers together into classes, or tune a script of your own.",
+            path=printable(data.path),
+            n=len(table.classes),
+            some=", ".join(map(brief, table.classes[:3])),
+        )
     return {
         **_splits(
             data,

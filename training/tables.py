@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from training.sentence import Sentence, phrase
 from training.splits import DataError, brief, printable
 
+# What a table is delimited by that is not read.
+MARKS = ";|\t"
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 # Columns that are named.
 NAMED = 10
@@ -75,6 +77,9 @@ def _undecodable(content: bytes, place: Mapping[str, str | int]) -> DataError:
     high = re.findall(rb"[\x80-\xff]+", content)
     if sum(len(run) == 1 for run in high) * 5 < len(high) and _reads_as(content, "gb18030"):
         return _other(place, "gb18030")
+    if _reads_as(content, "cp1252") and re.search(rb"[\x80-\x9f]", content):
+        # The quotation marks and the euro of Windows; in Latin-1 they are characters that nobody sees.
+        return _other(place, "cp1252")
     if _reads_as(content, "cp1252"):
         return DataError(
             '{path}: byte {byte} (line {line}) is not {encoding}; set data.encoding = "{option}" (or "{other}"), with '
@@ -110,6 +115,10 @@ def _delimited_rows(path: Path, content: str, columns: Sequence[str]) -> list[Ro
     records = _records(lines, delimiter)
     if not records:
         raise DataError("{path}: the file is empty; its first row must name the columns.", path=printable(path))
+    first = records[0][1]
+    if len(first) == 1 and any(mark in first[0] for mark in MARKS):
+        # By other marks nothing of it is as it seems, and a quote least of all.
+        _check_columns(path, first, columns)
     last = records[-1][0]
     if literal := _literal(lines, records) if delimiter == "\t" else []:
         records = literal
@@ -224,7 +233,7 @@ def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> N
     for column in wanted:
         if column not in found:
             names = ", ".join(repr(brief(name)) for name in found[:NAMED]) + (", …" if len(found) > NAMED else "")
-            mark = next((mark for mark in ";|\t" if len(found) == 1 and mark in found[0]), "")
+            mark = next((mark for mark in MARKS if len(found) == 1 and mark in found[0]), "")
             if mark:
                 raise DataError(
                     "{path}: there is no column {column!r}; the columns are {names}. It seems to be delimited by "

@@ -146,6 +146,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     return {
         "launch": outcome.batch,
         "decided": outcome.decided,
+        "next": _next(outcome),
         "suggested": verdict.decision,
         "message": verdict.message,
         "limits": verdict.limits,
@@ -172,6 +173,14 @@ def document(outcome: Outcome) -> dict[str, Any]:
             for standing in outcome.shortlist
         ],
     }
+
+
+def _next(outcome: Outcome) -> list[str]:
+    """The words of the command that comes next, for programs: REASON stands for what only a person can say."""
+    if outcome.decided is not None:
+        return ["tunebook", "round", "plan"]
+    reason = ["--reason", "REASON"] if outcome.verdict.decision == "cannot tell" else []
+    return ["tunebook", "launch", outcome.batch, "--decide", suggested(outcome.verdict), *reason]
 
 
 def show_line(session: Session, links: list[Link]) -> None:

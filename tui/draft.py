@@ -189,7 +189,7 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
 
 def begin(store: Store) -> Draft:
     """The round that is proposed before anything was changed: about the learning rate, or what comes after it."""
-    first = first_question(store.project)
+    first = first_question(store.project, planning.asked_before(store))
     if phases.schedule_is_next(store):
         return Draft(goal="compare", asked={SCHEDULE: SCHEDULES}, first=first)
     return Draft(asked={first: None} if first else {}, first=first)

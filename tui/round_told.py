@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections import Counter
 
 from presets.language import _, sentences
 from rounds import outage, planning, queue, reviewed, supervisor, wishes
 from rounds.record import turned
-from state import logout, measure, metrics, trials
+from state import by_metric, logout, measure, metrics, trials
 from state.database import Store
 from state.trials import Batch, Trial
 from tui.session import Session
@@ -35,12 +36,14 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             _("Logging out would end it here, as systemd is set up. To prevent that: loginctl enable-linger")
         )
     paused = outage.why_paused(batch, listed)
-    looked_over = reviewed.holds(store, batch)
+    looked_over, measured = reviewed.holds(store, batch), by_metric.of_batch(store, batch.name)
     session.text(_state(batch, listed, gone, at_work=at_work, looked_over=looked_over))
     session.answer(
         {
             "round": batch.name,
             "goal": batch.goal,
+            "metric": measured.metric,
+            "direction": measured.direction,
             "wanted": batch.wanted,
             "why": paused,
             "under_way": running,
@@ -50,8 +53,18 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             "states": dict(counts),
             "lost": [entry.id for entry in gone],
             "trials": [trial_document(entry) for entry in listed],
+            "next": _next(batch, listed, at_work=at_work, running=running),
         }
     )
+
+
+def _next(batch: Batch, listed: list[Trial], *, at_work: bool, running: bool) -> list[str]:
+    """The words of the command that comes next, for programs."""
+    if all(map(trials.over, listed)):
+        if batch.kind == planning.KIND:
+            return ["tunebook", "round", "review", batch.name]
+        return shlex.split(to_look(batch))
+    return shlex.split(to_look(batch) if running and at_work else to_go_on(batch))
 
 
 def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: bool, looked_over: bool) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from presets.language import Message, _, say, stored, told
-from state import by_metric, decisions, launches, measure, project, trials
+from state import by_metric, configurations, decisions, launches, measure, project, trials
 from state.database import Store
-from state.document import content_hash
 from state.errors import NotYet, Refusal, Unanswered
 from state.trials import Batch, NewTrial
 from wizard import (
@@ -63,7 +62,7 @@ def sweep(store: Store) -> Batch:
 
 def latest(store: Store) -> Batch | None:
     """The newest baseline or sweep of the configuration as decided now; None where there is none."""
-    return _of(store, content_hash(configuration.checked(store)))
+    return _of(store, configurations.name_of(store, configuration.checked(store)))
 
 
 def accept(store: Store, name: str) -> None:
@@ -130,7 +129,8 @@ def settle(store: Store, question: Question, chosen: Choice, words: str = "") ->
 def valid(store: Store, decision: decisions.Decision) -> bool:
     """Whether the set-up is done: the configuration as decided now was launched from a baseline that was judged by the
     metric of now."""
-    current, now = content_hash(configuration.checked(store)), measure.of_project(store.project.settings)
+    current = configurations.name_of(store, configuration.checked(store))
+    now = measure.of_project(store.project.settings)
     return any(
         entry.decision == "adopt"
         and entry.candidate == current

@@ -8,7 +8,6 @@ from presets.language import Message, say
 from state import by_metric, configurations, launches, measure, trials
 from state.configurations import Configuration
 from state.database import Store
-from state.document import content_hash
 from state.trials import Trial
 from wizard import configuration
 from wizard.verdict import BaselineVerdict
@@ -33,7 +32,7 @@ def untold(store: Store) -> Message | None:
 def known(store: Store, verdict: BaselineVerdict) -> Message | None:
     """That the best configuration so far is another one with a better result on the same data; None where it is not."""
     best, now = launches.best(store), trials.trial(store, verdict.trial)
-    if best is None or best.hash == content_hash(configuration.checked(store)) or now.best is None:
+    if best is None or best.hash == configurations.name_of(store, configuration.checked(store)) or now.best is None:
         return None
     data, runs_now = (now.result or {}).get("data"), _runs_by_now(store, best)
     runs = [run for run in runs_now if (run.result or {}).get("data") in (None, data)]

@@ -57,7 +57,7 @@ def seen_in_part(found: dict[str, Any]) -> Iterator[Message]:
     """What the files hold that no network gets to see."""
     if n := found.get("several"):
         yield say(
-            "{n} files hold several images (animations, pages or stacks): only the first of each is used. If the "
+            "Files with several images (animations, pages or stacks): {n}. Only the first of each is used. If the "
             "others count, save each as a file of its own.",
             n=n,
         )

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from presets.language import Message, say, told
-from state import files, gpus, measurements, runs
+from state import files, gpus, measurements, moved, runs
 from state.database import Store
 from state.errors import AtWork, Refusal
 
@@ -111,7 +111,7 @@ def end_former(store: Store, kind: str) -> None:
 
 def written(store: Store, id: str) -> dict[str, Any]:
     """The subject of a measurement, as it was when it started."""
-    return files.read_json(store.project.measurement_folder(id) / SUBJECT) or {}
+    return moved.here(store.project, files.read_json(store.project.measurement_folder(id) / SUBJECT) or {})
 
 
 def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
@@ -124,7 +124,7 @@ def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
 def fresh(store: Store, kind: str, subject: Mapping[str, Any]) -> measurements.Measurement | None:
     """The latest measurement, unless something that it depends on is different now."""
     latest = measurements.latest(store, kind)
-    return latest if latest is not None and latest.subject == dict(subject) else None
+    return latest if latest is not None and moved.here(store.project, latest.subject) == dict(subject) else None
 
 
 def record(store: Store, kind: str, id: str, more: Mapping[str, Any]) -> measurements.Measurement:

@@ -19,6 +19,7 @@ from state.hyperparameters import OwnHyperparameter
 from state.project import Settings
 from state.usual_names import RESUMES
 from wizard import doubts, own, quantity
+from wizard import pipeline as naming
 from wizard.question import Choice, Option, Question, Settled, Table
 
 METRIC, INITIAL = "metric", "initial"
@@ -49,7 +50,7 @@ def ask_metric(store: Store) -> Question:
             metric=settings.metric,
         ),
         evidence=tuple(_about_metric(settings)),
-        warnings=(ONLY_YOU, *_no_level(settings)),
+        warnings=(ONLY_YOU, *_other_way(store), *_no_level(settings)),
         options=(
             Option(HELD_OUT, HELD_OUT, say("yes, on held-out examples, and it is close to what matters in deployment")),
             Option(STAND_IN, STAND_IN, say("yes, on held-out examples, while something else matters in deployment")),
@@ -64,6 +65,28 @@ def ask_metric(store: Store) -> Question:
             step=METRIC,
         ),
     )
+
+
+def _other_way(store: Store) -> Iterator[Message]:
+    """That the direction is not the one that the name of the metric tells: the worst run would be the best."""
+    settings = store.project.settings
+    try:
+        usual = naming.direction(settings.metric)
+    except Refusal:
+        return
+    told = {"metric": settings.metric, "folder": shlex.quote(str(store.project.root))}
+    if usual == "max" and settings.direction == "min":
+        yield say(
+            "By its name, more of {metric} is better, and this project looks for less of it: if that is not meant, the "
+            "worst run will be its best. Then: tunebook new {folder} --direction max",
+            **told,
+        )
+    elif usual == "min" and settings.direction == "max":
+        yield say(
+            "By its name, less of {metric} is better, and this project looks for more of it: if that is not meant, the "
+            "worst run will be its best. Then: tunebook new {folder} --direction min",
+            **told,
+        )
 
 
 def settle_metric(store: Store, question: Question, chosen: Choice) -> Settled:
@@ -286,6 +309,15 @@ def _strange(there: pipeline.Pipeline) -> Iterator[Message]:
             flag=flag,
             value=value,
             wanted=wanted,
+        )
+
+    for flag, value in declared.valueless(there):
+        yield say(
+            "The command gives {flag} the value {value}, and your script takes none there: it would stop at once. "
+            "Write {switch} for both in tunebook.toml (pipeline.command): that gives {flag} where the value is true.",
+            flag=flag,
+            value=value,
+            switch=f"{{{flag}}}",
         )
 
 

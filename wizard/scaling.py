@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, say
-from state import launches, trials
+from state import configurations, launches, trials
 from state.database import Store
-from state.document import content_hash
 from state.errors import NotYet, Refusal
 from wizard import architecture, configuration, probe, quantity
 from wizard.question import Table
@@ -110,7 +109,7 @@ def baseline(store: Store) -> float | None:
     """The best result of the baseline from which the configuration as decided now was launched."""
     if "training.steps" not in configuration.current(store):
         return None
-    current = content_hash(configuration.checked(store))
+    current = configurations.name_of(store, configuration.checked(store))
     for entry in reversed(launches.launches(store)):
         if entry.candidate == current and trials.batch(store, entry.batch).kind == "baseline":
             return entry.evidence.get("best")

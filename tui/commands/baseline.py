@@ -40,6 +40,7 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
             "message": verdict.told,
             "trial": verdict.trial,
             "figures": verdict.figures,
+            "next": ["tunebook", "round", "plan"] if question is None else _words(question),
         }
     )
     if not adopted:
@@ -61,3 +62,17 @@ def _next(question: Question) -> str:
     if judging.AGAIN in [option.value for option in question.options]:
         return _("Next: mend what is said above, then tunebook baseline")
     return _("Next: decide an earlier question anew, or tunebook baseline --override REASON")
+
+
+def _words(question: Question) -> list[str]:
+    """The words of the command that comes next, for programs: REASON stands for what only a person can say."""
+    from wizard import baseline as judging
+    from wizard import checks
+
+    match question.recommended:
+        case checks.ONE_BATCH | checks.SHUFFLE:
+            return ["tunebook", "check", str(question.recommended)]
+        case judging.SWEEP:
+            return ["tunebook", "baseline", "--sweep"]
+    again = judging.AGAIN in [option.value for option in question.options]
+    return ["tunebook", "baseline"] if again else ["tunebook", "baseline", "--override", "REASON"]

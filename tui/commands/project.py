@@ -169,6 +169,8 @@ def show_status(session: Session) -> None:
     session.answer(
         {
             "project": str(root),
+            "metric": metric,
+            "direction": store.project.settings.direction,
             "step": "set-up" if best is None else stands.step,
             "question": setup.step,
             "needs": setup.needs,

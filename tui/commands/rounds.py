@@ -274,16 +274,18 @@ def review(
         if act:
             step = next_step.next_step(store, batch.name, dismissing.find(store, batch.name, act))
             done = acting.by_command(session, store, step)
-        after = _after_review(store, batch)
+        after, words = _after_review(store, batch)
         # Most trials failed: before anything else they are tried again.
         if again := next((f.key for f in findings if f.action and f.action.code == "retry"), None):
             after = _("Next: tunebook round review {name} --act {check}").format(name=batch.name, check=again)
+            words = ["tunebook", "round", "review", batch.name, "--act", again]
     if done is None:
         session.text(after)
     elif "round" in done:
         session.text(_("Next: tunebook round run {name}").format(name=done["round"]))
+        words = ["tunebook", "round", "run", done["round"]]
     documents = [finding_document(finding, held.get(finding.key)) for finding in findings]
-    session.answer({"round": batch.name, "findings": documents, "done": done})
+    session.answer({"round": batch.name, "findings": documents, "done": done, "next": words})
 
 
 round_group.add_command(final_study)
@@ -301,18 +303,22 @@ def check(session: Session, trial: str | None) -> None:
         tell(session, store, batch, trials.trials(store, batch.name))
 
 
-def _after_review(store: Store, batch: Batch) -> str:
-    """What comes after the review of a round: a launch where a trial may be worth it."""
+def _after_review(store: Store, batch: Batch) -> tuple[str, list[str]]:
+    """What comes after the review of a round, in a sentence and as the words of a command: a launch where a trial may
+    be worth it."""
     listed = trials.trials(store, batch.name)
     launched = any(entry.status == "complete" for entry in listed) and not batch.plan.get("check")
     if not all(map(trials.over, listed)):
-        return _("Next: tunebook round run {name}").format(name=batch.name)
+        told = _("Next: tunebook round run {name}").format(name=batch.name)
+        return told, ["tunebook", "round", "run", batch.name]
     of_old = worth.beaten(store, batch.name) or worth.launched(store, batch.name) or worth.shorter(store, batch.name)
     if launched and not of_old:
-        return _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
+        told = _("Next: tunebook launch {name}, or tunebook round plan").format(name=batch.name)
+        return told, ["tunebook", "launch", batch.name]
     if not any(entry.status in trials.ENDED for entry in listed):
-        return _("Next: tunebook round retry {trial}").format(trial=listed[0].id)
-    return _("Next: tunebook round plan")
+        told = _("Next: tunebook round retry {trial}").format(trial=listed[0].id)
+        return told, ["tunebook", "round", "retry", listed[0].id]
+    return _("Next: tunebook round plan"), ["tunebook", "round", "plan"]
 
 
 def _named(store: Store, name: str) -> Batch:

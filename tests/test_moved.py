@@ -1,0 +1,60 @@
+"""A project that is copied or moved together with its data: they are the same, and so is what was done on them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from state import configurations, launches, trials
+from state.project import open_project
+from state.store import open_store
+from tests import set_up, small_project
+from wizard import baseline, configuration, flow, inspection
+
+
+def test_a_copy_of_a_project_with_its_data_stands_where_the_project_stands(tmp_path: Path) -> None:
+    """Nothing is asked again, and what runs in the copy reads the data of the copy."""
+    with set_up.set_up(tmp_path / "first", "baseline") as store:
+        (store.project.data / "0").mkdir()
+        set_up.inspected(store, set_up.DIGITS)
+        set_up.advance(store, "baseline")
+        baseline.plan(store)
+        per_class = set_up.DIGITS["splits"]["validation"]["per_class"]
+        right = {"examples": sum(per_class), "correct": sum(per_class) - 9, "per_class": per_class}
+        small_project.end(store, "baseline-1-001", 0.025, validation=right)
+        flow.answer(store, "baseline", "accept")
+        best = launches.launches(store)[-1].candidate
+        before = flow.standing(store)
+    # As `cp -a` does it: with the times of files and folders.
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    with open_store(open_project(tmp_path / "copy")) as store:
+        assert flow.standing(store) == before
+        assert before.step is None
+        there = str(tmp_path / "copy" / "data")
+        found = launches.best(store)
+        assert found is not None
+        assert (found.hash, found.settings["data.path"]) == (best, there)
+        assert trials.batch_settings(store, "baseline-1")["data.path"] == there
+        assert configurations.save(store, configuration.checked(store), {}) == best
+        assert inspection.fresh(store) is not None
+
+
+def test_files_that_came_to_a_copy_alone_are_looked_at(tmp_path: Path) -> None:
+    with set_up.set_up(tmp_path / "first", "metric"):
+        pass
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    (tmp_path / "copy" / "data" / "new.png").write_bytes(b"")
+    with open_store(open_project(tmp_path / "copy")) as store:
+        assert flow.standing(store).needs == "inspection"
+
+
+def test_data_elsewhere_are_others_however_like_their_place_is(tmp_path: Path) -> None:
+    """Data that tunebook.toml names in full stay where they are, in a copy as well; another path is another setting."""
+    (tmp_path / "apart" / "data").mkdir(parents=True)
+    with open_store(set_up.make(tmp_path / "first", data=str(tmp_path / "apart" / "data"))) as store:
+        set_up.advance(store, "baseline")
+        name = configurations.save(store, configuration.checked(store), {})
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    with open_store(open_project(tmp_path / "copy")) as store:
+        assert configurations.configuration(store, name).settings["data.path"] == str(tmp_path / "apart" / "data")
+        assert inspection.fresh(store) is not None
