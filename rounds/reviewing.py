@@ -231,9 +231,11 @@ def _came_to(entry: Trial) -> bool:
 def repeats(store: Store, name: str) -> frozenset[str]:
     """The trials of a round that try once more what it began with, as they may where values are few: runs of that, and
     no candidates to replace it."""
-    began = configurations.configuration(store, trials.batch(store, name).configuration)
-    wanted = configurations.identity_of(began.settings)
-    return frozenset(entry.id for entry in trials.trials(store, name) if identity(store, entry) == wanted)
+    began = trials.batch_settings(store, name)
+    # Compared as they are: of a large round a hash of each would take long.
+    wanted = configurations.tried(began)
+    own = ((entry.id, {**began, **entry.overrides}) for entry in trials.trials(store, name))
+    return frozenset(id for id, settings in own if configurations.tried(settings) == wanted)
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:
