@@ -360,11 +360,16 @@ def test_a_trial_that_was_stopped_begins_anew_and_nothing_of_its_first_try_is_le
     assert (entry.status, entry.steps_done) == ("complete", 8000)
 
 
-def test_a_result_that_is_no_better_than_the_level_to_beat_is_not_adopted(store: Store) -> None:
+def test_a_result_that_is_no_better_than_the_level_to_beat_is_not_adopted(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     store.project = change(store.project, chance=0.999)
     run_baseline(store)
     question = flow.ask(store, "baseline")
     assert question.recommended == "sweep"
+    # Who does what is said to come next does not make the same once more.
+    assert tunebook("--project", store.project.root, "status") == 0
+    assert "Next: tunebook baseline --sweep\n" in capsys.readouterr().out
     assert "Not better than the level to beat" in question.evidence[0].text()
     flow.answer(store, "baseline", "sweep")
     swept = drive(store, "baseline-2")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from presets.language import _
+from state.errors import Refusal
 from tui.session import Session, answering
 
 if TYPE_CHECKING:
+    from state.database import Store
     from wizard.question import Question
 
 
@@ -62,6 +64,18 @@ def _next(question: Question) -> str:
     if judging.AGAIN in [option.value for option in question.options]:
         return _("Next: mend what is said above, then tunebook baseline")
     return _("Next: decide an earlier question anew, or tunebook baseline --override REASON")
+
+
+def onward(store: Store) -> list[str]:
+    """The words of the command that comes next while the set-up is at its baseline: one that came to something which
+    is no reasonable start is not simply made again."""
+    from wizard import flow
+
+    try:
+        question = flow.ask(store, "baseline")
+    except Refusal:
+        return ["tunebook", "baseline"]
+    return _words(question)
 
 
 def _words(question: Question) -> list[str]:

@@ -86,6 +86,7 @@ def show_status(session: Session) -> None:
     from rounds.reached import source
     from state import by_metric, launches, trials
     from tui import draft
+    from tui.commands.baseline import onward
     from wizard import baseline_running, flow, measuring
     from wizard.quantity import duration
 
@@ -98,6 +99,7 @@ def show_status(session: Session) -> None:
         attended = supervisor.alive(store.project)
         doing = baseline_running.doing(store, first, attended=attended) if first is not None else None
         gone = first is not None and baseline_running.gone(store, first, attended=attended)
+        first_result = shlex.join(onward(store)) if setup.step == "baseline" else ""
         others = alike.incomparable(store)
         changes = list(filter(None, (own_code.since_best(store), changed_metric.since_best(store))))
         looks_on = looking.under_way(store)
@@ -110,8 +112,7 @@ def show_status(session: Session) -> None:
     session.text(_("Project {path}").format(path=root))
     if setup.step is not None and best is None:
         now = _("Set-up, at the question: {step}").format(step=flow.title(setup.step).text())
-        onward = f"tunebook new {shlex.quote(str(root))}"
-        then, command = "", "tunebook baseline" if setup.step == "baseline" else onward
+        then, command = "", first_result or f"tunebook new {shlex.quote(str(root))}"
     else:
         now, then, command = stands.now.text(), stands.next.text(), _command(stands)
         if setup.step is not None:
