@@ -32,7 +32,8 @@ def _lay_there(project: Project, named: str) -> bool:
     if not data.is_relative_to(project.root):
         return False
     parts = data.relative_to(project.root).parts
-    if not parts:
-        # The data are the whole folder: nothing but a project's is taken for it.
-        return not path.exists() or (path / FILE).is_file()
-    return path.parts[-len(parts) :] == parts
+    root = Path(*path.parts[: len(path.parts) - len(parts)])
+    if root.joinpath(*parts) != path:
+        return False
+    # Where a folder is there that is no project's, the data were others: of that name, somewhere else.
+    return not root.exists() or (root / FILE).is_file()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from state import configurations, launches, trials
-from state.project import open_project
+from state.project import change, open_project
 from state.store import open_store
 from tests import set_up, small_project
 from wizard import baseline, configuration, flow, inspection
@@ -58,3 +58,14 @@ def test_data_elsewhere_are_others_however_like_their_place_is(tmp_path: Path) -
     with open_store(open_project(tmp_path / "copy")) as store:
         assert configurations.configuration(store, name).settings["data.path"] == str(tmp_path / "apart" / "data")
         assert inspection.fresh(store) is not None
+
+
+def test_data_of_the_same_name_that_are_taken_instead_are_others(tmp_path: Path) -> None:
+    (tmp_path / "apart" / "data").mkdir(parents=True)
+    with open_store(set_up.make(tmp_path / "p", data=str(tmp_path / "apart" / "data"))) as store:
+        set_up.advance(store, "baseline")
+        name = configurations.save(store, configuration.checked(store), {})
+        (store.project.root / "data").mkdir(exist_ok=True)
+        store.project = change(store.project, data="data")
+        assert configurations.configuration(store, name).settings["data.path"] == str(tmp_path / "apart" / "data")
+        assert inspection.fresh(store) is None
