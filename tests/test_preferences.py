@@ -50,7 +50,7 @@ def test_what_the_file_says_is_preferred(file: Path) -> None:
 
 def test_what_the_readme_shows_is_read_and_its_keys_can_be(file: Path) -> None:
     readme = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
-    file.write_text(textwrap.dedent(readme[readme.index("    [display]\n") : readme.index("\nWhere a system admin")]))
+    file.write_text(textwrap.dedent(readme[readme.index("    [display]\n") : readme.index("\nWhere systemd is")]))
     found = preferences.read()
     assert found.language == "zh_CN"
     keys.remap(found.keys, str(file))

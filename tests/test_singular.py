@@ -15,8 +15,8 @@ from tests import translate
 # What stands behind a number and ends in s without being a noun that is counted.
 OTHERS = (
     "This beats becomes bytes changes class comes compares differs does doubles ends fails fits gets goes has holds is "
-    "its knows less lies limits makes ms names needs others pass powers proposes proves rests says seeds shows "
-    "spans starts takes this times uses waits was writes"
+    "its knows less lies limits makes means ms names needs others pass powers proposes proves rests says seeds shows "
+    "spans starts takes this times tries uses waits was writes"
 )
 NO_NOUNS = OTHERS.split()
 
