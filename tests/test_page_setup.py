@@ -15,6 +15,7 @@ from textual.widgets import Static
 from state import decisions, files, runs, trials
 from state.database import Store
 from state.project import FILE, Project, Settings, create, open_project
+from state.project import version as settings_version
 from state.store import open_store
 from tests import own_pipelines, set_up, small_project, watched_round
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
@@ -666,7 +667,9 @@ async def test_what_another_has_changed_is_on_the_screen_before_enter_confirms_i
             assert "high = 12.5 # from the paper" in path.read_text(encoding="utf-8")
             await wait_for(pilot, lambda: app.focused is page.query_one(Choices))
             # The page has not looked yet when somebody presses enter.
-            monkeypatch.setattr(app, "look", lambda: None)
+            seen = settings_version(store.project.root)
+            monkeypatch.setattr("tui.app.settings_version", lambda _root: seen)
+            await wait_for(pilot, lambda: app._version == (app.store.version(), seen))
             path.write_text(path.read_text(encoding="utf-8").replace("12.5", "13.5"), encoding="utf-8")
             await watched_round.press(pilot, "enter")
             await wait_for_text(pilot, "What is asked has changed meanwhile.")
