@@ -25,9 +25,10 @@ from tests.small_project import wait_for
 LACKING = [
     name for name in ("systemd-nspawn", "unshare", "nsenter", "ssh-keygen", "sshd") if shutil.which(name) is None
 ]
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or bool(LACKING), reason=f"needs root, and the programs {', '.join(LACKING) or 'that are there'}"
-)
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot a container"),
+    pytest.mark.skipif(bool(LACKING), reason=f"programs are not installed: {', '.join(LACKING)}"),
+]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 USER, HOME, KEY = "tuner", "/home/tuner", "/home/key"

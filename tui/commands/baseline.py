@@ -29,11 +29,13 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
         adopted = flow.standing(store).step is None
         question = None if adopted else flow.ask(store, "baseline")
     session.text(verdict.told.text())
+    words = ["tunebook", "round", "plan"]
     if question is None:
         session.text(_("It is the best configuration so far. Next: tunebook round plan"))
     else:
+        then, words = _next(question)
         session.text(question.reason.text())
-        session.text(_("It is not adopted. {next}").format(next=_next(question)))
+        session.text(_("It is not adopted. {next}").format(next=then))
     session.answer(
         {
             "reasonable": verdict.reasonable,
@@ -42,28 +44,11 @@ def baseline(session: Session, sweep: bool, override: str | None) -> None:
             "message": verdict.told,
             "trial": verdict.trial,
             "figures": verdict.figures,
-            "next": ["tunebook", "round", "plan"] if question is None else _words(question),
+            "next": words,
         }
     )
     if not adopted:
         raise click.exceptions.Exit(1)
-
-
-def _next(question: Question) -> str:
-    """What to do about a first result that was not adopted."""
-    from wizard import baseline as judging
-    from wizard import checks
-
-    match question.recommended:
-        case checks.ONE_BATCH | checks.SHUFFLE:
-            return _("Next: tunebook check {kind}, or tunebook baseline --override REASON").format(
-                kind=question.recommended
-            )
-        case judging.SWEEP:
-            return _("Next: tunebook baseline --sweep, or --override REASON")
-    if judging.AGAIN in [option.value for option in question.options]:
-        return _("Next: mend what is said above, then tunebook baseline")
-    return _("Next: decide an earlier question anew, or tunebook baseline --override REASON")
 
 
 def onward(store: Store) -> list[str]:
@@ -75,18 +60,22 @@ def onward(store: Store) -> list[str]:
         question = flow.ask(store, "baseline")
     except Refusal:
         return ["tunebook", "baseline"]
-    return _words(question)
+    return _next(question)[1]
 
 
-def _words(question: Question) -> list[str]:
-    """The words of the command that comes next, for programs: REASON stands for what only a person can say."""
+def _next(question: Question) -> tuple[str, list[str]]:
+    """What to do about a first result that was not adopted, in a sentence and as the words of a command: REASON stands
+    for what only a person can say."""
     from wizard import baseline as judging
     from wizard import checks
 
     match question.recommended:
         case checks.ONE_BATCH | checks.SHUFFLE:
-            return ["tunebook", "check", str(question.recommended)]
+            told = _("Next: tunebook check {kind}, or tunebook baseline --override REASON")
+            return told.format(kind=question.recommended), ["tunebook", "check", str(question.recommended)]
         case judging.SWEEP:
-            return ["tunebook", "baseline", "--sweep"]
-    again = judging.AGAIN in [option.value for option in question.options]
-    return ["tunebook", "baseline"] if again else ["tunebook", "baseline", "--override", "REASON"]
+            return _("Next: tunebook baseline --sweep, or --override REASON"), ["tunebook", "baseline", "--sweep"]
+    if judging.AGAIN in [option.value for option in question.options]:
+        return _("Next: mend what is said above, then tunebook baseline"), ["tunebook", "baseline"]
+    told = _("Next: decide an earlier question anew, or tunebook baseline --override REASON")
+    return told, ["tunebook", "baseline", "--override", "REASON"]
