@@ -82,7 +82,10 @@ class Supervisor:
         self._reap()
         unfinished = trials.unfinished(self.store)
         # After the wishes: whoever changes the file and then wishes something means the file as it is now.
+        each = self.store.project.settings.gpus
         self.settings.look()
+        if self.store.project.settings.gpus != each:
+            self.machine = slots.machine(self.store.project.settings.gpus)
         batches = batches_of(self.store, unfinished)
         named = {batch.name: batch for batch in batches}
         for entry in unfinished:

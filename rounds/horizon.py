@@ -81,14 +81,14 @@ def _pace(store: Store, settings: Mapping[str, Any], everything: Sequence[Trial]
     """Seconds of a trial to come (None: nothing shows it), and how many run at once."""
     if (so_far := cost.measured_at_once(everything)) is not None:
         return cost.trial_seconds(store, settings, everything), so_far
-    here = _asked(slots.machine, int(time.monotonic() // ASKED_SECONDS))
+    here = _asked(slots.machine, store.project.settings.gpus, int(time.monotonic() // ASKED_SECONDS))
     at_once = slots.at_once(here, slots.device(here, settings))
     return cost.trial_ahead(store, settings, everything, at_once, here)[0], at_once
 
 
 @functools.lru_cache(maxsize=1)
-def _asked(look: Callable[[], Machine], _period: int) -> Machine:
-    return look()
+def _asked(look: Callable[[int], Machine], each: int, _period: int) -> Machine:
+    return look(each)
 
 
 def _tried(store: Store, everything: Sequence[Trial]) -> int:

@@ -1,4 +1,5 @@
-"""Where trials run: on each GPU one at a time, or as many as its memory holds; on the CPU as many as cores carry."""
+"""Where trials run: on each GPU, or on so many together, one at a time, or as many as its memory holds; on the CPU as
+many as cores carry."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from state.machine import cores
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to run on: CPU cores that this process may use, GPUs (or their MIG parts) by UUID, and what these
-    are called, where it is known."""
+    """What there is to run on: CPU cores that this process may use, GPUs (or their MIG parts, or those that a trial has
+    together, with commas) by UUID, and what these are called, where it is known."""
 
     cores: int
     gpus: tuple[str, ...] = ()
@@ -36,8 +37,8 @@ class Share:
 
 @dataclass(frozen=True)
 class Slot:
-    """What one trial occupies: a device ("cpu", "cuda", "mps"), the GPU's UUID, how many CPU cores, and how many bytes
-    of the GPU's memory (0: all of it)."""
+    """What one trial occupies: a device ("cpu", "cuda", "mps"), the GPU's UUID, or several with commas, how many CPU
+    cores, and how many bytes of the GPU's memory (0: all of it)."""
 
     device: str
     gpu: str = ""
@@ -46,16 +47,18 @@ class Slot:
 
     def environment(self) -> dict[str, str]:
         """The environment that keeps a process to its slot."""
-        threads = {name: str(self.cores) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        # Of a trial on several GPUs each has a process, and these share the cores.
+        each = max(self.cores // (self.gpu.count(",") + 1), 1)
+        threads = {name: str(each) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         gpu = {"CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else {}
         # `training.device` holds a trial to it.
         share = {"TUNEBOOK_GPU_MEMORY": str(self.memory)} if self.memory else {}
         return {**threads, **gpu, **share}
 
 
-def machine() -> Machine:
-    """The machine that this process runs on, as far as it is let use it."""
-    found = gpus.at_hand()
+def machine(each: int = 1) -> Machine:
+    """The machine that this process runs on, as far as it is let use it; `each`: how many GPUs a trial has."""
+    found = gpus.at_hand(each)
     return Machine(cores(), tuple(gpu.uuid for gpu in found), frozenset(gpu.name for gpu in found))
 
 
@@ -119,7 +122,8 @@ def free(
 
 def _gpu(gpus: Collection[str], taken: Collection[Slot], share: Share | None) -> str | None:
     """The GPU with the fewest trials that has room for one more; one without a `share` needs a GPU of its own."""
-    on = {gpu: [slot.memory for slot in taken if slot.gpu == gpu] for gpu in gpus}
+    # What runs may have begun when a trial had more GPUs, or fewer.
+    on = {gpu: [slot.memory for slot in taken if {*slot.gpu.split(",")} & {*gpu.split(",")}] for gpu in gpus}
     fits = [
         gpu
         for gpu, used in on.items()

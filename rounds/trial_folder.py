@@ -11,7 +11,7 @@ from typing import Any
 from presets.language import Message, restored, say, stored
 from rounds import ending
 from rounds.slots import Slot
-from state import configurations, document, files, measure, own_files, pipeline, run_command, runs, spent, trials
+from state import configurations, document, files, gpus, measure, own_files, pipeline, run_command, runs, spent, trials
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
@@ -94,7 +94,7 @@ def _to_go_on(store: Store, folder: Path) -> list[str] | None:
 def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, anew: bool) -> None:
     """What `state.run_command` needs to run the user's command as this trial."""
     own = pipeline.own(store.project)
-    if lost := pipeline.gone(own):
+    if lost := pipeline.gone(own) or gpus.short(store.project.settings.gpus):
         raise lost
     before = files.read_json(folder / run_command.COMMAND) or {}
     resume = None if anew else _to_go_on(store, folder)

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from state.errors import Refusal
+
 _SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A card, or a part of one (MIG): how CUDA_VISIBLE_DEVICES names it, its name as torch has it ("": not known), and
-    of a part its bytes of memory (0: not known)."""
+    """A card, a part of one (MIG), or several that a trial has together: how CUDA_VISIBLE_DEVICES names it, its name as
+    torch has it ("": not known), and of a part its bytes of memory (0: not known)."""
 
     uuid: str
     name: str = ""
@@ -35,10 +37,45 @@ class Card:
         return self.parts or (self.whole,)
 
 
-def at_hand() -> tuple[Gpu, ...]:
-    """The GPUs that this process is let use, in the order of the driver or of CUDA_VISIBLE_DEVICES."""
+def at_hand(each: int = 1) -> tuple[Gpu, ...]:
+    """The GPUs that this process is let use, in the order of the driver or of CUDA_VISIBLE_DEVICES; `each`: so many of
+    them count as one, since a trial has them together."""
     by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
-    return visible(parse(driver("-L")) or _unnamed(), os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus)
+    return together(visible(parse(driver("-L")) or _unnamed(), os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus), each)
+
+
+def together(found: Sequence[Gpu], each: int) -> tuple[Gpu, ...]:
+    """Groups of `each` GPUs of one name, neighbours where that can be; what is left over is nobody's. Of a divided card
+    (MIG) a process can use one part only, so that parts are in no group."""
+    if each == 1:
+        return tuple(found)
+    return tuple(
+        Gpu(",".join(gpu.uuid for gpu in same[start : start + each]), f"{each} x {name}")
+        for name, same in _alike(found).items()
+        for start in range(0, len(same) - each + 1, each)
+    )
+
+
+def _alike(found: Sequence[Gpu]) -> dict[str, list[Gpu]]:
+    """Whole cards by their name."""
+    alike: dict[str, list[Gpu]] = {}
+    for gpu in found:
+        if not gpu.uuid.startswith("MIG-"):
+            alike.setdefault(gpu.name, []).append(gpu)
+    return alike
+
+
+def short(each: int) -> Refusal | None:
+    """That there are GPUs, but not so many for a trial as it is to have; None where there are, or none at all, where
+    trials run on the CPU."""
+    if each == 1 or at_hand(each) or not (found := at_hand()):
+        return None
+    return Refusal(
+        "Each trial is to have {each} GPUs of one kind (pipeline.gpus in tunebook.toml), and may use {n} here, parts "
+        "of divided ones (MIG) not counted. Give it fewer, or let it see more: CUDA_VISIBLE_DEVICES.",
+        each=each,
+        n=max(map(len, _alike(found).values()), default=0),
+    )
 
 
 def memory(kind: Literal["total", "free"]) -> dict[str, int]:
@@ -49,13 +86,17 @@ def memory(kind: Literal["total", "free"]) -> dict[str, int]:
     return {uuid.strip(): int(size) * 2**20 for uuid, _comma, size in pairs if size.strip().isdecimal()}
 
 
-def emptiest() -> dict[str, str]:
-    """The environment that keeps a process to one GPU, of those like the first the one with the most free memory; empty
-    where there is none."""
-    gpus, free = at_hand(), memory("free")
+def emptiest(each: int = 1) -> dict[str, str]:
+    """The environment that keeps a process to one GPU, or to `each`, of those like the first the one with the most free
+    memory; empty where there is none."""
+    gpus, free = at_hand(each), memory("free")
     alike = [gpu for gpu in gpus if gpu.name == gpus[0].name]
+
+    def room(gpu: Gpu) -> int:
+        return min(free.get(uuid, 0) for uuid in gpu.uuid.split(","))
+
     # The first of equals, so that without figures it is the one that CUDA would take.
-    return {"CUDA_VISIBLE_DEVICES": max(alike, key=lambda gpu: free.get(gpu.uuid, 0)).uuid} if alike else {}
+    return {"CUDA_VISIBLE_DEVICES": max(alike, key=room).uuid} if alike else {}
 
 
 def driver(*options: str) -> str:

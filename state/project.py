@@ -43,6 +43,7 @@ class Settings:
     directory: str = ""
     config_file: str = ""
     resume: str = ""
+    gpus: int = 1
     seed: str = ""
     batch_size: str = ""
     steps: str = ""
@@ -73,6 +74,7 @@ _PLACES = {
     "directory": "pipeline.directory",
     "config_file": "pipeline.config_file",
     "resume": "pipeline.resume",
+    "gpus": "pipeline.gpus",
     "seed": "pipeline.seed",
     "batch_size": "pipeline.batch_size",
     "steps": "pipeline.steps",
@@ -86,7 +88,7 @@ _PLACES = {
 }
 # Written only where they say something: most projects have no pipeline of their own.
 _OWN = (
-    *("chance", "command", "program", "directory", "config_file", "resume", "seed", "batch_size", "steps"),
+    *("chance", "command", "program", "directory", "config_file", "resume", "gpus", "seed", "batch_size", "steps"),
     "patience_minutes",
 )
 # Numbers that need not be said.
@@ -100,6 +102,7 @@ _ABOUT = {
     "directory": "Where the command runs.",
     "config_file": "Configuration file of the pipeline; {config} is the copy of a trial.",
     "resume": "What is added to the command where a killed or stopped trial goes on; itself: nothing need be.",
+    "gpus": "How many GPUs each trial has; a device hour is one of all of them.",
     "seed": "What the pipeline calls the seed.",
     "batch_size": "What the pipeline calls the examples of a step.",
     "steps": "What the pipeline calls the number of steps.",
@@ -167,7 +170,8 @@ def create(root: Path, settings: Settings) -> Project:
     if (root / FILE).exists():
         raise Exists("{path}: there is a project already. Open it, or choose another folder.", path=str(root))
     said = {name: getattr(settings, name) for name in _PLACES}
-    values = {_PLACES[name]: value for name, value in said.items() if name not in _OWN or value not in ("", None)}
+    plain = Settings()
+    values = {_PLACES[name]: value for name, value in said.items() if name not in _OWN or value != getattr(plain, name)}
     reasons = {_PLACES[name]: text for name, text in _ABOUT.items()}
     written = document.compose(values, reasons, _HEADING)
     _list(written, settings.hyperparameters)
@@ -283,6 +287,8 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
             value = float(value)
         if type(value) is not types[name]:
             raise mistyped(where(place), place, value, types[name])
+        if type(value) is int and value < 1:
+            raise Invalid("{path}: {key} = {value!r}; allowed: 1 or more", path=where(place), key=place, value=value)
         if name == "chance" and isinstance(value, float) and not math.isfinite(value):
             raise Invalid(
                 "{path}: {key} = {value!r}; allowed: a finite number", path=where(place), key=place, value=value
@@ -296,6 +302,11 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
             "{path}: metric.direction = {value!r}; allowed: min, max",
             path=where("metric.direction"),
             value=found["direction"],
+        )
+    if found.get("gpus", 1) > 1 and not found.get("command"):
+        raise Invalid(
+            "{path}: pipeline.gpus is for a command of your own; the built-in training uses one GPU for each trial.",
+            path=where("pipeline.gpus"),
         )
     return Settings(**found)
 

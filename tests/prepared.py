@@ -96,8 +96,8 @@ def still() -> Iterator[None]:
             # A page asks as often as it is read, which on a busy machine is more often.
             ("rounds.cost.now", seen),
             ("state.database.author", lambda: "ada"),
-            ("wizard.machine.at_hand", lambda _wanted="auto": here),
-            ("rounds.slots.machine", lambda: Machine(4)),
+            ("wizard.machine.at_hand", lambda _wanted="auto", each=1: here),
+            ("rounds.slots.machine", lambda _each=1: Machine(4)),
             ("state.logout.fate", lambda: "lives"),
             ("tui.doctor.machine", lambda _folder: MACHINE),
             ("tui.doctor.shutil.disk_usage", lambda _folder: disk),

@@ -93,6 +93,33 @@ def test_a_measurement_takes_the_emptiest_of_the_cards_like_the_first(driver: Pa
     assert gpus.emptiest() == {"CUDA_VISIBLE_DEVICES": "GPU-aaaa"}
 
 
+@pytest.mark.parametrize(
+    ("each", "expected"),
+    [(1, ["GPU-aaaa", "MIG-1111", "MIG-2222", "GPU-cccc"]), (2, ["GPU-aaaa,GPU-cccc"]), (3, [])],
+)
+def test_several_for_a_trial_are_whole_cards(each: int, expected: list[str]) -> None:
+    """A process can use one part of a divided card only."""
+    found = gpus.together(gpus.visible(CARDS, None), each)
+    assert [gpu.uuid for gpu in found] == expected
+    assert each == 1 or {gpu.name for gpu in found} <= {f"{each} x {NAME}"}
+
+
+def test_several_for_a_trial_are_of_one_kind_and_neighbours() -> None:
+    listed = [Gpu("a", "T4"), Gpu("b", "A100"), Gpu("c", "T4"), Gpu("d", "A100"), Gpu("e", "A100"), Gpu("f", "T4")]
+    assert [gpu.uuid for gpu in gpus.together(listed, 2)] == ["a,c", "b,d"]
+
+
+def test_a_measurement_with_several_takes_those_of_which_the_fullest_has_most_free(driver: Path) -> None:
+    (driver / "cards").write_text("".join(f"GPU {n}: {NAME} (UUID: GPU-{n})\n" for n in range(4)))
+    (driver / "free").write_text("GPU-0, 900\nGPU-1, 100\nGPU-2, 300\nGPU-3, 200\n")
+    assert gpus.emptiest(2) == {"CUDA_VISIBLE_DEVICES": "GPU-2,GPU-3"}
+    (driver / "total").write_text("GPU-0, 900\nGPU-1, 900\nGPU-2, 900\nGPU-3, 900\n")
+    machine.at_hand.cache_clear()
+    found = machine.at_hand(each=2)
+    assert (found.name, found.count, found.memory) == (f"2 x {NAME}", 2, 1800 * 2**20)
+    machine.at_hand.cache_clear()
+
+
 TWO = "GPU 0: NVIDIA H100 (UUID: GPU-a)\nGPU 1: NVIDIA H100 (UUID: GPU-b)"
 UNLIKE = TWO.replace("0: NVIDIA H100", "0: NVIDIA T4")
 

@@ -73,10 +73,10 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         page = app.screen
         command = own_pipelines.command(ARGUMENTS)
         typed = {"folder": "p [red]", "command": command, "resume": "--resume {folder}/last.npz", "metric": "accuracy"}
-        typed |= {"data": "digits.npz", "patience": "7.5"}
+        typed |= {"data": "digits.npz", "gpus": "2", "patience": "7.5"}
         for id, text in typed.items():
             page.query_one(f"#{id}", Field).put(text)
-        for _field in range(8):
+        for _field in range(9):
             await pilot.press("enter")
             await pilot.pause()
         choices = page.query_one(Choices)
@@ -87,7 +87,7 @@ async def test_the_form_leads_to_the_questions_and_these_to_a_judged_baseline(
         await wait_for_text(pilot, "Is accuracy, of which more is better")
         assert "metric" in shown(app)
         made = open_project(here / "p [red]").settings
-        assert (made.resume, made.patience_minutes) == (typed["resume"], 7.5)
+        assert (made.resume, made.gpus, made.patience_minutes) == (typed["resume"], 2, 7.5)
         assert made.data == str(here / "digits.npz")
         await pilot.press("t", *"0.1", "enter")
         await wait_for(pilot, lambda: open_project(here / "p [red]").settings.chance == 0.1)

@@ -148,6 +148,25 @@ def test_a_mistake_in_the_settings_is_named_with_its_line(tmp_path: Path) -> Non
         path.write_text(whole, encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("command", "count", "said"),
+    [
+        ("python train.py --out {folder}", 0, "pipeline.gpus = 0; allowed: 1 or more"),
+        ("", 2, "pipeline.gpus is for a command of your own"),
+    ],
+)
+def test_a_number_of_gpus_that_no_trial_can_have_is_named_with_its_line(
+    tmp_path: Path, command: str, count: int, said: str
+) -> None:
+    project.create(tmp_path, SETTINGS)
+    path = tmp_path / project.FILE
+    whole = path.read_text(encoding="utf-8") + f"[pipeline]\ncommand = {command!r}\ngpus = {count}\n"
+    path.write_text(whole, encoding="utf-8")
+    with pytest.raises(Refusal) as refused:
+        project.open_project(tmp_path)
+    assert str(refused.value).startswith(f"{path}:{whole.count(chr(10))}: {said}")
+
+
 def test_a_folder_without_a_project_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="tunebook new"):
         project.open_project(tmp_path)

@@ -23,6 +23,21 @@ def test_each_gpu_takes_one_trial_which_sees_no_other() -> None:
     assert slots.free(here, {**settings, "runtime.device": "cpu"}, 0, 2, taken) == Slot("cpu", "", 4)
 
 
+def test_a_trial_on_several_gpus_shares_none_of_them() -> None:
+    pairs, each = ("GPU-a,GPU-b", "GPU-c,GPU-d"), {"runtime.threads": 5}
+    here = Machine(8, pairs)
+    first = slots.free(here, each, 0, 0, [])
+    assert first is not None
+    assert first == Slot("cuda", pairs[0], 5)
+    # Each of its two processes has half of its threads.
+    assert first.environment()["CUDA_VISIBLE_DEVICES"] == pairs[0]
+    assert first.environment()["OMP_NUM_THREADS"] == "2"
+    # Those that began before each had two count with the pair that they are of, and the other way round.
+    assert slots.free(here, each, 0, 1, [Slot("cuda", "GPU-b")]) == Slot("cuda", pairs[1], 5)
+    assert slots.free(here, each, 0, 2, [Slot("cuda", "GPU-b"), Slot("cuda", "GPU-c")]) is None
+    assert slots.free(Machine(8, ("GPU-a", "GPU-b", "GPU-c")), each, 0, 1, [first]) == Slot("cuda", "GPU-c", 5)
+
+
 @pytest.mark.parametrize(
     ("wanted", "budget", "cores", "on_each"),
     [

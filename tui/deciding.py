@@ -66,7 +66,9 @@ def announce(
         session.progress(listed.why.text())
     for message in launching.bars((proposal, *rivals), runs or RUNS[0]):
         session.progress(message.text())
-    for line in prices(launch_outlook.outlook(store, (proposal, *rivals), machine(), runs or RUNS[0])):
+    for line in prices(
+        launch_outlook.outlook(store, (proposal, *rivals), machine(store.project.settings.gpus), runs or RUNS[0])
+    ):
         session.progress(line)
 
 

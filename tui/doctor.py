@@ -264,6 +264,8 @@ def _command(project: Project) -> Check:
     try:
         own = pipeline.own(project)
         pipeline.check(own)
+        if lacking := gpus.short(project.settings.gpus):
+            raise lacking
     except Refusal as refusal:
         return _failed("command", refusal)
     return Check("command", "ok", say("{path}", path=pipeline.program(own) or ""))
@@ -368,7 +370,10 @@ def _cache(project: Project) -> Iterator[Check]:
 def _sharing(store: Store) -> Iterator[Check]:
     """Whether the best configuration is small enough for several trials on a GPU."""
     best = launches.best(store)
-    if best is not None and (offer := sharing.offer(store, slots.machine(), best.settings)) is not None:
+    if (
+        best is not None
+        and (offer := sharing.offer(store, slots.machine(store.project.settings.gpus), best.settings)) is not None
+    ):
         yield Check("GPU", "ok", offer)
 
 

@@ -30,6 +30,7 @@ class Asked:
     config_file: Path | None = None
     directory: Path | None = None
     resume: str | None = None
+    gpus: int | None = None
     metric: str | None = None
     direction: str | None = None
     chance: float | None = None
@@ -49,10 +50,10 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
     if existing is None and asked.command is None:
-        about = (asked.config_file, asked.assignments, asked.directory, asked.resume, asked.direction)
+        about = (asked.config_file, asked.assignments, asked.directory, asked.resume, asked.gpus, asked.direction)
         if any(about) or asked.chance is not None:
             raise WrongUse(
-                "--config-file, --directory, --resume, --direction, --chance and --set belong to a --command."
+                "--config-file, --directory, --resume, --gpus, --direction, --chance and --set belong to a --command."
             )
         return None
     if existing is None or existing.settings.command:
@@ -89,6 +90,7 @@ def create(root: Path, asked: Asked, data: Path | None = None) -> Project:
         directory=_placed(asked.directory or Path.cwd(), root),
         config_file=_placed(asked.config_file, root) if asked.config_file else "",
         resume=(asked.resume or "").strip(),
+        gpus=_gpus(asked.gpus),
         patience_minutes=asked.patience or None,
     )
     _check_sized(asked, pipeline.planned(root, settings, asked.assignments).settings)
@@ -105,6 +107,13 @@ def typed(project: Project, assignments: tuple[str, ...], name: str) -> str | No
         if name and there.key(own.meant(there, key.strip())) == there.key(name)
     ]
     return found[-1] if found else None
+
+
+def _gpus(count: int | None) -> int:
+    """How many GPUs each trial has, one unless it is said. Refuses none."""
+    if count is not None and count < 1:
+        raise Invalid("{count} GPUs: a trial has at least 1.", count=count)
+    return count or 1
 
 
 def _refuse_built_in(options: Mapping[str, Any]) -> None:
@@ -151,6 +160,8 @@ def _changed(session: Session, existing: Project, asked: Asked, data: Path | Non
         changes["chance"] = asked.chance
     if asked.resume is not None:
         changes["resume"] = asked.resume.strip()
+    if asked.gpus is not None:
+        changes["gpus"] = _gpus(asked.gpus)
     if asked.assignments:
         changes |= own.changed(existing, asked.assignments)
     changed = dataclasses.replace(now, **changes)

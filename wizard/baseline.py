@@ -311,7 +311,7 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         if store.project.settings.command:
             given = hyperparameters.values(store.project)
             folder = shlex.quote(str(store.project.root))
-            yield from own_baseline.costs(trials.trials(store, batch.name), given, folder)
+            yield from own_baseline.costs(trials.trials(store, batch.name), given, folder, store.project.settings.gpus)
         return
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]

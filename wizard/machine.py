@@ -32,15 +32,15 @@ class Device:
 
 
 @cache
-def at_hand(wanted: str = "auto") -> Device:
-    """The device that `runtime.device` means on this machine."""
+def at_hand(wanted: str = "auto", each: int = 1) -> Device:
+    """The device that `runtime.device` means on this machine; `each`: how many GPUs are one, since a trial has them
+    together."""
     cores = limits.cores()
-    if wanted in ("auto", "cuda") and (found := gpus.at_hand()):
+    if wanted in ("auto", "cuda") and (found := gpus.at_hand(each)):
         total = gpus.memory("total")
         # Parts of cards may not say how much memory they have.
-        return Device(
-            "cuda", found[0].name, len(found), min(gpu.memory or total.get(gpu.uuid, 0) for gpu in found), cores
-        )
+        sizes = (gpu.memory or sum(total.get(uuid, 0) for uuid in gpu.uuid.split(",")) for gpu in found)
+        return Device("cuda", found[0].name, len(found), min(sizes), cores)
     if wanted in ("auto", "mps") and sys.platform == "darwin" and platform.machine() == "arm64":
         return Device("mps", "Apple GPU", 1, psutil.virtual_memory().total, cores)
     return Device("cpu", _processor(), 1, _memory(), cores)

@@ -13,12 +13,12 @@ from wizard import machine, quantity
 from wizard.speed import ROUND
 
 
-def costs(listed: Sequence[Trial], given: Collection[str], folder: str) -> Iterator[Message]:
+def costs(listed: Sequence[Trial], given: Collection[str], folder: str, gpus: int) -> Iterator[Message]:
     """What a round of such trials takes, by which the length of a run is chosen (G13); `given`: the names of what the
-    command is given; `folder`: of the project, quoted for a shell."""
+    command is given; `folder`: of the project, quoted for a shell; `gpus`: that each trial has."""
     taken = [float(seconds) for entry in listed if (seconds := (entry.result or {}).get("seconds"))]
     if taken:
-        at_once = machine.at_hand().trials_at_once
+        at_once = machine.at_hand(each=gpus).trials_at_once
         yield say(
             "It took {time}; a round of {trials} such trials, {slots} at a time, takes {round}.",
             time=quantity.duration(max(taken)),

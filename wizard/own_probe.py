@@ -45,7 +45,7 @@ NOT_TIMED = (pipeline.BATCH_SIZE, pipeline.STEPS, pipeline.SEED)
 def subject(store: Store) -> dict[str, Any]:
     """All that the throughput of a batch size depends on (G6)."""
     there = pipeline.own(store.project)
-    device = machine.at_hand()
+    device = machine.at_hand(each=store.project.settings.gpus)
     # A learning rate changes no time either, and a sweep of the baseline decides it anew.
     apart = {*NOT_TIMED, own.rate(store.project)}
     values = {key: value for key, value in own.values(store.project).items() if key not in apart}
@@ -68,6 +68,9 @@ def start(store: Store) -> str:
     measuring.end_former(store, KIND)
     there = pipeline.own(store.project)
     pipeline.check(there)
+    each = store.project.settings.gpus
+    if lacking := gpus.short(each):
+        raise lacking
     values = configuration.checked(store)
     if pipeline.BATCH_SIZE not in values:
         raise Refusal(
@@ -105,8 +108,8 @@ def start(store: Store) -> str:
         if runs.result(earlier) is None and not runs.alive(earlier):
             # What a probe that was killed has started would be timed along.
             runs.end_orphans(earlier)
-    # As its trials will, it sees one GPU: a script that finds several may well train on all of them.
-    runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder, gpus.emptiest())
+    # As its trials will, it sees so many GPUs: a script that finds more may well train on all of them.
+    runs.start([sys.executable, "-P", "-m", "state.probe_command", str(folder)], folder, gpus.emptiest(each))
     return id
 
 

@@ -73,6 +73,7 @@ LIMITS = {
         "{folder}/last.pt'; 'itself' where the script looks for that itself; otherwise it begins anew"
     ),
 )
+@click.option("--gpus", type=int, metavar="N", help=_("own pipeline: how many GPUs each trial has, as for torchrun"))
 @click.option("--direction", type=click.Choice(["min", "max"]), help=_("own pipeline: is less or more better"))
 @click.option("--chance", type=float, metavar="X", help=_("own pipeline: what guessing, or a known result, reaches"))
 @click.option(
@@ -121,6 +122,7 @@ def new(
     config_file: Path | None,
     directory: Path | None,
     resume: str | None,
+    gpus: int | None,
     direction: str | None,
     chance: float | None,
     assignments: tuple[str, ...],
@@ -138,6 +140,7 @@ def new(
         config_file=config_file,
         directory=directory,
         resume=resume,
+        gpus=gpus,
         metric=options["metric"],
         direction=direction,
         chance=chance,

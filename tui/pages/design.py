@@ -99,7 +99,7 @@ class DesignPage(Page):
 
     @work(thread=True)
     def _find_machine(self) -> None:
-        self.post_message(self.Found(slots.machine()))
+        self.post_message(self.Found(slots.machine(self.book.project.settings.gpus)))
 
     def on_design_page_found(self, event: Found) -> None:
         self._machine = event.machine

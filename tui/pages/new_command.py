@@ -9,11 +9,11 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
-from state.errors import Refusal
+from state.errors import Invalid, Refusal
 from state.pace import START_SECONDS
 from state.store import open_store
 from tui import starting_own
-from tui.amount import amount
+from tui.amount import amount, whole
 from tui.pages.form import Form
 from tui.starting import typed_path
 from tui.widgets.controls import Choices, Field
@@ -47,6 +47,8 @@ class NewCommand(Form):
         yield self.part(words, Field(id="data"))
         words = _("What is added where a killed trial goes on, as --resume {file}; itself; or nothing:")
         yield self.part(words.format(file="{folder}/last.pt"), Field(id="resume"))
+        words = _("How many GPUs each trial has, for a command such as torchrun, if more than one; or nothing:")
+        yield self.part(words, Field(id="gpus"))
         words = _("Minutes until its first sign of how fast it trains, if more than {minutes:g}; or nothing:")
         yield self.part(words.format(minutes=START_SECONDS / 60), Field(id="patience"))
         words = _("The value that is tuned, as the script calls it where it writes it:")
@@ -89,6 +91,7 @@ class NewCommand(Form):
             config_file=typed_path(self._value("config")) if self._value("config") else None,
             directory=typed_path(self._value("directory")),
             resume=self._value("resume"),
+            gpus=_count(self._value("gpus")) if self._value("gpus") else None,
             metric=self._value("metric"),
             direction=self.query_one(Choices).marked or MIN,
             patience=amount(self._value("patience")) if self._value("patience") else None,
@@ -98,3 +101,11 @@ class NewCommand(Form):
         with open_store(project) as store:
             pipeline.decide(store)
         self.book.open_folder(root, then="setup")
+
+
+def _count(words: str) -> int:
+    """A number of GPUs as it is typed. Refuses what is no whole number."""
+    count = whole(words)
+    if count is None:
+        raise Invalid("{value!r}: how many GPUs each trial has is a whole number.", value=words)
+    return count
