@@ -2,10 +2,11 @@
 
     python -m benchmarks.statistics [--write]
 
-False alarms and detection of the boundary rule; false adoption and power of the launch rule, also with a shortlist;
-false alarms and detection of what is read off one curve, and of a sample for evaluation; bias of the best of n; what
-more trials gain against its forecast; false alarms of the gain of a round, of the best value of what was asked
-about, and of what matters; coverage of every interval. `--write` puts the table into benchmarks/results.
+False alarms and detection of the boundary rule; false adoption and power of the launch rule, also with a shortlist, and
+how often a candidate on one is called clearly worse; false alarms and detection of what is read off one curve, and of a
+sample for evaluation; bias of the best of n; what more trials gain against its forecast; false alarms of the gain of a
+round, of the best value of what was asked about, and of what matters; coverage of every interval. `--write` puts the
+table into benchmarks/results.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from rounds import boundary, decision, gain, halton, isolation, points, sampled, statistics
+from rounds import boundary, decision, gain, halton, isolation, points, sampled, shortlist, statistics
 from rounds.design import plan
 from rounds.importance import effects
 from rounds.plan import PlannedTrial, Role, RoundPlan
@@ -51,6 +52,7 @@ def main() -> None:
     for simulation in (
         of_boundary,
         of_launch,
+        of_shortlist,
         of_curves,
         of_best_of,
         of_forecast,
@@ -149,6 +151,23 @@ def launched(gains: tuple[int, ...], complex_: bool, times: int) -> tuple[int, f
         adopted += verdict.decision == "adopt"
         runs += 2 * count
     return adopted, runs / times
+
+
+def of_shortlist(times: int = 3000) -> Iterator[Row]:
+    """Candidates after their first runs that are all as good as each other, or of which one is worse by 4 deviations:
+    whether any is called clearly worse than the one with the best runs."""
+    for many in (2, 3):
+        for runs in decision.RUNS[:2]:
+            called = {0: 0, 4: 0}
+            for behind in called:
+                for seed in range(times):
+                    drawn = np.random.default_rng([seed, many, runs]).normal(0, 1, (many, runs))
+                    drawn[-1] += behind
+                    best, *others = sorted(drawn.tolist(), key=statistics.mean)
+                    called[behind] += any(shortlist.clearly_worse(other, best, many) for other in others)
+            case = f"{many} candidates, {runs} runs each"
+            yield "clearly worse: false alarm", f"{case}, all equally good", percent(called[0], times), "5 %"
+            yield "clearly worse: detection", f"{case}, one worse by 4 sd", percent(called[4], times), "-"
 
 
 def of_curves(times: int = 1000) -> Iterator[Row]:

@@ -81,6 +81,9 @@ class Supervisor:
         """Look once at all wishes and all trials, and act; False when there was nothing left to do."""
         self._reap()
         unfinished = trials.unfinished(self.store)
+        for id in self.slots.keys() - {entry.id for entry in unfinished}:
+            # Another supervisor has ended it, as where a network's file system keeps no locks.
+            self._forget(id)
         # After the wishes: whoever changes the file and then wishes something means the file as it is now.
         each = self.store.project.settings.gpus
         self.settings.look()
@@ -241,7 +244,7 @@ class Supervisor:
                 trials.mark_ended(self.store, entry.id, result, runs.ended_at(folder))
                 log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
             self.faults.note(slot, failed=reason == "device")
-            self._forget(entry)
+            self._forget(entry.id)
         elif living:
             self.slots.setdefault(entry.id, trial_folder.slot(folder))
             self.missed.pop(entry.id, None)
@@ -255,7 +258,7 @@ class Supervisor:
             message = say("Stopped before it could save.")
             result = trial_folder.unfinished(self.store, entry, "stopped", "stopped", message)
             trial_folder.finish(self.store, entry.id, result, spent.until(folder))
-            self._forget(entry)
+            self._forget(entry.id)
         elif self._told(entry, folder):
             self._lost(entry, folder)
 
@@ -310,15 +313,15 @@ class Supervisor:
             trial_folder.finish(self.store, entry.id, result, spent.until(folder))
         # Only once it is noted, since what cannot be is found out anew.
         self.oom_kills = kills
-        self._forget(entry)
+        self._forget(entry.id)
 
-    def _forget(self, entry: Trial) -> None:
+    def _forget(self, id: str) -> None:
         """A trial does not run any more, and its row says so."""
-        self.slots.pop(entry.id, None)
-        self.asked.pop(entry.id, None)
-        self.missed.pop(entry.id, None)
-        self.full.discard(entry.id)
-        self.steps.forget(entry.id)
+        self.slots.pop(id, None)
+        self.asked.pop(id, None)
+        self.missed.pop(id, None)
+        self.full.discard(id)
+        self.steps.forget(id)
 
     def _given_up(self, entry: Trial) -> bool:
         """Whether a trial could not be started however often it was tried; its row says why."""

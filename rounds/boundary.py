@@ -26,8 +26,9 @@ FEWEST = 12
 # How often three trials lie beyond EDGE on average by chance, about: 0.6 ** 3 / 6. Of few values as many of the best
 # trials are looked at as make it as seldom that all have the last one.
 SELDOM = 0.04
-# A proposal widens a range by this share of its own width, on its own scale: two decades become three.
-WIDENED = 0.5
+# A proposal widens a range by this share of its own width, on its own scale, but by no more decades than this of a
+# logarithmic one (our judgement): two become three, and four five.
+WIDENED, DECADES = 0.5, 1.0
 
 
 def check(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction) -> list[Finding]:
@@ -41,9 +42,9 @@ def check(plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction)
 
 
 def widened(domain: Domain, key: str, side: Side) -> Domain:
-    """The range with one side moved out by half its width, rounded outwards to two digits, within what the
-    configuration allows; the same range where it allows no more."""
-    end = domain.beyond(-WIDENED if side == "low" else 1 + WIDENED)
+    """The range with one side moved out by half its width, on a logarithmic scale by a decade at most, rounded outwards
+    to two digits, within what the configuration allows; the same range where it allows no more."""
+    end = _moved(domain, side)
     if domain.scale == "one-minus-log":
         end = 1 - _rounded(1 - end, up=side == "low")
     else:
@@ -59,6 +60,16 @@ def widened(domain: Domain, key: str, side: Side) -> Domain:
         end = math.ceil(end) if side == "low" else math.floor(end)
     low, high = (min(end, domain.low), domain.high) if side == "low" else (domain.low, max(end, domain.high))
     return Domain(domain.kind, low, high, domain.scale)
+
+
+def _moved(domain: Domain, side: Side) -> float:
+    """How far one side is moved out, whatever is possible there."""
+    share = WIDENED
+    if domain.scale != "linear":
+        ends = (1 - domain.low, 1 - domain.high) if domain.scale == "one-minus-log" else (domain.low, domain.high)
+        decades = abs(math.log10(ends[1]) - math.log10(ends[0]))
+        share = min(WIDENED, DECADES / decades) if decades else WIDENED
+    return domain.beyond(-share if side == "low" else 1 + share)
 
 
 def lowest(low: float, *, whole: bool) -> float:
@@ -275,5 +286,5 @@ def _surely(domain: Domain, key: str, side: Side) -> bool:
     name or the scale alone."""
     if kind(key) or (domain.kind == "int" and domain.scale == "log"):
         return True
-    end = domain.beyond(-WIDENED if side == "low" else 1 + WIDENED)
+    end = _moved(domain, side)
     return not (math.isfinite(end) and possible(key, end))

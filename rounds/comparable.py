@@ -21,8 +21,9 @@ def trials_of(store: Store, plan: RoundPlan, batches: Iterable[Batch]) -> Iterat
     data = alike.latest(trials.trials(store), "data")
     now = measure.of_project(store.project.settings)
     for batch in batches:
+        began = trials.batch_settings(store, batch.name)
         for entry in by_metric.only(alike.made_with(trials.trials(store, batch.name), "data", data), now):
-            settings = trials.trial_settings(store, entry)
+            settings = trials.overridden(began, entry)
             beside = varied | pairs.idle(settings).keys()
             if rest(settings, beside) == rest(wanted, beside):
                 yield batch, entry, settings

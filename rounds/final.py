@@ -216,8 +216,9 @@ def _varied(store: Store, base: Mapping[str, Any]) -> dict[str, Dimension]:
     for batch in planning.rounds(store):
         if not batch.plan.get("listed"):
             ended = [entry for entry in trials.trials(store, batch.name) if entry.status == "complete"]
+            began = trials.batch_settings(store, batch.name)
             studies += [
-                (study, [trials.trial_settings(store, entry) for entry in ended if entry.study == study.name])
+                (study, [trials.overridden(began, entry) for entry in ended if entry.study == study.name])
                 for study in planning.plan_of(store, batch.name).studies
             ]
     keys = {d.key for study, _ in studies for d in study.dimensions}

@@ -70,7 +70,7 @@ def ranges(
 
     By dimension name, or by key where it is scientific; whatever was `given` stays out.
     """
-    known = origin.left(store, before, offers, plan.base)
+    known = origin.left(store, before, offers, plan.base, plan.scientific)
     searched = {d.name: d.key for study in plan.studies for d in study.dimensions}
     listed = {name: key for name, key in zip(asked_of(plan), plan.scientific, strict=True) if name not in searched}
     return {

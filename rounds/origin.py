@@ -8,7 +8,7 @@ goes before the ranges of the rounds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds import dismissing, reviewed
 from rounds.finding import Finding
-from rounds.plan import DesignError, Origin, RoundPlan
+from rounds.plan import DesignError, Origin, RoundPlan, Study
 from rounds.roles import OPTIMIZER, asked_of, domain_of, name_of
 from rounds.space import Domain
 from state import trials
@@ -41,17 +41,24 @@ class Left:
 
 
 def left(
-    store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter], base: Mapping[str, Any]
+    store: Store,
+    batches: Iterable[Batch],
+    offers: Mapping[str, Hyperparameter],
+    base: Mapping[str, Any],
+    asked: Collection[str] = (),
 ) -> dict[str, Left]:
     """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
-    never run leaves nothing. What is offered as a share of a setting is carried as one to that setting in `base`."""
+    never run leaves nothing. What is offered as a share of a setting is carried as one to that setting in `base`. Where
+    values were compared, the study of the one that `base` has says alone what to go on with, unless it is `asked` about
+    them again: where another optimizer is best says nothing of this one (P3)."""
     found: dict[str, Left] = {}
     for batch in batches:
         if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
             continue
         plan = RoundPlan.from_dict(batch.plan)
-        proposed = _reviewed(store, plan, batch.name)
-        for dimension in (d for study in plan.studies for d in study.dimensions):
+        going = [study for study in plan.studies if _goes_on(study, base, asked)] or plan.studies
+        proposed = _reviewed(store, plan, batch.name, going)
+        for dimension in (d for study in going for d in study.dimensions):
             name, origin = dimension.name, plan.origins.get(dimension.name)
             if origin is not None and origin.offered != _offered(offers.get(name)):
                 found.pop(name, None)
@@ -71,6 +78,11 @@ def left(
                 source = say("carried from {round}, as its review proposes", round=batch.name)
                 found[name] = Left(key, proposed[name], source, batch.name)
     return found
+
+
+def _goes_on(study: Study, base: Mapping[str, Any], asked: Collection[str]) -> bool:
+    """Whether the values of a study are those of a configuration, as far as it is not asked about them again."""
+    return all(key in asked or value is None or base.get(key) == value for key, value in study.setting.items())
 
 
 def _in_proportion(own: Left, share_of: str, before: Any, now: Any) -> Left:
@@ -150,12 +162,16 @@ def _offered(entry: Hyperparameter | None) -> dict[str, Any]:
     return {part: getattr(entry, part) for part in ("kind", "low", "high", "scale", "share_of")}
 
 
-def _reviewed(store: Store, plan: RoundPlan, name: str) -> dict[str, Domain]:
-    """The ranges that the review of a round proposes and nobody has dismissed, by dimension name: of several for one
-    dimension all count."""
+def _reviewed(store: Store, plan: RoundPlan, name: str, going: Iterable[Study]) -> dict[str, Domain]:
+    """The ranges that the review of a round proposes for these studies and nobody has dismissed, by dimension name: of
+    several for one dimension all count."""
     found: dict[str, dict[str, list[Domain]]] = {}
+    # What was compared in studies of its own is of none.
+    studies = {"", *(study.name for study in going)}
     for action in (finding.action for finding in _standing(store, name)):
-        if action is not None and action.code in ("widen", "shrink") and "domain" in action.payload:
+        if action is None or action.code not in ("widen", "shrink") or "domain" not in action.payload:
+            continue
+        if action.payload["study"] in studies:
             own = found.setdefault(str(action.payload["name"]), {})
             own.setdefault(str(action.payload["study"]), []).append(Domain.from_dict(action.payload["domain"]))
     searched = {(study.name, d.name): d.domain for study in plan.studies for d in study.dimensions}

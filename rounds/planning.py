@@ -152,10 +152,10 @@ def save(
     allows), `about` is kept with the plan and marks what is no search (`rounds`). Refuses a configuration that training
     would refuse, and where G14 does; see `propose`."""
     base = basis(store, override)
-    if launches.best(store) is None:
-        _record_override(store, base, override)
     new = _new_trials(store, plan, 0, _threads(store, plan.base, slots))
     _check(store, plan.base, new)
+    if launches.best(store) is None:
+        _record_override(store, base, override)
     return trials.add_batch(
         store,
         KIND,

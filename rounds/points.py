@@ -177,8 +177,8 @@ def _told(study: str, trials: int, gain: float, good: int, enough: bool) -> Mess
             good=good,
         )
     return say(
-        "Study {study}: more trials may still change the answer. Doubling the {trials} would gain about {gain:.3g}; "
-        "{good} so far are as good as the best, within the noise.",
+        "Study {study}: more trials may still change the answer. Doubling the {trials} would gain about {gain:.3g}; as "
+        "good as the best so far within the noise, itself counted: {good}.",
         study=study,
         trials=trials,
         gain=gain,

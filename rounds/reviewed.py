@@ -11,7 +11,7 @@ def holds(store: Store, batch: Batch) -> bool:
     """Whether a round was reviewed, with all of its trials that are over now."""
     if batch.reviewed is None:
         return False
-    over = sum(map(trials.over, trials.trials(store, batch.name)))
+    over = trials.count_over(store, batch.name)
     for finding in trials.findings(store, batch.name):
         if finding["check"] == "complete":
             figures = finding["figures"]

@@ -7,21 +7,22 @@ get fresh runs as well, and those choose.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from presets.language import Message, say
 from rounds import alike, decision, launching, reviewing, settled
+from rounds.isolation import clear
 from rounds.launching import Entrant, Proposal
 from rounds.record import TrialRecord, cost, ranked, turned, usable
-from rounds.statistics import deviation, mean, pooled
+from rounds.statistics import mean, pooled, welch
 from state import by_metric, configurations, trials
 from state.database import Store
 from state.trials import Batch
 
 LONGEST = max(decision.SIMPLE)
-# A result is clearly worse from so many standard errors of the difference on.
-CLEAR = 2.0
+# How often any of several candidates that are equally good is called clearly worse than the best of them.
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortli
     fitting = len(trials.trials(store, leader.round)) // decision.RUNS[0] - 1
     if fitting < 2:
         return Shortlist((), say("A shortlist would take more runs than the round had."))
+    if not order:
+        return Shortlist((), say("The round has no other trial to launch."))
     best = trials.trial(store, leader.trial).best
     if noise is not None and best is not None:
-        # Of two single runs.
-        near = turned(best, direction) + CLEAR * math.sqrt(2) * noise
+        near = turned(best, direction) + clear(reviewing.freedom(store, by)) * noise
         order = [entry for entry in order if cost(entry, direction) <= near]
     chosen = order[: min(LONGEST, fitting) - 1]
     if not chosen:
@@ -81,9 +83,9 @@ def _others(store: Store, leader: Proposal) -> list[TrialRecord]:
 class Standing:
     """A candidate after its first fresh runs, their mean in the metric's own direction (None: one diverged).
 
-    `goes_on`: it alone is judged; `clearly_worse`: by more than two standard errors than the one that does; `alike`:
-    whether its runs and those of that one were all made alike, without which the two means cannot be compared; `equal`:
-    whether these are the same.
+    `goes_on`: it alone is judged; `clearly_worse`: than the one that does, see there; `alike`: whether its runs and
+    those of that one were all made alike, without which the two means cannot be compared; `equal`: whether these are
+    the same.
     """
 
     entrant: Entrant
@@ -115,9 +117,18 @@ def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
         if not all(map(usable, theirs)):
             yield Standing(entrant, None, entrant == chosen, entrant != chosen, same)
             continue
-        # As in the verdict, neither is believed to be steadier than both are together.
-        floor = pooled((ours, theirs)) or 0.0
-        error = math.hypot(*(max(deviation(side), floor) for side in (ours, theirs))) / math.sqrt(first)
-        worse = same and mean(theirs) - mean(ours) > CLEAR * error
+        worse = same and clearly_worse(theirs, ours, len(found))
         equal = same and math.isclose(mean(theirs), mean(ours), rel_tol=decision.EQUAL, abs_tol=decision.EQUAL)
         yield Standing(entrant, turned(mean(theirs), direction), entrant == chosen, worse, same, equal)
+
+
+def clearly_worse(theirs: Sequence[float], ours: Sequence[float], many: int) -> bool:
+    """Whether the costs of a candidate's runs are higher on average than those of the best of so `many` candidates by
+    more than chance explains: in at most a share `LEVEL` of all cases where all are equally good
+    (benchmarks/results/statistics.md). Any of them may be that best one, and any other be held against it."""
+    # As in the verdict, neither is believed to be steadier than both are together.
+    p_value = welch(ours, theirs, pooled((ours, theirs)) or 0.0)
+    if math.isnan(p_value):
+        # Runs that do not differ at all leave nothing to chance; a single one shows nothing of it.
+        return len(ours) > 1 and mean(theirs) > mean(ours)
+    return p_value < LEVEL / (many * (many - 1))

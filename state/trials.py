@@ -232,6 +232,15 @@ def over(entry: Trial) -> bool:
     return entry.status in ENDED or stopped_alone(entry)
 
 
+def count_over(store: Store, name: str) -> int:
+    """Of how many trials of a batch nothing more comes (`over`). Asked often: they are not read."""
+    query = (
+        "SELECT count(*) AS n FROM trials WHERE batch = ? AND (status IN ('complete', 'infeasible', 'failed') "
+        "OR (wanted = 'stop' AND status IN ('queued', 'stopped')))"
+    )
+    return store.rows(query, name)[0]["n"]
+
+
 def stopped_alone(entry: Trial) -> bool:
     """Whether a trial was stopped by itself: its batch goes on without it."""
     return entry.wanted == "stop" and entry.status in ("queued", "stopped")
@@ -253,7 +262,11 @@ def trial_settings(store: Store, entry: Trial) -> dict[str, Any]:
 
     An override of None removes a setting: another optimizer has other hyperparameters.
     """
-    base = batch_settings(store, entry.batch)
+    return overridden(batch_settings(store, entry.batch), entry)
+
+
+def overridden(base: Mapping[str, Any], entry: Trial) -> dict[str, Any]:
+    """The same from the configuration of the batch, for whoever asks for many of its trials."""
     return {key: value for key, value in {**base, **entry.overrides}.items() if value is not None}
 
 

@@ -205,13 +205,24 @@ def two(store: Store) -> Callable[[Callable[[bool, float], float | str]], Domain
 
 def test_a_range_that_two_studies_share_is_widened_for_both(two: Any) -> None:
     """The one is best at the lower end, the other at the upper one."""
-    assert two(lambda first, u: 0.1 + (u if first else 1 - u)) == Domain("float", 1.4e-5, 360.0, "log")
+    assert two(lambda first, u: 0.1 + (u if first else 1 - u)) == Domain("float", 1e-4, 50.0, "log")
+
+
+def test_once_one_of_them_goes_on_its_own_study_says_where(store: Store) -> None:
+    """The range was widened for the other as well, which nobody trains any more."""
+    asked = {"model.name": Domain("categorical", choices=("test_resnet", "test_vit"))}
+    plan = planning.propose(store, "compare", scientific=asked, trials=40, roles=FIXED)
+    name = ended(store, plan, lambda entry: 0.1 + (entry.u[NAME] if "resnet" in entry.study else 1 - entry.u[NAME]))
+    reviewing.review_batch(store, name)
+    following = planning.propose(store, "minimise", trials=40, roles=FIXED)
+    assert following.base["model.name"] == "test_resnet"
+    assert searched(following, NAME) == Domain("float", 1e-4, 5.0, "log")
 
 
 def test_what_one_study_diverges_at_is_searched_on_where_the_other_is_best(two: Any) -> None:
     """All high rates of the one diverge; the other is best at the highest."""
     domain = two(lambda first, u: ("diverged" if u > 0.5 else 0.1 + (u - 0.25) ** 2) if first else 1.1 - u)
-    assert (domain.low, domain.high) == (1e-3, 360.0)
+    assert (domain.low, domain.high) == (1e-3, 50.0)
 
 
 def test_where_each_study_fails_at_what_the_other_needs_nothing_is_cut_off(two: Any) -> None:

@@ -63,6 +63,17 @@ def test_an_unreasonable_baseline_takes_a_reason_which_is_recorded(store: Store,
     assert decision.reason["values"] == {"words": "the data are hard [x]"}
 
 
+def test_a_round_that_is_refused_overrides_nothing(store: Store, values: dict[str, Any]) -> None:
+    """Refused for values that cannot be trained with, it had made the baseline the best configuration all the same."""
+    small_project.batch(store, values, kind="baseline", wanted="")
+    ranges = {"regularization.dropout": Domain("float", 1.5, 2.5)}
+    plan = planning.propose(store, trials=4, override="the data are hard", ranges=ranges)
+    with pytest.raises(Refusal, match="cannot be trained"):
+        planning.save(store, plan, override="the data are hard")
+    assert launches.best(store) is None
+    assert decisions.decision(store, "rounds") is None
+
+
 def test_a_first_round_asks_about_the_learning_rate(store: Store, values: dict[str, Any]) -> None:
     name = small_project.adopt(store, values)
     plan = planning.propose(store, trials=12)

@@ -51,9 +51,9 @@ def test_an_optimum_past_the_edge_proposes_a_wider_range(direction: Any) -> None
     assert near.figures["mean"] > 0.8
     assert near.action is not None
     assert near.action.code == "widen"
-    # Three decades, widened by half of that: 0.1 * 10 ** 1.5 = 3.16…, rounded outwards.
-    assert Domain.from_dict(near.action.payload["domain"]) == Domain("float", 1e-4, 3.2, "log")
-    assert near.action.message.text() == "Search adamw.learning_rate from 0.0001 to 3.2."
+    # Of three decades half would be one and a half: a decade is enough.
+    assert Domain.from_dict(near.action.payload["domain"]) == Domain("float", 1e-4, 1.0, "log")
+    assert near.action.message.text() == "Search adamw.learning_rate from 0.0001 to 1."
     assert DECAY_NAME in inside.message.text()
 
 
@@ -62,7 +62,7 @@ def test_an_optimum_below_the_edge_is_told_from_one_above() -> None:
     near = one(boundary.check(planned, results(planned, bowl(learning_rate=-0.2, weight_decay=0.5)), "min"), "warn")
     assert near.action is not None
     assert near.action.payload["side"] == "low"
-    assert near.action.payload["domain"]["low"] == pytest.approx(3.1e-6)
+    assert near.action.payload["domain"]["low"] == pytest.approx(1e-5)
 
 
 def test_of_equal_results_all_are_the_best_wherever_they_were_planned() -> None:
@@ -102,7 +102,10 @@ def test_edges_are_found_as_often_as_in_simulation_and_seldom_seen_in_vain(trial
 @pytest.mark.parametrize(
     ("domain", "key", "side", "expected"),
     [
-        (Domain("float", 1e-5, 1e-1, "log"), "optimizer.learning_rate", "high", Domain("float", 1e-5, 10.0, "log")),
+        (Domain("float", 1e-5, 1e-1, "log"), "optimizer.learning_rate", "high", Domain("float", 1e-5, 1.0, "log")),
+        (Domain("float", 1e-3, 1e-1, "log"), "optimizer.learning_rate", "low", (1e-4, 1e-1)),
+        (Domain("float", 1e-3, 4e-3, "log"), "optimizer.learning_rate", "high", (1e-3, 8e-3)),
+        (Domain("float", 0.9, 0.99999, "one-minus-log"), "optimizer.beta2", "high", (0.9, 0.999999)),
         (Domain("float", 0.9, 0.99, "one-minus-log"), "optimizer.beta1", "high", (0.9, 0.9969)),
         (Domain("float", 0.5, 0.99, "one-minus-log"), "optimizer.beta1", "low", (0.0, 0.99)),
         (Domain("float", 0.0, 0.2), SMOOTHING, "high", (0.0, 0.3)),
@@ -384,6 +387,15 @@ def test_one_good_trial_among_many_bad_ones_is_not_enough() -> None:
     assert finding.verdict == "warn"
     assert finding.action is not None
     assert finding.action.payload == {"study": "search", "trials": 20}
+
+
+def test_where_none_comes_near_the_best_the_best_alone_is_not_said_to_be_as_good_as_itself() -> None:
+    """It read "1 so far are as good as the best", as if it was another."""
+    planned = searched(20)
+    records = [record(trial, n, 0.1 if n == 1 else 0.5 + n / 100) for n, trial in enumerate(planned.trials, 1)]
+    (finding,) = points.check(planned, records, "min", noise=0.01)
+    assert finding.figures["good"] == 1
+    assert finding.message.text().endswith("as good as the best so far within the noise, itself counted: 1.")
 
 
 def test_without_a_measure_of_noise_there_is_a_gain_but_no_verdict() -> None:

@@ -100,3 +100,15 @@ def test_of_another_round_nothing_is_known(store: Store) -> None:
     first = reviewed(store, "round-1")
     with pytest.raises(Refusal):
         reviewed(store, "round-9", first)
+
+
+def test_what_is_over_is_counted_as_it_is_told_trial_by_trial(store: Store) -> None:
+    statuses = ("queued", "running", "stopped", *trials.ENDED)
+    for wanted in ("", "stop", "retry"):
+        for entry, status in zip(trials.trials(store, "round-1"), statuses, strict=True):
+            with store.transaction():
+                store.database.execute(
+                    "UPDATE trials SET status = ?, wanted = ? WHERE id = ?", [status, wanted, entry.id]
+                )
+        over = sum(map(trials.over, trials.trials(store, "round-1")))
+        assert trials.count_over(store, "round-1") == over == (5 if wanted == "stop" else 3)

@@ -499,6 +499,22 @@ def test_a_trial_that_makes_no_steps_any_more_says_so_until_it_does(
     assert trials.trial(store, "round-1-001").message == ""
 
 
+def test_a_trial_that_another_has_ended_keeps_no_slot_and_no_supervisor(
+    store: Store, digits: Path, fork_server: ForkServer
+) -> None:
+    """It was looked at no more, so that its slot was taken for good, and the supervisor waited for it for ever."""
+    fill(store, digits, seeds=(1,))
+    driven, other = (Supervisor(store, Machine(2), fork_server) for _ in range(2))
+    drive(driven, lambda: in_training(store, "round-1-001"))
+    process = runs.process(store.project.trial_folder("round-1-001"))
+    assert process is not None
+    process.resume()
+    drive(other, lambda: ended(store))
+    assert driven.slots
+    assert not driven.tick()
+    assert driven.slots == {}
+
+
 def test_the_configuration_of_a_trial_says_why_each_value_is_what_it_is(store: Store, digits: Path) -> None:
     from presets.language import say
     from state import configurations
