@@ -836,6 +836,26 @@ def test_that_nobody_says_what_the_metric_is_measured_on_is_refused_with_what_sa
     assert "held-out examples, has no answer" in said
     assert "with --yes" in said
     assert "as an option" not in said
+    # It has an option of its own, which can be given later, too.
+    assert tunebook("new", tmp_path / "p", "--measured-on", "held-out/stand-in", "--json") == 2
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert said.startswith("The question 'initial', whether to start with these values, has no answer.")
+    with open_store(open_project(tmp_path / "p")) as store:
+        (made,) = (entry for entry in decisions.decisions(store) if entry.step == "metric")
+        assert made.chosen == "held-out/stand-in"
+        assert not store.project.settings.close_to_deployment
+    assert tunebook("new", tmp_path / "p", "--measured-on", "held-out", "--batch-size", "32", "--yes") == 0
+    assert open_project(tmp_path / "p").settings.close_to_deployment
+
+
+@pytest.mark.parametrize("words", [("--set", "lr=0.1"), ("--measured-on", "held-out"), ("--direction", "max")])
+def test_what_is_said_of_a_command_is_refused_in_a_project_of_the_built_in_training(
+    tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once there was a project, it was passed over without a word."""
+    small_project.project(tmp_path / "p", small_project.digits(tmp_path / "data", 30))
+    assert tunebook("new", tmp_path / "p", *words, "--yes") == 2
+    assert "belong to a --command" in capsys.readouterr().err
 
 
 def test_which_pipeline_trains_is_a_recorded_decision(tmp_path: Path, store: Store) -> None:

@@ -62,8 +62,8 @@ def ask_metric(store: Store) -> Question:
         free="number",
         # What --metric says is its name alone.
         unanswered=say(
-            "The question {step!r}, whether the metric is measured on held-out examples, has no answer, and no option "
-            "gives one. Take the recommendations with --yes: it says that it is.",
+            "The question {step!r}, whether the metric is measured on held-out examples, has no answer. Give it with "
+            "--measured-on held-out, or take the recommendations with --yes: it says the same.",
             step=METRIC,
         ),
     )
@@ -160,6 +160,12 @@ def ask_initial(store: Store) -> Question:
         reason=say("They are the values of your command as it stands."),
         table=_table(store, known),
         free="assignments",
+        # What --set says is values, and not that these are all.
+        unanswered=say(
+            "The question {step!r}, whether to start with these values, has no answer. Take the recommendations with "
+            "--yes: it starts with them. Others are given with --set NAME=VALUE.",
+            step=INITIAL,
+        ),
     )
 
 

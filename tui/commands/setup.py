@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -23,6 +24,9 @@ from tui.amount import Amount
 from tui.place import Place
 from tui.session import Session, answering
 from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
+
+if TYPE_CHECKING:
+    from tui.setup import Given
 
 # What kept a probe from recommending a larger size.
 LIMITS = {
@@ -74,6 +78,11 @@ LIMITS = {
     ),
 )
 @click.option("--direction", type=click.Choice(["min", "max"]), help=_("own pipeline: is less or more better"))
+@click.option(
+    "--measured-on",
+    type=click.Choice(["held-out", "held-out/stand-in"]),
+    help=_("own pipeline: the metric is of held-out examples, and close to deployment or a stand-in for what matters"),
+)
 @click.option("--chance", type=float, metavar="X", help=_("own pipeline: what guessing, or a known result, reaches"))
 @click.option(
     "--set",
@@ -122,6 +131,7 @@ def new(
     directory: Path | None,
     resume: str | None,
     direction: str | None,
+    measured_on: str | None,
     chance: float | None,
     assignments: tuple[str, ...],
     **options: str | None,
@@ -135,6 +145,7 @@ def new(
     refused |= {"held_out": held_out, "ghost_batch_norm": "yes" if ghost_batch_norm else None}
     asked_own = starting_own.Asked(
         command=command,
+        measured_on=measured_on,
         config_file=config_file,
         directory=directory,
         resume=resume,
@@ -147,22 +158,23 @@ def new(
     )
     answered.check({"batch_size": size} if size is not None else {})
     refuse_file(folder.expanduser().resolve())
-    if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
+    anew = size is not None or measured_on is not None
+    if own := starting_own.begin(session, folder, data, asked_own, anew=anew):
         if size is None and yes:
             # What the person has typed goes before what would be recommended.
             size = starting_own.typed(own, assignments, own.settings.batch_size)
-        given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
+        typed = {"metric": measured_on, "batch_size": size}
         with open_store(own) as store:
             session.warn(store)
             pipeline.decide(store)
-            asked = setup.walk(session, store, given_size, recommended=yes)
+            asked = setup.walk(session, store, _given(typed), recommended=yes)
         _ready(session, own, asked)
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
     answered.check_built_in(given)
     about = {name: value for name, value in settings.items() if value is not None}
-    answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
+    answers = _given(given)
     with contextlib.ExitStack() as begun:
         new = begun.enter_context(setup.unless_unreadable(folder, _again))
         project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
@@ -183,6 +195,11 @@ def new(
             answers = {"initial": rate} if rate else {}
         asked += setup.walk(session, store, answers, recommended=yes)
     _ready(session, project, asked)
+
+
+def _given(typed: Mapping[str, str | None]) -> dict[str, Given]:
+    """What was typed as answers, by step."""
+    return {step: lambda store, value=value: (value, "") for step, value in typed.items() if value is not None}
 
 
 def _again(refused: Refusal) -> str:
