@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from presets.language import _, say
+from presets.language import _, error_message, say
 from state import pipeline
 from state import project as projects
 from state.decisions import decisions
@@ -26,6 +26,7 @@ from tui.session import Session, answering
 from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
 
 if TYPE_CHECKING:
+    from state.database import Store
     from tui.setup import Given
 
 # What kept a probe from recommending a larger size.
@@ -167,7 +168,7 @@ def new(
         with open_store(own) as store:
             session.warn(store)
             pipeline.decide(store)
-            asked = setup.walk(session, store, _given(typed), recommended=yes)
+            asked = _walk(session, store, _given(typed), recommended=yes)
         _ready(session, own, asked)
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
@@ -191,15 +192,35 @@ def new(
             # It answers the question that the learning rate answers too, and stays when that comes after it.
             rate = answers.pop("initial", None)
             answers["initial"] = lambda store: (initial.with_ghost(store), "")
-            asked = setup.walk(session, store, answers, recommended=yes)
+            asked = _walk(session, store, answers, recommended=yes)
             answers = {"initial": rate} if rate else {}
-        asked += setup.walk(session, store, answers, recommended=yes)
+        asked += _walk(session, store, answers, recommended=yes)
     _ready(session, project, asked)
 
 
 def _given(typed: Mapping[str, str | None]) -> dict[str, Given]:
     """What was typed as answers, by step."""
     return {step: lambda store, value=value: (value, "") for step, value in typed.items() if value is not None}
+
+
+def _walk(session: Session, store: Store, answers: dict[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
+    """Lead through the set-up; answers that it did not come to are named where it stops: nothing is kept of them."""
+    from tui import setup
+    from wizard import flow
+
+    try:
+        return setup.walk(session, store, answers, recommended=recommended)
+    except Refusal as refused:
+        if not answers:
+            raise
+        told = Refusal(
+            "{reason} Your answer about {steps}, which comes later, is not recorded yet: give it again with the next "
+            "command.",
+            reason=error_message(refused),
+            steps=[flow.title(step) for step in answers],
+        )
+        told.code = refused.code
+        raise told from None
 
 
 def _again(refused: Refusal) -> str:
