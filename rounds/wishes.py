@@ -166,12 +166,15 @@ def crowded(store: Store, name: str, wanted: int) -> Message | None:
     if at_once * threads <= here.cores:
         room = say("{wanted} at once are wished; this machine has room for {n}.", wanted=wanted, n=at_once)
         return room if wanted > at_once else None
+    told = {"threads": threads, "slots": at_once, "cores": here.cores}
+    if trials.batch(store, name).kind != planning.KIND:
+        return say(
+            "Each trial has {threads} threads, and {slots} at once share {cores} cores: all become slower.", **told
+        )
     return say(
         "Each trial was planned with {threads} threads, and {slots} at once share {cores} cores: all become slower. A "
         "round that is planned with --slots {slots} has trials of fewer threads.",
-        threads=threads,
-        slots=at_once,
-        cores=here.cores,
+        **told,
     )
 
 

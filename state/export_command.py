@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from state import document, export, files, pipeline, provenance, run_command
+from state import document, export, files, measure, pipeline, provenance, run_command
 from state.database import Store, now
 from state.errors import Spoilt
 from state.trials import Trial
@@ -92,7 +92,7 @@ def _there(text: str, given: Source, target: Path) -> str:
 
 def _environment(given: Source) -> dict[str, Any]:
     """What the result depends on beside command, code and data."""
-    kept = ("program", "versions", "commit", "untracked", "code", "device", "best", "final", "seconds", "peak_memory")
+    kept = ("program", "versions", "commit", "untracked", "code", "device", "seconds", "peak_memory")
     return {
         "trial": given.trial.id,
         "exported_at": now(),
@@ -100,5 +100,6 @@ def _environment(given: Source) -> dict[str, Any]:
         "processor": platform.machine(),
         "directory": str(given.directory),
         **{name: given.result.get(name) for name in kept},
+        **{point: measure.plain(given.result.get(point) or {}) for point in ("best", "final")},
         "changed": provenance.changed(given.result),
     }

@@ -103,6 +103,10 @@ def test_the_list_of_commands_says_what_each_does() -> None:
         (["round", "extend"], "--trials"),
         (["presets", "--task", "nonsense"], "nonsense"),
         (["status", "--lang", "xx"], "xx"),
+        (["round", "review", "--act", "--help"], "--act"),
+        (["round", "review", "--dismiss", "range", "--reason", "--act"], "--reason"),
+        (["new", "p", "--data", "--yes"], "--data"),
+        (["round", "plan", "--about", "--slots"], "--about"),
     ],
 )
 def test_wrong_use_is_two_lines_and_exit_code_2(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from state import configurations, launches, trials
+from state import configurations, launches, measurements, trials
 from state.project import change, open_project
 from state.store import open_store
 from tests import set_up, small_project
-from wizard import baseline, configuration, flow, inspection
+from wizard import baseline, checks, configuration, flow, inspection, measuring
 
 
 def test_a_copy_of_a_project_with_its_data_stands_where_the_project_stands(tmp_path: Path) -> None:
@@ -25,6 +25,9 @@ def test_a_copy_of_a_project_with_its_data_stands_where_the_project_stands(tmp_p
         flow.answer(store, "baseline", "accept")
         best = launches.launches(store)[-1].candidate
         before = flow.standing(store)
+        id = checks.start(store, checks.ONE_BATCH)
+        small_project.wait_for(lambda: not checks.progress(store.project, id).running, "the check ends")
+        measurements.record(store, id, checks.ONE_BATCH, measuring.written(store, id), {"check": checks.ONE_BATCH})
     # As `cp -a` does it: with the times of files and folders.
     shutil.copytree(tmp_path / "first", tmp_path / "copy")
     with open_store(open_project(tmp_path / "copy")) as store:
@@ -37,6 +40,8 @@ def test_a_copy_of_a_project_with_its_data_stands_where_the_project_stands(tmp_p
         assert trials.batch_settings(store, "baseline-1")["data.path"] == there
         assert configurations.save(store, configuration.checked(store), {}) == best
         assert inspection.fresh(store) is not None
+        # A check is not offered again.
+        assert checks.fresh(store, checks.ONE_BATCH) is not None
 
 
 def test_files_that_came_to_a_copy_alone_are_looked_at(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from tests.small_project import lives, wait_for
 from tests.watched_round import press
 from tui import draft, exporting, exporting_starter, main
 from tui.app import Tunebook
+from tui.pages import export as export_page
 from tui.pages.round import RoundPage
 from tui.pages.trial import TrialPage
 from tui.report import document
@@ -143,6 +144,8 @@ def test_a_whole_round_from_the_command_to_the_review_and_the_export(store: Stor
     ]
     # The commit is not known here, since the folder is in no repository.
     assert "in no git repository that was found" in (target / "README.md").read_text(encoding="utf-8")
+    assert done.code.startswith(f"The code is in {code}, in no git repository that was found")
+    assert done.code in export_page.told(done)
     assert "Found in round-1" in (target / "config.toml").read_text(encoding="utf-8")
     (code / "train.py").write_text("print()", encoding="utf-8")
     assert "have changed" in exporting.export(store, tmp_path / "again", listed[0].id).warning
@@ -192,6 +195,26 @@ def test_a_configuration_file_takes_the_place_of_arguments(tmp_path: Path, code:
             assert filled["out"] == str(store.project.trial_folder(entry.id) / "output")
     # Theirs stays as it is.
     assert json.loads((code / "config.json").read_text()) == content
+
+
+def test_a_metric_whose_name_says_that_it_is_of_validation_is_exported_by_its_name(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was called val/val/accuracy there."""
+    script = code / "train.py"
+    script.write_text(script.read_text(encoding="utf-8").replace('"accuracy": accuracy', '"val/accuracy": accuracy'))
+    with open_store(own_pipelines.project(tmp_path / "p", code, metric="val/accuracy")) as store:
+        assert run_baseline(store).best is not None
+    words = ("export", tmp_path / "export", "--trial", "baseline-1-001", "--project", tmp_path / "p", "--json")
+    assert tunebook(*words) == 0
+    answer = json.loads(capsys.readouterr().out)
+    environment = json.loads((tmp_path / "export" / "environment.json").read_text(encoding="utf-8"))
+    assert answer["expected"].keys() == environment["final"].keys() == {"step", "train/loss", "val/accuracy"}
+    assert answer["expected"] == environment["best"]
+    assert answer["code"].startswith(f"The code is in {code}")
+    readme = (tmp_path / "export" / "README.md").read_text(encoding="utf-8")
+    assert "| val/accuracy |" in readme
+    assert "val/val" not in readme
 
 
 def test_what_is_exported_is_the_command_as_it_ran(store: Store, tmp_path: Path) -> None:
@@ -753,6 +776,11 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
     words = ["--command", noted, "--directory", code, "--metric", "accuracy", "--chance", "0.1"]
     assert tunebook("new", root, *words, "--set", "lr=0.5", "--yes") == 2
     assert "--set name=value" in capsys.readouterr().err
+    # An answer to a question beyond the one at which it stopped was lost without a word.
+    assert tunebook("new", root, "--set", "batch_size=32", "--yes", "--json") == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert "Your answer about batch size, which comes later, is not recorded yet: give it again" in answer["error"]
+    assert answer["code"] == "refused"
     assert tunebook("new", root, *words, "--set", "nothing=1") == 2
     assert "no such hyperparameter" in capsys.readouterr().err
     given = [part for value in (*own_pipelines.VALUES, "note=x") for part in ("--set", value)]
@@ -813,6 +841,26 @@ def test_that_nobody_says_what_the_metric_is_measured_on_is_refused_with_what_sa
     assert "held-out examples, has no answer" in said
     assert "with --yes" in said
     assert "as an option" not in said
+    # It has an option of its own, which can be given later, too.
+    assert tunebook("new", tmp_path / "p", "--measured-on", "held-out/stand-in", "--json") == 2
+    said = json.loads(capsys.readouterr().out)["error"]
+    assert said.startswith("The question 'initial', whether to start with these values, has no answer.")
+    with open_store(open_project(tmp_path / "p")) as store:
+        (made,) = (entry for entry in decisions.decisions(store) if entry.step == "metric")
+        assert made.chosen == "held-out/stand-in"
+        assert not store.project.settings.close_to_deployment
+    assert tunebook("new", tmp_path / "p", "--measured-on", "held-out", "--batch-size", "32", "--yes") == 0
+    assert open_project(tmp_path / "p").settings.close_to_deployment
+
+
+@pytest.mark.parametrize("words", [("--set", "lr=0.1"), ("--measured-on", "held-out"), ("--direction", "max")])
+def test_what_is_said_of_a_command_is_refused_in_a_project_of_the_built_in_training(
+    tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once there was a project, it was passed over without a word."""
+    small_project.project(tmp_path / "p", small_project.digits(tmp_path / "data", 30))
+    assert tunebook("new", tmp_path / "p", *words, "--yes") == 2
+    assert "belong to a --command" in capsys.readouterr().err
 
 
 def test_which_pipeline_trains_is_a_recorded_decision(tmp_path: Path, store: Store) -> None:
@@ -910,6 +958,24 @@ def test_optimizers_of_a_command_that_names_none_cannot_be_compared(store: Store
 )
 def test_what_says_which_optimizer_trains_is_known_by_its_name(name: str, is_one: bool) -> None:
     assert usual_names.names_optimizer(name) == is_one
+
+
+def test_a_direction_that_is_changed_later_has_metric_and_first_result_asked_again(
+    store: Store, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The level to beat was one of the other direction, and so was what the run was judged by."""
+    run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    root = store.project.root
+    assert flow.standing(store).step is None
+    assert tunebook("new", root, "--direction", "min", "--batch-size", "32", "--yes") == 0
+    said = capsys.readouterr().out
+    assert "By its name, more of accuracy is better" in said
+    assert "No level to beat is known" in said
+    with open_store(open_project(root)) as changed:
+        assert flow.standing(changed).step == "baseline"
+        told = flow.ask(changed, "baseline").evidence[0].text()
+        assert told.startswith("baseline-1 was judged by accuracy with more of it as better; now less is")
 
 
 @pytest.mark.parametrize(

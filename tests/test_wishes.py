@@ -149,6 +149,11 @@ def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: py
     small_project.batch(store, settings, [{}] * 2)
     assert wishes.crowded(store, "round-3", 2) == told
     assert wishes.crowded(store, "round-3", 1) is None
+    # A launch is not planned with --slots.
+    small_project.batch(store, settings, [{}] * 2, kind="launch")
+    told = wishes.crowded(store, "launch-1", 2)
+    assert told is not None
+    assert told.text() == f"Each trial has {cores} threads, and 2 at once share {cores} cores: all become slower."
 
 
 def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

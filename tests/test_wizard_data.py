@@ -87,7 +87,7 @@ def test_a_small_validation_split_is_not_accepted_but_a_larger_share_that_is_nam
         ),
         (
             changed(DIGITS, validation={"per_class": [0, *[40] * 9]}, train={"per_class": [1, *[150] * 9]}),
-            "No validation example of",
+            "No validation example of: 0. Add examples, or remove the class: no share",
         ),
         (
             ready_made(DIGITS, validation={"per_class": [40] * 9 + [0]}),

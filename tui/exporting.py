@@ -6,14 +6,14 @@ import importlib.util
 import shlex
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from presets.language import _, say, sentences
 from rounds import alike, launching, planning, tunables
 from rounds.reached import Reached, fresh
-from state import configurations, export_command, trials
+from state import configurations, export_command, measure, trials
 from state import export as folder
 from state.database import Store
 from state.errors import NotInstalled, Refusal
@@ -32,7 +32,7 @@ _COMMENT = 110
 class Exported:
     """A finished export: where it is, which trial it came from (None: from the set-up alone), the metrics that the
     same run comes to again, a warning or empty text, how to train it again there, and what the configuration came to
-    by its fresh runs (None: it has none), also in words."""
+    by its fresh runs (None: it has none), also in words. `code`: where a command's code lies, which is not copied."""
 
     folder: Path
     trial: str | None
@@ -41,6 +41,7 @@ class Exported:
     command: tuple[str, ...] = ("python", "train.py")
     repeated: Reached | None = None
     average: str = ""
+    code: str = ""
 
 
 def again(done: Exported) -> str:
@@ -118,14 +119,15 @@ def _export_command(store: Store, target: Path, chosen: Trial, warning: str) -> 
         heading=heading.format(trial=chosen.id),
         readme=_readme_command(store, source, warning),
     )
-    return _exported(store, written, source, warning, ("sh", export_command.SCRIPT))
+    done = _exported(store, written, source, warning, ("sh", export_command.SCRIPT))
+    return replace(done, code=_where(store, source, str(source.directory)))
 
 
 def _exported(
     store: Store, written: Path, source: Origin | Source, warning: str, command: tuple[str, ...] = Exported.command
 ) -> Exported:
     assert source.trial is not None  # only a starter configuration has none
-    expected = dict(source.result.get("best") or {})
+    expected = measure.plain(source.result.get("best") or {})
     repeated = fresh(store, trials.trial_settings(store, source.trial))
     return Exported(written, source.trial.id, expected, warning, command, repeated, _average(store, source))
 
@@ -227,7 +229,7 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
             "`environment.json` what it ran on."
         ).format(project=printable(settings.name or store.project.root.name)),
         "```\nsh run.sh\n```",
-        _where(store, source),
+        _where(store, source, f"`{printable(str(source.directory))}`"),
         *filter(None, [_average(store, source)]),
         _("Best validation result to expect, at step {step}:").format(step=(result.get("best") or {}).get("step")),
         _table(result),
@@ -240,9 +242,9 @@ def _readme_command(store: Store, source: Source, warning: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _where(store: Store, source: Source) -> str:
-    """Where the code of a command lies, and which it was."""
-    path, commit = f"`{printable(str(source.directory))}`", printable(committed.commit(store, source.trial))
+def _where(store: Store, source: Source, path: str) -> str:
+    """Where the code of a command lies, in a folder as it is to be shown, and which it was."""
+    commit = printable(committed.commit(store, source.trial))
     if not commit:
         return _(
             "The code is in {path}, in no git repository that was found, so that nothing says which version of it ran; "
@@ -270,7 +272,7 @@ def _average(store: Store, source: Origin | Source) -> str:
 
 
 def _table(result: Mapping[str, Any]) -> str:
-    best, final = result.get("best") or {}, result.get("final") or {}
+    best, final = (measure.plain(result.get(point) or {}) for point in ("best", "final"))
     names = sorted({name for name in (*best, *final) if name != "step"})
     rows = [f"| {name} | {best.get(name, '-')!r} | {final.get(name, '-')!r} |" for name in names]
     return "\n".join([f"| | {_('best')} | {_('last step')} |", "|---|---|---|", *rows])

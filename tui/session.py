@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -142,8 +143,31 @@ def _language(context: click.Context, parameter: click.Parameter, value: str | N
     return _keep("language")(context, parameter, value)
 
 
+def _refuse_swallowed(context: click.Context) -> None:
+    """Refuse an option as the value of the one before it, which then lacks its own: `--act --help`."""
+    options = {
+        word for option in context.command.get_params(context) for word in (*option.opts, *option.secondary_opts)
+    }
+    # Behind -- anything is an argument.
+    for option in (param for param in context.command.params if isinstance(param, click.Option)):
+        value = context.params.get(option.name or "")
+        given = value if isinstance(value, tuple) else (value,)
+        if any(str(one) in options and str(one).startswith("-") for one in given):
+            raise click.BadOptionUsage(
+                option.opts[0], _("Option {name!r} requires an argument.").format(name=option.opts[0]), context
+            )
+
+
 def common(command: Command) -> Command:
     """The options of every command: `--project`, `--lang`, `--debug`. They may stand before the command's name too."""
+    plain = command
+
+    @functools.wraps(plain)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        _refuse_swallowed(click.get_current_context())
+        return plain(*arguments, **options)
+
+    command = cast("Command", checked)
     for option in (
         click.option("--debug", is_flag=True, expose_value=False, callback=_keep("debug"), help=_("show tracebacks")),
         click.option(

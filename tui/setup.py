@@ -92,18 +92,19 @@ def _take_back(place: Path, before: bytes | None, new: Sequence[Path]) -> None:
                 folder.rmdir()
 
 
-def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
+def walk(session: Session, store: Store, answers: dict[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
     """Lead through the set-up up to the baseline; returns what was asked and answered.
 
     `answers`: step to an answer with its reason, which may be empty; a step that was decided before is decided anew.
+    Each is taken out of it when its question comes.
     `recommended`: take the recommendation where there is no answer, otherwise the person is asked. Refuses an answer
     that does not fit, and where nothing can be recommended.
     """
-    left, asked = dict(answers), []
+    asked: list[dict[str, Any]] = []
     while True:
         standing, order = flow.standing(store), flow.steps_of(store)
         before = order.index(standing.step) if standing.step else len(order)
-        again = next((step for step in order[:before] if step in left), None)
+        again = next((step for step in order[:before] if step in answers), None)
         if again is None and standing.step in (None, "baseline"):
             return asked
         if again is None and standing.needs == "inspection":
@@ -116,7 +117,7 @@ def walk(session: Session, store: Store, answers: Mapping[str, Given], *, recomm
             step = again or standing.step
             assert step is not None
             # An answer counts once: the same question may come again with new evidence.
-            asked.append(_decide(session, store, step, left.pop(step, None), recommended=recommended))
+            asked.append(_decide(session, store, step, answers.pop(step, None), recommended=recommended))
             _refuse_endless(asked)
 
 

@@ -33,6 +33,7 @@ class Asked:
     gpus: int | None = None
     metric: str | None = None
     direction: str | None = None
+    measured_on: str | None = None
     chance: float | None = None
     patience: float | None = None
     assignments: tuple[str, ...] = ()
@@ -49,11 +50,20 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
         raise Invalid("--chance {value}: the level to beat is a finite number.", value=asked.chance)
     root = folder.expanduser().resolve()
     existing = projects.open_project(root) if (root / projects.FILE).exists() else None
-    if existing is None and asked.command is None:
-        about = (asked.config_file, asked.assignments, asked.directory, asked.resume, asked.gpus, asked.direction)
+    if asked.command is None and (existing is None or not existing.settings.command):
+        about = (
+            asked.config_file,
+            asked.assignments,
+            asked.directory,
+            asked.resume,
+            asked.gpus,
+            asked.direction,
+            asked.measured_on,
+        )
         if any(about) or asked.chance is not None:
             raise WrongUse(
-                "--config-file, --directory, --resume, --gpus, --direction, --chance and --set belong to a --command."
+                "--config-file, --directory, --resume, --gpus, --direction, --measured-on, --chance and --set belong to "
+                "a --command."
             )
         return None
     if existing is None or existing.settings.command:
@@ -63,13 +73,11 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
         session.progress(_("A new project in {path}, on your own command").format(path=root))
         return made
     if not existing.settings.command:
-        if asked.command is not None:
-            raise Exists(
-                "{path}: there is a project already, on the built-in training. A command needs a project of its own: "
-                "choose another folder.",
-                path=str(root),
-            )
-        return None
+        raise Exists(
+            "{path}: there is a project already, on the built-in training. A command needs a project of its own: "
+            "choose another folder.",
+            path=str(root),
+        )
     session.speak(existing.settings.language)
     return _changed(session, existing, asked, data, anew=anew)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from presets.language import Message, say
-from state import document, files, runs
+from state import configurations, document, files, runs
 from state.database import Store
 from state.document import content_hash
 from state.measurements import Measurement
@@ -176,6 +176,8 @@ def _values(store: Store, provisional: Mapping[str, Any] | None) -> dict[str, An
 
 def _subject(store: Store, kind: str, values: dict[str, Any]) -> dict[str, Any]:
     data = inspection.subject(store)["files"]
+    # Data in the project's folder are named as they lie there, so that a check counts in a copy of the project, too.
+    values = {**values, configurations.DATA: store.project.settings.data}
     if kind != BATCH_SIZE:
         return {"configuration": content_hash(values), "data": data}
     # What the sizes took to a target holds whatever length is decided on afterwards.

@@ -51,8 +51,8 @@ def ask(store: Store) -> Question:
         )
     if missing := _missing(found, "train"):
         raise Invalid("No training example of: {classes}. Add some, or remove the class.", classes=missing)
-    problem = _unusable(found, held_out)
-    larger = _larger_fraction(found, fraction) if problem and held_out else None
+    larger = _larger_fraction(found, fraction) if held_out else None
+    problem = _unusable(found, held_out, larger)
     if problem and larger is None:
         raise Invalid(problem.id, **problem.values)
     warnings = tuple(_warnings(store, found))
@@ -139,10 +139,17 @@ def _numbers(found: dict[str, Any]) -> bool:
     )
 
 
-def _unusable(found: dict[str, Any], held_out: bool) -> Message | None:
-    """Why no conclusion could be drawn from the validation split; None where one can."""
+def _unusable(found: dict[str, Any], held_out: bool, larger: float | None) -> Message | None:
+    """Why no conclusion could be drawn from the validation split; None where one can. `larger`: the share to hold out
+    that would make it usable, if any does."""
     examples = found["splits"]["validation"]["examples"]
     if missing := _missing(found, "validation"):
+        if held_out and larger is None:
+            return say(
+                "No validation example of: {classes}. Add examples, or remove the class: no share that could be held "
+                "out would help.",
+                classes=missing,
+            )
         if held_out:
             return say(
                 "No validation example of: {classes}. Add examples, hold out a larger share, or remove the class.",

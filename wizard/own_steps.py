@@ -41,6 +41,7 @@ def ask_metric(store: Store) -> Question:
             "Is {metric} measured on examples that the training does not learn from? (A number can be typed instead: "
             "what guessing reaches, or a result that is known. Then the question comes again.)",
             metric=settings.metric,
+            direction=settings.direction,
         )
         if settings.direction == "min"
         else say(
@@ -48,6 +49,7 @@ def ask_metric(store: Store) -> Question:
             "number can be typed instead: what guessing reaches, or a result that is known. Then the question comes "
             "again.)",
             metric=settings.metric,
+            direction=settings.direction,
         ),
         evidence=tuple(_about_metric(settings)),
         warnings=(ONLY_YOU, *_other_way(store), *_no_level(settings)),
@@ -60,8 +62,8 @@ def ask_metric(store: Store) -> Question:
         free="number",
         # What --metric says is its name alone.
         unanswered=say(
-            "The question {step!r}, whether the metric is measured on held-out examples, has no answer, and no option "
-            "gives one. Take the recommendations with --yes: it says that it is.",
+            "The question {step!r}, whether the metric is measured on held-out examples, has no answer. Give it with "
+            "--measured-on held-out, or take the recommendations with --yes: it says the same.",
             step=METRIC,
         ),
     )
@@ -112,9 +114,11 @@ def settle_metric(store: Store, question: Question, chosen: Choice) -> Settled:
 
 
 def metric_valid(store: Store, decision: Decision) -> bool:
-    """Whether the decision still stands: for this metric."""
-    asked = decision.question.get("values", {}).get("metric")
-    return decision.chosen in (HELD_OUT, STAND_IN) and asked == store.project.settings.metric
+    """Whether the decision still stands: for this metric, in this direction, which takes another level to beat."""
+    now, asked = store.project.settings, decision.question.get("values", {})
+    # An earlier version did not keep the direction.
+    same = (asked.get("metric"), asked.get("direction", now.direction)) == (now.metric, now.direction)
+    return decision.chosen in (HELD_OUT, STAND_IN) and same
 
 
 def ask_initial(store: Store) -> Question:
@@ -156,6 +160,12 @@ def ask_initial(store: Store) -> Question:
         reason=say("They are the values of your command as it stands."),
         table=_table(store, known),
         free="assignments",
+        # What --set says is values, and not that these are all.
+        unanswered=say(
+            "The question {step!r}, whether to start with these values, has no answer. Take the recommendations with "
+            "--yes: it starts with them. Others are given with --set NAME=VALUE.",
+            step=INITIAL,
+        ),
     )
 
 

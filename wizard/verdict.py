@@ -11,6 +11,7 @@ from presets.language import Message, say, told
 from state import by_metric, measure, trials
 from state.database import Store
 from state.errors import AtWork
+from state.measure import Measure
 from state.trials import Batch, Trial
 from wizard import chance, optimizer, own_baseline
 from wizard import own as hyperparameters
@@ -60,6 +61,8 @@ def judge(store: Store, name: str) -> BaselineVerdict:
             former=complete[-1].metric,
             metric=now.metric,
         )
+        if complete[-1].metric == now.metric:
+            message = _turned(name, now)
         return BaselineVerdict(False, message, {"trials": len(listed), "complete": 0})
     complete = by_metric.only(complete, now)
     own = bool(store.project.settings.command)
@@ -120,6 +123,23 @@ def judge(store: Store, name: str) -> BaselineVerdict:
         "complete": len(complete),
     }
     return BaselineVerdict(reasonable, message, figures, best.id)
+
+
+def _turned(name: str, now: Measure) -> Message:
+    """That a batch was judged by the metric of now, but in the other direction."""
+    if now.direction == "max":
+        return say(
+            "{name} was judged by {metric} with less of it as better; now more is, by which it says nothing. Run it "
+            "once more.",
+            name=name,
+            metric=now.metric,
+        )
+    return say(
+        "{name} was judged by {metric} with more of it as better; now less is, by which it says nothing. Run it once "
+        "more.",
+        name=name,
+        metric=now.metric,
+    )
 
 
 def _judged_by(metric: str, best: Trial, level: float) -> Message:

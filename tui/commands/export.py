@@ -39,6 +39,8 @@ def export(session: Session, folder: Path, trial: str | None, starter: bool) -> 
         session.text(f"  {done.average}")
     for name, value in done.expected.items():
         session.text(f"  {name}: {value!r}")
+    if done.code:
+        session.text(done.code)
     session.text(again(done))
     session.answer(
         {
@@ -47,6 +49,7 @@ def export(session: Session, folder: Path, trial: str | None, starter: bool) -> 
             "expected": done.expected,
             "average": done.repeated and {"value": done.repeated.value, "runs": done.repeated.runs},
             "warning": done.warning,
+            "code": done.code,
             "command": list(done.command),
         }
     )

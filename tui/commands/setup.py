@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from presets.language import _, say
+from presets.language import _, error_message, say
 from state import pipeline
 from state import project as projects
 from state.decisions import decisions
@@ -23,6 +24,10 @@ from tui.amount import Amount
 from tui.place import Place
 from tui.session import Session, answering
 from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
+
+if TYPE_CHECKING:
+    from state.database import Store
+    from tui.setup import Given
 
 # What kept a probe from recommending a larger size.
 LIMITS = {
@@ -75,6 +80,11 @@ LIMITS = {
 )
 @click.option("--gpus", type=int, metavar="N", help=_("own pipeline: how many GPUs each trial has, as for torchrun"))
 @click.option("--direction", type=click.Choice(["min", "max"]), help=_("own pipeline: is less or more better"))
+@click.option(
+    "--measured-on",
+    type=click.Choice(["held-out", "held-out/stand-in"]),
+    help=_("own pipeline: the metric is of held-out examples, and close to deployment or a stand-in for what matters"),
+)
 @click.option("--chance", type=float, metavar="X", help=_("own pipeline: what guessing, or a known result, reaches"))
 @click.option(
     "--set",
@@ -124,6 +134,7 @@ def new(
     resume: str | None,
     gpus: int | None,
     direction: str | None,
+    measured_on: str | None,
     chance: float | None,
     assignments: tuple[str, ...],
     **options: str | None,
@@ -137,6 +148,7 @@ def new(
     refused |= {"held_out": held_out, "ghost_batch_norm": "yes" if ghost_batch_norm else None}
     asked_own = starting_own.Asked(
         command=command,
+        measured_on=measured_on,
         config_file=config_file,
         directory=directory,
         resume=resume,
@@ -150,22 +162,23 @@ def new(
     )
     answered.check({"batch_size": size} if size is not None else {})
     refuse_file(folder.expanduser().resolve())
-    if own := starting_own.begin(session, folder, data, asked_own, anew=size is not None):
+    anew = size is not None or measured_on is not None
+    if own := starting_own.begin(session, folder, data, asked_own, anew=anew):
         if size is None and yes:
             # What the person has typed goes before what would be recommended.
             size = starting_own.typed(own, assignments, own.settings.batch_size)
-        given_size: dict[str, setup.Given] = {"batch_size": lambda store: (size, "")} if size is not None else {}
+        typed = {"metric": measured_on, "batch_size": size}
         with open_store(own) as store:
             session.warn(store)
             pipeline.decide(store)
-            asked = setup.walk(session, store, given_size, recommended=yes)
+            asked = _walk(session, store, _given(typed), recommended=yes)
         _ready(session, own, asked)
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
     answered.check_built_in(given)
     about = {name: value for name, value in settings.items() if value is not None}
-    answers: dict[str, setup.Given] = {name: lambda store, value=value: (value, "") for name, value in given.items()}
+    answers = _given(given)
     with contextlib.ExitStack() as begun:
         new = begun.enter_context(setup.unless_unreadable(folder, _again))
         project = begin(session, folder, data, about, anew=bool(given) or ghost_batch_norm)
@@ -182,10 +195,35 @@ def new(
             # It answers the question that the learning rate answers too, and stays when that comes after it.
             rate = answers.pop("initial", None)
             answers["initial"] = lambda store: (initial.with_ghost(store), "")
-            asked = setup.walk(session, store, answers, recommended=yes)
+            asked = _walk(session, store, answers, recommended=yes)
             answers = {"initial": rate} if rate else {}
-        asked += setup.walk(session, store, answers, recommended=yes)
+        asked += _walk(session, store, answers, recommended=yes)
     _ready(session, project, asked)
+
+
+def _given(typed: Mapping[str, str | None]) -> dict[str, Given]:
+    """What was typed as answers, by step."""
+    return {step: lambda store, value=value: (value, "") for step, value in typed.items() if value is not None}
+
+
+def _walk(session: Session, store: Store, answers: dict[str, Given], *, recommended: bool) -> list[dict[str, Any]]:
+    """Lead through the set-up; answers that it did not come to are named where it stops: nothing is kept of them."""
+    from tui import setup
+    from wizard import flow
+
+    try:
+        return setup.walk(session, store, answers, recommended=recommended)
+    except Refusal as refused:
+        if not answers:
+            raise
+        told = Refusal(
+            "{reason} Your answer about {steps}, which comes later, is not recorded yet: give it again with the next "
+            "command.",
+            reason=error_message(refused),
+            steps=[flow.title(step) for step in answers],
+        )
+        told.code = refused.code
+        raise told from None
 
 
 def _again(refused: Refusal) -> str:

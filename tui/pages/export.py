@@ -85,4 +85,4 @@ def told(done: Exported) -> list[str]:
         for name, value in done.expected.items()
         if name != "step"
     ]
-    return [*lines, done.warning] if done.warning else lines
+    return [*lines, *filter(None, (done.code, done.warning))]
