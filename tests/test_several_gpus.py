@@ -150,7 +150,8 @@ def test_nothing_of_a_launcher_that_is_killed_trains_on(store: Store) -> None:
     os.killpg(os.getpgid(int((files.read_json(folder / runs.PROCESS) or {})["pid"])), signal.SIGKILL)
     trials.ask(store, id, "stop")
     drive(supervisor)
-    assert not any(map(small_project.lives, workers))
+    # What is killed takes a moment to be gone.
+    wait_for(lambda: not any(map(small_project.lives, workers)), "they are gone", seconds=10)
 
 
 def test_a_trial_that_is_to_have_more_than_there_are_is_told_so_and_never_begins_on_fewer(

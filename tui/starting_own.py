@@ -62,8 +62,8 @@ def begin(session: Session, folder: Path, data: Path | None, asked: Asked, *, an
         )
         if any(about) or asked.chance is not None:
             raise WrongUse(
-                "--config-file, --directory, --resume, --gpus, --direction, --measured-on, --chance and --set belong to "
-                "a --command."
+                "--config-file, --directory, --resume, --gpus, --direction, --measured-on, --chance and --set belong "
+                "to a --command."
             )
         return None
     if existing is None or existing.settings.command:
