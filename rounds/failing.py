@@ -73,10 +73,7 @@ def explained(found: Sequence[Finding]) -> set[str]:
 def lost(plan: RoundPlan, records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials that failed, where those are most of a round and no value is to blame: they say nothing about what was
     tried, and neither do the few others."""
-    counted = ended(records)
-    if not any(record.status == "failed" for record in counted):
-        return []
-    blamed = explained(check(plan, records))
+    counted, blamed = ended(records), explained(check(plan, records))
     failed = [record for record in counted if record.status == "failed" and record.id not in blamed]
     return failed if failed and len(failed) >= MOST * len(counted) else []
 

@@ -37,7 +37,9 @@ def saturation(store: Store) -> Saturation | None:
         if batch.name not in others and all(map(trials.over, trials.trials(store, batch.name))):
             seen = reviewing.records_on_data(store, batch.name, data)
             order = ranked(ended(seen), direction)
-            if failing.lost(planning.plan_of(store, batch.name), seen):
+            # Of a round without any the plan need not be read.
+            failed = any(record.status == "failed" for record in seen)
+            if failed and failing.lost(planning.plan_of(store, batch.name), seen):
                 continue
             if order and order[0].best is not None:
                 bests.append((batch.name, turned(order[0].best, direction)))
