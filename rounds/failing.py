@@ -19,6 +19,7 @@ from rounds.plan import RoundPlan, Study
 from rounds.record import TrialRecord, ended
 from rounds.roles import asked_of
 from rounds.space import Choice, Dimension, Domain
+from state.trials import Trial
 
 CHECK, RULE = "failing", "P10"
 # Of a value that no trial came to a result with, so many trials at least; as of an edge of stability.
@@ -76,6 +77,11 @@ def lost(plan: RoundPlan, records: Sequence[TrialRecord]) -> list[TrialRecord]:
     counted, blamed = ended(records), explained(check(plan, records))
     failed = [record for record in counted if record.status == "failed" and record.id not in blamed]
     return failed if failed and len(failed) >= MOST * len(counted) else []
+
+
+def of_the_machine(entry: TrialRecord | Trial) -> bool:
+    """Whether what was to be tried was not: the machine, or the data, kept the trial from a result."""
+    return entry.status == "failed" and entry.reason not in OF_THE_VALUE
 
 
 def _fails(record: TrialRecord) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from presets.language import say
 from rounds.finding import Action, Finding
+from rounds.infeasible import diverged
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, foremost, ranked, turned
 from rounds.roles import asked_of
@@ -46,7 +47,7 @@ class Level:
     """One scientific value, or a bucket of them (`low`, `high`), called `label`, with its best trial; `best` in the
     metric's own direction, None where no trial was feasible. `fair`: the expected best of as many trials as the
     smallest level has, so that a level is not better for having had more of them. `costs` of its trials, lower is
-    better; `mixed`: they differ in more than their seed."""
+    better, but for those that say nothing of it; `mixed`: they differ in more than their seed."""
 
     label: str
     value: Any
@@ -297,16 +298,16 @@ def _whole(dimension: Dimension, records: Sequence[TrialRecord], parts: int) -> 
 
 
 def _levels(groups: Sequence[Group], direction: Direction, *, mixed: bool) -> list[Level]:
-    smallest = min((len(records) for _, _, _, records in groups if records), default=0)
+    smallest = min((len(told) for _, _, _, records in groups if (told := _telling(records))), default=0)
     labels = _labels(groups)
     return [_level(label, group, smallest, direction, mixed=mixed) for label, group in zip(labels, groups, strict=True)]
 
 
 def _level(label: str, group: Group, smallest: int, direction: Direction, *, mixed: bool) -> Level:
     value, low, high, records = group
-    order = ranked(records, direction)
-    costs = tuple(cost(record, direction) for record in records)
-    fair = best_of(costs, smallest).mean if records else math.nan
+    order, told = ranked(records, direction), _telling(records)
+    costs = tuple(cost(record, direction) for record in told)
+    fair = best_of(costs, smallest).mean if told else math.nan
     return Level(
         label=label,
         value=value,
@@ -320,3 +321,8 @@ def _level(label: str, group: Group, smallest: int, direction: Direction, *, mix
         costs=costs,
         mixed=mixed,
     )
+
+
+def _telling(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials by which a value is judged: what met a bug, was killed or ran out of memory says nothing of it."""
+    return [record for record in records if record.status == "complete" or diverged(record)]

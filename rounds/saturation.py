@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rounds import alike, planning, reviewing
+from rounds import alike, failing, planning, reviewing
 from rounds.record import ended, ranked, turned
 from state import trials
 from state.database import Store
@@ -27,14 +27,20 @@ class Saturation:
 
 def saturation(store: Store) -> Saturation | None:
     """Since when the rounds, all of them together, have not improved the best result by more than the noise; None where
-    they have, where there are too few, and where the noise is not known. What ran on other data counts for nothing."""
+    they have, where there are too few, and where the noise is not known. What ran on other data counts for nothing, nor
+    does a round most of which only failed: nothing can be concluded from the rest."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
     bests, others = [], alike.incomparable(store)
     data = alike.latest(trials.trials(store), "data")
     for batch in planning.rounds(store):
         # One that still runs has not come to anything yet.
         if batch.name not in others and all(map(trials.over, trials.trials(store, batch.name))):
-            order = ranked(ended(reviewing.records_on_data(store, batch.name, data)), direction)
+            seen = reviewing.records_on_data(store, batch.name, data)
+            order = ranked(ended(seen), direction)
+            # Of a round without any the plan need not be read.
+            failed = any(record.status == "failed" for record in seen)
+            if failed and failing.lost(planning.plan_of(store, batch.name), seen):
+                continue
             if order and order[0].best is not None:
                 bests.append((batch.name, turned(order[0].best, direction)))
     if unit is None or len(bests) <= WITHOUT_GAIN:

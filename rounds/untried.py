@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from presets.language import Message, say
-from rounds import comparable
+from rounds import comparable, failing
 from rounds.plan import RoundPlan, Study
 from rounds.record import TrialRecord
 from rounds.space import Dimension, Places
 from state import trials
 from state.database import Store
+from state.trials import Trial
 
 
 def size(dimensions: Sequence[Dimension]) -> int | None:
@@ -24,7 +25,8 @@ def everything(study: Study, records: Sequence[TrialRecord]) -> int | None:
     """Of how many configurations the space of a study consists, where its trials have tried each of them; None where
     they have not, and where it has no end or varies nothing."""
     count = size(study.dimensions) if study.dimensions else None
-    places = {tuple(d.domain.middle(record.u[d.name]) for d in study.dimensions) for record in records}
+    told = [record for record in records if not failing.of_the_machine(record)]
+    places = {tuple(d.domain.middle(record.u[d.name]) for d in study.dimensions) for record in told}
     return count if count == len(places) else None
 
 
@@ -79,13 +81,13 @@ def _within(plan: RoundPlan) -> tuple[Message, ...]:
 
 
 def tried(store: Store, plan: RoundPlan) -> set[Places]:
-    """What was tried of the space of a plan's study, in rounds, as baseline and in launches, whatever came of it, and
-    what is about to be."""
+    """What was tried of the space of a plan's study, in rounds, as baseline and in launches, whatever came of it but
+    for what the machine or the data did to it, and what is about to be."""
     (study,) = plan.studies
     return {
         tuple(d.domain.position(settings[d.key]) for d in study.dimensions)
         for batch, entry, settings in comparable.trials_of(store, plan, trials.batches(store))
-        if (entry.status in trials.ENDED or comparable.to_come(batch, entry)) and _inside(study.dimensions, settings)
+        if (_over(entry) or comparable.to_come(batch, entry)) and _inside(study.dimensions, settings)
     }
 
 
@@ -94,6 +96,10 @@ def left(store: Store, plan: RoundPlan) -> int | None:
     (study,) = plan.studies
     count = size(study.dimensions)
     return None if count is None else count - len(tried(store, plan))
+
+
+def _over(entry: Trial) -> bool:
+    return entry.status in trials.ENDED and not failing.of_the_machine(entry)
 
 
 def _inside(dimensions: Sequence[Dimension], settings: Mapping[str, object]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from presets.language import error_text, say, stored
-from rounds import bayesian, final, insights, launching, pairs, phases, planning, reviewing
+from rounds import bayesian, final, insights, launching, pairs, phases, planning, reviewing, untried
 from rounds import listed as by_hand
 from rounds.finding import Finding
 from rounds.outlook import outlook
@@ -398,6 +398,22 @@ def test_where_the_rounds_have_exhausted_a_small_space_no_final_study_is_propose
         # On other data all of it is to be tried again, and a wider range has more in it.
         ended(store, "round-4", "new")
         assert final.nothing_left(store) is None
+
+
+def test_what_the_machine_killed_was_not_tried(tmp_path: Path) -> None:
+    """That all had been tried was said with one that had never come to a result, and nothing proposed it any more."""
+    with small_space(tmp_path / "p") as store:
+        rows = [{"lr": rate, "depth": depth} for rate in SMALL[0].choices for depth in (1, 2, 3, 4)]
+        name = by_hand.save(store, by_hand.propose(store, rows)).name
+        ended(store, name)
+        (study,) = planning.plan_of(store, name).studies
+        assert untried.left(store, planning.propose(store, "minimise", trials=4)) == 0
+        assert untried.everything(study, reviewing.records(store, name)) == 20
+        last = {"best": {}, "final": {}, "steps_done": 0, "code": "c", "versions": {}, "data": "old"}
+        for reason, left in (("out_of_memory", 0), ("killed", 1)):
+            trials.mark_ended(store, trials.trials(store, name)[-1].id, {"status": "failed", "reason": reason, **last})
+            assert untried.left(store, planning.propose(store, "minimise", trials=4)) == left
+        assert untried.everything(study, reviewing.records(store, name)) is None
 
 
 def test_a_round_in_a_small_space_is_told_what_it_repeats_and_its_review_asks_for_no_more_trials(

@@ -250,6 +250,24 @@ def test_small_gains_add_up_and_what_cannot_be_compared_is_no_saturation(store: 
         assert said() == ["saturated/round-5"]
 
 
+def test_rounds_that_only_failed_are_no_saturation(store: Store) -> None:
+    """The few trials that a bug left came to less than the best: that was called a search which has nothing to find."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
+        a_round(store, lambda entry: 0.2 + 0.001 * entry.u[LR], 4)
+        for _ in range(2):
+            batch = planning.save(store, planning.propose(store, trials=4))
+            for place, entry in enumerate(trials.trials(store, batch.name)):
+                small_project.end(store, entry.id, None if place else 0.9, "failed" if place else "complete")
+            (complete, *_rest) = reviewing.review_batch(store, batch.name)
+            assert (complete.check, complete.verdict) == ("complete", "fail")
+        assert not any(key.startswith("saturated") for key in keys(store))
+        for _ in range(2):
+            a_round(store, lambda entry: 0.2 + 0.001 * entry.u[LR], 4)
+        assert "saturated/round-1" in keys(store)
+
+
 def test_of_choices_those_are_named_that_the_best_trials_have(store: Store) -> None:
     """Their mean coordinate lay in the middle, at the worst of the three."""
     roles = {name: "fixed" for name in ("optimizer.momentum", "optimizer.weight_decay")}
