@@ -265,9 +265,7 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
         found[_LISTED] = tuple(hyperparameters.read(name, table, where) for name, table in listed.items())
     for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
-            raise Invalid(
-                "{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=", ".join(names)
-            )
+            raise Invalid("{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=[*names])
         name = names[place]
         if name == "deadline":
             # TOML has dates of its own.

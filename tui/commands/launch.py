@@ -80,7 +80,7 @@ def launch(
         }
         if given := [option for option, value in options.items() if value]:
             words = _("--reopen goes on with the runs that a launch has: leave {options} out.")
-            raise click.UsageError(words.format(options=", ".join(given)))
+            raise click.UsageError(words.format(options=_(", ").join(given)))
     if history or back:
         with session.store() as store:
             if back:
