@@ -104,6 +104,10 @@ def test_the_list_of_commands_says_what_each_does() -> None:
         (["presets", "--task", "nonsense"], "nonsense"),
         (["status", "--lang", "xx"], "xx"),
         (["round", "review", "--act", "--help"], "--act"),
+        (["round", "end", ""], "NAME"),
+        (["round", "retry", "round-1-001", ""], "TRIAL"),
+        (["export", ""], "DIR"),
+        (["status", "--project", ""], "--project"),
         (["round", "review", "--dismiss", "range", "--reason", "--act"], "--reason"),
         (["new", "p", "--data", "--yes"], "--data"),
         (["round", "plan", "--about", "--slots"], "--about"),
@@ -592,6 +596,27 @@ def test_a_reader_that_leaves_ends_the_command_quietly(root: Path) -> None:
     assert process.stderr.read() == b""
     process.wait(60)
     process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("status >&-", ""),
+        ("status --json >&-", ""),
+        ("status 2>&-", ""),
+        ("new {root} --data {root} <&- 2>&1", ""),
+        ("status --json >/dev/full", "Error: No space left on device"),
+        ("status >/dev/full", "Error: No space left on device"),
+    ],
+)
+def test_streams_that_are_closed_or_full_end_no_command_with_a_traceback(root: Path, words: str, said: str) -> None:
+    line = shlex.join([sys.executable, "-m", "tui.main", "--project", str(root)])
+    command = f"{line} {words.format(root=shlex.quote(str(root)))}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == (2 if said or "new" in words else 0)
+    assert done.stderr.strip() == said
+    assert "Traceback" not in done.stdout
+    assert "mistake in Tunebook" not in done.stdout
 
 
 def test_names_that_the_terminals_encoding_lacks_are_escaped(root: Path) -> None:
