@@ -223,11 +223,12 @@ def moment(words: str) -> datetime.datetime:
     this machine. Refuses anything else."""
     try:
         found = datetime.datetime.fromisoformat(words.strip())
-    except ValueError:
+        if len(words.strip()) <= len("2026-12-24"):
+            found += datetime.timedelta(days=1)
+        return found.astimezone()
+    except (ValueError, OverflowError):
+        # The calendar ends with the year 9999.
         raise Invalid("{words}: no date; write it as 2026-12-24 or 2026-12-24T18:00.", words=repr(words)) from None
-    if len(words.strip()) <= len("2026-12-24"):
-        found += datetime.timedelta(days=1)
-    return found.astimezone()
 
 
 def _text(root: Path) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from presets.language import say as message
 from presets.language import set_language, stored
-from state import decisions, project
+from state import decisions, project, trials
 from state.project import Settings
 from state.store import open_store
 from tests import small_project
@@ -596,6 +596,31 @@ def test_a_reader_that_leaves_ends_the_command_quietly(root: Path) -> None:
     assert process.stderr.read() == b""
     process.wait(60)
     process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["round", "plan", "--slots", "9" * 22], "is not in the range"),
+        (["round", "run", "--slots", "9" * 22], "is not in the range"),
+        (["launch", "--runs", "9" * 22], "is not in the range"),
+        (["budget", "--deadline", "9999-12-31"], "no date"),
+        (["round", "plan", "--trial", "optimizer.momentum=0.8,optimizer.momentum=0.9"], "given twice, as 0.8 and 0.9"),
+        (["round", "plan", "--range", "momentum=0.5..0.9", "--range", "momentum=0.1..0.9"], "momentum is given twice"),
+        (["round", "plan", "--about", "momentum="], "write it as KEY"),
+    ],
+)
+def test_what_is_beyond_all_counts_or_said_twice_is_refused(
+    tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last of two values was taken without a word; no value was taken for any; and what is larger than SQLite or
+    the calendar can hold was a mistake of ours."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path)) as store:
+        small_project.adopt(store, small_project.settings(tmp_path))
+    assert tunebook(*words, "--project", tmp_path / "p") == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    with open_store(project.open_project(tmp_path / "p")) as store:
+        assert [batch.kind for batch in trials.batches(store)] == ["baseline"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from rounds import (
     wishes,
     worth,
 )
+from rounds.design import MOST
 from rounds.foremost import meant, planned
 from state import by_metric, trials
 from state.database import Store
@@ -67,7 +68,7 @@ round_group.add_command(plan)
 
 @round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))
 @click.argument("name", required=False)
-@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=SLOTS)
+@click.option("--slots", type=click.IntRange(0, MOST), metavar="N", help=SLOTS)
 @click.option("--wait", is_flag=True, help=_("show how the trials end, until all have"))
 @answering
 @click.pass_obj
