@@ -79,7 +79,8 @@ def places(root: Path | None) -> tuple[Path, ...]:
     """Where presets may be: the user's configuration folder, then the project, which has the last word. By the XDG base
     directory specification a relative $XDG_CONFIG_HOME does not count."""
     configured = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    home = configured if configured.is_absolute() else Path.home() / ".config"
+    # Of a user whom the system does not know, as in a container, there is no home: `~` then stays what it is.
+    home = configured if configured.is_absolute() else Path(os.path.expanduser("~/.config"))
     return (home / "tunebook" / FILE, *((root / FILE,) if root is not None else ()))
 
 
@@ -87,7 +88,7 @@ def load(path: Path) -> Presets | None:
     """What is in a file; None where there is no such file. Raises PresetError for what is not two kinds of tables."""
     try:
         text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise PresetError(say("{path}: {reason}", path=str(path), reason=error.strerror or str(error))) from None

@@ -239,7 +239,7 @@ def _unknown(key: str, usable: Collection[str]) -> DesignError:
         return DesignError(
             "{key} is no setting of the best configuration; did you mean {near}?",
             key=repr(key),
-            near=", ".join(near[:4]),
+            near=near[:4],
         )
     return DesignError("{key} is no setting of the best configuration: check its name.", key=repr(key))
 

@@ -115,7 +115,7 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
     end, or of which runs failed, has no verdict: it can only be rejected, which leaves all as it is, or go on after
     that.
     """
-    batch = _launch(store, name)
+    batch, known = _launch(store, name), len(launches.launches(store))
     if why := launching.overtaken(store, batch):
         raise Refusal(why.id, **why.values)
     if chosen == "repeat" and (why := _by_former(store, batch)) is not None:
@@ -141,6 +141,7 @@ def decide(store: Store, name: str, chosen: Choice, words: str = "") -> None:
         decision=chosen,
         reason=stored(reason),
         evidence=_evidence(store, batch, verdict),
+        known=known,
     )
     if chosen == "repeat":
         launching.run_more(store, batch, verdict.runs)

@@ -119,7 +119,7 @@ def _said(
         return say(
             "{finding} What may help: {what} Your command takes {names}: search it in the next round, tunebook round "
             "plan --about {name}.",
-            names=", ".join(left),
+            names=left,
             name=left[0],
             **told,
         )
@@ -127,7 +127,7 @@ def _said(
         return say(
             "{finding} What may help: {what} Of this your command takes {names} alone, which this round has searched; "
             "anything else is yours to change in the script.",
-            names=", ".join(known),
+            names=known,
             **told,
         )
     return say(

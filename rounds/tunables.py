@@ -73,7 +73,7 @@ def conditions(project: Project) -> dict[str, tuple[str, tuple[str, ...]]]:
                 path=str(project.root / FILE),
                 name=name,
                 other=other,
-                names=", ".join(entry for entry in names if entry != name),
+                names=[entry for entry in names if entry != name],
             )
     return found
 
@@ -136,8 +136,8 @@ def optimizer_key(project: Project, base: Mapping[str, Any]) -> str:
     raise Invalid(
         "Which setting of the command names the optimizer is not known ({named}): say it yourself, as --about "
         "KEY=VALUE,VALUE. It has: {settings}.",
-        named=", ".join(named) or "-",
-        settings=", ".join(base),
+        named=[*named] or "-",
+        settings=[*base],
     )
 
 

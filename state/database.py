@@ -134,7 +134,7 @@ class Store:
     def record(self, kind: str, make_way: Callable[[], None] = lambda: None, /, **content: Any) -> Event:
         """Write one event into the journal and the tables, whole or not at all; returns it with its time and author.
         Refuses text that is not UTF-8. `make_way` is called once the tables have taken it, so that no other session can
-        have begun the same."""
+        have begun the same; what it refuses is not recorded."""
         event = {"kind": kind, "at": now(), "by": author(), **content}
         files.require_text(json.dumps(event, ensure_ascii=False))
         path = self.project.journal_path
@@ -151,10 +151,7 @@ class Store:
                 if error.sqlite_errorname not in _TAKEN:
                     raise
                 # Its name was chosen by what there was before another session took it.
-                raise Changed(
-                    "Another session did the same at this moment. Look at how things stand now, and ask again where "
-                    "that is still wanted."
-                ) from None
+                raise at_this_moment() from None
             make_way()
             before = journal_size(self.project)
             try:
@@ -306,6 +303,14 @@ _MIGRATION_NAMES = {migration.name for migration in migrations.pending(Database(
 def now() -> str:
     """UTC, to the millisecond, sortable as text."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def at_this_moment() -> Changed:
+    """What to say where another session was first."""
+    return Changed(
+        "Another session did the same at this moment. Look at how things stand now, and ask again where that is still "
+        "wanted."
+    )
 
 
 def author() -> str:

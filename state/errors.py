@@ -27,7 +27,11 @@ class Refusal(Exception):
     def __init__(self, message: str, /, **values: Any):
         self.message = message
         self.values = values
-        super().__init__(message.format(**values))
+        super().__init__(message.format(**{name: _listed(value) for name, value in values.items()}))
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 class WrongUse(Refusal):

@@ -68,7 +68,7 @@ def read(name: str, table: Any, where: Callable[[str], str]) -> OwnHyperparamete
                 "{path}: unknown key {key}; known: {known}",
                 path=where(dotted),
                 key=dotted,
-                known=", ".join(sorted(known)),
+                known=sorted(known),
             )
         if (refusal := _mistyped(where(dotted), dotted, value)) is not None:
             raise refusal
@@ -125,9 +125,7 @@ def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
 
 
 def _unlisted(path: str, key: str, value: Any, known: Sequence[str]) -> Refusal:
-    return Invalid(
-        "{path}: {key} = {value}; allowed: {known}", path=path, key=key, value=repr(value), known=", ".join(known)
-    )
+    return Invalid("{path}: {key} = {value}; allowed: {known}", path=path, key=key, value=repr(value), known=[*known])
 
 
 def _senseless(path: str, key: str, entry: OwnHyperparameter) -> Refusal | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from state import files
 from state.configurations import Configuration, configuration, identity_of
-from state.database import Event, Store
+from state.database import Event, Store, at_this_moment
 from state.trials import Batch, Trial, batches, trial_settings, trials
 
 
@@ -61,10 +61,18 @@ def launch(
     decision: str,
     reason: dict[str, Any],
     evidence: dict[str, Any],
+    known: int | None = None,
 ) -> None:
-    """Record a decision about the best configuration with its reason; the first adopted one is the baseline."""
+    """Record a decision about the best configuration with its reason; the first adopted one is the baseline. `known`:
+    how many decisions there were for whoever decides; refuses where another session has made one since."""
+
+    def check() -> None:
+        if known is not None and len(launches(store)) > known + 1:
+            raise at_this_moment()
+
     store.record(
         "launch",
+        check,
         batch=batch,
         candidate=candidate,
         previous=previous,

@@ -99,7 +99,7 @@ def _resuming(text: str) -> tuple[str, ...] | None:
     if other := [name for name in placeholders(words) if name != FOLDER] + list(switches(words)):
         raise Invalid(
             "pipeline.resume: {names} cannot be filled in there; only {folder} is replaced.",
-            names=", ".join(other),
+            names=other,
             folder="{folder}",
         )
     return words
@@ -156,7 +156,7 @@ def check(pipeline: Pipeline) -> None:
             "{path}: {names} cannot be filled in there. The file's values are addressed by their names; only {folder} "
             "is replaced.",
             path=str(pipeline.file),
-            names=", ".join(sorted(unknown)),
+            names=sorted(unknown),
             folder="{folder}",
         )
     _check_names(pipeline.hyperparameters())
@@ -232,7 +232,7 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
     """The command for a trial with these values that writes to `output`; the filled configuration file goes to the
     folder `copies`. Refuses where a value is missing or cannot be an argument."""
     if lacking := missing(pipeline, values):
-        raise Invalid("The command needs a value for {names}.", names=", ".join(lacking))
+        raise Invalid("The command needs a value for {names}.", names=lacking)
     texts = {FOLDER: str(output)}
     if pipeline.file is not None:
         copy = files.make_folder(copies) / pipeline.file.name

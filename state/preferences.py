@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from state import files, toml_lines
-from state.errors import Invalid, mistyped
+from state import toml_lines
+from state.errors import Invalid, Unwritable, mistyped
 
 TYPES: dict[str, type] = {"display.language": str, "display.mouse": bool, "display.ascii": bool}
 
@@ -32,7 +32,8 @@ class Preferences:
 def place(environment: Mapping[str, str]) -> Path:
     """Where the file is, or would be."""
     configured = environment.get("XDG_CONFIG_HOME", "")
-    folder = Path(configured) if Path(configured).is_absolute() else Path("~/.config").expanduser()
+    # Of a user whom the system does not know, as in a container, there is no home: `~` then stays what it is.
+    folder = Path(configured) if Path(configured).is_absolute() else Path(os.path.expanduser("~/.config"))
     return folder / "tunebook" / "config.toml"
 
 
@@ -41,12 +42,12 @@ def read(environment: Mapping[str, str] | None = None) -> Preferences:
     path = place(os.environ if environment is None else environment)
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Preferences(path)
     except UnicodeDecodeError as error:
         raise Invalid("{path}: byte {byte} is not UTF-8.", path=str(path), byte=error.start) from None
     except OSError as error:
-        raise files.refusal(error, path) from None
+        raise Unwritable("{path}: {reason}", path=str(path), reason=error.strerror or str(error)) from None
     # Most people have no such file: every command would wait for this.
     import tomllib
 

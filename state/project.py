@@ -227,11 +227,12 @@ def moment(words: str) -> datetime.datetime:
     this machine. Refuses anything else."""
     try:
         found = datetime.datetime.fromisoformat(words.strip())
-    except ValueError:
+        if len(words.strip()) <= len("2026-12-24"):
+            found += datetime.timedelta(days=1)
+        return found.astimezone()
+    except (ValueError, OverflowError):
+        # The calendar ends with the year 9999.
         raise Invalid("{words}: no date; write it as 2026-12-24 or 2026-12-24T18:00.", words=repr(words)) from None
-    if len(words.strip()) <= len("2026-12-24"):
-        found += datetime.timedelta(days=1)
-    return found.astimezone()
 
 
 def _text(root: Path) -> str:
@@ -269,9 +270,7 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
         found[_LISTED] = tuple(hyperparameters.read(name, table, where) for name, table in listed.items())
     for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
-            raise Invalid(
-                "{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=", ".join(names)
-            )
+            raise Invalid("{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=[*names])
         name = names[place]
         if name == "deadline":
             # TOML has dates of its own.

@@ -175,7 +175,7 @@ def batch(store: Store, name: str) -> Batch:
     """One batch. Refuses an unknown name."""
     rows = store.rows("SELECT * FROM batches WHERE name = ?", name)
     if not rows:
-        known = ", ".join(entry.name for entry in batches(store)) or "-"
+        known = [entry.name for entry in batches(store)] or "-"
         raise NotFound("There is no {name} in this project. There are: {known}", name=name, known=known)
     return _batch(rows[0])
 

@@ -16,7 +16,7 @@ import pytest
 
 from presets.language import say as message
 from presets.language import set_language, stored
-from state import decisions, project
+from state import decisions, project, trials
 from state.project import Settings
 from state.store import open_store
 from tests import small_project
@@ -104,6 +104,10 @@ def test_the_list_of_commands_says_what_each_does() -> None:
         (["presets", "--task", "nonsense"], "nonsense"),
         (["status", "--lang", "xx"], "xx"),
         (["round", "review", "--act", "--help"], "--act"),
+        (["round", "end", ""], "NAME"),
+        (["round", "retry", "round-1-001", ""], "TRIAL"),
+        (["export", ""], "DIR"),
+        (["status", "--project", ""], "--project"),
         (["round", "review", "--dismiss", "range", "--reason", "--act"], "--reason"),
         (["new", "p", "--data", "--yes"], "--data"),
         (["round", "plan", "--about", "--slots"], "--about"),
@@ -592,6 +596,52 @@ def test_a_reader_that_leaves_ends_the_command_quietly(root: Path) -> None:
     assert process.stderr.read() == b""
     process.wait(60)
     process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["round", "plan", "--slots", "9" * 22], "is not in the range"),
+        (["round", "run", "--slots", "9" * 22], "is not in the range"),
+        (["launch", "--runs", "9" * 22], "is not in the range"),
+        (["budget", "--deadline", "9999-12-31"], "no date"),
+        (["round", "plan", "--trial", "optimizer.momentum=0.8,optimizer.momentum=0.9"], "given twice, as 0.8 and 0.9"),
+        (["round", "plan", "--range", "momentum=0.5..0.9", "--range", "momentum=0.1..0.9"], "momentum is given twice"),
+        (["round", "plan", "--about", "momentum="], "write it as KEY"),
+    ],
+)
+def test_what_is_beyond_all_counts_or_said_twice_is_refused(
+    tmp_path: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last of two values was taken without a word; no value was taken for any; and what is larger than SQLite or
+    the calendar can hold was a mistake of ours."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path)) as store:
+        small_project.adopt(store, small_project.settings(tmp_path))
+    assert tunebook(*words, "--project", tmp_path / "p") == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    with open_store(project.open_project(tmp_path / "p")) as store:
+        assert [batch.kind for batch in trials.batches(store)] == ["baseline"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("status >&-", ""),
+        ("status --json >&-", ""),
+        ("status 2>&-", ""),
+        ("new {root} --data {root} <&- 2>&1", ""),
+        ("status --json >/dev/full", "Error: No space left on device"),
+        ("status >/dev/full", "Error: No space left on device"),
+    ],
+)
+def test_streams_that_are_closed_or_full_end_no_command_with_a_traceback(root: Path, words: str, said: str) -> None:
+    line = shlex.join([sys.executable, "-m", "tui.main", "--project", str(root)])
+    command = f"{line} {words.format(root=shlex.quote(str(root)))}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == (2 if said or "new" in words else 0)
+    assert done.stderr.strip() == said
+    assert "Traceback" not in done.stdout
+    assert "mistake in Tunebook" not in done.stdout
 
 
 def test_names_that_the_terminals_encoding_lacks_are_escaped(root: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from presets.language import error_text, set_language
+from state import trials
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project
@@ -70,3 +72,18 @@ def test_a_refusal_has_the_word_of_its_kind(tmp_path: Path, capsys: pytest.Captu
     assert answered(capsys, "insights", "--text", "Learnt.", *about) == (2, "store")
     (root / "tunebook.toml").write_text("project.name = 3\n", encoding="utf-8")
     assert answered(capsys, "status", *about) == (2, "invalid_value")
+
+
+def test_names_in_a_refusal_are_joined_as_the_language_does(tmp_path: Path) -> None:
+    """In Chinese, half a comma with a blank stood between them; who reads the exception itself reads English."""
+    settings = small_project.settings(tmp_path)
+    with open_store(small_project.project(tmp_path / "p", tmp_path)) as store:
+        for _number in range(2):
+            small_project.batch(store, settings)
+        with pytest.raises(Refusal, match="There are: round-1, round-2") as refused:
+            trials.batch(store, "nonsense")
+    try:
+        set_language("zh_CN")
+        assert "round-1、round-2" in error_text(refused.value)
+    finally:
+        set_language("en")

@@ -206,6 +206,33 @@ def test_going_against_the_runs_takes_a_reason(store: Store) -> None:
     assert reason["values"]["words"] == "it trains on half the memory"
 
 
+@pytest.mark.parametrize("chosen", ["adopt", "repeat"])
+def test_of_two_sessions_that_decide_at_the_same_moment_one_does(
+    store: Store, monkeypatch: pytest.MonkeyPatch, chosen: judging.Choice
+) -> None:
+    """Two that watched the same launch both adopted it, or both had as many runs more made."""
+    name = launch(store, "round-1", [0.2, 0.21, 0.2], [0.4, 0.41, 0.4])
+    really, known = judging.judge, len(launches.launches(store))
+
+    def judge(here: Store, of: str) -> decision.Verdict:
+        monkeypatch.setattr(judging, "judge", really)
+        verdict = really(here, of)
+        with open_store(here.project) as other:
+            judging.decide(other, of, chosen, "in time")
+        return verdict
+
+    monkeypatch.setattr(judging, "judge", judge)
+    with pytest.raises(Refusal, match="Another session did the same") as refused:
+        judging.decide(store, name, chosen, "too late")
+    assert refused.value.code == "changed"
+    assert len(launches.launches(store)) == known + 1
+    listed, runs = trials.trials(store, name), 6
+    assert (len(listed) > runs) == (chosen == "repeat")
+    journal = store.project.journal_path.read_text(encoding="utf-8")
+    assert "in time" in journal
+    assert "too late" not in journal
+
+
 def test_undecided_runs_are_repeated_with_more_seeds(store: Store) -> None:
     name = launch(store, "round-1", [0.36, 0.42, 0.30], [0.40, 0.43, 0.37])
     assert judging.judge(store, name).runs == 5

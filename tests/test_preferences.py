@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from presets import language
+from presets import language, team
 from state import preferences
 from state.errors import Refusal
 from tests.terminal import terminal
@@ -137,3 +138,37 @@ def test_the_screens_obey(file: Path, tmp_path: Path) -> None:
         assert session.process.poll() is None
         session.press("Q")
         assert session.wait_for_end() == 0
+
+
+def test_a_user_whom_the_system_does_not_know_has_no_preferences_and_no_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container: without a home, every command ended with a traceback."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)
+    assert preferences.read() == preferences.Preferences(Path("~/.config/tunebook/config.toml"))
+    assert [team.load(place) for place in team.places(None)] == [None]
+
+
+def test_a_folder_of_preferences_that_is_a_file_prefers_nothing(file: Path) -> None:
+    file.parent.rmdir()
+    file.parent.touch()
+    assert preferences.read() == preferences.Preferences(file)
+    assert [team.load(place) for place in team.places(None)] == [None]
+
+
+def test_preferences_that_cannot_be_read_are_not_said_to_be_unwritable(file: Path) -> None:
+    file.touch()
+    file.chmod(0)
+    before = os.geteuid()
+    if before == 0:
+        # To the superuser nothing is closed.
+        os.seteuid(65534)
+    try:
+        with pytest.raises(Refusal, match=r"config\.toml: Permission denied") as refused:
+            preferences.read()
+    finally:
+        os.seteuid(before)
+    assert refused.value.code == "disk"

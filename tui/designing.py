@@ -78,13 +78,16 @@ def _domain(key: str, words: str, optimizer: str, project: Project | None) -> Do
 
 
 def pairs(options: Iterable[str], what: str) -> dict[str, str]:
-    """`KEY=VALUE` options as a mapping. Refuses one without an equals sign."""
+    """`KEY=VALUE` options as a mapping. Refuses one without an equals sign, and a key that is given twice."""
     found = {}
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or not key or not value:
             raise Invalid("{option!r}: write it as {what}.", option=option, what=what)
-        found[key] = value
+        if found.setdefault(key.strip(), value) != value:
+            raise Invalid(
+                "{key} is given twice, as {first} and {second}.", key=key, first=found[key.strip()], second=value
+            )
     return found
 
 
@@ -109,6 +112,9 @@ def given(
     def values(name: str, words: str) -> Domain:
         return domain(full(name), words, optimizer, project)
 
+    about = tuple(about)
+    if unsaid := next((entry for entry in about if entry.endswith("=")), None):
+        raise Invalid("{option!r}: write it as {what}.", option=unsaid, what="KEY, KEY=VALUES")
     asked = (
         (tunables.setting_meant(project, base, name), words)
         for name, _equals, words in (entry.partition("=") for entry in about)

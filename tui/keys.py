@@ -24,9 +24,7 @@ def remap(wanted: Mapping[str, str], source: str) -> None:
     for id, text in wanted.items():
         if id not in known:
             near = difflib.get_close_matches(id, known, 3) or list(known)[:3]
-            raise NotFound(
-                "{source}: there is no action {id}; did you mean: {near}", source=source, id=id, near=", ".join(near)
-            )
+            raise NotFound("{source}: there is no action {id}; did you mean: {near}", source=source, id=id, near=near)
         known[id] = replace(known[id], keys=tuple(_parsed(part, id, source) for part in _split(text)))
     table = tuple(known.values())
     for group in GROUPS:
@@ -64,7 +62,7 @@ def _parsed(text: str, id: str, source: str) -> str:
         source=source,
         id=id,
         text=text,
-        named=", ".join(NAMED),
+        named=[*NAMED],
     )
 
 

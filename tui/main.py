@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -137,6 +138,10 @@ def _without_command(context: click.Context, ascii_only: bool, no_mouse: bool) -
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Carry out one command line and end the process with its exit code: 0 done, 1 ended badly, 2 wrong use."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        # Closed by whoever started us (`>&-`): nothing is read there, and what is said goes nowhere.
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding lacks is shown escaped, and stops nothing.
         if isinstance(stream, io.TextIOWrapper):
@@ -153,8 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     code = run(given, session)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our answer had enough of it; the interpreter's own flush at exit must not complain.
+    except OSError:
+        # Whoever read our answer had enough of it, or its disk is full, which was said; the interpreter's own flush at
+        # exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -251,7 +257,9 @@ def _fail(session: Session, error: Exception, sentence: str, code: int, hint: st
         if hint:
             say.note(hint)
     if session.json and not session.answered:
-        say.document({"error": sentence, "code": kind})
+        # What could not be written may well be the answer itself.
+        with contextlib.suppress(OSError):
+            say.document({"error": sentence, "code": kind})
     return code
 
 

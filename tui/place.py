@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from presets.language import error_text
+from presets.language import _, error_text
 from state.errors import Invalid
 
 
@@ -19,6 +19,9 @@ class Place(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if value == "":
+            # Of a variable of a shell, say, that was not set; it would be the current folder.
+            self.fail(_("a path is wanted, and nothing was given"), param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
             path.expanduser().resolve()

@@ -23,7 +23,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
     counts = Counter(entry.status for entry in listed)
     gone = wishes.lost(store, listed)
     seen = Counter(_("lost") if entry in gone else status_word(entry.status) for entry in listed)
-    states = ", ".join(f"{count} {word}" for word, count in seen.items())
+    states = _(", ").join(f"{count} {word}" for word, count in seen.items())
     session.text(f"{batch.name}: {states}")
     for entry in gone:
         session.text(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from presets import language
 from presets.language import Message, _
@@ -143,19 +144,21 @@ def _language(context: click.Context, parameter: click.Parameter, value: str | N
     return _keep("language")(context, parameter, value)
 
 
-def _refuse_swallowed(context: click.Context) -> None:
-    """Refuse an option as the value of the one before it, which then lacks its own: `--act --help`."""
-    options = {
-        word for option in context.command.get_params(context) for word in (*option.opts, *option.secondary_opts)
-    }
-    # Behind -- anything is an argument.
-    for option in (param for param in context.command.params if isinstance(param, click.Option)):
-        value = context.params.get(option.name or "")
+def _refuse_unmeant(context: click.Context) -> None:
+    """Refuse an option as the value of the one before it, which then lacks its own, and an empty name, as of a variable
+    of a shell that was not set: what is meant without a name may be another."""
+    known = [param for param in context.command.get_params(context) if isinstance(param, click.Option)]
+    options = {word for option in known for word in (*option.opts, *option.secondary_opts)}
+    for param in context.command.params:
+        value = context.params.get(param.name or "")
         given = value if isinstance(value, tuple) else (value,)
-        if any(str(one) in options and str(one).startswith("-") for one in given):
-            raise click.BadOptionUsage(
-                option.opts[0], _("Option {name!r} requires an argument.").format(name=option.opts[0]), context
-            )
+        # Behind -- anything is an argument.
+        if isinstance(param, click.Option) and any(str(one) in options for one in given):
+            words = _("Option {name!r} requires an argument.")
+            raise click.BadOptionUsage(param.opts[0], words.format(name=param.opts[0]), context)
+        typed = context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if isinstance(param, click.Argument) and typed and "" in given:
+            raise click.UsageError(_("{name} is empty: say what is meant.").format(name=param.make_metavar(context)))
 
 
 def common(command: Command) -> Command:
@@ -164,7 +167,7 @@ def common(command: Command) -> Command:
 
     @functools.wraps(plain)
     def checked(*arguments: Any, **options: Any) -> Any:
-        _refuse_swallowed(click.get_current_context())
+        _refuse_unmeant(click.get_current_context())
         return plain(*arguments, **options)
 
     command = cast("Command", checked)

@@ -130,7 +130,7 @@ def _refuse_built_in(options: Mapping[str, Any]) -> None:
     if given:
         raise WrongUse(
             "{options}: only for the built-in training. Hyperparameters of your own command are given with --set.",
-            options=", ".join(given),
+            options=given,
         )
 
 

@@ -83,7 +83,7 @@ def checked(store: Store, provisional: dict[str, Any] | None = None) -> dict[str
     if (there := pipeline.of(store.project)) is not None:
         values = {**(provisional or {}), **current(store)}
         if lacking := pipeline.missing(there, values):
-            raise Invalid("The command needs a value for {names}.", names=", ".join(lacking))
+            raise Invalid("The command needs a value for {names}.", names=lacking)
         return values
     try:
         return config.flat(config.check(config.unflat({**(provisional or {}), **current(store)})))

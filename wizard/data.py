@@ -46,7 +46,7 @@ def ask(store: Store) -> Question:
             "(regression), which is not built in. Name another column (`tunebook new {path} --label-column NAME`), put "
             "the numbers together into classes, or tune a script of your own with --command.",
             n=len(found["classes"]),
-            some=", ".join(found["classes"][:SHOWN]),
+            some=found["classes"][:SHOWN],
             path=shlex.quote(str(store.project.root)),
         )
     if missing := _missing(found, "train"):
@@ -179,11 +179,11 @@ def _unusable(found: dict[str, Any], held_out: bool, larger: float | None) -> Me
     return None
 
 
-def _missing(found: dict[str, Any], split: str) -> str:
+def _missing(found: dict[str, Any], split: str) -> list[str]:
     """The classes without an example in a split, the first few by name; empty where every class has one."""
     counts = found["splits"][split]["per_class"]
     missing = [quantity.name(name) for name, count in zip(found["classes"], counts, strict=True) if not count]
-    return ", ".join(missing[:NAMED]) + (" .." if len(missing) > NAMED else "")
+    return [*missing[:NAMED], *([".."] if len(missing) > NAMED else [])]
 
 
 def _larger_fraction(found: dict[str, Any], fraction: float) -> float | None:

@@ -228,7 +228,7 @@ def _step(store: Store, step: str) -> _Step:
 def _check_turn(store: Store, step: str) -> None:
     there = steps_of(store)
     if step not in there:
-        raise NotFound("There is no step {step!r}; there are: {steps}.", step=step, steps=", ".join(there))
+        raise NotFound("There is no step {step!r}; there are: {steps}.", step=step, steps=there)
     now = standing(store)
     if now.step is not None and there.index(now.step) < there.index(step):
         raise NotYet("First comes: {step}.", step=now.step)

@@ -206,8 +206,8 @@ def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
             lr="{lr}",
             switch="{--amp}",
             name=name,
-            known=", ".join(map(there.theirs, there.hyperparameters())) or "-",
-            declared=", ".join(entry.name for entry in offered(there)) or "-",
+            known=[*map(there.theirs, there.hyperparameters())] or "-",
+            declared=[entry.name for entry in offered(there)] or "-",
         )
     longer = dataclasses.replace(settings, command=" ".join((settings.command, *argument.words)))
     own = Pipeline((*there.command, *argument.words), there.directory, there.file, there.names)

@@ -9,6 +9,7 @@ import click
 from presets.language import _
 from rounds import foremost, judging, launching, lineage, planning, shortlist, worth
 from rounds.decision import RUNS, Verdict
+from rounds.design import MOST
 from state import launches, trials
 from state.database import Store
 from state.errors import NotFound, NotYet, Refusal, WrongUse
@@ -33,7 +34,7 @@ from tui.session import Session, answering
     metavar="N",
     help=_("candidates, of which fresh runs choose one; otherwise those that the round cannot tell apart, at most 3"),
 )
-@click.option("--runs", type=click.IntRange(min=2), metavar="N", help=_("runs of each; otherwise 3"))
+@click.option("--runs", type=click.IntRange(2, MOST), metavar="N", help=_("runs of each; otherwise 3"))
 @click.option(
     "--decide",
     "chosen",
@@ -80,7 +81,7 @@ def launch(
         }
         if given := [option for option, value in options.items() if value]:
             words = _("--reopen goes on with the runs that a launch has: leave {options} out.")
-            raise click.UsageError(words.format(options=", ".join(given)))
+            raise click.UsageError(words.format(options=_(", ").join(given)))
     if history or back:
         with session.store() as store:
             if back:

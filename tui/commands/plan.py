@@ -11,6 +11,7 @@ from presets.language import _
 from rounds import honoured, phases, planning, steps
 from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
+from rounds.design import MOST
 from rounds.outlook import outlook
 from rounds.slots import machine
 from state.errors import WrongUse
@@ -76,7 +77,7 @@ ROLE = click.option(
     metavar="N",
     help=_("number of steps of each trial, where not as before; what transfers is said"),
 )
-@click.option("--slots", type=click.IntRange(min=0), default=0, metavar="N", help=SLOTS)
+@click.option("--slots", type=click.IntRange(0, MOST), default=0, metavar="N", help=SLOTS)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help=_("of the sequence of points"))
 @click.option("--override", default="", metavar="REASON", help=_("plan it without a reasonable baseline"))
 @answering

@@ -21,6 +21,7 @@ from rounds import (
     wishes,
     worth,
 )
+from rounds.design import MOST
 from rounds.foremost import meant, planned
 from state import by_metric, trials
 from state.database import Store
@@ -67,7 +68,7 @@ round_group.add_command(plan)
 
 @round_group.command(help=_("Run a planned or interrupted round. It goes on by itself; this command returns at once."))
 @click.argument("name", required=False)
-@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=SLOTS)
+@click.option("--slots", type=click.IntRange(0, MOST), metavar="N", help=SLOTS)
 @click.option("--wait", is_flag=True, help=_("show how the trials end, until all have"))
 @answering
 @click.pass_obj
@@ -101,7 +102,7 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         listed = trials.trials(store, batch.name)
         tell(session, store, trials.batch(store, batch.name), listed, started=True)
         if not name and (others := [other.name for other in planned(store)]):
-            session.text(_("Planned and not run: {names}. Run one by its name.").format(names=", ".join(others)))
+            session.text(_("Planned and not run: {names}. Run one by its name.").format(names=_(", ").join(others)))
         batch = trials.batch(store, batch.name)
     if outage.why_paused(batch, listed) or all(entry.status in ("failed", "infeasible") for entry in listed):
         raise click.exceptions.Exit(1)

@@ -136,7 +136,7 @@ class DesignPage(Page):
             changed.append(_("The best configuration has changed, and this design starts from it now."))
         if new := [name for name in now[1] if name not in before[1] and name.startswith(planning.KIND)]:
             words = _("Planned meanwhile: {names}. This design goes on from there now.")
-            changed.append(words.format(names=", ".join(new)))
+            changed.append(words.format(names=_(", ").join(new)))
         if changed:
             self.say(sentences(*changed))
 
