@@ -118,6 +118,20 @@ def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
 
 
+def test_the_rates_that_a_remedy_tries_are_not_carried_on(store: Store) -> None:
+    """They lie around the present one; what was searched before, or the catalogue, goes on. A review may widen them."""
+    name = run(store, planning.propose(store, "stabilise", trials=24))
+    assert searched(planning.plan_of(store, name), NAME).low > 1e-3
+    after = planning.propose(store, "minimise", trials=4)
+    assert searched(after, NAME) == Domain("float", 1e-3, 5.0, "log")
+    run(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE}))
+    last = run(store, planning.propose(store, "stabilise", trials=24), place=0.0)
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+    reviewing.review_batch(store, last)
+    plan = planning.propose(store, "minimise", trials=4)
+    assert plan.origins[NAME].source.text() == f"carried from {last}, as its review proposes"
+
+
 def test_a_team_says_its_source_in_words_of_its_own(store: Store, team_file: Path) -> None:
     """Also in such as look like a field of a message."""
     own = "[optimizers.sgd.learning_rate]\nlow = 0.02\nhigh = 0.2\ndefault = 0.1\nsource = 'our {wiki}'\n"
