@@ -44,7 +44,8 @@ def left(
     store: Store, batches: Iterable[Batch], offers: Mapping[str, Hyperparameter], base: Mapping[str, Any]
 ) -> dict[str, Left]:
     """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
-    never run leaves nothing, nor does the range that a remedy chose, unless a review made something of it. What is offered as a share of a setting is carried as one to that setting in `base`."""
+    never run leaves nothing, nor does the range that a remedy chose, unless a review made something of it. What is
+    offered as a share of a setting is carried as one to that setting in `base`."""
     found: dict[str, Left] = {}
     for batch in batches:
         if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
