@@ -37,7 +37,7 @@ def runs(store: Store, name: str, best_side: str, *, ascii_only: bool) -> Iterat
         ]
         for entry in listed
     ]
-    if (left := standing.seconds_left(store, name)) is not None:
+    if left := standing.seconds_left(store, name):
         yield Content(_("about {time} left").format(time=duration(left).text()))
     header, *table = lines([_("side"), _("run"), _("status"), _("steps"), _("best"), ""], rows)
     yield Content.styled(header, "underline")

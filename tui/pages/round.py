@@ -302,7 +302,7 @@ class RoundPage(Page):
             parts.append(_("{n} at once").format(n=counts["running"] - len(gone)))
         if gone:
             parts.append(_("{n} lost").format(n=len(gone)))
-        if where.batch == batch.name and where.seconds_left is not None:
+        if where.batch == batch.name and where.seconds_left:
             parts.append(_("about {time} left").format(time=duration(where.seconds_left).text()))
         text = Content.assemble((parts[0], "bold"), *(f"  {part}" for part in parts[1:]))
         self._put("#state", text)
