@@ -107,6 +107,17 @@ async def test_the_table_has_every_trial_with_its_state_and_its_best_value(store
         assert "left" in header
 
 
+async def test_a_round_that_is_paused_is_still_to_run_and_one_that_was_stopped_to_learn_from(store: Store) -> None:
+    """As the status says of both."""
+    at_work(store)
+    small_project.end(store, trial(4), 0.5)
+    trials.ask(store, "round-1", "pause")
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for(pilot, lambda: "[run]" in lines(pilot.app)[0])
+        trials.ask(store, "round-1", "stop")
+        await wait_for(pilot, lambda: "[learn]" in lines(pilot.app)[0])
+
+
 async def test_of_a_last_trial_that_has_made_its_steps_no_time_is_said_to_be_left(store: Store) -> None:
     """It was "about 0 ms left" for as long as its process took to end."""
     trials.ask(store, "round-1", "run")
