@@ -15,14 +15,17 @@ from rounds import (
     changed_metric,
     cost,
     decision,
+    dismissing,
     failing,
     importance,
     infeasible,
     launching,
     planning,
+    points,
     reviewed,
     reviewing,
 )
+from rounds.finding import Finding
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, clear, isolate
 from rounds.phases import SATURATED
@@ -290,7 +293,12 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
 
 def _may_say_no_gain(store: Store, name: str, plan: RoundPlan, key: str, records: Sequence[TrialRecord]) -> bool:
     """Whether that nothing did better is more than that nothing could be seen: not of a round that is too short to
-    conclude anything, nor against a launch that adopted another value from it."""
+    conclude anything, nor of one whose review asks for more trials, nor against a launch that adopted another value
+    from it."""
+    findings = [Finding.from_dict(entry) for entry in trials.findings(store, name)]
+    dismissed = dismissing.in_force(store, name, findings)
+    if any(one.check == points.CHECK and one.verdict == "warn" and one.key not in dismissed for one in findings):
+        return False
     # A trial that failed shows nothing of what it tried; one that diverged does.
     for study in plan.studies:
         told = [record for record in ended(records, study.name) if record.feasible or infeasible.diverged(record)]

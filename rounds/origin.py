@@ -48,9 +48,10 @@ def left(
     asked: Collection[str] = (),
 ) -> dict[str, Left]:
     """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
-    never run leaves nothing. What is offered as a share of a setting is carried as one to that setting in `base`. Where
-    values were compared, the study of the one that `base` has says alone what to go on with, unless it is `asked` about
-    them again: where another optimizer is best says nothing of this one (P3)."""
+    never run leaves nothing, nor does the range that a remedy chose, unless a review made something of it. What is
+    offered as a share of a setting is carried as one to that setting in `base`. Where values were compared, the study
+    of the one that `base` has says alone what to go on with, unless it is `asked` about them again: where another
+    optimizer is best says nothing of this one (P3)."""
     found: dict[str, Left] = {}
     for batch in batches:
         if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
@@ -66,6 +67,9 @@ def left(
             if name in proposed:
                 source = say("carried from {round}, as its review proposes", round=batch.name)
                 own = Left(dimension.key, proposed[name], source, batch.name)
+            elif origin is not None and origin.source == REMEDY:
+                # Around the rate that was unstable: where the best lies is another question.
+                continue
             else:
                 source = say("carried from {round}", round=batch.name)
                 own = Left(dimension.key, dimension.domain, source, batch.name)

@@ -8,11 +8,12 @@ from typing import Any
 
 from presets.language import Message, say
 from rounds.finding import Action, Finding
+from rounds.plan import RoundPlan
 from rounds.roles import is_length
 from rounds.steps import STEPS
 from state import pipeline, usual_names
 from state.pipeline import BATCH_SIZE, Pipeline
-from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf
+from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf, names_optimizer
 
 # What the built-in training can do by settings that another script need not have.
 OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "validate_more", "stability_check")
@@ -24,6 +25,8 @@ HELPS = {
     "validate_more": BATCH_SIZES,
 }
 OF_LENGTH = ("more_steps", "fewer_steps")
+# A range of learning rates that is so wide holds those of any optimizer (our judgement).
+WIDE = 1e4
 
 
 def possible(
@@ -73,6 +76,27 @@ def said_by(base: Mapping[str, Any], folder: str) -> Message | None:
         "--set {name}=VALUE gives another one; then comes the baseline again.",
         name=lengths[0],
         folder=folder,
+    )
+
+
+def one_rate_for_all(plan: RoundPlan) -> tuple[Message, ...]:
+    """That optimizers which are compared search the learning rate in one narrow range: under the same name it is not
+    the same hyperparameter (P3), and the best of one may lie far outside what suits another."""
+    if not any(map(names_optimizer, plan.scientific)):
+        return ()
+    # Those of the catalogue have a range, and a name, for each optimizer.
+    searched = [dimension for study in plan.studies for dimension in study.dimensions if leaf(dimension.key) in RATES]
+    shared = {one.name: one.domain for one in searched if sum(one.name == other.name for other in searched) > 1}
+    return tuple(
+        say(
+            "{name} has one range for all optimizers, {range}, where the rates of SGD are often a hundred times those "
+            "of Adam: an optimizer whose best rate lies outside loses for that. Let the range hold what suits each of "
+            "them (e on the page of the design, --range {name}=LOW..HIGH).",
+            name=name,
+            range=str(domain),
+        )
+        for name, domain in shared.items()
+        if domain.is_range and domain.low > 0 and domain.high / domain.low < WIDE
     )
 
 

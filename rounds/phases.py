@@ -8,7 +8,7 @@ from presets.language import Message, say
 from rounds import final, looking, planning, reviewed, worth
 from rounds.saturation import saturation
 from rounds.steps import SCHEDULE
-from state import launches, looks
+from state import launches, looks, trials
 from state.database import Store
 from state.trials import Batch
 
@@ -70,10 +70,11 @@ def schedule_is_next(store: Store) -> bool:
     if _finals(store) or saturated(store):
         return False
     best = launches.best(store)
-    adopted = launches.in_force(store)
+    # A set-up that was changed has a second baseline; what a constant rate is worth, rounds show.
+    adopted = {trials.batch(store, entry.batch).kind for entry in launches.in_force(store)}
     asked = {key for batch in planning.rounds(store) for key in batch.plan["scientific"]}
     constant = best is not None and best.settings.get(SCHEDULE) == "constant"
-    return constant and len(adopted) > 1 and SCHEDULE not in asked
+    return constant and "launch" in adopted and SCHEDULE not in asked
 
 
 def ending(store: Store) -> Literal["", "exhausted", "final", "test"]:

@@ -118,6 +118,10 @@ def _check_study(
         return Finding(CHECK, "warn", message, RULE, figures)
     gain = forecast(costs, limit)
     hit = 1 - 0.9 ** len(costs)
+    more_gains = say("about {gain:.3g}", gain=gain)
+    if gain and math.isclose(gain, feasible[0] - limit):
+        # What the forecast alone says is more than there is.
+        more_gains = say("at most the {gain:.3g} that are left", gain=gain)
     figures |= {"gain": gain, "best_tenth": hit, "progress": progress(records, direction)}
     if (count := untried.everything(of, records)) is not None:
         message = say(
@@ -130,18 +134,18 @@ def _check_study(
         return Finding(CHECK, "pass", message, RULE, figures)
     if unit is None:
         message = say(
-            "Study {study}: doubling its {trials} trials would gain about {gain:.3g}. Whether that is more than noise "
-            "is not known: repeat the best trial with other seeds.",
+            "Study {study}: doubling its {trials} trials would gain {gain}. Whether that is more than noise is not "
+            "known: repeat the best trial with other seeds.",
             study=study,
             trials=len(costs),
-            gain=gain,
+            gain=more_gains,
         )
         again = Action("repeat", say("Launch the best trial: that repeats it with other seeds."), {"study": study})
         return Finding(CHECK, "cannot tell", message, RULE, figures, again)
     good = sum(value - feasible[0] <= WITHIN * unit for value in feasible)
     figures |= {"good": good}
     enough = gain <= unit and good >= GOOD
-    message, more = _told(study, len(costs), gain, good, enough), len(costs)
+    message, more = _told(study, len(costs), more_gains, good, enough), len(costs)
     verdict: Verdict = "pass" if enough else "warn"
     if enough and len(feasible) < fewest:
         # As many of the new ones will be infeasible as of those so far.
@@ -166,10 +170,10 @@ def _check_study(
     return Finding(CHECK, verdict, message, RULE, figures, None if verdict == "pass" else action)
 
 
-def _told(study: str, trials: int, gain: float, good: int, enough: bool) -> Message:
+def _told(study: str, trials: int, gain: Message, good: int, enough: bool) -> Message:
     if enough:
         return say(
-            "Study {study}: {trials} trials suffice. Doubling them would gain about {gain:.3g}, within the noise, and "
+            "Study {study}: {trials} trials suffice. Doubling them would gain {gain}, within the noise, and "
             "{good} of them are as good as the best.",
             study=study,
             trials=trials,
@@ -177,8 +181,8 @@ def _told(study: str, trials: int, gain: float, good: int, enough: bool) -> Mess
             good=good,
         )
     return say(
-        "Study {study}: more trials may still change the answer. Doubling the {trials} would gain about {gain:.3g}; as "
-        "good as the best so far within the noise, itself counted: {good}.",
+        "Study {study}: more trials may still change the answer. Doubling the {trials} would gain {gain}; as good as "
+        "the best so far within the noise, itself counted: {good}.",
         study=study,
         trials=trials,
         gain=gain,

@@ -128,6 +128,11 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
         if (why := outage.why_paused(batch, entries)) is not None:
             return of, say("{name}: {why}", name=batch.name, why=why), say("Mend the cause.")
         if batch.wanted == "pause":
+            if running := sum(entry.status == "running" for entry in left):
+                now = say(
+                    "{name} is to rest: {ended} of {total} trials have ended, {n} still at work.", n=running, **figures
+                )
+                return of, now, say("Run it on.")
             return of, say("{name} rests: {ended} of {total} trials have ended.", **figures), say("Run it on.")
         now = say("{name} was stopped: {ended} of {total} trials have ended.", **figures)
         if batch.kind != "round":
@@ -136,7 +141,10 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             return of, now, say("Run it on, or drop it.")
         if not reviewed.holds(store, batch):
             return "learn", now, say("Review what has ended, or run it on.")
-        return _of_reviewed(store, batch, entries)
+        step, now, then = _of_reviewed(store, batch, entries)
+        # A look at a part of its trials is not the end of it.
+        now = say("{what} It was stopped: {ended} of {total} trials have ended.", what=now, **figures)
+        return step, now, say("Run it on, or choose the goal of the next round.") if step == "goal" else then
     if batch.kind == "round":
         if not reviewed.holds(store, batch):
             now = say("{name} has ended.", name=batch.name)

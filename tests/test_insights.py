@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from presets.language import say
-from rounds import alike, conditions, insights, judging, launching, lineage, looking, phases, planning, reviewing
+from rounds import (
+    alike,
+    conditions,
+    dismissing,
+    insights,
+    judging,
+    launching,
+    lineage,
+    looking,
+    phases,
+    planning,
+    reviewing,
+)
 from rounds.space import Domain
 from state import launches, repair, trials
 from state.database import Store
@@ -166,6 +178,36 @@ def test_no_gain_is_not_said_of_too_few_trials_nor_against_a_launch(store: Store
         assert key not in keys(store)
         lineage.back(store, launches.launches(store)[0].candidate, "it was luck")
         assert key in keys(store)
+
+
+def test_no_gain_is_not_said_while_the_review_asks_for_more_trials(store: Store) -> None:
+    """Of the other value one trial alone is good: it may do better yet. Who sets the finding aside hears it."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1))}
+
+    def one_lucky(entry: Any) -> float:
+        steep = entry.overrides["regularization.label_smoothing"]
+        return 0.2 + (abs(entry.u[LR] - 0.5) if steep else 0.001 * entry.u[LR])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
+        name = a_round(store, one_lucky, 24, goal="compare", scientific=smoothing, roles={})
+        (asks,) = [
+            one for one in reviewing.review_batch(store, name) if one.check == "points" and one.verdict == "warn"
+        ]
+        assert "more trials may still change the answer" in asks.message.text()
+        key = f"no gain/{name}/regularization.label_smoothing"
+        assert key not in keys(store)
+        dismissing.dismiss(store, name, asks.key, "no time for more")
+        assert key in keys(store)
+
+
+def test_a_second_baseline_does_not_say_that_a_constant_rate_works(store: Store) -> None:
+    """The set-up was changed and its baseline run anew, before any round: the first does not ask for a schedule."""
+    small_project.adopt(store, small_project.settings(store.project.root.parent / "data", training__steps=50))
+    assert len(launches.in_force(store)) == 2
+    assert not phases.schedule_is_next(store)
+    assert planning.propose(store, trials=4).goal != "compare"
 
 
 def test_a_metric_that_is_the_same_everywhere_shows_no_lack_of_a_gain(store: Store) -> None:

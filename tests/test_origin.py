@@ -118,6 +118,38 @@ def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
 
 
+def test_the_rates_that_a_remedy_tries_are_not_carried_on(store: Store) -> None:
+    """They lie around the present one; what was searched before, or the catalogue, goes on. A review may widen them."""
+    name = run(store, planning.propose(store, "stabilise", trials=24))
+    assert searched(planning.plan_of(store, name), NAME).low > 1e-3
+    after = planning.propose(store, "minimise", trials=4)
+    assert searched(after, NAME) == Domain("float", 1e-3, 5.0, "log")
+    run(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE}))
+    last = run(store, planning.propose(store, "stabilise", trials=24), place=0.0)
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+    reviewing.review_batch(store, last)
+    plan = planning.propose(store, "minimise", trials=4)
+    assert plan.origins[NAME].source.text() == f"carried from {last}, as its review proposes"
+
+
+def test_one_narrow_range_of_rates_for_several_optimizers_is_warned_of(tmp_path: Path, store: Store) -> None:
+    """Adam was compared in the range around the rate of SGD; the catalogue has a range for each."""
+    lr = OwnHyperparameter("lr", 0.1, "float", 0.0033, 3.0, "log", searched=True)
+    optimizer = OwnHyperparameter("optimizer", "sgd", choices=("sgd", "adam"))
+    settings = Settings(command="true {lr} {optimizer} {folder}", hyperparameters=(lr, optimizer))
+    asked = {"scientific": {"optimizer": None}, "trials": 24}
+
+    def warned(of: Store, **how: Any) -> bool:
+        return any("one range for all" in words.text() for words in planning.propose(of, "compare", **how).warnings)
+
+    with open_store(create(tmp_path / "own", settings)) as own:
+        small_project.adopt(own, {"lr": 0.1, "optimizer": "sgd"})
+        assert warned(own, **asked)
+        assert not warned(own, **asked, ranges={"lr": Domain("float", 1e-4, 3.0, "log")})
+        assert not warned(own, scientific={"lr": Domain("list", choices=(0.1, 0.3))}, trials=2)
+    assert not warned(store, scientific={}, optimizers=("sgd", "adam"), trials=24)
+
+
 def test_a_team_says_its_source_in_words_of_its_own(store: Store, team_file: Path) -> None:
     """Also in such as look like a field of a message."""
     own = "[optimizers.sgd.learning_rate]\nlow = 0.02\nhigh = 0.2\ndefault = 0.1\nsource = 'our {wiki}'\n"

@@ -27,6 +27,7 @@ from tests.watched_round import press, supervised, write
 from tui import draft, tour
 from tui.app import Tunebook
 from tui.draft import Draft
+from tui.pages import design
 from tui.pages.design import DesignPage
 from tui.pages.round import RoundPage
 from tui.terminal import width
@@ -74,6 +75,26 @@ async def test_the_proposed_round_is_shown_with_roles_ranges_and_price(store: St
         assert f"20 trials, {at_once} at once; how long one takes has not been measured yet" in shown(page.app)
         assert "Goal: understand  what the asked hyperparameter does over its range" in shown(page.app)
         assert "hyperparameters are fixed" in shown(page.app)
+
+
+async def test_until_when_a_round_would_take_goes_on_with_the_clock(
+    store: Store, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was left open said of a time that was past that the round would have ended by then."""
+    monkeypatch.setattr(design, "TOLD_SECONDS", 0.1)
+    small_project.adopt(store, values)
+    limited_run(store, seconds=60)
+    async with designing(store) as (pilot, page):
+        await wait_for(pilot, lambda: ", until " in shown(page.app))
+
+        def seen() -> int:
+            assert page._ahead is not None
+            told.add(page._ahead.cost.until)
+            return len(told)
+
+        # More often than the page is read as it comes up.
+        told: set[str | None] = set()
+        await wait_for(pilot, lambda: seen() > 3)
 
 
 async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budget_has_left(

@@ -280,12 +280,17 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         await pilot.press("s")
         await wait_for_text(pilot, "launch-1-012")
         assert "candidate 3, round-2-003" in shown(app)
+        # What each of them changes, and not what the first one does, as if it were all.
+        for number in (1, 2, 3):
+            assert f"- candidate {number}, round-2-00{number}: optimizer.learning_rate changes from" in shown(app)
         left = {"candidate": 0.5, "candidate-2": 0.2, "candidate-3": 0.21, "best": 0.4}
         for entry in trials.trials(store, "launch-1"):
             small_project.end(store, entry.id, left[entry.study] + 0.001 * (entry.position % 3))
         await wait_for_text(pilot, "round-2-001: 0.501 on average, clearly worse, dropped")
         await wait_for_text(pilot, "round-2-002: 0.201 on average, goes on")
         await wait_for_text(pilot, "a: adopt")
+        assert "- candidate 2, round-2-002: optimizer.learning_rate changes from" in shown(app)
+        assert "- candidate 1, round-2-001: optimizer" not in shown(app)
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
     assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"

@@ -107,6 +107,33 @@ async def test_the_table_has_every_trial_with_its_state_and_its_best_value(store
         assert "left" in header
 
 
+async def test_a_round_that_is_paused_is_still_to_run_and_one_that_was_stopped_to_learn_from(store: Store) -> None:
+    """As the status says of both."""
+    at_work(store)
+    small_project.end(store, trial(4), 0.5)
+    trials.ask(store, "round-1", "pause")
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for(pilot, lambda: "[run]" in lines(pilot.app)[0])
+        trials.ask(store, "round-1", "stop")
+        await wait_for(pilot, lambda: "[learn]" in lines(pilot.app)[0])
+
+
+async def test_of_a_last_trial_that_has_made_its_steps_no_time_is_said_to_be_left(store: Store) -> None:
+    """It was "about 0 ms left" for as long as its process took to end."""
+    trials.ask(store, "round-1", "run")
+    *others, last = (entry.id for entry in trials.trials(store, "round-1"))
+    for id in (*others, last):
+        trials.mark_running(store, id, restart=False)
+    for id in others:
+        small_project.end(store, id, 0.25)
+    advance(store, last, {"step": 10, "val/error_rate": 0.5})
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for(pilot, lambda: " left" in lines(pilot.app)[1])
+        advance(store, last, {"step": 30, "val/error_rate": 0.5})
+        await wait_for(pilot, lambda: " left" not in lines(pilot.app)[1])
+        assert "1 at once" in lines(pilot.app)[1]
+
+
 async def test_the_chart_has_the_letters_of_the_table_the_best_labelled_and_the_infeasible_marked(
     store: Store,
 ) -> None:

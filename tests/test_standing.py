@@ -248,6 +248,36 @@ def test_a_stopped_round_is_nobodys_concern_unless_a_trial_of_it_has_ended(store
     )
     reviewing.review_batch(store, "round-1")
     assert told(store)[::3] == ("launch", "Launch what is worth it, or choose the goal of the next round.")
+    assert told(store)[2] == "round-1 has been reviewed. It was stopped: 1 of 2 trials have ended."
+
+
+def test_a_round_that_was_stopped_and_looked_at_may_still_run_on(store: Store, tmp_path: Path) -> None:
+    """With two of its ten trials, which did worse than the baseline, its review was taken for its end."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.2)
+    planning.save(store, planning.propose(store, trials=10), wanted="run")
+    for number in (1, 2):
+        small_project.end(store, f"round-1-00{number}", 0.5 + number / 100)
+    trials.ask(store, "round-1", "stop")
+    reviewing.review_batch(store, "round-1")
+    now = "round-1 has been reviewed: no trial beats the best configuration."
+    assert told(store) == (
+        "goal",
+        "round-1",
+        f"{now} It was stopped: 2 of 10 trials have ended.",
+        "Run it on, or choose the goal of the next round.",
+    )
+
+
+def test_a_round_that_is_to_pause_does_not_rest_while_a_trial_is_at_work(store: Store, tmp_path: Path) -> None:
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=2), wanted="run")
+    trials.mark_running(store, "round-1-001", restart=False)
+    trials.ask(store, "round-1", "pause")
+    now = "round-1 is to rest: 0 of 2 trials have ended, 1 still at work."
+    assert told(store) == ("run", "round-1", now, "Run it on.")
+    small_project.end(store, "round-1-001", 0.5)
+    assert told(store)[2] == "round-1 rests: 1 of 2 trials have ended."
 
 
 def test_a_round_that_beats_nothing_is_followed_by_another_and_not_by_a_launch(store: Store, tmp_path: Path) -> None:

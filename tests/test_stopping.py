@@ -12,6 +12,7 @@ import pytest
 
 from rounds import looking
 from state import files, runs
+from state.errors import Refusal
 from state.project import Project
 from state.store import open_store
 from tests import small_project
@@ -19,6 +20,7 @@ from tests.small_project import wait_for
 from tests.test_cli import tunebook
 from tui import setup
 from tui.session import Interrupted, Session
+from wizard import measuring
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -56,6 +58,8 @@ def test_a_measurement_is_stopped_by_its_name(project: Project, measured: str, a
     assert answer("round", "stop", measured) == {"stopped": measured}
     folder = project.measurement_folder(measured)
     wait_for(lambda: runs.wait(folder) is None and not runs.alive(folder), "it was not stopped")
+    with open_store(project) as store, pytest.raises(Refusal, match=f"{measured} was stopped before it had a result"):
+        measuring.outcome(store, measured.rpartition("-")[0], measured)
     assert "not at work" in answer("round", "stop", measured, code=2)["error"]
     assert "not at work" in answer("round", "stop", "probe-77", code=2)["error"]
 

@@ -79,6 +79,12 @@ def test_a_locale_without_utf8_gets_ascii(project: Project) -> None:
     assert seen(project, {"LC_ALL": "C"}).text.isascii()
 
 
+@pytest.mark.parametrize("name", ["xx_XX.UTF-8", "xx_XX.utf8@own"])
+def test_a_locale_of_utf8_that_this_machine_lacks_gets_braille(project: Project, name: str) -> None:
+    """As ssh brings it along from the person's own: to programs here it is the C locale, to the terminal it is not."""
+    assert BRAILLE.search(seen(project, {"LC_ALL": name}).text)
+
+
 def test_who_prefers_braille_gets_it_whatever_the_locale_says(project: Project, tmp_path: Path) -> None:
     (tmp_path / "tunebook").mkdir()
     (tmp_path / "tunebook" / "config.toml").write_text("[display]\nascii = false\n")

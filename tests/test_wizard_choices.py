@@ -514,6 +514,11 @@ def test_a_busy_machine_is_named_beside_its_figures(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "probe") as store:
         probed(store, load_average=40.0)
         assert "busy with other work (load 40.0" in said(flow.ask(store, "batch_size"))
+        # Also where it is recommended: what is said of it further down is beyond the edge of a small screen.
+        doubt = "The machine was busy with other work meanwhile: that may be chance."
+        assert doubt in flow.ask(store, "batch_size").reason.text()
+        probed(store, busy_cores=0.1, load_average=0.2)
+        assert doubt not in flow.ask(store, "batch_size").reason.text()
 
 
 def test_what_others_did_meanwhile_and_what_cut_the_measurement_short_is_said(tmp_path: Path) -> None:

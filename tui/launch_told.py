@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from presets.language import _, told
+from presets.language import _, say, told
 from rounds import launching, shortlist, standing
 from rounds.decision import CUT, RUNS, Verdict, bars
 from state import trials
@@ -37,7 +37,7 @@ def runs(store: Store, name: str, best_side: str, *, ascii_only: bool) -> Iterat
         ]
         for entry in listed
     ]
-    if (left := standing.seconds_left(store, name)) is not None:
+    if left := standing.seconds_left(store, name):
         yield Content(_("about {time} left").format(time=duration(left).text()))
     header, *table = lines([_("side"), _("run"), _("status"), _("steps"), _("best"), ""], rows)
     yield Content.styled(header, "underline")
@@ -48,9 +48,13 @@ def runs(store: Store, name: str, best_side: str, *, ascii_only: bool) -> Iterat
         yield Content(f"- {sides.standing(entry)}")
     if standings:
         yield Content("")
-    found = launching.survivor(store, batch)
-    for message in found.changes:
-        yield Content(f"- {printable(message.text())}")
+    found, several = launching.survivor(store, batch), launching.entrants(batch.plan)
+    named = sides.names(batch.plan, best_side)
+    # Until their first runs have chosen one, all of them are candidates.
+    for entrant in (found,) if standings else several:
+        for message in entrant.changes:
+            told_of = say("{name}: {why}", name=named[entrant.study], why=message) if len(several) > 1 else message
+            yield Content(f"- {printable(told_of.text())}")
     if found.added:
         first = int(batch.plan.get("runs", RUNS[0]))
         yield Content(bars(len(launching.entrants(batch.plan)), adds_complexity=True, first=first).text())

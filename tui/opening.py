@@ -44,6 +44,10 @@ def screens(session: Session, root: Path | None, *, ascii_only: bool = False, no
 
 def _utf8() -> bool:
     """Whether the locale, and so the terminal as far as it is known, is one of UTF-8."""
+    # The terminal's, where it is not installed here, is the C locale to all programs.
+    named = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := os.environ.get(name))), "")
+    if named.lower().replace("-", "").partition("@")[0].endswith(".utf8"):
+        return True
     # In the C locale Python takes to UTF-8 of its own accord.
     assumed = sys.flags.utf8_mode and "PYTHONUTF8" not in os.environ
     return not assumed and locale.getencoding().lower().replace("-", "") == "utf8"

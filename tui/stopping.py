@@ -36,7 +36,7 @@ def stop(session: Session, store: Store, name: str) -> None:
         looking.stop(store)
         session.text(_("The look is stopped. Nobody has seen its result, so it does not count."))
     else:
-        runs.stop(folder)
+        measuring.stop(store, name)
         words = _(
             "{name} is being stopped. What it has measured so far stays in {folder}; asked for again, it begins anew."
         )

@@ -67,8 +67,8 @@ def gone(store: Store, batch: Batch, *, attended: bool) -> bool:
 def _one(store: Store, batch: Batch, entry: Trial, seconds: float) -> Message:
     total, done = trials.steps_planned(trials.trial_settings(store, entry)), entry.steps_done
     time = quantity.duration(seconds)
-    # A script that has made more than it was to make counts something else.
-    if not total or done > total:
+    # Of one that has made all its steps, what is left is not training; one that has made more counts something else.
+    if not total or done >= total:
         return say("{name} is running: {steps} steps done in {time}.", name=batch.name, steps=done, time=time)
     if not done:
         return say("{name} is running: 0 of {total} steps done in {time}.", name=batch.name, total=total, time=time)

@@ -64,7 +64,7 @@ def ask(store: Store) -> Question:
             *runtime.options(found),
         ),
         recommended=best,
-        reason=_reason(found.result, lines, best),
+        reason=neighbours.beside(found, _reason(found.result, lines, best)),
         table=batch_table.table(store, steps.planned_examples(store)),
         free="integer",
     )

@@ -19,6 +19,8 @@ from state.database import Store
 from state.errors import AtWork, Refusal
 
 SUBJECT = "subject.json"
+# In the folder of one that somebody has stopped.
+STOPPED = "stopped"
 # Where each kind of measurement leaves its result.
 RESULTS = {
     "inspection": "inspection.json",
@@ -95,6 +97,13 @@ def living(store: Store, kind: str) -> str | None:
     return next((id for id in _newest_first(store, kind) if runs.alive(store.project.measurement_folder(id))), None)
 
 
+def stop(store: Store, id: str) -> None:
+    """Ask a measurement to end, because a person wants it to: what it has so far stays in its folder."""
+    folder = store.project.measurement_folder(id)
+    files.write_atomically(folder / STOPPED, "")
+    runs.stop(folder)
+
+
 def end_former(store: Store, kind: str) -> None:
     """End what is at work on a subject that is no longer chosen, when another is to be measured: two at once would
     measure each other. What cannot save itself in time is killed."""
@@ -154,6 +163,8 @@ def outcome(store: Store, kind: str, id: str) -> dict[str, Any]:
     if words := str(result.get("message") or result.get("error") or ""):
         message = told(words, result.get("said"))
         raise Refusal(message.id, **message.values)
+    if (folder / STOPPED).exists():
+        raise Refusal("{id} was stopped before it had a result.", id=id)
     last = next((line for line in reversed(runs.log_tail(folder)) if line.strip()), "-")
     raise Refusal(
         "{id} ended before it was done (last words: {last}). Look into {log}, then start it again.",

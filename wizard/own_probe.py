@@ -29,7 +29,7 @@ from state.errors import Invalid, Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
-from wizard import another_size, configuration, machine, measuring, own, own_metric, own_sizes, quantity
+from wizard import another_size, configuration, machine, measuring, neighbours, own, own_metric, own_sizes, quantity
 from wizard.question import Choice, Option, Question, Settled
 
 STEP, KIND = "batch_size", "probe"
@@ -174,7 +174,7 @@ def ask(store: Store) -> Question:
     if found.result["limited_by"] == probe_command.UNTIMED:
         return _ask_untimed(store, found, lines, size)
     best = int(found.result["recommended"])
-    reason = own_sizes.reason(found.result, own_sizes.speed(lines, best))
+    reason = neighbours.beside(found, own_sizes.reason(found.result, own_sizes.speed(lines, best)))
     kept, fewer = advised(store, found)
     return Question(
         step=STEP,

@@ -138,7 +138,7 @@ def show_status(session: Session) -> None:
         if gone:
             how = _("Go on: {command}")
         session.text(how.format(name=first.name, command="tunebook baseline"))
-    if stands.seconds_left is not None:
+    if stands.seconds_left:
         session.text(_("It ends in about {time}.").format(time=duration(stands.seconds_left).text()))
     if batches:
         session.text()

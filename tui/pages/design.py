@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -39,6 +40,8 @@ from tui.widgets.text import show
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
 
+# How long it is true, to the minute, until when a round would take.
+TOLD_SECONDS = 60.0
 
 # What a plan starts from (`_starts_from`).
 World = tuple[str | None, dict[str, str | None]]
@@ -80,6 +83,7 @@ class DesignPage(Page):
         self._machine: Machine | None = None
         self._ahead: Outlook | None = None
         self._world: World | None = None
+        self._told_at = 0.0
 
     def heading(self) -> Message:
         return say("design of a round")
@@ -104,6 +108,10 @@ class DesignPage(Page):
     def on_design_page_found(self, event: Found) -> None:
         self._machine = event.machine
         self.read()
+
+    def follows(self) -> bool:
+        # Until when the round would take is told by the clock.
+        return self._plan is not None and time.monotonic() - self._told_at >= TOLD_SECONDS
 
     def load(self) -> None:
         store = self.book.store
@@ -376,7 +384,7 @@ class DesignPage(Page):
         return self.book.attempt(propose)
 
     def _refresh(self, refused: Refusal | None) -> None:
-        plan = self._plan
+        plan, self._told_at = self._plan, time.monotonic()
         for selector in ("Table", "#marked", "#notes"):
             self.query_one(selector).display = plan is not None
         if plan is None:

@@ -51,7 +51,7 @@ class NewCommand(Form):
         yield self.part(words, Field(id="gpus"))
         words = _("Minutes until its first sign of how fast it trains, if more than {minutes:g}; or nothing:")
         yield self.part(words.format(minutes=START_SECONDS / 60), Field(id="patience"))
-        words = _("The value that is tuned, as the script calls it where it writes it:")
+        words = _("The metric that is to become better, by the name under which the script writes it:")
         yield self.part(words, Field(id="metric"), Choices(id="direction"))
 
     def on_mount(self) -> None:

@@ -101,7 +101,8 @@ class RoundPage(Page):
         self._trials = {entry.id: entry for entry in listed}
         self._supervised = supervisor.seen_to(store.project)
         # There is something to learn once a trial has ended.
-        self.PLACE = "run" if self._working() or self._unlearnt() else "learn"
+        pauses = self._batch.wanted == "pause" and not all(map(trials.over, listed))
+        self.PLACE = "run" if pauses or self._working() or self._unlearnt() else "learn"
         self.show_where()
         self._show_state(self._batch, listed, standing.standing(store))
         self._show_table(listed)
@@ -302,7 +303,7 @@ class RoundPage(Page):
             parts.append(_("{n} at once").format(n=counts["running"] - len(gone)))
         if gone:
             parts.append(_("{n} lost").format(n=len(gone)))
-        if where.batch == batch.name and where.seconds_left is not None:
+        if where.batch == batch.name and where.seconds_left:
             parts.append(_("about {time} left").format(time=duration(where.seconds_left).text()))
         text = Content.assemble((parts[0], "bold"), *(f"  {part}" for part in parts[1:]))
         self._put("#state", text)

@@ -20,7 +20,7 @@ from textual.widgets import Static
 
 from presets.language import _, say, told
 from rounds import supervisor
-from state import metrics, runs, trials
+from state import metrics, trials
 from state.database import Store
 from state.errors import Refusal
 from state.pace import EPOCH, RATE, comparable
@@ -157,7 +157,7 @@ class WorkView(Vertical, can_focus=True):
             trials.ask(store, self._under_way, "stop")
             supervisor.ensure(store.project)
         else:
-            runs.stop(store.project.measurement_folder(self._under_way))
+            measuring.stop(store, self._under_way)
 
     @property
     def _book(self) -> Book:
