@@ -104,6 +104,23 @@ def test_earlier_tries_of_a_trial_keep_no_checkpoints_once_it_has_ended(store: S
     assert "round-1-001.backup" in left(store)
 
 
+def test_what_makes_way_where_the_disk_is_short_is_noted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody had asked for it, and nothing said where they had gone."""
+    reviewing.review_batch(store, "round-1")
+    planning.save(store, planning.propose(store, trials=4))
+    monkeypatch.setattr(room, "disk_free", lambda path: 0)
+    caplog.set_level("INFO", "tunebook.supervisor")
+    settings = trials.trial_settings(store, trials.trial(store, "round-1-001"))
+    assert Room(store).lacking(settings, Slot("cpu"), []) is not None
+    assert caplog.messages == [
+        f"the disk is short: checkpoints that nobody will need were removed, {5 * CHECKPOINT} bytes"
+    ]
+    assert Room(store).lacking(settings, Slot("cpu"), []) is not None
+    assert len(caplog.messages) == 1
+
+
 def test_a_trial_waits_until_the_disk_has_room_for_its_checkpoints_and_for_those_to_come(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
