@@ -243,6 +243,23 @@ def test_a_text_in_place_of_a_range_is_refused_with_how_a_range_is_written(answe
     assert refused == "learning_rate=abc: neither a range (0.001..0.1) nor values (0.9,0.95)."
 
 
+def test_where_the_log_of_a_trial_lies_is_said_by_command(
+    store: Store, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever was to look into it was sent to `round status`, which has its last lines at the most."""
+    batch = planning.save(store, planning.propose(store, trials=4))
+    for entry in trials.trials(store, batch.name):
+        fails = entry.position % 4 == 0
+        small_project.end(store, entry.id, None if fails else 0.3, "failed" if fails else "complete", reason="error")
+    (failed,) = [entry for entry in trials.trials(store, batch.name) if entry.status == "failed"]
+    folder = store.project.trial_folder(failed.id)
+    listed = answer("round", "status", batch.name)["trials"]
+    assert [entry["folder"] for entry in listed if entry["id"] == failed.id] == [str(folder)]
+    assert answer("round", "review", batch.name, "--act", "infeasible")["done"]["log"] == str(folder / "log.txt")
+    assert tunebook("round", "review", batch.name, "--act", "infeasible", "--project", store.project.root) == 0
+    assert f"Look at the log of {failed.id}: {folder / 'log.txt'}" in capsys.readouterr().out
+
+
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
     """From the best trial of the last round, without running it."""
     planned = answer("round", "check")
