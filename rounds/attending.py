@@ -178,7 +178,7 @@ class Supervisor:
 
     def _slot(self, batch: Batch, entry: Trial, settings: Mapping[str, Any], own: int) -> Slot | None:
         """Where a trial can begin now; None where it has to wait."""
-        share = sharing.share(self.store, settings, self.machine) if self.machine.gpus else None
+        share = sharing.share(self.store, settings, self.machine)
         running = [trials.trial(self.store, id) for id in self.slots]
         avoided, lacking = self.faults.avoided(self.machine), None
         while slot := slots.free(self.machine, settings, batch.slots, own, self.slots.values(), share, avoided):

@@ -14,16 +14,20 @@ as a process of its own, because the model needs torch:
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import json
 import math
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from importlib import metadata
 from typing import Any
 
 from rounds.space import Domain, Places
@@ -54,6 +58,17 @@ def available() -> bool:
     return importlib.util.find_spec("optuna") is not None
 
 
+def _to_install() -> str:
+    """The command that installs it, in the version that is replaced in part here (`ask`), for the Python that runs
+    this: another one's pip would install it elsewhere."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for requirement in metadata.requires("tunebook") or ():
+            # Others of its family have names that begin with its own.
+            if re.match(r"optuna(?![\w.-])", requirement):
+                return shlex.join([sys.executable, "-m", "pip", "install", requirement.partition(";")[0].strip()])
+    return shlex.join([sys.executable, "-m", "pip", "install", "optuna"])
+
+
 def propose(
     choices: Mapping[str, int],
     known: Sequence[Known],
@@ -80,7 +95,9 @@ def propose(
             good=feasible,
         )
     if not available():
-        raise NotInstalled("Bayesian search needs Optuna: install it with pip install 'tunebook[bo]'.")
+        raise NotInstalled(
+            "Bayesian search needs Optuna, which is not installed here. Install it: {command}", command=_to_install()
+        )
     question = {
         "choices": dict(choices),
         "known": [asdict(trial) for trial in known],

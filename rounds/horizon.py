@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from presets.language import Message, say
-from rounds import alike, cost, decision, final, planning, slots
+from rounds import alike, cost, decision, final, planning, sharing, slots
 from rounds.bayesian import FEWEST
 from rounds.design import TRIALS
 from rounds.final import FINAL
@@ -82,7 +82,7 @@ def _pace(store: Store, settings: Mapping[str, Any], everything: Sequence[Trial]
     if (so_far := cost.measured_at_once(everything)) is not None:
         return cost.trial_seconds(store, settings, everything), so_far
     here = _asked(slots.machine, store.project.settings.gpus, int(time.monotonic() // ASKED_SECONDS))
-    at_once = slots.at_once(here, slots.device(here, settings))
+    at_once = slots.at_once(here, slots.device(here, settings), 0, sharing.share(store, settings, here))
     return cost.trial_ahead(store, settings, everything, at_once, here)[0], at_once
 
 

@@ -22,15 +22,21 @@ from state.looks import Look
 FOLDER, ABOUT, PROGRESS = "looks", "about.json", "progress.jsonl"
 
 
+# What has an exact interval, whatever the run was judged by.
+OF_ANSWERS = "error_rate"
+
+
 @dataclass(frozen=True)
 class Seen:
-    """A look in words: wrong answers of all, the error rate with its exact interval."""
+    """A look in words: wrong answers of all, the error rate with its exact interval, and by which metric else the run
+    was judged ("": by none)."""
 
     look: Look
     error_rate: float
     low: float
     high: float
     message: Message
+    metric: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The look as data, as answers and reports give it."""
@@ -184,4 +190,14 @@ def seen(entry: Look) -> Seen:
         high=high,
         number=entry.number,
     )
-    return Seen(entry, wrong / examples, low, high, message)
+    # Looks of an earlier version do not say by what the run was judged.
+    metric = entry.result.get("metric", OF_ANSWERS)
+    if metric == OF_ANSWERS:
+        return Seen(entry, wrong / examples, low, high, message)
+    words = say(
+        "{first} By {metric}, by which it was tuned: {value:.4g}.",
+        first=message,
+        metric=metric,
+        value=entry.result[metric],
+    )
+    return Seen(entry, wrong / examples, low, high, words, metric)

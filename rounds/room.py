@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -36,6 +37,8 @@ SIZED_BY = (*MODEL, "optimizer.name", MOMENTUM)
 
 Sized: TypeAlias = tuple[tuple[str, Any], ...]
 
+log = logging.getLogger("tunebook.supervisor")
+
 
 class Room:
     """What is known of disk and GPUs, for one store; looked up anew when it may have changed."""
@@ -57,7 +60,8 @@ class Room:
         free = disk_free(path)
         if free < need and time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept = time.monotonic()
-            sweep.sweep(self._store)
+            if freed := sweep.sweep(self._store):
+                log.info("the disk is short: checkpoints that nobody will need were removed, %d bytes", freed)
             free = disk_free(path)
         if free >= need:
             return None

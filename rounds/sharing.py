@@ -1,4 +1,4 @@
-"""How much of a GPU's memory a trial takes by the probe, and so whether several fit on one (G14).
+"""How much memory a trial takes by the probe, and so how many fit: on one GPU, or on the CPU into the machine's (G14).
 
 Several run on one GPU only where a person asks for more trials at once than there are GPUs: whether that is faster than
 one after the other depends on model and GPU, and was not measured.
@@ -14,18 +14,22 @@ from rounds import slots
 from rounds.slots import Machine, Share
 from state import measurements
 from state.database import Store
+from state.machine import memory
 
 # A trial evaluates and saves, too, which the probe's steps do not.
 MARGIN = 1.2
-# What a process on a GPU takes beside what its allocator reports: the context and the kernels (judgement).
+# What a process takes beside what the probe saw of it: on a GPU the context and the kernels, on the CPU Python and the
+# libraries (judgement).
 CONTEXT = 512 * 2**20
+# Of the memory of the machine, which has other things to do as well (judgement).
+OF_MACHINE = 0.9
 
 
-def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
-    """Bytes of a GPU that the probe saw in use at a configuration's batch size; None where it was of another model, or
-    on the CPU, whose memory says nothing of a GPU's."""
+def probed(store: Store, settings: Mapping[str, Any], device: str = "cuda") -> int | None:
+    """Bytes that the probe saw in use at a configuration's batch size; None where it was of another model, or on
+    another kind of device, whose memory says nothing of this one's."""
     found = measurements.latest(store, "probe")
-    if found is None or found.result.get("device_type") != "cuda":
+    if found is None or found.result.get("device_type") != device:
         return None
     if found.subject.get("model.name") != settings.get("model.name"):
         return None
@@ -35,8 +39,11 @@ def probed(store: Store, settings: Mapping[str, Any]) -> int | None:
 
 
 def share(store: Store, settings: Mapping[str, Any], here: Machine) -> Share | None:
-    """What a trial of this configuration takes of a GPU of this machine, and of how much; None where no probe on a GPU
-    told, or where one of them is of another model than that, with other memory."""
+    """What a trial of this configuration takes of a GPU of this machine, or on the CPU of its memory, and of how much;
+    None where no probe there told, or where one of the GPUs is of another model than that, with other memory."""
+    if slots.device(here, settings) == "cpu":
+        peak = probed(store, settings, "cpu")
+        return Share(int(peak * MARGIN) + CONTEXT, int(OF_MACHINE * memory())) if peak is not None else None
     found, peak = measurements.latest(store, "probe"), probed(store, settings)
     if found is None or peak is None or here.models - {found.result.get("device")}:
         return None

@@ -1,5 +1,5 @@
 """Where trials run: on each GPU, or on so many together, one at a time, or as many as its memory holds; on the CPU as
-many as cores carry."""
+many as cores carry and memory holds."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ class Machine:
 
 @dataclass(frozen=True)
 class Share:
-    """What a trial takes of the memory of a GPU, and how much of that there is, in bytes."""
+    """What a trial takes of the memory of a GPU, or on the CPU of the machine's, and how much of that there is, in
+    bytes."""
 
     need: int
     budget: int
 
     @property
     def count(self) -> int:
-        """How many such trials fit on a GPU, at least one."""
+        """How many such trials fit, at least one."""
         return max(self.budget // self.need, 1)
 
 
 @dataclass(frozen=True)
 class Slot:
     """What one trial occupies: a device ("cpu", "cuda", "mps"), the GPU's UUID, or several with commas, how many CPU
-    cores, and how many bytes of the GPU's memory (0: all of it)."""
+    cores, and how many bytes of the GPU's memory (0: all of it), or on the CPU of the machine's (0: not known)."""
 
     device: str
     gpu: str = ""
@@ -52,7 +53,7 @@ class Slot:
         threads = {name: str(each) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         gpu = {"CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else {}
         # `training.device` holds a trial to it.
-        share = {"TUNEBOOK_GPU_MEMORY": str(self.memory)} if self.memory else {}
+        share = {"TUNEBOOK_GPU_MEMORY": str(self.memory)} if self.gpu and self.memory else {}
         return {**threads, **gpu, **share}
 
 
@@ -75,10 +76,11 @@ def at_once(here: Machine, device: str, wanted: int = 0, share: Share | None = N
     """How many trials of a batch run at once; `wanted` 0: as many as the machine allows.
 
     On the CPU by default one for every two cores: a small model gains little from more threads than that. On GPUs one
-    on each; a wish for more is granted as far as their memory goes (`share`), up to one trial for each core.
+    on each. A wish for more is granted up to one trial for each core, and on either as far as memory goes (`share`).
     """
     if device == "cpu":
-        return min(wanted or max(1, here.cores // 2), here.cores)
+        most = min(here.cores, share.count) if share is not None else here.cores
+        return min(wanted or max(1, here.cores // 2), most)
     most = max(1, len(here.gpus)) if device == "cuda" else 1
     if device == "cuda" and share is not None and wanted > most:
         most = max(most, min(most * share.count, here.cores))
@@ -102,8 +104,9 @@ def free(
     """A slot for a trial of this configuration, or None while it has to wait.
 
     `wanted`: how many trials its batch wants at once (0: as many as fit), `own`: how many of them run, `taken`: the
-    slots of all that run, `share`: what it takes of a GPU, where that is known, `avoided`: GPUs that it shall not run
-    on. On the CPU a wish beyond what the cores carry is granted up to one trial for each core.
+    slots of all that run, `share`: what it takes of a GPU, or of the machine's memory, where that is known, `avoided`:
+    GPUs that it shall not run on. On the CPU a wish beyond what the cores carry is granted up to one trial for each
+    core, as far as memory goes.
     """
     kind = device(here, settings)
     cores = int(settings.get("runtime.threads") or here.cores)
@@ -117,7 +120,9 @@ def free(
     if kind == "mps":
         return None if same else Slot(kind, "", cores)
     fits = len(same) < here.cores if wanted else sum(slot.cores for slot in same) + cores <= here.cores
-    return Slot(kind, "", cores) if fits or not same else None
+    need = share.need if share is not None else 0
+    held = share is None or sum(slot.memory for slot in same) + need <= share.budget
+    return Slot(kind, "", cores, need) if (fits and held) or not same else None
 
 
 def _gpu(gpus: Collection[str], taken: Collection[Slot], share: Share | None) -> str | None:

@@ -12,6 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
+# Beyond any memory: control groups of version 1 say "no limit" by such a number.
+BOUNDLESS = 2**60
+
 
 def cores(root: Path = Path("/")) -> int:
     """CPU cores that a process of ours may use: by its affinity, and by the smallest quota of the groups above it.
@@ -37,13 +42,23 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     """Bytes that a process of ours may take by the control groups above this one and its own limits (ulimit), which its
     children inherit: the smallest; None without any."""
     own = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA))
-    limits = [limit for limit in own if limit != resource.RLIM_INFINITY]
+    limits = (*(limit for limit in own if limit != resource.RLIM_INFINITY), *_granted(root))
+    return min((limit for limit in limits if limit < BOUNDLESS), default=None)
+
+
+def memory(root: Path = Path("/")) -> int:
+    """Bytes that all processes of ours together may take: those of the machine, or what the control groups grant of
+    them."""
+    return min((psutil.virtual_memory().total, *_granted(root)))
+
+
+def _granted(root: Path) -> Iterator[int]:
+    """The bytes that each control group above this process grants; none of one without a limit."""
     for version, folder in _groups(root, "memory"):
         name = "memory.max" if version == 2 else "memory.limit_in_bytes"
         with contextlib.suppress(OSError, ValueError):
-            limits.append(int((folder / name).read_text()))
-    # Version 1 says "no limit" by a number beyond any memory.
-    return min((limit for limit in limits if limit < 2**60), default=None)
+            if (limit := int((folder / name).read_text())) < BOUNDLESS:
+                yield limit
 
 
 def _groups(root: Path, controller: str) -> Iterator[tuple[int, Path]]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import shlex
+import sys
+from importlib import metadata
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from rounds import bayesian
 from rounds.bayesian import Known
@@ -98,10 +102,15 @@ def test_too_little_is_known_for_a_model() -> None:
 
 
 def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One sentence, no traceback."""
+    """`pip install 'tunebook[bo]'` asked whichever pip came first, and that a registry for a package of our name."""
     monkeypatch.setattr(bayesian, "available", lambda: False)
-    with pytest.raises(Refusal, match=r"tunebook\[bo\]"):
+    with pytest.raises(Refusal) as refused:
         bayesian.propose(SPACE, known(), 1, 5)
+    words = shlex.split(str(refused.value).rpartition("Install it: ")[2])
+    assert words[:4] == [sys.executable, "-m", "pip", "install"]
+    asked, listed = Requirement(words[4]), [Requirement(line) for line in metadata.requires("tunebook") or ()]
+    assert asked.name == "optuna"
+    assert [asked.specifier] == [wanted.specifier for wanted in listed if wanted.name == "optuna"]
 
 
 def test_of_separate_values_no_configuration_is_proposed_twice() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 import torch
 
 from presets.language import restored
-from state import decisions, measurements, runs, trials
+from state import decisions, files, measurements, runs, trials
 from state.database import Store
 from state.measurements import Measurement
 from state.project import open_project
 from state.store import open_store
+from tests import watched_round
 from tests.set_up import advance, inspected, make, probed
 from tests.small_project import wait_for
 from tests.training_runs import write_config
@@ -204,6 +206,47 @@ def test_the_command_names_the_same_next_step_as_the_question(real: Path, capsys
         assert ("nothing can be recommended before they are mended" in words) != passed
 
 
+def test_a_check_is_made_once_more_where_that_is_asked_for(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the screens it could be; by command what one had found was shown for ever. Its answer says what comes next."""
+
+    def answer(*words: str) -> tuple[Any, Any]:
+        with pytest.raises(SystemExit) as ended:
+            main(["check", "one-batch", *words, "--project", str(real), "--json"])
+        return ended.value.code, json.loads(capsys.readouterr().out)
+
+    with open_store(make(real)) as store:
+        bad_baseline(store)
+        subject = checks._subject(store, checks.ONE_BATCH, checks._values(store, None))
+        files.make_folder(store.project.measurement_folder("one-batch-1"))
+        found = {"check": "one-batch", "examples": 32, "error_rate": 0.5, "steps": 300, "tried": [], "passed": False}
+        measurements.record(store, "one-batch-1", checks.ONE_BATCH, subject, found)
+    code, known = answer()
+    assert (code, known["id"], known["passed"]) == (1, "one-batch-1", False)
+    assert known["next"] == ["tunebook", "baseline", "--override", "REASON"]
+    code, once_more = answer("--again")
+    assert (code, once_more["id"], once_more["passed"]) == (0, "one-batch-2", True)
+    assert once_more["next"] == ["tunebook", "baseline", "--sweep"]
+
+
+def test_how_many_rates_of_a_sweep_are_tried_at_once_is_said_by_command(
+    real: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def carry_out() -> None:
+        with open_store(open_project(real)) as own:
+            wait_for(lambda: [batch.slots for batch in trials.batches(own)] == [0, 2], "it was not heard of")
+            for entry in trials.trials(own, "baseline-2"):
+                trials.mark_ended(own, entry.id, {"status": "infeasible", "reason": "diverged", "best": {}})
+
+    with open_store(make(real)) as store:
+        bad_baseline(store)
+        with watched_round.supervised(store.project), ThreadPoolExecutor(1) as pool:
+            carried = pool.submit(carry_out)
+            with pytest.raises(SystemExit):
+                main(["baseline", "--sweep", "--slots", "2", "--project", str(real), "--json"])
+            carried.result()
+    assert json.loads(capsys.readouterr().out)["reasonable"] is False
+
+
 def test_the_number_of_steps_is_measured_and_then_recommended(real: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the command, and then in the question, with the time of a round at that length."""
     with open_store(make(real)) as store:
@@ -216,6 +259,7 @@ def test_the_number_of_steps_is_measured_and_then_recommended(real: Path, capsys
     assert ended.value.code == (0 if answer["passed"] else 1)
     with open_store(open_project(real)) as store:
         question = flow.ask(store, "steps")
+        assert answer["next"] == ["tunebook", "new", str(real), "--steps", str(question.recommended)]
         known = checks.fresh(store, checks.LENGTH, steps.provisional(store))
         assert known is not None
         assert known.id == answer["id"]

@@ -243,6 +243,23 @@ def test_a_text_in_place_of_a_range_is_refused_with_how_a_range_is_written(answe
     assert refused == "learning_rate=abc: neither a range (0.001..0.1) nor values (0.9,0.95)."
 
 
+def test_where_the_log_of_a_trial_lies_is_said_by_command(
+    store: Store, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever was to look into it was sent to `round status`, which has its last lines at the most."""
+    batch = planning.save(store, planning.propose(store, trials=4))
+    for entry in trials.trials(store, batch.name):
+        fails = entry.position % 4 == 0
+        small_project.end(store, entry.id, None if fails else 0.3, "failed" if fails else "complete", reason="error")
+    (failed,) = [entry for entry in trials.trials(store, batch.name) if entry.status == "failed"]
+    folder = store.project.trial_folder(failed.id)
+    listed = answer("round", "status", batch.name)["trials"]
+    assert [entry["folder"] for entry in listed if entry["id"] == failed.id] == [str(folder)]
+    assert answer("round", "review", batch.name, "--act", "infeasible")["done"]["log"] == str(folder / "log.txt")
+    assert tunebook("round", "review", batch.name, "--act", "infeasible", "--project", store.project.root) == 0
+    assert f"Look at the log of {failed.id}: {folder / 'log.txt'}" in capsys.readouterr().out
+
+
 def test_a_check_is_planned_by_command(store: Store, answer: Any) -> None:
     """From the best trial of the last round, without running it."""
     planned = answer("round", "check")
@@ -256,6 +273,7 @@ def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> No
     assert "goes with" in answer("launch", "--too-costly", code=2)["error"]
     done = answer("launch", "--too-costly", "--decide", "adopt", "--reason", "a week each")
     assert (done["decided"], done["repeated"]) == ("adopt", False)
+    assert done["next"] == ["tunebook", "round", "plan"]
     line = answer("launch", "--history")
     assert [link["current"] for link in line] == [False, True]
     back = answer("launch", "--back", line[0]["configuration"], "--reason", "it broke")
@@ -286,6 +304,26 @@ def test_an_answer_has_the_words_of_the_command_that_comes_next(store: Store, an
         decided = answer(*left["next"][1:], "--reason", "the runs say so")
         assert decided["decided"] == left["suggested"]
         assert decided["next"] == ["tunebook", "round", "plan"]
+
+
+def test_how_many_runs_of_a_launch_are_made_at_once_is_said_by_command(store: Store, answer: Any) -> None:
+    """In the screens it could be typed, by command it could not be said."""
+
+    def carry_out() -> None:
+        with open_store(store.project) as own:
+            small_project.wait_for(lambda: trials.batch(own, "launch-1").slots == 1, "it was not heard of")
+            for entry in trials.trials(own, "launch-1"):
+                small_project.end(own, entry.id, 0.2 + 0.001 * (entry.position % 3))
+
+    launching.start(store, launching.propose(store, "round-1"))
+    assert trials.batch(store, "launch-1").slots == 0
+    with watched_round.supervised(store.project), ThreadPoolExecutor(1) as pool:
+        carried = pool.submit(carry_out)
+        assert answer("launch", "--slots", "1")["launch"] == "launch-1"
+        carried.result()
+        # Of one whose runs have all ended nothing is left to be run at all.
+        assert answer("launch", "--slots", "4")["launch"] == "launch-1"
+    assert trials.batch(store, "launch-1").slots == 1
 
 
 def test_nothing_is_adopted_without_runs_beside_a_launch_that_is_at_work(store: Store, answer: Any) -> None:
@@ -401,6 +439,7 @@ def test_what_was_stopped_is_rejected_without_being_run_on(store: Store, answer:
     trials.ask(store, started.name, "stop")
     assert "Say why" in answer("launch", "--decide", "reject", code=2)["error"]
     rejected = answer("launch", "--decide", "reject", "--reason", "a week each")
+    assert rejected.pop("next") == ["tunebook", "round", "plan"]
     assert rejected == {"launch": "launch-1", "decided": "reject", "judged": False}
     assert trials.batch(store, "launch-1").wanted == "stop"
 

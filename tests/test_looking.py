@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -15,15 +16,17 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.statistics import share_interval
 from rounds.warm import ForkServer
-from state import looks, repair, trials
+from state import files, looks, repair, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project, training_runs, watched_round
 from tests.screens import NARROW, shown, wait_for, wait_for_text
+from training.config import check, unflat
 from training.look import look
 from tui.app import Tunebook
 from tui.report import writing
+from tui.say import figure
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -184,6 +187,30 @@ def test_data_without_a_test_split_say_so(tmp_path: Path, digits: Path, fork_ser
         looking.begin(opened)
         looking.stop(opened)
         assert (looking.under_way(opened), looking.failure(opened)) == (None, "")
+
+
+def test_a_look_says_what_the_run_came_to_by_the_metric_that_it_was_tuned_by(tmp_path: Path, digits: Path) -> None:
+    """It told of right answers alone: how rare classes are found, for which a project is tuned by another metric, was
+    in no sentence."""
+    data = _split(digits, tmp_path / "data")
+    few = {"training__steps": 8, "training__evaluate_every": 4}
+    values = small_project.settings(data, training__metric="macro_f1", **few)
+    with open_store(small_project.project(tmp_path / "p", data)) as store:
+        small_project.adopt(store, values)
+        run = files.make_folder(store.project.trial_folder("baseline-1-001"))
+        training_runs.run_here(training_runs.write_toml(run / "config.toml", check(unflat(values))), run)
+        seen = looking.look(store, "baseline-1-001")
+        value = seen.look.result["macro_f1"]
+        assert 0 < value < 1
+        assert seen.message.text().endswith(f" By macro_f1, by which it was tuned: {value:.4g}.")
+        report = writing.content(store, "md")
+        assert "| tuned by |" in report
+        assert rf"| macro\_f1 {figure(value)} |" in report
+        # Looks of an earlier version, and those of what was tuned by its right answers, have none of that.
+        told = dataclasses.replace(seen.look, result=seen.look.result | {"metric": "error_rate"})
+        before = {key: value for key, value in seen.look.result.items() if key != "metric"}
+        for look_ in (told, dataclasses.replace(seen.look, result=before)):
+            assert looking.seen(look_).message.text().endswith("This was look number 1.")
 
 
 def test_a_look_at_changed_data_is_refused(tmp_path: Path, digits: Path) -> None:

@@ -98,18 +98,21 @@ def test_the_smallest_limit_on_the_way_up_is_the_memory_that_there_is(
 
 @pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
 def test_a_limit_of_the_process_itself_counts_too(tmp_path: Path, kind: str) -> None:
-    """In a process of its own, which gives itself 3 GiB below a group of 4."""
+    """In a process of its own, which gives itself 3 GiB below a group of 4; for all of them together there are 4."""
     root = machine(tmp_path, "0::/a\n", {"a/memory.max": f"{4 * GIB}\n"})
     script = f"""
-import resource, sys
+import resource, sys, types
 from pathlib import Path
-from state.machine import memory_limit
+import psutil
+from state.machine import memory, memory_limit
 from wizard.machine import at_hand
 resource.setrlimit(resource.{kind}, ({3 * GIB}, resource.getrlimit(resource.{kind})[1]))
 print(memory_limit(Path(sys.argv[1])), at_hand("cpu").memory <= {3 * GIB})
+psutil.virtual_memory = lambda: types.SimpleNamespace(total={8 * GIB})
+print(memory(Path(sys.argv[1])))
 """
     done = subprocess.run([sys.executable, "-c", script, str(root)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(3 * GIB), "True"]
+    assert done.stdout.split() == [str(3 * GIB), "True", str(4 * GIB)]
 
 
 def test_what_a_thread_has_waited_for_a_processor_is_read(tmp_path: Path) -> None:

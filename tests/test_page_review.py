@@ -115,6 +115,33 @@ async def test_a_point_of_the_plot_opens_its_trial_and_escape_leads_back_step_by
         assert isinstance(app.screen, Home)
 
 
+async def test_stability_is_checked_by_a_key_whatever_the_review_found(store: Store) -> None:
+    """By command alone it could be asked for where no finding proposed it; a check itself is not checked."""
+    end(store)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        page = await open_review(pilot)
+        await wait_for_text(pilot, "Next: ")
+        await pilot.press("c")
+        await wait_for_text(pilot, "Run 4 short trials from round-1-004 on")
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "Next: ")
+        assert len(trials.batches(store, "round")) == 1
+        await pilot.press("c", "enter")
+        await wait_for(pilot, lambda: isinstance(app.screen, RoundPage))
+        batch = trials.batch(store, "round-2")
+        assert (batch.plan["check"], batch.plan["trial"], batch.wanted) == ("instability", "round-1-004", "run")
+        for entry in trials.trials(store, "round-2"):
+            small_project.end(store, entry.id, 0.2)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: app.screen is page)
+        other = ReviewPage("round-2")
+        await app.push_screen(other)
+        await wait_for_text(pilot, "review of round-2")
+        await wait_for(pilot, lambda: other._reviewed is not None)
+        assert other.check_action("check", ()) is False
+
+
 async def test_what_was_zoomed_in_one_plot_hides_nothing_of_another(store: Store) -> None:
     """The axis of one are steps, that of another a learning rate."""
     end(store)

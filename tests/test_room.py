@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import judging, launching, planning, reviewing, room, sharing, sweep
+from rounds import judging, launching, planning, reviewing, room, sharing, slots, sweep
 from rounds.outlook import outlook
 from rounds.room import Disk, Room
 from rounds.slots import Machine, Share, Slot
@@ -104,6 +104,23 @@ def test_earlier_tries_of_a_trial_keep_no_checkpoints_once_it_has_ended(store: S
     assert "round-1-001.backup" in left(store)
 
 
+def test_what_makes_way_where_the_disk_is_short_is_noted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody had asked for it, and nothing said where they had gone."""
+    reviewing.review_batch(store, "round-1")
+    planning.save(store, planning.propose(store, trials=4))
+    monkeypatch.setattr(room, "disk_free", lambda path: 0)
+    caplog.set_level("INFO", "tunebook.supervisor")
+    settings = trials.trial_settings(store, trials.trial(store, "round-1-001"))
+    assert Room(store).lacking(settings, Slot("cpu"), []) is not None
+    assert caplog.messages == [
+        f"the disk is short: checkpoints that nobody will need were removed, {5 * CHECKPOINT} bytes"
+    ]
+    assert Room(store).lacking(settings, Slot("cpu"), []) is not None
+    assert len(caplog.messages) == 1
+
+
 def test_a_trial_waits_until_the_disk_has_room_for_its_checkpoints_and_for_those_to_come(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,3 +208,17 @@ def test_the_probe_of_a_gpu_says_how_many_trials_fit_on_it(store: Store) -> None
     other = Machine(32, ("GPU-a", "GPU-b"), frozenset({"NVIDIA A100", "NVIDIA T4"}))
     assert sharing.share(store, settings, other) is None
     assert sharing.offer(store, other, settings) is None
+
+
+def test_the_probe_on_the_cpu_says_how_many_trials_memory_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the memory that the machine has, or that is granted of it; without such a probe nothing is known."""
+    settings = trials.trial_settings(store, trials.trial(store, "round-1-001")) | {"runtime.device": "cpu"}
+    monkeypatch.setattr(sharing, "memory", lambda: 10 * 2**30)
+    sizes = [{"batch_size": 8, "peak_memory": 2**30}]
+    for kind, known in (("cuda", False), ("cpu", True)):
+        result = {"sizes": sizes, "memory_budget": 2**31, "device_type": kind, "device": "x"}
+        measurements.record(store, f"probe-{1 + known}", "probe", {"model.name": "test_resnet"}, result)
+        found = sharing.share(store, settings, Machine(32))
+        wanted = Share(int(2**30 * sharing.MARGIN) + sharing.CONTEXT, 9 * 2**30)
+        assert found == (wanted if known else None)
+    assert slots.at_once(Machine(32), "cpu", 0, found) == 5

@@ -1,4 +1,4 @@
-"""Slots: one trial on each GPU, and on the CPU as many as the cores carry."""
+"""Slots: one trial on each GPU, and on the CPU as many as the cores carry and memory holds."""
 
 from __future__ import annotations
 
@@ -99,6 +99,23 @@ def test_a_trial_that_uses_all_cores_runs_alone_unless_more_are_wished_for() -> 
     assert slots.free(here, everything, 2, 1, [Slot("cpu", "", 4)]) == first
     # One that wants more cores than there are runs all the same, alone.
     assert slots.free(here, {"runtime.device": "cpu", "runtime.threads": 9}, 0, 0, []) == Slot("cpu", "", 9)
+
+
+def test_trials_on_the_cpu_are_no_more_than_memory_holds() -> None:
+    """By the cores alone, eight began where memory holds three, and the kernel killed them."""
+    here, settings, share = Machine(16), {"runtime.device": "cpu", "runtime.threads": 2}, Share(10, 35)
+    for wanted in (0, 9):
+        taken: list[Slot] = []
+        while slot := slots.free(here, settings, wanted, len(taken), taken, share):
+            taken.append(slot)
+        assert len(taken) == slots.at_once(here, "cpu", wanted, share) == 3
+        assert slots.threads(here, "cpu", wanted, share) == 5
+        assert "TUNEBOOK_GPU_MEMORY" not in taken[0].environment()
+    # What counts is the sum of what those that run take; one that takes more than there is runs alone.
+    assert slots.free(here, settings, 0, 1, [Slot("cpu", "", 2, 26)], share) is None
+    assert slots.free(here, settings, 0, 1, [Slot("cpu", "", 2, 25)], share) == Slot("cpu", "", 2, 10)
+    assert slots.free(here, settings, 0, 0, [], Share(40, 35)) == Slot("cpu", "", 2, 40)
+    assert slots.at_once(here, "cpu", 0, Share(40, 35)) == 1
 
 
 def test_a_gpu_that_shall_be_avoided_takes_no_trial() -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from presets.language import say
-from rounds import attending, room, starting, supervisor, trial_folder, wishes
+from rounds import attending, room, sharing, starting, supervisor, trial_folder, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
 from rounds.warm import ForkServer
@@ -572,6 +572,25 @@ def test_a_gpu_that_others_have_filled_keeps_no_trial_from_the_next(
     drive(driven, lambda: ended(store))
     assert trials.trial(store, "round-1-001").status == "complete"
     assert trial_folder.slot(store.project.trial_folder("round-1-001")).gpu == "GPU-b"
+
+
+def test_no_more_trials_run_on_the_cpu_than_memory_holds(
+    store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the cores there is room for eight, by what the probe has seen and what a process takes besides for two."""
+    fill(store, digits, seeds=(1, 2, 3))
+    result = {"sizes": [{"batch_size": 8, "peak_memory": 2**30}], "device_type": "cpu"}
+    measurements.record(store, "probe-1", "probe", {"model.name": "test_resnet"}, result)
+    monkeypatch.setattr(sharing, "memory", lambda: 4 * 2**30)
+    driven, most = Supervisor(store, Machine(8), fork_server), 0
+
+    def all_ended() -> bool:
+        nonlocal most
+        most = max(most, len(driven.slots))
+        return ended(store)
+
+    drive(driven, all_ended)
+    assert most == 2
 
 
 def test_a_trial_whose_gpu_fails_goes_on_and_the_gpu_gets_no_more(

@@ -56,8 +56,9 @@ def look(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]
 
 
 def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str, Any]:
-    """Step, examples, correct answers and metrics. Raises DataError where there is no test split or no checkpoint, and
-    where the run was trained on other data: its classes and words may be numbered otherwise."""
+    """Step, examples, correct answers, metrics, and which of these the run was judged by. Raises DataError where there
+    is no test split or no checkpoint, and where the run was trained on other data: its classes and words may be
+    numbered otherwise."""
     config = load(folder / "config.toml")
     kept = sorted((folder / "checkpoints").glob("step-*.safetensors"))
     counters = Checkpoints.best_steps(folder / "checkpoints")
@@ -96,6 +97,7 @@ def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str,
     values = dataclasses.asdict(found)
     return {
         **values,
+        "metric": config.training.metric,
         "independent": dataset.independent[splits.Part.TEST],
         "step": int(path.stem.removeprefix("step-")),
         "device": devices.name(device),

@@ -11,7 +11,7 @@ from rounds import final, instability, next_step, planning, supervisor, wishes
 from rounds.next_step import Check, Design, Extend, NextStep, Retry
 from rounds.outlook import outlook
 from rounds.slots import machine
-from state import trials
+from state import runs, trials
 from state.database import Store
 from state.errors import AtWork
 from tui import designing
@@ -115,11 +115,12 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
         batch = instability.start(store, step.trial, wanted="")
         session.progress(_("{name}: a stability check of {trial}").format(name=batch.name, trial=step.trial))
         return {"does": "check", "round": batch.name, "trial": step.trial}
+    log = str(store.project.trial_folder(step.name) / runs.LOG) if step.what == "trial" else ""
     words = {
-        "trial": _("Look at the log of {name}: tunebook round status, or its page in the screens."),
+        "trial": _("Look at the log of {name}: {log}"),
         "round": _("Run {name} on: tunebook round run {name}"),
         "propose": _("Launch it: tunebook launch {name}"),
         "setup": _("Decide {name} anew: tunebook new, or the set-up in the screens."),
     }
-    session.progress(words[step.what].format(name=step.name))
-    return {"does": "look", "at": step.what, "name": step.name}
+    session.progress(words[step.what].format(name=step.name, log=log))
+    return {"does": "look", "at": step.what, "name": step.name, **({"log": log} if log else {})}

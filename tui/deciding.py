@@ -26,6 +26,8 @@ from tui.session import Session
 from tui.watch import watch
 
 CHOICES: tuple[Choice, ...] = ("adopt", "reject", "repeat")
+# The words of the command that comes next once a launch was decided.
+PLAN = ("tunebook", "round", "plan")
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,14 @@ class Outcome:
 
 
 def announce(
-    session: Session, store: Store, proposal: Proposal, runs: int | None, listed: Shortlist | None = None
+    session: Session,
+    store: Store,
+    proposal: Proposal,
+    runs: int | None,
+    listed: Shortlist | None = None,
+    slots: int = 0,
 ) -> None:
-    """Say what a launch would change, what it needs to be adopted, and what its runs take."""
+    """Say what a launch would change, what it needs to be adopted, and what its runs take, so many `slots` at once."""
     session.progress(
         _("Launching {trial} of {round}: candidate and best configuration run again with fresh seeds").format(
             trial=proposal.trial, round=proposal.round
@@ -66,9 +73,8 @@ def announce(
         session.progress(listed.why.text())
     for message in launching.bars((proposal, *rivals), runs or RUNS[0]):
         session.progress(message.text())
-    for line in prices(
-        launch_outlook.outlook(store, (proposal, *rivals), machine(store.project.settings.gpus), runs or RUNS[0])
-    ):
+    here = machine(store.project.settings.gpus)
+    for line in prices(launch_outlook.outlook(store, (proposal, *rivals), here, runs or RUNS[0], slots)):
         session.progress(line)
 
 
@@ -180,7 +186,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
 def _next(outcome: Outcome) -> list[str]:
     """The words of the command that comes next, for programs: REASON stands for what only a person can say."""
     if outcome.decided is not None:
-        return ["tunebook", "round", "plan"]
+        return [*PLAN]
     reason = ["--reason", "REASON"] if outcome.verdict.decision == "cannot tell" else []
     return ["tunebook", "launch", outcome.batch, "--decide", suggested(outcome.verdict), *reason]
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib.util
+import shlex
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -59,5 +61,6 @@ def _source() -> Path:
             return path
     raise NotInstalled(
         "The demonstration's data comes with scikit-learn, which is not installed here. Install it: {command}",
-        command="pip install scikit-learn",
+        # Another Python's pip would install it elsewhere.
+        command=shlex.join([sys.executable, "-m", "pip", "install", "scikit-learn"]),
     )

@@ -238,6 +238,13 @@ KEYS: tuple[Key, ...] = (
         say("dismiss"),
     ),
     Key("review.launch", ("l",), "launch", say("propose the best trial for a launch"), "review", say("launch")),
+    Key(
+        "review.check",
+        ("c",),
+        "check",
+        say("short runs at the best learning rate and just above it: is training unstable there?"),
+        "review",
+    ),
     Key("review.plot", ("p",), "plot", say("another plot: hyperparameters, pairs, norms"), "review", say("plot")),
     Key("review.explain", ("e",), "explain", say("the advice behind the finding"), "review", say("explain")),
     Key("insights.confirm", ("c",), "confirm", say("keep the marked insight"), "insights", say("keep")),

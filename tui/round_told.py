@@ -52,7 +52,10 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             "reviewed": batch.reviewed if looked_over else None,
             "states": dict(counts),
             "lost": [entry.id for entry in gone],
-            "trials": [trial_document(entry) for entry in listed],
+            # There lie its log, its curves and its checkpoints.
+            "trials": [
+                trial_document(entry) | {"folder": str(store.project.trial_folder(entry.id))} for entry in listed
+            ],
             "next": _next(batch, listed, at_work=at_work, running=running),
         }
     )

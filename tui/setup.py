@@ -18,7 +18,7 @@ from state.errors import NotYet, Refusal, Unanswered
 from state.measurements import Measurement
 from state.project import FILE, FOLDER, open_project
 from state.store import open_store
-from tui import asking
+from tui import asking, at_once
 from tui.say import choice, error, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
@@ -275,11 +275,13 @@ def _watch(id: str, told: Callable[[bool], bool]) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def baseline(session: Session, store: Store, *, sweep: bool = False, override: str = "") -> BaselineVerdict:
+def baseline(
+    session: Session, store: Store, *, sweep: bool = False, override: str = "", slots: int | None = None
+) -> BaselineVerdict:
     """Run the baseline, or go on watching it, and judge it; a reasonable one is adopted, and so is an override.
 
-    `sweep`: where it is not reasonable, run five learning rates and judge the best of them. One that came to no result
-    earlier is run again. Refuses while an earlier question is open.
+    `sweep`: where it is not reasonable, run five learning rates, `slots` at once, and judge the best of them. One that
+    came to no result earlier is run again. Refuses while an earlier question is open.
     """
     swept, ran = False, False
     while True:
@@ -299,6 +301,8 @@ def baseline(session: Session, store: Store, *, sweep: bool = False, override: s
             continue
         if standing.needs == "baseline":
             batch = judging.plan(store)
+            if slots is not None:
+                at_once.by_command(session, store, batch.name, slots)
             watch(session, store, batch.name)
             if not ended(store, batch):
                 raise NotYet("{name} was stopped before its end. Go on with: tunebook baseline", name=batch.name)

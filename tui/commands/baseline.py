@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 
 @click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))
 @click.option("--sweep", is_flag=True, help=_("if it is no better than chance, try five learning rates"))
+@click.option(
+    "--slots", type=click.IntRange(min=0), metavar="N", help=_("of these, so many at once; 0: as the machine allows")
+)
 @click.option("--override", metavar="REASON", help=_("adopt it even though it is not clearly better than chance"))
 @answering
 @click.pass_obj
-def baseline(session: Session, sweep: bool, override: str | None) -> None:
+def baseline(session: Session, sweep: bool, slots: int | None, override: str | None) -> None:
     from tui import setup
     from wizard import flow
 
     with session.store() as store:
-        verdict = setup.baseline(session, store, sweep=sweep, override=override or "")
+        verdict = setup.baseline(session, store, sweep=sweep, override=override or "", slots=slots)
         adopted = flow.standing(store).step is None
         question = None if adopted else flow.ask(store, "baseline")
     session.text(verdict.told.text())

@@ -30,11 +30,13 @@ from tui.session import Session, answering
     type=Amount(),
     help=_("batch-size: the validation result to reach; without it, the best result of the baseline"),
 )
+@click.option("--again", is_flag=True, help=_("make it once more, although it was made before"))
 @answering
 @click.pass_obj
-def check(session: Session, kind: str, target: float | None) -> None:
+def check(session: Session, kind: str, target: float | None, again: bool) -> None:
     from tui import setup
-    from wizard import checks, scaling, steps
+    from tui.commands.baseline import onward
+    from wizard import baseline, checks, flow, scaling, steps
 
     with session.store() as store:
         if store.project.settings.command:
@@ -45,7 +47,7 @@ def check(session: Session, kind: str, target: float | None) -> None:
         lacking = {checks.LENGTH: steps.provisional, checks.BATCH_SIZE: steps.undecided}.get(kind)
         provisional = lacking(store) if lacking else None
         found = checks.fresh(store, kind, provisional)
-        if found is None:
+        if found is None or again:
             found = setup.check(session, store, kind, checks.start(store, kind, provisional))
         said, passed = checks.verdict(found), found.result["passed"]
         more: dict[str, Any] = {}
@@ -62,10 +64,15 @@ def check(session: Session, kind: str, target: float | None) -> None:
             table = scaling.table(report)
             columns, rows = [column.text() for column in table.columns], [list(row) for row in table.rows]
             session.table(columns, rows, right=tuple(range(len(columns))))
+        following: list[str] = []
+        if kind == checks.LENGTH and passed:
+            following = ["tunebook", "new", str(root), "--steps", str(steps.fitting(found.result))]
+        elif kind in (checks.ONE_BATCH, checks.SHUFFLE) and flow.standing(store).step == baseline.STEP:
+            following = onward(store)
     session.text(said.text())
-    if kind == checks.LENGTH and passed:
-        words = _("Next: tunebook new {folder} --steps {steps}")
-        session.text(words.format(folder=shlex.quote(str(root)), steps=steps.fitting(found.result)))
+    if following:
+        more |= {"next": following}
+        session.text(_("Next: {command}").format(command=shlex.join(following)))
     session.answer({"id": found.id, "check": kind, "passed": passed, "said": said, **more, "result": found.result})
     if not passed:
         raise click.exceptions.Exit(1)

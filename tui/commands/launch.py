@@ -14,7 +14,8 @@ from state import launches, trials
 from state.database import Store
 from state.errors import NotFound, NotYet, Refusal, WrongUse
 from state.trials import Batch
-from tui import deciding
+from tui import at_once, deciding
+from tui.commands.plan import SLOTS
 from tui.session import Session, answering
 
 
@@ -35,6 +36,7 @@ from tui.session import Session, answering
     help=_("candidates, of which fresh runs choose one; otherwise those that the round cannot tell apart, at most 3"),
 )
 @click.option("--runs", type=click.IntRange(2, MOST), metavar="N", help=_("runs of each; otherwise 3"))
+@click.option("--slots", type=click.IntRange(0, MOST), metavar="N", help=SLOTS)
 @click.option(
     "--decide",
     "chosen",
@@ -61,6 +63,7 @@ def launch(
     trial: str | None,
     length: int | None,
     runs: int | None,
+    slots: int | None,
     chosen: judging.Choice | None,
     reason: str,
     yes: bool,
@@ -103,7 +106,9 @@ def launch(
             name = judging.decide_unrepeated(store, proposal, chosen, reason).name
         words = _("{name}: {decision} on one run, {trial}; on record as not repeated.")
         session.text(words.format(name=name, decision=chosen, trial=proposal.trial))
-        session.answer({"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial})
+        session.answer(
+            {"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial, "next": deciding.PLAN}
+        )
         return
     with session.store() as store:
         if reopen is not None:
@@ -124,7 +129,7 @@ def launch(
                     why=early,
                     trial=proposal.trial,
                 )
-            deciding.announce(session, store, proposal, runs, listed)
+            deciding.announce(session, store, proposal, runs, listed, slots or 0)
             asks = not yes and chosen is None and _can_ask(session)
             if asks and not click.confirm(_("Start?"), default=early is None):
                 session.text(_("Nothing was started."))
@@ -134,8 +139,10 @@ def launch(
             # To have it run on first would cost what it was stopped for.
             deciding.decide(session, store, batch.name, chosen, reason)
             session.text(_("Next: tunebook export DIR, or tunebook round plan"))
-            session.answer({"launch": batch.name, "decided": chosen, "judged": False})
+            session.answer({"launch": batch.name, "decided": chosen, "judged": False, "next": deciding.PLAN})
             return
+        if slots is not None:
+            at_once.by_command(session, store, batch.name, slots)
         while True:
             verdict = deciding.run(session, store, batch)
             # Where the runs cannot tell they suggest nothing; that the best configuration stays then takes a reason.

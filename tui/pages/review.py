@@ -13,8 +13,8 @@ from presets.advice import advice, ids
 from presets.language import Message, _, bracketed, say
 from rounds import dismissing, next_step
 from rounds.finding import Finding
-from rounds.next_step import NextStep
-from rounds.record import GRADIENT_NORM
+from rounds.next_step import Check, NextStep
+from rounds.record import GRADIENT_NORM, ranked
 from state import by_metric, trials
 from state.database import Store
 from state.dismissals import Dismissal
@@ -96,6 +96,8 @@ class ReviewPage(Page):
             return finding is not None and finding.action is not None and not asking(self)
         if action == "disregard":
             return finding is not None and finding.verdict != "pass" and not asking(self)
+        if action == "check":
+            return self._to_check() is not None and not asking(self)
         return True
 
     def load(self) -> None:
@@ -148,23 +150,38 @@ class ReviewPage(Page):
             self.app.push_screen(Explain([finding.rule]))
 
     def action_act(self) -> None:
-        """Do what the marked finding proposes; trials that nobody has seen planned are asked about first."""
-        finding = self._marked()
-        if finding is None:
+        """Do what the marked finding proposes."""
+        if (finding := self._marked()) is not None:
+            self.book.attempt(
+                lambda: self._do(next_step.next_step(self.book.store, self._name_of_round, finding)),
+            )
+
+    def action_check(self) -> None:
+        """Have training checked at the learning rate of the best trial and just above it, whatever the review found."""
+        if (trial := self._to_check()) is not None:
+            self.book.attempt(lambda: self._do(Check(trial)))
+
+    def _do(self, step: NextStep) -> None:
+        """Do it; trials that nobody has seen planned are asked about first."""
+        if (asked := acting.question(step)) is None:
+            acting.on_screen(self, step)
             return
+        options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
+        self.query_one(Prompt).choose(
+            asked,
+            options,
+            lambda answer: answer != "run" or self.book.attempt(lambda: acting.on_screen(self, step)),
+        )
 
-        def act() -> None:
-            step = next_step.next_step(self.book.store, self._name_of_round, finding)
-            if (asked := acting.question(step)) is None:
-                acting.on_screen(self, step)
-                return
-            options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
-            self.query_one(Prompt).choose(asked, options, lambda answer: done(answer, step))
-
-        def done(answer: str, step: NextStep) -> bool:
-            return answer != "run" or self.book.attempt(lambda: acting.on_screen(self, step))
-
-        self.book.attempt(act)
+    def _to_check(self) -> str | None:
+        """The best trial of the round, where its stability can be checked: not of a check itself, nor of a script of
+        the user's own."""
+        reviewed = self._reviewed
+        if reviewed is None or self.book.project.settings.command:
+            return None
+        if trials.batch(self.book.store, self._name_of_round).plan.get("check"):
+            return None
+        return next((record.id for record in ranked(reviewed.records, reviewed.direction)), None)
 
     def action_plot(self) -> None:
         """Show another plot: two hyperparameters against each other, the gradient norm, its histogram."""

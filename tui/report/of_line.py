@@ -13,7 +13,7 @@ from state.database import Store
 from tui.charts.series import Series
 from tui.report import of_rounds
 from tui.report.parts import Grid, Part, Picture, Words
-from tui.say import measured, result
+from tui.say import figure, measured, result
 
 
 def line(store: Store) -> Iterator[Part]:
@@ -48,8 +48,9 @@ def line(store: Store) -> Iterator[Part]:
 
 
 def tests(store: Store) -> Iterator[Part]:
-    """Every look at the test split, with its exact interval."""
+    """Every look at the test split, with its exact interval, and by which metric else the run was judged."""
     found = [looking.seen(entry) for entry in looks.looks(store)]
+    tuned_by = any(seen.metric for seen in found)
     rows = [
         (
             str(seen.look.number),
@@ -59,6 +60,7 @@ def tests(store: Store) -> Iterator[Part]:
             ),
             f"{seen.error_rate:.2%}",
             _("{low:.2%} to {high:.2%}").format(low=seen.low, high=seen.high),
+            *([_tuned(seen)] if tuned_by else []),
             seen.look.reason or "-",
             _("{who}, {when}").format(who=seen.look.by, when=seen.look.at[:10]),
         )
@@ -73,6 +75,7 @@ def tests(store: Store) -> Iterator[Part]:
                 _("wrong answers"),
                 _("error rate"),
                 _("95% interval"),
+                *([_("tuned by")] if tuned_by else []),
                 _("why again"),
                 _("by"),
             ),
@@ -80,3 +83,8 @@ def tests(store: Store) -> Iterator[Part]:
             right=(0, 2, 3),
             caption=_("Each further look makes it less of a test: what was chosen after one has seen the test split."),
         )
+
+
+def _tuned(seen: looking.Seen) -> str:
+    """What a look came to by the metric that the run was judged by, where that is another than the error rate."""
+    return f"{seen.metric} {figure(seen.look.result[seen.metric])}" if seen.metric else "-"
