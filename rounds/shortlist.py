@@ -97,8 +97,8 @@ class Standing:
 
 
 def standings(store: Store, batch: Batch) -> tuple[Standing, ...]:
-    """How the candidates of a shortlist came out of their first runs; none before all have ended, where one has none
-    by the metric of now, and of one candidate."""
+    """How the candidates of a shortlist came out of their first runs; none before all have ended, where one failed or
+    has none by the metric of now, and of one candidate."""
     return tuple(_standings(store, batch))
 
 
@@ -107,7 +107,9 @@ def _standings(store: Store, batch: Batch) -> Iterator[Standing]:
     sides = launching.sides_of(store, batch)
     first = min(len(sides[entrant.study]) for entrant in found)
     runs = {entrant.study: sides[entrant.study][:first] for entrant in found}
-    if not first or len(found) == 1 or any(entry.status not in trials.ENDED for own in runs.values() for entry in own):
+    # One that failed says nothing, and is tried again first.
+    ended = all(entry.status in ("complete", "infeasible") for own in runs.values() for entry in own)
+    if not first or len(found) == 1 or not ended:
         return
     chosen = launching.survivor(store, batch)
     costs = {study: [turned(launching.score(e, direction), direction) for e in own] for study, own in runs.items()}

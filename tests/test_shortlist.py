@@ -213,6 +213,10 @@ def test_a_failed_run_of_any_candidate_is_tried_again_first(store: Store) -> Non
     small_project.end(store, failed.id, None, "failed", message="killed")
     with pytest.raises(Refusal, match="says nothing about its configuration"):
         judging.judge(store, name)
+    # Its candidate was said to have diverged, and to be dropped for that.
+    assert shortlist.standings(store, trials.batch(store, name)) == ()
+    small_project.end(store, failed.id, 0.3)
+    assert len(shortlist.standings(store, trials.batch(store, name))) == 3
 
 
 def test_no_more_candidates_than_there_are_thresholds_for(store: Store) -> None:
