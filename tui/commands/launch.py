@@ -9,6 +9,7 @@ import click
 from presets.language import _
 from rounds import foremost, judging, launching, lineage, planning, shortlist, worth
 from rounds.decision import RUNS, Verdict
+from rounds.design import MOST
 from state import launches, trials
 from state.database import Store
 from state.errors import NotFound, NotYet, Refusal, WrongUse
@@ -35,7 +36,7 @@ from tui.session import Session, answering
     help=_("candidates, of which fresh runs choose one; otherwise those that the round cannot tell apart, at most 3"),
 )
 @click.option("--runs", type=click.IntRange(min=2), metavar="N", help=_("runs of each; otherwise 3"))
-@click.option("--slots", type=click.IntRange(min=0), metavar="N", help=SLOTS)
+@click.option("--slots", type=click.IntRange(0, MOST), metavar="N", help=SLOTS)
 @click.option(
     "--decide",
     "chosen",
