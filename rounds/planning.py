@@ -22,6 +22,7 @@ from rounds import (
     remedies,
     seeds,
     sharing,
+    since_probe,
     slots,
     tunables,
     untried,
@@ -30,6 +31,7 @@ from rounds.plan import Goal, PlannedTrial, Role, RoundPlan
 from rounds.record import GRADIENT_NORM, turned, usable
 from rounds.remedies import Remedy
 from rounds.roles import OPTIMIZER
+from rounds.since_probe import ARCHITECTURE
 from rounds.space import Domain
 from rounds.steps import STEPS, changed
 from state import by_metric, configurations, decisions, launches, metrics, pipeline, trials
@@ -40,7 +42,7 @@ from state.trials import Batch, NewTrial
 from training.config import ConfigError, check, unflat
 
 KIND = "round"
-THREADS, ARCHITECTURE = "runtime.threads", "model.name"
+THREADS = "runtime.threads"
 
 
 def propose(
@@ -257,13 +259,8 @@ def _planned(
     store: Store, base: Mapping[str, Any], goal: Goal, notes: tuple[Message, ...], **options: Any
 ) -> RoundPlan:
     plan = design.plan(base, goal, **options)
+    notes = (*notes, *since_probe.others(store, plan))
     if ARCHITECTURE in plan.scientific:
-        words = say(
-            "Batch size and time per trial were measured with {model}: another architecture may need more memory, or "
-            "longer.",
-            model=str(base.get(ARCHITECTURE)),
-        )
-        notes = (*notes, words)
         known = {entry.model for entry in catalogue.architectures()}
         if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
             words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)

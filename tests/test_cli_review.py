@@ -323,6 +323,8 @@ def test_how_many_runs_of_a_launch_are_made_at_once_is_said_by_command(store: St
         carried.result()
         # Of one whose runs have all ended nothing is left to be run at all.
         assert answer("launch", "--slots", "4")["launch"] == "launch-1"
+    for command in ("launch", "baseline"):
+        assert "--slots" in answer(command, "--slots", "9" * 30, code=2)["error"]
     assert trials.batch(store, "launch-1").slots == 1
 
 

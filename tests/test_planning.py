@@ -12,7 +12,7 @@ from presets import language
 from presets.language import restored
 from rounds import planning, reviewing, seeds
 from rounds.space import Domain
-from state import configurations, decisions, launches, trials
+from state import configurations, decisions, launches, measurements, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -245,6 +245,25 @@ def test_architectures_that_the_catalogue_does_not_have_are_named(store: Store, 
     asked = {"model.name": Domain("categorical", choices=("test_resnet", "resnet18", "nosuch"))}
     plan = planning.propose(store, "compare", scientific=asked)
     assert [note.text() for note in plan.notes][-1].startswith("Not in the catalogue: nosuch.")
+
+
+def test_what_batch_sizes_were_not_measured_with_is_named(store: Store, values: dict[str, Any]) -> None:
+    """It was said of architectures that are compared alone, and they of the best configuration's, whatever had been
+    measured; of an adopted optimizer nobody was told."""
+
+    def told(**asked: Any) -> list[str]:
+        return [text for note in planning.propose(store, **asked).notes if (text := note.text()).startswith("Batch")]
+
+    small_project.adopt(store, values)
+    compared = told(goal="compare", optimizers=["sgd", "adam"])
+    assert compared == ["Batch sizes were measured with sgd. With adam, memory and time of a step may differ."]
+    assert told() == []
+    subject = {"model.name": "resnet18", "optimizer.name": "adamw"}
+    measurements.record(store, "probe-1", "probe", subject, {"sizes": []})
+    assert told() == [
+        "Batch sizes were measured with resnet18. With test_resnet, memory and time of a step may differ.",
+        "Batch sizes were measured with adamw. With sgd, memory and time of a step may differ.",
+    ]
 
 
 def test_only_a_round_has_a_plan(store: Store, values: dict[str, Any]) -> None:

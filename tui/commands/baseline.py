@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from presets.language import _
+from rounds.design import MOST
 from state.errors import Refusal
 from tui.session import Session, answering
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.command(help=_("Run the initial configuration and judge it against chance; a reasonable result is adopted."))
 @click.option("--sweep", is_flag=True, help=_("if it is no better than chance, try five learning rates"))
 @click.option(
-    "--slots", type=click.IntRange(min=0), metavar="N", help=_("of these, so many at once; 0: as the machine allows")
+    "--slots", type=click.IntRange(0, MOST), metavar="N", help=_("of these, so many at once; 0: as the machine allows")
 )
 @click.option("--override", metavar="REASON", help=_("adopt it even though it is not clearly better than chance"))
 @answering
