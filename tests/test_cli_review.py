@@ -281,6 +281,12 @@ def test_a_launch_without_repeats_and_the_way_back_by_command(answer: Any) -> No
     assert back[-1]["configuration"] == line[0]["configuration"]
 
 
+def test_what_comes_after_a_plan_names_its_round_as_another_may_be_at_work(answer: Any) -> None:
+    """A program that went by it had the one that was at work run once more, and the new one never."""
+    planned = answer("round", "plan", "--trials", "3")
+    assert planned["next"] == ["tunebook", "round", "run", "round-2"]
+
+
 def test_an_answer_has_the_words_of_the_command_that_comes_next(store: Store, answer: Any) -> None:
     """Only the sentences for people had them: a program that went by what `status` says ran the same launch again and
     again, and did not know whether more of the metric is better."""

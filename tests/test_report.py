@@ -450,3 +450,14 @@ def test_a_line_of_a_million_points_is_drawn_small_and_keeps_its_peaks() -> None
     assert len(picture) < 30_000
     top = min(float(y) for _x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", picture.partition('class="line c')[2]))
     assert top < 60
+
+
+def test_that_no_run_stands_for_the_best_configuration_is_said_in_the_language_of_the_report(tmp_path: Path) -> None:
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        assert "No complete trial ran the best configuration" in as_text.markdown(document.report(store))
+        try:
+            language.set_language("zh_CN")
+            assert "没有已完成的试验使用最佳配置" in as_text.markdown(document.report(store))
+        finally:
+            language.set_language("en")

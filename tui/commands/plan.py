@@ -139,5 +139,10 @@ def plan(
             session.progress("  " + _("warning: {warning}").format(warning=flow.reopened(step).text()))
         session.text(_("Next: tunebook round run {name}").format(name=batch.name))
         session.answer(
-            {"round": batch.name, "plan": designing.document(proposed, ahead), "next": ["tunebook", "round", "run"]}
+            {
+                "round": batch.name,
+                "plan": designing.document(proposed, ahead),
+                # Without its name, a round that is at work would be meant.
+                "next": ["tunebook", "round", "run", batch.name],
+            }
         )

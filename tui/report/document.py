@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import Any
 
-from presets.language import _, bracketed, current_language, restored, sentences, told
+from presets.language import _, bracketed, current_language, error_text, restored, sentences, told
 from rounds import changed_metric, cost, insights, standing
 from rounds.reached import best_and_baseline, fresh, reached
 from state import by_metric, configurations, decisions, export, launches, measure, measurements, trials
@@ -277,7 +277,7 @@ def _reproduced(store: Store) -> Iterator[Part]:
     try:
         entry = export.best_trial(store)
     except Refusal as refusal:
-        yield Words(str(refusal))
+        yield Words(error_text(refusal))
         return
     result = entry.result or {}
     versions: dict[str, str] = result.get("versions") or {}
