@@ -587,6 +587,9 @@ async def test_a_trial_that_waits_has_nothing_to_show_and_says_so(store: Store) 
     async with watching(store, TrialPage(trial(5))) as pilot:
         for text in ("queued", "It waits for its turn.", "nothing measured yet", "It has printed nothing yet."):
             assert text in shown(pilot.app)
+        # Of one that is over nothing more is to come.
+        small_project.end(store, trial(5), 0.25)
+        await wait_for_text(pilot, "It has printed nothing.")
 
 
 async def test_a_running_trial_shows_what_it_prints(store: Store) -> None:

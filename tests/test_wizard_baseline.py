@@ -51,6 +51,19 @@ DIVERGED: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize(("wrong", "told"), [(0, True), (2, True), (3, False)])
+def test_a_first_result_that_leaves_nothing_to_gain_is_accepted_with_a_word_on_that(
+    tmp_path: Path, wrong: int, told: bool
+) -> None:
+    """Two rounds were run before a review said that the validation split could tell nothing any more."""
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 360 - wrong)
+        question = flow.ask(store, "baseline")
+        assert question.recommended == "accept"
+        words = f"It leaves {wrong} of 360 answers wrong: what rounds could still gain in error_rate"
+        assert any(words in line.text() for line in question.evidence) == told
+
+
 def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "baseline") as store:
         end(store, only_trial(store), 342)

@@ -33,6 +33,8 @@ ACCEPT, SWEEP, OVERRIDE, AGAIN = "accept", "sweep", "override", "again"
 GOAL, SWEEP_GOAL = "baseline", "learning-rate sweep"
 # Five rates over four decades: a wrong order of magnitude is the commonest reason for a run that learns nothing.
 SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
+# So many wrong answers are a few examples, and no measure of a configuration: as the review of a round has it.
+FEW_ANSWERS = 2
 # What a judged batch means for the way on: "broken" has no result for a reason other than divergence.
 # "worse" is reasonable, but not as good as the best configuration so far; of "untold" nobody can tell that, since that
 # one has no run by the metric of now; "former" was judged by another itself.
@@ -304,6 +306,8 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         known = better.untold(store) if outlook == "untold" else better.known(store, judge(store, batch.name))
         if known is not None:
             yield known
+        if (little := _little_left(store, batch)) is not None:
+            yield little
         yield say(
             "Reasonable means that the whole way works, from data to result. It need not be good: making it good is "
             "what the rounds are for."
@@ -345,6 +349,22 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         conflicting=(found.get("copies") or {}).get("conflicting", 0),
     )
     yield say("Then more steps, or another architecture: answer those questions again.")
+
+
+def _little_left(store: Store, batch: Batch) -> Message | None:
+    """That a first result has so few wrong answers that a better one could hardly be told from it."""
+    figures, metric = judge(store, batch.name).figures, store.project.settings.metric
+    wrong = figures.get("examples", 0) - figures.get("correct", 0)
+    if metric == "loss" or not figures.get("examples") or wrong > FEW_ANSWERS:
+        return None
+    return say(
+        "It leaves {wrong} of {examples} answers wrong: what rounds could still gain in {metric} is what one or two "
+        "examples are worth, and chance moves it by as much. Tune on the log loss, hold more examples out, or make "
+        "runs so much shorter that they differ.",
+        wrong=wrong,
+        examples=figures["examples"],
+        metric=metric,
+    )
 
 
 def _table(store: Store, batch: Batch) -> Table:

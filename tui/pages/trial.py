@@ -203,5 +203,6 @@ def _details(store: Store, entry: Trial, settings: dict[str, Any]) -> Iterator[s
             yield _("It is the best configuration, but for the seed.")
     tail = runs.log_tail(store.project.trial_folder(entry.id), LOG_LINES)
     yield ""
-    yield _("The end of its log:") if tail else _("It has printed nothing yet.")
+    nothing = _("It has printed nothing.") if entry.status in ENDED else _("It has printed nothing yet.")
+    yield _("The end of its log:") if tail else nothing
     yield from tail
