@@ -27,9 +27,9 @@ INTERRUPTED, INTERNAL = "interrupted", "internal"
 # Name of the command: the module and function that carry it out. In the order of the work.
 COMMANDS = {
     "demo": "tui.commands.demo:demo",
-    "new": "tui.commands.setup:new",
+    "new": "tui.commands.new:new",
     "presets": "tui.commands.presets:presets",
-    "probe": "tui.commands.setup:probe",
+    "probe": "tui.commands.probe:probe",
     "baseline": "tui.commands.baseline:baseline",
     "check": "tui.commands.check:check",
     "round": "tui.commands.rounds:round_group",
