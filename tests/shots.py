@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,9 +114,18 @@ async def _visit(shots: Sequence[Shot], project: Project | None, write: Callable
             for key in ("", *shot.keys):
                 if key:
                     await pilot.press(key)
-                await app.workers.wait_for_complete()
+                await _read(app)
                 await pilot.pause()
             write(shot, app)
+
+
+async def _read(app: Tunebook) -> None:
+    """Wait until nothing is read any more; what is read anew in the place of an earlier reading is waited for, too."""
+    from textual.worker import WorkerCancelled
+
+    while at_work := [worker for worker in app.workers if not worker.is_finished]:
+        with suppress(WorkerCancelled):
+            await app.workers.wait_for_complete(at_work)
 
 
 def main(code: str, folder: Path, drawn: Path | None) -> None:

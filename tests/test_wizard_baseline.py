@@ -60,7 +60,7 @@ def test_a_first_result_that_leaves_nothing_to_gain_is_accepted_with_a_word_on_t
         end(store, only_trial(store), 360 - wrong)
         question = flow.ask(store, "baseline")
         assert question.recommended == "accept"
-        words = f"It leaves {wrong} of 360 answers wrong: what rounds could still gain in error_rate"
+        words = f"It is wrong on {wrong} of 360 examples: what rounds could still gain in error_rate"
         assert any(words in line.text() for line in question.evidence) == told
 
 

@@ -358,8 +358,8 @@ def _little_left(store: Store, batch: Batch) -> Message | None:
     if metric == "loss" or not figures.get("examples") or wrong > FEW_ANSWERS:
         return None
     return say(
-        "It leaves {wrong} of {examples} answers wrong: what rounds could still gain in {metric} is what one or two "
-        "examples are worth, and chance moves it by as much. Tune on the log loss, hold more examples out, or make "
+        "It is wrong on {wrong} of {examples} examples: what rounds could still gain in {metric} is what one or two "
+        "of them are worth, and chance moves it by as much. Tune on the log loss, hold more examples out, or make "
         "runs so much shorter that they differ.",
         wrong=wrong,
         examples=figures["examples"],
