@@ -6,6 +6,7 @@ still the case (G6), whoever collects it and whenever.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -100,7 +101,9 @@ def living(store: Store, kind: str) -> str | None:
 def stop(store: Store, id: str) -> None:
     """Ask a measurement to end, because a person wants it to: what it has so far stays in its folder."""
     folder = store.project.measurement_folder(id)
-    files.write_atomically(folder / STOPPED, "")
+    # A full disk keeps nobody from stopping.
+    with contextlib.suppress(Refusal):
+        files.write_atomically(folder / STOPPED, "")
     runs.stop(folder)
 
 
