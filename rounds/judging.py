@@ -11,6 +11,7 @@ from rounds import alike, decision, launching, reviewing, seeds, settled, valida
 from rounds.changed_metric import named
 from rounds.decision import Verdict
 from rounds.launching import Proposal
+from rounds.record import usable
 from state import launches, measure, trials
 from state.database import Store
 from state.errors import NotFound, NotYet, Refusal, Unanswered
@@ -43,7 +44,7 @@ def judge(store: Store, name: str) -> Verdict:
         scores[launching.BEST],
         direction,
         bool(found.added),
-        reviewing.values(store, by),
+        reviewing.values(store, by, [score for side in scores.values() for score in side if usable(score)]),
         entrants=len(launching.entrants(batch.plan)),
         late=settled.late_looks(store, batch, min(len(sides[found.study]), len(sides[launching.BEST]))),
     )

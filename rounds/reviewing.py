@@ -56,10 +56,7 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         by, now = by_metric.of_batch(store, name), measure.of_project(store.project.settings)
         best = leading(ended(seen), by.direction)
         unit, free = noise(store, by), freedom(store, by)
-        within = values(store, by)
-        if store.project.settings.command:
-            reached = [entry.best for entry in seen if entry.best is not None and usable(entry.best)]
-            within = usual_names.metric_values(by.metric, reached)
+        within = values(store, by, [entry.best for entry in seen if entry.best is not None and usable(entry.best)])
         found = review(plan, seen, by.direction, unit, within, free)
         kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
@@ -278,13 +275,14 @@ def direction(store: Store, name: str | None = None) -> Direction:
     )
 
 
-def values(store: Store, by: Measure | None = None) -> tuple[float, float]:
-    """The lowest and the highest value that a metric can have (None: the project's); of a script's own none is
-    known."""
-    metric = store.project.settings.metric if by is None else by.metric
-    if store.project.settings.command or metric not in METRICS:
+def values(store: Store, by: Measure, seen: Collection[float]) -> tuple[float, float]:
+    """The lowest and the highest value that a metric can have; of a script's own as its name tells, where what was
+    `seen` does not say otherwise."""
+    if store.project.settings.command:
+        return usual_names.metric_values(by.metric, seen) if seen else ANY
+    if by.metric not in METRICS:
         return ANY
-    return (0.0, math.inf if metric == "loss" else 1.0)
+    return (0.0, math.inf if by.metric == "loss" else 1.0)
 
 
 def noise(store: Store, by: Measure | None = None) -> float | None:

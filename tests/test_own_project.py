@@ -996,3 +996,19 @@ def test_a_direction_against_the_name_of_the_metric_is_warned_of(
         warned = " ".join(message.text() for message in flow.ask(store, "metric").warnings)
     assert ("the worst run will be its best" in warned) == bool(told)
     assert told in warned
+
+
+@pytest.mark.parametrize(("best", "end"), [(0.985, 1.0), (98.5, 100.0)])
+def test_an_interval_ends_where_the_metric_does_by_its_name(store: Store, best: float, end: float) -> None:
+    """An accuracy was said to lie below 1.002; and one that is told in percent ends at 100."""
+    run_baseline(store)
+    flow.answer(store, "baseline", "accept")
+    name = planning.save(store, planning.propose(store, trials=1), wanted="run").name
+    drive(store, name)
+    launch = launching.start(store, launching.propose(store, name), wanted="")
+    for entry in trials.trials(store, launch.name):
+        found = {"step": 1, "val/accuracy": best * (1 - 0.02 * entry.position)}
+        trials.mark_ended(store, entry.id, {"status": "complete", "best": found, "final": found})
+    verdict = judging.judge(store, launch.name)
+    assert verdict.candidate is not None
+    assert (verdict.candidate[2], verdict.cut) == (end, True)
