@@ -107,6 +107,18 @@ async def test_the_table_has_every_trial_with_its_state_and_its_best_value(store
         assert "left" in header
 
 
+async def test_a_round_of_which_nothing_runs_yet_says_what_it_waits_for(store: Store) -> None:
+    """For ten seconds and more it was said to run, and all of its trials were queued."""
+    trials.ask(store, "round-1", "run")
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for(pilot, lambda: "starting: its trials begin once torch is loaded" in lines(pilot.app)[1])
+        trials.mark_running(store, trial(1), restart=False)
+        await wait_for(pilot, lambda: lines(pilot.app)[1].startswith(" running"))
+        trials.mark_queued(store, trial(1))
+        trials.note(store, trial(1), "Waiting: only 1 MiB is free.")
+        await wait_for(pilot, lambda: "0 of 6 ended" in lines(pilot.app)[1] and " running" in lines(pilot.app)[1])
+
+
 async def test_a_round_that_is_paused_is_still_to_run_and_one_that_was_stopped_to_learn_from(store: Store) -> None:
     """As the status says of both."""
     at_work(store)
@@ -221,11 +233,11 @@ async def test_keys_wish_and_the_hints_are_of_what_can_be_wished(store: Store) -
         await press(pilot, "p", "x", "v")
         assert trials.batch(store, "round-1").wanted == ""
         for key, wanted, said in (
-            ("g", "run", " running"),
+            ("g", "run", " starting"),
             ("p", "pause", " paused"),
-            ("g", "run", " running"),
+            ("g", "run", " starting"),
             ("x", "stop", " stopped"),
-            ("g", "run", " running"),
+            ("g", "run", " starting"),
         ):
             await press(pilot, key)
             assert trials.batch(store, "round-1").wanted == wanted
@@ -492,7 +504,7 @@ async def test_without_a_supervisor_the_pages_say_so_and_start_none(
         await press(pilot, "g")
         assert started
         with supervised(store.project):
-            await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
+            await wait_for(pilot, lambda: lines(app)[1].startswith(" starting"))
 
 
 async def test_home_leads_to_a_round_that_rests_and_promises_no_curves(store: Store) -> None:
@@ -525,7 +537,7 @@ async def test_a_supervisor_that_is_coming_up_is_not_said_to_be_missing(
             await press(pilot, "g")
         started = supervisor._started[store.project.root]
         try:
-            await wait_for(pilot, lambda: lines(app)[1].startswith(" running"))
+            await wait_for(pilot, lambda: lines(app)[1].startswith(" starting"))
             assert "g go on" not in lines(app)[-1]
             assert not supervisor.alive(store.project)
         finally:

@@ -311,8 +311,14 @@ class RoundPage(Page):
     def _state(self, batch: Batch, ended: bool, running: int) -> str:
         if ended:
             return _("ended")
+        if batch.wanted == "run" and not self._supervised:
+            return _("no supervisor is at work (g starts one)")
         if batch.wanted == "run":
-            return _("running") if self._supervised else _("no supervisor is at work (g starts one)")
+            return (
+                _("running")
+                if running or not self._starting()
+                else _("starting: its trials begin once torch is loaded")
+            )
         if outage.why_paused(batch, self._trials.values()) is not None:
             return _("paused, as its last trials failed (R tries all that failed again)")
         if batch.wanted == "pause":
@@ -322,6 +328,12 @@ class RoundPage(Page):
         if batch.wanted == "drop":
             return _("dropped")
         return _("planned")
+
+    def _starting(self) -> bool:
+        """Whether trials wait for nothing but what they are made of: not for room, nor for those of another batch."""
+        unfinished = trials.unfinished(self.book.store)
+        waits = any(entry.message or entry.status == "running" for entry in unfinished)
+        return not self.book.project.settings.command and not waits
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
         by = by_metric.of_batch(self.book.store, self._of)
