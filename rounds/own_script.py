@@ -11,7 +11,7 @@ from rounds.finding import Action, Finding
 from rounds.plan import RoundPlan
 from rounds.roles import is_length
 from rounds.steps import STEPS
-from state import pipeline, usual_names
+from state import declared, pipeline, usual_names
 from state.pipeline import BATCH_SIZE, Pipeline
 from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf, names_optimizer
 
@@ -109,6 +109,15 @@ def _about_length(finding: Finding, base: Mapping[str, Any], own: Pipeline | Non
             "{finding} How long a run is, is fixed in your command. {how}",
             finding=finding.message,
             how=how,
+        )
+    declares = (argument.name for argument in declared.arguments(own)) if own else ()
+    if option := next((name for name in declares if leaf(name) in (*usual_names.EPOCHS, *usual_names.STEPS)), None):
+        return say(
+            "{finding} How long a run is, your command does not say. Its script has the option {name}: tunebook new "
+            "{folder} --set {name}=VALUE puts it in; then comes the baseline again.",
+            finding=finding.message,
+            name=option,
+            folder=folder,
         )
     return say(
         "{finding} How long a run is, your command does not say. If its script has an option for it, tunebook new "

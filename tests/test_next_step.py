@@ -123,6 +123,17 @@ def test_a_command_that_fixes_its_length_is_told_how_that_is_changed(written: st
     assert said in found.message.text()
 
 
+def test_the_option_of_a_script_that_says_its_length_is_named(tmp_path: Path) -> None:
+    """It was called epochs, whatever the script declares."""
+    script = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--max-steps', type=int, default=9)\n"
+    (tmp_path / "train.py").write_text(script)
+    own = Pipeline(pipeline.parse("python train.py --out {folder}"), tmp_path, None, {})
+    action = Action("more_steps", say("Train 30 steps."), {"steps": 30})
+    finding = Finding("steps", "warn", say("Too short."), "P15", {}, action)
+    (found,) = own_script.possible((finding,), {"lr": 0.1}, (), own)
+    assert "has the option max_steps: tunebook new . --set max_steps=VALUE puts it in" in found.message.text()
+
+
 def test_what_a_round_has_searched_is_not_proposed_to_be_searched_next() -> None:
     finding = Finding("unstable", "warn", say("Unstable."), "P10", {}, Action("stabilise", say("Warm up.")))
     (found,) = own_script.possible((finding,), {"optim.lr": 0.1, "clip": 1.0}, {"optim.lr"})
