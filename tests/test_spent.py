@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(made) as opened:
         small_project.batch(opened, {}, [{}, {"training.seed": 1}])
         yield opened
-    for lock in made.folder.glob("trials/*/run.lock"):
-        while runs.stop(lock.parent, hard=True):
+    for noted in made.folder.glob("trials/*/process.json"):
+        while runs.stop(noted.parent, hard=True):
             pass
 
 

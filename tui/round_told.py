@@ -24,7 +24,7 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
     gone = wishes.lost(store, listed)
     seen = Counter(_("lost") if entry in gone else status_word(entry.status) for entry in listed)
     states = _(", ").join(f"{count} {word}" for word, count in seen.items())
-    session.text(f"{batch.name}: {states}")
+    session.text(_("{name}: {why}").format(name=batch.name, why=states))
     for entry in gone:
         session.text(
             _("{trial} does not run: its process is gone. It goes on when the round does.").format(trial=entry.id)

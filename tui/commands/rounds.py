@@ -134,7 +134,7 @@ def status(session: Session, name: str | None) -> None:
         )
         for entry in listed:
             if entry.message:
-                session.text(f"{entry.id}: {told(entry.message, entry.said).text()}")
+                session.text(_("{name}: {why}").format(name=entry.id, why=told(entry.message, entry.said).text()))
         tell(session, store, batch, listed)
 
 
