@@ -40,10 +40,15 @@ def named(metric: str, direction: str) -> Measure:
     return Measure(metric, "max" if direction == "max" else "min")
 
 
+def known_as(name: str) -> str:
+    """What people call a value of a trial: of a metric whose own name begins with `val` (`val/auc`), without the `val/`
+    that stands before it in what a trial keeps."""
+    return name.removeprefix("val/") if name.startswith("val/val") else name
+
+
 def plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a step by the names that people know: of a metric whose own name begins with `val` (`val/auc`),
-    without the `val/` that stands before it in what a trial keeps."""
-    return {name.removeprefix("val/") if name.startswith("val/val") else name: each for name, each in value.items()}
+    """The values of a step by the names that people know."""
+    return {known_as(name): each for name, each in value.items()}
 
 
 def of_project(settings: Settings) -> Measure:

@@ -744,3 +744,14 @@ async def test_a_round_that_never_ran_is_dropped_with_a_reason_and_can_be_run_af
         assert "+ add" not in lines(pilot.app)[-1]
         await press(pilot, "g")
         await wait_for(pilot, lambda: trials.batch(store, "round-1").wanted == "run")
+
+
+async def test_a_metric_whose_own_name_says_where_it_was_measured_is_labelled_so(store: Store) -> None:
+    """The curve of val/auc was called val/val/auc."""
+    store.project = change(store.project, metric="val/auc", direction="max")
+    trials.ask(store, "round-1", "run")
+    trials.mark_running(store, trial(1), restart=False)
+    advance(store, trial(1), {"step": 10, "val/val/auc": 0.5}, {"step": 20, "val/val/auc": 0.75})
+    async with watching(store, RoundPage("round-1"), WIDE) as pilot:
+        await wait_for_text(pilot, "val/auc")
+        assert "val/val" not in shown(pilot.app)

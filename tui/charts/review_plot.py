@@ -14,6 +14,7 @@ from rounds.finding import Finding
 from rounds.isolation import axis
 from rounds.plan import RoundPlan
 from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked, turned, usable
+from state.measure import known_as
 from tui.charts.pair_plot import numeric, place, place_title
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
@@ -202,4 +203,4 @@ def _chosen(order: Sequence[TrialRecord], accused: Sequence[TrialRecord], direct
 
 def _axes(x_title: str, metric: str, *, x_range: tuple[float, float] | None = None, log_x: bool = False) -> Axes:
     words: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
-    return Axes(x_title, metric, x_range=x_range, log_x=log_x, empty=_("nothing to draw"), words=words)
+    return Axes(x_title, known_as(metric), x_range=x_range, log_x=log_x, empty=_("nothing to draw"), words=words)

@@ -14,6 +14,7 @@ from presets.language import Message, _, say, told
 from rounds import cost, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
+from state.measure import known_as
 from state.trials import ENDED, Trial
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
@@ -132,7 +133,7 @@ class TrialPage(Page):
             series,
             Axes(
                 _("step"),
-                _("loss") if len(names) > 1 else names[0],
+                _("loss") if len(names) > 1 else known_as(names[0]),
                 x_range=(0, steps) if steps else None,
                 empty=_("nothing measured yet"),
                 words={mark: word.text() for mark, word in MARKS.items()},

@@ -16,7 +16,7 @@ from rounds.roles import asked_of
 from state import by_metric, launches, metrics, trials
 from state.database import Store
 from state.dismissals import Dismissal
-from state.measure import Measure
+from state.measure import Measure, known_as
 from state.trials import Batch, Trial
 from tui.charts import norm_plot, pair_plot
 from tui.charts.plot import Axes
@@ -55,13 +55,13 @@ def _curves_of(store: Store, batch: Batch, listed: Sequence[Trial]) -> Iterator[
             if found.get(entry.id)
         ]
         if series:
-            yield Picture(metric, series, axes(_("step"), metric))
+            yield Picture(known_as(metric), series, axes(_("step"), metric))
 
 
 def axes(x: str, y: str, *, log_x: bool = False) -> Axes:
     """Axes as every plot of a report has them: losses, which may grow beyond all bounds, on a logarithmic scale."""
     words: dict[Mark, str] = {mark: word.text() for mark, word in MARKS.items()}
-    return Axes(x, y, log_x=log_x, log_y="loss" in y, empty=_("nothing to draw"), words=words)
+    return Axes(x, known_as(y), log_x=log_x, log_y="loss" in y, empty=_("nothing to draw"), words=words)
 
 
 def round_section(store: Store, batch: Batch) -> Section:
@@ -180,7 +180,7 @@ def _curves(records: Sequence[TrialRecord], best: Sequence[TrialRecord], metric:
     # Evenly over the order of the queue, so that what is left out is left out by chance.
     stride = max(math.ceil(len(rest) / BEHIND), 1)
     behind = [line(record, "") for record in rest[::stride]]
-    caption = _("{metric} of the best few, and of others behind them").format(metric=metric)
+    caption = _("{metric} of the best few, and of others behind them").format(metric=known_as(metric))
     return Picture(
         caption,
         [line(record, record.id.rpartition("-")[2]) for record in best],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from presets.language import _
 from state import by_metric, metrics, trials
 from state.database import Store
+from state.measure import known_as
 from state.trials import Trial
 from tui.charts.plot import Axes
 from tui.charts.series import Mark, Series
@@ -57,7 +58,7 @@ def plot(store: Store, name: str, listed: Sequence[Trial], metric: str, grown: C
     planned = trials.steps_planned(trials.trial_settings(store, listed[0])) if listed else None
     axes = Axes(
         _("step"),
-        metric,
+        known_as(metric),
         x_range=(0, planned) if planned else None,
         empty=_("no evaluation yet"),
         words={mark: word.text() for mark, word in MARKS.items()},

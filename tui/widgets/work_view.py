@@ -23,6 +23,7 @@ from rounds import supervisor
 from state import metrics, trials
 from state.database import Store
 from state.errors import Refusal
+from state.measure import known_as
 from state.pace import EPOCH, RATE, comparable
 from state.project import FILE
 from tui.book import Book
@@ -208,15 +209,15 @@ def _baseline(store: Store) -> Seen:
         )
     listed = trials.trials(store, batch.name)
     name = f"val/{store.project.settings.metric}"
-    curves = metrics.curves(store, batch.name, name)
+    curves, label = metrics.curves(store, batch.name, name), known_as(name)
     series = tuple(
         Series(id, id, [float(step) for step, _value in points], [value for _step, value in points])
         for id, points in curves.items()
     )
     planned = trials.steps_planned(trials.trial_settings(store, listed[0]))
     lacking = own_metric.none_so_far(store, batch)
-    empty = _("no evaluation yet") if lacking is None else _("no {metric} so far").format(metric=printable(name))
-    axes = Axes(_("step"), name, x_range=(0, planned) if planned else None, empty=empty)
+    empty = _("no evaluation yet") if lacking is None else _("no {metric} so far").format(metric=printable(label))
+    axes = Axes(_("step"), label, x_range=(0, planned) if planned else None, empty=empty)
     rows = [
         [
             entry.id,
