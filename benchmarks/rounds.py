@@ -359,7 +359,7 @@ def _busy(folder: Path, data: Path, seconds: float) -> float:
     # As on a machine of eight cores.
     code = (
         "import sys\nfrom rounds import slots, supervisor\n"
-        "slots.machine = lambda: slots.Machine(8)\nsys.exit(supervisor.main(sys.argv[1:]))"
+        "slots.machine = lambda project: slots.Machine(8)\nsys.exit(supervisor.main(sys.argv[1:]))"
     )
     with open_store(project) as store:
         small_project.batch(store, settings, [{"training.seed": seed} for seed in range(8)], slots=8)

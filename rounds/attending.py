@@ -88,7 +88,7 @@ class Supervisor:
         each = self.store.project.settings.gpus
         self.settings.look()
         if self.store.project.settings.gpus != each:
-            self.machine = slots.machine(self.store.project.settings.gpus)
+            self.machine = slots.machine(self.store.project)
         batches = batches_of(self.store, unfinished)
         named = {batch.name: batch for batch in batches}
         for entry in unfinished:

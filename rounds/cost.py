@@ -127,7 +127,7 @@ def over_budget(store: Store, name: str) -> Message | None:
     if hours_left is None or not due:
         return None
     settings = trials.trial_settings(store, due[0])
-    a_trial, _fewer = trial_ahead(store, settings, everything, 1, slots.machine(store.project.settings.gpus))
+    a_trial, _fewer = trial_ahead(store, settings, everything, 1, slots.machine(store.project))
     if a_trial is None:
         return None
     steps = trials.steps_planned(settings)

@@ -21,7 +21,7 @@ from rounds.final import FINAL
 from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
-from state.project import moment
+from state.project import Project, moment
 from state.trials import Trial
 
 # "last": enough for a round, and no final study can begin, for which rounds have to have tried something; "exhausted":
@@ -81,14 +81,14 @@ def _pace(store: Store, settings: Mapping[str, Any], everything: Sequence[Trial]
     """Seconds of a trial to come (None: nothing shows it), and how many run at once."""
     if (so_far := cost.measured_at_once(everything)) is not None:
         return cost.trial_seconds(store, settings, everything), so_far
-    here = _asked(slots.machine, store.project.settings.gpus, int(time.monotonic() // ASKED_SECONDS))
+    here = _asked(slots.machine, store.project, int(time.monotonic() // ASKED_SECONDS))
     at_once = slots.at_once(here, slots.device(here, settings), 0, sharing.share(store, settings, here))
     return cost.trial_ahead(store, settings, everything, at_once, here)[0], at_once
 
 
 @functools.lru_cache(maxsize=1)
-def _asked(look: Callable[[int], Machine], each: int, _period: int) -> Machine:
-    return look(each)
+def _asked(look: Callable[[Project], Machine], project: Project, _period: int) -> Machine:
+    return look(project)
 
 
 def _tried(store: Store, everything: Sequence[Trial]) -> int:

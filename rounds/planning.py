@@ -339,7 +339,7 @@ def _earlier(store: Store, seed: int | None) -> list[RoundPlan]:
 def _threads(store: Store, base: Mapping[str, Any], wanted: int) -> int:
     """CPU threads of each trial: those of the configuration, else a share of the cores. They belong to the trial, since
     results on the CPU depend on them in the last digits."""
-    here = slots.machine(store.project.settings.gpus)
+    here = slots.machine(store.project)
     share = sharing.share(store, base, here)
     return int(base.get(THREADS) or 0) or slots.threads(here, slots.device(here, base), wanted, share)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from state import gpus
 from state.machine import cores
+from state.project import Project
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Slot:
         return {**threads, **gpu, **share}
 
 
-def machine(each: int = 1) -> Machine:
-    """The machine that this process runs on, as far as it is let use it; `each`: how many GPUs a trial has."""
-    found = gpus.at_hand(each)
+def machine(project: Project) -> Machine:
+    """The machine that this process runs on, as far as it is let use it, in GPUs as a trial of the project has them."""
+    found = gpus.at_hand(project.settings.gpus)
     return Machine(cores(), tuple(gpu.uuid for gpu in found), frozenset(gpu.name for gpu in found))
 
 

@@ -113,9 +113,7 @@ def supervise(project: Project) -> None:
                 with open_store(project) as store:
                     refused = 0
                     store.require_writable()
-                    supervisor = Supervisor(
-                        store, slots.machine(store.project.settings.gpus), warm.ForkServer(project.folder)
-                    )
+                    supervisor = Supervisor(store, slots.machine(store.project), warm.ForkServer(project.folder))
                     try:
                         _loop(supervisor, lambda: leaving)
                     finally:

@@ -158,7 +158,7 @@ def crowded(store: Store, name: str, wanted: int) -> Message | None:
     left = [entry for entry in trials.trials(store, name) if not trials.over(entry)]
     if not left:
         return None
-    here, settings = slots.machine(store.project.settings.gpus), trials.trial_settings(store, left[0])
+    here, settings = slots.machine(store.project), trials.trial_settings(store, left[0])
     share, device = sharing.share(store, settings, here), slots.device(here, settings)
     at_once = slots.at_once(here, device, wanted, share)
     # On the CPU, one that was given no number has all cores, as the runs of a baseline have.

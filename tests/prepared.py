@@ -97,7 +97,7 @@ def still() -> Iterator[None]:
             ("rounds.cost.now", seen),
             ("state.database.author", lambda: "ada"),
             ("wizard.machine.at_hand", lambda _wanted="auto", each=1: here),
-            ("rounds.slots.machine", lambda _each=1: Machine(4)),
+            ("rounds.slots.machine", lambda _project: Machine(4)),
             ("state.logout.fate", lambda: "lives"),
             ("tui.doctor.machine", lambda _folder: MACHINE),
             ("tui.doctor.shutil.disk_usage", lambda _folder: disk),

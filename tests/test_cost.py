@@ -140,7 +140,7 @@ def took(store: Store, id: str, seconds: float) -> None:
 
 
 def a_trial(store: Store, steps: int) -> float | None:
-    return cost.estimate(store, planning.propose(store, trials=4, steps=steps), 1, machine()).trial
+    return cost.estimate(store, planning.propose(store, trials=4, steps=steps), 1, machine(store.project)).trial
 
 
 def test_the_start_of_a_trial_is_not_multiplied_by_its_steps(tmp_path: Path) -> None:
@@ -192,4 +192,4 @@ def test_a_script_that_is_told_its_steps_takes_longer_for_more(tmp_path: Path) -
         small_project.adopt(store, own.values(store.project))
         for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2)).name):
             trials.mark_ended(store, entry.id, {"status": "complete", "steps_done": 100, "seconds": 5.0})
-        assert cost.estimate(store, planning.propose(store, trials=4), 1, machine()).trial == pytest.approx(5)
+        assert cost.estimate(store, planning.propose(store, trials=4), 1, machine(store.project)).trial == pytest.approx(5)

@@ -49,8 +49,8 @@ def sizes(folder: Path) -> dict[int, dict[str, Any]]:
     return {line["batch_size"]: line for line in found}
 
 
-def test_the_driver_and_torch_speak_of_the_same_cards() -> None:
-    here = slots.machine()
+def test_the_driver_and_torch_speak_of_the_same_cards(many_digits: Path, tmp_path: Path) -> None:
+    here = slots.machine(small_project.project(tmp_path / "project", many_digits))
     uuids = [str(torch.cuda.get_device_properties(place).uuid) for place in range(torch.cuda.device_count())]
     assert [gpu.removeprefix("GPU-") for gpu in here.gpus if not gpu.startswith("MIG-")] in (uuids, [])
     assert len(here.gpus) >= len(uuids)
@@ -172,9 +172,10 @@ def test_a_trial_that_runs_out_of_memory_says_so(many_digits: Path, tmp_path: Pa
 def test_two_trials_share_a_gpu_where_the_probe_says_that_they_fit(
     many_digits: Path, tmp_path: Path, fork_server: ForkServer
 ) -> None:
-    here = slots.machine()
+    project = small_project.project(tmp_path / "project", many_digits)
+    here = slots.machine(project)
     values = small_project.settings(many_digits, runtime__device="cuda", training__steps=200)
-    with open_store(small_project.project(tmp_path / "project", many_digits)) as store:
+    with open_store(project) as store:
         config = training_runs.write_config(tmp_path / "config.toml", many_digits, runtime__device="cuda")
         done = run_probe(config, tmp_path / "probe")
         assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ from tui.main import main
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A baseline that took a minute, on the first of March at noon."""
     monkeypatch.setattr("rounds.cost.now", lambda: "2026-03-01T12:00:00+00:00")
-    monkeypatch.setattr("rounds.horizon.slots.machine", lambda _each=1: Machine(2))
+    monkeypatch.setattr("rounds.horizon.slots.machine", lambda _project: Machine(2))
     made = small_project.project(tmp_path / "p", tmp_path / "data")
     with open_store(made) as opened:
         small_project.adopt(opened, small_project.settings(tmp_path / "data"))
@@ -78,7 +78,7 @@ def test_after_a_baseline_that_had_the_whole_machine_trials_are_counted_as_a_rou
 ) -> None:
     """Four at once on eight cores, with a fourth of the threads that the baseline had: it counted four times as many
     as the plan of a round said, where the baseline had them all. Until a deadline they run side by side."""
-    monkeypatch.setattr("rounds.horizon.slots.machine", lambda _each=1: Machine(8))
+    monkeypatch.setattr("rounds.horizon.slots.machine", lambda _project: Machine(8))
     small_project.adopt(store, small_project.settings(store.project.data, runtime__threads=threads))
     small_project.end(store, "baseline-2-001", 0.3)
     timed(store, "baseline-2-001", "11:00", "11:01")

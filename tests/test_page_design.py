@@ -71,7 +71,7 @@ async def test_the_proposed_round_is_shown_with_roles_ranges_and_price(store: St
         assert line(page, "sgd.learning_rate").split() == ["sgd.learning_rate", "scientific", "0.001", "..", "5", "log"]
         assert line(page, "sgd.momentum").split()[1] == "nuisance"
         assert line(page, "sgd.nesterov").split() == ["sgd.nesterov", "fixed", "true"]
-        at_once = slots.at_once(slots.machine(), "cpu")
+        at_once = slots.at_once(slots.machine(page.book.project), "cpu")
         assert f"20 trials, {at_once} at once; how long one takes has not been measured yet" in shown(page.app)
         assert "Goal: understand  what the asked hyperparameter does over its range" in shown(page.app)
         assert "hyperparameters are fixed" in shown(page.app)
@@ -120,7 +120,7 @@ async def test_the_price_is_trials_by_measured_time_over_slots_of_what_the_budge
             def told() -> str:
                 return " ".join(shown(page.app).split())
 
-            at_once = slots.at_once(slots.machine(), "cpu")
+            at_once = slots.at_once(slots.machine(page.book.project), "cpu")
             assert f"20 trials of 1 min 0 s, {at_once} at once" in told()
             # What warns of it is found behind the page.
             await wait_for(pilot, lambda: "device hours: 0.33 (0.083 left of the budget)" in told(), told())
@@ -147,7 +147,7 @@ async def test_how_many_trials_run_at_once_is_part_of_the_design(store: Store, v
         await wait_for_text(pilot, "Trials at once (0: as the machine allows):")
         await press(pilot, *"1.5", "enter")
         await wait_for_text(pilot, "'1.5': type how many trials run at once, a whole number")
-        cores = slots.machine().cores
+        cores = slots.machine(page.book.project).cores
         await press(pilot, *["backspace"] * 3, *str(cores), "enter")
         await wait_for_text(pilot, f"20 trials, {cores} at once")
         # It is a change of the design, which leaving would lose.

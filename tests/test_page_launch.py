@@ -110,7 +110,7 @@ async def test_a_clear_gain_is_adopted_with_one_key(store: Store) -> None:
 async def test_how_many_runs_are_made_at_once_is_typed_before_a_launch_and_while_it_runs(store: Store) -> None:
     """By command alone could it be said, and only once the launch ran."""
     app = Tunebook(store.project.root)
-    with patch("rounds.slots.machine", lambda _each=1: Machine(4)):
+    with patch("rounds.slots.machine", lambda _project: Machine(4)):
         async with app.run_test(size=WIDE) as pilot:
             page = await propose(pilot)
             assert "6 trials, 2 at once" in shown(app)

@@ -92,7 +92,7 @@ def test_each_trial_is_whole_and_has_a_seed_of_its_own_and_its_share_of_the_core
     planning.save(store, plan, slots=1)
     listed = trials.trials(store, "round-1")
     threads = {entry.overrides["runtime.threads"] for entry in listed}
-    assert threads == {planning.slots.machine().cores}
+    assert threads == {planning.slots.machine(store.project).cores}
     for entry in listed:
         config = check(unflat(trials.trial_settings(store, entry)))
         assert config.training.seed == seeds.of_point(plan.seed, entry.position)

@@ -112,7 +112,7 @@ def queue(store: Store, *rates: float) -> list[str]:
 
 
 def test_each_trial_has_its_own_pair_and_all_processes_of_a_launcher_see_both(store: Store) -> None:
-    here = machine(store.project.settings.gpus)
+    here = machine(store.project)
     assert here.gpus == ("GPU-a,GPU-b", "GPU-c,GPU-d")
     ids = queue(store, 0.5, 0.1)
     supervisor = Supervisor(store, Machine(2, here.gpus), ForkServer(store.project.folder))
@@ -137,7 +137,7 @@ def test_nothing_of_a_launcher_that_is_killed_trains_on(store: Store) -> None:
     (id,) = queue(store, 0.5)
     there = store.project.root.parent / "code" / "train.py"
     there.write_text(SCRIPT.replace("range(1, args.steps + 1)", "range(1, 10**9)"))
-    supervisor = Supervisor(store, machine(2), ForkServer(store.project.folder), grace=0.0)
+    supervisor = Supervisor(store, machine(store.project), ForkServer(store.project.folder), grace=0.0)
     folder = store.project.trial_folder(id)
     wait_for(lambda: supervisor.tick() and trials.trial(store, id).steps_done > 0, "it makes steps")
     workers = [
@@ -162,7 +162,7 @@ def test_a_trial_that_is_to_have_more_than_there_are_is_told_so_and_never_begins
     message = "Each trial is to have 2 GPUs of one kind (pipeline.gpus in tunebook.toml), and may use 1 here"
     with pytest.raises(Refusal, match="Each trial is to have 2 GPUs"):
         own_probe.start(store)
-    supervisor = Supervisor(store, machine(2), ForkServer(store.project.folder))
+    supervisor = Supervisor(store, machine(store.project), ForkServer(store.project.folder))
     drive(supervisor)
     entry = trials.trial(store, ids[0])
     assert entry.status == "failed"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from rounds import slots
 from rounds.gpu_faults import GpuFaults
 from rounds.slots import Machine, Share, Slot
+from state.project import Project, Settings
 
 
 def test_each_gpu_takes_one_trial_which_sees_no_other() -> None:
@@ -154,5 +156,5 @@ def test_gpus_that_are_not_there_count_as_the_cpu() -> None:
     assert slots.device(Machine(2, ("GPU-a",)), {}) == "cuda"
 
 
-def test_this_machine_has_a_core() -> None:
-    assert slots.machine().cores >= 1
+def test_this_machine_has_a_core(tmp_path: Path) -> None:
+    assert slots.machine(Project(tmp_path, Settings())).cores >= 1

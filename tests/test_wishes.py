@@ -137,7 +137,7 @@ def test_rounds_at_another_batch_size_are_marked_once_that_is_the_best(
 
 def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """The threads of a trial were settled when the round was planned."""
-    cores = slots.machine().cores
+    cores = slots.machine(store.project).cores
     assert wishes.crowded(store, "round-1", cores) is None
     small_project.batch(store, {**small_project.settings(Path("data")), "runtime.threads": cores}, [{}] * 2)
     assert wishes.crowded(store, "round-2", 1) is None

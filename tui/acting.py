@@ -95,7 +95,7 @@ def by_command(session: Session, store: Store, step: NextStep) -> dict[str, obje
     if isinstance(step, Design):
         plan = step.plan(store)
         batch = planning.save(store, plan)
-        designing.show(session, plan, batch.name, outlook(store, plan, machine(store.project.settings.gpus)))
+        designing.show(session, plan, batch.name, outlook(store, plan, machine(store.project)))
         for note in step.notes:
             session.progress("  " + note.text())
         return {"does": "plan", "round": batch.name, "notes": step.notes}

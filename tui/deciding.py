@@ -73,7 +73,7 @@ def announce(
         session.progress(listed.why.text())
     for message in launching.bars((proposal, *rivals), runs or RUNS[0]):
         session.progress(message.text())
-    here = machine(store.project.settings.gpus)
+    here = machine(store.project)
     for line in prices(launch_outlook.outlook(store, (proposal, *rivals), here, runs or RUNS[0], slots)):
         session.progress(line)
 

@@ -163,7 +163,7 @@ def _round(session: Session, store: Store) -> Batch:
     known = trials.batches(store, planning.KIND)
     plan = planning.plan_of(store, known[0].name) if known else planning.propose(store, trials=TRIALS)
     batch = known[0] if known else planning.save(store, plan, slots=SLOTS)
-    designing.show(session, plan, batch.name, outlook(store, plan, machine(), SLOTS))
+    designing.show(session, plan, batch.name, outlook(store, plan, machine(store.project), SLOTS))
     trials.ask(store, batch.name, "run")
     listed = watch(session, store, batch.name)
     if not all(map(trials.over, listed)):

@@ -370,10 +370,7 @@ def _cache(project: Project) -> Iterator[Check]:
 def _sharing(store: Store) -> Iterator[Check]:
     """Whether the best configuration is small enough for several trials on a GPU."""
     best = launches.best(store)
-    if (
-        best is not None
-        and (offer := sharing.offer(store, slots.machine(store.project.settings.gpus), best.settings)) is not None
-    ):
+    if best is not None and (offer := sharing.offer(store, slots.machine(store.project), best.settings)) is not None:
         yield Check("GPU", "ok", offer)
 
 

@@ -133,7 +133,7 @@ def plan(
         if length is not None:
             proposed = replace(proposed, notes=(*proposed.notes, *steps.transfer(before, length)))
         batch = save(store, proposed, slots=slots, override=override)
-        ahead = outlook(store, proposed, machine(store.project.settings.gpus), slots)
+        ahead = outlook(store, proposed, machine(store.project), slots)
         designing.show(session, proposed, batch.name, ahead, as_given=bool(warm or listed))
         if (step := flow.standing(store).step) is not None:
             session.progress("  " + _("warning: {warning}").format(warning=flow.reopened(step).text()))

@@ -103,7 +103,7 @@ class DesignPage(Page):
 
     @work(thread=True)
     def _find_machine(self) -> None:
-        self.post_message(self.Found(slots.machine(self.book.project.settings.gpus)))
+        self.post_message(self.Found(slots.machine(self.book.project)))
 
     def on_design_page_found(self, event: Found) -> None:
         self._machine = event.machine

@@ -357,4 +357,4 @@ class LaunchPage(Page):
 
 def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
     proposal = launching.propose(store, name)
-    return proposal, shortlist.choose(store, proposal), slots.machine(store.project.settings.gpus)
+    return proposal, shortlist.choose(store, proposal), slots.machine(store.project)
