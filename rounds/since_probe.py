@@ -15,10 +15,12 @@ ARCHITECTURE = "model.name"
 
 def others(store: Store, plan: RoundPlan) -> Iterator[Message]:
     """Architectures and optimizers that are compared, or were adopted, since the last probe: memory and time of a step
-    are known for the measured ones alone."""
+    are known for the measured ones alone. Without a probe nothing is known of any, and there is nothing to say."""
     probe = measurements.latest(store, "probe")
+    if probe is None:
+        return
     for name in (ARCHITECTURE, OPTIMIZER):
-        measured = probe.subject.get(name) if probe is not None else plan.base.get(name)
+        measured = probe.subject.get(name)
         tried = plan.scientific[name].choices if name in plan.scientific else (plan.base.get(name),)
         if measured is not None and (found := [str(value) for value in tried if value not in (measured, None)]):
             yield say(

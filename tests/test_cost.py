@@ -192,4 +192,5 @@ def test_a_script_that_is_told_its_steps_takes_longer_for_more(tmp_path: Path) -
         small_project.adopt(store, own.values(store.project))
         for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2)).name):
             trials.mark_ended(store, entry.id, {"status": "complete", "steps_done": 100, "seconds": 5.0})
-        assert cost.estimate(store, planning.propose(store, trials=4), 1, machine(store.project)).trial == pytest.approx(5)
+        told = cost.estimate(store, planning.propose(store, trials=4), 1, machine(store.project))
+        assert told.trial == pytest.approx(5)

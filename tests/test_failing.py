@@ -273,7 +273,7 @@ async def test_on_the_page_of_the_review_they_are_tried_again_by_one_key(compare
             await wait_for_text(pilot, "Try 31 trials of round-1 again?")
             await pilot.press("enter")
             await wait_for(pilot, lambda: isinstance(app.screen, RoundPage))
-            await wait_for_text(pilot, "starting")
+            await wait_for_text(pilot, "5 of 36 ended")
     assert states(compared) == {"complete": 5, "queued": 31}
 
 

@@ -119,6 +119,16 @@ async def test_a_round_of_which_nothing_runs_yet_says_what_it_waits_for(store: S
         await wait_for(pilot, lambda: "0 of 6 ended" in lines(pilot.app)[1] and " running" in lines(pilot.app)[1])
 
 
+async def test_between_two_trials_a_round_runs_and_does_not_start(store: Store) -> None:
+    """Whenever one had ended, all of the round was said to be starting until the next began."""
+    trials.ask(store, "round-1", "run")
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for(pilot, lambda: "starting: its trials begin" in lines(pilot.app)[1])
+        small_project.end(store, trial(1), 0.5)
+        await wait_for(pilot, lambda: "1 of 6 ended" in lines(pilot.app)[1])
+        assert lines(pilot.app)[1].startswith(" running")
+
+
 async def test_a_round_that_is_paused_is_still_to_run_and_one_that_was_stopped_to_learn_from(store: Store) -> None:
     """As the status says of both."""
     at_work(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from rounds import cost, final, outage, planning, queue, standing, supervisor, w
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import by_metric, measure, trials
+from state.database import now
 from state.errors import Invalid
 from state.trials import ENDED, Batch, Trial
 from tui import acting, at_once
@@ -41,6 +43,8 @@ WISHES = (
     *("metric", "review"),
 )
 MORE_TRIALS = "8"
+# Within this time of the end of a trial the next one begins, where torch is loaded.
+BETWEEN = datetime.timedelta(seconds=5)
 
 
 class RoundPage(Page):
@@ -330,10 +334,14 @@ class RoundPage(Page):
         return _("planned")
 
     def _starting(self) -> bool:
-        """Whether trials wait for nothing but what they are made of: not for room, nor for those of another batch."""
+        """Whether trials wait for nothing but what they are made of: not for room, nor for those of another batch, and
+        none of theirs has just ended, which the next one follows."""
         unfinished = trials.unfinished(self.book.store)
         waits = any(entry.message or entry.status == "running" for entry in unfinished)
-        return not self.book.project.settings.command and not waits
+        ended = max((entry.ended_at for entry in self._trials.values() if entry.ended_at), default=None)
+        read = datetime.datetime.fromisoformat
+        between = ended is not None and read(now()) - read(ended) < BETWEEN
+        return not self.book.project.settings.command and not waits and not between
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
         by = by_metric.of_batch(self.book.store, self._of)
