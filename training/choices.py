@@ -29,12 +29,14 @@ from training.loop import facts, update
 SIZE = 16
 # A choice that brings less is not worth another number in the last digit.
 GAIN = 1.05
+# Gradients may be so many times as long, or as short, as without the setting: noise and rounding make less of it.
+LONGER = 2.0
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A setting with another value: seconds of a step before, with it, and of its preparation; whether it is kept, and
-    whether the times were clear of chance."""
+    """A setting with another value: seconds of a step before, with it, and of its preparation; whether it is kept,
+    whether the times were clear of chance, and whether it gave the gradient that there was before."""
 
     key: str
     value: Any
@@ -43,6 +45,7 @@ class Tried:
     preparation: float
     kept: bool
     sure: bool = True
+    agrees: bool = True
 
 
 # Before each setting is tried: its key, how many were tried before, and how many there are.
@@ -102,7 +105,8 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
         # and is no reason to round more.
         if key in ("runtime.threads", "runtime.precision") and neighbours.busy():
             kept = False
-        tried.append(Tried(key, value, before, seconds, preparation, kept, sure))
+        agrees = _agree(best.norms, other.norms)
+        tried.append(Tried(key, value, before, seconds, preparation, kept := kept and agrees, sure, agrees))
         if kept:
             best = other
     return tried
@@ -112,6 +116,16 @@ def _pays(seconds: list[float]) -> bool:
     """Whether a step with the setting is enough faster than before."""
     before, after = seconds
     return before >= GAIN * after
+
+
+def _agree(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+    """Whether gradients of the same weights and examples, by their norms, are as long with a setting as before.
+
+    Convolutions of torch 2.14 in bfloat16, for one, take memory that nothing was written to where an image is down to a
+    pixel: now and then their gradient is NaN, or anything."""
+    usual, found = torch.stack(before).float().median(), torch.stack(after).float()
+    # Neither is true of NaN, which both ends are where one is.
+    return bool(found.max() <= LONGER * usual) and bool(usual <= LONGER * found.min())
 
 
 def _candidates(config: Config, device: torch.device) -> Iterator[tuple[str, Any]]:
@@ -146,12 +160,15 @@ class _Step:
         few = dataclasses.replace(config.training, batch_size=size, steps=1)
         batches = training_batches(dataclasses.replace(config, training=few), dataset.train, device, first_step=1)
         self.batch = next(batches)
+        # Of the gradient at each step; still on the device, which nothing waits for.
+        self.norms: list[torch.Tensor] = []
         self.first, self.seconds = self._timed(), self._timed()
 
     def __call__(self) -> None:
         if self.device.type == "cpu":
             torch.set_num_threads(self.threads)
-        update(self.network, self.optimizer, *self.batch, self.config, self.precision)
+        _loss, norm = update(self.network, self.optimizer, *self.batch, self.config, self.precision)
+        self.norms.append(norm)
 
     def _timed(self) -> float:
         began = time.perf_counter()

@@ -100,6 +100,8 @@ def _figures(each: dict[str, Any]) -> Message:
     without = say("{name} = {value}: {seconds} a step, {before} without, not kept", **said)
     if not _faster(each):
         return without
+    if not each.get("agrees", True):
+        return say("{figures}: its gradients come out wrong here, by a mistake of torch or the driver", figures=without)
     if not each.get("sure", True):
         return say("{figures}: the times varied too much to tell", figures=without)
     if each["preparation"]:
