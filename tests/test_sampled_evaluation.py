@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.training_runs import assert_same_run, configuration, result, run_here, write_config
+from training import device as devices
 from training import loop, model
 from training.data import open_dataset
 from training.evaluation import evaluate, sample
@@ -89,11 +90,13 @@ def test_the_result_is_that_of_the_whole_split(digits: Path, tmp_path: Path) -> 
     assert found["sample"]["examples"] == 20
     # Each kept checkpoint, evaluated by hand, is what the result says of it.
     folder = tmp_path / "run" / "checkpoints"
-    network = model.build(config, loop.facts(dataset))
+    device = devices.choose(config)
+    network = model.build(config, loop.facts(dataset)).to(device)
     by_hand = {}
     for path in folder.glob("step-*.safetensors"):
         network.load_state_dict(load_file(path))
-        seen = evaluate(network, dataset.validation, config, torch.device("cpu"), None, int(path.stem[5:]))
+        precision = devices.precision(config, device)
+        seen = evaluate(network, dataset.validation, config, device, precision, int(path.stem[5:]))
         assert seen is not None
         by_hand[seen.step] = seen
         with safe_open(path, framework="pt") as file:

@@ -539,8 +539,8 @@ class Rough(nn.Module):
     """A layer that changes nothing, by an operation of which torch has no exact implementation."""
 
     def forward(self, values: Tensor) -> Tensor:
-        places = torch.arange(1)
-        return values + torch.zeros(1).put_(places, torch.zeros(1))
+        nothing = torch.zeros(1, device=values.device)
+        return values + nothing.put_(torch.arange(1, device=values.device), nothing.clone())
 
 
 @pytest.mark.filterwarnings("ignore:put_ does not have")
