@@ -1,0 +1,206 @@
+"""A stand-in for an NVIDIA GPU where there is none: tensors that say they are on one, are computed on the CPU, and
+cannot be mixed with others, as on a GPU. Of its memory, its speed and its errors it shows nothing.
+
+`start` is for a process of its own: it replaces parts of torch for good. It knows what training asks of CUDA.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import psutil
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._pytree import tree_leaves, tree_map
+
+GPU = torch.device("cuda", 0)
+NAME = "a stand-in"
+GIB = 2**30
+
+_MEMORY = ("memory_reserved", "max_memory_reserved", "max_memory_allocated")
+_ACTIONS = ("init", "synchronize", "manual_seed", "empty_cache", "reset_peak_memory_stats")
+_ACTIONS += ("set_per_process_memory_fraction",)
+# Copies alone go from one device to another.
+_COPIES = {"aten._to_copy.default", "aten.copy_.default"}
+# Within a backward pass torch makes tensors where it takes the others to be, which is the CPU.
+_backward: list[bool] = []
+
+
+class OnGpu(Tensor):
+    """A tensor that says it is on the GPU; `here` has its values."""
+
+    here: Tensor
+
+    @staticmethod
+    def __new__(cls, here: Tensor) -> OnGpu:
+        return Tensor._make_wrapper_subclass(
+            cls,
+            here.size(),
+            strides=here.stride(),
+            storage_offset=here.storage_offset(),
+            dtype=here.dtype,
+            requires_grad=here.requires_grad,
+        )
+
+    def __init__(self, here: Tensor):
+        self.here = here
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: object, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        return _computed(func, args, kwargs or {})
+
+
+# As types have it, these are no properties of a class.
+setattr(OnGpu, "device", property(lambda _: GPU))  # noqa: B010
+setattr(OnGpu, "__torch_function__", torch._C._disabled_torch_function_impl)  # noqa: B010
+setattr(OnGpu, "is_cuda", property(lambda _: True))  # noqa: B010
+
+
+def _computed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """What an operation gives, on the CPU; it is refused where it mixes devices."""
+    tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+    on_gpu = [one for one in tensors if isinstance(one, OnGpu)]
+    # A number may come from anywhere.
+    others = [one for one in tensors if not isinstance(one, OnGpu) and one.dim()]
+    if on_gpu and others and str(func) not in _COPIES:
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found cuda:0 and cpu ({func})")
+    device = kwargs.get("device")
+    if device is not None:
+        kwargs = {**kwargs, "device": torch.device("cpu"), "pin_memory": False}
+    result_there = bool(on_gpu) if device is None else torch.device(device).type == "cuda"
+    if _backward and (on_gpu or not others):
+        result_there = True
+    plain_args, plain_kwargs = tree_map(_plain, (args, kwargs))
+    result = func(*plain_args, **plain_kwargs)
+    if not result_there:
+        return result
+    wrapped = tree_map(lambda one: OnGpu(one) if isinstance(one, Tensor) else one, result)
+    return return_and_correct_aliasing(func, args, kwargs, wrapped) if on_gpu else wrapped
+
+
+def _plain(one: Any) -> Any:
+    return one.here if isinstance(one, OnGpu) else one
+
+
+class _Operations(TorchDispatchMode):
+    """Of tensors that are made, too."""
+
+    def __torch_dispatch__(self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        return _computed(func, args, kwargs or {})
+
+
+class _Moves(TorchFunctionMode):
+    """What goes from one device to the other, which torch would do nothing for: it takes both for the CPU."""
+
+    def __torch_function__(self, func: Any, types: object, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is Tensor.cpu:
+            return _copied(args[0], torch.device("cpu"))
+        if func is Tensor.tolist:
+            return func(_plain(args[0]))
+        if func is Tensor.numpy and isinstance(args[0], OnGpu):
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        if func is Tensor.to:
+            return _to(*args, **kwargs)
+        if func is Tensor.backward and isinstance(args[0], OnGpu):
+            _backward.append(True)
+            try:
+                return func(*args, **kwargs)
+            finally:
+                _backward.pop()
+        return func(*args, **kwargs)
+
+
+def _to(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Tensor.to: another kind first, then another device."""
+    words = [*args, kwargs.get("device"), kwargs.get("dtype"), kwargs.get("other")]
+    words += [part for one in words if isinstance(one, Tensor) for part in (one.device, one.dtype)]
+    devices = [torch.device(one) for one in words if isinstance(one, str | torch.device)]
+    dtypes = [one for one in words if isinstance(one, torch.dtype)]
+    changed = {"dtype": dtypes[0]} if dtypes else {}
+    if (layout := kwargs.get("memory_format")) is not None:
+        changed["memory_format"] = layout
+    if changed:
+        tensor = cast("Callable[..., Tensor]", Tensor.to)(tensor, **changed)
+    elif kwargs.get("copy"):
+        tensor = tensor.clone()
+    return _copied(tensor, devices[0]) if devices else tensor
+
+
+def _copied(tensor: Tensor, device: torch.device) -> Tensor:
+    """On this device; training moves nothing whose gradient would have to find the way back."""
+    there = device.type == "cuda"
+    if isinstance(tensor, OnGpu) == there:
+        return tensor
+    assert tensor.is_leaf or not torch.is_grad_enabled()
+    copy = _plain(tensor).detach().clone()
+    return (OnGpu(copy) if there else copy).requires_grad_(tensor.requires_grad)
+
+
+class _Event:
+    """A moment of the device, in which the host is as well."""
+
+    def __init__(self, enable_timing: bool = False):
+        self.at = 0.0
+
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def elapsed_time(self, later: _Event) -> float:
+        return (later.at - self.at) * 1000
+
+
+def start() -> None:
+    """From here on this process has a GPU."""
+
+    # The compiler reads all of them.
+    sizes = dict.fromkeys(
+        ("L2_cache_size", "regs_per_multiprocessor", "max_threads_per_multi_processor", "shared_memory_per_block"),
+        2**16,
+    )
+    properties = SimpleNamespace(
+        name=NAME, major=9, minor=0, multi_processor_count=8, total_memory=80 * GIB, warp_size=32, **sizes
+    )
+    for name, stands_in in {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "current_device": lambda: 0,
+        "is_current_stream_capturing": lambda: False,
+        "device_count": lambda: 1,
+        "get_device_name": lambda *_: NAME,
+        "get_device_properties": lambda *_: properties,
+        "get_device_capability": lambda *_: (9, 0),
+        "is_bf16_supported": lambda **_: True,
+        "mem_get_info": lambda *_: (70 * GIB, 80 * GIB),
+        # torch's compiler knows functions of torch.cuda one from the other, so that each is one of its own.
+        **{name: lambda *_: psutil.Process().memory_info().rss for name in _MEMORY},
+        **{name: lambda *_: None for name in _ACTIONS},
+        "Event": _Event,
+    }.items():
+        setattr(torch.cuda, name, stands_in)
+    # What asks the driver, or knows CUDA by its kernels.
+    setattr(torch.optim.Optimizer, "_accelerator_graph_capture_health_check", lambda _: None)  # noqa: B010
+    setattr(Tensor, "pin_memory", _pinned)  # noqa: B010
+    setattr(torch, "inference_mode", torch.no_grad)  # noqa: B010
+    autocast = torch.autocast.__init__
+
+    def on_cpu(self: torch.autocast, device_type: str, *args: Any, **kwargs: Any) -> None:
+        autocast(self, "cpu" if device_type == "cuda" else device_type, *args, **kwargs)
+
+    setattr(torch.autocast, "__init__", on_cpu)  # noqa: B010
+    # Where images are down to a pixel its convolutions in bfloat16 give NaN.
+    torch.backends.mkldnn.set_flags(False)
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    _Moves().__enter__()
+    _Operations().__enter__()
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    if isinstance(tensor, OnGpu):
+        raise RuntimeError("cannot pin a tensor of the GPU")
+    return tensor
