@@ -23,12 +23,12 @@ from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.steps import STEPS
 from state import launches, trials
-from state import project as projects
 from state.errors import Changed, Refusal
 from state.project import Project
-from tui import at_once, design_told, draft, horizon
+from tui import at_once, design_told, draft
 from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
+from tui.pages import budgeting
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.terminal import printable
@@ -248,19 +248,7 @@ class DesignPage(Page):
 
     def action_budget(self) -> None:
         """Say how many device hours are meant for tuning in all, and when it is to end."""
-        settings = self.book.project.settings
-
-        def change(answer: str) -> None:
-            hours, deadline = horizon.typed(answer)
-            projects.change(self.book.project, budget_hours=hours, deadline=deadline)
-            self.book.read_settings()
-            self._refresh(None)
-
-        self.query_one(Prompt).type(
-            say("Device hours in all, and a deadline: 24 2026-12-24, either or neither"),
-            lambda answer: self.book.attempt(lambda: change(answer)),
-            horizon.written(settings.budget_hours, settings.deadline),
-        )
+        budgeting.ask(self, lambda: self._refresh(None))
 
     def action_override(self) -> None:
         """Design a round although the baseline is not reasonable (G14)."""

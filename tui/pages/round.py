@@ -38,7 +38,7 @@ from wizard.quantity import duration
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
 WISHES = (
     *("go", "pause", "stop", "slots", "extend", "retry", "retry_failed", "first", "end", "close", "drop"),
-    *("metric", "review"),
+    *("metric", "review", "launch"),
 )
 MORE_TRIALS = "8"
 
@@ -192,6 +192,10 @@ class RoundPage(Page):
             lambda words: self.book.attempt(lambda: wishes.drop(self.book.store, self._of, words)),
         )
 
+    def action_launch(self) -> None:
+        """Propose the marked trial for a launch."""
+        self._of_marked(lambda id: self.book.open(f"propose {self._of} {id}"))
+
     def _of_marked(self, wish: Callable[[str], object]) -> None:
         marked = self.query_one(Table).marked
         if marked in self._trials:
@@ -285,6 +289,8 @@ class RoundPage(Page):
                 return self._batch.kind == planning.KIND and self._unlearnt()
             case "extend":
                 return self._batch.kind == planning.KIND
+            case "launch":
+                return self._batch.kind == planning.KIND and self._begun()
             case "review":
                 return self._batch.kind == planning.KIND and (ended or not (self._working() or self._unlearnt()))
             case _:
