@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -370,6 +371,34 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
     assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"
+
+
+async def test_what_was_proposed_before_is_not_started_while_other_candidates_are_looked_for(store: Store) -> None:
+    """Three candidates would have been run, where one had just been asked for."""
+    batch = planning.save(store, planning.propose(store, trials=12), wanted="run")
+    for place, entry in enumerate(trials.trials(store, batch.name)):
+        small_project.end(store, entry.id, 0.3 + 0.01 * place)
+    found = threading.Event()
+    found.set()
+
+    def machine(_each: int = 1) -> Machine:
+        found.wait(60)
+        return Machine(4)
+
+    app = Tunebook(store.project.root)
+    with patch("rounds.slots.machine", machine):
+        async with app.run_test(size=WIDE) as pilot:
+            await open_page(pilot, batch.name)
+            await wait_for_text(pilot, "On the shortlist beside it")
+            found.clear()
+            await press(pilot, *"o1", "enter", "s")
+            await wait_for_text(pilot, "Looking for the best trial")
+            assert trials.batches(store, "launch") == []
+            found.set()
+            await wait_for_text(pilot, "One candidate, as you chose.")
+            await press(pilot, "s")
+            await wait_for_text(pilot, "launch-1-006")
+    assert "rivals" not in trials.batch(store, "launch-1").plan
 
 
 async def test_another_launch_waits_for_the_decision_about_the_one_before(store: Store) -> None:

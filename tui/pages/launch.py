@@ -135,6 +135,9 @@ class LaunchPage(Page):
         return True
 
     def _find(self) -> None:
+        # Until another is found, nothing is started: not what was proposed before either.
+        self._found = None
+        self.refresh_bindings()
         looking_for = say("Looking at {trial}", trial=self._wanted.trial)
         if not self._wanted.trial:
             looking_for = say("Looking for the best trial")
