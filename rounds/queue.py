@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from presets.language import Message, told
+from state import trials
+from state.database import Store
 from state.trials import Batch, Trial, stopped_alone
 
 
@@ -40,6 +42,14 @@ def waits_for(batches: Iterable[Batch], entries: Sequence[Trial]) -> tuple[Trial
     due = (entry for batch in batches for entry in waiting(batch, entries))
     held = (entry for entry in due if entry.status == "queued" and entry.message)
     return next(((entry, told(entry.message, entry.said)) for entry in held), None)
+
+
+def starting(store: Store, batch: Batch) -> bool:
+    """Whether the trials of a batch wait for nothing but what they are made of: not for room, nor for those of another
+    batch. A script of the user's own brings what it needs."""
+    entries = trials.unfinished(store)
+    held = any(entry.status == "running" for entry in entries) or waits_for([batch], entries) is not None
+    return not store.project.settings.command and bool(waiting(batch, entries)) and not held
 
 
 def under_way(batch: Batch, entries: Iterable[Trial]) -> bool:

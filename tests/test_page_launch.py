@@ -373,6 +373,24 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
     assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"
 
 
+async def test_a_launch_of_which_nothing_runs_yet_says_what_it_waits_for(store: Store) -> None:
+    """For ten seconds and more all of its runs were queued, and nothing was said; of one that was rejected as it was, a
+    key asked how many run at once."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        page = await start(pilot)
+        await wait_for_text(pilot, "Starting: the runs begin once torch is loaded.")
+        trials.mark_running(store, "launch-1-001", restart=False)
+        await wait_for(pilot, lambda: "torch" not in shown(app))
+        await press(pilot, "x")
+        small_project.end(store, "launch-1-001", None, "stopped")
+        await wait_for_text(pilot, "r: reject it as it is")
+        assert page.check_action("slots", ())
+        await press(pilot, *"rno", "enter")
+        await wait_for_text(pilot, "Rejected.")
+        assert not page.check_action("slots", ())
+
+
 async def test_what_was_proposed_before_is_not_started_while_other_candidates_are_looked_for(store: Store) -> None:
     """Three candidates would have been run, where one had just been asked for."""
     batch = planning.save(store, planning.propose(store, trials=12), wanted="run")

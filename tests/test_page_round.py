@@ -117,6 +117,10 @@ async def test_a_round_of_which_nothing_runs_yet_says_what_it_waits_for(store: S
         trials.mark_queued(store, trial(1))
         trials.note(store, trial(1), "Waiting: only 1 MiB is free.")
         await wait_for(pilot, lambda: "0 of 6 ended" in lines(pilot.app)[1] and " running" in lines(pilot.app)[1])
+        trials.note(store, trial(1), "")
+        # What a trial said of its being stopped is nothing that it waits for.
+        small_project.end(store, trial(2), None, "stopped", message="Stopped when asked to; run it again to go on.")
+        await wait_for(pilot, lambda: "starting: its trials begin once torch is loaded" in lines(pilot.app)[1])
 
 
 async def test_a_round_that_is_paused_is_still_to_run_and_one_that_was_stopped_to_learn_from(store: Store) -> None:

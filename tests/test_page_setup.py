@@ -445,8 +445,11 @@ async def test_the_baseline_is_watched_stopped_gone_on_with_and_accepted(tmp_pat
             await pilot.press("s")
             await wait_for_text(pilot, "The first configuration runs")
             assert "no evaluation yet" in shown(app)
+            # It was said to run for ten seconds and more, with nothing of it at work.
+            await wait_for_text(pilot, "It begins once torch is loaded.")
             (entry,) = trials.trials(store, "baseline-1")
             trials.mark_running(store, entry.id, restart=False)
+            await wait_for(pilot, lambda: "once torch is loaded" not in shown(app))
             watched_round.advance(store, entry.id, {"step": 10, "val/error_rate": 0.9, "train/loss": 2.3})
             await wait_for_text(pilot, "running")
             await wait_for(pilot, lambda: "no evaluation yet" not in shown(app))

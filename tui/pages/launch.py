@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say, sentences
-from rounds import judging, launching, looking, supervisor, wishes
+from rounds import judging, launching, looking, queue, supervisor, wishes
 from rounds.decision import Verdict
 from rounds.judging import Choice
 from rounds.shortlist import LONGEST
@@ -104,7 +104,8 @@ class LaunchPage(Page):
         if action in ("candidates", "runs"):
             return not asking(self) and self._found is not None
         if action == "slots":
-            return not asking(self) and (self._found is not None or not all(map(trials.over, self._launch())))
+            runs_left = self._decided() is None and not all(map(trials.over, self._launch()))
+            return not asking(self) and (self._found is not None or runs_left)
         if action == "start":
             return self._found is not None or (self._decided() is None and bool(self._resting()))
         if action == "stop":
@@ -350,6 +351,8 @@ class LaunchPage(Page):
         parts = [Content.styled(printable(why.text()), "bold")] if why is not None else []
         if self._under_way() and not self._supervised:
             parts.append(Content.styled(_("No supervisor is at work."), "bold"))
+        elif self._under_way() and queue.starting(self.book.store, trials.batch(self.book.store, self.of)):
+            parts.append(Content.styled(_("Starting: the runs begin once torch is loaded."), "bold"))
         if self._decided() is None and self._resting():
             parts.append(Content(_("s: go on with these runs")))
             if self._stopped() and why is None:

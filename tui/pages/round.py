@@ -322,7 +322,7 @@ class RoundPage(Page):
         if batch.wanted == "run":
             return (
                 _("running")
-                if running or not self._starting()
+                if running or not queue.starting(self.book.store, batch)
                 else _("starting: its trials begin once torch is loaded")
             )
         if outage.why_paused(batch, self._trials.values()) is not None:
@@ -334,12 +334,6 @@ class RoundPage(Page):
         if batch.wanted == "drop":
             return _("dropped")
         return _("planned")
-
-    def _starting(self) -> bool:
-        """Whether trials wait for nothing but what they are made of: not for room, nor for those of another batch."""
-        unfinished = trials.unfinished(self.book.store)
-        waits = any(entry.message or entry.status == "running" for entry in unfinished)
-        return not self.book.project.settings.command and not waits
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
         by = by_metric.of_batch(self.book.store, self._of)
