@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,17 @@ def test_a_switch_can_be_searched_also_where_the_script_cannot_be_read(tmp_path:
     assert entry(project, "no_warm_up").choices == (True, False)
     assert own.values(project) == {"no_warm_up": False}
     assert "--no-warm-up" not in filled(project, tmp_path)
+
+
+def test_a_program_that_is_named_by_its_path_is_not_told_twice(tmp_path: Path) -> None:
+    """It was said that /venv/bin/python is /venv/bin/python."""
+    for program, told in ((sys.executable, 0), (Path(sys.executable).name, 1)):
+        folder = tmp_path / str(told)
+        folder.mkdir()
+        with open_store(made(folder, command=COMMAND.replace("python", shlex.quote(program), 1))) as store:
+            flow.answer(store, "metric", "held-out")
+            (runs,) = (m.text() for m in flow.ask(store, "initial").evidence if m.text().startswith("It runs in"))
+        assert runs.count(" is ") == told
 
 
 @pytest.mark.parametrize(

@@ -584,6 +584,21 @@ async def test_a_trial_is_shown_with_result_differences_curves_and_log(store: St
         assert len([chart for chart in pilot.app.screen.query(Chart) if chart.size.width]) == 3
 
 
+async def test_a_trial_that_came_to_nothing_is_tried_again_where_its_log_is_read(store: Store) -> None:
+    """Its page showed why it had failed, and the key was on another."""
+    trials.ask(store, "round-1", "run")
+    small_project.end(store, trial(2), 0.2)
+    async with watching(store, TrialPage(trial(2))) as pilot:
+        await wait_for_text(pilot, "✓ complete")
+        assert "r retry" not in lines(pilot.app)[-1]
+    small_project.end(store, trial(3), None, "failed", message="no such folder")
+    async with watching(store, TrialPage(trial(3))) as pilot:
+        await wait_for_text(pilot, "r retry")
+        await press(pilot, "r")
+        await wait_for_text(pilot, "queued")
+        await wait_for(pilot, lambda: "r retry" not in lines(pilot.app)[-1])
+
+
 async def test_the_curves_of_a_trial_take_turns_where_there_is_little_room(store: Store) -> None:
     at_work(store)
     advance(store, trial(4), {"step": 11, "train/loss": 2.0, "grad_norm": 3.0})

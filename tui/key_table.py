@@ -221,6 +221,7 @@ KEYS: tuple[Key, ...] = (
     Key("round.next", ("tab",), "app.focus_next", say("between table and chart"), "round", say("chart")),
     Key("trial.metric", ("m",), "metric", say("show other curves"), "trial", say("metric")),
     Key("trial.launch", ("c",), "launch", say("propose this trial for a launch"), "trial", say("launch")),
+    Key("trial.retry", ("r",), "retry", say("try this trial again"), "trial", say("retry")),
     Key("trial.export", ("e",), "export", say("export this trial"), "trial", say("export")),
     Key("trial.down", ("pagedown", "d"), "read(1)", say("read on below the curves"), "trial", say("read")),
     Key("trial.up", ("pageup", "u"), "read(-1)", say("read back"), "trial", say("read")),

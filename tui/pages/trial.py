@@ -105,8 +105,8 @@ class TrialPage(Page):
         self._show_view()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what the trial admits: one of a round may be launched, one that is complete exported."""
-        if action in ("launch", "export"):
+        """Only what the trial admits as it is."""
+        if action in ("launch", "retry", "export"):
             return action in self._offered
         return super().check_action(action, parameters)
 
@@ -114,6 +114,10 @@ class TrialPage(Page):
         """Propose this trial for a launch."""
         assert self._trial is not None  # the key is offered then only
         self.book.open(f"propose {self._trial.batch} {self._trial.id}")
+
+    def action_retry(self) -> None:
+        """Try this trial again."""
+        self.book.attempt(lambda: wishes.retry(self.book.store, [self._of]))
 
     def action_export(self) -> None:
         """To the export of this trial."""
@@ -163,7 +167,10 @@ class TrialPage(Page):
 
 
 def _uses(store: Store, entry: Trial) -> tuple[str, ...]:
-    """What can be made of a trial: one that is complete is exported, and launched where a round has found it."""
+    """What can be made of a trial: one that is complete is exported, and launched where a round has found it; one that
+    came to nothing is tried again."""
+    if wishes.may_retry(entry):
+        return ("retry",)
     if entry.status != "complete":
         return ()
     return ("launch", "export") if trials.batch(store, entry.batch).kind == planning.KIND else ("export",)
