@@ -550,8 +550,11 @@ async def test_price_and_power_are_typed_and_the_table_counts_what_training_cost
             await pilot.press("w", "backspace", *"300", "enter")
             await wait_for(pilot, lambda: "kWh" in str(table.content))
             assert max(map(len, str(table.content).split("\n"))) <= 76
+            # What is typed takes the place of what stands there, as in every other question: of 2.5, 8 made 2.58.
+            await watched_round.press(pilot, *"p8", "enter")
+            await wait_for(pilot, lambda: open_project(tmp_path / "p").settings.price_per_hour == 8.0)
     again = open_project(tmp_path / "p").settings
-    assert (again.price_per_hour, again.power_watts) == (2.5, 300.0)
+    assert (again.price_per_hour, again.power_watts) == (8.0, 300.0)
 
 
 @pytest.mark.parametrize("size", [NARROW, (60, 20)])
