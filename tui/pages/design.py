@@ -24,7 +24,7 @@ from rounds.space import Domain
 from rounds.steps import STEPS
 from state import launches, trials
 from state.errors import Changed, Refusal
-from state.project import Project
+from state.project import Project, Settings
 from tui import at_once, design_told, draft
 from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
@@ -44,7 +44,7 @@ ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
 TOLD_SECONDS = 60.0
 
 # What a plan starts from (`_starts_from`).
-World = tuple[str | None, dict[str, str | None]]
+World = tuple[str | None, dict[str, str | None], Settings]
 
 
 class DesignPage(Page):
@@ -122,6 +122,7 @@ class DesignPage(Page):
                 self._draft = self._began = draft.begin(self.book.store)
             elif self._world is not None:
                 self._say_changed(self._world, world)
+            before, planned = self._world, self._plan
             self._world, self._plan = world, None
             self._refresh(None)
             try:
@@ -129,13 +130,18 @@ class DesignPage(Page):
             except Refusal as refused:
                 self._refresh(refused)
                 return
+            # A budget is in that file as well.
+            if before is not None and before[:2] == world[:2] and planned not in (None, self._plan):
+                self.say(_("tunebook.toml has changed, and this design goes by it now."))
         if self._plan is not None:
             self._refresh(None)
 
     def _starts_from(self) -> World:
-        """The best configuration, and which rounds and launches there are, with when each was reviewed."""
+        """The best configuration, which rounds and launches there are, with when each was reviewed, and what
+        tunebook.toml says."""
         best = launches.best(self.book.store)
-        return best and best.hash, {entry.name: entry.reviewed for entry in trials.batches(self.book.store)}
+        reviewed = {entry.name: entry.reviewed for entry in trials.batches(self.book.store)}
+        return best and best.hash, reviewed, self.book.project.settings
 
     def _say_changed(self, before: World, now: World) -> None:
         """Say why the plan is another all at once."""
