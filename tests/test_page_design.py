@@ -487,6 +487,23 @@ async def test_what_is_edited_in_the_file_of_the_project_holds_for_the_design_on
             assert "tunebook.toml has changed, and this design goes by it now." in shown(page.app)
 
 
+async def test_what_is_never_searched_says_why(tmp_path: Path) -> None:
+    """No range was known for it, it said, of epochs too that have one in tunebook.toml."""
+    own_pipelines.write_script(tmp_path / "code")
+    arguments = "--lr {lr} --batch-size {batch_size} --epochs {epochs} --out {folder}"
+    values = ("lr=0.01..1", "batch_size=32", "epochs=4")
+    made = own_pipelines.project(tmp_path / "p", tmp_path / "code", *values, arguments=arguments)
+    with open_store(made) as store:
+        small_project.adopt(store, own.values(made))
+        async with designing(store, WIDE) as (pilot, page):
+            told = set()
+            for _key in range(3):
+                told |= {row.strip() for row in lines(page.app)}
+                await press(pilot, "down")
+            assert "epochs is fixed: how long a trial trains is the same within a round." in told
+            assert "training.batch_size is fixed: it is decided in the set-up, and never searched." in told
+
+
 async def test_a_round_that_was_planned_elsewhere_is_gone_on_from_and_not_planned_again(
     store: Store, values: dict[str, Any]
 ) -> None:
