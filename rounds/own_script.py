@@ -25,6 +25,11 @@ HELPS = {
     "validate_more": BATCH_SIZES,
 }
 OF_LENGTH = ("more_steps", "fewer_steps")
+# Names that mean nothing to optimizers with this in theirs.
+WITHOUT = (
+    (("momentum", "nesterov", "dampening"), "adam"),
+    (("beta1", "beta2", "betas", "adam_beta1", "adam_beta2", "adam_epsilon", "eps", "epsilon", "amsgrad"), "sgd"),
+)
 # A range of learning rates that is so wide holds those of any optimizer (our judgement).
 WIDE = 1e4
 
@@ -98,6 +103,31 @@ def one_rate_for_all(plan: RoundPlan) -> tuple[Message, ...]:
         for name, domain in shared.items()
         if domain.is_range and domain.low > 0 and domain.high / domain.low < WIDE
     )
+
+
+def of_another_optimizer(plan: RoundPlan) -> tuple[Message, ...]:
+    """That a hyperparameter is searched in the study of an optimizer to which it means nothing by its usual name: it
+    takes of that study's trials, and chance gives it a part in the result."""
+    found = []
+    for key in filter(names_optimizer, plan.scientific):
+        named = [(str(study.setting.get(key)), study) for study in plan.studies]
+        for names, without in WITHOUT:
+            lacking = {value for value, _study in named if without in value.lower()}
+            having = ",".join(value for value, _study in named if value not in lacking)
+            searched = {d.name for value, study in named if value in lacking for d in study.dimensions}
+            found += [
+                say(
+                    "{name} is searched with {lacking} too, to which it means nothing in most scripts: trials and the "
+                    "conclusion lose by that. If so in yours, write only_with = {condition} in tunebook.toml, where it "
+                    "has {name}.",
+                    name=name,
+                    lacking=sorted(lacking),
+                    condition=f'"{key}={having}"',
+                )
+                for name in sorted(searched)
+                if having and leaf(name) in names
+            ]
+    return tuple(found)
 
 
 def _about_length(finding: Finding, base: Mapping[str, Any], own: Pipeline | None, folder: str) -> Message:

@@ -265,7 +265,8 @@ def _planned(
         if strange := [str(name) for name in plan.scientific[ARCHITECTURE].choices if name not in known]:
             words = say("Not in the catalogue: {names}. Its first trial shows whether it can be built.", names=strange)
             notes = (*notes, words)
-    warnings = (*plan.warnings, *honoured.leaving_out(plan), *own_script.one_rate_for_all(plan), *about_command(store))
+    about_optimizers = (*own_script.one_rate_for_all(plan), *own_script.of_another_optimizer(plan))
+    warnings = (*plan.warnings, *honoured.leaving_out(plan), *about_optimizers, *about_command(store))
     return replace(plan, warnings=warnings, notes=notes)
 
 

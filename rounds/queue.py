@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 
 from presets.language import Message, told
+from state import trials
+from state.database import Store, now
 from state.trials import Batch, Trial, stopped_alone
+
+# Within this time of the end of a trial the next one begins, where torch is loaded.
+BETWEEN = datetime.timedelta(seconds=5)
 
 
 def waits(entry: Trial) -> bool:
@@ -40,6 +46,19 @@ def waits_for(batches: Iterable[Batch], entries: Sequence[Trial]) -> tuple[Trial
     due = (entry for batch in batches for entry in waiting(batch, entries))
     held = (entry for entry in due if entry.status == "queued" and entry.message)
     return next(((entry, told(entry.message, entry.said)) for entry in held), None)
+
+
+def starting(store: Store, batch: Batch) -> bool:
+    """Whether the trials of a batch wait for nothing but what they are made of: not for room, nor for those of another
+    batch, and none of theirs has just ended, which the next one follows. A script of the user's own brings what it
+    needs."""
+    entries = trials.unfinished(store)
+    held = any(entry.status == "running" for entry in entries) or waits_for([batch], entries) is not None
+    if store.project.settings.command or not waiting(batch, entries) or held:
+        return False
+    read = datetime.datetime.fromisoformat
+    ended = [at for status, at in trials.last_ended(store, batch.name, 1) if status != "stopped"]
+    return not ended or read(now()) - read(ended[0]) >= BETWEEN
 
 
 def under_way(batch: Batch, entries: Iterable[Trial]) -> bool:

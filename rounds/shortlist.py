@@ -39,6 +39,8 @@ def choose(store: Store, leader: Proposal, length: int | None = None) -> Shortli
     round had."""
     by = by_metric.of_batch(store, leader.round)
     direction, noise = by.direction, reviewing.noise(store, by)
+    if length == 1:
+        return Shortlist((), say("One candidate, as you chose."))
     order = _others(store, leader)
     if length is not None:
         rivals = tuple(launching.propose(store, leader.round, entry.id) for entry in order[: length - 1])

@@ -63,11 +63,16 @@ def end(store: Store, name: str, words: str = "", *, count: int | None = None) -
     return trials.batch(store, name)
 
 
+def may_retry(entry: Trial) -> bool:
+    """Whether a trial can be tried again."""
+    return entry.status in RETRIED or trials.stopped_alone(entry)
+
+
 def retry(store: Store, names: Sequence[str]) -> Batch:
     """Try trials again: one that ended begins anew, its first try set aside; one that stopped goes on."""
     entries = [trials.trial(store, name) for name in names]
     for entry in entries:
-        if entry.status not in RETRIED and not trials.stopped_alone(entry):
+        if not may_retry(entry):
             raise Refusal(
                 "{trial} is {status}; only what is infeasible, failed or stopped is tried again.",
                 trial=entry.id,

@@ -24,9 +24,13 @@ from state.project import Settings, create, open_project
 from state.store import open_store
 from state.trials import NewTrial
 from tests import prepared, small_project
+from tests.screens import wait_for_text
 from training import config
 from tui import exporting
+from tui.app import Tunebook
 from tui.digits import write_digits
+from tui.pages.trial import TrialPage
+from tui.widgets.controls import Field
 
 HOME = Path(__file__).parent.parent
 REASON = 'Chosen for "[/red]" data,\nby hand.'
@@ -149,6 +153,27 @@ def test_the_folder_holds_code_configuration_environment_and_words(store: Store,
     assert any(line.startswith("timm==") for line in pins)
     assert not any("+" in line or "transformers" in line for line in pins)
     assert not done.warning
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_a_trial_is_exported_from_its_page(store: Store, tmp_path: Path) -> None:
+    """By command alone could it be said (`--trial`): the screens exported the best configuration, and no other."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        page = TrialPage("baseline-1-001")
+        await app.push_screen(page)
+        await wait_for_text(pilot, "e export")
+        # No round has found it.
+        assert not page.check_action("launch", ())
+        await pilot.press("e")
+        await wait_for_text(pilot, "Writes the configuration of baseline-1-001 with its reasons")
+        field = app.screen.query_one(Field)
+        assert field.value == str(store.project.root / "export-baseline-1-001")
+        field.value = str(tmp_path / "export")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "It came from baseline-1-001.")
+    assert (tmp_path / "export" / "train.py").is_file()
 
 
 def test_a_target_that_is_not_empty_is_refused_and_left_alone(store: Store, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,9 @@ from rounds.space import Domain
 from state import configurations, launches, pipeline, trials
 from state.errors import Refusal
 from state.pipeline import Pipeline
-from state.project import Project, Settings, change
+from state.project import FILE, Project, Settings, change, open_project
 from state.store import open_store
+from tests import small_project
 from tui import setup
 from tui.session import Session
 from wizard import flow, own
@@ -70,6 +73,17 @@ def test_a_switch_can_be_searched_also_where_the_script_cannot_be_read(tmp_path:
     assert entry(project, "no_warm_up").choices == (True, False)
     assert own.values(project) == {"no_warm_up": False}
     assert "--no-warm-up" not in filled(project, tmp_path)
+
+
+def test_a_program_that_is_named_by_its_path_is_not_told_twice(tmp_path: Path) -> None:
+    """It was said that /venv/bin/python is /venv/bin/python."""
+    for program, told in ((sys.executable, 0), (Path(sys.executable).name, 1)):
+        folder = tmp_path / str(told)
+        folder.mkdir()
+        with open_store(made(folder, command=COMMAND.replace("python", shlex.quote(program), 1))) as store:
+            flow.answer(store, "metric", "held-out")
+            (runs,) = (m.text() for m in flow.ask(store, "initial").evidence if m.text().startswith("It runs in"))
+        assert runs.count(" is ") == told
 
 
 @pytest.mark.parametrize(
@@ -229,6 +243,32 @@ def test_another_list_may_have_other_values(tmp_path: Path) -> None:
     project = change(project, **own.changed(project, ["lr=0.3,1"]))
     assert entry(project, "lr").choices == (0.3, 1.0)
     assert own.values(project)["lr"] == 0.3
+
+
+def compared(project: Project) -> list[str]:
+    """What a comparison of the project's optimizers warns of."""
+    with open_store(project) as store:
+        small_project.adopt(store, own.values(project))
+        return [message.text() for message in planning.propose(store, "compare", scientific={"opt": None}).warnings]
+
+
+def test_what_means_nothing_to_an_optimizer_is_warned_of_until_it_is_said(tmp_path: Path) -> None:
+    """Half of the trials of a comparison varied a momentum that Adam does not have, and nothing was said of it."""
+    command = COMMAND + " --opt {opt} --momentum {momentum} --beta2 {beta2}"
+    project = made(tmp_path, "lr=0.0001..1", "opt=sgd,adam", "momentum=0.5..0.99", "beta2=0.9..0.999", command=command)
+    told = compared(project)
+    assert any(
+        "momentum is searched with adam too" in words and 'only_with = "opt=sgd"' in words and "sgd too" not in words
+        for words in told
+    )
+    assert any("beta2 is searched with sgd too" in words and 'only_with = "opt=adam"' in words for words in told)
+    place = project.root / FILE
+    written = place.read_text(encoding="utf-8")
+    for name, optimizer in (("momentum", "sgd"), ("beta2", "adam")):
+        head = f"[hyperparameters.{name}]\n"
+        written = written.replace(head, f'{head}only_with = "opt={optimizer}"\n')
+    place.write_text(written, encoding="utf-8")
+    assert not any("too, to which" in words for words in compared(open_project(project.root)))
 
 
 def test_a_round_takes_no_values_of_another_kind_and_compares_two_at_least(tmp_path: Path) -> None:

@@ -201,7 +201,27 @@ async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:
             await wait_for_text(pilot, f"{launch.batch}: adopted")
             assert "Clearly better than chance" in shown(app)
             await pilot.press("c")
-            await wait_for_text(pilot, "Only decisions of the set-up can be made anew")
+            # The last of all decisions was said to be followed by later ones.
+            await wait_for_text(pilot, "It is the best configuration already. To go back to an earlier one, mark")
+
+
+async def test_how_a_rejection_is_taken_back_is_said_where_it_stands(tmp_path: Path) -> None:
+    """Whoever pressed the key for it was told that it cannot be."""
+    with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
+        small_project.adopt(store, small_project.settings(tmp_path / "data"))
+        planning.save(store, planning.propose(store, trials=1))
+        small_project.end(store, "round-1-001", 0.1)
+        launch = launching.start(store, launching.propose(store, "round-1")).name
+        for entry in trials.trials(store, launch):
+            small_project.end(store, entry.id, (0.5 if entry.study == "candidate" else 0.4) + 0.01 * entry.position)
+        judging.decide(store, launch, "reject", "no gain")
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Plan a round")
+            await app.push_screen(DecisionsPage())
+            await wait_for_text(pilot, "launch-1: rejected")
+            await pilot.press("c")
+            await wait_for_text(pilot, "It is taken back on its own page: there n runs more of both")
 
 
 async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: Path) -> None:

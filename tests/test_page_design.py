@@ -20,8 +20,9 @@ from rounds.space import Domain
 from state import decisions, launches, project, trials
 from state.database import Store
 from state.errors import Refusal
+from state.project import FILE
 from state.store import open_store
-from tests import small_project
+from tests import own_pipelines, small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
 from tests.watched_round import press, supervised, write
 from tui import draft, tour
@@ -34,6 +35,7 @@ from tui.terminal import width
 from tui.widgets.controls import Field
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
+from wizard import own
 
 
 @pytest.fixture
@@ -465,6 +467,41 @@ async def test_a_new_best_configuration_is_what_the_round_starts_from(store: Sto
         small_project.adopt(store, {**values, "optimizer.momentum": 0.75})
         await wait_for(pilot, lambda: line(page, "sgd.momentum").split()[-1] == "0.75")
         assert "The best configuration has changed, and this design starts from it now." in shown(page.app)
+
+
+async def test_what_is_edited_in_the_file_of_the_project_holds_for_the_design_on_screen(tmp_path: Path) -> None:
+    """It was started with the range of before, and showed that to the end."""
+    own_pipelines.write_script(tmp_path / "code")
+    values = ("lr=0.01..1", *own_pipelines.VALUES[1:])
+    made = own_pipelines.project(tmp_path / "p", tmp_path / "code", *values)
+    with open_store(made) as store:
+        small_project.adopt(store, own.values(made))
+        async with designing(store, WIDE) as (pilot, page):
+            assert line(page, "lr").split()[2:5] == ["0.01", "..", "1"]
+            await press(pilot, *"b12", "enter")
+            await wait_for(pilot, lambda: page.book.project.settings.budget_hours == 12.0)
+            assert "tunebook.toml has changed" not in shown(page.app)
+            place = made.root / FILE
+            place.write_text(place.read_text(encoding="utf-8").replace("low = 0.01", "low = 0.125"), encoding="utf-8")
+            await wait_for(pilot, lambda: line(page, "lr").split()[2:5] == ["0.125", "..", "1"])
+            assert "tunebook.toml has changed, and this design goes by it now." in shown(page.app)
+
+
+async def test_what_is_never_searched_says_why(tmp_path: Path) -> None:
+    """No range was known for it, it said, of epochs too that have one in tunebook.toml."""
+    own_pipelines.write_script(tmp_path / "code")
+    arguments = "--lr {lr} --batch-size {batch_size} --epochs {epochs} --out {folder}"
+    values = ("lr=0.01..1", "batch_size=32", "epochs=4")
+    made = own_pipelines.project(tmp_path / "p", tmp_path / "code", *values, arguments=arguments)
+    with open_store(made) as store:
+        small_project.adopt(store, own.values(made))
+        async with designing(store, WIDE) as (pilot, page):
+            told = set()
+            for _key in range(3):
+                told |= {row.strip() for row in lines(page.app)}
+                await press(pilot, "down")
+            assert "epochs is fixed: how long a trial trains is the same within a round." in told
+            assert "training.batch_size is fixed: it is decided in the set-up, and never searched." in told
 
 
 async def test_a_round_that_was_planned_elsewhere_is_gone_on_from_and_not_planned_again(

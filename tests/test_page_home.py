@@ -76,6 +76,25 @@ async def test_every_entry_is_reached_by_keys_and_leads_somewhere(tmp_path: Path
             await wait_for(pilot, lambda: not app.is_running)
 
 
+async def test_the_budget_is_set_where_it_is_told(tmp_path: Path) -> None:
+    """Home said that no budget was set, and the only key for it was on the page of a design."""
+    project = small_project.project(tmp_path / "p", tmp_path / "data")
+    with open_store(project) as store:
+        app = Tunebook(project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "Set-up: ")
+            assert "b budget" not in lines(app)[-1]
+            small_project.adopt(store, small_project.settings(tmp_path / "data"))
+            await wait_for_text(pilot, "b budget")
+            await watched_round.press(pilot, *"b2x", "enter")
+            await wait_for_text(pilot, "'2x': no date")
+            await watched_round.press(pilot, "backspace", "enter")
+            await wait_for_text(pilot, "Device hours: 0.00 (of 2)")
+            assert isinstance(app.focused, Choices)
+            await watched_round.press(pilot, "b", "escape")
+            assert isinstance(app.screen, Home)
+
+
 async def test_what_other_processes_do_is_seen_and_the_mark_stays_on_its_entry(tmp_path: Path) -> None:
     project = small_project.project(tmp_path / "p", tmp_path / "data")
     with open_store(project) as store, watched_round.supervised(project):

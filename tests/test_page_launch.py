@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from tests.watched_round import press
 from tui.app import Tunebook
 from tui.pages.home import Home
 from tui.pages.launch import LaunchPage
+from tui.pages.round import RoundPage
+from tui.pages.trial import TrialPage
 from tui.widgets.controls import Field, Reading
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
@@ -130,6 +133,75 @@ async def test_how_many_runs_are_made_at_once_is_typed_before_a_launch_and_while
             assert (trials.batch(store, "launch-1").slots, trials.batch(store, "launch-1").wanted) == (0, "stop")
             finish(store, [0.60, 0.61, 0.62], [0.40, 0.41, 0.39])
             await wait_for(pilot, lambda: not page.check_action("slots", ()))
+
+
+async def test_how_many_fresh_runs_are_made_is_typed_and_the_price_moves_with_it(store: Store) -> None:
+    """By command alone could it be said (`--runs`): who knew three to be too few began with three, and waited twice."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        page = await propose(pilot)
+        assert "At least: 6 trials, " in shown(app)
+        for wrong in ("1", "0.5", "10001"):
+            await press(pilot, "f", *["backspace"] * 3, *wrong, "enter")
+            await wait_for_text(pilot, f"'{wrong}': type a whole number from 2 to 10000.")
+            await press(pilot, "escape")
+        await press(pilot, "f", *"5", "enter")
+        await wait_for_text(pilot, "At least: 10 trials, ")
+        assert "f: how many fresh runs of each side, now 5" in shown(app)
+        # How many run at once is another wish, which leaves this one.
+        await press(pilot, *"t1", "enter")
+        await wait_for_text(pilot, "At least: 10 trials, ")
+        await press(pilot, "s")
+        await wait_for_text(pilot, "launch-1-010")
+        assert not page.check_action("runs", ())
+    assert trials.batch(store, "launch-1").plan["runs"] == 5
+    assert len(trials.trials(store, "launch-1")) == 10
+
+
+@pytest.mark.parametrize("at", ["round", "trial"])
+async def test_any_trial_of_a_round_is_launched_where_it_stands(store: Store, at: str) -> None:
+    """By command alone could it be said (`--trial`): the screens knew the best trial of a round, and those next to
+    it."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.app.push_screen(RoundPage("round-1") if at == "round" else TrialPage("round-1-002"))
+        await wait_for_text(pilot, "round-1-00")
+        if at == "round":
+            await press(pilot, "down")
+        else:
+            await wait_for_text(pilot, "c launch")
+        await press(pilot, "c")
+        await wait_for_text(pilot, "round-1-002 could become the best configuration.")
+        assert "launch of round-1-002" in shown(app)
+        # As by command: who names a trial means that one.
+        assert "At least: 6 trials, " in shown(app)
+        await press(pilot, "s")
+        await wait_for_text(pilot, "launch-1-006")
+        await press(pilot, "escape", "c")
+        # Beside an undecided launch another trial may be named, but not the same.
+        await wait_for_text(pilot, "There is nothing to launch here.")
+    batch = trials.batch(store, "launch-1")
+    assert (batch.plan["trial"], batch.plan.get("rivals")) == ("round-1-002", None)
+    with pytest.raises(Refusal) as refused:
+        launching.propose(store, "round-1", "round-1-002")
+    assert str(refused.value)
+
+
+async def test_what_has_no_result_is_not_launched_and_the_page_says_why(store: Store) -> None:
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        page = TrialPage("round-1-003")
+        await pilot.app.push_screen(page)
+        await wait_for_text(pilot, "infeasible")
+        assert not page.check_action("launch", ())
+        assert not page.check_action("export", ())
+        await press(pilot, "escape")
+        await pilot.app.push_screen(RoundPage("round-1"))
+        await wait_for_text(pilot, "round-1-001")
+        await press(pilot, "down", "down", "c")
+        await wait_for_text(pilot, "round-1-003 is no complete trial of round-1.")
 
 
 async def test_going_against_the_verdict_takes_a_reason_and_escape_takes_it_back(store: Store) -> None:
@@ -271,8 +343,13 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         page = await open_page(pilot, batch.name)
         await wait_for_text(pilot, "On the shortlist beside it")
         assert "round-2-003 (0.32)" in shown(app)
-        await pilot.press("o")
+        await press(pilot, *"o4", "enter")
+        await wait_for_text(pilot, "'4': type a whole number from 1 to 3.")
+        await press(pilot, "backspace", *"1", "enter")
         await wait_for_text(pilot, "It is the only candidate. One candidate, as you chose.")
+        await press(pilot, *"o2", "enter")
+        await wait_for_text(pilot, "As many candidates as were asked for")
+        assert "o: how many candidates, now 2" in shown(app)
         await pilot.press("escape")
         await wait_for(pilot, lambda: app.screen is not page)
         await pilot.app.push_screen(LaunchPage(batch.name))
@@ -294,6 +371,52 @@ async def test_a_shortlist_is_shown_chosen_from_and_can_be_left_out(store: Store
         await pilot.press("a")
         await wait_for_text(pilot, "Adopted.")
     assert launches.launches(store)[-1].evidence["survivor"] == "candidate-2"
+
+
+async def test_a_launch_of_which_nothing_runs_yet_says_what_it_waits_for(store: Store) -> None:
+    """For ten seconds and more all of its runs were queued, and nothing was said; of one that was rejected as it was, a
+    key asked how many run at once."""
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        page = await start(pilot)
+        await wait_for_text(pilot, "Starting: the runs begin once torch is loaded.")
+        trials.mark_running(store, "launch-1-001", restart=False)
+        await wait_for(pilot, lambda: "torch" not in shown(app))
+        await press(pilot, "x")
+        small_project.end(store, "launch-1-001", None, "stopped")
+        await wait_for_text(pilot, "r: reject it as it is")
+        assert page.check_action("slots", ())
+        await press(pilot, *"rno", "enter")
+        await wait_for_text(pilot, "Rejected.")
+        assert not page.check_action("slots", ())
+
+
+async def test_what_was_proposed_before_is_not_started_while_other_candidates_are_looked_for(store: Store) -> None:
+    """Three candidates would have been run, where one had just been asked for."""
+    batch = planning.save(store, planning.propose(store, trials=12), wanted="run")
+    for place, entry in enumerate(trials.trials(store, batch.name)):
+        small_project.end(store, entry.id, 0.3 + 0.01 * place)
+    found = threading.Event()
+    found.set()
+
+    def machine(_each: int = 1) -> Machine:
+        found.wait(60)
+        return Machine(4)
+
+    app = Tunebook(store.project.root)
+    with patch("rounds.slots.machine", machine):
+        async with app.run_test(size=WIDE) as pilot:
+            await open_page(pilot, batch.name)
+            await wait_for_text(pilot, "On the shortlist beside it")
+            found.clear()
+            await press(pilot, *"o1", "enter", "s")
+            await wait_for_text(pilot, "Looking for the best trial")
+            assert trials.batches(store, "launch") == []
+            found.set()
+            await wait_for_text(pilot, "One candidate, as you chose.")
+            await press(pilot, "s")
+            await wait_for_text(pilot, "launch-1-006")
+    assert "rivals" not in trials.batch(store, "launch-1").plan
 
 
 async def test_another_launch_waits_for_the_decision_about_the_one_before(store: Store) -> None:

@@ -117,6 +117,10 @@ async def test_a_round_of_which_nothing_runs_yet_says_what_it_waits_for(store: S
         trials.mark_queued(store, trial(1))
         trials.note(store, trial(1), "Waiting: only 1 MiB is free.")
         await wait_for(pilot, lambda: "0 of 6 ended" in lines(pilot.app)[1] and " running" in lines(pilot.app)[1])
+        trials.note(store, trial(1), "")
+        # What a trial said of its being stopped is nothing that it waits for.
+        small_project.end(store, trial(2), None, "stopped", message="Stopped when asked to; run it again to go on.")
+        await wait_for(pilot, lambda: "starting: its trials begin once torch is loaded" in lines(pilot.app)[1])
 
 
 async def test_between_two_trials_a_round_runs_and_does_not_start(store: Store) -> None:
@@ -588,6 +592,21 @@ async def test_a_trial_is_shown_with_result_differences_curves_and_log(store: St
         assert "last line" in text
         # At this width all curves are side by side.
         assert len([chart for chart in pilot.app.screen.query(Chart) if chart.size.width]) == 3
+
+
+async def test_a_trial_that_came_to_nothing_is_tried_again_where_its_log_is_read(store: Store) -> None:
+    """Its page showed why it had failed, and the key was on another."""
+    trials.ask(store, "round-1", "run")
+    small_project.end(store, trial(2), 0.2)
+    async with watching(store, TrialPage(trial(2))) as pilot:
+        await wait_for_text(pilot, "✓ complete")
+        assert "r retry" not in lines(pilot.app)[-1]
+    small_project.end(store, trial(3), None, "failed", message="no such folder")
+    async with watching(store, TrialPage(trial(3))) as pilot:
+        await wait_for_text(pilot, "r retry")
+        await press(pilot, "r")
+        await wait_for_text(pilot, "queued")
+        await wait_for(pilot, lambda: "r retry" not in lines(pilot.app)[-1])
 
 
 async def test_the_curves_of_a_trial_take_turns_where_there_is_little_room(store: Store) -> None:

@@ -445,8 +445,11 @@ async def test_the_baseline_is_watched_stopped_gone_on_with_and_accepted(tmp_pat
             await pilot.press("s")
             await wait_for_text(pilot, "The first configuration runs")
             assert "no evaluation yet" in shown(app)
+            # It was said to run for ten seconds and more, with nothing of it at work.
+            await wait_for_text(pilot, "It begins once torch is loaded.")
             (entry,) = trials.trials(store, "baseline-1")
             trials.mark_running(store, entry.id, restart=False)
+            await wait_for(pilot, lambda: "once torch is loaded" not in shown(app))
             watched_round.advance(store, entry.id, {"step": 10, "val/error_rate": 0.9, "train/loss": 2.3})
             await wait_for_text(pilot, "running")
             await wait_for(pilot, lambda: "no evaluation yet" not in shown(app))
@@ -547,8 +550,11 @@ async def test_price_and_power_are_typed_and_the_table_counts_what_training_cost
             await pilot.press("w", "backspace", *"300", "enter")
             await wait_for(pilot, lambda: "kWh" in str(table.content))
             assert max(map(len, str(table.content).split("\n"))) <= 76
+            # What is typed takes the place of what stands there, as in every other question: of 2.5, 8 made 2.58.
+            await watched_round.press(pilot, *"p8", "enter")
+            await wait_for(pilot, lambda: open_project(tmp_path / "p").settings.price_per_hour == 8.0)
     again = open_project(tmp_path / "p").settings
-    assert (again.price_per_hour, again.power_watts) == (2.5, 300.0)
+    assert (again.price_per_hour, again.power_watts) == (8.0, 300.0)
 
 
 @pytest.mark.parametrize("size", [NARROW, (60, 20)])

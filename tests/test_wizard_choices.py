@@ -296,7 +296,11 @@ def test_the_first_configuration_shows_every_setting_and_adds_nothing(tmp_path: 
     assert made is not None
     assert made.settings["schedule.name"] == "constant"
     assert not any(value for key, value in made.settings.items() if key.startswith(("regularization", "augmentation")))
-    assert "He et al. 2016" in said(question)
+    # The source of the learning rate was told twice, one above the other, and on a small terminal left no room for what
+    # is decided.
+    assert question.reason is not None
+    told = [question.reason.text(), *(message.text() for message in question.evidence)]
+    assert sum("He et al. 2016" in words for words in told) == 1
 
 
 def test_ghost_batch_norm_is_offered_at_large_batches_of_networks_with_batch_norm_and_off_at_first(

@@ -26,6 +26,8 @@ from tui.session import Session
 from tui.watch import watch
 
 CHOICES: tuple[Choice, ...] = ("adopt", "reject", "repeat")
+# Of each side at first: one run shows nothing of how much runs differ.
+FEWEST = 2
 # The words of the command that comes next once a launch was decided.
 PLAN = ("tunebook", "round", "plan")
 
@@ -39,6 +41,16 @@ class Outcome:
     verdict: Verdict
     decided: Choice | None
     shortlist: tuple[Standing, ...] = ()
+
+
+def propose(
+    store: Store, round_: str, trial: str | None = None, length: int | None = None
+) -> tuple[Proposal, Shortlist]:
+    """The launch of a round's best trial, or of the named one, and those beside it: `length` candidates, otherwise as
+    many as the round suggests. Refuses as `launching.propose` does."""
+    proposal = launching.propose(store, round_, trial)
+    # Whoever names a trial means that one.
+    return proposal, shortlist.choose(store, proposal, length or (1 if trial else None))
 
 
 def announce(

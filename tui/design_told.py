@@ -11,11 +11,12 @@ from rounds import sharing
 from rounds.origin import stated
 from rounds.outlook import Outlook
 from rounds.plan import DesignError, RoundPlan
-from rounds.roles import asked_of, domain_of
+from rounds.roles import asked_of, domain_of, is_length
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.tunables import offers
 from state.database import Store
+from state.pipeline import BATCH_SIZE
 from state.project import Project
 from tui import designing
 from tui.charts.grid import Column, Line
@@ -94,6 +95,10 @@ def whence(plan: RoundPlan, entry: Tunable, project: Project) -> str:
     if entry.domain is not None:
         words = _("Range of {name}: {source}") if entry.domain.is_range else _("Values of {name}: {source}")
         return words.format(name=name, source=plan.origins[entry.name].source.text())
+    if is_length(entry.key):
+        return _("{name} is fixed: how long a trial trains is the same within a round.").format(name=name)
+    if entry.key == BATCH_SIZE:
+        return _("{name} is fixed: it is decided in the set-up, and never searched.").format(name=name)
     offered = offers(project, plan.base).get(entry.name)
     try:
         domain = domain_of(offered, plan.base) if offered else None

@@ -62,6 +62,7 @@ GROUPS = {
     "work": say("Work of the set-up"),
     "comparison": say("Comparison of batch sizes"),
     "form": say("Form"),
+    "home": say("Home"),
     "round": say("Round"),
     "trial": say("Trial"),
     "design": say("Design of a round"),
@@ -191,6 +192,7 @@ KEYS: tuple[Key, ...] = (
         "design",
         say("override"),
     ),
+    Key("home.budget", ("b",), "budget", say("device hours in all, and a deadline"), "home", say("budget")),
     Key("round.go", ("g",), "go", say("run, or go on with what was paused or stopped"), "round", say("go on")),
     Key(
         "round.review", ("v",), "review", say("review the round, when nothing of it is at work"), "round", say("review")
@@ -211,12 +213,16 @@ KEYS: tuple[Key, ...] = (
     Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
     Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
     Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
+    Key("round.launch", ("c",), "launch", say("propose the marked trial for a launch"), "round"),
     Key("round.slots", ("t",), "slots", say("how many trials run at once"), "round", say("slots")),
     Key(
         "round.close", ("E",), "close", say("end the round early: what waits is not run any more"), "round", say("end")
     ),
     Key("round.next", ("tab",), "app.focus_next", say("between table and chart"), "round", say("chart")),
     Key("trial.metric", ("m",), "metric", say("show other curves"), "trial", say("metric")),
+    Key("trial.launch", ("c",), "launch", say("propose this trial for a launch"), "trial", say("launch")),
+    Key("trial.retry", ("r",), "retry", say("try this trial again"), "trial", say("retry")),
+    Key("trial.export", ("e",), "export", say("export this trial"), "trial", say("export")),
     Key("trial.down", ("pagedown", "d"), "read(1)", say("read on below the curves"), "trial", say("read")),
     Key("trial.up", ("pageup", "u"), "read(-1)", say("read back"), "trial", say("read")),
     Key("table.up", ("up", "k"), "move(-1)", say("previous line"), "table", say("mark")),
@@ -259,7 +265,14 @@ KEYS: tuple[Key, ...] = (
         "launch",
         say("start"),
     ),
-    Key("launch.alone", ("o",), "alone", say("launch only the best trial, without the shortlist"), "launch"),
+    Key(
+        "launch.candidates",
+        ("o",),
+        "candidates",
+        say("how many candidates: the best trial alone, or also those next to it"),
+        "launch",
+        say("candidates"),
+    ),
     Key("launch.adopt", ("a",), "decide('adopt')", say("adopt the candidate"), "launch", say("adopt")),
     Key("launch.reject", ("r",), "decide('reject')", say("keep the best configuration"), "launch", say("reject")),
     Key(
@@ -270,6 +283,7 @@ KEYS: tuple[Key, ...] = (
         "launch",
         say("more"),
     ),
+    Key("launch.runs", ("f",), "runs", say("how many fresh runs of each side"), "launch", say("runs")),
     Key("launch.slots", ("t",), "slots", say("how many runs are made at once"), "launch", say("slots")),
     Key("launch.unrepeated", ("c",), "unrepeated", say("too costly to repeat: decide on one run"), "launch"),
     Key("launch.stop", ("x",), "stop", say("stop the runs; they can go on later"), "launch", say("stop")),

@@ -68,7 +68,6 @@ def ask(store: Store) -> Question:
                 "What matters first is that it is simple and fast, and clearly better than chance; everything else is "
                 "added later, when there is evidence for it."
             ),
-            say("Learning rate {rate:g}: {source}.", rate=rate.default, source=Message(rate.source)),
             *((_about_ghost(batch),) if ghost else ()),
         ),
         options=(

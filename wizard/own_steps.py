@@ -246,12 +246,16 @@ def _no_level(settings: Settings) -> Iterator[Message]:
 
 def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     yield say("The command: {command}", command=store.project.settings.command)
-    yield say(
-        "It runs in {path}, without a shell, with your environment; {word} is {program}.",
-        path=there.directory,
-        word=there.command[0],
-        program=pipeline.program(there) or "-",
-    )
+    program = pipeline.program(there) or "-"
+    if program == there.command[0]:
+        yield say("It runs in {path}, without a shell, with your environment.", path=there.directory)
+    else:
+        yield say(
+            "It runs in {path}, without a shell, with your environment; {word} is {program}.",
+            path=there.directory,
+            word=there.command[0],
+            program=program,
+        )
     for key, what in (
         (pipeline.SEED, say("seed")),
         (pipeline.BATCH_SIZE, say("batch size, which is never searched")),

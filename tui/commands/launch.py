@@ -35,7 +35,7 @@ from tui.session import Session, answering
     metavar="N",
     help=_("candidates, of which fresh runs choose one; otherwise those that the round cannot tell apart, at most 3"),
 )
-@click.option("--runs", type=click.IntRange(2, MOST), metavar="N", help=_("runs of each; otherwise 3"))
+@click.option("--runs", type=click.IntRange(deciding.FEWEST, MOST), metavar="N", help=_("runs of each; otherwise 3"))
 @click.option("--slots", type=click.IntRange(0, MOST), metavar="N", help=SLOTS)
 @click.option(
     "--decide",
@@ -118,10 +118,7 @@ def launch(
         else:
             batch = _meant(store, round_, trial)
         if batch is None or trial is not None:
-            proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
-            # Whoever names a trial means that one.
-            length = length or (1 if trial else None)
-            listed = shortlist.choose(store, proposal, length)
+            proposal, listed = deciding.propose(store, round_ or _last_round(store, trial), trial, length)
             early = worth.against(store, proposal.round)
             if early is not None and not (yes or trial or chosen or _can_ask(session)):
                 raise Refusal(

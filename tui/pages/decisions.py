@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from presets.language import Message, _, labelled, restored, say
-from rounds import lineage
+from rounds import judging, lineage
 from state import decisions, launches
 from state.database import Store
 from state.decisions import Decision
@@ -209,18 +209,21 @@ def _fixed(step: str) -> str:
 def _of_launch(store: Store, entry: Launch) -> Entry:
     why = _("Why: {reason}").format(reason=_text(entry.reason))
     details = [why, *_signed(entry.by, entry.at)]
-    back, best = "", launches.best(store)
+    back, fixed, best = "", _fixed(""), launches.best(store)
     if entry.decision == "adopt" and best is not None and entry.candidate == best.hash:
         # Also where the way led back to it since.
         details.append(_("It is the best configuration now."))
+        fixed = _("It is the best configuration already. To go back to an earlier one, mark that one and press c.")
     elif entry.decision == "adopt":
         back = entry.candidate
         details.append(_("c: make it the best configuration again"))
         if against := lineage.rejected(store, entry.candidate):
             details.append(_("{launch} has rejected it.").format(launch=against))
+    elif judging.may_reopen(store, entry.batch):
+        fixed = _("It is taken back on its own page: there n runs more of both, and all runs decide anew.")
     told = tuple(printable(text) for text in (*details, *decided.details(store, entry)))
     line = printable(decided.title(entry))
-    return Entry(f"launch {entry.number}", entry.at, line, told, "", back, fixed=_fixed(""))
+    return Entry(f"launch {entry.number}", entry.at, line, told, "", back, fixed=fixed)
 
 
 def _signed(by: str, at: str) -> Iterator[str]:

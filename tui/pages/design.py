@@ -23,12 +23,12 @@ from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.steps import STEPS
 from state import launches, trials
-from state import project as projects
 from state.errors import Changed, Refusal
-from state.project import Project
-from tui import at_once, design_told, draft, horizon
+from state.project import Project, Settings
+from tui import at_once, design_told, draft
 from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
+from tui.pages import budgeting
 from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.terminal import printable
@@ -44,7 +44,7 @@ ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
 TOLD_SECONDS = 60.0
 
 # What a plan starts from (`_starts_from`).
-World = tuple[str | None, dict[str, str | None]]
+World = tuple[str | None, dict[str, str | None], Settings]
 
 
 class DesignPage(Page):
@@ -122,6 +122,7 @@ class DesignPage(Page):
                 self._draft = self._began = draft.begin(self.book.store)
             elif self._world is not None:
                 self._say_changed(self._world, world)
+            before, planned = self._world, self._plan
             self._world, self._plan = world, None
             self._refresh(None)
             try:
@@ -129,13 +130,18 @@ class DesignPage(Page):
             except Refusal as refused:
                 self._refresh(refused)
                 return
+            # A budget is in that file as well.
+            if before is not None and before[:2] == world[:2] and planned not in (None, self._plan):
+                self.say(_("tunebook.toml has changed, and this design goes by it now."))
         if self._plan is not None:
             self._refresh(None)
 
     def _starts_from(self) -> World:
-        """The best configuration, and which rounds and launches there are, with when each was reviewed."""
+        """The best configuration, which rounds and launches there are, with when each was reviewed, and what
+        tunebook.toml says."""
         best = launches.best(self.book.store)
-        return best and best.hash, {entry.name: entry.reviewed for entry in trials.batches(self.book.store)}
+        reviewed = {entry.name: entry.reviewed for entry in trials.batches(self.book.store)}
+        return best and best.hash, reviewed, self.book.project.settings
 
     def _say_changed(self, before: World, now: World) -> None:
         """Say why the plan is another all at once."""
@@ -248,19 +254,7 @@ class DesignPage(Page):
 
     def action_budget(self) -> None:
         """Say how many device hours are meant for tuning in all, and when it is to end."""
-        settings = self.book.project.settings
-
-        def change(answer: str) -> None:
-            hours, deadline = horizon.typed(answer)
-            projects.change(self.book.project, budget_hours=hours, deadline=deadline)
-            self.book.read_settings()
-            self._refresh(None)
-
-        self.query_one(Prompt).type(
-            say("Device hours in all, and a deadline: 24 2026-12-24, either or neither"),
-            lambda answer: self.book.attempt(lambda: change(answer)),
-            horizon.written(settings.budget_hours, settings.deadline),
-        )
+        budgeting.ask(self, lambda: self._refresh(None))
 
     def action_override(self) -> None:
         """Design a round although the baseline is not reasonable (G14)."""

@@ -26,28 +26,19 @@ class ExportPage(Page):
     TOUR = "export"
     DEFAULT_CSS = "ExportPage > Reading { height: 1fr; }"
 
+    def __init__(self, trial: str = "") -> None:
+        super().__init__()
+        # The one that is meant, if not that of the best configuration.
+        self._of = trial
+
     def heading(self) -> Message:
-        return say("export")
+        return say("export of {name}", name=self._of) if self._of else say("export")
 
     def body(self) -> ComposeResult:
-        words = _(
-            "Writes the best configuration with its reasons, the training code that a person can read, and the "
-            "versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it."
-        )
-        if launches.best(self.book.store) is None:
-            words = _(
-                "Writes the starter configuration of the set-up with its reasons, and the training code that a person "
-                "can read. Nothing has run with it yet. It needs torch and timm or transformers, but not Tunebook. "
-                "Enter writes it."
-            )
-        if self.book.project.settings.command:
-            words = _(
-                "Writes your command with the values of the best configuration, the reason for each, and what it ran "
-                "on. Your code stays where it is. Enter writes it."
-            )
-        yield Static(words, classes="empty", markup=False)
+        yield Static(self._what().text(), classes="empty", markup=False)
         yield Static(_("Folder to write:"), classes="asked", markup=False)
-        yield Field(str(self.book.project.root / "export"), id="target")
+        folder = f"export-{self._of}" if self._of else "export"
+        yield Field(str(self.book.project.root / folder), id="target")
         with Reading():
             yield Static(id="written", classes="empty", markup=False)
 
@@ -56,11 +47,44 @@ class ExportPage(Page):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         def write() -> None:
-            shown = list(map(Content, map(printable, told(export(self.book.store, typed_path(event.value))))))
+            shown = list(
+                map(Content, map(printable, told(export(self.book.store, typed_path(event.value), self._of or None))))
+            )
             self.query_one("#written", Static).update(Content("\n").join(shown))
             self.call_after_refresh(self._read_on)
 
         self.book.attempt(write)
+
+    def _what(self) -> Message:
+        """What is written, and what it needs."""
+        own = bool(self.book.project.settings.command)
+        if self._of and own:
+            return say(
+                "Writes your command with the values of {trial}, the reason for each, and what it ran on. Your code "
+                "stays where it is. Enter writes it.",
+                trial=self._of,
+            )
+        if self._of:
+            return say(
+                "Writes the configuration of {trial} with its reasons, the training code that a person can read, and "
+                "the versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it.",
+                trial=self._of,
+            )
+        if own:
+            return say(
+                "Writes your command with the values of the best configuration, the reason for each, and what it ran "
+                "on. Your code stays where it is. Enter writes it."
+            )
+        if launches.best(self.book.store) is None:
+            return say(
+                "Writes the starter configuration of the set-up with its reasons, and the training code that a person "
+                "can read. Nothing has run with it yet. It needs torch and timm or transformers, but not Tunebook. "
+                "Enter writes it."
+            )
+        return say(
+            "Writes the best configuration with its reasons, the training code that a person can read, and the "
+            "versions it ran with. It needs torch and timm or transformers, but not Tunebook. Enter writes it."
+        )
 
     def _read_on(self) -> None:
         """Where the window is too small for what was written, it is scrolled: what to mind of it stands last."""

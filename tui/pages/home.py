@@ -21,13 +21,16 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.draft import NAMES
 from tui.horizon import lines
+from tui.keys import bindings
 from tui.losses import lost
+from tui.pages import budgeting
 from tui.pages.page import Page
 from tui.say import result
 from tui.terminal import printable
 from tui.theme import STATUSES
 from tui.widgets.controls import Choices
 from tui.widgets.progress import progress
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 from wizard import baseline, baseline_running, flow, measuring
 from wizard.quantity import duration
@@ -44,7 +47,8 @@ FINAL = "final study"
 class Home(Page):
     """Where the project stands; the first entry of the list is the next sensible action."""
 
-    GROUPS = ("choices", "chart", "everywhere")
+    GROUPS = ("home", "choices", "field", "chart", "everywhere")
+    BINDINGS = bindings("home")
     DEFAULT_CSS = """
     Home {
         #facts { max-height: 60%; }
@@ -71,6 +75,7 @@ class Home(Page):
         yield Static(id="facts", classes="empty", markup=False)
         yield Choices(id="choices")
         yield Chart(Axes(), ascii_only=self.book.ascii_only)
+        yield Prompt()
 
     def on_mount(self) -> None:
         if (words := lost(self.book.store)) is not None:
@@ -96,6 +101,19 @@ class Home(Page):
             or supervisor.seen_to(self.book.project) != self._supervised
         )
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "budget":
+            # Until then there is nothing to spend it on.
+            return self.PLACE != "set-up" and not asking(self)
+        return super().check_action(action, parameters)
+
+    def leave(self) -> bool:
+        return self.query_one(Prompt).leave()
+
+    def action_budget(self) -> None:
+        """Say how many device hours are meant for tuning in all, and when it is to end."""
+        budgeting.ask(self, self.read)
+
     def load(self) -> None:
         store = self.book.store
         measured = measuring.at_work(store)
@@ -105,7 +123,9 @@ class Home(Page):
         setup = flow.standing(store)
         where = rounds_standing.standing(store)
         # What the set-up rests on may change later: rounds do not wait for that.
-        self.PLACE = where.step
+        if where.step != self.PLACE:
+            self.PLACE = where.step
+            self.refresh_bindings()
         self.show_where()
         show(
             self.query_one("#facts", Static),

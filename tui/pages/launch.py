@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from textual.app import ComposeResult
@@ -10,14 +11,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, restored, say, sentences
-from rounds import judging, launching, looking, shortlist, slots, supervisor, wishes
+from rounds import judging, launching, looking, queue, supervisor, wishes
 from rounds.decision import Verdict
 from rounds.judging import Choice
-from rounds.launching import Proposal
-from rounds.shortlist import Shortlist
-from rounds.slots import Machine
+from rounds.shortlist import LONGEST
 from state import launches, trials
-from state.database import Store
 from state.errors import Changed
 from state.launches import Launch
 from state.trials import Trial
@@ -25,6 +23,7 @@ from tui import at_once, launch_told, proposing
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
+from tui.proposing import Found, Wanted
 from tui.terminal import printable
 from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt, asking
@@ -32,7 +31,8 @@ from tui.widgets.text import show
 
 
 class LaunchPage(Page):
-    """First the proposal of a round's best trial; once started, the runs of both sides, verdict and decision."""
+    """First the proposal of a round's best trial, or of the one that is named; once started, the runs of both sides,
+    verdict and decision."""
 
     GROUPS = ("launch", "reading", "field", "everywhere")
     TOUR = "launch"
@@ -40,14 +40,12 @@ class LaunchPage(Page):
     BINDINGS = bindings("launch")
     DEFAULT_CSS = "LaunchPage > Reading { height: 1fr; padding: 1 1; }"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, trial: str = "") -> None:
         super().__init__()
         self.of = name
-        self._proposal: Proposal | None = None
-        self._listed: Shortlist | None = None
-        self._machine: Machine | None = None
-        # How many runs of what is proposed are to be made at once; 0: as the machine allows.
-        self._slots = 0
+        # What is proposed, and what is wished of it.
+        self._found: Found | None = None
+        self._wanted = Wanted(trial)
         self._world: object = None
         self._verdict: Verdict | None = None
         self._refused = ""
@@ -58,7 +56,9 @@ class LaunchPage(Page):
         self._seen: Launch | None = None
 
     def heading(self) -> Message:
-        return say("launch of {name}", name=self.of) if self.of.startswith("round") else say("{name}", name=self.of)
+        if self.of.startswith("round"):
+            return say("launch of {name}", name=self._wanted.trial or self.of)
+        return say("{name}", name=self.of)
 
     def body(self) -> ComposeResult:
         with Reading():
@@ -100,13 +100,14 @@ class LaunchPage(Page):
             # What was stopped goes on by another key.
             return known and (self._verdict is not None or parameters[0] == "reject") and self._overtaken() is None
         if action == "unrepeated":
-            return self._proposal is not None
-        if action == "alone":
-            return self._listed is not None and bool(self._listed.rivals)
+            return self._found is not None
+        if action in ("candidates", "runs"):
+            return not asking(self) and self._found is not None
         if action == "slots":
-            return not asking(self) and (self._proposal is not None or not all(map(trials.over, self._launch())))
+            runs_left = self._decided() is None and not all(map(trials.over, self._launch()))
+            return not asking(self) and (self._found is not None or runs_left)
         if action == "start":
-            return self._proposal is not None or (self._decided() is None and bool(self._resting()))
+            return self._found is not None or (self._decided() is None and bool(self._resting()))
         if action == "stop":
             return self._under_way()
         if action == "test":
@@ -114,8 +115,8 @@ class LaunchPage(Page):
         return True
 
     def _propose(self) -> bool:
-        """Propose a launch, anew where one was begun or decided since. One that is to run comes before any other: then
-        that takes this place, and False is returned."""
+        """Propose a launch, anew where one was begun or decided since. One that is to run comes before any other but of
+        a trial that was named: then that takes this place, and False is returned."""
         store = self.book.store
         world = (len(trials.batches(store, launching.KIND)), len(launches.launches(store)))
         if world == self._world:
@@ -123,30 +124,40 @@ class LaunchPage(Page):
         self._world = world
         # What is being typed was about what was proposed until now.
         self.leave()
-        self._proposal = self._listed = None
+        self._found = None
         waiting = launching.undecided(store)
         # Whoever stopped one may propose another.
-        if waiting is not None and waiting.wanted == "run":
+        if waiting is not None and waiting.wanted == "run" and not self._wanted.trial:
             self.of = waiting.name
             self.show_where()
             self.say(_("{name} waits for its decision first.").format(name=waiting.name))
             return False
-        self._show("#runs", iter([Content(_("Looking for the best trial"))]))
-        self.behind(partial(_propose, self.of), self._proposed, self._nothing, group="launch")
+        self._find()
         return True
 
-    def _proposed(self, found: tuple[Proposal, Shortlist, Machine]) -> None:
+    def _find(self) -> None:
+        # Until another is found, nothing is started: not what was proposed before either.
+        self._found = None
+        self.refresh_bindings()
+        looking_for = say("Looking at {trial}", trial=self._wanted.trial)
+        if not self._wanted.trial:
+            looking_for = say("Looking for the best trial")
+        self._show("#runs", iter([Content(looking_for.text())]))
+        find = partial(proposing.find, round_=self.of, wanted=self._wanted)
+        self.behind(find, self._proposed, self._nothing, group="launch")
+
+    def _proposed(self, found: Found) -> None:
         if self._launch():
             # Begun elsewhere while this one was looked for.
             return
-        self._proposal, self._listed, self._machine = found
-        self._show("#runs", proposing.lines(self.book.store, *found, self._slots))
+        self._found = found
+        self._show("#runs", proposing.lines(self.book.store, found, self._wanted))
         self.refresh_bindings()
 
     def _nothing(self, why: str) -> None:
         if self._launch():
             return
-        self._proposal = self._listed = None
+        self._found = None
         nothing = Content.styled(_("There is nothing to launch here."), "bold")
         self._show("#runs", iter([nothing, Content(printable(why))]))
         self.refresh_bindings()
@@ -156,23 +167,37 @@ class LaunchPage(Page):
         self._show_verdict()
         self.refresh_bindings()
 
-    def action_alone(self) -> None:
-        """Launch the best trial alone, without those next to it."""
-        if self._proposal is not None and self._machine is not None:
-            self._proposed((self._proposal, Shortlist((), say("One candidate, as you chose.")), self._machine))
+    def action_candidates(self) -> None:
+        """Type how many candidates there are to be, of which fresh runs choose one."""
+
+        def take(answer: str) -> None:
+            self._wanted = replace(self._wanted, candidates=proposing.candidates_typed(answer))
+            self._find()
+
+        # Whoever asks wants another number than is shown.
+        others = self._found is not None and bool(self._found.listed.rivals)
+        self._ask(proposing.CANDIDATES_WANTED, take, "1" if others else str(LONGEST))
+
+    def action_runs(self) -> None:
+        """Type how many fresh runs of each side are made before the first verdict."""
+
+        def take(answer: str) -> None:
+            self._want(replace(self._wanted, runs=proposing.runs_typed(answer)))
+
+        self._ask(proposing.RUNS_WANTED, take, str(self._wanted.runs))
 
     def action_start(self) -> None:
         """Start the fresh runs of all sides; what was stopped goes on, and what failed is tried again."""
-        proposal, listed = self._proposal, self._listed
+        found, wanted = self._found, self._wanted
 
         def start() -> None:
             store = self.book.store
-            if proposal is not None:
-                rivals = listed.rivals if listed else ()
-                self.of = launching.start(store, proposal, rivals, slots=self._slots).name
-                self._proposal = self._listed = None
-                if self._slots:
-                    self._tell_slots(self._slots)
+            if found is not None:
+                rivals = found.listed.rivals
+                self.of = launching.start(store, found.proposal, rivals, runs=wanted.runs, slots=wanted.at_once).name
+                self._found = None
+                if wanted.at_once:
+                    self._tell_slots(wanted.at_once)
             else:
                 for entry in trials.trials(store, self.of):
                     if entry.status == "failed" or trials.stopped_alone(entry):
@@ -184,11 +209,15 @@ class LaunchPage(Page):
 
     def action_slots(self) -> None:
         """Type how many runs are made at once, of what is proposed or from now on."""
-        if (proposed := self._proposal) is not None:
-            self.query_one(Prompt).type(at_once.DESIGNED, partial(self._propose_slots, proposed), str(self._slots))
+        if self._found is not None:
+
+            def take(answer: str) -> None:
+                self._want(replace(self._wanted, at_once=at_once.typed(answer)))
+
+            self._ask(at_once.DESIGNED, take, str(self._wanted.at_once))
             return
         batch = trials.batch(self.book.store, self.of)
-        self.query_one(Prompt).type(at_once.ROUND, self._take_slots, str(batch.slots))
+        self._ask(at_once.ROUND, self._take_slots, str(batch.slots))
 
     def action_stop(self) -> None:
         """Stop the runs; they save themselves, and can go on."""
@@ -234,9 +263,9 @@ class LaunchPage(Page):
 
     def _decide(self, choice: Choice, words: str) -> bool:
         def record() -> None:
-            if self._proposal is not None:
-                self.of = judging.decide_unrepeated(self.book.store, self._proposal, choice, words).name
-                self._proposal = self._listed = None
+            if self._found is not None:
+                self.of = judging.decide_unrepeated(self.book.store, self._found.proposal, choice, words).name
+                self._found = None
                 return
             if self._decided() != self._seen:
                 raise Changed(
@@ -255,20 +284,19 @@ class LaunchPage(Page):
             self.query_one(Reading).scroll_home(animate=False)
         return done
 
-    def _propose_slots(self, proposed: Proposal, answer: str) -> bool:
-        def take() -> None:
-            self._slots = at_once.typed(answer)
-            if self._listed is not None and self._machine is not None:
-                self._proposed((proposed, self._listed, self._machine))
+    def _ask(self, words: Message, take: Callable[[str], None], value: str) -> None:
+        """Ask for a number; what `take` refuses is said, and the question stays."""
+        self.query_one(Prompt).type(words, lambda answer: self.book.attempt(lambda: take(answer)), value)
 
-        return self.book.attempt(take)
+    def _want(self, wanted: Wanted) -> None:
+        """Show what is proposed, of the same candidates, as it is wanted now."""
+        self._wanted = wanted
+        if self._found is not None:
+            self._proposed(self._found)
 
-    def _take_slots(self, answer: str) -> bool:
-        def wish() -> None:
-            wishes.at_once(self.book.store, self.of, count := at_once.typed(answer))
-            self._tell_slots(count)
-
-        return self.book.attempt(wish)
+    def _take_slots(self, answer: str) -> None:
+        wishes.at_once(self.book.store, self.of, count := at_once.typed(answer))
+        self._tell_slots(count)
 
     def _tell_slots(self, count: int) -> None:
         told = partial(at_once.told, name=self.of, wanted=count)
@@ -323,6 +351,8 @@ class LaunchPage(Page):
         parts = [Content.styled(printable(why.text()), "bold")] if why is not None else []
         if self._under_way() and not self._supervised:
             parts.append(Content.styled(_("No supervisor is at work."), "bold"))
+        elif self._under_way() and queue.starting(self.book.store, trials.batch(self.book.store, self.of)):
+            parts.append(Content.styled(_("Starting: the runs begin once torch is loaded."), "bold"))
         if self._decided() is None and self._resting():
             parts.append(Content(_("s: go on with these runs")))
             if self._stopped() and why is None:
@@ -353,8 +383,3 @@ class LaunchPage(Page):
 
     def _show(self, id: str, content: Iterator[Content]) -> None:
         show(self.query_one(id, Static), Content("\n").join(list(content)))
-
-
-def _propose(name: str, store: Store) -> tuple[Proposal, Shortlist, Machine]:
-    proposal = launching.propose(store, name)
-    return proposal, shortlist.choose(store, proposal), slots.machine(store.project)

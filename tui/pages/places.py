@@ -57,7 +57,8 @@ def page(place: str) -> Page:
         case "propose" | "launch":
             from tui.pages.launch import LaunchPage
 
-            return LaunchPage(what)
+            # Of a round, with the trial that is meant, if that is not its best.
+            return LaunchPage(*what.split())
         case "look":
             from tui.pages.look import LookPage
 
@@ -85,7 +86,7 @@ def page(place: str) -> Page:
         case "export":
             from tui.pages.export import ExportPage
 
-            return ExportPage()
+            return ExportPage(what)
         case "report":
             from tui.pages.report import ReportPage
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,7 +16,6 @@ from rounds import cost, final, outage, planning, queue, standing, supervisor, w
 from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import by_metric, measure, trials
-from state.database import now
 from state.errors import Invalid
 from state.trials import ENDED, Batch, Trial
 from tui import acting, at_once
@@ -40,11 +38,9 @@ from wizard.quantity import duration
 # Wishes, and what shows: none of it while there is no round, or while something is typed.
 WISHES = (
     *("go", "pause", "stop", "slots", "extend", "retry", "retry_failed", "first", "end", "close", "drop"),
-    *("metric", "review"),
+    *("metric", "review", "launch"),
 )
 MORE_TRIALS = "8"
-# Within this time of the end of a trial the next one begins, where torch is loaded.
-BETWEEN = datetime.timedelta(seconds=5)
 
 
 class RoundPage(Page):
@@ -196,6 +192,10 @@ class RoundPage(Page):
             lambda words: self.book.attempt(lambda: wishes.drop(self.book.store, self._of, words)),
         )
 
+    def action_launch(self) -> None:
+        """Propose the marked trial for a launch."""
+        self._of_marked(lambda id: self.book.open(f"propose {self._of} {id}"))
+
     def _of_marked(self, wish: Callable[[str], object]) -> None:
         marked = self.query_one(Table).marked
         if marked in self._trials:
@@ -289,6 +289,8 @@ class RoundPage(Page):
                 return self._batch.kind == planning.KIND and self._unlearnt()
             case "extend":
                 return self._batch.kind == planning.KIND
+            case "launch":
+                return self._batch.kind == planning.KIND and self._begun()
             case "review":
                 return self._batch.kind == planning.KIND and (ended or not (self._working() or self._unlearnt()))
             case _:
@@ -320,7 +322,7 @@ class RoundPage(Page):
         if batch.wanted == "run":
             return (
                 _("running")
-                if running or not self._starting()
+                if running or not queue.starting(self.book.store, batch)
                 else _("starting: its trials begin once torch is loaded")
             )
         if outage.why_paused(batch, self._trials.values()) is not None:
@@ -332,16 +334,6 @@ class RoundPage(Page):
         if batch.wanted == "drop":
             return _("dropped")
         return _("planned")
-
-    def _starting(self) -> bool:
-        """Whether trials wait for nothing but what they are made of: not for room, nor for those of another batch, and
-        none of theirs has just ended, which the next one follows."""
-        unfinished = trials.unfinished(self.book.store)
-        waits = any(entry.message or entry.status == "running" for entry in unfinished)
-        ended = max((entry.ended_at for entry in self._trials.values() if entry.ended_at), default=None)
-        read = datetime.datetime.fromisoformat
-        between = ended is not None and read(now()) - read(ended) < BETWEEN
-        return not self.book.project.settings.command and not waits and not between
 
     def _show_table(self, listed: Sequence[Trial]) -> None:
         by = by_metric.of_batch(self.book.store, self._of)

@@ -228,7 +228,7 @@ class SetupPage(Page):
     def action_cost(self, name: str) -> None:
         """Type a price or a power, by which the table counts what training costs."""
         self._type(COSTS[name], partial(self._charge, name))
-        self.query_one(Field).put(f"{getattr(self.book.project.settings, name):g}")
+        self.query_one(Field).offer(f"{getattr(self.book.project.settings, name):g}")
 
     def action_patience(self) -> None:
         """Type how long the probe waits for the first sign of a script's speed; then it is measured again."""
@@ -360,7 +360,7 @@ class SetupPage(Page):
         self._show_options(keep=not new)
         if new and not question.options:
             self.action_type()
-            self.query_one(Field).put(choice(question.recommended) if question.recommended is not None else "")
+            self.query_one(Field).offer(choice(question.recommended) if question.recommended is not None else "")
 
     def _show_options(self, *, keep: bool = False) -> None:
         """The options and the figures to choose by, those that contain what is sought; the recommended one is marked,

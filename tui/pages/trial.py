@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from presets.language import Message, _, say, told
-from rounds import cost, trial_folder, wishes
+from rounds import cost, planning, trial_folder, wishes
 from state import launches, runs, trials
 from state.database import Store
 from state.measure import known_as
@@ -61,6 +61,8 @@ class TrialPage(Page):
         self._shown = 0
         # By which it is judged.
         self._metric = ""
+        # What can be made of it.
+        self._offered: tuple[str, ...] = ()
 
     def heading(self) -> Message:
         return say("{name}", name=self._of)
@@ -82,6 +84,10 @@ class TrialPage(Page):
         entry = self._trial = trials.trial(store, self._of)
         self._metric = entry.metric or self.book.project.settings.metric
         self._give_charts()
+        offered = _uses(store, entry)
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
         settings = trials.trial_settings(store, entry)
         self.PLACE = "learn" if entry.status in ENDED else "run"
         self.show_where()
@@ -97,6 +103,25 @@ class TrialPage(Page):
         """Show the next curves."""
         self._shown = (self._shown + 1) % len(self._views)
         self._show_view()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what the trial admits as it is."""
+        if action in ("launch", "retry", "export"):
+            return action in self._offered
+        return super().check_action(action, parameters)
+
+    def action_launch(self) -> None:
+        """Propose this trial for a launch."""
+        assert self._trial is not None  # the key is offered then only
+        self.book.open(f"propose {self._trial.batch} {self._trial.id}")
+
+    def action_retry(self) -> None:
+        """Try this trial again."""
+        self.book.attempt(lambda: wishes.retry(self.book.store, [self._of]))
+
+    def action_export(self) -> None:
+        """To the export of this trial."""
+        self.book.open(f"export {self._of}")
 
     def action_read(self, pages: int) -> None:
         """Scroll what stands below the curves."""
@@ -139,6 +164,16 @@ class TrialPage(Page):
                 words={mark: word.text() for mark, word in MARKS.items()},
             ),
         )
+
+
+def _uses(store: Store, entry: Trial) -> tuple[str, ...]:
+    """What can be made of a trial: one that is complete is exported, and launched where a round has found it; one that
+    came to nothing is tried again."""
+    if wishes.may_retry(entry):
+        return ("retry",)
+    if entry.status != "complete":
+        return ()
+    return ("launch", "export") if trials.batch(store, entry.batch).kind == planning.KIND else ("export",)
 
 
 def _views(own: str) -> list[list[str]]:

@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from presets.language import _, say, told
-from rounds import supervisor
+from rounds import queue, supervisor
 from state import metrics, trials
 from state.database import Store
 from state.errors import Refusal
@@ -243,6 +243,8 @@ def _baseline(store: Store) -> Seen:
         if running is not None and running.name == batch.name
         else ""
     )
+    if queue.starting(store, batch):
+        doing = _("It begins once torch is loaded.")
     return Seen(_("The first configuration runs"), doing, table, series, axes, running=batch.name)
 
 
