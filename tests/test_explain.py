@@ -81,7 +81,7 @@ def test_the_glossary_has_each_word_once_in_both_languages(spoken: str) -> None:
 
 
 def test_a_chinese_word_of_the_glossary_has_its_english_name(capsys: pytest.CaptureFixture[str]) -> None:
-    """Papers, options and scripts have the English one: who looks up "nuisance" or "study" finds what it is called here."""
+    """Papers, options and scripts have the English one: who looks up "study" finds what it is called here."""
     answered(["--lang", "zh_CN", "glossary", "study"])
     assert "研究（study）：" in capsys.readouterr().out
     answered(["--lang", "zh_CN", "glossary", "batch size", "--json"])
@@ -92,8 +92,8 @@ def test_a_chinese_word_of_the_glossary_has_its_english_name(capsys: pytest.Capt
 
 @pytest.mark.parametrize("spoken", language.LANGUAGES)
 def test_the_steps_explain_what_the_guide_says_of_them(spoken: str) -> None:
-    """A newcomer who held them against the guide missed its reasons: the paper to start from, the role of an optimizer's
-    hyperparameters, the critical batch size, the price of a first step towards more devices."""
+    """A newcomer who held them against the guide missed its reasons: the paper to start from, the role of the settings
+    of an optimizer, the critical batch size, the price of getting to more devices."""
     language.set_language(spoken)
     told = {
         "G1": ("paper comes close", "复现它的结果"),

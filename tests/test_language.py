@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presets import language
+from presets import advice, language
 from presets.language import Message, say, told
 from tests import translate
 from training.config import ConfigError, parse
@@ -28,6 +29,7 @@ from tui.terminal import width
 
 SETTING = "number of optimizer steps"
 IN_CHINESE = "训练步数（优化器更新次数）"
+EXPLANATIONS = [Path(advice.__file__).parent / f"{name}.toml" for name in ("advice", "evidence", "glossary")]
 
 
 @pytest.fixture(autouse=True)
@@ -267,11 +269,38 @@ def test_what_a_library_says_is_one_line_that_shows_where_it_was_cut(text: str, 
 
 
 def test_one_thing_has_one_word_in_chinese() -> None:
-    """Those of which two had been in use; an epoch is no round."""
-    other = ("准随机", "采纳", "样例", "您", "从零训练", "nuisance 参数")
+    """Those of which two had been in use, on a page and in what explains it; an epoch is no round."""
+    other = (
+        "准随机",
+        "采纳",
+        "样例",
+        "您",
+        "从零训练",
+        "nuisance 参数",
+        "完美扩展",
+        "固定学习率",
+        "首个配置",
+        "轮次",
+        "批次",
+    )
     texts = {message.id: str(message.string) for message in translate.translated() if message.id}
-    assert [text for text in texts.values() if any(word in text for word in other)] == []
-    assert [text for id, text in texts.items() if "epochs" in str(id) and "轮数" in text] == []
+    explained = [part for text in EXPLANATIONS for part in re.findall(r'"(.*)"', text.read_text(encoding="utf-8"))]
+    assert [text for text in (*texts.values(), *explained) if any(word in text for word in other)] == []
+    assert [text for text in (*texts.values(), *explained) if re.search("调优(?!化)", text)] == []
+    assert [text for id, text in texts.items() if "epoch" in str(id) and re.search("轮数|每轮", text)] == []
+
+
+def test_a_time_in_a_chinese_sentence_has_no_blank_behind_it() -> None:
+    """It ends in Chinese itself: "9.7 秒 内" had one as if it ended in a figure."""
+    texts = [str(message.string) for message in translate.translated() if message.id]
+    assert [text for text in texts if re.search(r"\{(time|allowed|took)\} [\u4e00-\u9fff]", text)] == []
+
+
+def test_sentences_follow_one_another_without_a_blank_in_chinese() -> None:
+    assert language.sentences("One.", "Two.") == "One. Two."
+    assert language.sentences() == ""
+    language.set_language("zh_CN")
+    assert language.sentences("一。", "二。") == "一。二。"
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])

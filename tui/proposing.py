@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from textual.content import Content
 
-from presets.language import _, bracketed, labelled
+from presets.language import _, bracketed, labelled, sentences
 from rounds import changed_metric, launching, own_code, worth
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
@@ -64,7 +64,7 @@ def _shortlist(store: Store, listed: Shortlist) -> Iterator[Content]:
     yield Content(_("On the shortlist beside it, for fresh runs to choose from:"))
     for rival in listed.rivals:
         rival_best = best_of(trials.trial(store, rival.trial), store.project.settings.metric)
-        changes = " ".join(message.text() for message in rival.complexity.changes)
+        changes = sentences(*(message.text() for message in rival.complexity.changes))
         yield Content("- " + labelled(bracketed(rival.trial, rival_best), printable(changes)))
     yield Content(listed.why.text())
     yield Content(_("o: only the best one"))

@@ -167,6 +167,7 @@ _ANSWERS = (
     say("ghost"),
     say("held-out"),
     say("hub"),
+    say("image-classification"),
     say("keep"),
     say("measure"),
     say("override"),
@@ -174,6 +175,7 @@ _ANSWERS = (
     say("probe"),
     say("scratch"),
     say("sweep"),
+    say("text-classification"),
     say("use"),
     say("workers"),
 )

@@ -109,7 +109,7 @@ def _show_optimizers(session: Session, optimizers: list[Optimizer]) -> None:
             searched = hyperparameter.kind != "categorical" and opens is not None
             rows.append(
                 [
-                    optimizer.title if place == 0 else "",
+                    _(optimizer.title) if place == 0 else "",
                     hyperparameter.key.partition(".")[2],
                     setting(hyperparameter.default),
                     "-" if opens is None else str(opens),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from presets.language import _
+from presets.language import _, sentences
 from tui import say
 from tui.session import Session, answering
 
@@ -118,7 +118,7 @@ def show_status(session: Session) -> None:
         if setup.step is not None:
             session.text(flow.reopened(setup.step).text())
     session.text(now)
-    session.text(" ".join(part for part in (_("Next:"), then, command) if part))
+    session.text(sentences(*(part for part in (_("Next:"), then, command) if part)))
     if stands.undecided:
         words = _("Not decided yet: {names}. Go on with one: tunebook launch NAME")
         session.text(words.format(names=say.choice(stands.undecided)))

@@ -23,7 +23,7 @@ from tui.draft import NAMES
 from tui.horizon import lines
 from tui.losses import lost
 from tui.pages.page import Page
-from tui.say import result
+from tui.say import answer, result
 from tui.terminal import printable
 from tui.theme import STATUSES
 from tui.widgets.controls import Choices
@@ -156,7 +156,7 @@ def _facts(
     store: Store, setup: flow.Standing, where: Standing, measured: Message | None, fate: logout.Fate
 ) -> Iterator[Content]:
     settings = store.project.settings
-    what = settings.command or f"{settings.task}   {settings.data}"
+    what = settings.command or f"{answer(settings.task)}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     said = None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from presets.language import _, restored, say, told
+from presets.language import _, restored, say, sentences, told
 from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
@@ -103,7 +103,7 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
         facts.append((_("best"), f"{figure(best[0].best)} ({choice([record.id for record in best])})"))
     if plan.caveats:
         # The conclusion holds under these conditions (P2).
-        facts.append((_("holds where"), " ".join(message.text() for message in plan.caveats)))
+        facts.append((_("holds where"), sentences(*(message.text() for message in plan.caveats))))
     yield Facts(facts)
     yield from (Words(message.text()) for message in plan.warnings)
     yield _space(plan)
@@ -257,7 +257,7 @@ def studies(store: Store) -> list[dict[str, Any]]:
                     "configuration": batch.configuration,
                     "searched": _searched(study),
                     "set": values({key: value for key, value in study.overrides.items() if value is not None}),
-                    "note": " ".join(message.text() for message in plan.warnings),
+                    "note": sentences(*(message.text() for message in plan.warnings)),
                     "trials_planned": len(own),
                     "trials_ended": sum(entry.status in trials.ENDED for entry in own),
                     "trials_complete": sum(entry.status == "complete" for entry in own),
