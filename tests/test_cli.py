@@ -561,10 +561,13 @@ def test_tables_are_as_wide_as_their_cells() -> None:
         ("  - one two three", ["  - one", "    two", "    three"]),
         ("extraordinarily long", ["extraordinarily", "  long"]),
         ("中文 中文 中文", ["中文 中文", "  中文"]),
+        ("  - 没有测试集。", ["  - 没有", "    测试", "    集。"]),
+        ("运行 tunebook status 看", ["运行", "  tunebook", "  status", "  看"]),
     ],
 )
 def test_long_lines_are_broken_between_words(line: str, pieces: list[str]) -> None:
-    """At 9 cells; what follows stands under the first piece, and nothing is lost."""
+    """At 9 cells; what follows stands under the first piece, and nothing is lost. Chinese was broken at its few spaces
+    alone: a bullet stood by itself, and the clause behind it ran on at the edge of the terminal."""
     assert say.broken(line, 9) == pieces
 
 
