@@ -55,7 +55,8 @@ TEXTS: dict[str, Message] = {
     "setup baseline": say("Whether it is any better than chance: without that, a search would only compare noise."),
     "design": say(
         "A round asks one question. Scientific: what it asks about. Nuisance: tuned along, or the comparison "
-        "would not be fair. Fixed: what is found holds for this value only. s starts the round."
+        "would not be fair. Fixed: what is found holds for this value only. s starts the round; w says why it is "
+        "designed so."
     ),
     "round": say(
         "A line is a trial: a point of a quasi-random sequence, which covers the ranges evenly and can be gone on "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from presets.language import _, sentences
+from presets.language import _, labelled, sentences
 from tui import say
 from tui.session import Session, answering
 
@@ -54,7 +54,7 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
                 session.text(line)
             continue
         replaced = _(" (replaced)") if entry.superseded_by else ""
-        session.text(f"{entry.step}{replaced}: {say.stored(entry.question)}")
+        session.text(labelled(f"{entry.step}{replaced}", say.stored(entry.question)))
         session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
         if entry.recommended not in (None, entry.chosen):
             session.text("  " + _("recommended: {choice}").format(choice=say.choice(entry.recommended)))
