@@ -272,6 +272,9 @@ def test_one_thing_has_one_word_in_chinese() -> None:
     """Those of which two had been in use, on a page and in what explains it; an epoch is no round."""
     other = (
         "准随机",
+        "刻度",
+        "训练流程",
+        "自己的流程",
         "采纳",
         "样例",
         "您",
