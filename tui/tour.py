@@ -66,6 +66,10 @@ TEXTS: dict[str, Message] = {
         "Ranges wide enough, points enough, few infeasible, curves that behave: what does not pass is mended "
         "first (a). What passes may be launched (l)."
     ),
+    "insights": say(
+        "This is what rounds are for: what they show beyond chance, in a sentence. What you keep shapes the next "
+        "round: what matters is tuned along, what matters little is fixed."
+    ),
     "launch": say(
         "The winner of a round was chosen for its luck as well. So both sides run with seeds that were never used "
         "(s); the verdict comes from these runs alone, and the decision (a, r or n) from you."

@@ -179,7 +179,7 @@ def _facts(
             printable(baseline_running.doing(store, first, attended=supervisor.seen_to(store.project)).text())
         )
     if where.states and where.step != "set-up":
-        counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
+        counts = [STATUSES[status].counted(count) for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
         yield Content("   ".join([*counts, left]).rstrip())
     yield Content(printable(_best(store)))

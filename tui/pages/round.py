@@ -296,7 +296,7 @@ class RoundPage(Page):
         gone = wishes.lost(self.book.store, listed)
         parts = [self._state(batch, all(map(trials.over, listed)), counts["running"] - len(gone))]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
-        parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]
+        parts += [STATUSES[status].counted(counts[status]) for status in wishes.RETRIED if counts[status]]
         if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
             parts.append(_("{n} without new steps").format(n=silent))
         if counts["running"] > len(gone):

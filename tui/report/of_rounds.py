@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from presets.language import _, restored, say, sentences, told
+from presets.language import _, bracketed, labelled, restored, say, sentences, told
 from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
 from rounds.plan import RoundPlan, Study
@@ -92,15 +92,15 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     records = reviewing.records(store, batch.name)
     direction = reviewing.direction(store, batch.name)
     counts = Counter(entry.status for entry in listed)
-    asked = [f"{name}: {domain}" for name, domain in asked_of(plan).items()]
+    asked = [labelled(name, str(domain)) for name, domain in asked_of(plan).items()]
     facts = [
         (_("planned on"), batch.at[:10]),
-        (_("trials"), _(", ").join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
+        (_("trials"), _(", ").join(STATUSES[status].counted(count) for status, count in counts.items())),
         *([(_("scientific"), choice(asked))] if asked else []),
     ]
     best = foremost(records, direction)
     if best:
-        facts.append((_("best"), f"{figure(best[0].best)} ({choice([record.id for record in best])})"))
+        facts.append((_("best"), bracketed(figure(best[0].best), choice([record.id for record in best]))))
     if plan.caveats:
         # The conclusion holds under these conditions (P2).
         facts.append((_("holds where"), sentences(*(message.text() for message in plan.caveats))))
