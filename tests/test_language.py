@@ -245,7 +245,7 @@ def test_the_help_is_chinese_to_its_headings() -> None:
     """In a process of its own: click makes the text of --help once for each command, in the language of then."""
     command = [sys.executable, "-m", "tui.main", "--lang", "zh_CN", "round", "--help"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert all(words in ran.stdout for words in ("用法：", "选项:", "显示本说明并退出。"))
+    assert all(words in ran.stdout for words in ("用法：", "选项：", "显示本说明并退出。"))
     assert not any(words in ran.stdout for words in ("Usage", "Options", "Commands:", "Show this"))
 
 
@@ -317,3 +317,16 @@ def test_the_list_of_commands_says_what_each_does_in_chinese_too(columns: str) -
     assert [line.split()[0] for line in listed].count("final") == 1
     assert all(len(line.split()[1].rstrip(".⋯…")) > 5 for line in listed)
     assert all(line.count("`") % 2 == 0 and width(line) < int(columns) for line in listed)
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_the_help_of_a_command_fits_the_terminal_in_chinese_too(columns: str) -> None:
+    """Click counted characters, of which Chinese ones take two cells: what went past the edge went on at the margin."""
+    asked = [sys.executable, "-m", "tui.main", "--lang", "zh_CN", "launch", "--help"]
+    environment = {**os.environ, "COLUMNS": columns, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(asked, capture_output=True, text=True, encoding="utf-8", env=environment, check=True)
+    listed = done.stdout.splitlines()
+    assert "选项：" in listed
+    assert [line for line in listed if width(line) >= int(columns)] == []
+    below = listed[listed.index("选项：") + 1 :]
+    assert all(line.startswith("  -") or line.startswith(" " * 30) for line in below)

@@ -7,6 +7,7 @@ The layout of Textual breaks at spaces only, of which Chinese has none: before a
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from rich.cells import cell_len, chop_cells
 
@@ -27,6 +28,12 @@ _WORD = re.compile(r"\s*\S+\s*")
 def has_wide(text: str) -> bool:
     """Whether any of the text is in a script without spaces."""
     return _HAS_WIDE.search(text) is not None
+
+
+def broken(text: str, cells: int) -> list[str]:
+    """The lines of a text that fit into so many cells each."""
+    places = [0, *divide(text, cells), len(text)]
+    return [text[start:end].rstrip() for start, end in pairwise(places)] if text else [""]
 
 
 def divide(text: str, cells: int, fold: bool = True) -> list[int]:
