@@ -257,6 +257,31 @@ def test_data_cannot_command_the_terminal(root: Path, capsys: pytest.CaptureFixt
     assert entries[0]["chosen"] == "loss"
 
 
+def test_an_answer_is_read_in_the_language_of_the_rest(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`scratch` stood among Chinese, which the screens call by its Chinese word; JSON keeps the word of the option."""
+    with open_store(project.open_project(root)) as store:
+        decisions.decide(
+            store,
+            "weights",
+            question=stored(message("Which weights?")),
+            options=["scratch", "hub"],
+            recommended="scratch",
+            chosen="hub",
+            reason=stored(message("given")),
+            evidence=[],
+            settings={},
+        )
+    try:
+        assert tunebook("--lang", "zh_CN", "decisions", "weights", "--project", root) == 0
+        shown = capsys.readouterr().out
+    finally:
+        set_language("en")
+    assert "选择：从 hub 取权重" in shown
+    assert "推荐：从头训练" in shown
+    assert tunebook("decisions", "weights", "--project", root, "--json") == 0
+    assert documents(capsys.readouterr().out)[0][0]["chosen"] == "hub"
+
+
 def test_decisions_on_one_step_come_with_what_they_rest_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tunebook("decisions", "--project", root) == 0
     assert "Seen:" not in capsys.readouterr().out

@@ -55,9 +55,9 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
             continue
         replaced = _(" (replaced)") if entry.superseded_by else ""
         session.text(labelled(f"{entry.step}{replaced}", say.stored(entry.question)))
-        session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
+        session.text("  " + _("chosen: {chosen}").format(chosen=say.answer(entry.chosen)))
         if entry.recommended not in (None, entry.chosen):
-            session.text("  " + _("recommended: {choice}").format(choice=say.choice(entry.recommended)))
+            session.text("  " + _("recommended: {choice}").format(choice=say.answer(entry.recommended)))
         session.text("  " + _("because: {reason}").format(reason=say.stored(entry.reason)))
         session.text("  " + _("by {author} at {time}").format(author=entry.by, time=entry.at))
         if step is not None:
