@@ -254,6 +254,7 @@ def test_a_plan_is_told_in_one_language(
     told = capsys.readouterr()
     assert "目标：了解" in told.out + told.err
     assert "sgd.learning_rate：0." in told.out + told.err
+    assert "研究 合并搜索：6 次试验" in told.out + told.err
 
 
 def test_architectures_that_the_catalogue_does_not_have_are_named(store: Store, values: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from presets.language import _, bracketed, error_message, labelled, say
 from rounds import budget, honoured, planning, tunables, untried
 from rounds.cost import Cost
 from rounds.outlook import Outlook
-from rounds.plan import Goal, Role, RoundPlan
+from rounds.plan import Goal, Role, RoundPlan, called
 from rounds.roles import OPTIMIZER, asked_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
@@ -181,7 +181,7 @@ def _clock(moment: str, seconds: float) -> str:
 def spread(plan: RoundPlan, *, as_given: bool = False) -> Iterator[str]:
     """What each study gets of the trials, and how densely they cover its space, unless they are `as_given`."""
     for share in budget.density(plan.studies, len(plan.trials)):
-        told = {"study": share.study, "trials": share.trials}
+        told = {"study": called(share.study), "trials": share.trials}
         if as_given or not share.dimensions:
             words = say("Study {study}: {trials} trials", **told)
         elif (count := untried.size(plan.study(share.study).dimensions)) is not None:

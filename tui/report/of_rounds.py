@@ -10,7 +10,7 @@ from typing import Any
 from presets.language import _, bracketed, labelled, restored, say, sentences, told
 from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
-from rounds.plan import RoundPlan, Study
+from rounds.plan import RoundPlan, Study, called
 from rounds.record import GRADIENT_NORM, TrialRecord, foremost, ranked
 from rounds.roles import asked_of
 from state import by_metric, launches, metrics, trials
@@ -135,9 +135,9 @@ def _space(plan: RoundPlan) -> Grid:
     for study in plan.studies:
         for dimension in study.dimensions:
             role = plan.roles.get(dimension.name) or ("scientific" if dimension.key in plan.scientific else "nuisance")
-            rows.append((study.name, dimension.name, _(role), str(dimension.domain)))
+            rows.append((_name(study.name), dimension.name, _(role), str(dimension.domain)))
         if not study.dimensions:
-            rows.append((study.name, "-", "-", "-"))
+            rows.append((_name(study.name), "-", "-", "-"))
     return Grid((_("study"), _("hyperparameter"), _("role"), _("range")), rows)
 
 
@@ -160,7 +160,7 @@ def _plots(
         yield Picture(caption, *pair_plot.plot(plan, records, pair, direction))
     for finding in findings:
         if finding.check == "points" and "progress" in finding.figures:
-            caption = _("Study {study}: the best of n trials").format(study=finding.figures["study"])
+            caption = say("Study {study}: the best of n trials", study=called(finding.figures["study"])).text()
             yield Picture(caption, *plot(finding, plan, records, direction, metric))
     for kind in dict.fromkeys((metric, "train/loss")):
         yield _curves(records, ranked(records, direction)[:CURVES], kind)
@@ -203,7 +203,7 @@ def _trial_grid(store: Store, batch: Batch, listed: Sequence[Trial]) -> Grid:
     rows = [
         (
             entry.id,
-            entry.study,
+            _name(entry.study),
             STATUSES[entry.status].word.text(),
             best_of(entry, by.metric),
             "-" if entry.best_step is None else str(entry.best_step),
@@ -276,13 +276,17 @@ def _searched(study: Study) -> str:
     return "; ".join(f"{dimension.name} {dimension.domain}" for dimension in study.dimensions)
 
 
+def _name(study: str) -> str:
+    return say("{text}", text=called(study)).text()
+
+
 def studies_table(store: Store) -> Iterator[Part]:
     """The table of studies for people."""
     now = store.project.settings.metric
     rows = [
         (
             row["round"],
-            row["study"],
+            _name(row["study"]),
             row["searched"] or "-",
             row["note"] or "-",
             f"{row['trials_complete']}/{row['trials_planned']}",
