@@ -24,6 +24,7 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Cursor, identities
 from tui.keys import bindings
+from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.say import LONGEST, figure
 from tui.terminal import cut, printable
@@ -196,6 +197,10 @@ class RoundPage(Page):
         marked = self.query_one(Table).marked
         if marked in self._trials:
             self.book.attempt(lambda: wish(marked))
+
+    def action_explain(self) -> None:
+        """Why the points lie so, what becomes of those that fail, and what of a run is kept, at length."""
+        self.app.push_screen(Explain(("P6", "P10", "P16", "P17")))
 
     def action_metric(self) -> None:
         """Show the next metric in the chart."""
