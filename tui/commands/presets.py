@@ -86,7 +86,7 @@ def _show_details(session: Session, entry: Architecture) -> None:
     """What the table has no room for."""
     session.text()
     for name, text in (
-        (_("family and size"), f"{entry.title}, {_(entry.size)}"),
+        (_("family and size"), _("{title}, {size}").format(title=entry.title, size=_(entry.size))),
         (_("about"), entry.about.text()),
         (_("note"), entry.note.text() if entry.note else ""),
         (_("model"), f"{entry.library}: {entry.model}"),
