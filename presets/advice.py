@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from presets.language import _, current_language
+from presets.language import _, bracketed, current_language
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,15 @@ def evidence(text: Advice) -> str:
 
 
 def glossary() -> tuple[Term, ...]:
-    """The words that the program uses, in the current language, in the order of the alphabet."""
-    language = current_language()
-    entries = (Term(id, **texts[language]) for id, texts in _read("glossary.toml").items())
+    """The words that the program uses, in the current language, in the order of the English alphabet."""
+    entries = (_term(id, texts) for id, texts in _read("glossary.toml").items())
     return tuple(sorted(entries, key=lambda term: term.id))
+
+
+def _term(id: str, texts: Mapping[str, Mapping[str, str]]) -> Term:
+    """A word with its English name behind it, which is what papers, commands and scripts have, where it is another."""
+    own, english = texts[current_language()], texts["en"]["term"]
+    return Term(id, own["term"] if own["term"] == english else bracketed(own["term"], english), own["meaning"])
 
 
 def ids() -> tuple[str, ...]:

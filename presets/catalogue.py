@@ -120,7 +120,10 @@ class Hyperparameter:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimizer with every hyperparameter it has, most important first; `popular_for` names families."""
+    """An optimizer with every hyperparameter it has, most important first; `popular_for` names families.
+
+    `title` is a message id: some are names, some are words.
+    """
 
     name: str
     title: str

@@ -129,7 +129,8 @@ def say(template: str, /, **values: Value) -> Message:
 
 def sentences(*texts: str) -> str:
     """Texts one after the other, set as the language does: Chinese has no blank after its full stop."""
-    return reduce(lambda first, second: _("{first} {second}").format(first=first, second=second), texts)
+    join = _("{first} {second}")
+    return reduce(lambda first, second: join.format(first=first, second=second), texts) if texts else ""
 
 
 def bracketed(text: str, more: str) -> str:

@@ -11,7 +11,7 @@ from presets.language import Message, say
 from rounds import failing
 from rounds.finding import Action, Finding
 from rounds.infeasible import frontiers
-from rounds.plan import RoundPlan, Study
+from rounds.plan import RoundPlan, Study, called
 from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
 from rounds.space import Dimension, Domain
 from state.usual_names import possible
@@ -93,7 +93,7 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
                 say(
                     "Study {study}: too few feasible trials ({feasible}) to tell whether the ranges are wide enough; "
                     "it takes {fewest}.",
-                    study=study.name,
+                    study=called(study.name),
                     feasible=len(feasible),
                     fewest=FEWEST,
                 ),
@@ -106,7 +106,7 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
     if min(costs) == max(costs):
         message = say(
             "Study {study}: all trials came to the same result, so that no place is better than another.",
-            study=study.name,
+            study=called(study.name),
         )
         return [Finding(CHECK, "cannot tell", message, RULE, {"study": study.name, "feasible": len(feasible)})]
     few, order = len(leading(feasible, direction)), ranked(feasible, direction)
@@ -138,7 +138,7 @@ def _check_study(study: Study, records: Sequence[TrialRecord], direction: Direct
                 "pass",
                 say(
                     "Study {study}: the best trials lie well inside the range of {names}.",
-                    study=study.name,
+                    study=called(study.name),
                     names=[figures["dimension"] for figures in inside],
                 ),
                 RULE,

@@ -136,7 +136,8 @@ def _overfitting(
         return "warn", message, action
     if _more_than_chance(len(having), every):
         message = say(
-            "Overfitting in {having} of {every} trials ({trials}), of the {best} best in {among}.",
+            "Overfitting in {having} of {every} trials ({trials}), of the {best} best in {among}. Choosing the best "
+            "favours whatever keeps a trial from it, be it a learning rate that is too low.",
             having=len(having),
             every=every,
             trials=named(having),

@@ -17,7 +17,7 @@ from typing import Any, get_args
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds import budget
-from rounds.plan import DesignError, Goal, Role, RoundPlan, Study, trial_at
+from rounds.plan import DesignError, Goal, Role, RoundPlan, Study, called, trial_at
 from rounds.roles import (
     OPTIMIZER,
     Conditions,
@@ -363,7 +363,7 @@ def _check_studies(studies: Sequence[Study], trials: int, ways: Sequence[Message
             raise DesignError(
                 "All hyperparameters of {study} are fixed, so its {trials} trials would be the same. What helps: "
                 "{ways}.",
-                study=share.study,
+                study=called(share.study),
                 trials=share.trials,
                 ways=ways,
             )

@@ -29,7 +29,7 @@ from rounds.finding import Finding
 from rounds.importance import Effect
 from rounds.isolation import CLEAR, apart, clear, isolate
 from rounds.phases import SATURATED
-from rounds.plan import RoundPlan
+from rounds.plan import RoundPlan, called
 from rounds.record import Direction, TrialRecord, ended, leading, turned
 from rounds.roles import asked_of
 from rounds.saturation import saturation
@@ -182,7 +182,7 @@ def _of_effect(
     first, second = names[0], names[1:]
     counted = importance.telling(plan.study(study), records)
     # Of several studies each has trials of its own, and another best.
-    of = say("study {study} of {round}", study=study, round=name) if len(plan.studies) > 1 else name
+    of = say("study {study} of {round}", study=called(study), round=name) if len(plan.studies) > 1 else name
     told = {"round": of, "trials": len(counted), "share": effect.share, "band": effect.band}
     if second:
         text = say(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from presets.language import Message, restored, stored
+from presets.language import Message, restored, say, stored
 from rounds.halton import point
 from rounds.space import Dimension, Domain
 from state.errors import Invalid
@@ -17,6 +17,15 @@ Role = Literal["scientific", "nuisance", "fixed"]
 
 class DesignError(Invalid, ValueError):
     """A round that cannot be planned as asked."""
+
+
+# The studies that are called by what they do, not by the values that they compare.
+_CALLED = {"joint": say("joint"), "search": say("search")}
+
+
+def called(study: str) -> Message | str:
+    """The name of a study as people read it."""
+    return _CALLED.get(study, study)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from presets.language import Message, say
 from rounds import untried
 from rounds.budget import FEWEST
 from rounds.finding import Action, Finding, Verdict
-from rounds.plan import RoundPlan, Study
+from rounds.plan import RoundPlan, Study, called
 from rounds.record import Direction, TrialRecord, cost, ended, turned
 from rounds.statistics import ANY, best_of, quantile_of_best
 from rounds.symptoms import noise_of
@@ -101,7 +101,7 @@ def _check_study(
     if len(feasible) < GOOD:
         message = say(
             "Study {study}: too few feasible trials ({feasible}) to tell whether more are needed.",
-            study=study,
+            study=called(study),
             feasible=len(feasible),
         )
         return Finding(CHECK, "cannot tell", message, RULE, figures)
@@ -111,7 +111,7 @@ def _check_study(
             "Study {study}: all {trials} feasible trials came to exactly the same result, whatever was varied. Before "
             "more of them, see whether the training heeds what is varied, and whether the metric can tell results "
             "apart.",
-            study=study,
+            study=called(study),
             trials=len(feasible),
         )
         figures |= {"best_tenth": 1 - 0.9 ** len(costs), "progress": progress(records, direction)}
@@ -127,7 +127,7 @@ def _check_study(
         message = say(
             "Study {study}: its {count} configurations have all been tried, in {trials} trials. More would only repeat "
             "them; which of those that are close is the best, a launch tells by fresh runs of these alone.",
-            study=study,
+            study=called(study),
             count=count,
             trials=len(costs),
         )
@@ -136,7 +136,7 @@ def _check_study(
         message = say(
             "Study {study}: doubling its {trials} trials would gain {gain}. Whether that is more than noise is not "
             "known: repeat the best trial with other seeds.",
-            study=study,
+            study=called(study),
             trials=len(costs),
             gain=more_gains,
         )
@@ -153,14 +153,14 @@ def _check_study(
         message = say(
             "Study {study}: {good} of {feasible} feasible trials are as good as the best, within the noise; whether "
             "they have missed something better, it takes {fewest} to tell.",
-            study=study,
+            study=called(study),
             good=good,
             feasible=len(feasible),
             fewest=fewest,
         )
     words = say("Add {more} trials to the round.", more=more)
     if studies > 1:
-        words = say("Add {more} trials to study {study}.", more=more, study=study)
+        words = say("Add {more} trials to study {study}.", more=more, study=called(study))
     action = Action(
         "more_trials",
         words,
@@ -175,7 +175,7 @@ def _told(study: str, trials: int, gain: Message, good: int, enough: bool) -> Me
         return say(
             "Study {study}: {trials} trials suffice. Doubling them would gain {gain}, within the noise, and "
             "{good} of them are as good as the best.",
-            study=study,
+            study=called(study),
             trials=trials,
             gain=gain,
             good=good,
@@ -183,7 +183,7 @@ def _told(study: str, trials: int, gain: Message, good: int, enough: bool) -> Me
     return say(
         "Study {study}: more trials may still change the answer. Doubling the {trials} would gain {gain}; as good as "
         "the best so far within the noise, itself counted: {good}.",
-        study=study,
+        study=called(study),
         trials=trials,
         gain=gain,
         good=good,

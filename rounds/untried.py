@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from presets.language import Message, say
 from rounds import comparable, failing
-from rounds.plan import RoundPlan, Study
+from rounds.plan import RoundPlan, Study, called
 from rounds.record import TrialRecord
 from rounds.space import Dimension, Places
 from state import trials
@@ -72,7 +72,7 @@ def _within(plan: RoundPlan) -> tuple[Message, ...]:
                 say(
                     "Some studies have more trials than configurations, as {study} has {trials} of {count}: such "
                     "trials repeat one another.",
-                    study=study.name,
+                    study=called(study.name),
                     count=count,
                     trials=trials,
                 ),

@@ -257,6 +257,31 @@ def test_data_cannot_command_the_terminal(root: Path, capsys: pytest.CaptureFixt
     assert entries[0]["chosen"] == "loss"
 
 
+def test_an_answer_is_read_in_the_language_of_the_rest(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`scratch` stood among Chinese, which the screens call by its Chinese word; JSON keeps the word of the option."""
+    with open_store(project.open_project(root)) as store:
+        decisions.decide(
+            store,
+            "weights",
+            question=stored(message("Which weights?")),
+            options=["scratch", "hub"],
+            recommended="scratch",
+            chosen="hub",
+            reason=stored(message("given")),
+            evidence=[],
+            settings={},
+        )
+    try:
+        assert tunebook("--lang", "zh_CN", "decisions", "weights", "--project", root) == 0
+        shown = capsys.readouterr().out
+    finally:
+        set_language("en")
+    assert "选择：从 hub 取权重" in shown
+    assert "推荐：从头训练" in shown
+    assert tunebook("decisions", "weights", "--project", root, "--json") == 0
+    assert documents(capsys.readouterr().out)[0][0]["chosen"] == "hub"
+
+
 def test_decisions_on_one_step_come_with_what_they_rest_on(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tunebook("decisions", "--project", root) == 0
     assert "Seen:" not in capsys.readouterr().out
@@ -561,10 +586,13 @@ def test_tables_are_as_wide_as_their_cells() -> None:
         ("  - one two three", ["  - one", "    two", "    three"]),
         ("extraordinarily long", ["extraordinarily", "  long"]),
         ("中文 中文 中文", ["中文 中文", "  中文"]),
+        ("  - 没有测试集。", ["  - 没有", "    测试", "    集。"]),
+        ("运行 tunebook status 看", ["运行", "  tunebook", "  status", "  看"]),
     ],
 )
 def test_long_lines_are_broken_between_words(line: str, pieces: list[str]) -> None:
-    """At 9 cells; what follows stands under the first piece, and nothing is lost."""
+    """At 9 cells; what follows stands under the first piece, and nothing is lost. Chinese was broken at its few spaces
+    alone: a bullet stood by itself, and the clause behind it ran on at the edge of the terminal."""
     assert say.broken(line, 9) == pieces
 
 

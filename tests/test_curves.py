@@ -288,7 +288,11 @@ def test_overfitting_is_told_of_the_best_and_of_any() -> None:
     others = [trial(OVERFIT + 1, number=n) for n in (5, 6)]
     some = found([*good, *others])["overfitting"]
     assert some.verdict == "warn"
-    assert some.message.text() == "Overfitting in 2 of 6 trials (round-1-005, round-1-006), of the 3 best in 0."
+    # And why that matters where the best trials have none of it.
+    assert some.message.text() == (
+        "Overfitting in 2 of 6 trials (round-1-005, round-1-006), of the 3 best in 0. Choosing the best favours "
+        "whatever keeps a trial from it, be it a learning rate that is too low."
+    )
     single = found([*good, others[0]])["overfitting"]
     assert (single.verdict, single.figures["all_with"]) == ("pass", ["round-1-005"])
     assert found(good)["overfitting"].verdict == "pass"

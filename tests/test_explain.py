@@ -80,6 +80,35 @@ def test_the_glossary_has_each_word_once_in_both_languages(spoken: str) -> None:
         assert any("\u4e00" <= letter <= "\u9fff" for letter in entry.meaning) == (spoken == "zh_CN")
 
 
+def test_a_chinese_word_of_the_glossary_has_its_english_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """Papers, options and scripts have the English one: who looks up "study" finds what it is called here."""
+    answered(["--lang", "zh_CN", "glossary", "study"])
+    assert "研究（study）：" in capsys.readouterr().out
+    answered(["--lang", "zh_CN", "glossary", "batch size", "--json"])
+    terms = [entry["term"] for entry in json.loads(capsys.readouterr().out)]
+    assert "batch size" in terms
+    assert "临界 batch size（critical batch size）" in terms
+
+
+@pytest.mark.parametrize("spoken", language.LANGUAGES)
+def test_the_steps_explain_what_the_guide_says_of_them(spoken: str) -> None:
+    """A newcomer who held them against the guide missed its reasons: the paper to start from, the role of the settings
+    of an optimizer, the critical batch size, the price of getting to more devices."""
+    language.set_language(spoken)
+    told = {
+        "G1": ("paper comes close", "复现它的结果"),
+        "G2": ("nuisance", "nuisance"),
+        "G4": ("divided by the time per step", "除以每步时间"),
+        "G7": ("critical batch size", "临界 batch size"),
+        "G8": ("new hardware", "前期成本"),
+        "G13": ("later has its price", "以后再改要付出代价"),
+        "G17": ("unguided", "没有人的指导"),
+        "P11": ("outside the best", "即使最好的试验没有过拟合"),
+    }
+    for row, words in told.items():
+        assert words[spoken == "zh_CN"] in advice.advice(row).paragraph, row
+
+
 def test_without_a_step_the_command_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     answered(["explain"])
     shown = capsys.readouterr().out

@@ -142,7 +142,7 @@ def test_texts_are_measured_in_characters_and_words_of_any_language(tmp_path: Pa
     path.write_text("\n".join([*lines, '{"body": "", "class": "a"}']), encoding="utf-8")
     found = inspected(tmp_path / "out", task="text-classification", path=path, text_column="body", label_column="class")
     assert found["task"] == "text-classification"
-    assert found["texts"] == {"characters": [6, 13, 40, 40], "words": [1, 3, 4, 4]}
+    assert found["texts"] == {"characters": [6, 13, 40, 40], "words": [1, 3, 4, 4], "unspaced": 0.25}
     assert found["duplicates"] == {"within_train": 1, "across_splits": 0}
     assert found["skipped"] == [{"path": "a [x].jsonl:5", "reason": "no text", "said": {"id": "no text", "values": {}}}]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presets import language
+from presets import advice, language
 from presets.language import Message, say, told
 from tests import translate
 from training.config import ConfigError, parse
@@ -28,6 +29,7 @@ from tui.terminal import width
 
 SETTING = "number of optimizer steps"
 IN_CHINESE = "训练步数（优化器更新次数）"
+EXPLANATIONS = [Path(advice.__file__).parent / f"{name}.toml" for name in ("advice", "evidence", "glossary")]
 
 
 @pytest.fixture(autouse=True)
@@ -243,7 +245,7 @@ def test_the_help_is_chinese_to_its_headings() -> None:
     """In a process of its own: click makes the text of --help once for each command, in the language of then."""
     command = [sys.executable, "-m", "tui.main", "--lang", "zh_CN", "round", "--help"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert all(words in ran.stdout for words in ("用法：", "选项:", "显示本说明并退出。"))
+    assert all(words in ran.stdout for words in ("用法：", "选项：", "显示本说明并退出。"))
     assert not any(words in ran.stdout for words in ("Usage", "Options", "Commands:", "Show this"))
 
 
@@ -267,11 +269,41 @@ def test_what_a_library_says_is_one_line_that_shows_where_it_was_cut(text: str, 
 
 
 def test_one_thing_has_one_word_in_chinese() -> None:
-    """Those of which two had been in use; an epoch is no round."""
-    other = ("准随机", "采纳", "样例", "您", "从零训练", "nuisance 参数")
+    """Those of which two had been in use, on a page and in what explains it; an epoch is no round."""
+    other = (
+        "准随机",
+        "刻度",
+        "训练流程",
+        "自己的流程",
+        "采纳",
+        "样例",
+        "您",
+        "从零训练",
+        "nuisance 参数",
+        "完美扩展",
+        "固定学习率",
+        "首个配置",
+        "轮次",
+        "批次",
+    )
     texts = {message.id: str(message.string) for message in translate.translated() if message.id}
-    assert [text for text in texts.values() if any(word in text for word in other)] == []
-    assert [text for id, text in texts.items() if "epochs" in str(id) and "轮数" in text] == []
+    explained = [part for text in EXPLANATIONS for part in re.findall(r'"(.*)"', text.read_text(encoding="utf-8"))]
+    assert [text for text in (*texts.values(), *explained) if any(word in text for word in other)] == []
+    assert [text for text in (*texts.values(), *explained) if re.search("调优(?!化)", text)] == []
+    assert [text for id, text in texts.items() if "epoch" in str(id) and re.search("轮数|每轮", text)] == []
+
+
+def test_a_time_in_a_chinese_sentence_has_no_blank_behind_it() -> None:
+    """It ends in Chinese itself: "9.7 秒 内" had one as if it ended in a figure."""
+    texts = [str(message.string) for message in translate.translated() if message.id]
+    assert [text for text in texts if re.search(r"\{(time|allowed|took)\} [\u4e00-\u9fff]", text)] == []
+
+
+def test_sentences_follow_one_another_without_a_blank_in_chinese() -> None:
+    assert language.sentences("One.", "Two.") == "One. Two."
+    assert language.sentences() == ""
+    language.set_language("zh_CN")
+    assert language.sentences("一。", "二。") == "一。二。"
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
@@ -285,3 +317,16 @@ def test_the_list_of_commands_says_what_each_does_in_chinese_too(columns: str) -
     assert [line.split()[0] for line in listed].count("final") == 1
     assert all(len(line.split()[1].rstrip(".⋯…")) > 5 for line in listed)
     assert all(line.count("`") % 2 == 0 and width(line) < int(columns) for line in listed)
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_the_help_of_a_command_fits_the_terminal_in_chinese_too(columns: str) -> None:
+    """Click counted characters, of which Chinese ones take two cells: what went past the edge went on at the margin."""
+    asked = [sys.executable, "-m", "tui.main", "--lang", "zh_CN", "launch", "--help"]
+    environment = {**os.environ, "COLUMNS": columns, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(asked, capture_output=True, text=True, encoding="utf-8", env=environment, check=True)
+    listed = done.stdout.splitlines()
+    assert "选项：" in listed
+    assert [line for line in listed if width(line) >= int(columns)] == []
+    below = listed[listed.index("选项：") + 1 :]
+    assert all(line.startswith("  -") or line.startswith(" " * 30) for line in below)

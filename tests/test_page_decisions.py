@@ -182,7 +182,7 @@ async def test_what_is_no_question_of_the_set_up_says_how_it_can_be_changed(tmp_
             await wait_for_text(pilot, "Go on")
             page = DecisionsPage()
             await app.push_screen(page)
-            await wait_for_text(pilot, "runtime: built-in")
+            await wait_for_text(pilot, "how to run: built-in")
             await pilot.press("end", "c")
             await wait_for_text(pilot, "That is decided with the batch size")
             await pilot.press("k", "c")

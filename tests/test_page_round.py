@@ -107,6 +107,17 @@ async def test_the_table_has_every_trial_with_its_state_and_its_best_value(store
         assert "left" in header
 
 
+async def test_e_explains_why_a_round_runs_so_as_on_other_pages(store: Store) -> None:
+    """On the one page that is looked at longest, the key did nothing."""
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await wait_for_text(pilot, "A 001")
+        await pilot.press("e")
+        await wait_for_text(pilot, "Evenly spread points (P6)")
+        await pilot.press("escape")
+        await wait_for_text(pilot, "A 001")
+
+
 async def test_a_round_of_which_nothing_runs_yet_says_what_it_waits_for(store: Store) -> None:
     """For ten seconds and more it was said to run, and all of its trials were queued."""
     trials.ask(store, "round-1", "run")

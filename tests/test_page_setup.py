@@ -12,6 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from presets import language
 from state import decisions, files, runs, trials
 from state.database import Store
 from state.project import FILE, Project, Settings, create, open_project
@@ -31,6 +32,12 @@ from wizard import baseline, flow, inspection, probe
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
 HOSTILE = ["[red]", "[bold]b", "a\nb", "\x1b[31mred", "中文 类", "🦊", "{x}"]
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    yield
+    language.set_language("en")
 
 
 def new(root: Path, data: Path, **settings: Any) -> Project:
@@ -227,6 +234,26 @@ async def test_while_a_long_table_is_read_the_options_leave_it_their_room(tmp_pa
             await pilot.press("d", "d", "u", "u", "u", "u", "u")
             await wait_for_text(pilot, "Which optimizer should be the start?")
             await wait_for_text(pilot, "AdamW with Nesterov momentum")
+
+
+async def test_the_optimizers_and_the_line_for_a_reason_are_in_the_language_of_the_page(tmp_path: Path) -> None:
+    """Their names and "use" stood in English among Chinese, and a filter in Chinese found none of them."""
+    language.set_language("zh_CN")
+    with standing_at(tmp_path / "p", "optimizer") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "继续设置")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "ResNet 最常用的优化器：带 Nesterov 动量的 SGD")
+            assert "SGD with" not in shown(app)
+    with standing_at(tmp_path / "q", "initial") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await wait_for_text(pilot, "继续设置")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "从这个配置开始吗？")
+            await pilot.press("r")
+            await wait_for_text(pilot, "选择“采用”的理由：")
 
 
 async def test_a_table_that_is_wider_than_the_page_is_shown_in_parts_with_the_keys_for_them(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from state.errors import Refusal
 from state.store import open_store
 from tests import small_project
 from training.config import check, unflat
+from tui.main import main
 
 
 @pytest.fixture
@@ -238,6 +239,22 @@ def test_what_training_would_refuse_is_refused_before_it_is_queued(store: Store,
     finally:
         language.set_language("en")
     assert trials.batches(store, "round") == []
+
+
+def test_a_plan_is_told_in_one_language(
+    store: Store, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The goal stood as the word of the option, and names had a colon of half the width."""
+    small_project.adopt(store, values)
+    try:
+        with pytest.raises(SystemExit):
+            main(["--lang", "zh_CN", "round", "plan", "--trials", "6", "--project", str(store.project.root)])
+    finally:
+        language.set_language("en")
+    told = capsys.readouterr()
+    assert "目标：了解" in told.out + told.err
+    assert "sgd.learning_rate：0." in told.out + told.err
+    assert "研究 合并搜索：6 次试验" in told.out + told.err
 
 
 def test_architectures_that_the_catalogue_does_not_have_are_named(store: Store, values: dict[str, Any]) -> None:

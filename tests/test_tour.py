@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("quick_looks")
 def test_every_step_of_the_way_is_explained() -> None:
     """Home at each place of the guide's way, each question of the set-up, and the pages of a round."""
     wanted = {f"home {place}" for place in WAY} | {f"setup {step}" for step in flow.STEPS}
-    assert wanted | {"design", "round", "review", "launch", "export"} <= set(tour.TEXTS)
+    assert wanted | {"design", "round", "review", "insights", "launch", "export"} <= set(tour.TEXTS)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -38,7 +38,7 @@ def test_no_line_begins_with_what_belongs_to_the_line_before(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["design", "round round-1", "review round-1", "launch round-1", "look", "decisions", "export"]
+    "place", ["design", "round round-1", "review round-1", "insights", "launch round-1", "look", "decisions", "export"]
 )
 def test_the_pages_know_their_texts(place: str) -> None:
     assert page(place).toured() in tour.TEXTS

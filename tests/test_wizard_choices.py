@@ -233,6 +233,18 @@ def test_weights_from_the_network_are_offered_and_never_recommended(tmp_path: Pa
         assert "few to learn from scratch" in said(question)
 
 
+def test_weights_that_never_saw_the_language_of_the_texts_say_so(tmp_path: Path) -> None:
+    """Chinese reviews were offered weights of an English BERT, and of the one family that reads Chinese no word."""
+    found = copy.deepcopy(SPAM)
+    for unspaced, told in ((0.97, True), (0.02, False)):
+        found["texts"] = {**SPAM["texts"], "unspaced": unspaced}
+        with set_up(tmp_path / str(unspaced), "weights", found) as store:
+            assert ("In the catalogue xlm-roberta" in said(flow.ask(store, "weights"))) == told
+    found["texts"]["unspaced"] = 0.97
+    with set_up(tmp_path / "many", "weights", found, architecture="xlm-roberta-base") as store:
+        assert "In the catalogue" not in said(flow.ask(store, "weights"))
+
+
 def checkpoint(folder: Path, kind: str) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": kind, "num_hidden_layers": 6, "hidden_size": 384}))

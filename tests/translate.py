@@ -75,6 +75,7 @@ def in_presets() -> Iterator[tuple[str, str]]:
             if "note" in size:
                 yield "presets/architectures.toml", size["note"]
     for optimizer in tomllib.loads((HOME / "presets/optimizers.toml").read_text(encoding="utf-8")).values():
+        yield "presets/optimizers.toml", optimizer["title"]
         yield "presets/optimizers.toml", optimizer["about"]
         for entry in optimizer["hyperparameters"]:
             yield "presets/optimizers.toml", entry["source"]

@@ -31,7 +31,8 @@ NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
 # Characters by which a text is named.
 EXCERPT = 60
 # Chinese and Japanese characters count as words of their own.
-WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
+UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -131,6 +132,7 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
         "texts": {
             "characters": _spread(np.array([len(text) for text in table.texts]), 0, 50, 95, 100),
             "words": _spread(np.array([len(WORD.findall(text)) for text in table.texts]), 0, 50, 95, 100),
+            "unspaced": _unspaced(table.texts),
         },
     }
 
@@ -177,6 +179,12 @@ def _skipped(skipped: Sequence[Skipped]) -> dict[str, Any]:
         ],
         "skipped_total": len(skipped),
     }
+
+
+def _unspaced(found: Sequence[str]) -> float:
+    """The share of texts that are in Chinese or Japanese, by most of their characters."""
+    ours, other = re.compile(f"[{UNSPACED}]"), re.compile(rf"[^\s{UNSPACED}]")
+    return round(sum(len(ours.findall(text)) > len(other.findall(text)) for text in found) / max(len(found), 1), 3)
 
 
 def _spread(values: np.ndarray, *percentiles: int) -> list[int]:

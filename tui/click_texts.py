@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click.core
 import click.decorators
 import click.exceptions
@@ -9,8 +11,9 @@ import click.formatting
 import click.parser
 import click.types
 
-from presets.language import _
-from tui.terminal import cut, width
+from presets.language import _, labelled
+from tui.terminal import cut, fit, width
+from tui.wrapping import broken, has_wide
 
 # Those of its modules that say something.
 MODULES = (click.core, click.decorators, click.exceptions, click.formatting, click.parser, click.types)
@@ -49,10 +52,40 @@ TEXTS = (
 )
 
 
+class Formatter(click.HelpFormatter):
+    """Sets help in Chinese: click counts characters where a terminal has cells, and knows of no break but spaces."""
+
+    def write_heading(self, heading: str) -> None:
+        self.write(f"{'':>{self.current_indent}}{labelled(heading, '').rstrip()}\n")
+
+    def write_text(self, text: str) -> None:
+        if not has_wide(text):
+            super().write_text(text)
+            return
+        for line in broken(text, self.width - self.current_indent):
+            self.write(f"{'':>{self.current_indent}}{line}\n")
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        listed = list(rows)
+        if not any(has_wide(second) for _first, second in listed):
+            super().write_dl(listed, col_max, col_spacing)
+            return
+        before = min(max(width(first) for first, _second in listed), col_max) + col_spacing
+        for first, second in listed:
+            lines = broken(second, max(self.width - before - self.current_indent, 10))
+            if width(first) > before - col_spacing:
+                self.write(f"{'':>{self.current_indent}}{first}\n")
+                first = ""
+            for line in lines:
+                self.write(f"{'':>{self.current_indent}}{fit(first, before)}{line}\n")
+                first = ""
+
+
 def translate() -> None:
-    """Have click ask our catalogue."""
+    """Have click ask our catalogue, and set what that says."""
     for module in MODULES:
         vars(module).update(_=_translated, ngettext=_of_number)
+    click.Context.formatter_class = Formatter
 
 
 def short_help(command: click.Command, cells: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from presets.language import _
+from presets.language import _, sentences
 from state import provenance
 from state.database import Store
 from state.trials import Trial
@@ -13,7 +13,7 @@ from state.trials import Trial
 def commit(store: Store, entry: Trial) -> str:
     """The commit, and in brackets how the files differed from it; empty where no commit is known."""
     known = (entry.result or {}).get("commit")
-    return " ".join([known, *_differences(store, entry)]) if known else ""
+    return sentences(known, *_differences(store, entry)) if known else ""
 
 
 def _differences(store: Store, entry: Trial) -> Iterator[str]:

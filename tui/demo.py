@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from presets.language import _, say
+from presets.language import _, labelled, say
 from rounds import launching, planning, reviewing
 from rounds.outlook import outlook
 from rounds.slots import machine
@@ -21,6 +21,7 @@ from state.project import Project, Settings
 from state.store import open_store
 from state.trials import Batch
 from tui import deciding, designing, exporting, setup, tour
+from tui.decided import title
 from tui.digits import write_digits
 from tui.findings import finding_document, show_findings
 from tui.say import choice, stored
@@ -176,7 +177,7 @@ def _launch(session: Session, store: Store, batch: Batch) -> dict[str, Any]:
     decided = [e for e in launches.last(store).values() if trials.batch(store, e.batch).kind == launching.KIND]
     if decided and decided[-1].decision != "repeat":
         last = decided[-1]
-        session.progress(f"{last.batch}: {last.decision}: {stored(last.reason)}")
+        session.progress(labelled(title(last), stored(last.reason)))
         return {"launch": last.batch, "decided": last.decision, "message": stored(last.reason)}
     launch = launching.undecided(store)
     if launch is None:

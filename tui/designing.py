@@ -10,11 +10,11 @@ from typing import Any, cast
 
 from presets import catalogue
 from presets.catalogue import CatalogueError
-from presets.language import _, bracketed, error_message, say
+from presets.language import _, bracketed, error_message, labelled, say
 from rounds import budget, honoured, planning, tunables, untried
 from rounds.cost import Cost
 from rounds.outlook import Outlook
-from rounds.plan import Goal, Role, RoundPlan
+from rounds.plan import Goal, Role, RoundPlan, called
 from rounds.roles import OPTIMIZER, asked_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
@@ -181,7 +181,7 @@ def _clock(moment: str, seconds: float) -> str:
 def spread(plan: RoundPlan, *, as_given: bool = False) -> Iterator[str]:
     """What each study gets of the trials, and how densely they cover its space, unless they are `as_given`."""
     for share in budget.density(plan.studies, len(plan.trials)):
-        told = {"study": share.study, "trials": share.trials}
+        told = {"study": called(share.study), "trials": share.trials}
         if as_given or not share.dimensions:
             words = say("Study {study}: {trials} trials", **told)
         elif (count := untried.size(plan.study(share.study).dimensions)) is not None:
@@ -219,20 +219,22 @@ def checkpoints(disk: Disk) -> str:
 def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_given: bool = False) -> None:
     """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it.
     `as_given`: its trials were listed one by one."""
-    session.progress(
-        say("{name}: {trials} trials, goal: {goal}", name=name, trials=len(plan.trials), goal=plan.goal).text()
-    )
+    # It makes drafts of designs.
+    from tui.draft import goal_name
+
+    goal = goal_name(plan.goal)
+    session.progress(say("{name}: {trials} trials, goal: {goal}", name=name, trials=len(plan.trials), goal=goal).text())
     for key, values in asked_of(plan).items():
         words = _("scientific: {key} in {values}").format(key=key, values=values)
         session.progress(f"  {words}{_unit(plan, key)}")
     for study, words in zip(plan.studies, spread(plan, as_given=as_given), strict=True):
         session.progress(f"  {words}")
         for dimension in study.dimensions:
-            session.progress(f"    {dimension.name}: {dimension.domain}{_unit(plan, dimension.name)}")
+            session.progress(f"    {labelled(dimension.name, str(dimension.domain))}{_unit(plan, dimension.name)}")
     if plan.origins:
         session.progress("  " + _("where these ranges come from:"))
     for name, origin in plan.origins.items():
-        session.progress(f"    {name}: {origin.source.text()}")
+        session.progress(f"    {labelled(name, origin.source.text())}")
     fixed = [name for name, role in plan.roles.items() if role == "fixed"]
     if fixed:
         session.progress(

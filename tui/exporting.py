@@ -200,15 +200,16 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
             examples=validation.get("examples", "?"),
         ).text(),
         _table(result),
-        _(
-            "To the last digit on the data as they were, on the same machine; on other data, on another device or with "
-            "other library versions it may differ."
-        )
-        + " "
-        + _("It ran on {device} in {precision}, with {versions}.").format(
-            device=result.get("device"),
-            precision=result.get("precision"),
-            versions=", ".join(f"{name} {version}" for name, version in source.versions.items()),
+        sentences(
+            _(
+                "To the last digit on the data as they were, on the same machine; on other data, on another device or "
+                "with other library versions it may differ."
+            ),
+            _("It ran on {device} in {precision}, with {versions}.").format(
+                device=result.get("device"),
+                precision=result.get("precision"),
+                versions=", ".join(f"{name} {version}" for name, version in source.versions.items()),
+            ),
         ),
         _("The data is read from {path} (`data.path` in `config.toml`).").format(
             path=f"`{printable(settings['data.path'])}`"

@@ -214,6 +214,7 @@ KEYS: tuple[Key, ...] = (
     Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
     Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
     Key("round.launch", ("c",), "launch", say("propose the marked trial for a launch"), "round"),
+    Key("round.explain", ("e",), "explain", say("why a round runs so, at length"), "round"),
     Key("round.slots", ("t",), "slots", say("how many trials run at once"), "round", say("slots")),
     Key(
         "round.close", ("E",), "close", say("end the round early: what waits is not run any more"), "round", say("end")

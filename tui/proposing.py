@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from presets.language import _, bracketed, labelled, say
+from presets.language import _, bracketed, labelled, say, sentences
 from rounds import changed_metric, launching, own_code, slots, worth
 from rounds.decision import RUNS
 from rounds.design import MOST
@@ -124,6 +124,6 @@ def _shortlist(store: Store, listed: Shortlist) -> Iterator[Content]:
     yield Content(_("On the shortlist beside it, for fresh runs to choose from:"))
     for rival in listed.rivals:
         rival_best = best_of(trials.trial(store, rival.trial), store.project.settings.metric)
-        changes = " ".join(message.text() for message in rival.complexity.changes)
+        changes = sentences(*(message.text() for message in rival.complexity.changes))
         yield Content("- " + labelled(bracketed(rival.trial, rival_best), printable(changes)))
     yield Content(listed.why.text())

@@ -7,6 +7,7 @@ import math
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -14,6 +15,7 @@ import click
 from presets.language import Message, _, error_text, restored, say
 from state.errors import Refusal
 from tui.terminal import cut, printable, width
+from tui.wrapping import divide, has_wide
 
 if TYPE_CHECKING:
     from rounds.reached import Reached
@@ -48,11 +50,11 @@ def _print(line: str, stream: TextIO, *, err: bool) -> None:
 
 
 def broken(line: str, cells: int) -> list[str]:
-    """The line in pieces of at most so many cells, broken between words; what follows is indented under the first.
-
-    A word that is wider than that, and Chinese, which has no spaces, is left to the terminal.
-    """
+    """The line in pieces of at most so many cells, broken between words, in Chinese between characters; what follows
+    is indented under the first. A word that is wider than that is left to the terminal."""
     indent = " " * min(len(line) - len(line.lstrip()) + 2, cells // 2)
+    if has_wide(line):
+        return _broken_wide(line, indent, cells)
     pieces, piece = [], ""
     for place, word in enumerate(line.split(" ")):
         longer = word if place == 0 else f"{piece} {word}"
@@ -61,6 +63,16 @@ def broken(line: str, cells: int) -> list[str]:
             longer = indent + word
         piece = longer
     return [*pieces, piece]
+
+
+def _broken_wide(line: str, indent: str, cells: int) -> list[str]:
+    """The same of a line with Chinese in it. The first piece has what the indent takes of the others, too."""
+    ends = divide(line, cells, fold=False)
+    if not ends:
+        return [line]
+    first, rest = line[: ends[0]], line[ends[0] :]
+    places = [0, *divide(rest, cells - len(indent), fold=False), len(rest)]
+    return [first.rstrip(), *(indent + rest[start:end].rstrip() for start, end in pairwise(places))]
 
 
 def error(sentence: str) -> None:
@@ -167,6 +179,7 @@ _ANSWERS = (
     say("ghost"),
     say("held-out"),
     say("hub"),
+    say("image-classification"),
     say("keep"),
     say("measure"),
     say("override"),
@@ -174,6 +187,7 @@ _ANSWERS = (
     say("probe"),
     say("scratch"),
     say("sweep"),
+    say("text-classification"),
     say("use"),
     say("workers"),
 )

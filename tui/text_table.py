@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from tui.terminal import fit, printable, width
-from tui.wrapping import divide
+from tui.wrapping import broken
 
 GAP = "  "
 # In fewer cells than these a last column is not broken into lines.
@@ -26,7 +25,7 @@ def lines(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: int | Non
         widths[-1], right[-1] = wide - before, False
     found: list[str] = []
     for row in cells:
-        first, *more = _broken(row[-1], widths[-1])
+        first, *more = broken(row[-1], widths[-1])
         shown = [
             " " * (cells_wide - width(cell)) + cell if to_right else fit(cell, cells_wide)
             for cell, cells_wide, to_right in zip((*row[:-1], first), widths, right, strict=True)
@@ -55,11 +54,6 @@ def _part(
 ) -> list[str]:
     cells = [[*row[:named], *row[start:end]] for row in (columns, *rows)]
     return lines(cells[0], cells[1:], wide)
-
-
-def _broken(text: str, cells: int) -> list[str]:
-    places = [0, *divide(text, cells), len(text)]
-    return [text[start:end].rstrip() for start, end in pairwise(places)] if text else [""]
 
 
 def _numeric(cell: str) -> bool:

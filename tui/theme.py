@@ -12,7 +12,7 @@ from rich.segment import Segments
 from textual.scrollbar import ScrollBarRender
 from textual.theme import BUILTIN_THEMES
 
-from presets.language import Message, say
+from presets.language import Message, _, say
 from tui.charts.series import Mark
 
 
@@ -28,6 +28,10 @@ class Look:
     def badge(self, *, ascii_only: bool = False) -> str:
         """Glyph and word: `✓ complete`, in ASCII `o complete`."""
         return f"{self.ascii if ascii_only else self.glyph} {self.word.text()}"
+
+    def counted(self, count: int) -> str:
+        """How many there are of it: `3 complete`."""
+        return _("{count} {status}").format(count=count, status=self.word.text())
 
 
 # The terminal's own colours alone: fewer bytes than exact ones, right on a dark and on a light background, the palette

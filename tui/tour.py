@@ -55,7 +55,8 @@ TEXTS: dict[str, Message] = {
     "setup baseline": say("Whether it is any better than chance: without that, a search would only compare noise."),
     "design": say(
         "A round asks one question. Scientific: what it asks about. Nuisance: tuned along, or the comparison "
-        "would not be fair. Fixed: what is found holds for this value only. s starts the round."
+        "would not be fair. Fixed: what is found holds for this value only. s starts the round; w says why it is "
+        "designed so."
     ),
     "round": say(
         "A line is a trial: a point of a quasi-random sequence, which covers the ranges evenly and can be gone on "
@@ -64,6 +65,10 @@ TEXTS: dict[str, Message] = {
     "review": say(
         "Ranges wide enough, points enough, few infeasible, curves that behave: what does not pass is mended "
         "first (a). What passes may be launched (l)."
+    ),
+    "insights": say(
+        "This is what rounds are for: what they show beyond chance, in a sentence. What you keep shapes the next "
+        "round: what matters is tuned along, what matters little is fixed."
     ),
     "launch": say(
         "The winner of a round was chosen for its luck as well. So both sides run with seeds that were never used "

@@ -7,6 +7,7 @@ The layout of Textual breaks at spaces only, of which Chinese has none: before a
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from rich.cells import cell_len, chop_cells
 
@@ -24,13 +25,24 @@ _HAS_WIDE = re.compile(f"[{_WIDE}]")
 _WORD = re.compile(r"\s*\S+\s*")
 
 
+def has_wide(text: str) -> bool:
+    """Whether any of the text is in a script without spaces."""
+    return _HAS_WIDE.search(text) is not None
+
+
+def broken(text: str, cells: int) -> list[str]:
+    """The lines of a text that fit into so many cells each."""
+    places = [0, *divide(text, cells), len(text)]
+    return [text[start:end].rstrip() for start, end in pairwise(places)] if text else [""]
+
+
 def divide(text: str, cells: int, fold: bool = True) -> list[int]:
     """The offsets at which a text is broken so that each line fits into so many cells, as `rich` divides lines. What
     fits nowhere is folded, or with `fold` off left to be cut off. A window of next to no columns has room for one."""
     cells = max(cells, 1)
     breaks: list[int] = []
     taken = 0
-    for match in (_SEGMENT if _HAS_WIDE.search(text) else _WORD).finditer(text):
+    for match in (_SEGMENT if has_wide(text) else _WORD).finditer(text):
         segment, start = match[0], match.start()
         needed = cell_len(segment.rstrip())
         if taken + needed <= cells:

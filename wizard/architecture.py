@@ -327,7 +327,7 @@ def _table(entries: Sequence[Architecture], found: dict[str, Any], task: str, bu
     rows = tuple(
         (
             entry.id,
-            f"{entry.title}, {_(entry.size)}",
+            _("{title}, {size}").format(title=entry.title, size=_(entry.size)),
             quantity.large(entry.parameters),
             quantity.large(entry.macs),
             quantity.duration(

@@ -147,6 +147,11 @@ def title(step: str) -> Message:
     return _TITLES[step]
 
 
+def called(step: str) -> str:
+    """What people see a decision recorded under: the name of its question, or of the round that it is about."""
+    return _TITLES[step].text() if step in _TITLES else step
+
+
 def reopened(step: str) -> Message:
     """What to know where the set-up was done once and has a question open again."""
     return say(
@@ -179,6 +184,10 @@ _TITLES = {
     "initial": say("first configuration"),
     "steps": say("number of steps"),
     "baseline": say("baseline"),
+    # What is decided by the way, with the batch size.
+    configuration.RUNTIME: say("how to run"),
+    configuration.INPUT: say("how to load"),
+    configuration.PRECISION: say("precision"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from presets import catalogue
 from presets.catalogue import Hyperparameter
-from presets.language import _, say
+from presets.language import Message, _, say
 from state.database import Store
 from state.decisions import Decision
 from wizard import architecture, configuration, quantity
@@ -20,7 +20,7 @@ def ask(store: Store) -> Question:
     family = entry.family if entry else ""
     best = catalogue.recommended_optimizer(family)
     known = sorted(catalogue.optimizers(fine_tuning=fine_tuning(store)), key=lambda other: other.name != best.name)
-    rows = tuple((other.title, *_row(part)) for other in known for part in other.hyperparameters)
+    rows = tuple((_(other.title), *_row(part)) for other in known for part in other.hyperparameters)
     columns = (
         say("optimizer"),
         say("hyperparameter"),
@@ -42,11 +42,11 @@ def ask(store: Store) -> Question:
                 "learning rate alone is searched, the others are opened as rounds grow."
             ),
         ),
-        options=tuple(Option(other.name, other.title, other.about) for other in known),
+        options=tuple(Option(other.name, _(other.title), other.about) for other in known),
         recommended=best.name,
-        reason=say("{title} is what is used most for {family}.", title=best.title, family=entry.title)
+        reason=say("{title} is what is used most for {family}.", title=Message(best.title), family=entry.title)
         if family in best.popular_for and entry
-        else say("{title} is the safe choice for a model that the catalogue does not know.", title=best.title),
+        else say("{title} is the safe choice for a model that the catalogue does not know.", title=Message(best.title)),
         table=Table(columns, rows, named=2),
     )
 

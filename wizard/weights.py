@@ -22,6 +22,8 @@ HUB = "hub"
 SIZES = (("num_hidden_layers", "n_layers"), ("hidden_size", "dim"))
 # With fewer examples than this, published weights nearly always win by far on natural images and texts.
 FEW = 20_000
+# The one family of the catalogue whose published weights were made with texts in other languages than English.
+MANY_LANGUAGES = "xlm-roberta"
 
 
 def ask(store: Store) -> Question:
@@ -171,4 +173,19 @@ def _evidence(store: Store, entry: Architecture | None) -> Iterator[Message]:
             "worth.",
             size=configuration.current(store)["data.image_size"],
         )
+    if entry is not None and _other_language(store, entry):
+        yield say(
+            "Most of the texts are in Chinese or Japanese, and {weights} was made with English ones: it knows next to "
+            "nothing of their characters. In the catalogue {other} has learnt from such texts (choose it as the "
+            "architecture), or type the path of weights for that language.",
+            weights=entry.pretrained,
+            other=MANY_LANGUAGES,
+        )
     yield say("Fine-tuning wants a learning rate 10 to 100 times smaller; the search ranges follow this decision.")
+
+
+def _other_language(store: Store, entry: Architecture) -> bool:
+    """Whether most texts are in a language that the published weights have not learnt; a team knows of its own."""
+    english = entry.library == "transformers" and entry.pretrained and entry.family != MANY_LANGUAGES
+    texts = inspection.known(store).get("texts", {})
+    return bool(english and not entry.source and texts.get("unspaced", 0.0) > 0.5)

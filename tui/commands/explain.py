@@ -29,7 +29,7 @@ def explain(session: Session, step: str | None, depth: str) -> None:
     from wizard.flow import ROWS, title
 
     if step is None:
-        session.table([_("step"), ""], [[one, title(one).text()] for one in STEPS])
+        session.table([_("question"), ""], [[one, title(one).text()] for one in STEPS])
         session.answer(list(STEPS))
         return
     texts = [advice(row) for row in ROWS.get(step, (step,))]

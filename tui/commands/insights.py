@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from presets.language import _
+from presets.language import _, labelled
 from tui import say
 from tui.session import Session, answering
 
@@ -42,7 +42,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
         changed = {entry.key: conditions.changed(store, learnt.caveats(entry), entry.batch) for entry in kept}
         waiting = () if proposed else conditions.waits_for(store)
     for entry in kept:
-        session.text(f"{entry.batch or '-'}: {say.stored(entry.text)}  [{entry.key}]")
+        session.text(f"{labelled(entry.batch or '-', say.stored(entry.text))}  [{entry.key}]")
         for caveat in changed[entry.key]:
             session.text("    " + caveat.text())
     if not kept:

@@ -20,6 +20,7 @@ from state.project import Project, Settings
 from state.store import open_store
 from training.config import TASKS
 from tui.place import Place
+from tui.say import answer
 from tui.session import Session, answering
 from tui.starting import data_place, decided_already, guess_task, refuse_file, refuse_inside, refuse_other_task
 
@@ -177,7 +178,7 @@ def new(
             # Only then is it known that the project stays.
             setup.inspect(session, store)
             words = _("A new project in {path}, task {task}")
-            session.progress(words.format(path=project.root, task=project.settings.task))
+            session.progress(words.format(path=project.root, task=answer(project.settings.task)))
         pipeline.decide(store)
         asked = []
         if ghost_batch_norm:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from presets.language import _
+from presets.language import _, labelled
 from training.config import TASKS
 from tui.session import Session, answering
 
@@ -86,7 +86,7 @@ def _show_details(session: Session, entry: Architecture) -> None:
     """What the table has no room for."""
     session.text()
     for name, text in (
-        (_("family and size"), f"{entry.title}, {_(entry.size)}"),
+        (_("family and size"), _("{title}, {size}").format(title=entry.title, size=_(entry.size))),
         (_("about"), entry.about.text()),
         (_("note"), entry.note.text() if entry.note else ""),
         (_("model"), f"{entry.library}: {entry.model}"),
@@ -96,7 +96,7 @@ def _show_details(session: Session, entry: Architecture) -> None:
         (_("from"), entry.source),
     ):
         if text:
-            session.text(f"{name}: {text}")
+            session.text(labelled(name, text))
 
 
 def _show_optimizers(session: Session, optimizers: list[Optimizer]) -> None:
@@ -109,7 +109,7 @@ def _show_optimizers(session: Session, optimizers: list[Optimizer]) -> None:
             searched = hyperparameter.kind != "categorical" and opens is not None
             rows.append(
                 [
-                    optimizer.title if place == 0 else "",
+                    _(optimizer.title) if place == 0 else "",
                     hyperparameter.key.partition(".")[2],
                     setting(hyperparameter.default),
                     "-" if opens is None else str(opens),
@@ -125,8 +125,8 @@ def _show_optimizers(session: Session, optimizers: list[Optimizer]) -> None:
     if len(optimizers) == 1:
         session.text()
         for hyperparameter in optimizers[0].hyperparameters:
-            session.text(f"{hyperparameter.key.partition('.')[2]}: {_(hyperparameter.source)}")
-        session.text(f"{_('paper')}: {optimizers[0].paper}")
+            session.text(labelled(hyperparameter.key.partition(".")[2], _(hyperparameter.source)))
+        session.text(labelled(_("paper"), optimizers[0].paper))
 
 
 def _contains(sought: str, *texts: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from presets.language import _
+from presets.language import _, labelled, sentences
 from tui import say
 from tui.session import Session, answering
 
@@ -54,10 +54,10 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
                 session.text(line)
             continue
         replaced = _(" (replaced)") if entry.superseded_by else ""
-        session.text(f"{entry.step}{replaced}: {say.stored(entry.question)}")
-        session.text("  " + _("chosen: {chosen}").format(chosen=say.choice(entry.chosen)))
+        session.text(labelled(f"{entry.step}{replaced}", say.stored(entry.question)))
+        session.text("  " + _("chosen: {chosen}").format(chosen=say.answer(entry.chosen)))
         if entry.recommended not in (None, entry.chosen):
-            session.text("  " + _("recommended: {choice}").format(choice=say.choice(entry.recommended)))
+            session.text("  " + _("recommended: {choice}").format(choice=say.answer(entry.recommended)))
         session.text("  " + _("because: {reason}").format(reason=say.stored(entry.reason)))
         session.text("  " + _("by {author} at {time}").format(author=entry.by, time=entry.at))
         if step is not None:
@@ -118,7 +118,7 @@ def show_status(session: Session) -> None:
         if setup.step is not None:
             session.text(flow.reopened(setup.step).text())
     session.text(now)
-    session.text(" ".join(part for part in (_("Next:"), then, command) if part))
+    session.text(sentences(*(part for part in (_("Next:"), then, command) if part)))
     if stands.undecided:
         words = _("Not decided yet: {names}. Go on with one: tunebook launch NAME")
         session.text(words.format(names=say.choice(stands.undecided)))

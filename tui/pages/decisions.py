@@ -168,8 +168,6 @@ def entries(store: Store) -> list[Entry]:
 
 
 def _of_step(store: Store, entry: Decision) -> Entry:
-    known = entry.step in (pipeline.STEP, *flow.STEPS)
-    title = flow.title(entry.step).text() if known else entry.step
     old = "  " + _("(replaced since)") if entry.superseded_by else ""
     details = [
         _text(entry.question),
@@ -187,7 +185,7 @@ def _of_step(store: Store, entry: Decision) -> Entry:
     return Entry(
         f"decision {entry.id}",
         entry.at,
-        printable(f"{labelled(title, answer(entry.chosen))}{old}"),
+        printable(f"{labelled(flow.called(entry.step), answer(entry.chosen))}{old}"),
         tuple(printable(line) for line in details),
         entry.step if entry.step in flow.steps_of(store) else "",
         fixed=_fixed(entry.step),

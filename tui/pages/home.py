@@ -25,7 +25,7 @@ from tui.keys import bindings
 from tui.losses import lost
 from tui.pages import budgeting
 from tui.pages.page import Page
-from tui.say import result
+from tui.say import answer, result
 from tui.terminal import printable
 from tui.theme import STATUSES
 from tui.widgets.controls import Choices
@@ -176,7 +176,7 @@ def _facts(
     store: Store, setup: flow.Standing, where: Standing, measured: Message | None, fate: logout.Fate
 ) -> Iterator[Content]:
     settings = store.project.settings
-    what = settings.command or f"{settings.task}   {settings.data}"
+    what = settings.command or f"{answer(settings.task)}   {settings.data}"
     yield Content(printable(f"{settings.name}   {what}"))
     yield Content("")
     said = None
@@ -199,7 +199,7 @@ def _facts(
             printable(baseline_running.doing(store, first, attended=supervisor.seen_to(store.project)).text())
         )
     if where.states and where.step != "set-up":
-        counts = [f"{count} {STATUSES[status].word.text()}" for status, count in where.states.items()]
+        counts = [STATUSES[status].counted(count) for status, count in where.states.items()]
         left = _("about {time} left").format(time=duration(where.seconds_left).text()) if where.seconds_left else ""
         yield Content("   ".join([*counts, left]).rstrip())
     yield Content(printable(_best(store)))

@@ -45,6 +45,7 @@ class InsightsPage(Page):
 
     GROUPS = ("insights", "choices", "everywhere")
     PLACE = "learn"
+    TOUR = "insights"
     BINDINGS = bindings("insights")
     DEFAULT_CSS = """
     InsightsPage #parts { height: 1fr; }

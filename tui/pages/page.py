@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from presets.language import Message, _, say
+from presets.language import Message, _, say, sentences
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -258,7 +258,7 @@ class Page(Screen[None]):
         told = tour.TEXTS.get(self.toured()) if self.book.has_project and tour.on(self.book.project) else None
         line = self.query_one("#tour", Static)
         if told is not None:
-            show(line, Content.assemble(told.text(), " ", (_("(T ends the tour.)"), "dim")))
+            show(line, Content.assemble(sentences(told.text(), ""), (_("(T ends the tour.)"), "dim")))
         line.display = told is not None
 
     def _show_said(self) -> None:

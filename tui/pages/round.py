@@ -24,6 +24,7 @@ from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Cursor, identities
 from tui.keys import bindings
+from tui.pages.explain import Explain
 from tui.pages.page import Page
 from tui.say import LONGEST, figure
 from tui.terminal import cut, printable
@@ -201,6 +202,10 @@ class RoundPage(Page):
         if marked in self._trials:
             self.book.attempt(lambda: wish(marked))
 
+    def action_explain(self) -> None:
+        """Why the points lie so, what becomes of those that fail, and what of a run is kept, at length."""
+        self.app.push_screen(Explain(("P6", "P10", "P16", "P17")))
+
     def action_metric(self) -> None:
         """Show the next metric in the chart."""
         names = metrics_of(self.book.store, self._of)
@@ -302,7 +307,7 @@ class RoundPage(Page):
         gone = wishes.lost(self.book.store, listed)
         parts = [self._state(batch, all(map(trials.over, listed)), counts["running"] - len(gone))]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
-        parts += [f"{counts[status]} {STATUSES[status].word.text()}" for status in wishes.RETRIED if counts[status]]
+        parts += [STATUSES[status].counted(counts[status]) for status in wishes.RETRIED if counts[status]]
         if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
             parts.append(_("{n} without new steps").format(n=silent))
         if counts["running"] > len(gone):

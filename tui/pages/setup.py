@@ -20,7 +20,7 @@ from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
-from tui.say import choice, trouble
+from tui.say import answer, choice, trouble
 from tui.terminal import printable
 from tui.theme import VERDICTS
 from tui.widgets.controls import Choices, Field
@@ -223,7 +223,9 @@ class SetupPage(Page):
         """Give a reason of one's own with the marked option."""
         option = self._marked()
         if option is not None:
-            self._type(say("Your reason for {option}:", option=option.label), partial(self._answer, option.value))
+            self._type(
+                say("Your reason for {option}:", option=answer(option.label)), partial(self._answer, option.value)
+            )
 
     def action_cost(self, name: str) -> None:
         """Type a price or a power, by which the table counts what training costs."""
@@ -372,7 +374,7 @@ class SetupPage(Page):
         entries = [
             (f"{question.step} {place}", question_text.prompt(question, option))
             for place, option in enumerate(question.options)
-            if question_text.contains(self._sought, option.label, option.note.text())
+            if question_text.contains(self._sought, answer(option.label), option.note.text())
         ]
         recommended = next((n for n, one in enumerate(question.options) if one.value == question.recommended), None)
         self.query_one(Choices).update(entries, None if keep else f"{question.step} {recommended}")

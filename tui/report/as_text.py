@@ -43,7 +43,7 @@ def _part(part: Part) -> Iterator[str]:
         case Title(text):
             yield f"### {_safe(text)}"
         case Facts(rows):
-            yield from (f"- {_safe(name)}: {_safe(value)}" for name, value in rows)
+            yield from (f"- {labelled(_safe(name), _safe(value))}" for name, value in rows)
         case Grid(columns, rows, right, caption):
             yield f"| {' | '.join(map(_safe, columns))} |"
             yield "|" + "|".join("---:" if place in right else "---" for place in range(len(columns))) + "|"

@@ -89,7 +89,7 @@ def _summary(store: Store) -> Iterator[Part]:
             *(
                 [(_("command"), settings.command)]
                 if settings.command
-                else [(_("task"), settings.task), (_("data"), str(store.project.data))]
+                else [(_("task"), answer(settings.task)), (_("data"), str(store.project.data))]
             ),
             (_("metric"), bracketed(settings.metric, better)),
             (
@@ -159,7 +159,7 @@ def _decisions(store: Store) -> Iterator[Part]:
         return
     rows = [
         (
-            flow.title(entry.step).text() if entry.step in flow.STEPS else entry.step,
+            flow.called(entry.step),
             answer(entry.chosen) + (" " + _("(replaced since)") if entry.superseded_by else ""),
             answer(entry.recommended) if entry.recommended is not None else "-",
             restored(entry.reason).text(),
@@ -251,7 +251,7 @@ def _insights(store: Store) -> Iterator[Part]:
     rows = [
         (
             stored(entry.text),
-            " ".join(caveat.text() for caveat in insights.caveats(entry)) or "-",
+            sentences(*(caveat.text() for caveat in insights.caveats(entry))) or "-",
             entry.batch or "-",
             entry.by,
             entry.at[:10],

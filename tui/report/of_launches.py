@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from presets.language import _, restored
+from presets.language import _, bracketed, restored, sentences
 from rounds import launching, shortlist
 from state import configurations, launches, trials
 from state.database import Store
@@ -32,7 +32,7 @@ def _launch(store: Store, batch: Batch) -> Iterator[Part]:
     found = launching.survivor(store, batch)
     yield Facts(
         (
-            (_("candidate"), f"{found.candidate} ({found.trial})"),
+            (_("candidate"), bracketed(found.candidate, found.trial)),
             (_("in place of"), str(batch.plan["best"])),
             *((_("decided"), f"{decided.said(entry)}, {entry.by}, {entry.at[:10]}") for entry in taken),
         )
@@ -124,4 +124,6 @@ def _changes(store: Store, batch: Batch) -> Iterator[Part]:
     if rows:
         yield Grid((_("setting"), _("before"), _("candidate")), rows)
     added = [message.text() for message in found.added]
-    yield Words(_("It adds complexity: {what}").format(what=" ".join(added)) if added else _("It adds no complexity."))
+    yield Words(
+        _("It adds complexity: {what}").format(what=sentences(*added)) if added else _("It adds no complexity.")
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from presets.language import _
+from presets.language import _, sentences
 from rounds import lineage, looking
 from rounds.reached import reached
 from state import launches, looks
@@ -25,7 +25,7 @@ def line(store: Store) -> Iterator[Part]:
         (
             link.configuration + (" " + _("(the best now)") if link.current else ""),
             result(came_to[link.number]),
-            " ".join(message.text() for message in link.changes.changes) or "-",
+            sentences(*(message.text() for message in link.changes.changes)) or "-",
             link.reason.text() + ("" if link.repeated or place == 1 else " " + _("(not repeated)")),
             _("{who}, {when}").format(who=link.by, when=link.at[:10]),
         )

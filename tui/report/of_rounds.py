@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from presets.language import _, restored, say, told
+from presets.language import _, bracketed, labelled, restored, say, sentences, told
 from rounds import dismissing, planning, reviewing
 from rounds.finding import ORDER, Finding
-from rounds.plan import RoundPlan, Study
+from rounds.plan import RoundPlan, Study, called
 from rounds.record import GRADIENT_NORM, TrialRecord, foremost, ranked
 from rounds.roles import asked_of
 from state import by_metric, launches, metrics, trials
@@ -92,18 +92,18 @@ def _round(store: Store, batch: Batch, plan: RoundPlan) -> Iterator[Part]:
     records = reviewing.records(store, batch.name)
     direction = reviewing.direction(store, batch.name)
     counts = Counter(entry.status for entry in listed)
-    asked = [f"{name}: {domain}" for name, domain in asked_of(plan).items()]
+    asked = [labelled(name, str(domain)) for name, domain in asked_of(plan).items()]
     facts = [
         (_("planned on"), batch.at[:10]),
-        (_("trials"), _(", ").join(f"{count} {STATUSES[status].word.text()}" for status, count in counts.items())),
+        (_("trials"), _(", ").join(STATUSES[status].counted(count) for status, count in counts.items())),
         *([(_("scientific"), choice(asked))] if asked else []),
     ]
     best = foremost(records, direction)
     if best:
-        facts.append((_("best"), f"{figure(best[0].best)} ({choice([record.id for record in best])})"))
+        facts.append((_("best"), bracketed(figure(best[0].best), choice([record.id for record in best]))))
     if plan.caveats:
         # The conclusion holds under these conditions (P2).
-        facts.append((_("holds where"), " ".join(message.text() for message in plan.caveats)))
+        facts.append((_("holds where"), sentences(*(message.text() for message in plan.caveats))))
     yield Facts(facts)
     yield from (Words(message.text()) for message in plan.warnings)
     yield _space(plan)
@@ -135,9 +135,9 @@ def _space(plan: RoundPlan) -> Grid:
     for study in plan.studies:
         for dimension in study.dimensions:
             role = plan.roles.get(dimension.name) or ("scientific" if dimension.key in plan.scientific else "nuisance")
-            rows.append((study.name, dimension.name, _(role), str(dimension.domain)))
+            rows.append((_name(study.name), dimension.name, _(role), str(dimension.domain)))
         if not study.dimensions:
-            rows.append((study.name, "-", "-", "-"))
+            rows.append((_name(study.name), "-", "-", "-"))
     return Grid((_("study"), _("hyperparameter"), _("role"), _("range")), rows)
 
 
@@ -160,7 +160,7 @@ def _plots(
         yield Picture(caption, *pair_plot.plot(plan, records, pair, direction))
     for finding in findings:
         if finding.check == "points" and "progress" in finding.figures:
-            caption = _("Study {study}: the best of n trials").format(study=finding.figures["study"])
+            caption = say("Study {study}: the best of n trials", study=called(finding.figures["study"])).text()
             yield Picture(caption, *plot(finding, plan, records, direction, metric))
     for kind in dict.fromkeys((metric, "train/loss")):
         yield _curves(records, ranked(records, direction)[:CURVES], kind)
@@ -203,7 +203,7 @@ def _trial_grid(store: Store, batch: Batch, listed: Sequence[Trial]) -> Grid:
     rows = [
         (
             entry.id,
-            entry.study,
+            _name(entry.study),
             STATUSES[entry.status].word.text(),
             best_of(entry, by.metric),
             "-" if entry.best_step is None else str(entry.best_step),
@@ -257,7 +257,7 @@ def studies(store: Store) -> list[dict[str, Any]]:
                     "configuration": batch.configuration,
                     "searched": _searched(study),
                     "set": values({key: value for key, value in study.overrides.items() if value is not None}),
-                    "note": " ".join(message.text() for message in plan.warnings),
+                    "note": sentences(*(message.text() for message in plan.warnings)),
                     "trials_planned": len(own),
                     "trials_ended": sum(entry.status in trials.ENDED for entry in own),
                     "trials_complete": sum(entry.status == "complete" for entry in own),
@@ -276,13 +276,17 @@ def _searched(study: Study) -> str:
     return "; ".join(f"{dimension.name} {dimension.domain}" for dimension in study.dimensions)
 
 
+def _name(study: str) -> str:
+    return say("{text}", text=called(study)).text()
+
+
 def studies_table(store: Store) -> Iterator[Part]:
     """The table of studies for people."""
     now = store.project.settings.metric
     rows = [
         (
             row["round"],
-            row["study"],
+            _name(row["study"]),
             row["searched"] or "-",
             row["note"] or "-",
             f"{row['trials_complete']}/{row['trials_planned']}",
