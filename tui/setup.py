@@ -190,10 +190,10 @@ def inspect(session: Session, store: Store) -> Measurement:
     return inspection.finish(store, id)
 
 
-def probe(session: Session, store: Store, *, again: bool = False) -> Measurement:
+def probe(session: Session, store: Store, *, again: bool = False, used: Mapping[str, Any] | None = None) -> Measurement:
     """Measure batch sizes, or go on watching where somebody does already; a line for each size. `again`: although they
-    are known."""
-    id = probing.start(store, again=again)
+    are known; `used`: with this configuration instead of what the set-up chose."""
+    id = probing.start(store, again=again, used=used)
     session.progress(_("Measuring batch sizes: real training steps, doubling until it stops paying"))
     shown: list[str] = []
     doing = ""

@@ -257,9 +257,9 @@ def _measured_reason(known: Measurement, time: float) -> Message:
     )
 
 
-def planned_examples(store: Store) -> int:
-    """Examples that a run sees: as decided, or the first guess."""
-    values = configuration.current(store)
+def planned_examples(store: Store, used: Mapping[str, Any] | None = None) -> int:
+    """Examples that a run sees: as decided, or the first guess; or with the configuration that is `used`."""
+    values = used or configuration.current(store)
     if "training.steps" in values and "training.batch_size" in values:
         return values["training.steps"] * values["training.batch_size"]
     return _first_guess(store)
