@@ -93,7 +93,7 @@ def propose(
     if remedy is not None:
         asked = {remedy.key: asked.get(remedy.key)}
     elif not asked and goal != "minimise":
-        if not (first := tunables.first_question(store.project, asked_before(store))):
+        if not (first := tunables.first_question(store.project, base, asked_before(store))):
             raise Refusal(
                 "No hyperparameter of the command has a range: give one, as in --range lr=0.001..0.1:log, or say what "
                 "the round is about."

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 from state import declared, pipeline
 from state.declared import Argument
 from state.errors import Invalid, NotFound, Refusal
-from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
+from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, idle, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
@@ -29,7 +29,7 @@ def listed(there: Pipeline) -> tuple[OwnHyperparameter, ...]:
     arguments = {argument.flag: argument for argument in declared.arguments(there)}
     found = []
     for key in there.hyperparameters():
-        argument = arguments.get(options.get(there.theirs(key), ""))
+        argument = arguments.get(options.get(there.place(key), ""))
         if argument is not None and key not in written:
             found.append(_declared(key, argument))
         elif not isinstance(written.get(key), str):
@@ -100,9 +100,11 @@ def moved(project: Project) -> list[tuple[str, Value, Value]]:
 
 
 def rate(project: Project) -> str:
-    """The learning rate by its name in the configuration; empty where there is none, or it is no number."""
+    """The learning rate by its name in the configuration; empty where there is none, or it is no number. Where each
+    optimizer has its own, that of the one that the command has."""
     known = values(project)
-    named = (key for key in known if leaf(key) in RATES)
+    conditions = {entry.name: entry.condition for entry in project.settings.hyperparameters}
+    named = (key for key in known if leaf(key) in RATES and not idle(conditions.get(key), known))
     return next((key for key in named if isinstance(known[key], float) and known[key] > 0), "")
 
 
