@@ -22,6 +22,8 @@ from state.project import Project
 
 FOLDER, CONFIG = "folder", "config"
 SEED, BATCH_SIZE, STEPS = "training.seed", "training.batch_size", "training.steps"
+# More steps than this no run makes, and more examples no step takes: it is a slip.
+MOST = 10**15
 # What the three that rounds treat in a way of their own are commonly called.
 USUAL = {SEED: usual_names.SEEDS, BATCH_SIZE: usual_names.BATCH_SIZES, STEPS: usual_names.STEPS}
 _FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")

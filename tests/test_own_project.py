@@ -1009,6 +1009,35 @@ def test_what_stands_for_nothing_or_always_is_refused(
         open_project(made.root)
 
 
+def test_a_metric_with_a_value_is_refused_by_its_name(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole was taken for a name, which no script ever wrote."""
+    words = ("new", tmp_path / "p", "--directory", code, "--command", command(), "--direction", "max", "--yes")
+    assert tunebook(*words, "--metric", "accuracy=0.9") == 2
+    said = capsys.readouterr().err
+    assert "as it stands in what your script writes: accuracy." in said
+    assert "--chance 0.9" in said
+    assert not (tmp_path / "p").exists()
+
+
+def test_more_steps_than_any_run_makes_are_refused(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A round of them was planned, until the year 9999."""
+    made = own_pipelines.project(tmp_path / "p", code, "steps=10", "batch_size=32")
+    assert tunebook("new", made.root, "--set", f"steps={10**20}", "--yes") == 2
+    assert "is more than any run makes" in capsys.readouterr().err
+    with open_store(made) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        for steps in (10**11, 10**30):
+            with pytest.raises(Refusal, match="a single one would take more than 365 days"):
+                planning.propose(store, steps=steps)
+        assert planning.propose(store, steps=1000).base["training.steps"] == 1000
+
+
 @pytest.mark.parametrize("words", ["optim", "=adam", "optim=", "optimiser=adam", "l2=1"])
 def test_a_condition_that_names_nothing_is_refused(tmp_path: Path, code: Path, words: str) -> None:
     made = own_pipelines.project(tmp_path / "p", code)

@@ -298,6 +298,8 @@ def _check_count(key: str, value: Value) -> None:
     counted = key in (pipeline.BATCH_SIZE, pipeline.STEPS)
     if counted and (isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or value < 1):
         raise Invalid("{name}: {value!r} does not fit; wanted: a whole number from 1 on.", name=key, value=value)
+    if counted and isinstance(value, int | float) and value > pipeline.MOST:
+        raise Invalid("{name}: {value!r} is more than any run makes. Give less.", name=key, value=value)
 
 
 def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
