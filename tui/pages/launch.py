@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -21,7 +22,7 @@ from state.database import Store
 from state.errors import Changed
 from state.launches import Launch
 from state.trials import Trial
-from tui import at_once, launch_told, proposing
+from tui import at_once, designing, launch_told, proposing
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
@@ -48,6 +49,7 @@ class LaunchPage(Page):
         self._machine: Machine | None = None
         # How many runs of what is proposed are to be made at once; 0: as the machine allows.
         self._slots = 0
+        self._told_at = 0.0
         self._world: object = None
         self._verdict: Verdict | None = None
         self._refused = ""
@@ -72,6 +74,9 @@ class LaunchPage(Page):
         self.query_one(Reading).focus()
 
     def follows(self) -> bool:
+        if self._proposal is not None:
+            # Until when its runs would take is told by the clock.
+            return time.monotonic() - self._told_at >= designing.TOLD_SECONDS
         # Whether a supervisor is at work is not in the store.
         return supervisor.seen_to(self.book.project) != self._supervised and self._under_way()
 
@@ -119,6 +124,7 @@ class LaunchPage(Page):
         store = self.book.store
         world = (len(trials.batches(store, launching.KIND)), len(launches.launches(store)))
         if world == self._world:
+            self._tell()
             return True
         self._world = world
         # What is being typed was about what was proposed until now.
@@ -140,8 +146,16 @@ class LaunchPage(Page):
             # Begun elsewhere while this one was looked for.
             return
         self._proposal, self._listed, self._machine = found
-        self._show("#runs", proposing.lines(self.book.store, *found, self._slots))
+        self._tell()
         self.refresh_bindings()
+
+    def _tell(self) -> None:
+        """What is proposed, with until when it would take from now."""
+        if self._proposal is None or self._listed is None or self._machine is None:
+            return
+        self._told_at = time.monotonic()
+        found = self._proposal, self._listed, self._machine
+        self._show("#runs", proposing.lines(self.book.store, *found, self._slots))
 
     def _nothing(self, why: str) -> None:
         if self._launch():
