@@ -124,7 +124,7 @@ def launch(
             listed = shortlist.choose(store, proposal, length)
             early = worth.against(store, proposal.round)
             if early is not None and not (yes or trial or chosen or _can_ask(session)):
-                raise Refusal(
+                raise worth.kind(store, proposal.round)(
                     "{why} Where a launch is wanted all the same: tunebook launch --trial {trial}",
                     why=early,
                     trial=proposal.trial,
