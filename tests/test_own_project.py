@@ -1009,6 +1009,20 @@ def test_what_stands_for_nothing_or_always_is_refused(
         open_project(made.root)
 
 
+def test_hyperparameters_that_were_recommended_are_not_said_to_be_typed(tmp_path: Path, code: Path) -> None:
+    """Whoever answered with --yes read that they had typed them."""
+    with open_store(own_pipelines.project(tmp_path / "p", code, arguments="--out {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        recommended = flow.ask(store, "initial").recommended
+        assert recommended is not None
+        flow.answer(store, "initial", recommended)
+        (made,) = (entry for entry in decisions.decisions(store, all=True) if entry.step == "initial")
+        assert restored(made.reason).text().startswith("The learning rate matters most")
+        flow.answer(store, "initial", "l2=0.1")
+        made = decisions.decisions(store, all=True)[-1]
+        assert restored(made.reason).text() == "typed by hand: l2=0.1"
+
+
 def test_a_metric_with_a_value_is_refused_by_its_name(
     tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
