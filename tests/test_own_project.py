@@ -781,7 +781,7 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
     assert tunebook("new", root, "--set", "batch_size=32", "--yes", "--json") == 2
     answer = json.loads(capsys.readouterr().out)
     assert "Your answer about batch size, which comes later, is not recorded yet: give it again" in answer["error"]
-    assert answer["code"] == "refused"
+    assert answer["code"] == "unanswered"
     assert tunebook("new", root, *words, "--set", "nothing=1") == 2
     assert "no such hyperparameter" in capsys.readouterr().err
     given = [part for value in (*own_pipelines.VALUES, "note=x") for part in ("--set", value)]

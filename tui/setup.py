@@ -148,7 +148,7 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
         chosen, reason = given(store) if given else (question.recommended, "")
         if chosen is None:
             if not question.options:
-                raise Refusal("{question} {reason}", question=question.text.text(), reason=question.reason.text())
+                raise Unanswered("{question} {reason}", question=question.text.text(), reason=question.reason.text())
             raise Unanswered(
                 "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
             )

@@ -26,7 +26,7 @@ def listed(there: Pipeline) -> tuple[OwnHyperparameter, ...]:
     """The hyperparameters that the command takes, and those of its configuration file that have an order: values and
     choices as the script declares them, ranges as names and values suggest."""
     written, options = there.defaults(), declared.filled(there)
-    arguments = {argument.flag: argument for argument in declared.arguments(there)}
+    arguments = {flag: one for one in declared.arguments(there) for flag in (one.flag, *one.others)}
     found = []
     for key in there.hyperparameters():
         argument = arguments.get(options.get(there.place(key), ""))
@@ -48,7 +48,7 @@ def offered(there: Pipeline) -> tuple[Argument, ...]:
     return tuple(
         argument
         for argument in declared.arguments(there)
-        if argument.flag not in present and argument.name not in taken
+        if present.isdisjoint((argument.flag, *argument.others)) and argument.name not in taken
     )
 
 
