@@ -1023,6 +1023,21 @@ def test_hyperparameters_that_were_recommended_are_not_said_to_be_typed(tmp_path
         assert restored(made.reason).text() == "typed by hand: l2=0.1"
 
 
+def test_a_range_that_is_changed_later_asks_for_no_baseline(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that was accepted stands, and what came next was said to be another."""
+    made = own_pipelines.project(tmp_path / "p", code, "steps=10", "batch_size=32")
+    with open_store(made) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+    assert tunebook("new", made.root, "--set", "l2=0..0.1", "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["tunebook", "status"]
+    assert tunebook("new", made.root, "--set", "lr=0.3", "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["tunebook", "baseline"]
+
+
 def test_a_metric_with_a_value_is_refused_by_its_name(
     tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
