@@ -241,7 +241,9 @@ def _ready(session: Session, store: Store, asked: list[dict[str, Any]]) -> None:
     root, done = store.project.root, flow.standing(store).step is None
     session.progress("")
     if done:
-        words = _("The set-up of {path} is decided, and its baseline still counts. What comes next, says: tunebook status")
+        words = _(
+            "The set-up of {path} is decided, and its baseline still counts. What comes next, says: tunebook status"
+        )
         session.text(words.format(path=root))
     else:
         session.text(_("The set-up of {path} is decided. Next: tunebook baseline").format(path=root))
