@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from presets.language import Message, say
 from rounds import alike, planning, reviewed
 from rounds.importance import FEWEST
-from rounds.roles import OPTIMIZER, name_of, written
+from rounds.roles import OPTIMIZER, name_of
 from state import launches, trials
 from state.database import Store
+from state.hyperparameters import written
 from state.trials import Batch
 
 

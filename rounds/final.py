@@ -17,11 +17,12 @@ from rounds import bayesian, comparable, honoured, origin, planning, tunables, u
 from rounds.bayesian import Known
 from rounds.plan import PlannedTrial, Role, RoundPlan, Study
 from rounds.record import Direction, turned, usable
-from rounds.roles import in_use, written
+from rounds.roles import in_use
 from rounds.space import Dimension, Domain
 from state import measure, trials
 from state.database import Store
 from state.errors import Refusal
+from state.hyperparameters import written
 from state.trials import Batch, Trial
 
 SEARCH = "bayesian"

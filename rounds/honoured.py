@@ -8,8 +8,9 @@ from typing import Any
 from presets.language import Message, say
 from rounds import tunables
 from rounds.plan import DesignError, Role, RoundPlan
-from rounds.roles import OPTIMIZER, including, name_of, setting_of, value_of, written
+from rounds.roles import OPTIMIZER, including, name_of, setting_of, value_of
 from rounds.space import Domain
+from state.hyperparameters import written
 from state.project import Project
 
 

@@ -35,10 +35,19 @@ def pause(store: Store, batch: Batch) -> bool:
     return True
 
 
-def why_paused(batch: Batch, entries: Iterable[Trial]) -> Message | None:
-    """Why a round is paused, where it was for that, and what to do; None else."""
-    failed = in_a_row(entries) if batch.kind == "round" and batch.wanted == "pause" else []
-    if not failed:
+def why_paused(store: Store, batch: Batch, entries: Iterable[Trial]) -> Message | None:
+    """Why a round is paused, where it was for that and not by a person, and what to do; None else."""
+    if batch.kind != "round" or batch.wanted != "pause":
+        return None
+    since, paused = "", ""
+    for wanted, at in trials.wishes(store, batch.name):
+        if wanted == "pause":
+            paused = paused or at
+        else:
+            since, paused = at, ""
+    # What was still at work then may have failed later.
+    failed = in_a_row(entry for entry in entries if (entry.ended_at or "") <= paused)
+    if not failed or (failed[-1].ended_at or "") < since:
         return None
     return say(
         "The last {n} trials failed, so it was paused; {trial}: {what} Mend the cause, then try all that failed again: "

@@ -96,7 +96,8 @@ def one_rate_for_all(plan: RoundPlan) -> tuple[Message, ...]:
         say(
             "{name} has one range for all optimizers, {range}, where the rates of SGD are often a hundred times those "
             "of Adam: an optimizer whose best rate lies outside loses for that. Let the range hold what suits each of "
-            "them (e on the page of the design, --range {name}=LOW..HIGH).",
+            "them (e on the page of the design, --range {name}=LOW..HIGH), or give each its own in tunebook.toml "
+            "(stands_for).",
             name=name,
             range=str(domain),
         )

@@ -33,7 +33,7 @@ from rounds.remedies import Remedy
 from rounds.roles import OPTIMIZER
 from rounds.since_probe import ARCHITECTURE
 from rounds.space import Domain
-from rounds.steps import STEPS, changed
+from rounds.steps import STEPS, changed, refuse_endless
 from state import by_metric, configurations, decisions, launches, metrics, pipeline, trials
 from state.configurations import Configuration
 from state.database import Store
@@ -93,7 +93,7 @@ def propose(
     if remedy is not None:
         asked = {remedy.key: asked.get(remedy.key)}
     elif not asked and goal != "minimise":
-        if not (first := tunables.first_question(store.project, asked_before(store))):
+        if not (first := tunables.first_question(store.project, base, asked_before(store))):
             raise Refusal(
                 "No hyperparameter of the command has a range: give one, as in --range lr=0.001..0.1:log, or say what "
                 "the round is about."
@@ -282,7 +282,9 @@ def _lengthened(store: Store, base: Mapping[str, Any], steps: int) -> dict[str, 
     if steps < 1:
         raise Invalid("{steps}: a trial takes at least 1 step.", steps=steps)
     require_steps(store, base)
-    return changed(base, steps)
+    settings = changed(base, steps)
+    refuse_endless(store, {**base, **settings})
+    return settings
 
 
 def require_steps(store: Store, base: Mapping[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,10 +65,10 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         by_chance = chance.check(seen, by.direction, unit, list(sources), before)
         listed = trials.trials(store, name)
         again = repeats(store, name)
-        runs = [*_before(store, plan.base), *(entry for entry in listed if entry.id in again and _came_to(entry))]
-        alike_judged = by_metric.only(runs, by)
-        on_data = alike.made_with(alike_judged, "data", alike.latest(listed, "data"))
-        with_code = alike.made_with(on_data, "code", alike.latest(listed, "code"))
+        earlier = _before(store, plan.base)
+        known = next((runs for runs in earlier if _comparable(runs, by, listed)[-1]), [*itertools.chain(*earlier)])
+        runs = [*known, *(entry for entry in listed if entry.id in again and _came_to(entry))]
+        alike_judged, on_data, with_code = _comparable(runs, by, listed)
         other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
         decided = launched(store)
@@ -209,16 +210,27 @@ def launched(store: Store) -> dict[str, str]:
     }
 
 
-def _before(store: Store, base: Mapping[str, Any]) -> list[Trial]:
-    """The runs of a configuration that were not chosen for their results: as baseline, and in launches; without any
-    that of the sweep that it won."""
+def _before(store: Store, base: Mapping[str, Any]) -> tuple[list[Trial], ...]:
+    """The runs of a configuration: those with fresh seeds in launches, which wherever else are what it came to, too;
+    that as a baseline; and that of the sweep that it won, which was chosen for its result. Each goes before the
+    next."""
     wanted = configurations.identity_of(base)
-    found: dict[bool, list[Trial]] = {True: [], False: []}
+    launched, alone, won = list[Trial](), list[Trial](), list[Trial]()
     for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):
         listed = trials.trials(store, batch.name)
-        won = batch.kind == "baseline" and len(listed) > 1
-        found[won] += [entry for entry in listed if _came_to(entry) and identity(store, entry) == wanted]
-    return found[False] or found[True]
+        found = launched if batch.kind != "baseline" else won if len(listed) > 1 else alone
+        found += [entry for entry in listed if _came_to(entry) and identity(store, entry) == wanted]
+    return launched, alone, won
+
+
+def _comparable(
+    runs: Sequence[Trial], by: Measure, listed: Sequence[Trial]
+) -> tuple[list[Trial], list[Trial], list[Trial]]:
+    """The runs that were judged as the trials of a round were, of these those on their data, and of these those with
+    their code."""
+    judged = by_metric.only(runs, by)
+    on_data = alike.made_with(judged, "data", alike.latest(listed, "data"))
+    return judged, on_data, alike.made_with(on_data, "code", alike.latest(listed, "code"))
 
 
 def _came_to(entry: Trial) -> bool:

@@ -10,6 +10,8 @@ from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds.plan import DesignError, Role, RoundPlan
 from rounds.space import Domain, Scale
+from state import hyperparameters
+from state.hyperparameters import written
 from state.usual_names import EPOCHS, leaf
 from training.config import OPTIMIZERS
 
@@ -80,10 +82,8 @@ def refuse_untunable(keys: Iterable[str]) -> None:
 
 def idle(key: str, values: Mapping[str, Any], conditions: Conditions, varied: Collection[str] = ()) -> bool:
     """Whether a setting means nothing with these values of the others, of which none that is `varied` has one."""
-    other, wanted = conditions.get(key, ("", ()))
-    if not other or other in varied or values.get(other) is None:
-        return False
-    return str(written(values[other])) not in wanted
+    condition = conditions.get(key)
+    return condition is not None and condition[0] not in varied and hyperparameters.idle(condition, values)
 
 
 def refuse_idle(asked: Collection[str], base: Mapping[str, Any], conditions: Conditions) -> None:
@@ -189,13 +189,6 @@ def caveats(base: Mapping[str, Any], roles: Mapping[str, Role], values: Mapping[
 
 def _fits(scale: Scale, value: float) -> bool:
     return {"linear": True, "log": value > 0, "one-minus-log": value < 1}[scale]
-
-
-def written(value: Any) -> Any:
-    """A value as a caveat has it, which is as a configuration has it; empty where there is none."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
 
 
 def _caveat(name: str, value: Any) -> Message:

@@ -15,6 +15,7 @@ from rounds.slots import Machine, Share
 from state import measurements
 from state.database import Store
 from state.machine import memory
+from state.measurements import Measurement
 
 # A trial evaluates and saves, too, which the probe's steps do not.
 MARGIN = 1.2
@@ -28,14 +29,18 @@ OF_MACHINE = 0.9
 def probed(store: Store, settings: Mapping[str, Any], device: str = "cuda") -> int | None:
     """Bytes that the probe saw in use at a configuration's batch size; None where it was of another model, or on
     another kind of device, whose memory says nothing of this one's."""
-    found = measurements.latest(store, "probe")
+    found = _with_its_model(store, settings)
     if found is None or found.result.get("device_type") != device:
-        return None
-    if found.subject.get("model.name") != settings.get("model.name"):
         return None
     sizes = [line for line in found.result.get("sizes", ()) if line.get("peak_memory")]
     fits = [line for line in sizes if line["batch_size"] >= settings.get("training.batch_size", 0)]
     return min(fits, key=lambda line: line["batch_size"])["peak_memory"] if fits else None
+
+
+def _with_its_model(store: Store, settings: Mapping[str, Any]) -> Measurement | None:
+    """The last probe with the model of a configuration, behind those with others that are compared or in use."""
+    found = reversed(measurements.measurements(store, "probe"))
+    return next((one for one in found if one.subject.get("model.name") == settings.get("model.name")), None)
 
 
 def share(store: Store, settings: Mapping[str, Any], here: Machine) -> Share | None:
@@ -44,7 +49,7 @@ def share(store: Store, settings: Mapping[str, Any], here: Machine) -> Share | N
     if slots.device(here, settings) == "cpu":
         peak = probed(store, settings, "cpu")
         return Share(int(peak * MARGIN) + CONTEXT, int(OF_MACHINE * memory())) if peak is not None else None
-    found, peak = measurements.latest(store, "probe"), probed(store, settings)
+    found, peak = _with_its_model(store, settings), probed(store, settings)
     if found is None or peak is None or here.models - {found.result.get("device")}:
         return None
     return Share(int(peak * MARGIN) + CONTEXT, int(found.result.get("memory_budget") or 0))

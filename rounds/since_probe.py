@@ -14,17 +14,22 @@ ARCHITECTURE = "model.name"
 
 
 def others(store: Store, plan: RoundPlan) -> Iterator[Message]:
-    """Architectures and optimizers that are compared, or were adopted, since the last probe: memory and time of a step
-    are known for the measured ones alone. Without a probe nothing is known of any, and there is nothing to say."""
-    probe = measurements.latest(store, "probe")
-    if probe is None:
-        return
+    """Architectures and optimizers that are compared, or were adopted, and that no probe was made with: memory and time
+    of a step are known for the measured ones alone. Without a probe nothing is known of any: there is nothing to say.
+    """
+    probes, unmeasured = measurements.measurements(store, "probe"), False
     for name in (ARCHITECTURE, OPTIMIZER):
-        measured = probe.subject.get(name)
-        tried = plan.scientific[name].choices if name in plan.scientific else (plan.base.get(name),)
-        if measured is not None and (found := [str(value) for value in tried if value not in (measured, None)]):
-            yield say(
-                "Batch sizes were measured with {measured}. With {others}, memory and time of a step may differ.",
-                measured=measured,
-                others=found,
-            )
+        now = plan.base.get(name)
+        of = (probe.subject.get(name) for probe in probes)
+        measured = list(dict.fromkeys(value for value in of if value is not None))
+        tried = plan.scientific[name].choices if name in plan.scientific else (now,)
+        if not measured or not (found := [str(value) for value in tried if value not in (*measured, None)]):
+            continue
+        yield say(
+            "Batch sizes were measured with {measured}. With {others}, memory and time of a step may differ.",
+            measured=measured,
+            others=found,
+        )
+        unmeasured |= now in found
+    if unmeasured:
+        yield say("`tunebook probe` measures with the best configuration.")

@@ -87,7 +87,7 @@ def standing(store: Store) -> Standing:
 
 def _failed(store: Store, batch: Batch, entries: Sequence[Trial]) -> bool:
     """Whether trials that failed are to be tried again before anything else."""
-    if outage.why_paused(batch, entries) is not None:
+    if outage.why_paused(store, batch, entries) is not None:
         return True
     return batch.kind == "round" and reviewed.holds(store, batch) and worth.lost(store, batch.name)
 
@@ -125,7 +125,7 @@ def _of_batch(store: Store, batch: Batch, entries: Sequence[Trial]) -> tuple[Ste
             return of, say("{name} is at work: {ended} of {total} trials have ended.", **figures), after
         if batch.wanted == "":
             return of, say("{name} is planned (trials: {total}).", **figures), say("Run it.")
-        if (why := outage.why_paused(batch, entries)) is not None:
+        if (why := outage.why_paused(store, batch, entries)) is not None:
             return of, say("{name}: {why}", name=batch.name, why=why), say("Mend the cause.")
         if batch.wanted == "pause":
             if running := sum(entry.status == "running" for entry in left):

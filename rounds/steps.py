@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from presets.language import Message, say
+from rounds import cost
 from rounds.space import Domain
+from state import pipeline, trials
+from state.database import Store
+from state.errors import Refusal
 
 WARMUP, SCHEDULE = "schedule.warmup_steps", "schedule.name"
 # What is compared once a constant rate has worked (P20).
@@ -14,6 +18,8 @@ SCHEDULES = Domain("categorical", choices=("constant", "linear", "cosine"))
 STEPS, EVERY = "training.steps", "training.evaluate_every"
 # A longer warm-up than this share of the steps leaves too few for training (playbook, P22).
 LONGEST_WARMUP = 0.1
+# The longest trial that anybody can mean.
+DAY, MOST_DAYS = 86_400, 365
 
 
 def changed(base: Mapping[str, Any], steps: int) -> dict[str, int]:
@@ -28,6 +34,20 @@ def changed(base: Mapping[str, Any], steps: int) -> dict[str, int]:
     if base.get(WARMUP, 0) > longest:
         settings[WARMUP] = longest
     return settings
+
+
+def refuse_endless(store: Store, settings: Mapping[str, Any]) -> None:
+    """Refuse a number of steps with which a single trial, by what trials took so far, would take more than a year: that
+    is a slip."""
+    # Beyond this no float holds the time.
+    most = min(settings[STEPS], pipeline.MOST)
+    seconds = cost.trial_seconds(store, {**settings, STEPS: most}, trials.trials(store))
+    if settings[STEPS] > pipeline.MOST or (seconds or 0.0) > MOST_DAYS * DAY:
+        raise Refusal(
+            "{steps} steps: by what trials took so far, a single one would take more than {days} days. Give fewer.",
+            steps=settings[STEPS],
+            days=MOST_DAYS,
+        )
 
 
 def transfer(base: Mapping[str, Any], steps: int) -> tuple[Message, ...]:

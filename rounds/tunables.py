@@ -9,7 +9,7 @@ from presets import catalogue
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
 from rounds.plan import Role
-from rounds.roles import OPTIMIZER, is_hyperparameter, is_length, name_of, setting_of
+from rounds.roles import OPTIMIZER, idle, is_hyperparameter, is_length, name_of, setting_of
 from rounds.space import Domain
 from state import declared, pipeline
 from state.errors import Invalid
@@ -112,12 +112,14 @@ def offers(project: Project, base: Mapping[str, Any]) -> dict[str, Hyperparamete
     return owned | {name_of(e.key, str(base.get(OPTIMIZER, ""))): e for e in tunables(project)}
 
 
-def first_question(project: Project, asked: Collection[str] = ()) -> str:
-    """What a first round is about: the learning rate, or what there is to ask about instead. Optimizers of the user's
-    own pipeline that are to be tried come before it, as long as no round has `asked` which is best."""
+def first_question(project: Project, base: Mapping[str, Any], asked: Collection[str] = ()) -> str:
+    """What a first round is about: the learning rate, or what there is to ask about instead that means something with
+    the configuration `base`. Optimizers of the user's own pipeline that are to be tried come before it, as long as no
+    round has `asked` which is best."""
     if not project.settings.command:
         return FIRST_QUESTION
-    listed = tunables(project)
+    met = conditions(project)
+    listed = [entry for entry in tunables(project) if not idle(entry.key, base, met)]
     named = [entry.name for entry in project.settings.hyperparameters if entry.searched and entry.choices]
     if optimizer := next((name for name in named if names_optimizer(name) and name not in asked), None):
         return optimizer
@@ -188,7 +190,7 @@ def _check_kinds(key: str, now: Any, values: Sequence[Any]) -> None:
 
 def _check_declared(own: Pipeline, key: str, values: Sequence[Any]) -> None:
     """Refuse a value that the script says it does not take."""
-    entry = declared.of_name(own, own.theirs(key))
+    entry = declared.of_name(own, own.place(key))
     if entry is None:
         return
     for value in values:

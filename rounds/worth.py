@@ -9,15 +9,15 @@ from rounds.record import turned, usable
 from rounds.review import COMPLETE
 from state import by_metric, configurations, launches, trials
 from state.database import Store
+from state.errors import AtWork, NotYet, Refusal
 from state.pipeline import STEPS
 
 
 def against(store: Store, name: str) -> Message | None:
     """What speaks against a launch of the best trial of a round now; None where nothing does."""
     batch, told = trials.batch(store, name), {"name": name}
-    left = sum(not trials.over(entry) for entry in trials.trials(store, name))
-    if left and batch.wanted == "run":
-        return say("Of the trials of {name} {left} have not ended, and the best may be among them.", left=left, **told)
+    if left := _to_come(store, name):
+        return say("{name} has trials that have not ended ({left}): the best may be among them.", left=left, **told)
     if not reviewed.holds(store, batch):
         return say("{name} has not been reviewed: whether its results can be relied on is not known.", **told)
     if lost(store, name):
@@ -33,6 +33,19 @@ def against(store: Store, name: str) -> Message | None:
     if beaten(store, name):
         return say("By its review no trial of {name} beats the best configuration.", **told)
     return None
+
+
+def kind(store: Store, name: str) -> type[Refusal]:
+    """Of which kind a refusal is for what speaks `against` a launch: to wait helps, or a review, or neither."""
+    if _to_come(store, name):
+        return AtWork
+    return Refusal if reviewed.holds(store, trials.batch(store, name)) else NotYet
+
+
+def _to_come(store: Store, name: str) -> int:
+    """How many trials of a round that is to run have not ended."""
+    left = sum(not trials.over(entry) for entry in trials.trials(store, name))
+    return left if trials.batch(store, name).wanted == "run" else 0
 
 
 def beaten(store: Store, name: str) -> bool:

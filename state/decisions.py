@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from state import files
-from state.database import Event, Store
+from state.database import Event, Store, at_this_moment
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,19 @@ def decide(
     reason: dict[str, Any],
     evidence: list[dict[str, Any]],
     settings: dict[str, Any],
+    known: int | None = None,
 ) -> None:
-    """Record a decision at once; an earlier one of the same step is superseded, never lost."""
+    """Record a decision at once; an earlier one of the same step is superseded, never lost. `known`: the number of the
+    one in force for whoever decides, 0 for none; refuses where another session has made one since."""
+
+    def check() -> None:
+        made = [0, *(entry.id for entry in decisions(store, all=True) if entry.step == step)]
+        if known not in (None, made[-2]):
+            raise at_this_moment()
+
     store.record(
         "decision",
+        check,
         step=step,
         question=question,
         options=options,
@@ -64,6 +73,12 @@ def decision(store: Store, step: str) -> Decision | None:
     """The decision in force for a step."""
     rows = store.rows("SELECT * FROM decisions WHERE step = ? AND superseded_by IS NULL", step)
     return _decision(rows[0]) if rows else None
+
+
+def number(store: Store, step: str) -> int:
+    """The number of the decision in force for a step; 0 where there is none."""
+    made = decision(store, step)
+    return made.id if made is not None else 0
 
 
 def draft(store: Store) -> dict[str, tuple[Any, dict[str, Any]]]:

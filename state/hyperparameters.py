@@ -22,7 +22,8 @@ class OwnHyperparameter:
 
     `low` and `high` None: no range is known; `choices` of a categorical one likewise empty. `searched`: rounds vary it
     unless told otherwise. `about`: what the script itself says about it. `only_with`: "NAME=VALUE,VALUE", where it
-    means something only with these values of another one.
+    means something only with these values of another one. `stands_for`: the name in the command that it fills then, in
+    the place of the one that is called so: the learning rate of one optimizer beside that of another, say.
     """
 
     name: str
@@ -35,6 +36,7 @@ class OwnHyperparameter:
     searched: bool = False
     about: str = ""
     only_with: str = ""
+    stands_for: str = ""
 
     @property
     def condition(self) -> tuple[str, tuple[str, ...]] | None:
@@ -78,6 +80,47 @@ def read(name: str, table: Any, where: Callable[[str], str]) -> OwnHyperparamete
     return found
 
 
+def check_together(listed: Sequence[OwnHyperparameter], where: Callable[[str], str]) -> None:
+    """Refuse one that stands for another which there is not, or where one of the two always means something: which
+    fills the command is told by their conditions."""
+    entries = {entry.name: entry for entry in listed}
+    for entry in listed:
+        if not entry.stands_for:
+            continue
+        about = f'hyperparameters."{entry.name}".stands_for'
+        other = entries.get(entry.stands_for)
+        if other is None or other is entry or other.stands_for:
+            raise Invalid(
+                "{path}: {key} = {value} names no other hyperparameter there. There are: {names}",
+                path=where(about),
+                key=about,
+                value=repr(entry.stands_for),
+                names=[one.name for one in listed if not one.stands_for],
+            )
+        if lacking := [one.name for one in (other, entry) if one.condition is None]:
+            raise Invalid(
+                "{path}: {key} = {value}: where the one fills the command and where the other, only_with of both says, "
+                "as optimizer=sgd and optimizer=adam. Without it: {names}",
+                path=where(about),
+                key=about,
+                value=repr(entry.stands_for),
+                names=lacking,
+            )
+
+
+def idle(condition: tuple[str, tuple[str, ...]] | None, values: Mapping[str, Any]) -> bool:
+    """Whether what takes this condition means nothing with these values."""
+    other, wanted = condition or ("", ())
+    return values.get(other) is not None and str(written(values[other])) not in wanted
+
+
+def written(value: Any) -> Any:
+    """A value as a caveat and a condition have it, which is as a configuration has it; empty where there is none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else value
+
+
 def fitting(entry: OwnHyperparameter, value: Value) -> Value | None:
     """The value as this hyperparameter takes it; None where it is of another kind, or no number at all."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -111,7 +154,7 @@ def _mistyped(path: str, key: str, value: Any) -> Refusal | None:
             return mistyped(path, key, value, list)
         case "searched" if not isinstance(value, bool):
             return mistyped(path, key, value, bool)
-        case "about" | "only_with" if not isinstance(value, str):
+        case "about" | "only_with" | "stands_for" if not isinstance(value, str):
             return mistyped(path, key, value, str)
         case "default" if not (isinstance(value, str | bool | int) or number):
             return Invalid(

@@ -17,10 +17,13 @@ from typing import Any
 
 from state import files, template, usual_names
 from state.errors import Invalid, NotFound, Refusal
+from state.hyperparameters import OwnHyperparameter, idle
 from state.project import Project
 
 FOLDER, CONFIG = "folder", "config"
 SEED, BATCH_SIZE, STEPS = "training.seed", "training.batch_size", "training.steps"
+# More steps than this no run makes, and more examples no step takes: it is a slip.
+MOST = 10**15
 # What the three that rounds treat in a way of their own are commonly called.
 USUAL = {SEED: usual_names.SEEDS, BATCH_SIZE: usual_names.BATCH_SIZES, STEPS: usual_names.STEPS}
 _FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
@@ -33,7 +36,8 @@ _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
 @dataclass(frozen=True)
 class Pipeline:
     """`command`: arguments with placeholders; `directory`: where it runs; `file`: their configuration file, if any;
-    `names`: what they call the configuration's seed, batch size and number of steps; `program`: what the first
+    `names`: what they call the configuration's seed, batch size and number of steps; `instead`: what stands for another
+    hyperparameter where that means nothing; `program`: what the first
     argument was found to be when the project was made, "" where that is not known; `resume`: what is added to the
     command where a trial goes on from what it has saved, None where it cannot."""
 
@@ -43,6 +47,7 @@ class Pipeline:
     names: Mapping[str, str]
     program: str = ""
     resume: tuple[str, ...] | None = None
+    instead: tuple[OwnHyperparameter, ...] = ()
 
     def key(self, name: str) -> str:
         """The configuration's name for what the pipeline calls `name`."""
@@ -54,8 +59,23 @@ class Pipeline:
 
     def hyperparameters(self) -> tuple[str, ...]:
         """Every hyperparameter that it takes, by its name in the configuration: those of the command first."""
-        written = template.values(self.file) if self.file else {}
-        return tuple(dict.fromkeys(self.key(name) for name in (*_named(self.command), *written)))
+        return tuple(dict.fromkeys(key for name in self.places() for key in (self.key(name), *self._others(name))))
+
+    def places(self) -> tuple[str, ...]:
+        """What is filled for a trial, by the pipeline's own names: placeholders of the command first."""
+        return tuple(dict.fromkeys((*_named(self.command), *(template.values(self.file) if self.file else ()))))
+
+    def filling(self, name: str, values: Mapping[str, Any]) -> str:
+        """The configuration's name for what fills a place with these values of the others."""
+        meant = (one for one in self.instead if one.stands_for == name and not idle(one.condition, values))
+        return next((entry.name for entry in meant), self.key(name))
+
+    def place(self, key: str) -> str:
+        """The place that a hyperparameter of the configuration fills."""
+        return next((entry.stands_for for entry in self.instead if entry.name == key), self.theirs(key))
+
+    def _others(self, name: str) -> list[str]:
+        return [entry.name for entry in self.instead if entry.stands_for == name]
 
     def defaults(self) -> dict[str, Any]:
         """What the configuration file says, by the configuration's names."""
@@ -75,6 +95,7 @@ def of(project: Project) -> Pipeline | None:
         {key: theirs for key, theirs in names.items() if theirs},
         settings.program,
         _resuming(settings.resume),
+        tuple(entry for entry in settings.hyperparameters if entry.stands_for),
     )
 
 
@@ -225,7 +246,8 @@ def program(pipeline: Pipeline) -> str | None:
 
 def missing(pipeline: Pipeline, values: Mapping[str, Any]) -> list[str]:
     """The hyperparameters without a value, by the names that the pipeline has for them."""
-    return [pipeline.theirs(key) for key in pipeline.hyperparameters() if values.get(key) is None]
+    keys = dict.fromkeys(pipeline.filling(name, values) for name in pipeline.places())
+    return [pipeline.theirs(key) for key in keys if values.get(key) is None]
 
 
 def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Path) -> list[str]:
@@ -236,14 +258,14 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
     texts = {FOLDER: str(output)}
     if pipeline.file is not None:
         copy = files.make_folder(copies) / pipeline.file.name
-        own_names = {name: values[pipeline.key(name)] for name in template.values(pipeline.file)}
+        own_names = {name: values[pipeline.filling(name, values)] for name in template.values(pipeline.file)}
         files.write_atomically(
             copy, template.filled(pipeline.file, own_names, {FOLDER: str(output), CONFIG: str(copy)})
         )
         texts[CONFIG] = str(copy)
     on = {}
     for name in _named(pipeline.command):
-        value = values[pipeline.key(name)]
+        value = values[pipeline.filling(name, values)]
         texts[name] = argument(value)
         if "\0" in texts[name]:
             raise Invalid("{name}: a value with a null character cannot be given to a command.", name=name)

@@ -268,6 +268,7 @@ def _settings(raw: Mapping[str, Any], where: Callable[[str], str]) -> Settings:
         if not isinstance(listed, Mapping):
             raise mistyped(where(_LISTED), _LISTED, listed, dict)
         found[_LISTED] = tuple(hyperparameters.read(name, table, where) for name, table in listed.items())
+        hyperparameters.check_together(found[_LISTED], where)
     for place, value in document.values({key: part for key, part in raw.items() if key != _LISTED}).items():
         if place not in names:
             raise Invalid("{path}: unknown key {key}; known: {known}", path=where(place), key=place, known=[*names])

@@ -148,6 +148,16 @@ def asked(store: Store) -> dict[str, str]:
     return {row["name"]: row["at"] for row in rows}
 
 
+def wishes(store: Store, name: str) -> list[tuple[str, str]]:
+    """What was wished of a batch itself, and when, oldest first."""
+    rows = store.rows(
+        "SELECT json_extract(event, '$.wanted') AS wanted, json_extract(event, '$.at') AS at FROM events "
+        "WHERE CASE WHEN json_valid(event) THEN json_extract(event, '$.target') END = ? ORDER BY number",
+        name,
+    )
+    return [(row["wanted"], row["at"]) for row in rows if row["wanted"]]
+
+
 def put_first(store: Store, ids: Sequence[str]) -> None:
     """Have these trials started before all others that wait; among themselves they keep their order."""
     store.record("order", trials=list(ids))

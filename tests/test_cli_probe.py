@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from presets import language
+from state import launches, measurements
 from state.project import open_project
-from tests.set_up import set_up
+from state.store import open_store
+from tests import prepared, small_project
+from tests.set_up import probed, set_up
 from tests.test_cli import tunebook
+from wizard import flow, probe
 
 
 @pytest.fixture
@@ -68,3 +72,32 @@ def test_an_amount_in_the_project_s_file_that_makes_no_sense_is_refused(
         assert tunebook("probe", "--project", root) == 2
         assert part in capsys.readouterr().err
         place.write_text(text, encoding="utf-8")
+
+
+def test_what_a_launch_has_adopted_is_what_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After a comparison of optimizers the figures were still those of the set-up's, and no word said so."""
+    project = prepared.prepare(tmp_path / "p", "goal")
+    command = ("probe", "--project", project.root)
+    with open_store(project) as store:
+        best = launches.best(store)
+        assert best is not None
+        small_project.adopt(store, {**best.settings, "optimizer.name": "adamw"})
+        used = probe.in_use(store)
+        assert used is not None
+        result = probe.known(store).result
+        measurements.record(store, "probe-9", "probe", probe.subject(store, used), {**result, "recommended": 32})
+        assert flow.standing(store).step is None
+    assert tunebook(*command, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["id"], answer["in_use"], answer["in_force"]) == ("probe-9", {"optimizer.name": "adamw"}, 64)
+    assert tunebook(*command) == 0
+    told = capsys.readouterr().out
+    assert "With the best configuration, which has optimizer.name = adamw where the set-up has others:" in told
+    assert "--optimizer=adamw --batch-size=32" in told
+    # Who goes back to the set-up finds its figures there, and while it has an open question, they are what is meant.
+    with open_store(project) as store:
+        flow.answer(store, "optimizer", "adam")
+        probed(store)
+    assert tunebook(*command, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["id"], answer["in_use"]) == ("probe-2", {})

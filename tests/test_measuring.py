@@ -56,6 +56,49 @@ def test_what_was_measured_of_a_choice_counts_when_it_is_chosen_again(tmp_path: 
         assert probe.last(store) is None
 
 
+def test_what_is_chosen_again_is_not_measured_again_but_its_size_is_decided_anew(tmp_path: Path) -> None:
+    """Its sizes were measured once more; the decision between the two was about the other's figures."""
+    with set_up.set_up(tmp_path / "p", "steps") as store:
+        choose(store, "resnet10t")
+        set_up.probed(store, recommended=32)
+        flow.answer(store, "batch_size", 16)
+        flow.answer(store, "architecture", "test_resnet")
+        set_up.advance(store, "batch_size")
+        known = probe.fresh(store)
+        assert known is not None
+        assert (known.id, flow.standing(store)) == ("probe-1", flow.Standing("batch_size"))
+
+
+def test_a_probe_of_what_is_in_use_takes_nothing_from_the_set_up(store: Store) -> None:
+    """A launch has adopted another network and optimizer: who measured got the figures of the set-up's."""
+    inspection_id = inspection.start(store)
+    wait_for(lambda: not inspection.progress(store.project, inspection_id).running, "the data are looked through")
+    inspection.finish(store, inspection_id)
+    set_up.advance(store, "initial")
+    assert probe.in_use(store) is None
+    others = {"model__name": "test_efficientnet", "optimizer__name": "adam", "optimizer__learning_rate": 0.002}
+    small_project.adopt(store, small_project.settings(store.project.data, **others))
+    used = probe.in_use(store)
+    assert used is not None
+    assert probe.differing(store, used) == {
+        "model.name": "test_efficientnet",
+        "optimizer.name": "adam",
+        "data.image_size": 16,
+    }
+    assert probe.fresh(store, used) is None
+    id = probe.start(store, used=used)
+    wait_for(lambda: not probe.running(store.project, id), "the batch sizes are measured")
+    found = probe.finish(store, id)
+    assert (found.id, found.subject["model.name"]) == ("probe-2", "test_efficientnet")
+    assert probe.fresh(store, used) == found
+    known = probe.fresh(store)
+    assert known is not None
+    assert (known.id, flow.standing(store)) == ("probe-1", flow.Standing("initial"))
+    # Nor where its size is decided once more, since then.
+    flow.answer(store, "batch_size", 64)
+    assert flow.standing(store) == flow.Standing("initial")
+
+
 def test_a_probe_of_what_is_no_longer_chosen_ends_before_another_begins(store: Store) -> None:
     inspection_id = inspection.start(store)
     wait_for(lambda: not inspection.progress(store.project, inspection_id).running, "the data are looked through")

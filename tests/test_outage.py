@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from presets.language import Message
 from rounds import outage, standing, wishes
 from rounds.attending import Supervisor
 from rounds.slots import Machine
@@ -45,13 +46,15 @@ def test_a_round_whose_data_are_gone_is_paused_and_goes_on_once_they_are_back(
     assert outage.IN_A_ROW <= len(failed) <= outage.IN_A_ROW + 1
     assert all(entry.status == "queued" for entry in listed if entry not in failed)
     assert batch.wanted == "pause"
-    why = outage.why_paused(batch, listed)
+    why = outage.why_paused(store, batch, listed)
     assert why is not None
     assert "The last 5 trials failed, so it was paused; " in why.text()
     assert str(tmp_path / "data") in why.text()
     assert standing.standing(store).now.text() == f"round-1: {why.text()}"
     assert tunebook("round", "status", "round-1", "--project", store.project.root) == 0
     assert "tunebook round retry --failed round-1" in capsys.readouterr().out
+    assert tunebook("round", "status", "round-1", "--json", "--project", store.project.root) == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["tunebook", "round", "retry", "--failed", "round-1"]
     # That alone: to have the round run on would leave out what failed.
     assert tunebook("status", "--project", store.project.root) == 0
     assert "Next: Mend the cause. tunebook round retry --failed round-1" in capsys.readouterr().out
@@ -69,6 +72,32 @@ def test_a_round_whose_data_are_gone_is_paused_and_goes_on_once_they_are_back(
     wait_for(lambda: {each.status for each in trials.trials(store, "round-1")} == {"complete"}, "it never ended")
     with pytest.raises(Refusal, match="No trial of round-1 has failed"):
         wishes.retry_failed(store, "round-1")
+
+
+def test_a_pause_by_hand_is_not_told_by_failures_before_it(store: Store) -> None:
+    """It had gone on since they paused it, and a person then paused it for reasons of their own; or they ended after
+    that."""
+    batch, listed = trials.batch(store, "round-1"), trials.trials(store, "round-1")
+
+    def why() -> Message | None:
+        return outage.why_paused(store, trials.batch(store, "round-1"), trials.trials(store, "round-1"))
+
+    for entry in listed[: outage.IN_A_ROW]:
+        small_project.end(store, entry.id, None, "failed")
+    assert outage.pause(store, batch)
+    told = why()
+    assert told is not None
+    # To pause it once more says nothing new, nor does how many may run at once, or what was at work then.
+    trials.ask(store, "round-1", "pause")
+    trials.ask(store, "round-1", None, 3)
+    small_project.end(store, listed[outage.IN_A_ROW].id, 0.1)
+    assert why() == told
+    trials.ask(store, "round-1", "run")
+    trials.ask(store, "round-1", "pause")
+    assert why() is None
+    for entry in listed[outage.IN_A_ROW + 1 : 2 * outage.IN_A_ROW + 1]:
+        small_project.end(store, entry.id, None, "failed")
+    assert why() is None
 
 
 def test_what_failed_of_a_round_is_tried_again_by_one_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

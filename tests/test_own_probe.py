@@ -121,6 +121,36 @@ def test_a_command_without_a_number_of_steps_keeps_its_batch_size_however_fast_o
         assert "12,800 examples/s, 10 ms a step" in said
 
 
+def test_a_command_is_measured_with_the_optimizer_in_use(tmp_path: Path, code: Path) -> None:
+    """A launch has adopted it, and a learning rate; the figures were those of the command as it stood at first."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "size, optimizer, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]\n"
+        "with open(out + '/metrics.jsonl', 'w') as file:\n"
+        "    for step in range(1, 6):\n"
+        "        speed = (10.0 if optimizer == 'adam' else 100.0) * size\n"
+        "        file.write(json.dumps({'step': step, 'accuracy': 0.5, 'samples_per_second': speed}) + '\\n')\n",
+        encoding="utf-8",
+    )
+    values, arguments = ("bs=8", "optimizer=sgd", "lr=0.1"), "{bs} {optimizer} {folder} {lr}"
+    with open_store(own_pipelines.project(tmp_path / "p", code, *values, arguments=arguments)) as store:
+        assert probed(store)[3]["examples_per_second"] == 800
+        flow.answer(store, "batch_size", 8)
+        small_project.adopt(store, {**configuration.checked(store), "lr": 0.01})
+        assert probe.in_use(store) is None
+        small_project.adopt(store, {**configuration.checked(store), "lr": 0.01, "optimizer": "adam"})
+        used = probe.in_use(store)
+        assert used is not None
+        id = probe.start(store, used=used)
+        wait_for(lambda: not probe.running(store.project, id), "the probe ends")
+        assert probe.finish(store, id).subject["values"]["optimizer"] == "adam"
+        assert probe.sizes(store.project, id)[3]["examples_per_second"] == 80
+        # The set-up stands, and is decided anew on its own figures.
+        assert flow.standing(store).step == "baseline"
+        flow.answer(store, "batch_size", 8)
+        assert flow.standing(store).step == "baseline"
+
+
 def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_path: Path, code: Path) -> None:
     (code / "train.py").write_text("raise SystemExit('no data here')", encoding="utf-8")
     with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:

@@ -25,6 +25,7 @@ from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
 from state import configurations, decisions, files, launches, metrics, runs, trials, usual_names
+from state import pipeline as state_pipeline
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -780,7 +781,7 @@ def test_the_command_line_leads_from_the_command_to_the_questions(
     assert tunebook("new", root, "--set", "batch_size=32", "--yes", "--json") == 2
     answer = json.loads(capsys.readouterr().out)
     assert "Your answer about batch size, which comes later, is not recorded yet: give it again" in answer["error"]
-    assert answer["code"] == "refused"
+    assert answer["code"] == "unanswered"
     assert tunebook("new", root, *words, "--set", "nothing=1") == 2
     assert "no such hyperparameter" in capsys.readouterr().err
     given = [part for value in (*own_pipelines.VALUES, "note=x") for part in ("--set", value)]
@@ -925,6 +926,145 @@ def test_what_means_something_with_one_optimizer_alone_is_searched_in_its_study_
         # The file keeps it when something else of it changes.
         change(store.project, chance=0.2)
         assert 'only_with = "optim=adam"' in place.read_text(encoding="utf-8")
+
+
+TWO_RATES = """\
+[hyperparameters.lr]
+only_with = "optim=sgd"
+"""
+RATE_OF_ADAM = """
+[hyperparameters."adam.lr"]
+stands_for = "lr"
+only_with = "optim=adam"
+default = 0.001
+kind = "float"
+low = 1e-5
+high = 1e-2
+scale = "log"
+searched = true
+"""
+
+
+def test_each_optimizer_can_have_a_range_of_its_own_for_one_learning_rate_of_the_script(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All shared one, which was warned of, and nothing could be done about it (P3)."""
+    script = code / "train.py"
+    declared = 'parser.add_argument("--optim", choices=["sgd", "adam"], default="sgd")\nargs = '
+    script.write_text(script.read_text(encoding="utf-8").replace("args = ", declared, 1), encoding="utf-8")
+    arguments = f"{ARGUMENTS} --optim {{optim}}"
+    values = ("lr=0.01..1", "l2=0", "steps=10", "batch_size=32", "optim=sgd,adam")
+    made = own_pipelines.project(tmp_path / "p", code, *values, arguments=arguments)
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8").replace("[hyperparameters.lr]\n", TWO_RATES)
+    place.write_text(text + RATE_OF_ADAM, encoding="utf-8")
+    with open_store(open_project(made.root)) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        plan = planning.propose(store, trials=4)
+        searched = {study.name: [d.name for d in study.dimensions] for study in plan.studies}
+        assert searched == {"optim=sgd": ["lr"], "optim=adam": ["adam.lr"]}
+        assert not any("one range for all" in words.text() for words in plan.warnings)
+        batch = planning.save(store, plan)
+        there = state_pipeline.own(store.project)
+        for entry in trials.trials(store, batch.name):
+            settings = trials.trial_settings(store, entry)
+            filled = state_pipeline.fill(there, settings, tmp_path / "out", tmp_path / "in")
+            rate = float(filled[filled.index("--lr") + 1])
+            assert rate == settings["lr" if entry.study == "optim=sgd" else "adam.lr"]
+            assert rate <= 0.01 if entry.study == "optim=adam" else rate >= 0.01
+            small_project.end(store, entry.id, 0.5)
+        # With the other one in use, its rate is what the next round is about, in its range.
+        small_project.adopt(store, {**plan.base, "optim": "adam"})
+        after = planning.propose(store)
+        assert (list(after.scientific), after.scientific["adam.lr"].high) == (["adam.lr"], 0.01)
+        again = planning.propose(store, "compare", optimizers=("sgd", "adam"))
+        ranges = {d.name: (d.domain.low, d.domain.high) for study in again.studies for d in study.dimensions}
+        assert ranges == {"lr": (0.01, 1.0), "adam.lr": (1e-5, 1e-2)}
+    # A value of it is given by its name.
+    assert tunebook("new", made.root, "--set", "adam.lr=0.002", "--set", "optim=adam", "--yes", "--json") == 0
+    project = open_project(made.root)
+    assert own.values(project)["adam.lr"] == 0.002
+    assert own.rate(project) == "adam.lr"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "part"),
+    [
+        ('stands_for = "lr"', 'stands_for = "rate"', "names no other hyperparameter there"),
+        ('stands_for = "lr"', 'stands_for = "adam.lr"', "names no other hyperparameter there"),
+        ('only_with = "optim=sgd"\n', "", "Without it: lr"),
+        ('only_with = "optim=adam"\n', "", "Without it: adam.lr"),
+    ],
+)
+def test_what_stands_for_nothing_or_always_is_refused(
+    tmp_path: Path, code: Path, before: str, after: str, part: str
+) -> None:
+    made = own_pipelines.project(tmp_path / "p", code)
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8").replace("[hyperparameters.lr]\n", TWO_RATES) + RATE_OF_ADAM
+    place.write_text(text.replace(before, after), encoding="utf-8")
+    with pytest.raises(Refusal, match=part):
+        open_project(made.root)
+
+
+def test_hyperparameters_that_were_recommended_are_not_said_to_be_typed(tmp_path: Path, code: Path) -> None:
+    """Whoever answered with --yes read that they had typed them."""
+    with open_store(own_pipelines.project(tmp_path / "p", code, arguments="--out {folder}")) as store:
+        flow.answer(store, "metric", "held-out")
+        recommended = flow.ask(store, "initial").recommended
+        assert recommended is not None
+        flow.answer(store, "initial", recommended)
+        (made,) = (entry for entry in decisions.decisions(store, all=True) if entry.step == "initial")
+        assert restored(made.reason).text().startswith("The learning rate matters most")
+        flow.answer(store, "initial", "l2=0.1")
+        made = decisions.decisions(store, all=True)[-1]
+        assert restored(made.reason).text() == "typed by hand: l2=0.1"
+
+
+def test_a_range_that_is_changed_later_asks_for_no_baseline(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that was accepted stands, and what came next was said to be another."""
+    made = own_pipelines.project(tmp_path / "p", code, "steps=10", "batch_size=32")
+    with open_store(made) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+    assert tunebook("new", made.root, "--set", "l2=0..0.1", "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["tunebook", "status"]
+    assert tunebook("new", made.root, "--set", "lr=0.3", "--yes", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["next"] == ["tunebook", "baseline"]
+
+
+def test_a_metric_with_a_value_is_refused_by_its_name(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole was taken for a name, which no script ever wrote."""
+    words = ("new", tmp_path / "p", "--directory", code, "--command", command(), "--direction", "max", "--yes")
+    assert tunebook(*words, "--metric", "accuracy=0.9") == 2
+    said = capsys.readouterr().err
+    assert "as it stands in what your script writes: accuracy." in said
+    assert "--chance 0.9" in said
+    assert not (tmp_path / "p").exists()
+
+
+def test_more_steps_than_any_run_makes_are_refused(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A round of them was planned, until the year 9999."""
+    made = own_pipelines.project(tmp_path / "p", code, "steps=10", "batch_size=32")
+    assert tunebook("new", made.root, "--set", f"steps={10**20}", "--yes") == 2
+    assert "is more than any run makes" in capsys.readouterr().err
+    with open_store(made) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        for steps in (10**11, 10**30):
+            with pytest.raises(Refusal, match="a single one would take more than 365 days"):
+                planning.propose(store, steps=steps)
+        assert planning.propose(store, steps=1000).base["training.steps"] == 1000
 
 
 @pytest.mark.parametrize("words", ["optim", "=adam", "optim=", "optimiser=adam", "l2=1"])

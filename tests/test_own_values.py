@@ -18,6 +18,7 @@ from state.pipeline import Pipeline
 from state.project import FILE, Project, Settings, change, open_project
 from state.store import open_store
 from tests import small_project
+from tests.test_own_project import tunebook
 from tui import setup
 from tui.session import Session
 from wizard import flow, own
@@ -235,6 +236,30 @@ def test_a_name_may_have_the_hyphens_of_its_flag(tmp_path: Path, assignment: str
     words = filled(made(tmp_path, assignment), tmp_path)
     flag = "--" + assignment.partition("=")[0].replace("_", "-")
     assert words[words.index(flag) + 1] == assignment.partition("=")[2]
+
+
+def test_an_option_is_known_by_each_of_its_flags(tmp_path: Path) -> None:
+    """By the short one its default was asked for, and the long one was offered beside it."""
+    (tmp_path / "train.py").write_text(
+        SCRIPT.replace('"--batch-size",', '"--batch-size", "-b",').replace('"--momentum",', '"--momentum", "--mom",')
+    )
+    command = "python train.py --lr {lr} -b {batch_size} --mom {mom} --out {folder}"
+    settings = Settings(command=command, directory=str(tmp_path), metric="acc", direction="max")
+    project = starting.create(tmp_path / "p", settings)
+    assert own.values(project) == {"lr": 0.1, pipeline.BATCH_SIZE: 32, "mom": 0.9}
+    assert not {"batch_size", "momentum"} & {argument.name for argument in own.offered(pipeline.own(project))}
+
+
+def test_a_value_that_nothing_says_is_an_answer_that_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program was told that it cannot be done."""
+    project = made(tmp_path, command="python train.py --hidden {width} --temperature {temperature} --out {folder}")
+    words = ("new", project.root, "--measured-on", "held-out", "--yes", "--json")
+    assert tunebook(*words) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["code"] == "unanswered"
+    assert "Which value should temperature have at the start?" in answer["error"]
 
 
 def test_another_list_may_have_other_values(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from tests.watched_round import press, supervised, write
 from tui import draft, tour
 from tui.app import Tunebook
 from tui.draft import Draft
-from tui.pages import design
 from tui.pages.design import DesignPage
 from tui.pages.round import RoundPage
 from tui.terminal import width
@@ -83,7 +82,7 @@ async def test_until_when_a_round_would_take_goes_on_with_the_clock(
     store: Store, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that was left open said of a time that was past that the round would have ended by then."""
-    monkeypatch.setattr(design, "TOLD_SECONDS", 0.1)
+    monkeypatch.setattr("tui.designing.TOLD_SECONDS", 0.1)
     small_project.adopt(store, values)
     limited_run(store, seconds=60)
     async with designing(store) as (pilot, page):

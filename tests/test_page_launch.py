@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from textual.pilot import Pilot
 
-from rounds import judging, launching, lineage, looking, planning, supervisor
+from rounds import cost, judging, launching, lineage, looking, planning, supervisor
 from rounds.slots import Machine
 from state import launches, trials
 from state.database import Store
@@ -69,6 +70,30 @@ async def start(pilot: Pilot[Any]) -> LaunchPage:
     await pilot.press("s")
     await wait_for_text(pilot, "launch-1-006")
     return page
+
+
+async def test_until_when_a_launch_would_take_goes_on_with_the_clock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was left open said of a time that was past that its runs would have ended by then."""
+    monkeypatch.setattr("tui.designing.TOLD_SECONDS", 0.1)
+    small_project.end(store, "baseline-1-001", 0.3)
+    with store.transaction():
+        timed = "UPDATE trials SET started_at = ?, ended_at = ?, spent = 60"
+        store.database.execute(timed, ["2026-01-01T00:00:00+00:00", "2026-01-01T00:01:00+00:00"])
+    hours = itertools.count()
+    monkeypatch.setattr(cost, "now", lambda: f"2026-03-01T{next(hours) % 24:02d}:30:00.000+00:00")
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=WIDE) as pilot:
+        await propose(pilot)
+        told: set[str] = set()
+
+        def seen() -> int:
+            told.update(line for line in lines(app) if ", until " in line)
+            return len(told)
+
+        # More often than the page is read as it comes up.
+        await wait_for(pilot, lambda: seen() > 8)
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])

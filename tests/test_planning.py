@@ -285,6 +285,14 @@ def test_what_batch_sizes_were_not_measured_with_is_named(store: Store, values: 
         "Batch sizes were measured with resnet18. With test_resnet, memory and time of a step may differ.",
         "Batch sizes were measured with adamw. With sgd, memory and time of a step may differ.",
     ]
+    last = planning.propose(store).notes[-1].text()
+    assert last == "`tunebook probe` measures with the best configuration."
+    # Once it has, those of the set-up are known still.
+    used = {"model.name": "test_resnet", "optimizer.name": "sgd"}
+    measurements.record(store, "probe-2", "probe", used, {"sizes": []})
+    assert told() == []
+    compared = told(goal="compare", optimizers=["sgd", "adam", "adamw"])
+    assert compared == ["Batch sizes were measured with adamw, sgd. With adam, memory and time of a step may differ."]
 
 
 def test_only_a_round_has_a_plan(store: Store, values: dict[str, Any]) -> None:

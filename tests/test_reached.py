@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rounds import judging, launching, lineage, listed, planning
+from rounds import judging, launching, lineage, listed, planning, reviewing
 from rounds.reached import Reached, best_and_baseline, reached, source
 from state import configurations, launches, trials
 from state.database import Store
@@ -40,6 +40,20 @@ def test_fresh_runs_take_the_place_of_the_score_that_selected(store: Store) -> N
     first, last = (reached(store, entry) for entry in launches.launches(store))
     assert (first.value, first.runs, first.selected) == (pytest.approx(0.25), 3, False)
     assert (last.value, last.runs, last.selected) == (pytest.approx(0.1), 3, False)
+
+
+def test_a_review_has_the_figure_that_home_has(store: Store) -> None:
+    """It counted the run as a baseline, too, and so the same configuration had two means."""
+    launch = launching.start(store, launching.propose(store, "round-1"))
+    for place, entry in enumerate(trials.trials(store, launch.name)):
+        small_project.end(store, entry.id, 0.4 if entry.study == "candidate" else 0.2 + place / 100)
+    judging.decide(store, launch.name, "reject", "")
+    batch = planning.save(store, planning.propose(store, trials=3))
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, 0.1)
+    known = reached(store, launches.launches(store)[0])
+    (found,) = (one for one in reviewing.review_batch(store, batch.name) if one.check == "gain")
+    assert (found.figures["base"], found.figures["runs"]) == (pytest.approx(known.value), known.runs)
 
 
 def test_runs_without_a_result_count_for_nothing(store: Store) -> None:

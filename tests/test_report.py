@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -13,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from presets import language
-from presets.language import say, stored
+from presets.language import error_text, say, stored
 from rounds import dismissing, judging, launching, planning, reviewing
 from rounds.finding import Finding
 from state import decisions, launches, looks, measurements, trials
@@ -407,6 +408,29 @@ def test_the_command_answers_with_the_file(store: Store, tmp_path: Path) -> None
     answer = CliRunner().invoke(tunebook(), arguments, obj=Session(), standalone_mode=False)
     done = json.loads(answer.stdout)
     assert done == {"file": str(tmp_path / "r.html"), "bytes": (tmp_path / "r.html").stat().st_size}
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_a_report_goes_to_stdout_in_the_format_that_is_given(store: Store, place: str) -> None:
+    """`/dev/stdout` was some pipe's number, whose name was to end in .html, and `-` a file without a format."""
+
+    def run(*words: str) -> Result:
+        arguments = ["report", place, *words, "--project", str(store.project.root)]
+        return CliRunner().invoke(tunebook(), arguments, obj=Session(), standalone_mode=False)
+
+    assert run("--format", "md").stdout == writing.content(store, "md")
+    assert run("--format", "csv").stdout_bytes == writing.content(store, "csv").encode()
+    assert json.loads(run("--json").stdout)["project"]["name"] == store.project.settings.name
+    for words, part in (((), "give --format"), (("--json", "--format", "md"), "one JSON document")):
+        refused = run(*words).exception
+        assert isinstance(refused, Refusal)
+        assert part in error_text(refused)
+
+
+def test_what_is_no_file_is_not_replaced(store: Store, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "r.md")
+    with pytest.raises(Refusal, match="tunebook report - --format md"):
+        writing.write(store, tmp_path / "r.md", force=True)
 
 
 async def test_the_page_proposes_a_free_name_and_writes_it(store: Store) -> None:

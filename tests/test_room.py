@@ -174,6 +174,9 @@ def test_a_gpu_with_less_free_memory_than_the_probe_saw_in_use_takes_no_trial(
     assert sharing.probed(store, {**settings, "training.batch_size": 12}) == 16 * 2**20
     assert sharing.probed(store, {**settings, "training.batch_size": 32}) is None
     assert sharing.probed(store, {**settings, "model.name": "other"}) is None
+    # Nor does it take from it that another was measured since.
+    measurements.record(store, "probe-9", "probe", {"model.name": "other"}, {"sizes": []})
+    assert sharing.probed(store, settings) == 8 * 2**20
     slot = Slot("cuda", "GPU-a", 1)
     for free, waits in ((8 * 2**20, True), (9 * 2**20, False)):
         monkeypatch.setattr(gpus, "memory", lambda _kind, free=free: {"GPU-a": free})

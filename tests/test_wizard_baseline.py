@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from presets.language import Message, restored
 from state import decisions, launches, trials
 from state.database import Store
 from state.errors import Refusal
+from state.project import open_project
 from state.store import open_store
 from tests.set_up import DIGITS, advance, set_up
+from tests.test_cli import tunebook
 from wizard import baseline, configuration, flow
-from wizard.verdict import judge
+from wizard.question import Question
+from wizard.verdict import BaselineVerdict, judge
 
 PER_CLASS = DIGITS["splits"]["validation"]["per_class"]
 
@@ -79,6 +83,50 @@ def test_a_good_result_is_accepted_and_is_the_first_launch(tmp_path: Path) -> No
     assert best is not None
     assert best.hash == launch.candidate
     assert best.reasons["optimizer.learning_rate"]
+
+
+def test_of_two_sessions_that_accept_at_the_same_moment_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that watched the same baseline both did: it was on record twice, and a sweep would have begun twice."""
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 342)
+        really = baseline.judge
+
+        def judge(here: Store, of: str) -> BaselineVerdict:
+            monkeypatch.setattr(baseline, "judge", really)
+            with open_store(here.project) as other:
+                flow.answer(other, "baseline", "accept", "in time")
+            return really(here, of)
+
+        monkeypatch.setattr(baseline, "judge", judge)
+        with pytest.raises(Refusal, match="Another session did the same") as refused:
+            flow.answer(store, "baseline", "accept", "too late")
+        assert refused.value.code == "changed"
+        assert len(launches.launches(store)) == 1
+        assert len([entry for entry in decisions.decisions(store, all=True) if entry.step == "baseline"]) == 1
+
+
+def test_a_command_that_watched_finds_the_baseline_accepted_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with set_up(tmp_path / "p", "baseline") as store:
+        end(store, only_trial(store), 342)
+        root = store.project.root
+    others = ["in time"]
+
+    def ask(here: Store) -> Question:
+        if others:
+            words = others.pop()
+            with open_store(here.project) as other:
+                flow.answer(other, "baseline", "accept", words)
+        return baseline.ask(here)
+
+    monkeypatch.setitem(flow._STEPS, "baseline", replace(flow._STEPS["baseline"], ask=ask))
+    assert tunebook("baseline", "--project", root, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["adopted"]
+    with open_store(open_project(root)) as store:
+        assert len(launches.launches(store)) == 1
 
 
 def test_that_a_result_is_the_best_of_many_evaluations_is_said_with_what_the_last_came_to(tmp_path: Path) -> None:

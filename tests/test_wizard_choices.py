@@ -574,7 +574,7 @@ def test_a_size_that_was_recommended_before_is_said_to_be_that(tmp_path: Path) -
 def test_the_table_is_counted_for_any_length(tmp_path: Path) -> None:
     """Ten steps at the recommended 64: as many examples at each size, or as many steps."""
     with set_up(tmp_path / "p", "batch_size") as store:
-        found = batch_table.table(store, 640)
+        found = batch_table.table(store, probe.known(store), 640)
     names = [column.text() for column in found.columns]
     rows = {row[0]: dict(zip(names, row, strict=True)) for row in found.rows}
     assert rows["8"]["640 examples"] == quantity.duration(80 * 0.010).text()
@@ -641,10 +641,8 @@ def test_of_a_single_size_nothing_is_said_to_rise(tmp_path: Path, limited_by: st
     ids=lambda change: next(iter(change)),
 )
 def test_a_probe_of_another_subject_does_not_count(tmp_path: Path, change: dict[str, Any]) -> None:
-    with set_up(tmp_path / "p", "batch_size") as store:
-        found = probe.fresh(store)
-        assert found is not None
-        measurements.record(store, "probe-9", "probe", {**found.subject, **change}, found.result)
+    with set_up(tmp_path / "p", "probe") as store:
+        measurements.record(store, "probe-9", "probe", {**probe.subject(store), **change}, {"recommended": 64})
         assert probe.fresh(store) is None
         assert flow.standing(store) == flow.Standing("batch_size", "probe")
 

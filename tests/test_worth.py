@@ -33,11 +33,27 @@ def against(store: Store) -> str:
 
 
 def test_a_round_that_runs_or_is_not_reviewed_or_has_found_nothing_is_no_candidate_for_a_launch(store: Store) -> None:
-    assert "1 have not ended" in against(store)
+    assert "trials that have not ended (1)" in against(store)
     small_project.end(store, "round-1-002", 0.4)
     assert "has not been reviewed" in against(store)
     reviewing.review_batch(store, "round-1")
     assert "no trial of round-1 beats the best configuration" in against(store)
+
+
+def test_a_program_is_told_whether_to_wait_to_review_or_to_look_elsewhere(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One word stood for all three, and only the sentence told them apart."""
+
+    def code() -> str:
+        assert tunebook("launch", "round-1", "--json", "--project", store.project.root) == 2
+        return json.loads(capsys.readouterr().out)["code"]
+
+    assert code() == "busy"
+    small_project.end(store, "round-1-002", 0.4)
+    assert code() == "not_yet"
+    reviewing.review_batch(store, "round-1")
+    assert code() == "refused"
 
 
 def test_a_round_that_gained_and_was_reviewed_is_one(store: Store) -> None:
@@ -124,6 +140,6 @@ def test_where_nobody_is_asked_such_a_launch_is_refused_unless_its_trial_is_name
     """In a pipe it began at once, and ran twelve trials past the budget."""
     assert tunebook("launch", "--json", "--project", store.project.root) == 2
     error = json.loads(capsys.readouterr().out)["error"]
-    assert "1 have not ended" in error
+    assert "have not ended (1)" in error
     assert "tunebook launch --trial round-1-001" in error
     assert not trials.batches(store, "launch")

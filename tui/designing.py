@@ -28,6 +28,8 @@ from wizard.quantity import price as amount
 
 # From here on a time of the clock needs its date.
 PLAIN_SECONDS = 12 * 3600
+# How long it is true, to the minute, until when trials would run; a page then says it anew.
+TOLD_SECONDS = 60.0
 GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
 
 

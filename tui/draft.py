@@ -18,6 +18,7 @@ from rounds.space import Choice, Domain
 from rounds.steps import SCHEDULE, SCHEDULES, STEPS, transfer
 from rounds.tunables import FIRST_QUESTION, first_question, known
 from rounds.tunables import tunables as known_tunables
+from state import launches
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
@@ -183,13 +184,16 @@ def tunables(plan: RoundPlan) -> tuple[Tunable, ...]:
         elif role == "nuisance":
             found.append(Tunable(name, searched[name].key, role, searched[name].domain, None))
         else:
-            found.append(Tunable(name, setting_of(name), role, None, fixed.get(name)))
+            # A script of one's own may have names like those of the built-in optimizers.
+            key = name if name in plan.base else setting_of(name)
+            found.append(Tunable(name, key, role, None, fixed.get(name)))
     return tuple(found)
 
 
 def begin(store: Store) -> Draft:
     """The round that is proposed before anything was changed: about the learning rate, or what comes after it."""
-    first = first_question(store.project, planning.asked_before(store))
+    best = launches.best(store)
+    first = first_question(store.project, best.settings if best else {}, planning.asked_before(store))
     if phases.schedule_is_next(store):
         return Draft(goal="compare", asked={SCHEDULE: SCHEDULES}, first=first)
     return Draft(asked={first: None} if first else {}, first=first)

@@ -7,7 +7,7 @@ import math
 import shlex
 from collections import Counter
 
-from presets.language import _, sentences
+from presets.language import Message, _, sentences
 from rounds import outage, planning, queue, reviewed, supervisor, wishes
 from rounds.record import turned
 from state import by_metric, logout, measure, metrics, trials
@@ -35,9 +35,9 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
         session.progress(
             _("Logging out would end it here, as systemd is set up. To prevent that: loginctl enable-linger")
         )
-    paused = outage.why_paused(batch, listed)
+    paused = outage.why_paused(store, batch, listed)
     looked_over, measured = reviewed.holds(store, batch), by_metric.of_batch(store, batch.name)
-    session.text(_state(batch, listed, gone, at_work=at_work, looked_over=looked_over))
+    session.text(_state(batch, listed, gone, paused, at_work=at_work, looked_over=looked_over))
     session.answer(
         {
             "round": batch.name,
@@ -56,7 +56,9 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
             "trials": [
                 trial_document(entry) | {"folder": str(store.project.trial_folder(entry.id))} for entry in listed
             ],
-            "next": _next(batch, listed, at_work=at_work, running=running),
+            "next": ["tunebook", "round", "retry", "--failed", batch.name]
+            if paused is not None and not running
+            else _next(batch, listed, at_work=at_work, running=running),
         }
     )
 
@@ -70,9 +72,11 @@ def _next(batch: Batch, listed: list[Trial], *, at_work: bool, running: bool) ->
     return shlex.split(to_look(batch) if running and at_work else to_go_on(batch))
 
 
-def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: bool, looked_over: bool) -> str:
+def _state(
+    batch: Batch, listed: list[Trial], gone: list[Trial], paused: Message | None, *, at_work: bool, looked_over: bool
+) -> str:
     """What a round does now, and what goes on with it; those that are `gone` do not run, whatever is known of them.
-    `looked_over`: whether its review holds."""
+    `paused`: why it is, where that is known; `looked_over`: whether its review holds."""
     running = any(entry.status == "running" and entry not in gone for entry in listed)
     go_on = _("Go on: {command}").format(command=to_go_on(batch))
     if all(map(trials.over, listed)):
@@ -90,8 +94,8 @@ def _state(batch: Batch, listed: list[Trial], gone: list[Trial], *, at_work: boo
             return sentences(_("No supervisor is at work."), go_on)
         case "pause" if running:
             return sentences(_("It is pausing: what runs goes to its end, and nothing more is started."), go_on)
-        case "pause" if (why := outage.why_paused(batch, listed)) is not None:
-            return why.text()
+        case "pause" if paused is not None:
+            return paused.text()
         case "pause":
             return sentences(_("It is paused."), go_on)
         case "stop" if running:

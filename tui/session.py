@@ -117,11 +117,17 @@ class Session:
 
 @contextlib.contextmanager
 def goes_on(message: Message) -> Iterator[None]:
-    """Watch detached work: Ctrl-C ends the watching only, and the message says that the work goes on."""
+    """Watch detached work: Ctrl-C ends the watching only, as does a reader who had enough (`| head`), and the message
+    says that the work goes on."""
     try:
         yield
     except KeyboardInterrupt:
         raise Interrupted(message) from None
+    except BrokenPipeError:
+        # Unless nobody reads that either.
+        with contextlib.suppress(OSError):
+            say.note(message.text())
+        raise
 
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from presets.language import Message, _, error_message, error_text, labelled, say, told
-from state import files
+from state import decisions, files
 from state.database import Store
 from state.decisions import decision
-from state.errors import NotYet, Refusal, Unanswered
+from state.errors import Changed, NotYet, Refusal, Unanswered
 from state.measurements import Measurement
 from state.project import FILE, FOLDER, open_project
 from state.store import open_store
@@ -148,7 +148,7 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
         chosen, reason = given(store) if given else (question.recommended, "")
         if chosen is None:
             if not question.options:
-                raise Refusal("{question} {reason}", question=question.text.text(), reason=question.reason.text())
+                raise Unanswered("{question} {reason}", question=question.text.text(), reason=question.reason.text())
             raise Unanswered(
                 "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
             )
@@ -190,10 +190,10 @@ def inspect(session: Session, store: Store) -> Measurement:
     return inspection.finish(store, id)
 
 
-def probe(session: Session, store: Store, *, again: bool = False) -> Measurement:
+def probe(session: Session, store: Store, *, again: bool = False, used: Mapping[str, Any] | None = None) -> Measurement:
     """Measure batch sizes, or go on watching where somebody does already; a line for each size. `again`: although they
-    are known."""
-    id = probing.start(store, again=again)
+    are known; `used`: with this configuration instead of what the set-up chose."""
+    id = probing.start(store, again=again, used=used)
     session.progress(_("Measuring batch sizes: real training steps, doubling until it stops paying"))
     shown: list[str] = []
     doing = ""
@@ -285,6 +285,7 @@ def baseline(
     """
     swept, ran = False, False
     while True:
+        known = decisions.number(store, judging.STEP)
         standing = flow.standing(store)
         if standing.step is None:
             batch = judging.latest(store)
@@ -314,15 +315,17 @@ def baseline(
         verdict = judge(store, batch.name)
         offered = [option.value for option in question.options]
         if question.recommended == judging.ACCEPT:
-            flow.answer(store, "baseline", judging.ACCEPT)
+            given, why = judging.ACCEPT, ""
         elif sweep and not swept and judging.SWEEP in offered:
-            swept = True
-            flow.answer(store, "baseline", judging.SWEEP)
+            swept, given, why = True, judging.SWEEP, ""
         elif override and judging.OVERRIDE in offered:
-            flow.answer(store, "baseline", judging.OVERRIDE, override)
+            given, why = judging.OVERRIDE, override
         elif judging.AGAIN in offered and not ran:
-            flow.answer(store, "baseline", judging.AGAIN)
+            given, why = judging.AGAIN, ""
         else:
             for message in question.evidence[1:]:
                 session.progress(message.text())
             return verdict
+        # Where another session has answered meanwhile, things stand as it has it.
+        with contextlib.suppress(Changed):
+            flow.answer(store, judging.STEP, given, why, known=known)

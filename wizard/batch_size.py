@@ -19,6 +19,7 @@ from wizard import (
     configuration,
     inspection,
     loading,
+    measuring,
     neighbours,
     optimizer,
     own_sizes,
@@ -65,7 +66,7 @@ def ask(store: Store) -> Question:
         ),
         recommended=best,
         reason=neighbours.beside(found, _reason(found.result, lines, best)),
-        table=batch_table.table(store, steps.planned_examples(store)),
+        table=batch_table.table(store, found, steps.planned_examples(store)),
         free="integer",
     )
 
@@ -102,8 +103,8 @@ def settle(store: Store, question: Question, chosen: Choice) -> Settled:
 
 
 def valid(store: Store, decision: decisions.Decision) -> bool:
-    """Whether the decision still stands: it was made after the probe of what is chosen now, or measuring that again
-    said the same (G6)."""
+    """Whether the decision still stands: it was made by the probe of what is chosen now, or measuring that again said
+    the same (G6)."""
     found = probe.fresh(store)
     if found is None or "training.batch_size" not in decision.settings:
         # Without a size, the data were to come faster first.
@@ -112,7 +113,7 @@ def valid(store: Store, decision: decisions.Decision) -> bool:
     same = found.result["recommended"] == decision.recommended and size <= _most(store, found)
     # With what a size was chosen, its runtime choices were; in another precision they are to be made anew.
     unchanged = ("data", "architecture", "weights", "optimizer", configuration.PRECISION)
-    return found.at <= decision.at or (same and configuration.same(store, decision, *unchanged))
+    return measuring.known_at(store, found, decision.at) or (same and configuration.same(store, decision, *unchanged))
 
 
 def _most(store: Store, found: Measurement) -> int:

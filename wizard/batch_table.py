@@ -18,10 +18,10 @@ from wizard.question import Table
 NEARLY_DOUBLE = 1.8
 
 
-def figures(store: Store, planned: int) -> list[dict[str, Any]]:
-    """What the table says, as numbers by names that no language changes: of each measured size its speed, and what
-    `planned` examples, and as many steps as these make at the recommended size, take."""
-    settings, found = store.project.settings, probe.known(store)
+def figures(store: Store, found: Measurement, planned: int) -> list[dict[str, Any]]:
+    """What the table of a probe says, as numbers by names that no language changes: of each measured size its speed,
+    and what `planned` examples, and as many steps as these make at the recommended size, take."""
+    settings = store.project.settings
     examples = inspection.examples(store)
     count = math.ceil(planned / int(found.result["recommended"]))
     return [
@@ -44,11 +44,11 @@ def figures(store: Store, planned: int) -> list[dict[str, Any]]:
     ]
 
 
-def table(store: Store, planned: int) -> Table:
+def table(store: Store, found: Measurement, planned: int) -> Table:
     """The measured sizes by the time and the resources that training takes: with `planned` examples in all, by perfect
     scaling (G7, G8), and with as many steps as these make at the recommended size, whatever the size."""
-    lines = figures(store, planned)
-    count = math.ceil(planned / int(probe.known(store).result["recommended"]))
+    lines = figures(store, found, planned)
+    count = math.ceil(planned / int(found.result["recommended"]))
     columns = [
         say("batch size"),
         say("examples/s"),

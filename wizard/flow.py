@@ -110,13 +110,15 @@ def ask(store: Store, step: str) -> Question:
 
 
 @inspection.looking_once()
-def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message | None:
+def answer(store: Store, step: str, chosen: Choice, reason: str = "", *, known: int | None = None) -> Message | None:
     """Record an answer: an option's value, or what was typed; `reason` is what the person adds to it. Returns what to
     mind about it, where there is something, which is kept with the evidence: nobody has to confirm it, as the answer
     can be changed before anything rests on it, but whoever looks at the decision reads it.
 
-    Refuses what is neither offered nor possible, and then records nothing.
+    Refuses what is neither offered nor possible, and then records nothing; and where another session has answered the
+    same since the decision `known` was in force for whoever answers (None: since now).
     """
+    known = decisions.number(store, step) if known is None else known
     question = ask(store, step)
     value = _value(question, chosen)
     option = next((entry for entry in question.options if entry.value == value), None)
@@ -136,6 +138,7 @@ def answer(store: Store, step: str, chosen: Choice, reason: str = "") -> Message
         reason=stored(why),
         evidence=[stored(message) for message in (*question.evidence, *filter(None, [settled.warning]))],
         settings=dict(settled.settings),
+        known=known,
     )
     if settled.then is not None:
         settled.then()

@@ -134,9 +134,20 @@ def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
 
 
 def fresh(store: Store, kind: str, subject: Mapping[str, Any]) -> measurements.Measurement | None:
-    """The latest measurement, unless something that it depends on is different now."""
-    latest = measurements.latest(store, kind)
-    return latest if latest is not None and moved.here(store.project, latest.subject) == dict(subject) else None
+    """The latest measurement of this subject: one of anything that is different now does not count, one that was made
+    of something else since takes nothing from it."""
+    found = reversed(measurements.measurements(store, kind))
+    return next((one for one in found if _is_of(store, one, subject)), None)
+
+
+def known_at(store: Store, found: measurements.Measurement, at: str) -> bool:
+    """Whether a measurement, or one of the same subject, was the last of its kind at a moment."""
+    before = [one for one in measurements.measurements(store, found.kind) if one.at <= at]
+    return found.at <= at and _is_of(store, before[-1], moved.here(store.project, found.subject))
+
+
+def _is_of(store: Store, found: measurements.Measurement, subject: Mapping[str, Any]) -> bool:
+    return moved.here(store.project, found.subject) == dict(subject)
 
 
 def record(store: Store, kind: str, id: str, more: Mapping[str, Any]) -> measurements.Measurement:

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 from state import declared, pipeline
 from state.declared import Argument
 from state.errors import Invalid, NotFound, Refusal
-from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, same
+from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, idle, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
 from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
@@ -26,10 +26,10 @@ def listed(there: Pipeline) -> tuple[OwnHyperparameter, ...]:
     """The hyperparameters that the command takes, and those of its configuration file that have an order: values and
     choices as the script declares them, ranges as names and values suggest."""
     written, options = there.defaults(), declared.filled(there)
-    arguments = {argument.flag: argument for argument in declared.arguments(there)}
+    arguments = {flag: one for one in declared.arguments(there) for flag in (one.flag, *one.others)}
     found = []
     for key in there.hyperparameters():
-        argument = arguments.get(options.get(there.theirs(key), ""))
+        argument = arguments.get(options.get(there.place(key), ""))
         if argument is not None and key not in written:
             found.append(_declared(key, argument))
         elif not isinstance(written.get(key), str):
@@ -48,7 +48,7 @@ def offered(there: Pipeline) -> tuple[Argument, ...]:
     return tuple(
         argument
         for argument in declared.arguments(there)
-        if argument.flag not in present and argument.name not in taken
+        if present.isdisjoint((argument.flag, *argument.others)) and argument.name not in taken
     )
 
 
@@ -100,9 +100,11 @@ def moved(project: Project) -> list[tuple[str, Value, Value]]:
 
 
 def rate(project: Project) -> str:
-    """The learning rate by its name in the configuration; empty where there is none, or it is no number."""
+    """The learning rate by its name in the configuration; empty where there is none, or it is no number. Where each
+    optimizer has its own, that of the one that the command has."""
     known = values(project)
-    named = (key for key in known if leaf(key) in RATES)
+    conditions = {entry.name: entry.condition for entry in project.settings.hyperparameters}
+    named = (key for key in known if leaf(key) in RATES and not idle(conditions.get(key), known))
     return next((key for key in named if isinstance(known[key], float) and known[key] > 0), "")
 
 
@@ -296,6 +298,8 @@ def _check_count(key: str, value: Value) -> None:
     counted = key in (pipeline.BATCH_SIZE, pipeline.STEPS)
     if counted and (isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or value < 1):
         raise Invalid("{name}: {value!r} does not fit; wanted: a whole number from 1 on.", name=key, value=value)
+    if counted and isinstance(value, int | float) and value > pipeline.MOST:
+        raise Invalid("{name}: {value!r} is more than any run makes. Give less.", name=key, value=value)
 
 
 def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:

@@ -9,15 +9,17 @@ from presets.language import Message, _, say
 from state import pipeline, trials
 from state.database import Store
 from state.measurements import Measurement
-from wizard import batch_table, configuration, quantity
+from wizard import batch_table, quantity
 from wizard.question import Table
 
 
-def figures(store: Store, found: Measurement, steps: int | None) -> list[dict[str, Any]] | Message:
-    """Of each measured size the time of a step, what so many steps take, or those that the command makes, as numbers by
-    names that no language changes; the size that is used is among them, also where it was not timed. Why there are
-    none where the steps are not known, or not how long one takes."""
-    count = steps or trials.steps_planned(configuration.current(store))
+def figures(
+    store: Store, found: Measurement, values: Mapping[str, Any], steps: int | None
+) -> list[dict[str, Any]] | Message:
+    """Of each measured size the time of a step, what so many steps take, or those that the command makes with these
+    values, as numbers by names that no language changes; the size that is used is among them, also where it was not
+    timed. Why there are none where the steps are not known, or not how long one takes."""
+    count = steps or trials.steps_planned(values)
     if not count:
         return say(
             "What training costs depends on its number of steps, which only your script knows: give it with --steps N."
@@ -38,7 +40,7 @@ def figures(store: Store, found: Measurement, steps: int | None) -> list[dict[st
         }
         for line in lines
     ]
-    used = configuration.current(store).get(pipeline.BATCH_SIZE, found.result["recommended"])
+    used = values.get(pipeline.BATCH_SIZE, found.result["recommended"])
     if used not in (line["batch_size"] for line in lines):
         told.append({"batch_size": used, "step_seconds": None, "steps": count, "steps_seconds": None})
     return sorted(told, key=lambda line: line["batch_size"])

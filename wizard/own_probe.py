@@ -42,13 +42,13 @@ LONGER = (16, 256)
 NOT_TIMED = (pipeline.BATCH_SIZE, pipeline.STEPS, pipeline.SEED)
 
 
-def subject(store: Store) -> dict[str, Any]:
-    """All that the throughput of a batch size depends on (G6)."""
+def subject(store: Store, used: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All that the throughput of a batch size depends on (G6), with the values of the command, or those of `used`."""
     there = pipeline.own(store.project)
     device = machine.at_hand(each=store.project.settings.gpus)
     # A learning rate changes no time either, and a sweep of the baseline decides it anew.
     apart = {*NOT_TIMED, own.rate(store.project)}
-    values = {key: value for key, value in own.values(store.project).items() if key not in apart}
+    values = {key: value for key, value in _values(store, used).items() if key not in apart}
     return {
         "command": store.project.settings.command,
         "code": run_command.code_of(there.directory, pipeline.named_files(there)),
@@ -59,9 +59,18 @@ def subject(store: Store) -> dict[str, Any]:
     }
 
 
-def start(store: Store) -> str:
-    """Start a probe, detached, and return its id; one that is under way for the same command goes on."""
-    about = subject(store)
+def _values(store: Store, used: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the command has, but for what is another in the configuration `used`. A fraction, such as a decay or a
+    dropout, is no other amount of work."""
+    values = own.values(store.project)
+    others = {key: used[key] for key in values if used and not isinstance(used.get(key, 0.0), float)}
+    return {**values, **others}
+
+
+def start(store: Store, used: Mapping[str, Any] | None = None) -> str:
+    """Start a probe, detached, and return its id; one that is under way for the same command goes on. `used`: with the
+    values of this configuration."""
+    about = subject(store, used)
     running = measuring.under_way(store, KIND, about)
     if running is not None:
         return running
@@ -71,7 +80,7 @@ def start(store: Store) -> str:
     each = store.project.settings.gpus
     if lacking := gpus.short(each):
         raise lacking
-    values = configuration.checked(store)
+    values = {**configuration.checked(store), **(used or {})}
     if pipeline.BATCH_SIZE not in values:
         raise Refusal(
             "None of the hyperparameters ({names}) is known to be the batch size, so there is none to measure. If one "
@@ -146,9 +155,9 @@ def doing(project: Project, id: str) -> Message:
     return say("The command is run for a while at each size.")
 
 
-def fresh(store: Store) -> Measurement | None:
+def fresh(store: Store, used: Mapping[str, Any] | None = None) -> Measurement | None:
     """The latest probe; None where the command, its code, its values or the device are others now (G6)."""
-    return _fresh(store, subject(store))
+    return _fresh(store, subject(store, used))
 
 
 def _fresh(store: Store, about: Mapping[str, Any]) -> Measurement | None:
@@ -199,10 +208,11 @@ def ask(store: Store) -> Question:
     )
 
 
-def advised(store: Store, found: Measurement) -> tuple[int, Message | None]:
-    """The size to take, and, where it is the command's own although a larger one is faster, why: without a number of
-    steps in the command nobody can keep it the same, and a script that counts epochs makes fewer."""
-    best, size = int(found.result["recommended"]), int(own.values(store.project)[pipeline.BATCH_SIZE])
+def advised(store: Store, found: Measurement, used: Mapping[str, Any] | None = None) -> tuple[int, Message | None]:
+    """The size to take, and, where it is the command's own (or that of `used`) although a larger one is faster, why:
+    without a number of steps in the command nobody can keep it the same, and a script that counts epochs makes
+    fewer."""
+    best, size = int(found.result["recommended"]), int(_values(store, used)[pipeline.BATCH_SIZE])
     own_too = any(line["batch_size"] == size < best for line in found.result["sizes"] if line["outcome"] == "measured")
     return (size, _fewer_steps(size, best)) if own_too and _counts_epochs(store) else (best, None)
 
@@ -253,7 +263,16 @@ def valid(store: Store, decision: Decision) -> bool:
     if asked is not None:
         return asked == store.project.settings.command
     found = fresh(store)
-    return found is not None and found.at <= decision.at
+    if found is None or found.at > decision.at:
+        return False
+    return measuring.known_at(store, found, decision.at) or decision.recommended == _advised(store, found)
+
+
+def _advised(store: Store, found: Measurement) -> int:
+    """What `ask` recommends by a probe."""
+    if found.result["limited_by"] == probe_command.UNTIMED:
+        return int(own.values(store.project)[pipeline.BATCH_SIZE])
+    return advised(store, found)[0]
 
 
 def _text(size: int) -> Message:

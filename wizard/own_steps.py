@@ -210,7 +210,8 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
     def remember() -> None:
         store.project = project.change(store.project, **changes)
 
-    return Settled({}, say("typed by hand: {words}", words=str(chosen)), remember)
+    proposed = chosen == question.recommended
+    return Settled({}, question.reason if proposed else say("typed by hand: {words}", words=str(chosen)), remember)
 
 
 def initial_valid(store: Store, decision: Decision) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 from presets.language import say, stored
 from state import decisions, pipeline, project
 from state.database import Store
-from state.errors import Unanswered
+from state.errors import Invalid, Unanswered
 from state.project import Project, Settings
 from wizard import own
 
@@ -39,12 +41,22 @@ def planned(root: Path, settings: Settings, assignments: Iterable[str] = ()) -> 
 
 
 def check_metric(metric: str) -> None:
-    """Refuse a metric without a name."""
+    """Refuse a metric without a name, and one with a value."""
     if not metric.strip():
         raise Unanswered(
             "Say which value that your script writes is to be tuned, by its name there, such as eval_accuracy. (On the "
             "command line: --metric eval_accuracy)"
         )
+    name, equals, value = metric.partition("=")
+    with contextlib.suppress(ValueError):
+        if equals and math.isfinite(float(value)):
+            raise Invalid(
+                "{metric}: a metric is a name, as it stands in what your script writes: {name}. What guessing reaches, "
+                "or a known result, is said apart (on the command line: --chance {value}).",
+                metric=metric,
+                name=name.strip(),
+                value=value.strip(),
+            )
 
 
 def direction(metric: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from presets import catalogue
 from presets.language import Message, error_text, say
-from state import document, files, runs
+from state import document, files, launches, runs
 from state.database import Store
 from state.errors import NotYet, Refusal
 from state.measurements import Measurement
@@ -22,25 +23,43 @@ IMAGE_INPUTS = ("data.image_size", "data.channels")
 TEXT_INPUTS = ("data.max_length",)
 
 
-def subject(store: Store) -> dict[str, Any]:
-    """All that the throughput of a batch size depends on (G6). Refuses while model or optimizer are not chosen."""
+def subject(store: Store, used: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All that the throughput of a batch size depends on (G6), as the set-up chose it, or with the model, the optimizer
+    and the inputs of the configuration `used`. Refuses while model or optimizer are not chosen."""
     if store.project.settings.command:
-        return own_probe.subject(store)
+        return own_probe.subject(store, used)
     # What the probe itself chooses is no part of what it is about.
     values = configuration.current(store, without=configuration.RUNTIME)
     if "model.name" not in values or "optimizer.name" not in values:
         raise NotYet("Choose an architecture and an optimizer first: the probe trains with them.")
     device = machine.at_hand(values["runtime.device"])
     inputs = IMAGE_INPUTS if values["data.task"] == "image-classification" else TEXT_INPUTS
+    own = ("optimizer.name", *inputs)
+    values |= {key: value for key, value in (used or {}).items() if key.startswith("model.") or key in own}
     return {
         **{key: value for key, value in values.items() if key.startswith(DEPENDS_ON)},
-        **{key: values[key] for key in ("data.path", "optimizer.name", *inputs)},
+        **{key: values[key] for key in ("data.path", *own)},
         "examples": inspection.examples(store),
         "device": device.name,
         "device_memory": device.memory,
         "cores": device.cores,
         "memory_cap": memory_cap(store),
     }
+
+
+def in_use(store: Store) -> dict[str, Any] | None:
+    """The best configuration, where steps take another time and memory with it than with what the set-up chose: a
+    launch has adopted another architecture, say. None where they are alike."""
+    best = launches.best(store)
+    return best.settings if best is not None and differing(store, best.settings) else None
+
+
+def differing(store: Store, used: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step depends on that a configuration has otherwise than the set-up, with its values there."""
+    chosen, now = subject(store), subject(store, used)
+    # Of a command of the user's own they are among its values.
+    chosen, now = chosen.get("values", chosen), now.get("values", now)
+    return {key: value for key, value in now.items() if chosen.get(key) != value}
 
 
 def memory_cap(store: Store) -> int:
@@ -50,17 +69,19 @@ def memory_cap(store: Store) -> int:
     return max(round(wished * 2**30), 1) if wished else 0
 
 
-def start(store: Store, *, again: bool = False) -> str:
-    """Start a probe, detached, and return its id; `again`: although there is one already."""
+def start(store: Store, *, again: bool = False, used: Mapping[str, Any] | None = None) -> str:
+    """Start a probe, detached, and return its id; `again`: although there is one already; `used`: with this
+    configuration instead of what the set-up chose."""
     if store.project.settings.command:
-        return own_probe.start(store)
-    about = subject(store)
+        return own_probe.start(store, used)
+    about = subject(store, used)
     if measuring.under_way(store, KIND, about) is None:
         measuring.end_former(store, KIND)
     rate = catalogue.hyperparameter(
         optimizer.LEARNING_RATE, about["optimizer.name"], fine_tuning=bool(about["model.pretrained"])
     )
-    values = configuration.checked(store, {**PROVISIONAL, optimizer.LEARNING_RATE: rate.default})
+    provisional = {**PROVISIONAL, optimizer.LEARNING_RATE: rate.default}
+    values = dict(used) if used is not None else configuration.checked(store, provisional)
     # Ghost batch norm is decided afterwards; what was decided before may not go with this architecture.
     values |= {key: value for key, value in about.items() if key.startswith("runtime.")} | {initial.GHOST_KEY: 0}
     text = document.compose(values).as_string()
@@ -129,14 +150,15 @@ def last(store: Store) -> str | None:
     return measuring.last(store, KIND, subject(store))
 
 
-def fresh(store: Store) -> Measurement | None:
-    """The latest probe; None when model, optimizer, precision, input size, data or device are others now (G6)."""
+def fresh(store: Store, used: Mapping[str, Any] | None = None) -> Measurement | None:
+    """The latest probe of what the set-up chose, or of a configuration that is `used` instead; None when model,
+    optimizer, precision, input size, data or device are others now (G6)."""
     if store.project.settings.command:
-        return own_probe.fresh(store)
+        return own_probe.fresh(store, used)
     values = configuration.current(store)
     if "model.name" not in values or "optimizer.name" not in values or inspection.fresh(store) is None:
         return None
-    return measuring.fresh(store, KIND, subject(store))
+    return measuring.fresh(store, KIND, subject(store, used))
 
 
 def failure(store: Store) -> str:

@@ -50,13 +50,18 @@ def of(store: Store, device: Device) -> Speed:
     """The speed that the latest probe on this device shows, or an estimate by the kind of device."""
     found = measurements.latest(store, "probe")
     if found is not None and found.subject.get("device") == device.name:
-        entry = next((known for known in catalogue.architectures() if _is(known, found.subject)), None)
+        entry = entry_of(found.subject)
         best = max((float(line.get("examples_per_second") or 0) for line in found.result["sizes"]), default=0.0)
         if entry is not None and best:
             inputs = found.subject.get("data.image_size") or found.subject["data.max_length"]
             dense = best * PASSES_OF_A_STEP * macs(entry, int(inputs)) / _share(entry)
             return Speed(dense, say("as {id} measured it with {name}", id=found.id, name=entry.id))
     return estimated(device)
+
+
+def entry_of(subject: Mapping[str, Any]) -> Architecture | None:
+    """The entry of the catalogue that a probe was made with; None for a typed name."""
+    return next((known for known in catalogue.architectures() if _is(known, subject)), None)
 
 
 def estimated(device: Device) -> Speed:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from presets.language import Message, say
+from state import pipeline
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Invalid, Refusal
@@ -18,7 +19,7 @@ from wizard.question import Choice, Option, Question, Settled, Table
 STEP = "steps"
 DAY = 86_400.0
 # A single trial beyond a week is warned of, and one beyond a year refused (our judgement): a digit too many.
-LONG_SECONDS, MOST_SECONDS, MOST_STEPS = 7 * DAY, 365 * DAY, 10**15
+LONG_SECONDS, MOST_SECONDS = 7 * DAY, 365 * DAY
 MEASURE, COMPARE = "measure", "batch-size"
 # Rates of the sweep, two of them beyond its boundary at the most.
 SWEEP_RATES = 7
@@ -104,8 +105,8 @@ def _long(store: Store, now: Pace, steps: int) -> Message | None:
     """What to mind where a single trial takes more than the budget, or than a week; None where it does not. Refuses
     what would take more than a year, which is a slip."""
     # Beyond this no float holds the time.
-    seconds = pace.trial_seconds(now, min(steps, MOST_STEPS))
-    if steps > MOST_STEPS or seconds > MOST_SECONDS:
+    seconds = pace.trial_seconds(now, min(steps, pipeline.MOST))
+    if steps > pipeline.MOST or seconds > MOST_SECONDS:
         raise Refusal(
             "{steps} steps: at {time} a step, as the probe measured, a single trial would take more than {days} days. "
             "Type fewer.",
@@ -257,9 +258,9 @@ def _measured_reason(known: Measurement, time: float) -> Message:
     )
 
 
-def planned_examples(store: Store) -> int:
-    """Examples that a run sees: as decided, or the first guess."""
-    values = configuration.current(store)
+def planned_examples(store: Store, used: Mapping[str, Any] | None = None) -> int:
+    """Examples that a run sees: as decided, or the first guess; or with the configuration that is `used`."""
+    values = used or configuration.current(store)
     if "training.steps" in values and "training.batch_size" in values:
         return values["training.steps"] * values["training.batch_size"]
     return _first_guess(store)

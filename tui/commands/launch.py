@@ -121,7 +121,7 @@ def launch(
             proposal, listed = deciding.propose(store, round_ or _last_round(store, trial), trial, length)
             early = worth.against(store, proposal.round)
             if early is not None and not (yes or trial or chosen or _can_ask(session)):
-                raise Refusal(
+                raise worth.kind(store, proposal.round)(
                     "{why} Where a launch is wanted all the same: tunebook launch --trial {trial}",
                     why=early,
                     trial=proposal.trial,

@@ -162,7 +162,7 @@ def new(
             session.warn(store)
             pipeline.decide(store)
             asked = _walk(session, store, _given(typed), recommended=yes)
-        _ready(session, own, asked)
+            _ready(session, store, asked)
         return
     settings = {name: options.pop(name) for name in ("task", "text_column", "label_column", "encoding")}
     given = {name: value for name, value in {"data": held_out, **options}.items() if value is not None}
@@ -188,7 +188,7 @@ def new(
             asked = _walk(session, store, answers, recommended=yes)
             answers = {"initial": rate} if rate else {}
         asked += _walk(session, store, answers, recommended=yes)
-    _ready(session, project, asked)
+        _ready(session, store, asked)
 
 
 def _given(typed: Mapping[str, str | None]) -> dict[str, Given]:
@@ -235,10 +235,21 @@ def _again(refused: Refusal) -> str:
     return shlex.join(words)
 
 
-def _ready(session: Session, project: Project, asked: list[dict[str, Any]]) -> None:
+def _ready(session: Session, store: Store, asked: list[dict[str, Any]]) -> None:
+    """Say what comes next; where nothing has changed that a baseline was accepted for, that is none of the set-up's."""
+    from wizard import flow
+
+    root, done = store.project.root, flow.standing(store).step is None
     session.progress("")
-    session.text(_("The set-up of {path} is decided. Next: tunebook baseline").format(path=project.root))
-    session.answer({"project": str(project.root), "decisions": asked, "next": ["tunebook", "baseline"]})
+    if done:
+        words = _(
+            "The set-up of {path} is decided, and its baseline still counts. What comes next, says: tunebook status"
+        )
+        session.text(words.format(path=root))
+    else:
+        session.text(_("The set-up of {path} is decided. Next: tunebook baseline").format(path=root))
+    step = "status" if done else "baseline"
+    session.answer({"project": str(root), "decisions": asked, "next": ["tunebook", step]})
 
 
 def begin(session: Session, folder: Path, data: Path | None, given: dict[str, Any], *, anew: bool) -> Project:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ from presets.language import _, say
 from state import pipeline
 from state import project as projects
 from state.errors import WrongUse
+from state.measurements import Measurement
+from state.project import Project
 from tui.amount import Amount
 from tui.session import Session, answering
 
@@ -75,7 +78,7 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_table, configuration, loading, own_costs, own_metric, own_probe, runtime
+    from wizard import batch_table, configuration, flow, loading, own_costs, own_metric, own_probe, runtime
     from wizard import probe as probing
     from wizard.steps import planned_examples
 
@@ -93,24 +96,32 @@ def probe(
             loading.decide(store, loading.asked(store, decode_once=decode_once, workers=workers))
         if precision is not None:
             runtime.insist(store, precision)
-        known = probing.fresh(store)
+        # While the set-up has an open question, what it is about is measured.
+        used = probing.in_use(store) if flow.standing(store).step is None else None
+        values = used or configuration.current(store)
+        differing = probing.differing(store, used) if used is not None else {}
+        known = probing.fresh(store, used)
         # What is measured now is shown line by line while it is.
         told = known is None or again
-        measured = setup.probe(session, store, again=again) if known is None or again else known
+        if differing:
+            words = _("With the best configuration, which has {settings} where the set-up has others:")
+            session.text(words.format(settings=_(", ").join(f"{key} = {value}" for key, value in differing.items())))
+        measured = setup.probe(session, store, again=again, used=used) if known is None or again else known
         sizes = probing.sizes(store.project, measured.id)
-        in_force = configuration.current(store).get(pipeline.BATCH_SIZE)
+        in_force = values.get(pipeline.BATCH_SIZE)
         answer: dict[str, Any] = {"id": measured.id, "sizes": sizes, "result": measured.result, "in_force": in_force}
+        answer |= {"in_use": differing}
         columns, rows, effect, uncounted = [], [], None, None
         # How many examples a command of the user's own goes through is known to it alone.
         if not store.project.settings.command:
-            examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store)
-            table = batch_table.table(store, examples)
+            examples = steps * int(measured.result["recommended"]) if steps else planned_examples(store, used)
+            table = batch_table.table(store, measured, examples)
             columns, rows = [column.text() for column in table.columns], table.rows
             effect = loading.effect(store, measured, int(measured.result["recommended"]))
             answer |= {"effect": effect}
-            answer |= {"examples": examples, "table": batch_table.figures(store, examples)}
+            answer |= {"examples": examples, "table": batch_table.figures(store, measured, examples)}
         elif steps or price is not None or power is not None:
-            match own_costs.figures(store, measured, steps):
+            match own_costs.figures(store, measured, values, steps):
                 case list() as figures:
                     table = own_costs.table(store, figures)
                     columns, rows = [column.text() for column in table.columns], table.rows
@@ -121,7 +132,7 @@ def probe(
         session.text(setup.size_line(size))
     result = measured.result
     size = result["recommended"]
-    advised, fewer = own_probe.advised(store, measured) if store.project.settings.command else (size, None)
+    advised, fewer = own_probe.advised(store, measured, used) if store.project.settings.command else (size, None)
     if fewer is not None:
         words = _("recommended: batch {size}, as the command has it; the fastest is {fastest}")
         session.text(words.format(size=advised, fastest=size))
@@ -136,7 +147,13 @@ def probe(
     for message in own_metric.unwritten(store.project, measured):
         session.text(message.text())
         answer |= {"metric_unwritten": message}
-    if in_force not in (None, advised):
+    if in_force not in (None, advised) and used is not None:
+        words = _(
+            "in force: batch {size}. Another size is another experiment. It begins with {command}: that has the set-up "
+            "choose what is in use, too, and the learning rate is the first to be tuned again."
+        )
+        session.text(words.format(size=in_force, command=_beginning(store.project, measured, differing, advised)))
+    elif in_force not in (None, advised):
         words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
         session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=advised))
     for remark in (effect, uncounted):
@@ -146,3 +163,18 @@ def probe(
         session.text("")
         asking.show_rows(session, columns, rows)
     session.answer(answer)
+
+
+def _beginning(project: Project, measured: Measurement, differing: Mapping[str, Any], size: int) -> str:
+    """The command by which the set-up chooses what is in use, with another batch size."""
+    from wizard import speed
+
+    subject = measured.subject
+    if project.settings.command:
+        there = pipeline.own(project)
+        chosen = [f"--set={there.theirs(key)}={value}" for key, value in differing.items()]
+    else:
+        entry = speed.entry_of(subject)
+        architecture = entry.id if entry is not None else str(subject["model.name"])
+        chosen = [f"--architecture={architecture}", f"--optimizer={subject['optimizer.name']}"]
+    return shlex.join(["tunebook", "new", str(project.root), *chosen, f"--batch-size={size}"])

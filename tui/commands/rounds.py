@@ -104,7 +104,8 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         if not name and (others := [other.name for other in planned(store)]):
             session.text(_("Planned and not run: {names}. Run one by its name.").format(names=_(", ").join(others)))
         batch = trials.batch(store, batch.name)
-    if outage.why_paused(batch, listed) or all(entry.status in ("failed", "infeasible") for entry in listed):
+        paused = outage.why_paused(store, batch, listed)
+    if paused or all(entry.status in ("failed", "infeasible") for entry in listed):
         raise click.exceptions.Exit(1)
 
 

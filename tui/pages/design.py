@@ -25,7 +25,7 @@ from rounds.steps import STEPS
 from state import launches, trials
 from state.errors import Changed, Refusal
 from state.project import Project, Settings
-from tui import at_once, design_told, draft
+from tui import at_once, design_told, designing, draft
 from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
 from tui.pages import budgeting
@@ -39,9 +39,6 @@ from tui.widgets.text import show
 
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
-
-# How long it is true, to the minute, until when a round would take.
-TOLD_SECONDS = 60.0
 
 # What a plan starts from (`_starts_from`).
 World = tuple[str | None, dict[str, str | None], Settings]
@@ -111,7 +108,7 @@ class DesignPage(Page):
 
     def follows(self) -> bool:
         # Until when the round would take is told by the clock.
-        return self._plan is not None and time.monotonic() - self._told_at >= TOLD_SECONDS
+        return self._plan is not None and time.monotonic() - self._told_at >= designing.TOLD_SECONDS
 
     def load(self) -> None:
         store = self.book.store

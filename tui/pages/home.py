@@ -239,7 +239,7 @@ def _choices(
             if batch.wanted in RESTING and not any(entry.status == "running" for entry in listed):
                 label = say("Run {name} on", name=where.batch)
                 # What it was paused for may have to be mended first.
-                note = RESTING[batch.wanted] if outage.why_paused(batch, listed) is None else where.next
+                note = RESTING[batch.wanted] if outage.why_paused(store, batch, listed) is None else where.next
             if not supervised and batch.wanted == "run":
                 # Looking starts nothing: the machine may be wanted for something else by now.
                 label = say("Run {name} on", name=where.batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from state import launches, trials
 from state.errors import Changed
 from state.launches import Launch
 from state.trials import Trial
-from tui import at_once, launch_told, proposing
+from tui import at_once, designing, launch_told, proposing
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
@@ -46,6 +47,7 @@ class LaunchPage(Page):
         # What is proposed, and what is wished of it.
         self._found: Found | None = None
         self._wanted = Wanted(trial)
+        self._told_at = 0.0
         self._world: object = None
         self._verdict: Verdict | None = None
         self._refused = ""
@@ -72,6 +74,9 @@ class LaunchPage(Page):
         self.query_one(Reading).focus()
 
     def follows(self) -> bool:
+        if self._found is not None:
+            # Until when its runs would take is told by the clock.
+            return time.monotonic() - self._told_at >= designing.TOLD_SECONDS
         # Whether a supervisor is at work is not in the store.
         return supervisor.seen_to(self.book.project) != self._supervised and self._under_way()
 
@@ -120,6 +125,7 @@ class LaunchPage(Page):
         store = self.book.store
         world = (len(trials.batches(store, launching.KIND)), len(launches.launches(store)))
         if world == self._world:
+            self._tell()
             return True
         self._world = world
         # What is being typed was about what was proposed until now.
@@ -151,8 +157,15 @@ class LaunchPage(Page):
             # Begun elsewhere while this one was looked for.
             return
         self._found = found
-        self._show("#runs", proposing.lines(self.book.store, found, self._wanted))
+        self._tell()
         self.refresh_bindings()
+
+    def _tell(self) -> None:
+        """What is proposed, with until when it would take from now."""
+        if self._found is None:
+            return
+        self._told_at = time.monotonic()
+        self._show("#runs", proposing.lines(self.book.store, self._found, self._wanted))
 
     def _nothing(self, why: str) -> None:
         if self._launch():

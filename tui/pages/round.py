@@ -330,7 +330,7 @@ class RoundPage(Page):
                 if running or not queue.starting(self.book.store, batch)
                 else _("starting: its trials begin once torch is loaded")
             )
-        if outage.why_paused(batch, self._trials.values()) is not None:
+        if outage.why_paused(self.book.store, batch, self._trials.values()) is not None:
             return _("paused, as its last trials failed (R tries all that failed again)")
         if batch.wanted == "pause":
             return _("pausing") if running else _("paused")

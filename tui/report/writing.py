@@ -25,6 +25,12 @@ def write(store: Store, path: Path, kind: str = "", *, force: bool = False) -> P
         raise Invalid("{path}: end the name in .html, .md, .csv or .json, or give --format.", path=str(path))
     if path.is_dir():
         raise Invalid("{path}: is a folder. Give the name of a file.", path=str(path))
+    if path.exists() and not path.is_file():
+        raise Invalid(
+            "{path}: is no file that could be replaced. On stdout the report is: tunebook report - --format {kind}",
+            path=str(path),
+            kind=kind,
+        )
     if path.exists() and not force:
         raise Exists("{path}: exists already. Choose another name, or replace it with --force.", path=str(path))
     if not path.parent.is_dir():
