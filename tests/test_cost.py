@@ -51,16 +51,16 @@ def test_device_hours_count_what_was_measured_before_any_trial(tmp_path: Path) -
 
 
 def test_what_takes_longer_than_the_calendar_goes_has_a_cost_all_the_same(tmp_path: Path) -> None:
-    """A slip in the number of steps is shown as what it costs."""
+    """More trials of months than anybody lives to see are shown as what they cost."""
     with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
         small_project.adopt(store, small_project.settings(tmp_path / "data"))
         name = planning.save(store, planning.propose(store, trials=4)).name
         for entry in trials.trials(store, name):
             small_project.end(store, entry.id, 0.4, seconds=36.0)
-        found = cost.estimate(store, planning.propose(store, trials=4, steps=10**13), 1, Machine(1))
-        assert found.hours == pytest.approx(4 * 36 / 3600 * 10**13 / 30)
+        found = cost.estimate(store, planning.propose(store, trials=10_000, steps=25_000_000), 1, Machine(1))
+        assert found.hours == pytest.approx(10_000 * 36 / 3600 * 25_000_000 / 30)
         assert str(found.until).startswith("999")
-        assert "; device hours: " in designing.price(found, 4)
+        assert "; device hours: " in designing.price(found, 10_000)
 
 
 def test_trials_of_fewer_threads_than_were_timed_take_longer(tmp_path: Path) -> None:

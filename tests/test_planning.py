@@ -274,13 +274,8 @@ def test_what_batch_sizes_were_not_measured_with_is_named(store: Store, values: 
     small_project.adopt(store, values)
     # Where nothing was measured, nothing is known of any.
     assert told(goal="compare", optimizers=["sgd", "adam"]) == []
-    subject = {"model.name": values["model.name"], "optimizer.name": "sgd"}
-    measurements.record(store, "probe-1", "probe", subject, {"sizes": []})
-    compared = told(goal="compare", optimizers=["sgd", "adam"])
-    assert compared == ["Batch sizes were measured with sgd. With adam, memory and time of a step may differ."]
-    assert told() == []
     subject = {"model.name": "resnet18", "optimizer.name": "adamw"}
-    measurements.record(store, "probe-2", "probe", subject, {"sizes": []})
+    measurements.record(store, "probe-1", "probe", subject, {"sizes": []})
     assert told() == [
         "Batch sizes were measured with resnet18. With test_resnet, memory and time of a step may differ.",
         "Batch sizes were measured with adamw. With sgd, memory and time of a step may differ.",

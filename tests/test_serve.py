@@ -40,7 +40,8 @@ class Client:
 
 def connect(path: Path) -> TextIO:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(path))
+        # Its socket is there a moment before anybody listens.
+        wait_for(lambda: connection.connect_ex(str(path)) == 0, "the server does not listen")
         return connection.makefile("rw", encoding="utf-8")
 
 
@@ -53,7 +54,6 @@ def begin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Cli
         path = tmp_path_factory.mktemp("server") / "s"
         process = subprocess.Popen([sys.executable, "-m", "training.serve", "--socket", str(path)])
         processes.append(process)
-        wait_for(path.exists, "the server does not listen")
         return Client(process, path, connect(path))
 
     yield begin
