@@ -55,7 +55,7 @@ class OnGpu(Tensor):
         return _computed(func, args, kwargs or {})
 
 
-# As types have it, these are no properties of a class.
+# Not by `=`, as types know no other properties for a class that torch made: so here, and where torch is changed below.
 setattr(OnGpu, "device", property(lambda _: GPU))  # noqa: B010
 setattr(OnGpu, "__torch_function__", torch._C._disabled_torch_function_impl)  # noqa: B010
 setattr(OnGpu, "is_cuda", property(lambda _: True))  # noqa: B010

@@ -495,7 +495,7 @@ def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: 
         said = flow.ask(store, "baseline").evidence[-1].text()
         assert "how long a run is, is fixed in your command" in said
         flow.answer(store, "baseline", "accept")
-        assert "length" not in [name for name, _label, _meaning in draft.goals(store, "")]
+        assert "length" not in [name for name, _label, _meaning in draft.purposes(store, "")]
         with pytest.raises(Refusal, match=rf"tunebook new {tmp_path}/p --set epochs=20"):
             planning.propose(store, steps=50)
         told = [part for section in document.report(store).sections for part in section.parts if isinstance(part, Code)]
@@ -507,7 +507,7 @@ def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: 
         assert flow.standing(store).step == "baseline"
         drive(store, baseline.plan(store).name)
         flow.answer(store, "baseline", "accept")
-        assert ("length", "number of steps", draft.OWN_LENGTH_MEANING.text()) in draft.goals(store, "")
+        assert ("length", "number of steps", draft.OWN_LENGTH_MEANING.text()) in draft.purposes(store, "")
 
 
 def test_a_length_that_a_placeholder_of_the_command_says_is_changed_by_its_name(tmp_path: Path, code: Path) -> None:

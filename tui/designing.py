@@ -14,13 +14,14 @@ from presets.language import _, bracketed, error_message, labelled, say
 from rounds import budget, honoured, planning, tunables, untried
 from rounds.cost import Cost
 from rounds.outlook import Outlook
-from rounds.plan import Goal, Role, RoundPlan, called
+from rounds.plan import Role, RoundPlan, called
 from rounds.roles import OPTIMIZER, asked_of
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
 from state.database import Store
 from state.errors import Invalid
 from state.project import Project
+from tui import goals
 from tui.say import choice
 from tui.session import Session
 from wizard.quantity import digits, duration, memory
@@ -30,7 +31,6 @@ from wizard.quantity import price as amount
 PLAIN_SECONDS = 12 * 3600
 # How long it is true, to the minute, until when trials would run; a page then says it anew.
 TOLD_SECONDS = 60.0
-GOALS: tuple[Goal, ...] = ("understand", "improve", "compare", "stabilise", "minimise")
 
 
 @dataclass(frozen=True)
@@ -221,10 +221,7 @@ def checkpoints(disk: Disk) -> str:
 def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_given: bool = False) -> None:
     """The plan: its question, studies with their spaces, what is fixed, what it costs, and what is wrong with it.
     `as_given`: its trials were listed one by one."""
-    # It makes drafts of designs.
-    from tui.draft import goal_name
-
-    goal = goal_name(plan.goal)
+    goal = goals.called(plan.goal)
     session.progress(say("{name}: {trials} trials, goal: {goal}", name=name, trials=len(plan.trials), goal=goal).text())
     for key, values in asked_of(plan).items():
         words = _("scientific: {key} in {values}").format(key=key, values=values)

@@ -22,39 +22,17 @@ from state import launches
 from state.database import Store
 from state.errors import Refusal
 from state.project import Project
-from tui import designing
+from tui import designing, goals
 from tui.amount import whole
 from tui.say import LONGEST
 from tui.terminal import cut
 from wizard.quantity import exact
 
-MEANINGS: dict[Goal, Message] = {
-    "understand": say("what the asked hyperparameter does over its range"),
-    "improve": say("whether tuning the asked hyperparameter beats its present value"),
-    "compare": say("which of a few given values is best, each tuned as fairly"),
-    "stabilise": say("the next remedy against instability, from warm-up to a lower rate"),
-    "minimise": say("the best result: all that matters is searched, nothing is asked"),
-}
 ROLES: dict[Role, Message] = {
     "scientific": say("scientific"),
     "nuisance": say("nuisance"),
     "fixed": say("fixed"),
 }
-NAMES: dict[Goal, Message] = {
-    "understand": say("understand"),
-    "improve": say("improve"),
-    "compare": say("compare"),
-    "stabilise": say("stabilise"),
-    "minimise": say("minimise"),
-}
-
-
-def goal_name(goal: str) -> str:
-    """The goal of a batch in the language of the moment; of what is no round, what it is."""
-    others = {"baseline": say("baseline"), "learning-rate sweep": say("learning-rate sweep"), "launch": say("launch")}
-    named = {**NAMES, **others}
-    return next((name.text() for known, name in named.items() if known == goal), goal)
-
 
 # Chosen where the goals are, but no goal: its points are listed.
 WARM_START = "warm-start"
@@ -144,7 +122,7 @@ class Draft:
             return WARM_START_NAME, WARM_START_MEANING
         if self.listed:
             return LISTED_NAME, LISTED_MEANING
-        return NAMES[self.goal], MEANINGS[self.goal]
+        return goals.NAMES[self.goal], goals.MEANINGS[self.goal]
 
 
 @dataclass(frozen=True)
@@ -199,9 +177,9 @@ def begin(store: Store) -> Draft:
     return Draft(asked={first: None} if first else {}, first=first)
 
 
-def goals(store: Store, override: str) -> list[tuple[str, str, str]]:
+def purposes(store: Store, override: str) -> list[tuple[str, str, str]]:
     """What a round can be for: each a name, a label and what it means."""
-    found = [(str(goal), name.text(), MEANINGS[goal].text()) for goal, name in NAMES.items()]
+    found = [(str(goal), name.text(), goals.MEANINGS[goal].text()) for goal, name in goals.NAMES.items()]
     if warm_start.refusal(store, override) is None:
         found.insert(0, (WARM_START, WARM_START_NAME.text(), WARM_START_MEANING.text()))
     found.append((LISTED, LISTED_NAME.text(), LISTED_MEANING.text()))

@@ -15,7 +15,7 @@ from rounds.design import MOST
 from rounds.outlook import outlook
 from rounds.slots import machine
 from state.errors import WrongUse
-from tui import designing
+from tui import designing, goals
 from tui.session import Session, answering
 from wizard import flow
 
@@ -39,7 +39,7 @@ ROLE = click.option(
 @click.command(help=_("Plan a round from the best configuration. Nothing runs before `tunebook round run`."))
 @click.option(
     "--goal",
-    type=click.Choice(designing.GOALS),
+    type=click.Choice(list(goals.NAMES)),
     help=_("what for; otherwise understand, or where nothing is given what `tunebook insights` says comes next"),
 )
 @click.option(

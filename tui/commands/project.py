@@ -85,7 +85,7 @@ def show_status(session: Session) -> None:
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import by_metric, launches, trials
-    from tui import draft
+    from tui import goals
     from tui.commands.baseline import onward
     from wizard import baseline_running, flow, measuring
     from wizard.quantity import duration
@@ -147,7 +147,7 @@ def show_status(session: Session) -> None:
             [
                 [
                     batch.name,
-                    draft.goal_name(batch.goal),
+                    goals.called(batch.goal),
                     str(results[batch.name][0]),
                     say.by_other(say.figure(results[batch.name][1]), former.get(batch.name, "")),
                 ]

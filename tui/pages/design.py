@@ -197,7 +197,7 @@ class DesignPage(Page):
 
     def action_goal(self) -> None:
         """Choose what the round is for."""
-        options = draft.goals(self.book.store, self._draft.override)
+        options = draft.purposes(self.book.store, self._draft.override)
         self.query_one(Prompt).choose(say("What is the round for?"), options, self._take_goal, self._draft.chosen)
 
     def action_about(self) -> None:

@@ -16,10 +16,9 @@ from rounds.reached import best_and_baseline, reached
 from rounds.standing import Standing
 from state import decisions, launches, logout, looks, trials
 from state.database import Store
-from tui import exporting_starter
+from tui import exporting_starter, goals
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
-from tui.draft import NAMES
 from tui.horizon import lines
 from tui.keys import bindings
 from tui.losses import lost
@@ -271,7 +270,7 @@ def _choices(
         if where.step == "run" and entry.name == where.batch:
             # The first entry already.
             continue
-        note = say("goal: {goal}", goal={**NAMES}.get(entry.goal, entry.goal))
+        note = say("goal: {goal}", goal=goals.called(entry.goal))
         if entry.name in others:
             note = say("{note}; another batch size, length, data or metric, not to be compared", note=note)
         yield f"round {entry.name}", say("{name}: trials and curves", name=entry.name), note
