@@ -9,7 +9,7 @@ from presets import catalogue
 from presets.language import Message, say
 from state.errors import Invalid, Refusal
 from training.config import METRICS
-from wizard import data, initial, loading, metric, own_probe, runtime, steps
+from wizard import data, initial, loading, metric, own_batch_size, runtime, steps
 
 # The step to its option.
 OPTIONS = {"data": "--held-out", "batch_size": "--batch-size", "initial": "--learning-rate", "steps": "--steps"}
@@ -66,7 +66,7 @@ _NUMBERS: dict[str, tuple[Callable[[str], bool], Message, tuple[str, ...]]] = {
     "batch_size": (
         _whole,
         say("a whole number from 1 on"),
-        (own_probe.PROBE, loading.DECODE_ONCE, loading.WORKERS, runtime.FLOAT32),
+        (own_batch_size.PROBE, loading.DECODE_ONCE, loading.WORKERS, runtime.FLOAT32),
     ),
     "initial": (
         lambda words: 0 < float(words) < math.inf,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from presets.language import Message, say, sentences
 from state import decisions
 from state.database import Store
-from wizard import another_size, batch_size, flow, own_probe
+from wizard import another_size, batch_size, flow, own_batch_size
 
 
 @dataclass(frozen=True)
@@ -45,4 +45,4 @@ def _given_up(store: Store, was: Before) -> Message | None:
     if was.size is None or another_size.earlier(store) == was.size:
         return None
     own = bool(store.project.settings.command)
-    return (own_probe if own else batch_size).consequences(store, was.size)
+    return (own_batch_size if own else batch_size).consequences(store, was.size)

@@ -27,7 +27,7 @@ from wizard import (
     inspection,
     metric,
     optimizer,
-    own_probe,
+    own_batch_size,
     own_steps,
     probe,
     steps,
@@ -75,7 +75,7 @@ _STEPS = {
 _OWN_STEPS = {
     "metric": _Step(own_steps.ask_metric, _plain(own_steps.settle_metric), own_steps.metric_valid),
     "initial": _Step(own_steps.ask_initial, _plain(own_steps.settle_initial), own_steps.initial_valid),
-    "batch_size": _Step(own_probe.ask, _plain(own_probe.settle), own_probe.valid),
+    "batch_size": _Step(own_batch_size.ask, _plain(own_batch_size.settle), own_batch_size.valid),
     "baseline": _Step(baseline.ask, baseline.settle, baseline.valid),
 }
 
@@ -198,7 +198,7 @@ def _needs(store: Store, step: str) -> Standing:
     if step == "data" and inspection.fresh(store) is None:
         return Standing(step, "inspection", inspection.running(store))
     if step == "batch_size" and store.project.settings.command:
-        waits = own_probe.needed(store) or probe.under_way(store) is not None
+        waits = own_batch_size.needed(store) or probe.under_way(store) is not None
         return Standing(step, "probe", probe.under_way(store)) if waits else Standing(step)
     if step == "batch_size" and (probe.fresh(store) is None or probe.under_way(store)):
         return Standing(step, "probe", probe.under_way(store))

@@ -78,7 +78,7 @@ def probe(
 ) -> None:
     from state.probe_command import UNTIMED
     from tui import asking, setup
-    from wizard import batch_table, configuration, flow, loading, own_costs, own_metric, own_probe, runtime
+    from wizard import batch_table, configuration, flow, loading, own_batch_size, own_costs, own_metric, runtime
     from wizard import probe as probing
     from wizard.steps import planned_examples
 
@@ -132,7 +132,7 @@ def probe(
         session.text(setup.size_line(size))
     result = measured.result
     size = result["recommended"]
-    advised, fewer = own_probe.advised(store, measured, used) if store.project.settings.command else (size, None)
+    advised, fewer = own_batch_size.advised(store, measured, used) if store.project.settings.command else (size, None)
     if fewer is not None:
         words = _("recommended: batch {size}, as the command has it; the fastest is {fastest}")
         session.text(words.format(size=advised, fastest=size))
