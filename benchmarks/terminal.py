@@ -11,17 +11,11 @@ import argparse
 import json
 import os
 import platform
-import pty
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from fcntl import ioctl
 from pathlib import Path
-from struct import pack
-from termios import TIOCSWINSZ
 
 import numpy as np
 
@@ -31,6 +25,7 @@ from state import trials
 from state.database import Store
 from state.store import open_store
 from tests import prepared, small_project, watched_round
+from tests.sent import bytes_sent
 from tests.terminal import terminal
 
 HOME = Path(__file__).parent.parent
@@ -46,29 +41,9 @@ STARTS = 5
 MOVES = ("down", "up", "down", "down", "up", "up")
 
 
-def sent(command: Sequence[str], size: tuple[int, int]) -> int | None:
-    """Bytes that a program sends from its start to its end; None where it cannot be run here."""
-    ours, theirs = pty.openpty()
-    ioctl(theirs, TIOCSWINSZ, pack("HHHH", size[1], size[0], 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    with subprocess.Popen(
-        [sys.executable, *command], stdin=theirs, stdout=theirs, stderr=theirs, cwd=HOME, env=environment
-    ) as process:
-        os.close(theirs)
-        total = 0
-        try:
-            while data := os.read(ours, 65536):
-                total += len(data)
-        except OSError:
-            # The other end is closed.
-            pass
-    os.close(ours)
-    return total if process.returncode == 0 else None
-
-
 def per_update(command: Sequence[str], size: tuple[int, int]) -> str:
     """Bytes for each update of a program that takes their number."""
-    few, many = sent([*command, "1"], size), sent([*command, str(UPDATES)], size)
+    few, many = bytes_sent([*command, "1"], *size), bytes_sent([*command, str(UPDATES)], *size)
     return "cannot be run here" if few is None or many is None else f"{(many - few) / (UPDATES - 1):,.0f}"
 
 
@@ -149,7 +124,7 @@ def hour() -> list[str]:
     """Memory over as many updates of a running round as an hour brings: after a tenth of them, half, all."""
     with tempfile.TemporaryDirectory() as folder:
         memory = Path(folder) / "memory"
-        if sent(["-m", "tests.live_round", str(HOUR), str(memory)], (80, 24)) is None:
+        if bytes_sent(["-m", "tests.live_round", str(HOUR), str(memory)], 80, 24) is None:
             return ["cannot be run here"] * 3
         taken = [json.loads(line)["bytes"] / 2**20 for line in memory.read_text().splitlines()]
     return [f"{taken[place]:.0f} MiB" for place in (0, len(taken) // 2 - 1, -1)]

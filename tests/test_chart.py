@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import pty
-import subprocess
-import sys
-from fcntl import ioctl
 from itertools import chain
-from pathlib import Path
-from struct import pack
-from termios import TIOCSWINSZ
 
 import pytest
 from textual.app import App, ComposeResult
@@ -19,6 +11,7 @@ from textual.geometry import Region
 from textual.pilot import Pilot
 
 from tests.live_chart import POINTS, curve
+from tests.sent import bytes_sent
 from tui.charts.canvas import changes
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes, draw
@@ -220,27 +213,12 @@ def test_equal_pictures_do_not_differ_and_a_change_is_one_stretch_of_its_row() -
     assert changes(before, (((" 12", "axis"), ("ab", "series-1"), ("c", "cursor")), (("中文", ""),))) == [(0, 5, 1)]
 
 
-def bytes_sent(updates: int) -> int:
-    """Bytes that the terminal gets from the start to the end of so many updates, at 80 by 24 in true colour."""
-    ours, theirs = pty.openpty()
-    ioctl(theirs, TIOCSWINSZ, pack("HHHH", 24, 80, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    command = [sys.executable, "-m", "tests.live_chart", str(updates)]
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=Path(__file__).parent.parent, env=environment
-    ) as process:
-        os.close(theirs)
-        sent = 0
-        # The last read fails (Linux) or is empty (macOS) once the other end is closed.
-        try:
-            while data := os.read(ours, 65536):
-                sent += len(data)
-        except OSError:
-            pass
-    os.close(ours)
-    assert process.returncode == 0
-    return sent
+def sent(updates: int) -> int:
+    """Bytes that the terminal gets from the start to the end of so many updates, at 80 by 24."""
+    found = bytes_sent(["-m", "tests.live_chart", str(updates)], 80, 24)
+    assert found is not None
+    return found
 
 
 def test_an_update_of_three_curves_sends_less_than_a_kilobyte_and_a_half() -> None:
-    assert (bytes_sent(POINTS) - bytes_sent(1)) / (POINTS - 1) < 1500
+    assert (sent(POINTS) - sent(1)) / (POINTS - 1) < 1500

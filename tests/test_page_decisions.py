@@ -205,15 +205,22 @@ async def test_launches_stand_among_the_decisions(tmp_path: Path) -> None:
             await wait_for_text(pilot, "It is the best configuration already. To go back to an earlier one, mark")
 
 
+def launched(store: Store, tmp_path: Path, candidate: float, best: float) -> str:
+    """A launch whose runs came to about these values, and its name."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    planning.save(store, planning.propose(store, trials=1))
+    small_project.end(store, "round-1-001", 0.1)
+    launch = launching.start(store, launching.propose(store, "round-1")).name
+    for entry in trials.trials(store, launch):
+        level = candidate if entry.study == "candidate" else best
+        small_project.end(store, entry.id, level + 0.01 * (entry.position % 3))
+    return launch
+
+
 async def test_how_a_rejection_is_taken_back_is_said_where_it_stands(tmp_path: Path) -> None:
     """Whoever pressed the key for it was told that it cannot be."""
     with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
-        small_project.adopt(store, small_project.settings(tmp_path / "data"))
-        planning.save(store, planning.propose(store, trials=1))
-        small_project.end(store, "round-1-001", 0.1)
-        launch = launching.start(store, launching.propose(store, "round-1")).name
-        for entry in trials.trials(store, launch):
-            small_project.end(store, entry.id, (0.5 if entry.study == "candidate" else 0.4) + 0.01 * entry.position)
+        launch = launched(store, tmp_path, candidate=0.5, best=0.4)
         judging.decide(store, launch, "reject", "no gain")
         app = Tunebook(store.project.root)
         async with app.run_test(size=NARROW) as pilot:
@@ -226,13 +233,7 @@ async def test_how_a_rejection_is_taken_back_is_said_where_it_stands(tmp_path: P
 
 async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: Path) -> None:
     with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
-        small_project.adopt(store, small_project.settings(tmp_path / "data"))
-        planning.save(store, planning.propose(store, trials=1))
-        small_project.end(store, "round-1-001", 0.1)
-        launch = launching.start(store, launching.propose(store, "round-1")).name
-        for entry in trials.trials(store, launch):
-            level = 0.1 if entry.study == "candidate" else 0.4
-            small_project.end(store, entry.id, level + 0.01 * (entry.position % 3))
+        launch = launched(store, tmp_path, candidate=0.1, best=0.4)
         judging.decide(store, launch, "adopt")
         lineage.back(store, launches.launches(store)[0].candidate, "it broke in use")
         app = Tunebook(store.project.root)
@@ -246,12 +247,7 @@ async def test_a_launch_stands_with_its_runs_and_the_way_back_as_such(tmp_path: 
 
 async def test_a_candidate_that_was_rejected_is_not_said_to_stand_in_place_of_the_best(tmp_path: Path) -> None:
     with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:
-        small_project.adopt(store, small_project.settings(tmp_path / "data"))
-        planning.save(store, planning.propose(store, trials=1))
-        small_project.end(store, "round-1-001", 0.1)
-        launch = launching.start(store, launching.propose(store, "round-1")).name
-        for entry in trials.trials(store, launch):
-            small_project.end(store, entry.id, (0.4 if entry.study == "candidate" else 0.1) + 0.01 * entry.position)
+        launch = launched(store, tmp_path, candidate=0.4, best=0.1)
         judging.decide(store, launch, "reject")
         (*_first, made) = launches.launches(store)
         told = [*decided.details(store, made)]

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-import pty
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from fcntl import ioctl
 from pathlib import Path
-from struct import pack
-from termios import TIOCSWINSZ
 from typing import Any
 
 import pytest
@@ -27,6 +21,7 @@ from state.project import change
 from state.store import open_store
 from tests import small_project
 from tests.screens import NARROW, WIDE, lines, shown, wait_for, wait_for_text
+from tests.sent import bytes_sent
 from tests.watched_round import advance, press, supervised, write
 from tui import app as app_module
 from tui.app import Tunebook
@@ -741,31 +736,16 @@ async def test_a_round_is_designed_run_and_watched_to_its_end(tmp_path: Path, di
             await wait_for_text(pilot, "The end of its log:")
 
 
-def bytes_sent(updates: int, rows: int, columns: int) -> int:
-    """Bytes that the terminal gets from the start to the end of so many updates, in true colour."""
-    ours, theirs = pty.openpty()
-    ioctl(theirs, TIOCSWINSZ, pack("HHHH", rows, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    command = [sys.executable, "-m", "tests.live_round", str(updates)]
-    with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=Path(__file__).parent.parent, env=environment
-    ) as process:
-        os.close(theirs)
-        sent = 0
-        # The last read fails (Linux) or is empty (macOS) once the other end is closed.
-        try:
-            while data := os.read(ours, 65536):
-                sent += len(data)
-        except OSError:
-            pass
-    os.close(ours)
-    assert process.returncode == 0
-    return sent
+def sent(updates: int, rows: int, columns: int) -> int:
+    """Bytes that the terminal gets from the start to the end of so many updates."""
+    found = bytes_sent(["-m", "tests.live_round", str(updates)], columns, rows)
+    assert found is not None
+    return found
 
 
 def test_an_update_of_a_round_with_four_running_trials_sends_less_than_two_kilobytes() -> None:
     """The budget is 4 kB a second, and there is at most one update a second."""
-    assert 100 < (bytes_sent(31, 24, 80) - bytes_sent(1, 24, 80)) / 30 < 2000
+    assert 100 < (sent(31, 24, 80) - sent(1, 24, 80)) / 30 < 2000
 
 
 async def test_a_round_that_never_ran_is_dropped_with_a_reason_and_can_be_run_after_all(store: Store) -> None:
