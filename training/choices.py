@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -26,7 +26,11 @@ from training.config import Config, check, flat, unflat
 from training.dataset import Dataset
 from training.loop import facts, update
 
-SIZE = 16
+# Examples of a step: on the CPU, and the fewest on a GPU. The most are enough for any, and still loaded soon.
+SIZE, MOST = 16, 512
+# Of a GPU that is busy all the time, twice the examples take twice the time; of one that waits for its host to hand
+# over kernels, hardly more, and what is chosen there says little of the sizes that people train with.
+BUSY = 1.7
 # A choice that brings less is not worth another number in the last digit.
 GAIN = 1.05
 # Gradients may be so many times as long, or as short, as without the setting: noise and rounding make less of it.
@@ -35,11 +39,13 @@ LONGER = 2.0
 
 @dataclass(frozen=True)
 class Tried:
-    """A setting with another value: seconds of a step before, with it, and of its preparation; whether it is kept,
-    whether the times were clear of chance, and whether it gave the gradient that there was before."""
+    """A setting with another value: the examples of a step, seconds of one before, with it, and of its preparation;
+    whether it is kept, whether the times were clear of chance, and whether it gave the gradient that there was
+    before."""
 
     key: str
     value: Any
+    size: int
     before: float
     seconds: float
     preparation: float
@@ -48,15 +54,32 @@ class Tried:
     agrees: bool = True
 
 
+class Timed(Protocol):
+    """A step of so many examples, and the seconds that it takes."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+
+T = TypeVar("T", bound=Timed)
 # Before each setting is tried: its key, how many were tried before, and how many there are.
 Progress = Callable[[str, int, int], None]
 
 
 def choose(
-    config: Config, dataset: Dataset, device: torch.device, cap: int | None, planned: int, progress: Progress
+    config: Config,
+    dataset: Dataset,
+    device: torch.device,
+    cap: int | None,
+    planned: int,
+    progress: Progress,
+    largest: int,
 ) -> list[Tried] | None:
     """Try each setting against the best so far, side by side; None where memory has no room for two networks.
-    `planned`: the examples that a run will see."""
+    `planned`: the examples that a run will see; `largest`: the most that a step may take."""
     limits = resource.getrlimit(resource.RLIMIT_DATA)
     try:
         if device.type == "cpu":
@@ -64,7 +87,7 @@ def choose(
         else:
             # For its limit.
             bench.budget(device, cap)
-        return _choose(config, dataset, device, planned, progress)
+        return _choose(config, dataset, device, planned, progress, largest)
     except (RuntimeError, MemoryError) as error:
         if not devices.is_out_of_memory(error):
             raise
@@ -81,15 +104,19 @@ def changed(config: Config, tried: list[Tried]) -> Config:
     return check(unflat(flat(config) | {each.key: each.value for each in tried if each.kept}))
 
 
-def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int, progress: Progress) -> list[Tried]:
-    size = min(SIZE, len(dataset.train))
+def _choose(
+    config: Config, dataset: Dataset, device: torch.device, planned: int, progress: Progress, largest: int
+) -> list[Tried]:
+    least = min(SIZE, len(dataset.train))
+    # On the CPU few examples are enough, and a size that does not fit leaves buffers there.
+    most = least if device.type == "cpu" else max(least, min(MOST, largest))
     candidates, tried = list(_candidates(config, device)), []
     best = None
     for key, value in candidates:
         progress(key, len(tried), len(candidates))
-        best = best or _Step(config, dataset, device, size)
+        best = best or busy(lambda size: _Step(config, dataset, device, size), device, least, most)
         try:
-            other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, size)
+            other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, best.size)
         except RuntimeError as error:
             # Not every machine with a GPU has the compilers that compilation needs.
             if key != "runtime.compile" or devices.is_out_of_memory(error):
@@ -100,16 +127,35 @@ def _choose(config: Config, dataset: Dataset, device: torch.device, planned: int
         (before, seconds), sure = timing.in_turn((best, other), device, [best.seconds, other.seconds], _pays)
         preparation = max(0.0, other.first - best.first) if key == "runtime.compile" else 0.0
         # A gain that hangs on a few of the rounds may be chance: another probe would choose otherwise.
-        kept = sure and _pays([before, seconds]) and (before - seconds) * planned / size > preparation
+        kept = sure and _pays([before, seconds]) and (before - seconds) * planned / best.size > preparation
         # On cores that others keep busy, threads that wait for one another lose most: that says nothing of a quiet day,
         # and is no reason to round more.
         if key in ("runtime.threads", "runtime.precision") and neighbours.busy():
             kept = False
         agrees = _agree(best.norms, other.norms)
-        tried.append(Tried(key, value, before, seconds, preparation, kept := kept and agrees, sure, agrees))
+        tried.append(Tried(key, value, best.size, before, seconds, preparation, kept := kept and agrees, sure, agrees))
         if kept:
             best = other
     return tried
+
+
+def busy(step: Callable[[int], T], device: torch.device, least: int, most: int) -> T:
+    """Of steps of doubling sizes from `least` to `most`, the first that keeps the device busy, and fits beside one of
+    twice the size, or the last that does."""
+    found = step(least)
+    while 2 * found.size <= most:
+        try:
+            larger = step(2 * found.size)
+        except (RuntimeError, MemoryError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            break
+        if larger.seconds >= BUSY * found.seconds:
+            del larger
+            break
+        found = larger
+    devices.release_memory(device)
+    return found
 
 
 def _pays(seconds: list[float]) -> bool:
@@ -145,10 +191,10 @@ def _candidates(config: Config, device: torch.device) -> Iterator[tuple[str, Any
 
 
 class _Step:
-    """A training step under a configuration; `first` and `seconds`: what the first and a later one took."""
+    """A training step under a configuration; `first`: what the first took, `seconds`: the faster of two later ones."""
 
     def __init__(self, config: Config, dataset: Dataset, device: torch.device, size: int):
-        self.config, self.device = config, device
+        self.config, self.device, self.size = config, device, size
         self.precision = devices.precision(config, device)
         self.threads = config.runtime.threads or machine.cores()
         torch.manual_seed(derived_seed(config.training.seed, "initialisation"))
@@ -162,7 +208,7 @@ class _Step:
         self.batch = next(batches)
         # Of the gradient at each step; still on the device, which nothing waits for.
         self.norms: list[torch.Tensor] = []
-        self.first, self.seconds = self._timed(), self._timed()
+        self.first, self.seconds = self._timed(), min(self._timed(), self._timed())
 
     def __call__(self) -> None:
         if self.device.type == "cpu":

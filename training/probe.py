@@ -234,6 +234,7 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
             # Before anything is timed, and where it fails, before anything else is said to be done.
             with fetching.watched(lambda come: report({"phase": "fetch", "model": config.model.name, "bytes": come})):
                 models.build(config, facts_of(dataset))
+        highest = ascent.cap(len(dataset.train), options.largest)
         if options.choose:
             tried = [choices.Tried(**each) for each in found.facts.get("tried", ())]
             if "tried" not in found.facts:
@@ -241,7 +242,8 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
                 def trying(key: str, done: int, total: int) -> None:
                     report({"phase": "choice", "key": key, "done": done, "total": total})
 
-                chosen = choices.choose(config, dataset, device, options.memory_cap, options.choose, trying)
+                cap, planned = options.memory_cap, options.choose
+                chosen = choices.choose(config, dataset, device, cap, planned, trying, highest.size)
                 tried = chosen or []
                 facts = {"tried": [dataclasses.asdict(each) for each in tried]}
                 report({"facts": facts if chosen is not None else cut_short.unchosen(None)})
@@ -258,7 +260,6 @@ def measure(options: argparse.Namespace, report: Report, found: Found) -> None:
         report({"facts": facts | {"memory_budget": budget}})
         bench = Bench(config, dataset, device, budget, options.memory_cap)
         report({"facts": {"normalisation": normalisation(bench.network)}})
-        highest = ascent.cap(len(dataset.train), options.largest)
 
         def noise() -> float:
             return ascent.LOUD_NOISE if neighbours.busy() else ascent.NOISE

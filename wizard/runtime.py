@@ -83,8 +83,10 @@ def evidence(found: Measurement) -> Iterator[Message]:
     tried: list[dict[str, Any]] = found.result.get("tried") or []
     if tried:
         yield say(
-            "Before, runtime choices were tried, which change rounding at most (bfloat16 most of all); what is faster "
-            "is kept:"
+            "Before, runtime choices were tried, which change rounding at most (bfloat16 most of all), in steps of "
+            "{size} examples; what is faster is kept:",
+            # An earlier version did not write it.
+            size=tried[0].get("size", 16),
         )
     yield from (_figures(each) for each in tried)
 
