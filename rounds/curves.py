@@ -38,7 +38,8 @@ _NAMES = {
 def check(
     plan: RoundPlan, records: Sequence[TrialRecord], direction: Direction, noise: float | None = None
 ) -> list[Finding]:
-    """Five findings on the curves and one on the number of steps. `noise`: standard deviation from run to run."""
+    """Five findings on the curves, one more where evaluations are unsettled, and one on the number of steps. `noise`:
+    standard deviation from run to run."""
     feasible = ranked(ended(records), direction)
     if not feasible:
         return [Finding("curves", "cannot tell", say("No trial trained to a result: there are no curves."), "P11")]
@@ -56,7 +57,7 @@ def check(
         _finding("still improving", seen, best, lambda s: s.still_improving, _still_improving),
         saturated,
     ]
-    return [*_together(told), _steps(plan, best, seen)]
+    return [*_together(told), *_unsettled(seen, best), _steps(plan, best, seen)]
 
 
 def _together(told: Sequence[Finding]) -> list[Finding]:
@@ -154,6 +155,38 @@ def _overfitting(
         )
         return "pass", message, None
     return "pass", say("No trial overfits."), None
+
+
+def _unsettled(seen: dict[str, Symptoms], best: Sequence[TrialRecord]) -> list[Finding]:
+    """What looks like overfitting and is none; nothing where no trial has it."""
+    having = [trial for trial, symptom in seen.items() if symptom.unsettled]
+    if not having:
+        return []
+    among = [record.id for record in best if record.id in having]
+    judged = [record.id for record in best if seen[record.id].unsettled is not None]
+    figures = {"best": judged, "best_with": among, "all": len(seen), "all_with": having}
+    told = {"among": len(among), "best": len(judged), "having": len(having), "every": len(seen)}
+    if not among:
+        message = say(
+            "In {having} of {every} trials ({trials}), none of them among the best, the validation loss is higher than "
+            "wrong answers can make it. That is no overfitting: the learning rate is too high, or the averages of "
+            "batch norm have not settled.",
+            trials=named(having),
+            **told,
+        )
+        return [Finding("unsettled", "pass", message, "P22", figures)]
+    message = say(
+        "In {among} of the {best} best trials ({trials}) the validation loss is higher than wrong answers can make it. "
+        "That is no overfitting: the learning rate is too high, or the averages of batch norm have not settled in so "
+        "few steps.",
+        trials=named(among),
+        **told,
+    )
+    remedy = say(
+        "Where there is batch norm, train longer. Otherwise stabilise training: warm-up first, then gradient clipping, "
+        "a lower learning rate last."
+    )
+    return [Finding("unsettled", "warn", message, "P22", figures, Action("stabilise", remedy))]
 
 
 def _more_than_chance(count: int, trials: int) -> bool:
@@ -286,6 +319,9 @@ def _schedule(plan: RoundPlan, record: TrialRecord) -> str:
 def _steps(plan: RoundPlan, best: Sequence[TrialRecord], seen: dict[str, Symptoms]) -> Finding:
     """Whether the number of steps fits, from where the best checkpoints of the good trials lie."""
     located = [record for record in best if record.best_step is not None and record.steps > 0]
+    if located and all(seen[record.id].unsettled for record in located):
+        message = say("What is evaluated has not settled: the best checkpoints say nothing of the number of steps.")
+        return Finding("steps", "cannot tell", message, "P15", {"places": {}})
     places = {record.id: (record.best_step or 0) / record.steps for record in located}
     figures: dict[str, Any] = {"places": places}
     if not places:

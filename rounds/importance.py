@@ -8,14 +8,15 @@ that of the largest effect in each shuffle, so that a round in which nothing mat
 
 Points of a sequence lie more evenly than shuffled ones, so that those bands are a little too low. So the largest
 single effect must first exceed what shuffled ranks would give it, which is exact where nothing matters. Permuting the
-residuals instead (Freedman and Lane) is worse: of so few trials most of what is left has been fitted away. How often
-noise is taken for an effect, benchmarks/statistics.py tells.
+residuals instead (Freedman and Lane) is worse: of so few trials most of what is left has been fitted away. So it has
+after four others in a dozen trials, and what is left of a learning rate that decides alone is called chance: the one
+that explains most is asked by itself as well. How often noise is taken for an effect, benchmarks/statistics.py tells.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -96,11 +97,14 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
         band = _band(chance)
         if nothing and max(shares.values()) <= _band(nothing):
             band = max(band, _band(nothing))
+        judged = {names: (share, band, _judge(names, share, band)) for names, share in shares.items()}
+        if group is single and (leader := _leading(ranks, single, orders)) is not None:
+            names, share, band = leader
+            if judged[names][-1] != "matters":
+                judged[names] = (share, band, "matters")
         found += [
-            Effect(
-                names, share, band, _judge(names, share, band), {name: places[name] for name in names if name in places}
-            )
-            for names, share in shares.items()
+            Effect(names, *told, {name: places[name] for name in names if name in places})
+            for names, told in judged.items()
         ]
     # By itself it may explain little and yet decide, with another.
     pairs_told = [effect for effect in found if len(effect.names) > 1 and effect.judged == "matters"]
@@ -110,6 +114,20 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
         for effect in found
     ]
     return sorted(found, key=lambda effect: -effect.share)
+
+
+def _leading(
+    ranks: Array, single: Mapping[tuple[str, ...], Array], orders: Array
+) -> tuple[tuple[str, ...], float, float] | None:
+    """The one that explains most by itself, with its share and the band, where that is more than any explains of
+    shuffled ranks; with half of the level, since it is asked beside the others."""
+    import numpy as np
+
+    shares = {names: float(_gains((ranks @ own)[None], own[None], ranks)[0]) for names, own in single.items()}
+    chance = [_of_nothing(ranks, own, [], orders) for own in single.values()]
+    band = float(np.quantile(np.max(chance, axis=0), 1 - LEVEL / 2))
+    leader = max(shares, key=lambda names: shares[names])
+    return (leader, shares[leader], band) if shares[leader] > band else None
 
 
 def telling(study: Study, records: Sequence[TrialRecord]) -> list[TrialRecord]:

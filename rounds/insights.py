@@ -254,7 +254,22 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         winner = min(fair, key=lambda value: fair[value])
         gain = fair[used] - fair[winner] if used is not None else None
         figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
-        if gain is not None and gain <= CLEAR * unit:
+        others = [value for value in fair if value != used]
+        if used == winner and all(
+            fair[value] - fair[used] > shown and apart(named[used], named[value]) for value in others
+        ):
+            text = say(
+                "{key}: {used}, which is in use, does better than {others} in {round}, by {gain:.2g} at least, where "
+                "runs differ by {noise:.2g}.",
+                key=called,
+                used=used,
+                others=others,
+                round=name,
+                gain=min(fair[value] - fair[used] for value in others),
+                noise=unit,
+            )
+            yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
+        elif gain is not None and gain <= CLEAR * unit:
             if not _may_say_no_gain(store, name, plan, key, records):
                 continue
             text = say(
@@ -262,7 +277,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
                 "(compared: {others}).",
                 key=called,
                 round=name,
-                others=[value for value in fair if value != used],
+                others=others,
                 used=used or "-",
             )
             yield Proposed(f"no gain/{name}/{key}", text, name, (key,), figures, plan.caveats)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from presets.language import Message, say, stored, told
-from rounds import alike, decision, launching, reviewing, seeds, settled, validation
+from rounds import alike, decision, launching, reviewing, seeds, settled, trial_folder, validation
 from rounds.changed_metric import named
 from rounds.decision import Verdict
 from rounds.launching import Proposal
@@ -195,6 +195,11 @@ def _decide_unjudged(store: Store, batch: Batch, chosen: Choice, words: str) -> 
             if entry.status == "failed":
                 trials.ask(store, entry.id, "retry")
         trials.ask(store, batch.name, "run")
+        return
+    # Those that never began wait for nothing any more.
+    for entry in listed:
+        if entry.status == "queued":
+            trial_folder.drop(store, entry)
 
 
 def may_reopen(store: Store, name: str) -> bool:

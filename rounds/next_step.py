@@ -14,7 +14,7 @@ from rounds.own_script import OF_THE_BUILT_IN
 from rounds.plan import Goal, Role, RoundPlan
 from rounds.roles import OFF, including, value_of
 from rounds.space import Choice, Dimension, Domain
-from state import trials
+from state import configurations, trials
 from state.database import Store
 from state.errors import Refusal
 from state.usual_names import possible
@@ -99,7 +99,27 @@ def next_step(store: Store, name: str, finding: Finding) -> NextStep:
             "{what} That is your own script's to do: give it as a hyperparameter of the command, then ask about it.",
             what=finding.action.message.text(),
         )
-    return _STEPS[finding.action.code](store, name, finding.action.payload)
+    step = _STEPS[finding.action.code](store, name, finding.action.payload)
+    return _at_length(store, name, step) if isinstance(step, Design) and step.steps is None else step
+
+
+def _at_length(store: Store, name: str, step: Design) -> Design:
+    """The same round with trials as long as those that the finding is about, where their number of steps was chosen for
+    them; what else that of the best configuration is, is said."""
+    own = trials.steps_planned(trials.batch_settings(store, name))
+    best = trials.steps_planned(planning.basis(store).settings)
+    if own is None or best is None or own == best:
+        return step
+    began = configurations.configuration(store, trials.batch(store, name).configuration).parent
+    then = trials.steps_planned(configurations.configuration(store, began).settings) if began else None
+    told = {"round": name, "steps": own, "best": best}
+    if then == best:
+        note = say("Each trial takes {steps} steps, as in {round}; the best configuration has {best}.", **told)
+        return replace(step, steps=own, notes=(*step.notes, note))
+    note = say(
+        "Each trial takes {best} steps, as the best configuration has by now; those of {round} took {steps}.", **told
+    )
+    return replace(step, notes=(*step.notes, note))
 
 
 def extend(store: Store, step: Extend) -> Message | None:

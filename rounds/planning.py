@@ -357,7 +357,11 @@ def _new_trials(store: Store, plan: RoundPlan, start: int, threads: int) -> list
             entry.values,
             {
                 **entry.overrides,
-                **({} if own else pairs.idle({**plan.base, **entry.overrides})),
+                **(
+                    tunables.stand_ins(store.project, {**plan.base, **entry.overrides})
+                    if own
+                    else pairs.idle({**plan.base, **entry.overrides})
+                ),
                 **({seeds.KEY: seeds.of_point(plan.seed, entry.index)} if seeded else {}),
                 THREADS: threads,
             },

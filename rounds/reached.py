@@ -29,8 +29,8 @@ class Reached:
 
 
 def reached(store: Store, entry: Launch) -> Reached:
-    """What an adopted or rejected configuration came to: its fresh runs in all launches, on either side; without any,
-    the run that it was judged by. Where none was judged by the project's metric of now, by that of then."""
+    """What an adopted or rejected configuration came to: its fresh runs, see `fresh`; without any, the run that it was
+    judged by. Where none was judged by the project's metric of now, by that of then."""
     if repeated := fresh(store, configurations.configuration(store, entry.candidate).settings):
         return repeated
     if entry.evidence.get("back"):
@@ -76,7 +76,7 @@ def best_and_baseline(store: Store) -> tuple[Launch | None, Launch | None]:
     first = None if adopted[-1] in of_baselines else next(reversed(of_baselines), None)
     if first is not None:
         settings = configurations.configuration(store, adopted[-1].candidate).settings
-        own, runs = _own(store, first), launching.runs_of(store, settings) or _own(store, adopted[-1])
+        own, runs = _own(store, first), _fresh(store, settings) or _own(store, adopted[-1])
         elsewhere = bool(own) and not _as_made_last(own, runs)
         if elsewhere or reached(store, first).other != reached(store, adopted[-1]).other:
             first = None
@@ -103,13 +103,17 @@ def _adopted(store: Store, candidate: str) -> Launch:
 
 
 def fresh(store: Store, settings: Mapping[str, Any]) -> Reached | None:
-    """What a configuration came to by its fresh runs, on the data and with the code of the last of them; None where it
-    has none with a result."""
-    complete = [run for run in launching.runs_of(store, settings) if run.status == "complete"]
+    """What a configuration came to by its fresh runs, those in all launches, on either side, and those of rounds that
+    tried it again, on the data and with the code of the last of them; None where it has none with a result."""
+    complete = [run for run in _fresh(store, settings) if run.status == "complete"]
     by, other = _judged(store, complete)
     counted = by_metric.only(complete, by)
     found = _finite([run.best for run in _as_made_last(counted, counted)])
     return Reached(fmean(found), len(found), selected=False, other=other) if found else None
+
+
+def _fresh(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+    return [*launching.runs_of(store, settings), *reviewing.tried_again(store, settings)]
 
 
 def _as_made_last(runs: Sequence[Trial], others: Sequence[Trial]) -> list[Trial]:

@@ -67,9 +67,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         again = repeats(store, name)
         earlier = _before(store, plan.base)
         known = next((runs for runs in earlier if _comparable(runs, by, listed)[-1]), [*itertools.chain(*earlier)])
-        runs = [*known, *(entry for entry in listed if entry.id in again and _came_to(entry))]
-        alike_judged, on_data, with_code = _comparable(runs, by, listed)
-        other = "" if with_code or not runs else "code" if on_data else "data" if alike_judged else "metric"
+        alike_judged, on_data, with_code = _comparable(known, by, listed)
+        other = "" if with_code or not known else "code" if on_data else "data" if alike_judged else "metric"
         before = [entry.best for entry in with_code if entry.best is not None]
         decided = launched(store)
         tried = [record for record in seen if record.id not in again]
@@ -211,11 +210,11 @@ def launched(store: Store) -> dict[str, str]:
 
 
 def _before(store: Store, base: Mapping[str, Any]) -> tuple[list[Trial], ...]:
-    """The runs of a configuration: those with fresh seeds in launches, which wherever else are what it came to, too;
-    that as a baseline; and that of the sweep that it won, which was chosen for its result. Each goes before the
-    next."""
+    """The runs of a configuration: those with fresh seeds in launches and in rounds that tried it again, which wherever
+    else are what it came to, too; that as a baseline; and that of the sweep that it won, which was chosen for its
+    result. Each goes before the next."""
     wanted = configurations.identity_of(base)
-    launched, alone, won = list[Trial](), list[Trial](), list[Trial]()
+    launched, alone, won = list(filter(_came_to, tried_again(store, base))), list[Trial](), list[Trial]()
     for batch in (batch for batch in trials.batches(store) if batch.kind != planning.KIND):
         listed = trials.trials(store, batch.name)
         found = launched if batch.kind != "baseline" else won if len(listed) > 1 else alone
@@ -245,6 +244,18 @@ def repeats(store: Store, name: str) -> frozenset[str]:
     wanted = configurations.tried(began)
     own = ((entry.id, {**began, **entry.overrides}) for entry in trials.trials(store, name))
     return frozenset(id for id, settings in own if configurations.tried(settings) == wanted)
+
+
+def tried_again(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
+    """The trials of rounds that tried once more the configuration that these began with, but for one that a launch took
+    for its result."""
+    wanted = configurations.identity_of(settings)
+    plans = (batch.plan for batch in trials.batches(store, "launch"))
+    chosen = {entry.get("trial") for plan in plans for entry in (plan, *plan.get("rivals", ()))}
+    began = (batch.name for batch in planning.rounds(store))
+    own = [name for name in began if configurations.identity_of(trials.batch_settings(store, name)) == wanted]
+    again = {id for name in own for id in repeats(store, name)} - chosen
+    return [entry for name in own if again for entry in trials.trials(store, name) if entry.id in again]
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:

@@ -5,9 +5,12 @@ a short curve is too little to estimate its noise from, so the steps between eva
 what one validation example can change: where a class has two, one of them makes a jump that looks like a trend.
 Validation that gets worse together with the training loss (tests/test_real_curves.py) is a training that broke down,
 be it early, late, or from the first step on, and where the validation loss stays as it is, an answer or two have tipped
-over: neither is overfitting. And single evaluations that differ much hide a steady improvement from a comparison of the
-best ones; the slope of the last two fifths shows it, sooner that of the loss. How often each is seen, rightly and
-wrongly, benchmarks/statistics.py tells.
+over: neither is overfitting. Nor is a validation loss beyond what wrong answers can cost a network that is as sure as
+its training loss says (`unsettled`): then the network that is evaluated is not the one that is trained, since the rate
+is too high, or since batch norm has averaged its statistics over too few steps; and nothing that still improves at its
+end. And single evaluations that differ much hide a steady improvement from a comparison of the best ones; the slope of
+the last two fifths shows it, sooner that of the loss. How often each is seen, rightly and wrongly,
+benchmarks/statistics.py tells.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ BEST_BEFORE, SATURATED_BY = 0.9, 0.25
 BLOCKS, POINTS_PER_BLOCK = 10, 5
 FEWEST_LOSSES = 3 * POINTS_PER_BLOCK
 RISE_IN_MAD = 5
+# How many times what a wrong answer costs the validation loss may be (our judgement): trainings of the digits on few
+# examples, or on random labels, stay below it.
+BEYOND_WRONG = 1.5
 # Median absolute deviation to standard deviation, of a normal distribution.
 MAD_TO_DEVIATION = 1.4826
 # Standard error of a median to that of a mean, of a normal distribution.
@@ -50,6 +56,7 @@ class Symptoms:
     trial: str
     late_noise: float | None
     overfitting: bool | None
+    unsettled: bool | None
     still_improving: bool | None
     saturated: bool | None
     rising_loss: bool | None
@@ -60,7 +67,7 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     curve = [(step, turned(value, direction)) for step, value in _usable(record.curves.get(record.metric, ()))]
     rising = rising_loss([value for _, value in record.curves.get(TRAINING_LOSS, ())])
     if len(curve) < FEWEST_EVALUATIONS:
-        return Symptoms(record.id, None, None, None, None, rising)
+        return Symptoms(record.id, None, None, None, None, None, rising)
     steps, values = [step for step, _ in curve], [value for _, value in curve]
     end = max(record.steps, steps[-1])
     late = max(late_noise(values), step_noise(values), resolution(values))
@@ -73,27 +80,45 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     around = median(values[max(place - 1, 0) : place + 2])
     last = fmean(values[-max(round(LAST * len(values)), 1) :])
     worse = steps[place] < BEST_BEFORE * end and last - around > 2 * unit
+    # At the end a single evaluation is lucky too: of three neighbours the middle one tells what was gained.
+    count = sum(step <= (1 - LATE) * end for step in steps)
+    before, reached = min(values[:count], default=math.inf), min(medians(values[count:]), default=math.inf)
+    improving = before - reached > 2 * unit or falls(values, least) or (falls(losses) and falls(values, least, AGREES))
+    apart = unsettled(record.curves.get(VALIDATION_LOSS, ()), record.curves.get(TRAINING_LOSS, ()), steps[place])
     # Where training itself broke down, nothing was learnt by heart, and no regulariser mends that.
     overfitting = (
         worse
+        and not improving
+        and not apart
         and not rising
         and not trains_worse(record.curves.get(TRAINING_LOSS, ()), steps[place])
         and (record.metric == VALIDATION_LOSS or loses(record.curves.get(VALIDATION_LOSS, ()), steps[place]))
     )
-    # At the end a single evaluation is lucky too: of three neighbours the middle one tells what was gained.
-    count = sum(step <= (1 - LATE) * end for step in steps)
-    before, reached = min(values[:count], default=math.inf), min(medians(values[count:]), default=math.inf)
     early = min((value for step, value in curve if step <= SATURATED_BY * end), default=math.inf)
     return Symptoms(
         record.id,
         late,
         overfitting,
-        still_improving=before - reached > 2 * unit
-        or falls(values, least)
-        or (falls(losses) and falls(values, least, AGREES)),
-        saturated=not worse and early - lowest <= unit,
+        unsettled=apart,
+        still_improving=improving,
+        saturated=not (worse or apart) and early - lowest <= unit,
         rising_loss=rising,
     )
+
+
+def unsettled(validation: Sequence[tuple[int, float]], training: Sequence[tuple[int, float]], step: int) -> bool:
+    """Whether the validation loss lies, at its end or mostly since a step, beyond what wrong answers can cost: how sure
+    a network is, the training loss tells (t of it is reached by log(1/t) more than it began with, which is how much it
+    loses where it is as sure of what is wrong). With too few values it is not known to."""
+    losses, values = _usable(validation), [value for _, value in training]
+    if len(losses) < FEWEST_EVALUATIONS or len(values) < 2 * POINTS_PER_BLOCK or not all(map(usable, values)):
+        return False
+    level = median(values[-max(round(LAST * len(values)), POINTS_PER_BLOCK) :])
+    if level <= 0 or values[0] <= 0:
+        return False
+    last = fmean(value for _, value in losses[-max(round(LAST * len(losses)), 1) :])
+    since = median(value for at, value in losses if at >= step)
+    return max(last, since) > BEYOND_WRONG * (values[0] + max(-math.log(level), 0.0))
 
 
 def loses(curve: Iterable[tuple[int, float]], step: int) -> bool:

@@ -78,6 +78,18 @@ def conditions(project: Project) -> dict[str, tuple[str, tuple[str, ...]]]:
     return found
 
 
+def stand_ins(project: Project, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The values at the start of what fills the command with these settings, and was listed for that since they were
+    decided: they have none of it."""
+    there = pipeline.own(project)
+    filling = {there.filling(name, settings) for name in there.places()}
+    return {
+        entry.name: entry.default
+        for entry in there.instead
+        if entry.name in filling and settings.get(entry.name) is None and entry.default is not None
+    }
+
+
 def known(project: Project, base: Mapping[str, Any], key: str, optimizer: str) -> Hyperparameter | None:
     """A hyperparameter with its range for this configuration and optimizer, by its key or its name in a round; None
     where no range is known."""

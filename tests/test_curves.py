@@ -221,7 +221,7 @@ def test_a_curve_that_is_flat_after_its_first_quarter_is_saturated() -> None:
 
 
 def test_short_curves_cannot_tell() -> None:
-    assert symptoms(trial([0.3] * 19, [0.5] * 14), "min") == Symptoms("round-1-001", None, None, None, None, None)
+    assert symptoms(trial([0.3] * 19, [0.5] * 14), "min") == Symptoms("round-1-001", None, None, None, None, None, None)
 
 
 def test_late_noise_is_the_deviation_around_a_line() -> None:

@@ -224,6 +224,30 @@ def test_a_metric_that_is_the_same_everywhere_shows_no_lack_of_a_gain(store: Sto
         assert f"no gain/{name}/regularization.label_smoothing" in keys(store)
 
 
+def test_that_what_is_in_use_does_better_by_far_is_an_insight(store: Store) -> None:
+    """A lead of the value in use over all the others taught nothing, or at most that there is no gain from a change."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}
+
+    def worse(entry: Any) -> float:
+        return 0.2 + 0.001 * entry.u[LR] + entry.overrides["regularization.label_smoothing"]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda *_: 0.01)
+        patched.setattr(reviewing, "freedom", lambda *_: 30)
+        name = a_round(store, worse, 18, goal="compare", scientific=smoothing, roles={})
+        (found,) = [entry for entry in insights.proposals(store) if entry.batch == name]
+        key = "regularization.label_smoothing"
+        assert found.key == f"better/{name}/{key}"
+        words = (
+            "label_smoothing=0.0, which is in use, does better than label_smoothing=0.1, label_smoothing=0.2 in round-1"
+        )
+        assert found.text.text() == f"{key}: {words}, by 0.1 at least, where runs differ by 0.01."
+        # Where one of them is behind by no more than noise, it is none.
+        smoothing = {key: Domain("list", choices=(0.0, 0.01, 0.2))}
+        name = a_round(store, worse, 18, goal="compare", scientific=smoothing, roles={})
+        assert f"better/{name}/{key}" not in keys(store)
+
+
 def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:
     """Two of three beat what is in use, and by the same; neither is called the better one."""
     smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1, 0.2))}

@@ -251,6 +251,41 @@ def test_more_trials_are_added_and_run(store: Store) -> None:
     assert trials.batch(store, "round-1").wanted == "run"
 
 
+@pytest.mark.parametrize("steps", [500, 2000])
+def test_what_a_round_of_another_length_proposes_goes_on_at_that_length_and_says_so(store: Store, steps: int) -> None:
+    """It went back to the number of steps of the best configuration, without a word, though the finding is about
+    trials of another length."""
+    batch = planning.save(store, planning.propose(store, trials=6, steps=steps))
+    wider = {"domain": Domain("float", 1e-6, 1.0, "log").to_dict(), "name": "sgd.learning_rate", "study": ""}
+    payloads = {"widen": {**wider, "key": "optimizer.learning_rate"}, "evaluate": {"examples": 100}}
+    for code in ("widen", "evaluate", "regularise", "stabilise", "steady"):
+        design = step(store, code, batch.name, **payloads.get(code, {}))
+        assert design.steps == steps
+        note = f"Each trial takes {steps} steps, as in round-2; the best configuration has 1000."
+        assert [words.text() for words in design.notes][-1] == note
+        assert design.plan(store).base["training.steps"] == steps
+    # Whatever asks for a length itself has that, and a round of the usual one says nothing.
+    assert step(store, "more_steps", batch.name, steps=3000).steps == 3000
+    assert (step(store, "regularise").steps, step(store, "regularise").notes) == (None, ())
+    # Once another length was adopted, that counts.
+    longer = {**planning.basis(store).settings, "training.steps": 3000, "training.evaluate_every": 30}
+    small_project.adopt(store, longer)
+    design = step(store, "regularise", batch.name)
+    note = f"Each trial takes 3000 steps, as the best configuration has by now; those of round-2 took {steps}."
+    assert (design.steps, [words.text() for words in design.notes]) == (None, [note])
+
+
+def test_a_range_of_a_round_of_another_length_says_that_it_is(store: Store) -> None:
+    """Planned without a word of the number of steps, a round took the range that was found with another."""
+    batch = planning.save(store, planning.propose(store, trials=6, steps=2000))
+    for entry in trials.trials(store, batch.name):
+        small_project.end(store, entry.id, 0.1)
+    told = [words.text() for words in planning.propose(store, trials=6).notes]
+    words = "Range carried from round-2, whose trials took 2000 steps, not 1000: optimizer.learning_rate. "
+    assert any(one.startswith(words) for one in told), told
+    assert not any("Range carried" in words.text() for words in planning.propose(store, trials=6, steps=2000).notes)
+
+
 def test_another_number_of_steps_comes_with_what_it_means(store: Store) -> None:
     """The design has the steps, evaluations as many as before, and says what is to be tuned again."""
     design = step(store, "more_steps", steps=2000)

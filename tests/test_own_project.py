@@ -989,6 +989,41 @@ def test_each_optimizer_can_have_a_range_of_its_own_for_one_learning_rate_of_the
     assert own.rate(project) == "adam.lr"
 
 
+def test_a_learning_rate_of_another_optimizer_that_is_listed_after_the_baseline_undoes_no_decision(
+    tmp_path: Path, code: Path
+) -> None:
+    """The question about the first configuration was open again, and with it the baseline, though the command was
+    filled as before."""
+    script = code / "train.py"
+    declared = 'parser.add_argument("--optim", choices=["sgd", "adam"], default="sgd")\nargs = '
+    script.write_text(script.read_text(encoding="utf-8").replace("args = ", declared, 1), encoding="utf-8")
+    arguments = f"{ARGUMENTS} --optim {{optim}}"
+    values = ("lr=0.01..1", "l2=0", "steps=10", "batch_size=32", "optim=sgd,adam")
+    made = own_pipelines.project(tmp_path / "p", code, *values, arguments=arguments)
+    with open_store(made) as store:
+        set_up(store)
+        run_baseline(store)
+        flow.answer(store, "baseline", "accept")
+        before = state_pipeline.fill(
+            state_pipeline.own(made), planning.basis(store).settings, tmp_path / "out", tmp_path / "in"
+        )
+    place = made.root / "tunebook.toml"
+    text = place.read_text(encoding="utf-8").replace("[hyperparameters.lr]\n", TWO_RATES)
+    place.write_text(text + RATE_OF_ADAM.replace("searched = true", "searched = false"), encoding="utf-8")
+    with open_store(open_project(made.root)) as store:
+        assert flow.open_steps(store) == ()
+        there = state_pipeline.own(store.project)
+        assert state_pipeline.fill(there, planning.basis(store).settings, tmp_path / "out", tmp_path / "in") == before
+        # A trial of the other optimizer has the rate that is listed for it, though the best configuration has none.
+        batch = planning.save(store, planning.propose(store, "compare", optimizers=("sgd", "adam"), trials=2))
+        others = [entry for entry in trials.trials(store, batch.name) if entry.study == "optim=adam"]
+        assert [trials.trial_settings(store, entry)["adam.lr"] for entry in others] == [0.001]
+    # With the rate in use, it is another configuration.
+    place.write_text(place.read_text(encoding="utf-8").replace('default = "sgd"', 'default = "adam"'), encoding="utf-8")
+    with open_store(open_project(made.root)) as store:
+        assert flow.open_steps(store)[0] == "initial"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "part"),
     [

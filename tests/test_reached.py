@@ -56,6 +56,20 @@ def test_a_review_has_the_figure_that_home_has(store: Store) -> None:
     assert (found.figures["base"], found.figures["runs"]) == (pytest.approx(known.value), known.runs)
 
 
+def test_a_round_that_tries_its_own_start_again_counts_the_same_on_home_and_in_every_review(store: Store) -> None:
+    """Its review counted these runs and home did not: one configuration read 0.05 here and 0.117 there."""
+    again = [{"optimizer.learning_rate": rate} for rate in (0.05, 0.05, 0.5)]
+    for results in ([0.1, 0.2, 0.5], [0.3, 0.4, 0.6]):
+        batch = planning.save(store, listed.propose(store, again))
+        for entry, best in zip(trials.trials(store, batch.name), results, strict=True):
+            small_project.end(store, entry.id, best)
+    known = reached(store, launches.launches(store)[0])
+    assert (known.value, known.runs, known.selected) == (pytest.approx(0.25), 4, False)
+    for name in ("round-1", "round-2", "round-3"):
+        (found,) = (one for one in reviewing.review_batch(store, name) if one.check == "gain")
+        assert (found.figures["base"], found.figures["runs"]) == (known.value, known.runs)
+
+
 def test_runs_without_a_result_count_for_nothing(store: Store) -> None:
     launch = launching.start(store, launching.propose(store, "round-1"))
     for place, entry in enumerate(trials.trials(store, launch.name)):

@@ -19,6 +19,7 @@ from rounds.symptoms import Symptoms, symptoms
 from tests import small_project
 from tests.rounds_made import record, searched
 from tests.training_runs import metrics, result, run_here, write_config
+from tui.charts.review_plot import plot
 
 PLANNED = searched(12)
 ERROR, LOSS = "val/error_rate", "val/loss"
@@ -31,6 +32,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "too many steps": {"schedule__name": "cosine", "training__steps": 500, "training__batch_size": 32},
     "high rate": {"optimizer__learning_rate": 0.2, "training__steps": 150},
     "too high a rate": {"optimizer__learning_rate": 0.3, "training__batch_size": 8, "training__steps": 200},
+    "unsettled": {"optimizer__learning_rate": 0.5, "training__batch_size": 32, "training__steps": 25},
     "diverging": {"optimizer__learning_rate": 50.0, "training__steps": 150},
     "few examples": {"model__name": "test_vit", "training__steps": 100},
 }
@@ -140,13 +142,36 @@ def test_a_training_that_breaks_down_is_not_taken_for_overfitting(trained: Mappi
     assert found([told(trained, "too high a rate", LOSS)], noise(trained))["unsteady"].verdict == "warn"
 
 
+@pytest.mark.parametrize("metric", [ERROR, LOSS])
+def test_evaluations_that_have_not_settled_are_not_taken_for_overfitting(
+    trained: Mapping[str, Path], metric: str
+) -> None:
+    """At a high rate and with few steps the validation loss goes far up while the training loss falls: the averages of
+    batch norm lag behind. The review led with more regularisation, and then with fewer steps."""
+    records = [told(trained, "unsettled", metric)]
+    findings = found(records)
+    assert findings["overfitting"].verdict == "pass"
+    assert findings["saturated"].verdict == "pass"
+    assert (findings["unsettled"].verdict, findings["steps"].verdict) == ("warn", "cannot tell")
+    action = findings["unsettled"].action
+    assert action is not None
+    assert action.code == "stabilise"
+    series, axes = plot(findings["unsettled"], PLANNED, records, "min", "error_rate")
+    assert (max(series[0].y), axes.log_y) == (max(value for _, value in records[0].curves[LOSS]), True)
+    # Beside others that have settled it is one of the worse, and these tell of their steps.
+    both = [*records, *(told(trained, name, metric) for name in ("sound", "other seed", "too many steps"))]
+    findings = found(both)
+    assert (findings["unsettled"].verdict, findings["unsettled"].action) == ("pass", None)
+    assert findings["steps"].figures["places"]
+
+
 def test_a_rate_that_is_far_too_high_diverges_and_has_no_curves_to_judge(trained: Mapping[str, Path]) -> None:
     diverged = told(trained, "diverging")
     assert (diverged.status, diverged.reason) == ("infeasible", "diverged")
     # Whether the loss of the training or of an evaluation breaks first is for the processor's arithmetic to say; of the
     # one it is known that it rose, and of the other there is too little.
     broke = not all(math.isfinite(value) for _, value in diverged.curves[TRAINING_LOSS])
-    assert seen(trained, "diverging") == Symptoms(diverged.id, None, None, None, None, True if broke else None)
+    assert seen(trained, "diverging") == Symptoms(diverged.id, None, None, None, None, None, True if broke else None)
     assert [finding.verdict for finding in found([diverged]).values()] == ["cannot tell"]
 
 

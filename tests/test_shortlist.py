@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rounds import decision, judging, launching, planning, shortlist
+from rounds import decision, judging, launching, planning, queue, shortlist
 from rounds.statistics import mean
 from state import configurations, launches, trials
 from state.database import Store
@@ -260,3 +260,15 @@ def test_single_runs_and_runs_that_all_agree_are_told_apart_as_far_as_they_can_b
     assert not shortlist.clearly_worse([0.5], [0.4], 2)
     assert shortlist.clearly_worse([0.5] * 3, [0.4] * 3, 2)
     assert not shortlist.clearly_worse([0.4] * 3, [0.4] * 3, 2)
+
+
+def test_runs_of_a_rejected_shortlist_that_never_began_wait_for_nothing(store: Store) -> None:
+    """They stayed "queued" for ever, on its page and in its status; with the launch reopened they do run."""
+    name = begin(store)
+    first = trials.trials(store, name)[0]
+    small_project.end(store, first.id, 0.5)
+    trials.ask(store, name, "stop")
+    judging.decide(store, name, "reject", "no time")
+    assert [entry.status for entry in trials.trials(store, name)] == ["complete", *["stopped"] * 11]
+    judging.reopen(store, name, "there is time")
+    assert len(queue.waiting(trials.batch(store, name), trials.unfinished(store))) == 11

@@ -41,7 +41,8 @@ def current(store: Store, without: str = "") -> dict[str, Any]:
     """
     decided = settled(store, without=without)
     if store.project.settings.command:
-        return {**own.values(store.project), **decided}
+        since = own.listed_since(store.project, decided)
+        return {**{key: value for key, value in own.values(store.project).items() if key not in since}, **decided}
     values = {**_defaults(), **_of_project(store), **_of_optimizer(decided), **decided}
     return {key: values[key] for key in _keys() if key in values}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast, get_args
 
 from state import declared, pipeline
@@ -85,6 +85,12 @@ def values(project: Project) -> dict[str, Any]:
     given = {own.key(entry.name): entry.default for entry in listed if entry.default is not None}
     known = {**own.defaults(), **given}
     return {key: known[key] for key in own.hyperparameters() if key in known}
+
+
+def listed_since(project: Project, decided: Mapping[str, Any]) -> set[str]:
+    """What was listed after the values at the start were decided, to fill the command with another optimizer than
+    theirs: it changes nothing of them."""
+    return {one.name for one in pipeline.own(project).instead if idle(one.condition, decided)} - decided.keys()
 
 
 def moved(project: Project) -> list[tuple[str, Value, Value]]:

@@ -217,7 +217,9 @@ def settle_initial(store: Store, question: Question, chosen: Choice) -> Settled:
 def initial_valid(store: Store, decision: Decision) -> bool:
     """Whether the decision still stands: the command takes these hyperparameters, and their values are the same."""
     lacking = pipeline.missing(pipeline.own(store.project), own.values(store.project))
-    return decision.chosen == USE and decision.settings == _decided_here(store) and not lacking
+    since = own.listed_since(store.project, decision.settings)
+    now = {key: value for key, value in _decided_here(store).items() if key not in since}
+    return decision.chosen == USE and decision.settings == now and not lacking
 
 
 def _decided_here(store: Store) -> dict[str, Any]:

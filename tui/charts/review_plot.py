@@ -13,7 +13,7 @@ from rounds.curves import NAMED
 from rounds.finding import Finding
 from rounds.isolation import axis
 from rounds.plan import RoundPlan
-from rounds.record import TRAINING_LOSS, Direction, TrialRecord, ranked, turned, usable
+from rounds.record import TRAINING_LOSS, VALIDATION_LOSS, Direction, TrialRecord, ranked, turned, usable
 from state.measure import known_as
 from tui.charts.pair_plot import numeric, place, place_title
 from tui.charts.plot import Axes
@@ -26,8 +26,8 @@ CURVES = 6
 FOOT = 0.1
 # The checks that look at curves (rounds.curves), and those that accuse trials beside the best.
 OF_CURVES = ("curves", "overfitting", "still improving", "saturated", "unsteady", "steps", "evaluation")
-OF_LOSS = ("rising loss", "instability")
-OF_ALL = ("overfitting", "rising loss")
+OF_LOSS = ("rising loss", "instability", "unsettled")
+OF_ALL = ("overfitting", "unsettled", "rising loss")
 
 
 def plot(
@@ -40,7 +40,8 @@ def plot(
         case "levels":
             return _levels(finding.figures, direction, metric)
         case "loss":
-            return _curves(finding, records, direction, TRAINING_LOSS, log_y=True)
+            loss = VALIDATION_LOSS if finding.check == "unsettled" else TRAINING_LOSS
+            return _curves(finding, records, direction, loss, log_y=True)
         case "curves":
             return _curves(finding, records, direction, metric)
         case "axis":
