@@ -210,6 +210,13 @@ KEYS: tuple[Key, ...] = (
     Key("round.retry", ("r",), "retry", say("try the marked trial again"), "round", say("retry")),
     Key("round.retry_failed", ("R",), "retry_failed", say("try all trials again that failed, and go on"), "round"),
     Key("round.first", ("n",), "first", say("start the marked trial before all others"), "round", say("next")),
+    Key(
+        "round.round_first",
+        ("N",),
+        "round_first",
+        say("start what waits of the round before the trials of all others"),
+        "round",
+    ),
     Key("round.end", ("X",), "end", say("stop the marked trial alone; r goes on with it"), "round"),
     Key("round.drop", ("D",), "drop", say("throw away a round of which no trial has ended"), "round", say("drop")),
     Key("round.metric", ("m",), "metric", say("show another metric in the chart"), "round", say("metric")),
