@@ -265,6 +265,8 @@ KEYS: tuple[Key, ...] = (
     Key("insights.edit", ("e",), "edit", say("keep the marked insight in other words"), "insights", say("edit")),
     Key("insights.refuse", ("r",), "refuse", say("the marked insight does not hold"), "insights", say("refuse")),
     Key("insights.write", ("w",), "write", say("write down what you learnt yourself"), "insights", say("write")),
+    Key("insights.down", ("d",), "read(1)", say("read on below the list"), "insights", say("read")),
+    Key("insights.up", ("u",), "read(-1)", say("read back"), "insights", say("read")),
     Key(
         "launch.start",
         ("s",),

@@ -21,7 +21,8 @@ REVERSED = Style(reverse=True)
 
 
 class Choices(OptionList, inherit_bindings=False):
-    """A list to choose from. What is in it is never taken for markup."""
+    """A list to choose from, or to read on about the marked entry, which `chooses` says. What is in it is never taken
+    for markup."""
 
     DEFAULT_CSS = """
     Choices {
@@ -36,8 +37,13 @@ class Choices(OptionList, inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings("choices")
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, chooses: bool = True) -> None:
         super().__init__(id=id, markup=False)
+        self._chooses = chooses
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is chosen where nothing comes of it."""
+        return self._chooses or action != "select"
 
     def update(self, entries: Sequence[tuple[str, Content]], marked: str | None = None) -> None:
         """Show these entries, each with a name of its own; nothing is drawn anew where they are the same.
