@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
+import itertools
 import math
+import os
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping
@@ -18,6 +21,7 @@ from state.hyperparameters import OwnHyperparameter
 
 FILE = "tunebook.toml"
 FOLDER = ".tunebook"
+JOURNAL = "journal.jsonl"
 _HEADING = "What this project is. Commit this file; what was decided and tried is in .tunebook/."
 
 
@@ -133,7 +137,7 @@ class Project:
 
     @property
     def journal_path(self) -> Path:
-        return self.folder / "journal.jsonl"
+        return self.folder / JOURNAL
 
     @property
     def cache(self) -> Path:
@@ -185,6 +189,25 @@ def create(root: Path, settings: Settings) -> Project:
     files.write_atomically(root / FOLDER / ".gitignore", "*\n")
     files.write_atomically(root / FILE, text)
     return Project(root, settings)
+
+
+def below(folder: Path, most: int) -> list[tuple[Path, float]]:
+    """The projects in the folders of this one, each with the time when it was worked on last, the latest first. Of
+    `most` entries of the folder, since on a slow file system each takes a while; none where it cannot be read."""
+    found: list[tuple[Path, float]] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in itertools.islice(entries, most):
+            if os.path.isfile(os.path.join(entry.path, FILE)):
+                root = Path(entry.path)
+                found.append((root, max(map(_changed, (root / FILE, root / FOLDER / JOURNAL)))))
+    return sorted(found, key=lambda project: project[1], reverse=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def open_project(root: Path) -> Project:

@@ -28,7 +28,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
 from tests import small_project
-from tests.screens import NARROW, wait_for, wait_for_text
+from tests.screens import NARROW, lines, wait_for, wait_for_text
 from tests.watched_round import press, write
 from tui import draft
 from tui.app import Tunebook
@@ -531,6 +531,7 @@ async def test_the_page_keeps_edits_and_refuses(store: Store) -> None:
         await press(pilot, "home", "c")
         await wait_for(pilot, lambda: len(launches.insights(store)) == 2)
         await wait_for_text(pilot, "kept  Sensitive to")
+        await wait_for_text(pilot, "Kept: it shapes the next round.")
         await press(pilot, "end", "e")
         await write(pilot, "The rate counts.")
         await wait_for_text(pilot, "kept  The rate counts.")
@@ -543,3 +544,38 @@ async def test_the_page_keeps_edits_and_refuses(store: Store) -> None:
         await press(pilot, "r")
         await write(pilot, "it was luck")
         await wait_for(pilot, lambda: len(launches.insights(store)) == 1)
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_keeping_what_is_kept_says_so_and_nothing_is_offered_that_does_nothing(store: Store) -> None:
+    """A second c did nothing and said nothing, and so did enter, which the line of keys named."""
+    a_round(store, bowl)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.app.push_screen(InsightsPage())
+        await wait_for_text(pilot, "proposed  Sensitive to")
+        assert "choose" not in lines(pilot.app)[-1]
+        await press(pilot, "home", "c")
+        await wait_for_text(pilot, "It is kept.   e: in other words   r: it does not hold")
+        await press(pilot, "c")
+        await wait_for_text(pilot, "It is kept already.")
+        assert len(launches.insights(store)) == 1
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_evidence_that_is_longer_than_the_page_is_read_by_keys(store: Store) -> None:
+    """What an insight rests on was cut off at the end of a low window, and no key led there."""
+    a_round(store, bowl)
+    app = Tunebook(store.project.root)
+    async with app.run_test(size=(60, 14)) as pilot:
+        await wait_for_text(pilot, "digits  home")
+        await pilot.app.push_screen(InsightsPage())
+        await wait_for_text(pilot, "proposed  Sensitive to")
+        reading = pilot.app.screen.query_one("#reading")
+        assert reading.max_scroll_y > 0
+        for _page in range(reading.max_scroll_y):
+            await press(pilot, "d")
+        await wait_for(pilot, lambda: reading.scroll_y == reading.max_scroll_y)
+        await press(pilot, "u")
+        await wait_for(pilot, lambda: reading.scroll_y < reading.max_scroll_y)

@@ -25,7 +25,7 @@ from tui import main
 from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
-from tui.widgets.work_view import size_table
+from tui.widgets.probe_seen import size_table
 from wizard import baseline, configuration, flow, own, own_probe, own_sizes, probe
 
 

@@ -14,7 +14,7 @@ from state.store import open_store
 from tests.screens import NARROW, lines, shown, wait_for, wait_for_text
 from tests.set_up import advance, make
 from tui.app import Tunebook
-from tui.pages.comparison import ComparisonPage
+from tui.pages.measurement import ComparisonPage
 from wizard import checks, flow, steps
 
 pytestmark = pytest.mark.usefixtures("quick_looks")

@@ -55,6 +55,32 @@ async def fill(pilot: Pilot[Any], *fields: str) -> None:
         await pilot.pause()
 
 
+async def test_what_is_typed_takes_the_place_of_what_a_form_offers(here: Path) -> None:
+    """It was appended to it: whoever typed a path had made a project in here/project/the/path."""
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        await new_project(pilot)
+        await pilot.press(*"there")
+        field = app.focused
+        assert isinstance(field, Field)
+        assert field.value == "there"
+        # What somebody typed is gone on with.
+        await pilot.press("tab", "shift+tab", "s")
+        assert field.value == "theres"
+        await pilot.press("escape", "escape", "j", "enter")
+        await wait_for_text(pilot, "Where the command runs:")
+        await pilot.press("tab")
+        field = app.focused
+        assert isinstance(field, Field)
+        # Whoever moves the cursor edits what is offered, there and after coming back.
+        await pilot.press("end", "x")
+        assert field.value == f"{here}x"
+        await pilot.press("tab", "shift+tab", "y")
+        assert field.value == f"{here}xy"
+        await pilot.press("tab", *"go")
+        assert getattr(app.focused, "value", "") == "go"
+
+
 @pytest.mark.parametrize("size", [NARROW, WIDE])
 async def test_nothing_is_written_by_looking(here: Path, size: tuple[int, int]) -> None:
     app = Tunebook()
@@ -88,6 +114,23 @@ async def test_the_demonstration_is_made_in_this_folder_and_goes_on_when_chosen_
             assert isinstance(app.screen, Home)
             assert "esc" not in lines(app)[-1]
     assert sum(1 for _image in (here / "demo" / "data").glob("*/*.png")) == 1797
+
+
+async def test_projects_below_this_folder_are_listed_those_worked_on_last_first(here: Path) -> None:
+    """Whoever keeps several had to remember and type where each is; one folder that nobody may read hides no other."""
+    for place, name in enumerate(("old", ODD)):
+        create(here / name, Settings(name=name, task="image-classification", data=str(here)))
+        os.utime(here / name / FILE, (10**9 + place, 10**9 + place))
+    (here / "locked").mkdir(mode=0)
+    (here / "no project").mkdir()
+    app = Tunebook()
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Open ./old   last changed 2001-09-09 01:46 UTC")
+        rows = [row.strip() for row in lines(app) if "Open ./" in row]
+        assert rows[0].startswith(f"Open ./{ODD}")
+        assert len(rows) == 2
+        await pilot.press("j", "enter")
+        await wait_for_text(pilot, "old   image-classification")
 
 
 async def test_a_folder_called_demo_with_something_else_in_it_is_left_alone(here: Path) -> None:
@@ -248,10 +291,10 @@ async def test_a_wrong_path_of_the_data_is_refused_where_it_is_typed(here: Path,
 
 async def test_a_folder_that_cannot_be_is_refused_and_another_one_taken(here: Path, digits: Path) -> None:
     (here / "file").touch()
-    create(here / "there", Settings(name="x"))
     app = Tunebook()
     async with app.run_test(size=WIDE) as pilot:
         await new_project(pilot)
+        create(here / "there", Settings(name="x"))
         for folder, why in (("file", "in the way"), ("file/deeper", "in the way"), ("there", "a project already")):
             await fill(pilot, str(here / folder), str(digits))
             await pilot.press("enter")
@@ -320,7 +363,7 @@ async def test_typing_a_q_types_it(here: Path) -> None:
         await pilot.press("q", "question_mark", "slash")
         field = app.focused
         assert isinstance(field, Field)
-        assert field.value.endswith("project" + "q?/")
+        assert field.value == "q?/"
         assert lines(app)[-1].split("  ")[-1] == "ctrl+q quit"
         await pilot.press("ctrl+q")
         await wait_for(pilot, lambda: not app.is_running)

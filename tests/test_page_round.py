@@ -392,15 +392,22 @@ async def test_a_final_study_says_what_it_leaves_out_before_it_begins(tmp_path: 
             await wait_for_text(pilot, "sgd.weight_decay is searched in 1e-07 .. 0.001 (log)")
 
 
-async def test_only_what_went_wrong_is_tried_again(store: Store) -> None:
+async def test_only_what_went_wrong_is_offered_to_be_tried_again(store: Store) -> None:
+    """`r retry` stood below trials that were complete, and was refused there; so did `X`, `n` and `c` of others."""
     at_work(store)
-    async with watching(store, RoundPage("round-1")) as pilot:
-        await press(pilot, "r")
-        await wait_for_text(pilot, "round-1-001 is complete; only what is infeasible, failed or stopped")
+    async with watching(store, RoundPage("round-1"), WIDE) as pilot:
+        offered: dict[int, set[str]] = {}
+        for number in range(1, COUNT + 1):
+            offered[number] = {key for key in "rncX" if key in pilot.app.screen.active_bindings}
+            assert ("r retry" in lines(pilot.app)[-1]) == ("r" in offered[number])
+            await press(pilot, "down")
+        # Two are complete, one diverged, one runs, two wait.
+        assert [*offered.values()] == [{"c"}, {"c"}, {"r"}, {"X"}, {"n", "X"}, {"n", "X"}]
+        await press(pilot, "home", "r")
+        assert trials.trial(store, trial(1)).status == "complete"
         await press(pilot, "down", "down", "r")
         assert line(pilot, 3)[2:4] == ["◦", "queued"]
         assert trials.trial(store, trial(3)).wanted == "retry"
-        assert "is complete; only" not in shown(pilot.app)
 
 
 async def test_the_marked_trial_is_put_first_or_stopped_alone(store: Store) -> None:
@@ -411,13 +418,25 @@ async def test_the_marked_trial_is_put_first_or_stopped_alone(store: Store) -> N
             await press(pilot, "down")
         await press(pilot, "n")
         assert trials.unfinished(store)[0].id == waiting[-1]
-        await press(pilot, "home", "n")
-        await wait_for_text(pilot, "Nothing of round-1-001 waits to be started.")
-        await press(pilot, "end", "X")
+        await press(pilot, "X")
         assert trials.trial(store, waiting[-1]).wanted == "stop"
         assert trials.batch(store, "round-1").wanted != "stop"
         # One alone waits now.
         await wait_for(pilot, lambda: "n next" not in lines(pilot.app)[-1])
+
+
+async def test_a_whole_round_is_put_before_the_trials_of_another(store: Store) -> None:
+    """By keys only its trials could be, one after the other, from the last to the first."""
+    at_work(store)
+    planning.save(store, planning.propose(store, trials=COUNT))
+    async with watching(store, RoundPage("round-1")) as pilot:
+        # Nothing else waits to be started.
+        assert "N" not in pilot.app.screen.active_bindings
+    async with watching(store, RoundPage("round-2")) as pilot:
+        await press(pilot, "N")
+        await wait_for_text(pilot, "round-2: what waits of it is started before all others.")
+        first = [entry.batch for entry in trials.unfinished(store)][:COUNT]
+        assert first == ["round-2"] * COUNT
 
 
 async def test_where_the_page_cannot_be_seen_only_what_leaves_it_works(store: Store) -> None:

@@ -145,9 +145,10 @@ def under_way(store: Store) -> str | None:
     return measuring.under_way(store, KIND, subject(store))
 
 
-def last(store: Store) -> str | None:
-    """The newest probe of what is chosen now that was not collected, also one that failed or was stopped."""
-    return measuring.last(store, KIND, subject(store))
+def last(store: Store, used: Mapping[str, Any] | None = None) -> str | None:
+    """The newest probe of what is chosen now, or of the configuration `used`, that was not collected, also one that
+    failed or was stopped."""
+    return measuring.last(store, KIND, subject(store, used))
 
 
 def fresh(store: Store, used: Mapping[str, Any] | None = None) -> Measurement | None:

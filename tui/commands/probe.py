@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from presets.language import _, say
+from presets.language import _
 from state import pipeline
 from state import project as projects
 from state.errors import WrongUse
-from state.measurements import Measurement
-from state.project import Project
 from tui.amount import Amount
 from tui.session import Session, answering
-
-# What kept a probe from recommending a larger size.
-LIMITS = {
-    "throughput": say("throughput, which hardly rises beyond it"),
-    "memory": say("memory"),
-    "data": say("the data: an epoch would have fewer than 20 steps"),
-    "cap": say("the largest size that is tried"),
-    "error": say("an error at the next one"),
-}
 
 
 @click.command(
@@ -76,9 +63,8 @@ def probe(
     steps: int | None,
     precision: str | None,
 ) -> None:
-    from state.probe_command import UNTIMED
-    from tui import asking, setup
-    from wizard import batch_table, configuration, flow, loading, own_batch_size, own_costs, own_metric, runtime
+    from tui import asking, probe_told, setup
+    from wizard import batch_table, configuration, flow, loading, own_costs, own_metric, runtime
     from wizard import probe as probing
     from wizard.steps import planned_examples
 
@@ -104,8 +90,7 @@ def probe(
         # What is measured now is shown line by line while it is.
         told = known is None or again
         if differing:
-            words = _("With the best configuration, which has {settings} where the set-up has others:")
-            session.text(words.format(settings=_(", ").join(f"{key} = {value}" for key, value in differing.items())))
+            session.text(probe_told.differs(differing))
         measured = setup.probe(session, store, again=again, used=used) if known is None or again else known
         sizes = probing.sizes(store.project, measured.id)
         in_force = values.get(pipeline.BATCH_SIZE)
@@ -128,34 +113,15 @@ def probe(
                     answer |= {"table": figures}
                 case uncounted:
                     answer |= {"uncounted": uncounted}
-    for size in [] if told else sizes:
-        session.text(setup.size_line(size))
-    result = measured.result
-    size = result["recommended"]
-    advised, fewer = own_batch_size.advised(store, measured, used) if store.project.settings.command else (size, None)
-    if fewer is not None:
-        words = _("recommended: batch {size}, as the command has it; the fastest is {fastest}")
-        session.text(words.format(size=advised, fastest=size))
-        session.text(fewer.text())
-        answer |= {"advised": advised, "mind": fewer.text()}
-    elif result["limited_by"] == UNTIMED:
-        kept = _("kept: batch {size}, as the command has it; which is the fastest, cannot be told")
-        session.text(kept.format(size=size))
-    else:
-        words = _("recommended: batch {size}, limited by {limit}")
-        session.text(words.format(size=size, limit=LIMITS[result["limited_by"]].text()))
-    for message in own_metric.unwritten(store.project, measured):
-        session.text(message.text())
-        answer |= {"metric_unwritten": message}
-    if in_force not in (None, advised) and used is not None:
-        words = _(
-            "in force: batch {size}. Another size is another experiment. It begins with {command}: that has the set-up "
-            "choose what is in use, too, and the learning rate is the first to be tuned again."
-        )
-        session.text(words.format(size=in_force, command=_beginning(store.project, measured, differing, advised)))
-    elif in_force not in (None, advised):
-        words = _("in force: batch {size}. Take the recommended one: tunebook new {folder} --batch-size {other}")
-        session.text(words.format(size=in_force, folder=shlex.quote(str(store.project.root)), other=advised))
+        (size, fewer), said = probe_told.advised(store, measured, used), list(probe_told.verdict(store, measured, used))
+        if fewer is not None:
+            answer |= {"advised": size, "mind": fewer.text()}
+        for message in own_metric.unwritten(store.project, measured):
+            answer |= {"metric_unwritten": message}
+    for line in [] if told else map(setup.size_line, sizes):
+        session.text(line)
+    for line in said:
+        session.text(line)
     for remark in (effect, uncounted):
         if remark is not None:
             session.text(remark.text())
@@ -163,18 +129,3 @@ def probe(
         session.text("")
         asking.show_rows(session, columns, rows)
     session.answer(answer)
-
-
-def _beginning(project: Project, measured: Measurement, differing: Mapping[str, Any], size: int) -> str:
-    """The command by which the set-up chooses what is in use, with another batch size."""
-    from wizard import speed
-
-    subject = measured.subject
-    if project.settings.command:
-        there = pipeline.own(project)
-        chosen = [f"--set={there.theirs(key)}={value}" for key, value in differing.items()]
-    else:
-        entry = speed.entry_of(subject)
-        architecture = entry.id if entry is not None else str(subject["model.name"])
-        chosen = [f"--architecture={architecture}", f"--optimizer={subject['optimizer.name']}"]
-    return shlex.join(["tunebook", "new", str(project.root), *chosen, f"--batch-size={size}"])

@@ -67,7 +67,7 @@ class InsightsPage(Page):
     def body(self) -> ComposeResult:
         yield Static(_("Looking at the rounds"), id="share", markup=False)
         with Container(id="parts"):
-            yield Choices(id="list")
+            yield Choices(id="list", chooses=False)
             with VerticalScroll(id="reading", can_focus=False):
                 yield Static(id="details", markup=False)
         yield Prompt()
@@ -78,9 +78,7 @@ class InsightsPage(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What can be said about the marked one, while nothing is asked."""
         if action in ("confirm", "edit", "refuse"):
-            marked = self._marked() if self.ready else None
-            waits = action != "confirm" or isinstance(marked, Proposed)
-            return marked is not None and waits and not asking(self)
+            return self.ready and self._marked() is not None and not asking(self)
         if action == "write":
             return not asking(self)
         return True
@@ -112,9 +110,12 @@ class InsightsPage(Page):
         self._show_marked()
 
     def action_confirm(self) -> None:
-        """Keep the marked proposal as it is."""
-        if (marked := self._marked()) is not None:
-            self._record(lambda: insights.confirm(self.book.store, marked.key))
+        """Keep the marked proposal as it is. It stays marked, so that whoever presses the key once more meets it."""
+        marked = self._marked()
+        if isinstance(marked, Insight):
+            self.say(_("It is kept already. e puts it in other words; r says that it does not hold after all."))
+        elif marked is not None and self._record(lambda: insights.confirm(self.book.store, marked.key)):
+            self.say(_("Kept: it shapes the next round."))
 
     def action_edit(self) -> None:
         """Keep the marked one in other words."""
@@ -133,6 +134,11 @@ class InsightsPage(Page):
                 say("Why does it not hold? It is kept:"),
                 lambda answer: self._record(lambda: insights.refuse(self.book.store, marked.key, answer)),
             )
+
+    def action_read(self, pages: int) -> None:
+        """Scroll what is known about the marked one."""
+        reading = self.query_one("#reading", VerticalScroll)
+        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
 
     def action_write(self) -> None:
         """Keep an insight of one's own."""
@@ -200,6 +206,7 @@ def _details(entry: Proposed | Insight, changed: Sequence[Message]) -> Iterator[
         caveats = entry.caveats
     else:
         yield Content.styled(printable(restored(entry.text).text()), "bold")
+        yield Content(_("It is kept.   e: in other words   r: it does not hold"))
         words = _("By {who}, {when} UTC").format(who=entry.by, when=entry.at[:16].replace("T", " "))
         yield Content(printable(words))
         proposed = entry.evidence.get("proposed")

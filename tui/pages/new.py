@@ -87,7 +87,7 @@ class NewProject(Form):
         # What somebody typed stays.
         if field.value == self._offered and (found := guess_columns(self._columns)):
             self._offered = ", ".join(found)
-            field.put(self._offered)
+            field.offer(self._offered)
 
     def _start(self) -> None:
         self.book.attempt(self._create)

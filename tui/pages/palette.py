@@ -21,7 +21,7 @@ from tui.keys import bindings
 from tui.pages.page import Page
 from tui.terminal import fit, printable, width
 from tui.widgets.controls import Choices, Field
-from wizard import steps
+from wizard import flow, probe, steps
 
 # Groups of keys that move about in what is shown, or work everywhere; of these the list has what is hinted at.
 GENERAL = ("choices", "field", "reading", "form", "palette", "list", "table", "chart", "everywhere")
@@ -127,6 +127,8 @@ def _places(store: Store) -> Iterator[Offer]:
     yield Offer("setup", _("go to the set-up"))
     if steps.comparable(store):
         yield Offer("comparison", _("go to the comparison of batch sizes"))
+    if flow.standing(store).step is None and probe.in_use(store) is not None:
+        yield Offer("sizes", _("go to the batch sizes of what is in use"))
     if launches.best(store) is not None:
         yield Offer("design", _("go to the design of a round"))
         yield Offer("configurations", _("go to the configurations, side by side"))

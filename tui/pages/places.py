@@ -35,9 +35,13 @@ def page(place: str) -> Page:
 
             return SetupPage(what or None)
         case "comparison":
-            from tui.pages.comparison import ComparisonPage
+            from tui.pages.measurement import ComparisonPage
 
             return ComparisonPage()
+        case "sizes":
+            from tui.pages.measurement import SizesPage
+
+            return SizesPage()
         case "design":
             from tui.pages.design import DesignPage
 

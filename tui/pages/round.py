@@ -17,7 +17,7 @@ from rounds.plan import RoundPlan
 from rounds.standing import Standing
 from state import by_metric, measure, trials
 from state.errors import Invalid
-from state.trials import ENDED, Batch, Trial
+from state.trials import ENDED, Trial
 from tui import acting, at_once
 from tui.amount import whole
 from tui.charts.chart import Chart
@@ -26,6 +26,7 @@ from tui.charts.series import Cursor, identities
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
+from tui.round_keys import WISHES, Seen, see
 from tui.say import LONGEST, figure
 from tui.terminal import cut, printable
 from tui.theme import STATUSES
@@ -36,11 +37,6 @@ from tui.widgets.table import Table
 from tui.widgets.trial_table import trial_table
 from wizard.quantity import duration
 
-# Wishes, and what shows: none of it while there is no round, or while something is typed.
-WISHES = (
-    *("go", "pause", "stop", "slots", "extend", "retry", "retry_failed", "first", "end", "close", "drop"),
-    *("metric", "review", "launch"),
-)
 MORE_TRIALS = "8"
 
 
@@ -67,12 +63,11 @@ class RoundPage(Page):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._of = name
-        self._batch: Batch | None = None
         self._trials: dict[str, Trial] = {}
         self._curves = Curves()
         # By which the round is judged, and what is in the chart.
         self._own = self._metric = ""
-        self._supervised = False
+        self._seen: Seen | None = None
         self._offered: tuple[bool, ...] = ()
 
     def heading(self) -> Message:
@@ -91,28 +86,25 @@ class RoundPage(Page):
 
     def follows(self) -> bool:
         # Whether a supervisor is at work is not in the store.
-        return self._working() and supervisor.seen_to(self.book.project) != self._supervised
+        seen = self._seen
+        return seen is not None and seen.working and seen.supervised != supervisor.seen_to(self.book.project)
 
     def load(self) -> None:
-        store, first = self.book.store, self._batch is None
-        self._batch = trials.batch(store, self._of)
-        listed = trials.trials(store, self._of)
-        if first and self._batch.plan.get("search"):
+        store, first = self.book.store, self._seen is None
+        seen = self._seen = see(store, self._of)
+        batch, listed = seen.batch, seen.listed
+        if first and batch.plan.get("search"):
             self._say_notes(planning.plan_of(store, self._of), listed)
         self._trials = {entry.id: entry for entry in listed}
-        self._supervised = supervisor.seen_to(store.project)
         # There is something to learn once a trial has ended.
-        pauses = self._batch.wanted == "pause" and not all(map(trials.over, listed))
-        self.PLACE = "run" if pauses or self._working() or self._unlearnt() else "learn"
+        pauses = batch.wanted == "pause" and not all(map(trials.over, listed))
+        self.PLACE = "run" if pauses or seen.working or seen.unlearnt else "learn"
         self.show_where()
-        self._show_state(self._batch, listed, standing.standing(store))
+        self._show_state(seen, standing.standing(store))
         self._show_table(listed)
         self._show_chart(listed)
         self._tell()
-        offered = tuple(map(self._possible, WISHES))
-        if offered != self._offered:
-            self._offered = offered
-            self.refresh_bindings()
+        self._offer()
 
     def _say_notes(self, plan: RoundPlan, listed: Sequence[Trial]) -> None:
         """What a final study leaves out, before it begins: it comes from no page of design that would have said so."""
@@ -124,6 +116,7 @@ class RoundPage(Page):
 
     def on_table_marked(self) -> None:
         self._tell()
+        self._offer()
         self._point()
 
     def on_table_opened(self, event: Table.Opened) -> None:
@@ -148,8 +141,8 @@ class RoundPage(Page):
 
     def action_slots(self) -> None:
         """Type how many trials run at once from now on."""
-        assert self._batch is not None  # the key is offered then only
-        self.query_one(Prompt).type(at_once.ROUND, self._take_slots, str(self._batch.slots))
+        assert self._seen is not None  # the key is offered then only
+        self.query_one(Prompt).type(at_once.ROUND, self._take_slots, str(self._seen.batch.slots))
 
     def action_extend(self) -> None:
         """Add trials to the round, or take some back."""
@@ -170,6 +163,11 @@ class RoundPage(Page):
     def action_first(self) -> None:
         """Have the marked trial started before all others that wait."""
         self._of_marked(lambda id: wishes.put_first(self.book.store, [id]))
+
+    def action_round_first(self) -> None:
+        """Have all of the round that waits started before the trials of other rounds."""
+        if self.book.attempt(lambda: wishes.put_first(self.book.store, [self._of])):
+            self.say(say("{name}: what waits of it is started before all others.", name=self._of).text())
 
     def action_end(self) -> None:
         """Stop the marked trial alone."""
@@ -251,61 +249,25 @@ class RoundPage(Page):
         if id:
             self.book.attempt(lambda: self.book.open(f"trial {id}"))
 
-    def _working(self) -> bool:
-        """Whether any trial runs, or is to."""
-        wanted = self._batch is not None and self._batch.wanted == "run"
-        return any(e.status == "running" or (wanted and not trials.over(e)) for e in self._trials.values())
-
-    def _unlearnt(self) -> bool:
-        """Whether no trial has ended, and none is at work or to be."""
-        return not self._working() and all(entry.status not in ENDED for entry in self._trials.values())
-
-    def _begun(self) -> bool:
-        """Whether a trial runs or has ended, so that there is something to keep."""
-        return any(entry.status in (*ENDED, "running") for entry in self._trials.values())
-
-    def _possible(self, action: str) -> bool:
+    def _possible(self, wish: str) -> bool:
         """Whether a wish makes sense now."""
-        if self._batch is None or asking(self):
+        if self._seen is None or asking(self):
             return False
-        ended = all(map(trials.over, self._trials.values()))
-        wanted = self._batch.wanted
-        if wanted == "drop":
-            return action == "go"
-        match action:
-            case "go":
-                return not ended and (wanted != "run" or not self._supervised)
-            case "pause":
-                return not ended and wanted == "run"
-            case "slots":
-                return not ended
-            case "stop":
-                return not ended and wanted in ("run", "pause")
-            case "first":
-                return sum(map(queue.waits, self._trials.values())) > 1
-            case "end":
-                return not ended and wanted != ""
-            case "close":
-                waiting = any(map(queue.waits, self._trials.values()))
-                return self._batch.kind == planning.KIND and waiting and self._begun()
-            case "retry_failed":
-                return any(entry.status == "failed" for entry in self._trials.values())
-            case "drop":
-                return self._batch.kind == planning.KIND and self._unlearnt()
-            case "extend":
-                return self._batch.kind == planning.KIND
-            case "launch":
-                return self._batch.kind == planning.KIND and self._begun()
-            case "review":
-                return self._batch.kind == planning.KIND and (ended or not (self._working() or self._unlearnt()))
-            case _:
-                return True
+        return self._seen.possible(wish, self._trials.get(self.query_one(Table).marked))
 
-    def _show_state(self, batch: Batch, listed: Sequence[Trial], where: Standing) -> None:
+    def _offer(self) -> None:
+        """Have the line of keys name those that work now, which may be others for another trial."""
+        offered = tuple(map(self._possible, WISHES))
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+
+    def _show_state(self, seen: Seen, where: Standing) -> None:
+        batch, listed = seen.batch, seen.listed
         counts = Counter(entry.status for entry in listed)
         ended = sum(counts[status] for status in ENDED)
         gone = wishes.lost(self.book.store, listed)
-        parts = [self._state(batch, all(map(trials.over, listed)), counts["running"] - len(gone))]
+        parts = [self._state(seen, all(map(trials.over, listed)), counts["running"] - len(gone))]
         parts.append(_("{ended} of {total} ended").format(ended=ended, total=len(listed)))
         parts += [STATUSES[status].counted(counts[status]) for status in wishes.RETRIED if counts[status]]
         if silent := sum(entry.status == "running" and bool(entry.message) for entry in listed):
@@ -319,10 +281,11 @@ class RoundPage(Page):
         text = Content.assemble((parts[0], "bold"), *(f"  {part}" for part in parts[1:]))
         self._put("#state", text)
 
-    def _state(self, batch: Batch, ended: bool, running: int) -> str:
+    def _state(self, seen: Seen, ended: bool, running: int) -> str:
+        batch = seen.batch
         if ended:
             return _("ended")
-        if batch.wanted == "run" and not self._supervised:
+        if batch.wanted == "run" and not seen.supervised:
             return _("no supervisor is at work (g starts one)")
         if batch.wanted == "run":
             return (

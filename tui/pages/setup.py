@@ -80,6 +80,8 @@ class SetupPage(Page):
         # Typing filters the options: whether it does, and by what.
         self._filtering = False
         self._sought = ""
+        # Whether a launch has adopted what has batch sizes of its own.
+        self._elsewhere = False
         # What was said of the last answer.
         self._told = ""
 
@@ -121,6 +123,9 @@ class SetupPage(Page):
                 # What was said of the last answer goes with the person.
                 self.app.screen.say(self._told)
             return
+        # While the set-up has an open question, what it is about is measured.
+        over = step == batch_size.STEP and standing.step is None
+        self._elsewhere = over and probe.in_use(self.book.store) is not None
         needs = flow.work(self.book.store, step)
         if step != self._step or bool(needs) != self.query_one(WorkView).display:
             self._step, self._question = step, None
@@ -148,6 +153,8 @@ class SetupPage(Page):
                 return not (work.display and work.running) and self._decided()
             case "type":
                 return question is not None and bool(question.free)
+            case "again" if self._elsewhere:
+                return True
             case "again" | "cost":
                 if self._step != batch_size.STEP or self.book.store.project.settings.command:
                     return False
@@ -264,8 +271,11 @@ class SetupPage(Page):
         self.book.attempt(lambda: self.book.open("decisions"))
 
     def action_again(self) -> None:
-        """Measure the batch sizes once more."""
-        self.book.attempt(lambda: probe.start(self.book.store, again=True))
+        """Measure the batch sizes once more: those of what is in use, where that is not what the set-up chose."""
+        if self._elsewhere:
+            self.book.open("sizes")
+        else:
+            self.book.attempt(lambda: probe.start(self.book.store, again=True))
 
     def action_compare(self) -> None:
         """Show what larger batches save in steps, or have it measured."""

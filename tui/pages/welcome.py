@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -9,11 +10,17 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from presets.language import Message, _, say
+from state import project
 from tui.pages.page import Page
 from tui.starting import typed_path
+from tui.terminal import printable
 from tui.widgets.controls import Choices, Field
 
 DEMO = "demo"
+# Before the folder of a project that was found where the screens are started.
+FOUND = "found "
+# So many of them are named; of so many entries of the folder.
+NAMED, LOOKED_AT = 5, 1000
 CHOICES = {
     "demo": (
         say("Try it on handwritten digits"),
@@ -28,7 +35,7 @@ CHOICES = {
 
 
 class Welcome(Page):
-    """Nothing is started or written before something is chosen here."""
+    """Nothing is started or written before something is chosen here. Projects of this folder come first."""
 
     GROUPS = ("choices", "field", "everywhere")
 
@@ -48,7 +55,8 @@ class Welcome(Page):
 
     def on_mount(self) -> None:
         self._type(False)
-        self.query_one(Choices).update([(name, _prompt(name)) for name in CHOICES])
+        there = [(f"{FOUND}{root}", _found(root, at)) for root, at in project.below(Path.cwd(), LOOKED_AT)[:NAMED]]
+        self.query_one(Choices).update([*there, *((name, _prompt(name)) for name in CHOICES)])
         self.say(self._refused)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -59,6 +67,8 @@ class Welcome(Page):
                 self.book.open(str(event.option_id))
             case "open":
                 self._type(True)
+            case str(place) if place.startswith(FOUND):
+                self.book.attempt(lambda: self.book.open_folder(Path(place.removeprefix(FOUND))))
             case _:
                 self.app.exit()
 
@@ -79,6 +89,12 @@ class Welcome(Page):
         for widget in (self.query_one("#asked"), self.query_one(Field)):
             widget.display = typing
         self.query_one(Field if typing else Choices).focus()
+
+
+def _found(root: Path, at: float) -> Content:
+    when = datetime.datetime.fromtimestamp(at, datetime.UTC).isoformat(" ", "minutes").partition("+")[0]
+    label, note = say("Open ./{folder}", folder=root.name), say("last changed {when} UTC", when=when)
+    return Content.assemble((printable(label.text()), "bold"), "   ", printable(note.text()))
 
 
 def _prompt(name: str) -> Content:

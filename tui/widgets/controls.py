@@ -21,7 +21,8 @@ REVERSED = Style(reverse=True)
 
 
 class Choices(OptionList, inherit_bindings=False):
-    """A list to choose from. What is in it is never taken for markup."""
+    """A list to choose from, or to read on about the marked entry, which `chooses` says. What is in it is never taken
+    for markup."""
 
     DEFAULT_CSS = """
     Choices {
@@ -36,8 +37,13 @@ class Choices(OptionList, inherit_bindings=False):
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings("choices")
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, chooses: bool = True) -> None:
         super().__init__(id=id, markup=False)
+        self._chooses = chooses
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing is chosen where nothing comes of it."""
+        return self._chooses or action != "select"
 
     def update(self, entries: Sequence[tuple[str, Content]], marked: str | None = None) -> None:
         """Show these entries, each with a name of its own; nothing is drawn anew where they are the same.
@@ -106,7 +112,8 @@ class Choices(OptionList, inherit_bindings=False):
 
 
 class Field(Input):
-    """A line to type in, without the blinking, for which something is sent all the time."""
+    """A line to type in, without the blinking, for which something is sent all the time. What is typed takes the place
+    of what is offered there, as long as that stands as it was; whoever moves the cursor edits it."""
 
     DEFAULT_CSS = """
     Field {
@@ -128,6 +135,7 @@ class Field(Input):
     def __init__(self, value: str = "", *, placeholder: str = "", id: str | None = None) -> None:
         super().__init__(value, placeholder=placeholder, id=id, select_on_focus=False)
         self.cursor_blink = False
+        self._offered = value
 
     async def action_submit(self) -> None:
         """Whoever waits for the line is told at once. By a message, as Textual's own does it, what is pressed next
@@ -144,7 +152,9 @@ class Field(Input):
         return self
 
     def on_focus(self) -> None:
-        """Of a long path its end is what one looks for, and goes on typing at."""
+        """Of a long path its end is what one looks for."""
+        if self.value == self._offered:
+            self.selection = Selection(0, len(self.value))
         self.call_after_refresh(self._show_end)
 
     def _show_end(self) -> None:
@@ -165,8 +175,9 @@ class Field(Input):
         self.cursor_position = len(value)
 
     def offer(self, value: str) -> None:
-        """Put a value there that what is typed replaces; whoever moves the cursor edits it."""
+        """Put a value there that what is typed replaces."""
         self.put(value)
+        self._offered = value
         self.selection = Selection(0, len(value))
 
 

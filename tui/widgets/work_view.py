@@ -7,9 +7,8 @@ The work is done by processes of its own; this view reads the folders that they 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from collections.abc import Callable
+from typing import ClassVar, Literal, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -24,7 +23,6 @@ from state import metrics, trials
 from state.database import Store
 from state.errors import Refusal
 from state.measure import known_as
-from state.pace import EPOCH, RATE, comparable
 from state.project import FILE
 from tui.book import Book
 from tui.charts.chart import Chart
@@ -35,28 +33,12 @@ from tui.say import trouble
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import STATUSES
-from tui.widgets import comparison
+from tui.widgets import comparison, probe_seen
+from tui.widgets.seen import Seen
 from tui.widgets.text import show
 from wizard import baseline, baseline_running, checks, flow, inspection, measuring, own_metric, probe, scaling, steps
-from wizard.quantity import duration, memory
 
-Work = Literal["inspection", "probe", "baseline", "check", "comparison"]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What is to be seen of some work: a sentence, why it failed or what to do, its figures, and a chart or none.
-
-    `collect` records what it found, once it has ended.
-    """
-
-    what: str
-    remark: str = ""
-    figures: tuple[str, ...] = ()
-    series: tuple[Series, ...] = ()
-    axes: Axes | None = None
-    running: str = ""
-    collect: Callable[[], object] | None = None
+Work = Literal["inspection", "probe", "probe in use", "baseline", "check", "comparison"]
 
 
 class WorkView(Vertical, can_focus=True):
@@ -145,6 +127,8 @@ class WorkView(Vertical, can_focus=True):
             inspection.start(store)
         elif self._work == "probe":
             probe.start(store)
+        elif self._work == "probe in use":
+            probe.start(store, again=True, used=probe.in_use(store))
         elif self._work == "comparison":
             checks.start(store, checks.BATCH_SIZE, steps.undecided(store))
         else:
@@ -177,27 +161,6 @@ def _inspection(store: Store) -> Seen:
         return Seen(what, collect=lambda: inspection.finish(store, id))
     counted = _("{done} of {total}").format(done=seen.done, total=seen.total) if seen.total else ""
     return Seen(what, counted, running=id)
-
-
-def _probe(store: Store) -> Seen:
-    id = probe.last(store)
-    if id is None:
-        about = _("Real training steps of this model, at sizes that double until it stops paying; a minute or two.")
-        return Seen(_("Next the batch sizes are measured."), "\n".join((about, _("s: start"), *_within(store))))
-    # In this order: a size that was measured last is not lost.
-    running = probe.running(store.project, id)
-    sizes = probe.sizes(store.project, id)
-    figures = tuple(size_table(sizes)) if sizes else ()
-    if not running:
-        return Seen("", figures=figures, collect=lambda: probe.finish(store, id))
-    empty = _("no size has been measured yet")
-    known = comparable([line for line in sizes if line["outcome"] == "measured"])
-    name, rates = known or (RATE, {})
-    label = _("examples/s") if name == RATE else _("epochs/s")
-    axes = Axes(_("batch size"), label, log_x=True, log_y=True, empty=empty)
-    rate = Series("rate", _("throughput"), [float(size) for size in rates], [*rates.values()])
-    doing = probe.doing(store.project, id).text()
-    return Seen(_("Measuring batch sizes"), doing, figures, (rate,), axes, running=id)
 
 
 def _baseline(store: Store) -> Seen:
@@ -299,7 +262,8 @@ def _compared(store: Store, id: str, collect: Callable[[], object]) -> Seen:
 
 _SEEN: dict[Work, Callable[[Store], Seen]] = {
     "inspection": _inspection,
-    "probe": _probe,
+    "probe": probe_seen.of_set_up,
+    "probe in use": probe_seen.in_use,
     "baseline": _baseline,
     "check": _check,
     "comparison": _comparison,
@@ -307,6 +271,7 @@ _SEEN: dict[Work, Callable[[Store], Seen]] = {
 _FAILED: dict[Work, Callable[[], str]] = {
     "inspection": lambda: _("The data were not looked through."),
     "probe": lambda: _("The batch sizes were not measured."),
+    "probe in use": lambda: _("The batch sizes were not measured."),
     "baseline": lambda: _("The baseline did not run."),
     "check": lambda: _("The check came to no result."),
     "comparison": lambda: _("The comparison came to no result."),
@@ -314,47 +279,11 @@ _FAILED: dict[Work, Callable[[], str]] = {
 
 
 def _how_on(work: Work, store: Store) -> str:
-    if work == "comparison":
+    if work in ("comparison", "probe in use"):
         return _("s: try again")
     if work == "probe":
         # It may have failed by that.
-        return "\n".join((_how_on("baseline", store), *_within(store)))
+        return "\n".join((_how_on("baseline", store), *probe_seen.within(store)))
     if work != "inspection":
         return _("s: try again, or b: the decisions so far, where c decides the marked one anew (the model, say)")
     return _("Change the data, or data.path in {place}; then s: look again").format(place=store.project.root / FILE)
-
-
-def _within(store: Store) -> list[str]:
-    """The memory that a run may take, where it was said; it binds no script of the user's own."""
-    gib = store.project.settings.memory_gib
-    if not gib or store.project.settings.command:
-        return []
-    return [_("g: the memory that a run may take, {gib:g} GiB now").format(gib=gib)]
-
-
-def size_table(sizes: Sequence[dict[str, Any]]) -> list[str]:
-    """The measured batch sizes as lines: throughput, time of a step with its spread, memory; of what was timed by its
-    epochs alone, the time of one."""
-    words = {"out_of_memory": _("out of memory"), "failed": _("failed"), "untimed": _("cannot be told")}
-    known = comparable([line for line in sizes if line["outcome"] == "measured"])
-    if known is not None and known[0] == EPOCH:
-        timed = [
-            [str(line["batch_size"]), duration(line[EPOCH]).text()]
-            if line["outcome"] == "measured"
-            else [str(line["batch_size"]), words.get(line["outcome"], line["outcome"])]
-            for line in sizes
-        ]
-        return lines([_("batch size"), _("epoch")], timed)
-    rows = [
-        [
-            str(line["batch_size"]),
-            f"{line['examples_per_second']:.0f}",
-            duration(line["step_seconds"]).text(),
-            "-" if line.get("spread") is None else f"{line['spread']:.0%}",
-            memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
-        ]
-        if line["outcome"] == "measured"
-        else [str(line["batch_size"]), words.get(line["outcome"], line["outcome"]), "", "", ""]
-        for line in sizes
-    ]
-    return lines([_("batch size"), _("examples/s"), _("step"), _("spread"), _("memory")], rows)
