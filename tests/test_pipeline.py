@@ -20,7 +20,7 @@ from state.pipeline import Pipeline
 from state.project import Project, Settings, change, open_project
 from state.store import open_store
 from tests import own_pipelines
-from wizard import configuration, flow, own
+from wizard import configuration, flow, own, own_ranges
 from wizard import pipeline as starting
 
 ODD = "a b'c\"$HOME;`x`\n{lr} 名"
@@ -171,6 +171,7 @@ def test_seed_batch_size_and_steps_are_known_by_their_usual_names_where_only_one
         "training.batch_size": "bs",
         "training.steps": "max_steps",
     }
+    assert pipeline.guess(["seed_everything", "trainer.max_steps"])["training.seed"] == "seed_everything"
     assert pipeline.guess(["data.seed", "model.seed"]) == {}
     assert pipeline.guess(["training.seed", "data.seed"]) == {"training.seed": "training.seed"}
 
@@ -186,12 +187,27 @@ def test_seed_batch_size_and_steps_are_known_by_their_usual_names_where_only_one
         ("layers", 4, 1, 16, "log", False),
         ("training.batch_size", 32, None, None, "linear", False),
         ("temperature", -1.0, None, None, "linear", False),
+        # As Transformers, timm and Lightning call them: a beta of 10, a dropout of 1, and warm-ups of a whole run were
+        # among the values to try, and so were a seed, how often is logged, and how many processes read the data.
+        ("adam_beta2", 0.999, 0.9, 0.9999, "one-minus-log", False),
+        ("adam_beta1", 0.9, 0.5, 0.999, "one-minus-log", False),
+        ("model_ema_decay", 0.9998, 0.9, 0.9999, "one-minus-log", False),
+        ("hidden_dropout_prob", 0.1, 0.0, 0.5, "linear", False),
+        ("reprob", 0.25, 0.0, 0.5, "linear", False),
+        ("warmup_ratio", 0.1, 0.0, 0.2, "linear", False),
+        ("warmup_steps", 500, 125, 2000, "log", False),
+        ("lr_drop", 200, 50, 800, "log", False),
+        ("gradient_accumulation_steps", 2, None, None, "linear", False),
+        ("num_train_epochs", 3, None, None, "linear", False),
+        ("dataloader_num_workers", 4, None, None, "linear", False),
+        ("trainer.log_every_n_steps", 50, None, None, "linear", False),
+        ("eval_steps", 500, None, None, "linear", False),
     ],
 )
 def test_ranges_are_guessed_from_name_and_value(
     key: str, value: float, low: float | None, high: float | None, scale: str, searched: bool
 ) -> None:
-    entry = own.guess(key, value)
+    entry = own_ranges.guess(key, value)
     assert (entry.low, entry.high, entry.scale, entry.searched) == (low, high, scale, searched)
 
 

@@ -275,6 +275,14 @@ def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     """What to know before anything is run, also where nobody is asked."""
     entries = {entry.name: entry for entry in store.project.settings.hyperparameters}
     yield from doubts.about(own.values(store.project), entries)
+    for name, start, theirs in own.followed(store.project):
+        yield say(
+            "{name} starts with {start}, where your script has {theirs}: rounds search around the former. Is that what "
+            "is meant?",
+            name=name,
+            start=quantity.setting(start),
+            theirs=quantity.setting(theirs),
+        )
     for name, start, theirs in own.moved(store.project):
         yield say(
             "{name} starts with {start}: {theirs}, which your script or its file has, is not among the values to try.",
