@@ -343,3 +343,29 @@ def test_a_start_outside_of_a_range_that_somebody_gave_is_told(tmp_path: Path) -
         flow.answer(store, "metric", "held-out")
         (warning,) = flow.ask(store, "initial").warnings
     assert warning.text().startswith("lr starts with 1e-05, outside of the range that rounds search, 0.1 .. 1; another")
+
+
+def test_of_a_dotted_name_the_last_part_is_enough_where_it_is_the_only_one(tmp_path: Path) -> None:
+    """`--set depth=3` was refused with a list of names that had model.depth in it."""
+    command = "python train.py --config {config} --out {folder}"
+    config = {"model": {"depth": 2, "width": 8}, "data": {"width": 8}}
+    project = made(tmp_path, "depth=3", command=command, config=config)
+    assert entry(project, "model.depth").default == 3
+    with pytest.raises(Refusal, match="width: the command has no such hyperparameter"):
+        own.changed(project, ["width=4"])
+
+
+def test_batches_that_are_accumulated_are_told_as_a_part_of_the_batch_size(tmp_path: Path) -> None:
+    """With gradient_accumulation_steps=4 and a batch of 8 a step learns from 32 examples, and 1 to 16 were offered."""
+    command = f"{COMMAND} --gradient-accumulation-steps {{gradient_accumulation_steps}}"
+    project = made(tmp_path, "gradient_accumulation_steps=4", "batch_size=8", command=command)
+    assert not entry(project, "gradient_accumulation_steps").ranged
+    with open_store(project) as store:
+        flow.answer(store, "metric", "held-out")
+        told = " ".join(message.text() for message in flow.ask(store, "initial").evidence)
+    assert "gradient_accumulation_steps is 4: by its name, a step learns from so many batches of 8." in told
+
+
+def test_so_it_is_of_a_batch_size_which_the_configuration_calls_otherwise(tmp_path: Path) -> None:
+    project = made(tmp_path, "bs=8", command="python -m elsewhere data.bs={data.bs} out={folder}")
+    assert own.values(project) == {"training.batch_size": 8}

@@ -309,7 +309,10 @@ parser.add_argument("--random-seed", type=int, default=None)
 parser.add_argument("--computed", type=float, default=2 * 3)
 parser.add_argument("--converted", type=lambda text: float(text), default=-0.5)
 parser.add_argument("--amp", action="store_true")
+parser.add_argument("--ema", action=argparse.BooleanOptionalAction, default=True)
 parser.add_argument("--sizes", nargs="+", type=int)
+parser.add_argument("--betas", nargs=2, type=float, default=(0.9, 0.999))
+parser.add_argument("--rest", nargs=argparse.REMAINDER)
 parser.add_argument("positional")
 parser.add_argument("--out")
 raise SystemExit("never run")
@@ -334,8 +337,14 @@ def test_what_argparse_declares_is_read_without_running_it(tmp_path: Path) -> No
         "computed",
         "converted",
         "amp",
+        "ema",
+        "sizes",
+        "betas",
         "out",
     ]
+    assert found["ema"] == Argument("--ema", "ema", None, True, (), "", False, switch=True, off="--no-ema")
+    assert found["betas"] == Argument("--betas", "betas", "float", "0.9 0.999", (), "", False, several=2)
+    assert (found["sizes"].kind, found["sizes"].default, found["sizes"].several) == ("int", None, 0)
     assert found["amp"] == Argument("--amp", "amp", None, False, (), "", False, switch=True)
     lr = Argument("--learning-rate", "lr", "float", 0.001, (), "step size of SGD", False, others=("--lr", "-l"))
     assert found["lr"] == lr
@@ -621,3 +630,56 @@ def test_what_the_script_would_refuse_is_warned_of_when_the_project_is_made_and_
     tunables.check_values(
         project, base, {"lr": Domain("list", choices=(1, 0.1)), "act": Domain("categorical", choices=("gelu",))}
     )
+
+
+def test_an_option_with_several_values_and_a_switch_that_can_be_turned_off_are_taken_into_the_command(
+    tmp_path: Path,
+) -> None:
+    """`--betas 0.9 0.999` and `--no-ema` had to be written into the command by hand, and two betas had no place."""
+    project = planned(tmp_path, "betas=0.8 0.99,0.9 0.999", "ema=false", "sizes=8")
+    assert project.settings.command.endswith("{folder} --betas {*betas} {--ema|--no-ema} --sizes {*sizes}")
+    entries = {entry.name: entry for entry in project.settings.hyperparameters}
+    assert entries["betas"].choices == ("0.8 0.99", "0.9 0.999")
+    assert entries["betas"].default == "0.9 0.999"
+    there, values = pipeline.own(project), own.values(project)
+    assert pipeline.fill(there, values, tmp_path / "o", tmp_path)[4:] == [
+        "--betas",
+        "0.9",
+        "0.999",
+        "--no-ema",
+        "--sizes",
+        "8",
+    ]
+    assert "--ema" in pipeline.fill(there, values | {"ema": True}, tmp_path / "o", tmp_path)
+
+
+def planned(folder: Path, *assignments: str, words: str = "") -> Project:
+    (folder / "train.py").write_text(ARGPARSE, encoding="utf-8")
+    settings = Settings(command=f"python train.py {words} --out {{folder}}", directory=str(folder), metric="acc")
+    return starting.planned(folder / "p", settings, assignments)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "wanted"),
+    [
+        ("betas=0.9,0.999", "betas='float float'"),
+        ("betas=0.9 x", "betas='float float'"),
+        ("sizes=8 1.5", "sizes='int int'"),
+    ],
+)
+def test_several_values_are_refused_where_the_script_takes_others(tmp_path: Path, assignment: str, wanted: str) -> None:
+    """With a comma between them, they are values to try one after the other."""
+    with pytest.raises(Refusal, match=f"does not fit; wanted: {wanted}"):
+        planned(tmp_path, assignment)
+
+
+def test_several_values_are_an_argument_of_their_own_in_the_command(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="is an argument of its own, as --betas"):
+        planned(tmp_path, words="--betas={*betas}")
+
+
+def test_a_switch_that_stays_on_where_it_is_left_out_is_told(tmp_path: Path) -> None:
+    """`{--ema}` with false left it out, and the script trained with it on."""
+    (ema,) = declared.one_sided(pipeline.own(planned(tmp_path, words="{--ema} {--amp}")))
+    assert ema.words == ("{--ema|--no-ema}",)
+    assert not declared.one_sided(pipeline.own(planned(tmp_path, words="{--ema|--no-ema}")))

@@ -136,10 +136,21 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
         # What was typed before may have been a list: which values there can be, the script and the file say.
         origin = next((found for found in listed(there) if found.name == key), guess(key, written))
         entries[key] = _with(entry, origin, words.strip(), written)
+        _check_declared(there, entries[key])
         ordered = tuple(entries[known] for known in there.hyperparameters() if known in entries)
         settings = dataclasses.replace(settings, hyperparameters=ordered)
     now = {name: getattr(settings, name) for name in ("command", "seed", "batch_size", "steps", "hyperparameters")}
     return {name: value for name, value in now.items() if value != getattr(project.settings, name)}
+
+
+def _check_declared(there: Pipeline, entry: OwnHyperparameter) -> None:
+    """Refuse a value that the script says it does not take."""
+    argument = declared.of_name(there, there.place(entry.name))
+    for value in (entry.default, *entry.choices) if argument is not None else ():
+        if argument is not None and value is not None and (wanted := declared.misfit(argument, value)):
+            raise Invalid(
+                "{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=value, wanted=wanted
+            )
 
 
 def adopted(project: Project, key: str, value: float) -> dict[str, Any]:
@@ -158,12 +169,15 @@ def adopted(project: Project, key: str, value: float) -> dict[str, Any]:
 
 def meant(there: Pipeline, name: str) -> str:
     """What the command or its script calls the hyperparameter that somebody names: a flag has hyphens where argparse's
-    name has underscores. The name itself where nothing is called so."""
+    name has underscores, and of a dotted name the last part is enough where one alone ends so. The name itself where
+    nothing is called so."""
     keys = there.hyperparameters()
     known = dict.fromkeys((*keys, *map(there.theirs, keys), *(argument.name for argument in declared.arguments(there))))
     if name in known:
         return name
-    return next((one for one in known if one.replace("-", "_") == name.replace("-", "_")), name)
+    same = [one for one in known if one.replace("-", "_") == name.replace("-", "_")]
+    ending = [key for key in keys if leaf(there.theirs(key)) == leaf(name)] if "." not in name else []
+    return next(iter(same), ending[0] if len(ending) == 1 else name)
 
 
 def roles(settings: Settings, there: Pipeline) -> Settings:
@@ -219,6 +233,8 @@ def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
 def _declared(key: str, argument: Argument) -> OwnHyperparameter:
     """What the script says of an option, with the range that its name and its default suggest."""
     default = argument.default
+    if argument.several is not None:
+        return OwnHyperparameter(key, default, about=argument.about)
     if argument.choices:
         kept = default if default in argument.choices else None
         return OwnHyperparameter(key, kept, choices=argument.choices, about=argument.about)

@@ -264,11 +264,26 @@ def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     ):
         if key in there.names:
             yield say("{name} is taken for the {what}.", name=there.names[key], what=what)
+    yield from _accumulated(own.values(store.project))
     if offered := own.offered(there):
         yield say(
             "Your script declares more, which name=value adds to the command: {options}",
             options=[_offer(argument) for argument in offered],
         )
+
+
+def _accumulated(known: dict[str, Any]) -> Iterator[Message]:
+    """That a step learns from several batches."""
+    size = known.get(pipeline.BATCH_SIZE)
+    for key, times in known.items():
+        if usual_names.leaf(key) in usual_names.ACCUMULATIONS and isinstance(times, int) and times > 1:
+            yield say(
+                "{name} is {times}: by its name, a step learns from so many batches of {size}. It is part of the batch "
+                "size, and not searched either.",
+                name=key,
+                times=times,
+                size=size or "-",
+            )
 
 
 def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
@@ -333,14 +348,20 @@ def _strange(there: pipeline.Pipeline) -> Iterator[Message]:
             value=value,
             wanted=wanted,
         )
-
+    for argument in declared.one_sided(there):
+        yield say(
+            "The command leaves {flag} out where it is false, and your script then has it on. Write {switch} instead "
+            "in tunebook.toml (pipeline.command).",
+            flag=argument.flag,
+            switch=argument.words[0],
+        )
     for flag, value in declared.valueless(there):
         yield say(
             "The command gives {flag} the value {value}, and your script takes none there: it would stop at once. "
             "Write {switch} for both in tunebook.toml (pipeline.command): that gives {flag} where the value is true.",
             flag=flag,
             value=value,
-            switch=f"{{{flag}}}",
+            switch=next((one.words[0] for one in declared.arguments(there) if one.flag == flag), f"{{{flag}}}"),
         )
 
 
