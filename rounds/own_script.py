@@ -13,7 +13,7 @@ from rounds.roles import is_length
 from rounds.steps import STEPS
 from state import declared, pipeline, usual_names
 from state.pipeline import BATCH_SIZE, Pipeline
-from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, leaf, names_optimizer
+from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, called, leaf, names_optimizer
 
 # What the built-in training can do by settings that another script need not have.
 OF_THE_BUILT_IN = ("regularise", "stabilise", "steady", "validate_more", "stability_check")
@@ -169,7 +169,7 @@ def _said(
     if action.code in OF_LENGTH:
         return _about_length(finding, base, own, folder)
     helps = HELPS.get(action.code, ())
-    known = sorted((key for key in base if leaf(key) in helps), key=lambda key: helps.index(leaf(key)))
+    known = sorted((key for key in base if called(key, helps)), key=lambda key: helps.index(called(key, helps)))
     told = {"finding": finding.message, "what": action.message}
     if sizes := [key for key in known if key == BATCH_SIZE]:
         return say(

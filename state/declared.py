@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import math
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from state.hyperparameters import Kind, Value
@@ -15,16 +16,22 @@ from state.pipeline import argument as written
 
 KINDS: dict[str, Kind] = {"int": "int", "float": "float"}
 LARGEST = 2**20
-# The actions of argparse by which an option takes no value.
-SETTING = ("store_true", "store_false", "store_const", "append_const", "count", "BooleanOptionalAction")
+# The actions of argparse that make a switch, the last of them one with another flag that turns it off; and all by which
+# an option takes no value.
+BOTH = "BooleanOptionalAction"
+SWITCHES = ("store_true", "store_false", BOTH)
+SETTING = (*SWITCHES, "store_const", "append_const", "count")
+# One value as it is, and not a list with one in it.
+ONE = -1
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An option that takes one value, or a switch: its `flag` ("--lr"), the name of its value, and what it says of it.
+    """An option with a value, or a switch: its `flag` ("--lr"), the name of its value, and what it says of it.
 
     `kind` None: not said. `default` None: none, or one that only running the script would tell; of a switch, False.
-    `others`: further flags of the same option.
+    `others`: further flags of the same option. `off`: what turns a switch off, where leaving it out does not.
+    `several`: how many values it takes, with blanks between them here, 0 for any number; None: one.
     """
 
     flag: str
@@ -36,11 +43,15 @@ class Argument:
     required: bool
     switch: bool = False
     others: tuple[str, ...] = ()
+    off: str = ""
+    several: int | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """What makes a command give it: the flag with a placeholder for its value, or that of a switch."""
-        return (f"{{{self.flag}}}",) if self.switch else (self.flag, f"{{{self.name}}}")
+        if self.switch:
+            return (f"{{{self.flag}|{self.off}}}" if self.off else f"{{{self.flag}}}",)
+        return self.flag, f"{{{'' if self.several is None else '*'}{self.name}}}"
 
 
 def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
@@ -52,9 +63,9 @@ def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
     # One command of a script may have other defaults than the next.
     later = {} if several else _set_defaults(tree)
     for argument in filter(None, map(_argument, _calls(tree))):
-        argument = replace(argument, required=argument.required and not several)
+        argument = dataclasses.replace(argument, required=argument.required and not several)
         if argument.name in later:
-            argument = replace(argument, default=_as_typed(argument.kind, later[argument.name]))
+            argument = dataclasses.replace(argument, default=_as_typed(argument.kind, later[argument.name]))
         found.setdefault(argument.name, argument)
     return tuple(found.values())
 
@@ -86,7 +97,7 @@ def filled(pipeline: Pipeline) -> dict[str, str]:
         flag, equals, rest = word.partition("=")
         value = rest if equals and flag.startswith("-") else word
         named = placeholders([value])
-        if len(named) == 1 and value == "{" + named[0] + "}":
+        if len(named) == 1 and value in ("{" + named[0] + "}", "{*" + named[0] + "}"):
             found[named[0]] = flag if equals and flag.startswith("-") else before
     return found
 
@@ -131,7 +142,9 @@ def misfits(pipeline: Pipeline) -> tuple[tuple[str, str, str], ...]:
         flag, equals, value = word.partition("=")
         value = value if equals else following
         entry = None if switch or placeholders([value]) else _of_flag(pipeline, flag)
-        if entry is not None and not entry.switch and value and (wanted := misfit(entry, value)):
+        if entry is None or entry.switch or entry.several is not None:
+            continue
+        if value and (wanted := misfit(entry, value)):
             found.append((flag, value, wanted))
     return tuple(found)
 
@@ -157,15 +170,23 @@ def valueless(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def one_sided(pipeline: Pipeline) -> tuple[Argument, ...]:
+    """The switches that the command leaves out where they are off, and which the script then has on."""
+    flags = [flag for word in pipeline.command if "|" not in word for flag in switches([word]).values()]
+    return tuple(entry for flag in flags if (entry := _of_flag(pipeline, flag)) and entry.off and entry.default is True)
+
+
 def _sets(call: ast.Call) -> bool:
     """Whether an add_argument declares what takes no value: a switch, or one that can be turned off by its name."""
-    action = next((entry.value for entry in call.keywords if entry.arg == "action"), None)
-    name = action.attr if isinstance(action, ast.Attribute) else getattr(action, "id", None) or _text(action)
-    return name in SETTING
+    return _action({entry.arg: entry.value for entry in call.keywords if entry.arg}) in SETTING
 
 
-def _text(node: ast.expr | None) -> Value | None:
-    return None if node is None else _constant(node)
+def _action(said: Mapping[str, ast.expr]) -> Value | None:
+    """What an option does, by the name that argparse has for it."""
+    node = said.get("action")
+    if node is None:
+        return "store"
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None) or _constant(node)
 
 
 def of_name(pipeline: Pipeline, name: str) -> Argument | None:
@@ -177,6 +198,14 @@ def of_name(pipeline: Pipeline, name: str) -> Argument | None:
 def misfit(entry: Argument, value: Value) -> str:
     """What the script takes as this option, where it does not take that value; empty where it does."""
     text = written(value)
+    if entry.several is not None:
+        words = text.split()
+        one = dataclasses.replace(entry, several=None)
+        wanted = next((wanted for word in words if (wanted := misfit(one, word))), "")
+        if wanted or (entry.several and len(words) != entry.several):
+            count = entry.several or 2
+            return f"{entry.name}='{' '.join([wanted or entry.kind or 'VALUE'] * count)}'"
+        return ""
     if entry.choices and text not in map(written, entry.choices):
         return ", ".join(map(written, entry.choices))
     try:
@@ -291,39 +320,65 @@ def _flags(call: ast.Call) -> list[str]:
 
 
 def _argument(call: ast.Call) -> Argument | None:
-    """The option of an add_argument; None for a positional one, and for one that takes several values, or none and is
-    no switch that sets something."""
+    """The option of an add_argument; None for a positional one, and for one that takes no value and is no switch that
+    sets something."""
     flags = _flags(call)
     said = {entry.arg: entry.value for entry in call.keywords if entry.arg}
-    if not flags or "nargs" in said:
+    if not flags:
         return None
-    action = _constant(said["action"]) if "action" in said else "store"
-    flag = max(flags, key=len)
+    action, flag = _action(said), max(flags, key=len)
     about = _constant(said["help"]) if "help" in said else None
     about = " ".join(about.split()) if isinstance(about, str) else ""
-    if action in ("store_true", "store_false"):
+    if action in SWITCHES:
         # Called by its flag: that of store_false may have the name of what it switches off.
         called = flag.lstrip("-").replace("-", "_")
-        return Argument(flag, called, None, False, (), about, required=False, switch=True)
-    if action != "store":
+        if action != BOTH:
+            return Argument(flag, called, None, False, (), about, required=False, switch=True)
+        default, required = (_constant(said[key]) if key in said else None for key in ("default", "required"))
+        return Argument(
+            flag, called, None, default is True, (), about, required is True, switch=True, off=f"--no-{flag[2:]}"
+        )
+    several = _several(said.get("nargs"))
+    if action != "store" or several is None:
         return None
     dest = _constant(said["dest"]) if "dest" in said else None
     name = dest if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
     typed = said.get("type")
     kind = KINDS.get(typed.id) if isinstance(typed, ast.Name) else None
-    default = _as_typed(kind, _constant(said["default"]) if "default" in said else None)
     options = said.get("choices")
-    listed = [_constant(item) for item in options.elts] if isinstance(options, ast.List | ast.Tuple | ast.Set) else []
     return Argument(
         flag,
         name,
         kind,
-        default,
-        tuple(item for item in listed if item is not None),
+        _default(said.get("default"), kind, several=several != ONE),
+        tuple(item for item in map(_constant, _items(options)) if item is not None),
         about,
         _constant(said["required"]) is True if "required" in said else False,
         others=tuple(other for other in flags if other != flag),
+        several=None if several == ONE else several,
     )
+
+
+def _several(nargs: ast.expr | None) -> int | None:
+    """How many values an option takes, 0 for any number, ONE for one as it is; None where that is not known."""
+    count = "?" if nargs is None else _constant(nargs)
+    if isinstance(count, int) and count > 0:
+        return count
+    return {"?": ONE, "+": 0, "*": 0}.get(str(count))
+
+
+def _default(node: ast.expr | None, kind: Kind | None, *, several: bool) -> Value | None:
+    """What an option has where it is not given: as it is, or several values with blanks between them."""
+    if node is None:
+        return None
+    if not several:
+        return _as_typed(kind, _constant(node))
+    values = [_constant(item) for item in _items(node)]
+    return " ".join(map(written, values)) or None if None not in values else None
+
+
+def _items(node: ast.expr | None) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else []
 
 
 def _constant(node: ast.expr) -> Value | None:

@@ -1,7 +1,8 @@
 """A training pipeline of the user's own: their command as a template, and their configuration file beside it.
 
 `{name}` in the command stands for a hyperparameter, `{folder}` for the folder that a trial writes to, `{config}` for
-the trial's copy of the configuration file, and the argument `{--name}` for a switch, which is there or left out. The
+the trial's copy of the configuration file. The argument `{--name}` is a switch, which is there or left out, or has
+another in its place, as `{--name|--no-name}`; the argument `{*name}` becomes as many as its value has words. The
 command is a list of arguments and never sees a shell.
 """
 
@@ -26,8 +27,9 @@ SEED, BATCH_SIZE, STEPS = "training.seed", "training.batch_size", "training.step
 MOST = 10**15
 # What the three that rounds treat in a way of their own are commonly called.
 USUAL = {SEED: usual_names.SEEDS, BATCH_SIZE: usual_names.BATCH_SIZES, STEPS: usual_names.STEPS}
-_FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{([A-Za-z_][\w.-]*)\}")
-_SWITCH = re.compile(r"\{(--?([A-Za-z_][\w-]*))\}")
+_FIELD = re.compile(r"\{\{([A-Za-z_][\w.-]*)\}\}|\{\*?([A-Za-z_][\w.-]*)\}")
+_SWITCH = re.compile(r"\{(--?([A-Za-z_][\w-]*))(?:\|(--?[A-Za-z_][\w-]*))?\}")
+_SEVERAL = re.compile(r"\{\*([A-Za-z_][\w.-]*)\}")
 # Of a script that finds by itself what it has saved in its folder, and goes on from that.
 ITSELF = "itself"
 _OF_A_SHELL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
@@ -162,6 +164,12 @@ def check(pipeline: Pipeline) -> None:
             raise Invalid(
                 "{word}: a switch in braces is an argument of its own, as {switch}.", word=word, switch="{--amp}"
             )
+        if _SEVERAL.search(word) and not _SEVERAL.fullmatch(word):
+            raise Invalid(
+                "{word}: what is filled with several values is an argument of its own, as {example}.",
+                word=word,
+                example="--betas {*betas}",
+            )
     if FOLDER not in named:
         raise Invalid(
             "Nothing says where a trial is to write: put {folder} into the command, as in --out {folder}.",
@@ -273,10 +281,19 @@ def fill(pipeline: Pipeline, values: Mapping[str, Any], output: Path, copies: Pa
             if not isinstance(value, bool):
                 raise Invalid("{name}: a switch is true or false, not {value!r}.", name=name, value=value)
             on[name] = value
-    given = [word for word in pipeline.command if (switch := _switch(word)) is None or on[switch]]
-    filled = [word[1:-1] if _switch(word) else replaced(word, texts) for word in given]
+    filled = [one for word in pipeline.command for one in _arguments(word, texts, on)]
     known = program(pipeline)
     return [known if known is not None and known == pipeline.program else filled[0], *filled[1:]]
+
+
+def _arguments(word: str, texts: Mapping[str, str], on: Mapping[str, bool]) -> list[str]:
+    """What an argument of the template becomes: one, or none of a switch that is off, or one for each of several
+    values."""
+    if switch := _SWITCH.fullmatch(word):
+        flag = switch[1] if on[_called(switch)] else switch[3]
+        return [flag] if flag else []
+    several = _SEVERAL.fullmatch(word)
+    return texts[several[1]].split() if several else [replaced(word, texts)]
 
 
 def to_go_on(pipeline: Pipeline, output: Path) -> list[str] | None:
@@ -327,18 +344,17 @@ def replaced(text: str, texts: Mapping[str, str]) -> str:
 
 def switches(command: Iterable[str]) -> dict[str, str]:
     """The switches among the arguments: the name of the hyperparameter to the flag."""
-    return {name: word[1:-1] for word in command if (name := _switch(word)) is not None}
+    return {_called(found): found[1] for word in command if (found := _SWITCH.fullmatch(word))}
 
 
-def _switch(word: str) -> str | None:
-    """What the configuration calls the switch that an argument stands for; None where it is no such argument."""
-    found = _SWITCH.fullmatch(word)
-    return found[2].replace("-", "_") if found else None
+def _called(switch: re.Match[str]) -> str:
+    """What the configuration calls a switch."""
+    return switch[2].replace("-", "_")
 
 
 def _named(command: Iterable[str]) -> list[str]:
-    found = (name for word in command for name in ([_switch(word)] if _switch(word) else placeholders([word])))
-    return [name for name in dict.fromkeys(found) if name is not None and name not in (FOLDER, CONFIG)]
+    found = (name for word in command for name in (*switches([word]), *placeholders([word])))
+    return [name for name in dict.fromkeys(found) if name not in (FOLDER, CONFIG)]
 
 
 def absent(pipeline: Pipeline) -> str:

@@ -213,7 +213,7 @@ def test_a_list_keeps_the_start_that_is_in_it_and_tells_where_it_is_not(tmp_path
         (["momentum=0.9,1.5"], "momentum: 1.5. By its name"),
         (
             ["lr=0.00001"],
-            "lr starts with 1e-05, outside of the range that rounds search, 0.0033 .. 3; another",
+            "lr starts with 1e-05, where your script has 0.1: rounds search around the former.",
         ),
         ([f"hidden=1{'0' * 400}"], ""),
         (["lr=1e-5..1e5"], "lr: 1e-05 .. 100000 spans 10 powers of ten"),
@@ -325,3 +325,47 @@ def test_a_name_that_is_given_twice_is_refused(tmp_path: Path, again: str) -> No
     with pytest.raises(Refusal, match=r"lr is given twice \(0\.1; 0\.[12].*a list, lr=a,b"):
         made(tmp_path, "lr=0.1", again)
     assert own.values(made(tmp_path, "lr=0.1", "lr=0.1"))["lr"] == 0.1
+
+
+def test_a_value_that_somebody_gives_is_the_centre_of_the_range_and_not_the_scripts_own(tmp_path: Path) -> None:
+    """A weight decay of 0.05 had values to try from 7e-7 to 6e-4, since the script's own is 2e-5, and none where that
+    is 0; a range that somebody gave stays."""
+    project = made(tmp_path, "hidden=16", "momentum=0.5..0.9")
+    assert (entry(project, "hidden").low, entry(project, "hidden").high) == (4, 64)
+    again = change(project, **own.changed(project, ["hidden=32", "momentum=0.8"]))
+    assert (entry(again, "hidden").default, entry(again, "hidden").low, entry(again, "hidden").high) == (32, 4, 64)
+    assert (entry(again, "momentum").low, entry(again, "momentum").high) == (0.5, 0.9)
+
+
+def test_a_start_outside_of_a_range_that_somebody_gave_is_told(tmp_path: Path) -> None:
+    project = made(tmp_path, "lr=0.1..1")
+    with open_store(change(project, **own.changed(project, ["lr=0.00001"]))) as store:
+        flow.answer(store, "metric", "held-out")
+        (warning,) = flow.ask(store, "initial").warnings
+    assert warning.text().startswith("lr starts with 1e-05, outside of the range that rounds search, 0.1 .. 1; another")
+
+
+def test_of_a_dotted_name_the_last_part_is_enough_where_it_is_the_only_one(tmp_path: Path) -> None:
+    """`--set depth=3` was refused with a list of names that had model.depth in it."""
+    command = "python train.py --config {config} --out {folder}"
+    config = {"model": {"depth": 2, "width": 8}, "data": {"width": 8}}
+    project = made(tmp_path, "depth=3", command=command, config=config)
+    assert entry(project, "model.depth").default == 3
+    with pytest.raises(Refusal, match="width: the command has no such hyperparameter"):
+        own.changed(project, ["width=4"])
+
+
+def test_batches_that_are_accumulated_are_told_as_a_part_of_the_batch_size(tmp_path: Path) -> None:
+    """With gradient_accumulation_steps=4 and a batch of 8 a step learns from 32 examples, and 1 to 16 were offered."""
+    command = f"{COMMAND} --gradient-accumulation-steps {{gradient_accumulation_steps}}"
+    project = made(tmp_path, "gradient_accumulation_steps=4", "batch_size=8", command=command)
+    assert not entry(project, "gradient_accumulation_steps").ranged
+    with open_store(project) as store:
+        flow.answer(store, "metric", "held-out")
+        told = " ".join(message.text() for message in flow.ask(store, "initial").evidence)
+    assert "gradient_accumulation_steps is 4: by its name, a step learns from so many batches of 8." in told
+
+
+def test_so_it_is_of_a_batch_size_which_the_configuration_calls_otherwise(tmp_path: Path) -> None:
+    project = made(tmp_path, "bs=8", command="python -m elsewhere data.bs={data.bs} out={folder}")
+    assert own.values(project) == {"training.batch_size": 8}

@@ -20,7 +20,7 @@ from state.pipeline import Pipeline
 from state.project import Project, Settings, change, open_project
 from state.store import open_store
 from tests import own_pipelines
-from wizard import configuration, flow, own
+from wizard import configuration, flow, own, own_ranges
 from wizard import pipeline as starting
 
 ODD = "a b'c\"$HOME;`x`\n{lr} 名"
@@ -171,6 +171,7 @@ def test_seed_batch_size_and_steps_are_known_by_their_usual_names_where_only_one
         "training.batch_size": "bs",
         "training.steps": "max_steps",
     }
+    assert pipeline.guess(["seed_everything", "trainer.max_steps"])["training.seed"] == "seed_everything"
     assert pipeline.guess(["data.seed", "model.seed"]) == {}
     assert pipeline.guess(["training.seed", "data.seed"]) == {"training.seed": "training.seed"}
 
@@ -186,12 +187,27 @@ def test_seed_batch_size_and_steps_are_known_by_their_usual_names_where_only_one
         ("layers", 4, 1, 16, "log", False),
         ("training.batch_size", 32, None, None, "linear", False),
         ("temperature", -1.0, None, None, "linear", False),
+        # As Transformers, timm and Lightning call them: a beta of 10, a dropout of 1, and warm-ups of a whole run were
+        # among the values to try, and so were a seed, how often is logged, and how many processes read the data.
+        ("adam_beta2", 0.999, 0.9, 0.9999, "one-minus-log", False),
+        ("adam_beta1", 0.9, 0.5, 0.999, "one-minus-log", False),
+        ("model_ema_decay", 0.9998, 0.9, 0.9999, "one-minus-log", False),
+        ("hidden_dropout_prob", 0.1, 0.0, 0.5, "linear", False),
+        ("reprob", 0.25, 0.0, 0.5, "linear", False),
+        ("warmup_ratio", 0.1, 0.0, 0.2, "linear", False),
+        ("warmup_steps", 500, 125, 2000, "log", False),
+        ("lr_drop", 200, 50, 800, "log", False),
+        ("gradient_accumulation_steps", 2, None, None, "linear", False),
+        ("num_train_epochs", 3, None, None, "linear", False),
+        ("dataloader_num_workers", 4, None, None, "linear", False),
+        ("trainer.log_every_n_steps", 50, None, None, "linear", False),
+        ("eval_steps", 500, None, None, "linear", False),
     ],
 )
 def test_ranges_are_guessed_from_name_and_value(
     key: str, value: float, low: float | None, high: float | None, scale: str, searched: bool
 ) -> None:
-    entry = own.guess(key, value)
+    entry = own_ranges.guess(key, value)
     assert (entry.low, entry.high, entry.scale, entry.searched) == (low, high, scale, searched)
 
 
@@ -293,7 +309,10 @@ parser.add_argument("--random-seed", type=int, default=None)
 parser.add_argument("--computed", type=float, default=2 * 3)
 parser.add_argument("--converted", type=lambda text: float(text), default=-0.5)
 parser.add_argument("--amp", action="store_true")
+parser.add_argument("--ema", action=argparse.BooleanOptionalAction, default=True)
 parser.add_argument("--sizes", nargs="+", type=int)
+parser.add_argument("--betas", nargs=2, type=float, default=(0.9, 0.999))
+parser.add_argument("--rest", nargs=argparse.REMAINDER)
 parser.add_argument("positional")
 parser.add_argument("--out")
 raise SystemExit("never run")
@@ -318,8 +337,14 @@ def test_what_argparse_declares_is_read_without_running_it(tmp_path: Path) -> No
         "computed",
         "converted",
         "amp",
+        "ema",
+        "sizes",
+        "betas",
         "out",
     ]
+    assert found["ema"] == Argument("--ema", "ema", None, True, (), "", False, switch=True, off="--no-ema")
+    assert found["betas"] == Argument("--betas", "betas", "float", "0.9 0.999", (), "", False, several=2)
+    assert (found["sizes"].kind, found["sizes"].default, found["sizes"].several) == ("int", None, 0)
     assert found["amp"] == Argument("--amp", "amp", None, False, (), "", False, switch=True)
     lr = Argument("--learning-rate", "lr", "float", 0.001, (), "step size of SGD", False, others=("--lr", "-l"))
     assert found["lr"] == lr
@@ -605,3 +630,56 @@ def test_what_the_script_would_refuse_is_warned_of_when_the_project_is_made_and_
     tunables.check_values(
         project, base, {"lr": Domain("list", choices=(1, 0.1)), "act": Domain("categorical", choices=("gelu",))}
     )
+
+
+def test_an_option_with_several_values_and_a_switch_that_can_be_turned_off_are_taken_into_the_command(
+    tmp_path: Path,
+) -> None:
+    """`--betas 0.9 0.999` and `--no-ema` had to be written into the command by hand, and two betas had no place."""
+    project = planned(tmp_path, "betas=0.8 0.99,0.9 0.999", "ema=false", "sizes=8")
+    assert project.settings.command.endswith("{folder} --betas {*betas} {--ema|--no-ema} --sizes {*sizes}")
+    entries = {entry.name: entry for entry in project.settings.hyperparameters}
+    assert entries["betas"].choices == ("0.8 0.99", "0.9 0.999")
+    assert entries["betas"].default == "0.9 0.999"
+    there, values = pipeline.own(project), own.values(project)
+    assert pipeline.fill(there, values, tmp_path / "o", tmp_path)[4:] == [
+        "--betas",
+        "0.9",
+        "0.999",
+        "--no-ema",
+        "--sizes",
+        "8",
+    ]
+    assert "--ema" in pipeline.fill(there, values | {"ema": True}, tmp_path / "o", tmp_path)
+
+
+def planned(folder: Path, *assignments: str, words: str = "") -> Project:
+    (folder / "train.py").write_text(ARGPARSE, encoding="utf-8")
+    settings = Settings(command=f"python train.py {words} --out {{folder}}", directory=str(folder), metric="acc")
+    return starting.planned(folder / "p", settings, assignments)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "wanted"),
+    [
+        ("betas=0.9,0.999", "betas='float float'"),
+        ("betas=0.9 x", "betas='float float'"),
+        ("sizes=8 1.5", "sizes='int int'"),
+    ],
+)
+def test_several_values_are_refused_where_the_script_takes_others(tmp_path: Path, assignment: str, wanted: str) -> None:
+    """With a comma between them, they are values to try one after the other."""
+    with pytest.raises(Refusal, match=f"does not fit; wanted: {wanted}"):
+        planned(tmp_path, assignment)
+
+
+def test_several_values_are_an_argument_of_their_own_in_the_command(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="is an argument of its own, as --betas"):
+        planned(tmp_path, words="--betas={*betas}")
+
+
+def test_a_switch_that_stays_on_where_it_is_left_out_is_told(tmp_path: Path) -> None:
+    """`{--ema}` with false left it out, and the script trained with it on."""
+    (ema,) = declared.one_sided(pipeline.own(planned(tmp_path, words="{--ema} {--amp}")))
+    assert ema.words == ("{--ema|--no-ema}",)
+    assert not declared.one_sided(pipeline.own(planned(tmp_path, words="{--ema|--no-ema}")))

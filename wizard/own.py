@@ -14,12 +14,9 @@ from state.errors import Invalid, NotFound, Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, idle, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
-from state.usual_names import DECAYS, MOMENTA, RATES, SHARES, leaf
+from state.usual_names import RATES, leaf
 from wizard import quantity
-
-# Three decades around a rate that somebody chose; the review widens what is too narrow.
-FACTOR = 30.0
-DECAY_FROM_NOTHING = (1e-6, 1e-2)
+from wizard.own_ranges import guess, usual_scale
 
 
 def listed(there: Pipeline) -> tuple[OwnHyperparameter, ...]:
@@ -62,22 +59,6 @@ def proposed(there: Pipeline) -> tuple[Argument, ...]:
     )
 
 
-def guess(key: str, value: Value | None) -> OwnHyperparameter:
-    """A hyperparameter with the range that its name and its value suggest; none where they suggest nothing."""
-    name = leaf(key)
-    if isinstance(value, int) and not isinstance(value, bool) and name in (*RATES, *DECAYS, *MOMENTA, *SHARES):
-        value = float(value)
-    if key in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
-        return OwnHyperparameter(key, value, _kind(value))
-    if isinstance(value, bool):
-        return OwnHyperparameter(key, value, choices=(False, True))
-    if value is None or isinstance(value, str):
-        return OwnHyperparameter(key, value)
-    low, high, scale = _range(name, value)
-    known = low is not None and high is not None
-    return OwnHyperparameter(key, value, _kind(value), low, high, scale, searched=known and name in RATES)
-
-
 def values(project: Project) -> dict[str, Any]:
     """What is known of every hyperparameter's value at the start, by the configuration's names."""
     own, listed = pipeline.own(project), project.settings.hyperparameters
@@ -102,6 +83,22 @@ def moved(project: Project) -> list[tuple[str, Value, Value]]:
         for entry in project.settings.hyperparameters
         if entry.choices and entry.default is not None and (value := theirs.get(entry.name)) is not None
         if not any(same(value, choice) for choice in entry.choices)
+    ]
+
+
+def followed(project: Project) -> list[tuple[str, Value, Value]]:
+    """Name, value at the start, and the value of the script, of what rounds search around the start, where that is too
+    far from the script's for its range to hold both."""
+    there = pipeline.own(project)
+    theirs = {entry.name: entry.default for entry in listed(there)} | there.defaults()
+    return [
+        (there.theirs(entry.name), entry.default, value)
+        for entry in project.settings.hyperparameters
+        if entry.searched
+        and entry.default is not None
+        and dataclasses.replace(entry, about="") == guess(entry.name, entry.default)
+        if isinstance(value := theirs.get(entry.name), int | float) and entry.low is not None
+        if not entry.low <= value <= (entry.high or value)
     ]
 
 
@@ -145,10 +142,21 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
         # What was typed before may have been a list: which values there can be, the script and the file say.
         origin = next((found for found in listed(there) if found.name == key), guess(key, written))
         entries[key] = _with(entry, origin, words.strip(), written)
+        _check_declared(there, entries[key])
         ordered = tuple(entries[known] for known in there.hyperparameters() if known in entries)
         settings = dataclasses.replace(settings, hyperparameters=ordered)
     now = {name: getattr(settings, name) for name in ("command", "seed", "batch_size", "steps", "hyperparameters")}
     return {name: value for name, value in now.items() if value != getattr(project.settings, name)}
+
+
+def _check_declared(there: Pipeline, entry: OwnHyperparameter) -> None:
+    """Refuse a value that the script says it does not take."""
+    argument = declared.of_name(there, there.place(entry.name))
+    for value in (entry.default, *entry.choices) if argument is not None else ():
+        if argument is not None and value is not None and (wanted := declared.misfit(argument, value)):
+            raise Invalid(
+                "{name}: {value!r} does not fit; wanted: {wanted}", name=entry.name, value=value, wanted=wanted
+            )
 
 
 def adopted(project: Project, key: str, value: float) -> dict[str, Any]:
@@ -167,12 +175,15 @@ def adopted(project: Project, key: str, value: float) -> dict[str, Any]:
 
 def meant(there: Pipeline, name: str) -> str:
     """What the command or its script calls the hyperparameter that somebody names: a flag has hyphens where argparse's
-    name has underscores. The name itself where nothing is called so."""
+    name has underscores, and of a dotted name the last part is enough where one alone ends so. The name itself where
+    nothing is called so."""
     keys = there.hyperparameters()
     known = dict.fromkeys((*keys, *map(there.theirs, keys), *(argument.name for argument in declared.arguments(there))))
     if name in known:
         return name
-    return next((one for one in known if one.replace("-", "_") == name.replace("-", "_")), name)
+    same = [one for one in known if one.replace("-", "_") == name.replace("-", "_")]
+    ending = [key for key in keys if leaf(there.theirs(key)) == leaf(name)] if "." not in name else []
+    return next(iter(same), ending[0] if len(ending) == 1 else name)
 
 
 def roles(settings: Settings, there: Pipeline) -> Settings:
@@ -228,6 +239,8 @@ def _taken_in(there: Pipeline, settings: Settings, name: str) -> Settings:
 def _declared(key: str, argument: Argument) -> OwnHyperparameter:
     """What the script says of an option, with the range that its name and its default suggest."""
     default = argument.default
+    if argument.several is not None:
+        return OwnHyperparameter(key, default, about=argument.about)
     if argument.choices:
         kept = default if default in argument.choices else None
         return OwnHyperparameter(key, kept, choices=argument.choices, about=argument.about)
@@ -254,8 +267,11 @@ def _with(entry: OwnHyperparameter, origin: OwnHyperparameter, words: str, writt
     fit = fitting(entry, value)
     if fit is None:
         raise _unfit(entry, words)
-    if not entry.ranged and entry.default is None:
-        return dataclasses.replace(guess(entry.name, fit), about=entry.about)
+    # A range around the script's own value is a guess, and what somebody chose is a better centre.
+    if (not entry.ranged and entry.default is None) or (entry == origin and not entry.choices):
+        guessed = dataclasses.replace(guess(entry.name, fit), about=entry.about)
+        if entry.kind == "categorical" or (entry.kind == guessed.kind and guessed.ranged >= entry.ranged):
+            return guessed
     return dataclasses.replace(entry, default=fit)
 
 
@@ -340,51 +356,12 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
         )
     if scale == "one-minus-log" and (high >= 1 or whole):
         raise Invalid("{words!r}: a one-minus-log range is of numbers below 1.", words=words)
-    named = cast("Scale", scale) if scale else _usual_scale(entry, low, high, whole=whole)
+    named = cast("Scale", scale) if scale else usual_scale(entry, low, high, whole=whole)
     kind: Kind = "int" if whole else "float"
     start = entry.default if isinstance(entry.default, int | float) else None
     return dataclasses.replace(
         entry, default=start, kind=kind, low=float(low), high=float(high), scale=named, choices=(), searched=True
     )
-
-
-def _usual_scale(entry: OwnHyperparameter, low: float, high: float, *, whole: bool) -> Scale:
-    """The scale of a range that was given without one: as somebody said it of the range before, where that is possible
-    now, or as its name and its numbers suggest."""
-    possible = {"log": low > 0, "one-minus-log": high < 1 and not whole, "linear": True}
-    if entry.low is not None and entry.high is not None and possible[entry.scale]:
-        before = _suggested(leaf(entry.name), entry.low, entry.high, whole=entry.kind == "int")
-        if entry.scale != before:
-            return entry.scale
-    return _suggested(leaf(entry.name), low, high, whole=whole)
-
-
-def _suggested(name: str, low: float, high: float, *, whole: bool) -> Scale:
-    if name in MOMENTA:
-        return "one-minus-log" if high < 1 and not whole else "linear"
-    return "log" if low > 0 and name not in SHARES else "linear"
-
-
-def _range(name: str, value: float) -> tuple[float | None, float | None, Scale]:
-    if name in DECAYS and value == 0:
-        return (*DECAY_FROM_NOTHING, "log")
-    if name in (*RATES, *DECAYS) and value > 0:
-        return float(f"{value / FACTOR:.2g}"), float(f"{value * FACTOR:.2g}"), "log"
-    if name in MOMENTA and 0 <= value < 1:
-        return min(0.5, value), max(0.999, value), "one-minus-log"
-    if name in SHARES and 0 <= value < 1:
-        return 0.0, max(0.5, value), "linear"
-    if isinstance(value, int) and value > 1:
-        return max(1, value // 4), value * 4, "log"
-    if isinstance(value, float) and value > 0:
-        return float(f"{value / 10:.2g}"), float(f"{value * 10:.2g}"), "log"
-    return None, None, "linear"
-
-
-def _kind(value: Value | None) -> Kind:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "categorical"
-    return "int" if isinstance(value, int) else "float"
 
 
 def _value(words: str) -> Value:

@@ -266,6 +266,7 @@ def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     ):
         if key in there.names:
             yield say("{name} is taken for the {what}.", name=there.names[key], what=what)
+    yield from _accumulated(own.values(store.project))
     if offered := own.offered(there):
         yield say(
             "Your script declares more, which name=value adds to the command: {options}",
@@ -273,10 +274,32 @@ def _about_values(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
         )
 
 
+def _accumulated(known: dict[str, Any]) -> Iterator[Message]:
+    """That a step learns from several batches."""
+    size = known.get(pipeline.BATCH_SIZE)
+    for key, times in known.items():
+        if usual_names.leaf(key) in usual_names.ACCUMULATIONS and isinstance(times, int) and times > 1:
+            yield say(
+                "{name} is {times}: by its name, a step learns from so many batches of {size}. It is part of the batch "
+                "size, and not searched either.",
+                name=key,
+                times=times,
+                size=size or "-",
+            )
+
+
 def _warnings(store: Store, there: pipeline.Pipeline) -> Iterator[Message]:
     """What to know before anything is run, also where nobody is asked."""
     entries = {entry.name: entry for entry in store.project.settings.hyperparameters}
     yield from doubts.about(own.values(store.project), entries)
+    for name, start, theirs in own.followed(store.project):
+        yield say(
+            "{name} starts with {start}, where your script has {theirs}: rounds search around the former. Is that what "
+            "is meant?",
+            name=name,
+            start=quantity.setting(start),
+            theirs=quantity.setting(theirs),
+        )
     for name, start, theirs in own.moved(store.project):
         yield say(
             "{name} starts with {start}: {theirs}, which your script or its file has, is not among the values to try.",
@@ -327,14 +350,20 @@ def _strange(there: pipeline.Pipeline) -> Iterator[Message]:
             value=value,
             wanted=wanted,
         )
-
+    for argument in declared.one_sided(there):
+        yield say(
+            "The command leaves {flag} out where it is false, and your script then has it on. Write {switch} instead "
+            "in tunebook.toml (pipeline.command).",
+            flag=argument.flag,
+            switch=argument.words[0],
+        )
     for flag, value in declared.valueless(there):
         yield say(
             "The command gives {flag} the value {value}, and your script takes none there: it would stop at once. "
             "Write {switch} for both in tunebook.toml (pipeline.command): that gives {flag} where the value is true.",
             flag=flag,
             value=value,
-            switch=f"{{{flag}}}",
+            switch=next((one.words[0] for one in declared.arguments(there) if one.flag == flag), f"{{{flag}}}"),
         )
 
 
