@@ -32,6 +32,10 @@ _SCRIPT = """\
 from training.train import main
 main({data})
 """
+_USE = """\
+from training.predict import main
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,7 @@ def _fill(folder: Path, source: Origin, configuration: str, readme: str) -> None
     for name, content in {
         "config.toml": configuration,
         "train.py": _SCRIPT.format(data=f"data={data!r}" if (data := source.result.get("data")) else ""),
+        "predict.py": _USE,
         "environment.json": json.dumps(_environment(source), indent=2) + "\n",
         "requirements.txt": "".join(f"{line}\n" for line in source.requirements),
         "README.md": readme,
@@ -236,6 +241,7 @@ def _environment(source: Origin) -> dict[str, Any]:
                 "best",
                 "final",
                 "validation",
+                "classes",
                 "seconds",
             )
         },

@@ -131,7 +131,8 @@ def test_the_folder_holds_code_configuration_environment_and_words(store: Store,
     """Everything that the issue names is there, and the configuration is valid and says why."""
     done = exporting.export(store, tmp_path / "export")
     names = {path.name for path in done.folder.iterdir()}
-    assert names == {"config.toml", "train.py", "training", "environment.json", "requirements.txt", "README.md"}
+    scripts = {"train.py", "predict.py"}
+    assert names == {"config.toml", "training", "environment.json", "requirements.txt", "README.md"} | scripts
     assert {path.suffix for path in (done.folder / "training").iterdir()} == {".py"}
     assert len((done.folder / "train.py").read_text().splitlines()) == 2
     text = (done.folder / "config.toml").read_text(encoding="utf-8")

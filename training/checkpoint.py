@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,13 @@ class Checkpoints:
     state that knows of them, each file beside and renamed, and those that are no longer best go last.
     """
 
-    def __init__(self, folder: Path, config: Config, data: str = ""):
-        """`data`: what tells the data of the run from others, "" where that does not matter."""
+    def __init__(self, folder: Path, config: Config, data: str = "", uses: Mapping[str, str] | None = None):
+        """`data`: what tells the data of the run from others, "" where that does not matter; `uses`: what the best
+        weights say of themselves to who uses them without the data."""
         self.folder = folder
         self.config = config
         self.data = data
+        self.uses = dict(uses or {})
         self.digest = hashlib.sha256(json.dumps(flat(config), sort_keys=True).encode()).hexdigest()
         self._held: dict[int, dict[str, Tensor]] = {}
         self._saved = time.monotonic()
@@ -126,7 +129,7 @@ class Checkpoints:
         self.folder.mkdir(exist_ok=True)
         for entry in progress.best:
             if entry.step in self._held:
-                described = {
+                described = self.uses | {
                     "step": str(entry.step),
                     "metrics": json.dumps(entry.metrics()),
                     "examples": str(entry.examples),
@@ -165,8 +168,18 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError):
             return []
 
+    @staticmethod
+    def best_file(folder: Path) -> Path | None:
+        """The weights of the best evaluation whose file is left in a folder; None where there is none."""
+        paths = (_best_path(folder, step) for step in Checkpoints.best_steps(folder))
+        return next((path for path in paths if path.exists()), None)
+
     def _best_path(self, step: int) -> Path:
-        return self.folder / f"step-{step:06d}.safetensors"
+        return _best_path(self.folder, step)
+
+
+def _best_path(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.safetensors"
 
 
 def _read_progress(counters: dict[str, Any]) -> Progress:

@@ -60,9 +60,7 @@ def evaluated(folder: Path, cache: Path | None, progress: Progress) -> dict[str,
     is no test split or no checkpoint, and where the run was trained on other data: its classes and words may be
     numbered otherwise."""
     config = load(folder / "config.toml")
-    kept = sorted((folder / "checkpoints").glob("step-*.safetensors"))
-    counters = Checkpoints.best_steps(folder / "checkpoints")
-    path = next((path for step in counters for path in kept if path.stem == f"step-{step:06d}"), None)
+    path = Checkpoints.best_file(folder / "checkpoints")
     if path is None:
         raise DataError("{path}: no checkpoint of the best step is left.", path=splits.printable(folder))
     dataset = open_dataset(config, cache)

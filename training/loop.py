@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable
@@ -54,12 +56,14 @@ def train(run: Run, dataset: Dataset) -> None:
     devices.prepare(config, device)
     precision = devices.precision(config, device)
     torch.manual_seed(derived_seed(config.training.seed, "initialisation"))
-    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity)
+    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity, uses(dataset))
     network = models.build(config, facts(dataset), saved=checkpoints.saved()).to(device)
     optimizer = optimizers.build(config, network)
     run.parameters = sum(parameter.numel() for parameter in network.parameters())
 
     run.progress = progress = checkpoints.restore(network, optimizer)
+    if dataset.tokenizer:
+        dataset.tokenizer.save(checkpoints.folder)
     if progress.step:
         print(f"goes on after step {progress.step}", flush=True)
     metrics = Metrics(run.folder / "metrics.jsonl", progress.step, progress.evaluated)
@@ -205,6 +209,12 @@ def facts(dataset: Dataset) -> models.Facts:
     if tokenizer:
         return models.Facts(classes, vocabulary_size=tokenizer.vocabulary_size, pad_id=tokenizer.pad_id)
     return models.Facts(classes, mean=dataset.mean, std=dataset.std)
+
+
+def uses(dataset: Dataset) -> dict[str, str]:
+    """What weights say of themselves, so that `training.predict` can use them where the data are not: the classes in
+    the order of the outputs, and what the network was told of its inputs."""
+    return {"classes": json.dumps(dataset.classes), "facts": json.dumps(dataclasses.asdict(facts(dataset)))}
 
 
 class Pace:

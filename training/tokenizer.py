@@ -15,6 +15,8 @@ from training.splits import DataError, printable
 
 # In this order they get the numbers 0, 1 and 2.
 PAD, START, END = "[PAD]", "[CLS]", "[SEP]"
+# What a saved one is called, as transformers calls it.
+SAVED = "tokenizer.json"
 # Characters that are tokenized at a time: meanwhile each takes some 50 bytes, also those that are cut off.
 TOGETHER = 2**20
 
@@ -28,8 +30,9 @@ class Tokenizer:
     pad_id: int
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json into a folder."""
-        (folder / "tokenizer.json").write_text(self.document, encoding="utf-8")
+        """Write tokenizer.json into a folder, which is made if need be."""
+        folder.mkdir(exist_ok=True)
+        (folder / SAVED).write_text(self.document, encoding="utf-8")
 
     def encode(self, texts: Iterable[str], max_length: int) -> Iterator[np.ndarray]:
         """The token ids of each text, int32, with the marks of its start and end, cut to `max_length`, not padded."""

@@ -46,7 +46,11 @@ class Exported:
 
 def again(done: Exported) -> str:
     """How to train it again, to be pasted into a shell."""
-    words = _("Train it again with: cd {folder} && {command}")
+    # A starter configuration has not been trained yet.
+    first = done.trial is None
+    words = (
+        _("Train it with: cd {folder} && {command}") if first else _("Train it again with: cd {folder} && {command}")
+    )
     return words.format(folder=shlex.quote(str(done.folder)), command=shlex.join(done.command))
 
 
@@ -200,6 +204,7 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
             examples=validation.get("examples", "?"),
         ).text(),
         _table(result),
+        afterwards(settings),
         sentences(
             _(
                 "To the last digit on the data as they were, on the same machine; on other data, on another device or "
@@ -218,6 +223,22 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
     if warning:
         parts.append(f"**{warning}**")
     return "\n\n".join(parts) + "\n"
+
+
+def afterwards(settings: Mapping[str, Any]) -> str:
+    """What a run leaves, and how its weights are used."""
+    if settings["data.task"] == "image-classification":
+        use, example = _("What the best ones say of new images, without the data of the training:"), "image.jpg"
+    else:
+        use, example = (
+            _("What the best ones say of new texts, one a line, without the data of the training:"),
+            "texts.txt",
+        )
+    left = _(
+        "Afterwards `run/result.json` has the result, and `run/checkpoints/` the weights of the best evaluations, "
+        "which know their classes and what they are to be fed."
+    )
+    return f"{sentences(left, use)}\n\n```\npython predict.py {example}\n```"
 
 
 def _readme_command(store: Store, source: Source, warning: str) -> str:

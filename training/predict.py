@@ -1,0 +1,149 @@
+"""What a trained network says of new examples: `python -m training.predict FILES`, or `python predict.py FILES`.
+
+FILES are images, or texts, one a line; - is standard input. For each example one JSON object a line: its class, and the
+probability of each. It needs the run's folder and its configuration, but not the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import nn
+
+from training import device as devices
+from training import model as models
+from training.batches import Inputs
+from training.checkpoint import Checkpoints
+from training.config import Config, ConfigError, load
+from training.dataset import Facts
+from training.evaluation import batch_size
+from training.splits import DataError, printable
+from training.train import default_config
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best weights of a run in their network, and the classes in the order of its outputs."""
+
+    network: nn.Module
+    classes: tuple[str, ...]
+    facts: Facts
+    config: Config
+    device: torch.device
+    checkpoints: Path
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="predict", description="Classify new examples by a run's best weights.")
+    parser.add_argument("--config", type=Path, default=default_config(), help="the configuration (TOML)")
+    parser.add_argument("--output", type=Path, default=Path("run"), help="folder of the run, as for the training")
+    parser.add_argument(
+        "examples", nargs="+", metavar="FILE", help="an image, or texts, one a line; - is standard input"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        trained = load_trained(load(options.config), options.output)
+        for answer in predictions(trained, options.examples):
+            print(json.dumps(answer, ensure_ascii=False), flush=True)
+    except (ConfigError, DataError, OSError, SafetensorError, RuntimeError) as error:
+        sys.exit(str(error))
+    sys.exit(0)
+
+
+def load_trained(config: Config, folder: Path) -> Trained:
+    """The network of the run in `folder`. Raises DataError where no weights are, or none that say their classes."""
+    checkpoints = folder / "checkpoints"
+    path = Checkpoints.best_file(checkpoints)
+    if path is None:
+        raise DataError("{path}: there are no weights of a run. Train first.", path=printable(folder))
+    with safe_open(path, framework="pt") as file:
+        described = file.metadata() or {}
+    if "classes" not in described:
+        raise DataError("{path}: the weights do not say their classes. Train again.", path=printable(path))
+    facts = Facts(**json.loads(described["facts"]))
+    device = devices.choose(config)
+    devices.prepare(config, device)
+    network = models.build(config, facts, saved=True).to(device)
+    network.load_state_dict(load_file(path, device=str(device)))
+    return Trained(network.eval(), tuple(json.loads(described["classes"])), facts, config, device, checkpoints)
+
+
+def predictions(trained: Trained, names: list[str]) -> Iterator[dict[str, Any]]:
+    """What is said of each example, in their order: it, its class, and the probability of each class."""
+    size = batch_size(trained.config)
+    images = trained.config.data.task == "image-classification"
+    examples = names if images else [line for name in names for line in _lines(name)]
+    for start in range(0, len(examples), size):
+        some = examples[start : start + size]
+        inputs = _pixels(trained, some) if images else _tokens(trained, some)
+        for example, row in zip(some, _probabilities(trained, inputs), strict=True):
+            said = dict(zip(trained.classes, row, strict=True))
+            yield {"example": example, "class": trained.classes[int(np.argmax(row))], "probabilities": said}
+
+
+def _probabilities(trained: Trained, inputs: Inputs) -> list[list[float]]:
+    """One row an example, computed as in the evaluations of the run."""
+    device, precision = trained.device, devices.precision(trained.config, trained.device)
+    there = {key: part.to(device) for key, part in inputs.items()} if isinstance(inputs, dict) else inputs.to(device)
+    with torch.inference_mode(), torch.autocast(device.type, dtype=precision, enabled=precision is not None):
+        logits = trained.network(there)
+    return logits.float().cpu().double().softmax(dim=1).tolist()
+
+
+def _pixels(trained: Trained, names: list[str]) -> torch.Tensor:
+    """The images, turned, scaled and cut as those of the training were."""
+    from training import images
+
+    data = trained.config.data
+    rows = []
+    with warnings.catch_warnings():
+        # As in the training: oddities in metadata do not touch the pixels.
+        warnings.simplefilter("ignore")
+        for name in names:
+            content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+            try:
+                rows.append(images.decode(content, data.image_size, data.channels).pixels)
+            except images.Unreadable as error:
+                raise DataError("{path}: {reason}", path=printable(name), reason=error.sentence) from None
+    return torch.from_numpy(np.stack(rows))
+
+
+def _lines(name: str) -> list[str]:
+    """The texts of a file, without the blanks around them, as in the training; a line without a text is none."""
+    try:
+        content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError("{path}: is not UTF-8.", path=printable(name)) from None
+    return [line.strip() for line in content.split("\n") if line.strip()]
+
+
+def _tokens(trained: Trained, texts: list[str]) -> Inputs:
+    """The texts by the tokenizer of the training, cut and padded as there."""
+    from training.text_data import Texts
+    from training.tokenizer import SAVED, Tokenizer
+
+    facts = trained.facts
+    document = (trained.checkpoints / SAVED).read_text(encoding="utf-8")
+    marks = Tokenizer(document, facts.vocabulary_size, facts.pad_id)
+    ids = list(marks.encode(texts, trained.config.data.max_length))
+    offsets = torch.from_numpy(np.cumsum([0, *map(len, ids)], dtype=np.int64))
+    rows = torch.arange(len(texts))
+    return Texts(torch.from_numpy(np.concatenate(ids)), offsets, facts.pad_id, rows, torch.zeros_like(rows)).inputs(
+        rows
+    )
+
+
+if __name__ == "__main__":
+    main()
