@@ -84,30 +84,33 @@ def ranges(
 
 
 def since_then(store: Store, plan: RoundPlan, carried: Mapping[str, Left]) -> tuple[Message, ...]:
-    """That ranges are carried from rounds on other data, by another metric, or at another batch size, or of trials of
-    another length."""
-    outdated, length = alike.outdated(store, plan.base), plan.base.get(STEPS)
-    of_rounds = {own.round: trials.batch_settings(store, own.round).get(STEPS) for own in carried.values()}
-    others = {name: own.round for name, own in carried.items() if of_rounds[own.round] != length}
-    notes = [
-        say(
-            "Range carried from {round}, whose trials took {before} steps, not {steps}: {names}. With another number "
-            "of steps the best values lie elsewhere, first of all the learning rate's.",
-            round=batch,
-            before=of_rounds[batch],
-            steps=length,
-            names=[name for name, own in others.items() if own == batch],
-        )
-        for batch in dict.fromkeys(others.values())
-        if batch not in outdated and length is not None and of_rounds[batch] is not None
-    ]
+    """That ranges are carried from rounds on other data, by another metric, or at another batch size."""
+    outdated = alike.outdated(store, plan.base)
     told = {name: own.round for name, own in carried.items() if own.round in outdated}
     if not told:
-        return tuple(notes)
+        return ()
     words = say(
         "Range carried from {rounds}, before data, metric or batch size changed: {names}. It is where to start; the "
         "review of this round says whether it is wide enough.",
         names=list(told),
         rounds=list(dict.fromkeys(told.values())),
     )
-    return (*notes, words)
+    return (words,)
+
+
+def of_another_length(store: Store, plan: RoundPlan, carried: Mapping[str, Left]) -> tuple[Message, ...]:
+    """That ranges are carried from rounds whose trials took another number of steps."""
+    length = plan.base.get(STEPS)
+    before = {own.round: trials.batch_settings(store, own.round).get(STEPS) for own in carried.values()}
+    return tuple(
+        say(
+            "Range carried from {round}, whose trials took {before} steps, not {steps}: {names}. With another number "
+            "of steps the best values lie elsewhere, first of all the learning rate's.",
+            round=name,
+            before=steps,
+            steps=length,
+            names=[dimension for dimension, own in carried.items() if own.round == name],
+        )
+        for name, steps in before.items()
+        if None not in (steps, length) and steps != length
+    )

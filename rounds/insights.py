@@ -243,6 +243,10 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
     # What one run each can show; where the noise is of curves, what it rests on is not known.
     shown = clear(reviewing.freedom(store, by) if noise is not None else math.inf) * unit
     names = dict(zip(plan.scientific, asked_of(plan), strict=True))
+    within = reviewing.values(
+        store, by, [record.best for record in records if record.feasible and record.best is not None]
+    )
+    lowest = min(turned(end, direction) for end in within)
     for key, levels in isolate(plan, records, direction).items():
         called = names.get(key) or ", ".join(names.values())
         listed = [level for level in levels if level.fair is not None]
@@ -270,7 +274,8 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
             )
             yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)
         elif gain is not None and gain <= CLEAR * unit:
-            if not _may_say_no_gain(store, name, plan, key, records):
+            # Where less is left to gain than single runs can show, none could be seen.
+            if fair[winner] - lowest <= CLEAR * unit or not _may_say_no_gain(store, name, plan, key, records):
                 continue
             text = say(
                 "No gain from changing {key} in {round}: within the noise, nothing does better than {used} "

@@ -102,8 +102,10 @@ def check(planned: RoundPlan, records: Sequence[TrialRecord]) -> tuple[Finding, 
     figures["unstable"] = shaky
     if not shaky:
         message = say(
-            "Training is stable up to {multiple:.2g} times the best learning rate: stability is not what limits it.",
+            "Training is stable up to {multiple:.2g} times the best learning rate, {rate:.3g}: stability is not what "
+            "limits it.",
             multiple=max(run["multiple"] for run in runs),
+            rate=rates[0],
         )
         return (Finding(CHECK, "pass", message, RULE, figures),)
     action = Action(
@@ -113,9 +115,10 @@ def check(planned: RoundPlan, records: Sequence[TrialRecord]) -> tuple[Finding, 
         message = say("Training is unstable at the best learning rate itself, {rate:.3g}.", rate=rates[0])
         return (Finding(CHECK, "fail", message, RULE, figures, action),)
     message = say(
-        "Training becomes unstable at {multiple:.2g} times the best learning rate: more stable training may allow a "
-        "better rate.",
+        "Training becomes unstable at {multiple:.2g} times the best learning rate, {rate:.3g}: more stable training "
+        "may allow a better rate.",
         multiple=shaky[0],
+        rate=rates[0],
     )
     return (Finding(CHECK, "warn", message, RULE, figures, action),)
 

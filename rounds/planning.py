@@ -120,6 +120,9 @@ def propose(
     learnt, hints = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
     carried = inherited.ranges(store, rounds(store), plan, offers, sources)
     notes = (*notes, *hints, *inherited.since_then(store, plan, carried))
+    if steps is None:
+        # Who asks for another length is told what it means.
+        notes = (*notes, *inherited.of_another_length(store, plan, carried))
     if carried or learnt or hints:
         options["roles"] = {**options["roles"], **learnt}
         asked |= {name: found.domain for name, found in carried.items() if name in asked}

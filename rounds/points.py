@@ -160,7 +160,12 @@ def _check_study(
         )
     words = say("Add {more} trials to the round.", more=more)
     if studies > 1:
-        words = say("Add {more} trials to study {study}.", more=more, study=called(study))
+        words = say(
+            "Add {all} trials to the round: its studies take turns, so that {study} gets {more} of them.",
+            all=more * studies,
+            more=more,
+            study=called(study),
+        )
     action = Action(
         "more_trials",
         words,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rounds import alike, failing, planning, reviewing
 from rounds.record import ended, ranked, turned
-from state import trials
+from state import measure, trials
 from state.database import Store
 
 # Rounds without a gain after which the search has nothing more to find where it looks (our judgement).
@@ -27,8 +27,9 @@ class Saturation:
 
 def saturation(store: Store) -> Saturation | None:
     """Since when the rounds, all of them together, have not improved the best result by more than the noise; None where
-    they have, where there are too few, and where the noise is not known. What ran on other data counts for nothing, nor
-    does a round most of which only failed: nothing can be concluded from the rest."""
+    they have, where there are too few, and where the noise is not known, or more than is left to gain. What ran on
+    other data counts for nothing, nor does a round most of which only failed: nothing can be concluded from the
+    rest."""
     direction, unit = reviewing.direction(store), reviewing.noise(store)
     bests, others = [], alike.incomparable(store)
     data = alike.latest(trials.trials(store), "data")
@@ -50,6 +51,11 @@ def saturation(store: Store) -> Saturation | None:
         if best < bests[since][1] - unit:
             since = place
     after = len(bests) - 1 - since
-    if after < WITHOUT_GAIN:
+    within = reviewing.values(
+        store, measure.of_project(store.project.settings), [turned(b, direction) for _, b in bests]
+    )
+    # Where less is left to gain than runs differ by, a gain could not be seen.
+    unseen = bests[since][1] - unit <= min(turned(end, direction) for end in within)
+    if after < WITHOUT_GAIN or unseen:
         return None
     return Saturation(bests[since][0], after, bests[-1][0], tuple(turned(best, direction) for _, best in bests), unit)

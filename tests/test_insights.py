@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ def a_round(store: Store, score: Callable[[Any], float], count: int = 24, **how:
         small_project.end(store, entry.id, score(entry))
     reviewing.review_batch(store, batch.name)
     return batch.name
+
+
+def slightly_worse(best: float, entry: Any) -> float:
+    return best * (1 + 0.1 * entry.u[LR])
 
 
 def keys(store: Store) -> list[str]:
@@ -246,6 +251,25 @@ def test_that_what_is_in_use_does_better_by_far_is_an_insight(store: Store) -> N
         smoothing = {key: Domain("list", choices=(0.0, 0.01, 0.2))}
         name = a_round(store, worse, 18, goal="compare", scientific=smoothing, roles={})
         assert f"better/{name}/{key}" not in keys(store)
+
+
+def test_where_runs_differ_by_more_than_is_left_to_gain_nothing_is_concluded_from_no_gain(store: Store) -> None:
+    """At an error rate of 0.03, where runs differed by 0.04, there was "no gain" from whatever was tried, and the
+    rounds were saturated from the first on, while the best fell to a quarter."""
+    smoothing = {"regularization.label_smoothing": Domain("list", choices=(0.0, 0.1))}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reviewing, "noise", lambda *_: 0.04)
+        patched.setattr(reviewing, "freedom", lambda *_: 8)
+        for best in (0.03, 0.02, 0.008):
+            score = partial(slightly_worse, best)
+            a_round(store, score, 24, goal="compare", scientific=smoothing, roles={})
+        assert not any(key.startswith(("no gain/", "saturated/")) for key in keys(store))
+        # Where as much as they differ by is left, it is told.
+        for _ in range(3):
+            a_round(store, lambda entry: 0.5 + 0.001 * entry.u[LR], 24, goal="compare", scientific=smoothing, roles={})
+        found = keys(store)
+    assert "no gain/round-6/regularization.label_smoothing" in found
+    assert not any(key.startswith("no gain/round-1/") for key in found)
 
 
 def test_values_that_do_exactly_as_well_are_named_together(store: Store) -> None:

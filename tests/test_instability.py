@@ -123,6 +123,9 @@ def test_the_review_of_a_check_says_at_which_rate_training_breaks(
     finding = reviewing.review_batch(store, batch.name)[1]
     assert (finding.verdict, finding.rule) == (verdict, "P22")
     assert words in finding.message.text()
+    # Of a round that ended early the best trial may be anybody's: which rate that is, is said.
+    rate = trials.trial_settings(store, trials.trial(store, "round-1-002"))["optimizer.learning_rate"]
+    assert f"best learning rate{' itself' if verdict == 'fail' else ''}, {rate:.3g}" in finding.message.text()
     assert (finding.action is None) == (verdict == "pass")
 
 

@@ -389,6 +389,24 @@ def test_one_good_trial_among_many_bad_ones_is_not_enough() -> None:
     assert finding.action.payload == {"study": "search", "trials": 20}
 
 
+def test_what_one_of_two_studies_lacks_is_told_with_what_the_round_grows_by() -> None:
+    """It said to add 20 trials to that study, and the round got 40: its studies take turns."""
+    planned = searched(
+        40, goal="compare", scientific={"optimizer.name": Domain("categorical", choices=("adamw", "sgd"))}
+    )
+    first, second = planned.studies
+    steep = {study.name: 100.0 if study is first else 0.0 for study in planned.studies}
+    records = [
+        record(trial, n, 0.1 + steep[trial.study] * abs(next(iter(trial.u.values())) - 0.5))
+        for n, trial in enumerate(planned.trials, 1)
+    ]
+    lacks, suffices = points.check(planned, records, "min", noise=0.01)
+    assert (lacks.figures["study"], suffices.figures["study"], suffices.action) == (first.name, second.name, None)
+    assert lacks.action is not None
+    words = "Add 40 trials to the round: its studies take turns, so that optimizer=adamw gets 20 of them."
+    assert (lacks.action.message.text(), lacks.action.payload["trials"]) == (words, 40)
+
+
 def test_where_none_comes_near_the_best_the_best_alone_is_not_said_to_be_as_good_as_itself() -> None:
     """It read "1 so far are as good as the best", as if it was another."""
     planned = searched(20)

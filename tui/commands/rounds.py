@@ -301,7 +301,9 @@ round_group.add_command(final_study)
 @click.pass_obj
 def check(session: Session, trial: str | None) -> None:
     with session.store() as store:
-        batch = instability.start(store, trial or instability.candidate(store), wanted="")
+        chosen = trial or instability.candidate(store)
+        batch = instability.start(store, chosen, wanted="")
+        session.progress(_("{name}: a stability check of {trial}").format(name=batch.name, trial=chosen))
         tell(session, store, batch, trials.trials(store, batch.name))
 
 
