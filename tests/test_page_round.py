@@ -639,6 +639,26 @@ async def test_a_trial_that_came_to_nothing_is_tried_again_where_its_log_is_read
         await wait_for(pilot, lambda: "r retry" not in lines(pilot.app)[-1])
 
 
+async def test_any_trial_of_a_round_is_checked_on_its_page(store: Store) -> None:
+    """By keys only the best of a round could be; `tunebook round check --trial` takes any. Nothing runs unasked."""
+    at_work(store)
+    async with watching(store, TrialPage(trial(2))) as pilot:
+        assert "s stable?" in lines(pilot.app)[-1]
+        await press(pilot, "s")
+        await wait_for_text(pilot, f"short trials from {trial(2)} on, the last evaluated at every step?")
+        await press(pilot, "escape")
+        assert len(trials.batches(store)) == 2
+        await press(pilot, "s", "enter")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, RoundPage))
+        assert trials.batches(store)[-1].plan["trial"] == trial(2)
+        check = trials.trials(store, trials.batches(store)[-1].name)[0]
+    small_project.end(store, check.id, 0.25)
+    async with watching(store, TrialPage(check.id)) as pilot:
+        # Its short runs are no candidates, and no evidence of a rate of their own.
+        assert "stable?" not in lines(pilot.app)[-1]
+        assert "launch" not in lines(pilot.app)[-1]
+
+
 async def test_the_curves_of_a_trial_take_turns_where_there_is_little_room(store: Store) -> None:
     at_work(store)
     advance(store, trial(4), {"step": 11, "train/loss": 2.0, "grad_norm": 3.0})
