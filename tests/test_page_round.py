@@ -17,6 +17,7 @@ from termios import TIOCSWINSZ
 from typing import Any
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from presets import language
@@ -442,6 +443,19 @@ async def test_a_whole_round_is_put_before_the_trials_of_another(store: Store) -
         await wait_for_text(pilot, "round-2: what waits of it is started before all others.")
         first = [entry.batch for entry in trials.unfinished(store)][:COUNT]
         assert first == ["round-2"] * COUNT
+
+
+async def test_a_reason_of_several_lines_that_is_pasted_stays_whole(store: Store) -> None:
+    """All but its first line was dropped without a word, and the reason went so into the record."""
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "E")
+        pilot.app.post_message(Paste("\n  the card is wanted\r\nfor something else\n"))
+        await wait_for_text(pilot, "the card is wanted for something else")
+        # What is pasted takes the place of what is offered.
+        await press(pilot, "escape", "plus")
+        pilot.app.post_message(Paste("3\n"))
+        await wait_for(pilot, lambda: pilot.app.screen.query_one(Field).value == "3")
 
 
 async def test_where_the_page_cannot_be_seen_only_what_leaves_it_works(store: Store) -> None:
