@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from presets import advice, language
 
 HOME = Path(__file__).parent.parent
-ROWS = [f"G{row}" for row in range(20)] + [f"P{row}" for row in range(1, 25)]
+# The weights of a network are no row of the playbook, but are asked for.
+ROWS = ["G0", "G1", "W1", *(f"G{row}" for row in range(2, 20)), *(f"P{row}" for row in range(1, 25))]
 
 
 @pytest.fixture(params=language.LANGUAGES)
@@ -54,6 +55,6 @@ def test_what_the_program_names_has_advice() -> None:
     files = [path for room in ("rounds", "tui", "wizard") for path in (HOME / room).glob("**/*.py")]
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    named = {text for text in texts if re.fullmatch(r"[GP]\d+", text)}
-    assert {"P7", "P9", "P22", "G16"} <= named
+    named = {text for text in texts if re.fullmatch(r"[GPW]\d+", text)}
+    assert {"P7", "P9", "P22", "G16", "W1"} <= named
     assert named <= set(advice.ids())

@@ -41,6 +41,17 @@ def test_every_step_is_explained_from_its_own_rows(tmp_path: Path) -> None:
             assert flow.ask(store, step).rows == flow.ROWS[step]
 
 
+@pytest.mark.parametrize(("spoken", "said"), [("en", "published weights"), ("zh_CN", "公开的权重")])
+def test_the_weights_have_an_explanation_of_their_own(
+    spoken: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever asked why they are asked for read about architectures alone."""
+    answered(["--lang", spoken, "explain", "weights", "--depth", "evidence"])
+    told = capsys.readouterr().out
+    assert said in told
+    assert "arXiv:1902.07208" in told
+
+
 @pytest.mark.parametrize("spoken", language.LANGUAGES)
 def test_every_row_of_the_set_up_has_all_three_depths(spoken: str) -> None:
     """And the evidence names where it comes from."""

@@ -13,6 +13,7 @@ import pytest
 
 from state.errors import Refusal
 from state.store import open_store
+from tests import prepared
 from tests.screens import NARROW, shown, wait_for_text
 from tests.set_up import make, set_up
 from tui import exporting_starter
@@ -89,6 +90,19 @@ async def test_the_home_page_offers_it_at_the_end_of_the_set_up(tmp_path: Path) 
             await wait_for_text(pilot, "It is the starter configuration. To train it:")
             assert "python train.py" in shown(app).replace("\n", "")
     assert (tmp_path / "p" / "export" / "config.toml").exists()
+
+
+async def test_it_is_offered_among_all_that_can_be_done_once_there_is_a_best_configuration(tmp_path: Path) -> None:
+    """From then on only `tunebook export --starter` wrote it: the page of the export writes the best."""
+    project = prepared.prepare(tmp_path / "p", "goal")
+    app = Tunebook(project.root)
+    async with app.run_test(size=NARROW) as pilot:
+        await wait_for_text(pilot, "Plan a round")
+        await pilot.press("colon", *"starter", "enter")
+        await wait_for_text(pilot, "Writes the starter configuration of the set-up")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "It is the starter configuration. To train it:")
+    assert (project.root / "export-starter" / "config.toml").exists()
 
 
 async def test_what_was_written_is_read_to_its_end_in_a_small_window(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from presets import language
@@ -439,6 +440,19 @@ async def test_a_whole_round_is_put_before_the_trials_of_another(store: Store) -
         assert first == ["round-2"] * COUNT
 
 
+async def test_a_reason_of_several_lines_that_is_pasted_stays_whole(store: Store) -> None:
+    """All but its first line was dropped without a word, and the reason went so into the record."""
+    at_work(store)
+    async with watching(store, RoundPage("round-1")) as pilot:
+        await press(pilot, "E")
+        pilot.app.post_message(Paste("\n  the card is wanted\r\nfor something else\n"))
+        await wait_for_text(pilot, "the card is wanted for something else")
+        # What is pasted takes the place of what is offered.
+        await press(pilot, "escape", "plus")
+        pilot.app.post_message(Paste("3\n"))
+        await wait_for(pilot, lambda: pilot.app.screen.query_one(Field).value == "3")
+
+
 async def test_where_the_page_cannot_be_seen_only_what_leaves_it_works(store: Store) -> None:
     at_work(store)
     async with watching(store, RoundPage("round-1")) as pilot:
@@ -632,6 +646,26 @@ async def test_a_trial_that_came_to_nothing_is_tried_again_where_its_log_is_read
         await press(pilot, "r")
         await wait_for_text(pilot, "queued")
         await wait_for(pilot, lambda: "r retry" not in lines(pilot.app)[-1])
+
+
+async def test_any_trial_of_a_round_is_checked_on_its_page(store: Store) -> None:
+    """By keys only the best of a round could be; `tunebook round check --trial` takes any. Nothing runs unasked."""
+    at_work(store)
+    async with watching(store, TrialPage(trial(2))) as pilot:
+        assert "s stable?" in lines(pilot.app)[-1]
+        await press(pilot, "s")
+        await wait_for_text(pilot, f"short trials from {trial(2)} on, the last evaluated at every step?")
+        await press(pilot, "escape")
+        assert len(trials.batches(store)) == 2
+        await press(pilot, "s", "enter")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, RoundPage))
+        assert trials.batches(store)[-1].plan["trial"] == trial(2)
+        check = trials.trials(store, trials.batches(store)[-1].name)[0]
+    small_project.end(store, check.id, 0.25)
+    async with watching(store, TrialPage(check.id)) as pilot:
+        # Its short runs are no candidates, and no evidence of a rate of their own.
+        assert "stable?" not in lines(pilot.app)[-1]
+        assert "launch" not in lines(pilot.app)[-1]
 
 
 async def test_the_curves_of_a_trial_take_turns_where_there_is_little_room(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from presets import language
 from tui.charts.plot import Axes, draw
 from tui.charts.scale import exact, number, rounded, ticks
 from tui.charts.series import COLOURS, Cursor, Mark, Series, identities
@@ -45,6 +46,17 @@ def test_two_lines_cross_and_the_later_one_wins_the_cell() -> None:
         "  0             50         100",
         "                              ",
     ]
+
+
+def test_the_title_is_in_the_language_of_the_screens() -> None:
+    """It said vs and log in Chinese, too."""
+    language.set_language("zh_CN")
+    try:
+        title = text([RATES], Axes("步", "损失", log_x=True), 40, 9)[0]
+    finally:
+        language.set_language("en")
+    assert title.startswith("损失 对 步（对数）")
+    assert text([RATES], Axes("step", "loss", log_x=True), 40, 9)[0].startswith("loss vs step (log)")
 
 
 def test_in_ascii_each_line_is_drawn_with_its_letter() -> None:

@@ -16,7 +16,7 @@ from tests import translate
 OTHERS = (
     "This beats becomes bytes changes class comes compares differs does doubles ends fails fits gets goes has holds is "
     "its knows less lies limits makes means ms names needs others pass powers proposes proves rests says seeds shows "
-    "spans starts takes this times tries uses waits was writes"
+    "spans starts takes this times tries uses vs waits was writes"
 )
 NO_NOUNS = OTHERS.split()
 

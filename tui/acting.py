@@ -38,6 +38,20 @@ def question(step: NextStep) -> Message | None:
     return None
 
 
+def asked(page: Page, step: NextStep) -> None:
+    """Do it on a page; trials that nobody has seen planned are asked about there first."""
+    # Commands need nothing of Textual.
+    from tui.widgets.prompt import Prompt
+
+    if (words := question(step)) is None:
+        on_screen(page, step)
+        return
+    options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
+    page.query_one(Prompt).choose(
+        words, options, lambda answer: answer != "run" or page.book.attempt(lambda: on_screen(page, step))
+    )
+
+
 def on_screen(page: Page, step: NextStep) -> None:
     """Do it: the design of the round comes up filled in, trials are queued and run, or the page that is meant opens."""
     book = page.book

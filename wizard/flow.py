@@ -169,7 +169,7 @@ ROWS = {
     "data": ("G0",),
     "metric": ("G0",),
     "architecture": ("G1", "G10"),
-    "weights": ("G1",),
+    "weights": ("W1", "G1"),
     "optimizer": ("G2", "P21"),
     "batch_size": ("G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10"),
     "initial": ("G11",),

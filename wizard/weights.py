@@ -37,7 +37,7 @@ def ask(store: Store) -> Question:
         options.append(Option(HUB, HUB, note))
     return Question(
         step=STEP,
-        rows=("G1",),
+        rows=("W1", "G1"),
         text=say("Which weights should training start from? (The path of weights on this machine can be typed.)"),
         evidence=tuple(_evidence(store, entry)),
         options=tuple(options),

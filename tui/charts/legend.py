@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from presets.language import _
 from tui.charts.canvas import Row, Span
 from tui.charts.scale import number
 from tui.charts.series import SHAPES, Cursor, Identity, Mark, Series, behind, identities
@@ -16,17 +17,17 @@ LEAST_ENTRY = 5
 
 def fits(titles: Sequence[str], entries: Sequence[Span], columns: int) -> bool:
     """Whether all entries stand whole beside the titles, which may be cut to half of the row."""
-    text = printable(" vs ".join(one for one in titles if one))
-    return min(width(text), columns // 2) + sum(width(entry) + len(GAP) for entry, _ in entries) <= columns
+    text = _over(titles)
+    return min(width(text), columns // 2) + sum(width(entry) + len(GAP) for entry, _style in entries) <= columns
 
 
 def title(titles: Sequence[str], entries: Sequence[Span], columns: int, *, ascii_only: bool) -> Row:
     """The titles of y and x, then the entries of the legend as far as there is room, in exactly `columns` cells."""
-    text = printable(" vs ".join(one for one in titles if one))
-    room = max(columns - sum(width(entry) + 2 for entry, _ in entries), columns // 2)
+    text = _over(titles)
+    room = max(columns - sum(width(entry) + 2 for entry, _style in entries), columns // 2)
     text = cut(text, room, ascii_only=ascii_only)
     left = columns - width(text)
-    longest = _longest([width(entry) for entry, _ in entries], left)
+    longest = _longest([width(entry) for entry, _style in entries], left)
     shown = len(entries)
     if longest < LEAST_ENTRY:
         shown = max(left - len(f"{GAP}+{shown}"), 0) // (LEAST_ENTRY + len(GAP))
@@ -35,10 +36,16 @@ def title(titles: Sequence[str], entries: Sequence[Span], columns: int, *, ascii
     spans += [(GAP + cut(entry, longest, ascii_only=ascii_only), style) for entry, style in entries[:shown]]
     if shown < len(entries):
         spans.append((f"{GAP}+{len(entries) - shown}", ""))
-    used = sum(width(part) for part, _ in spans)
+    used = sum(width(part) for part, _style in spans)
     if used > columns:
         return ((" " * columns, ""),)
     return tuple(span for span in (*spans, (" " * (columns - used), "")) if span[0])
+
+
+def _over(titles: Sequence[str]) -> str:
+    """What is drawn over what."""
+    named = [one for one in titles if one]
+    return printable(_("{y} vs {x}").format(y=named[0], x=named[1]) if len(named) > 1 else "".join(named))
 
 
 def _longest(widths: Sequence[int], room: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from presets.language import bracketed
+from presets.language import _, bracketed
 from tui.charts import axis, legend, scale
 from tui.charts.canvas import Canvas, Row, Span, merged
 from tui.charts.scale import Scale, admits
@@ -106,7 +106,7 @@ def draw(
     names = identities(one.id for one in series)
     logs = (fitting[1].log, fitting[0].log) if fitting else (False, False)
     named = zip((axes.y_title, axes.x_title), logs, strict=True)
-    titles = [bracketed(text, "log") if log else text for text, log in named]
+    titles = [bracketed(text, _("log")) if log else text for text, log in named]
     entries = legend.entries(series, names, axes.words)
     if not legend.fits(titles, entries, columns):
         parts = layout(rows, long_legend=True)

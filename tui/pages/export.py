@@ -26,10 +26,10 @@ class ExportPage(Page):
     TOUR = "export"
     DEFAULT_CSS = "ExportPage > Reading { height: 1fr; }"
 
-    def __init__(self, trial: str = "") -> None:
+    def __init__(self, trial: str = "", *, starter: bool = False) -> None:
         super().__init__()
-        # The one that is meant, if not that of the best configuration.
-        self._of = trial
+        # The one that is meant, if not that of the best configuration, or whether what the set-up came to is.
+        self._of, self._starter = trial, starter
 
     def heading(self) -> Message:
         return say("export of {name}", name=self._of) if self._of else say("export")
@@ -37,7 +37,7 @@ class ExportPage(Page):
     def body(self) -> ComposeResult:
         yield Static(self._what().text(), classes="empty", markup=False)
         yield Static(_("Folder to write:"), classes="asked", markup=False)
-        folder = f"export-{self._of}" if self._of else "export"
+        folder = "export" + (f"-{self._of}" if self._of else "-starter" if self._starter else "")
         yield Field(str(self.book.project.root / folder), id="target")
         with Reading():
             yield Static(id="written", classes="empty", markup=False)
@@ -47,9 +47,8 @@ class ExportPage(Page):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         def write() -> None:
-            shown = list(
-                map(Content, map(printable, told(export(self.book.store, typed_path(event.value), self._of or None))))
-            )
+            done = export(self.book.store, typed_path(event.value), self._of or None, starter=self._starter)
+            shown = list(map(Content, map(printable, told(done))))
             self.query_one("#written", Static).update(Content("\n").join(shown))
             self.call_after_refresh(self._read_on)
 
@@ -75,7 +74,7 @@ class ExportPage(Page):
                 "Writes your command with the values of the best configuration, the reason for each, and what it ran "
                 "on. Your code stays where it is. Enter writes it."
             )
-        if launches.best(self.book.store) is None:
+        if self._starter or launches.best(self.book.store) is None:
             return say(
                 "Writes the starter configuration of the set-up with its reasons, and the training code that a person "
                 "can read. Nothing has run with it yet. It needs torch and timm or transformers, but not Tunebook. "

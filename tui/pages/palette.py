@@ -16,7 +16,7 @@ from presets.language import Message, _, say
 from rounds import judging, reviewed
 from state import launches, trials
 from state.database import Store
-from tui import keys
+from tui import exporting_starter, keys
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.terminal import fit, printable, width
@@ -133,6 +133,8 @@ def _places(store: Store) -> Iterator[Offer]:
         yield Offer("design", _("go to the design of a round"))
         yield Offer("configurations", _("go to the configurations, side by side"))
         yield Offer("export", _("go to the export"))
+        if exporting_starter.ready(store):
+            yield Offer("export-starter", _("go to the export of the starter configuration"))
         if not store.project.settings.command:
             yield Offer("look", _("go to the look at the test split"))
     yield Offer("decisions", _("go to the decisions: their history, and the way back"))

@@ -91,6 +91,10 @@ def page(place: str) -> Page:
             from tui.pages.export import ExportPage
 
             return ExportPage(what)
+        case "export-starter":
+            from tui.pages.export import ExportPage
+
+            return ExportPage(starter=True)
         case "report":
             from tui.pages.report import ReportPage
 

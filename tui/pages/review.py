@@ -96,8 +96,10 @@ class ReviewPage(Page):
             return finding is not None and finding.action is not None and not asking(self)
         if action == "disregard":
             return finding is not None and finding.verdict != "pass" and not asking(self)
-        if action == "check":
-            return self._to_check() is not None and not asking(self)
+        if action in ("check", "launch"):
+            # A check of stability has no candidates.
+            found = self._to_check() if action == "check" else self._best()
+            return found is not None and not asking(self)
         return True
 
     def load(self) -> None:
@@ -163,21 +165,15 @@ class ReviewPage(Page):
 
     def _do(self, step: NextStep) -> None:
         """Do it; trials that nobody has seen planned are asked about first."""
-        if (asked := acting.question(step)) is None:
-            acting.on_screen(self, step)
-            return
-        options = [("run", _("run them"), ""), ("stay", _("not now"), "")]
-        self.query_one(Prompt).choose(
-            asked,
-            options,
-            lambda answer: answer != "run" or self.book.attempt(lambda: acting.on_screen(self, step)),
-        )
+        acting.asked(self, step)
 
     def _to_check(self) -> str | None:
-        """The best trial of the round, where its stability can be checked: not of a check itself, nor of a script of
-        the user's own."""
-        reviewed = self._reviewed
-        if reviewed is None or self.book.project.settings.command:
+        """The best trial of the round, where its stability can be checked: not of a script of the user's own."""
+        return None if self.book.project.settings.command else self._best()
+
+    def _best(self) -> str | None:
+        """The best trial of the round; a check of stability has none that comes into question for anything."""
+        if (reviewed := self._reviewed) is None:
             return None
         if trials.batch(self.book.store, self._name_of_round).plan.get("check"):
             return None

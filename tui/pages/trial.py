@@ -12,10 +12,12 @@ from textual.widgets import Static
 
 from presets.language import Message, _, say, told
 from rounds import cost, planning, trial_folder, wishes
+from rounds.next_step import Check
 from state import launches, runs, trials
 from state.database import Store
 from state.measure import known_as
 from state.trials import ENDED, Trial
+from tui import acting
 from tui.charts.chart import Chart
 from tui.charts.plot import Axes
 from tui.charts.series import Series
@@ -27,10 +29,13 @@ from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import MARKS, STATUSES
 from tui.widgets.growing import Curves, unbounded
+from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
 from wizard.quantity import duration, memory
 
 LOG_LINES = 12
+# What can be made of a trial.
+USES = ("retry", "launch", "check", "export")
 # The losses, the project's own metric unless it is one of them, and the norm of the gradient.
 MOST_VIEWS = 3
 
@@ -38,7 +43,7 @@ MOST_VIEWS = 3
 class TrialPage(Page):
     """Facts, curves (one chart after the other, or all where there is room), differences and the end of the log."""
 
-    GROUPS = ("trial", "chart", "everywhere")
+    GROUPS = ("trial", "chart", "choices", "everywhere")
     BINDINGS = bindings("trial")
     DEFAULT_CSS = """
     TrialPage {
@@ -74,6 +79,7 @@ class TrialPage(Page):
                 yield Chart(Axes(), ascii_only=self.book.ascii_only)
         with VerticalScroll(id="more", can_focus=False):
             yield Static(id="details", markup=False)
+        yield Prompt()
 
     def follows(self) -> bool:
         # What a trial prints is not in the store.
@@ -106,8 +112,8 @@ class TrialPage(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what the trial admits as it is."""
-        if action in ("launch", "retry", "export"):
-            return action in self._offered
+        if action in USES:
+            return action in self._offered and not asking(self)
         return super().check_action(action, parameters)
 
     def action_launch(self) -> None:
@@ -122,6 +128,13 @@ class TrialPage(Page):
     def action_export(self) -> None:
         """To the export of this trial."""
         self.book.open(f"export {self._of}")
+
+    def action_check(self) -> None:
+        """Ask, and have training checked at the learning rate of this trial and just above it."""
+        acting.asked(self, Check(self._of))
+
+    def leave(self) -> bool:
+        return self.query_one(Prompt).leave()
 
     def action_read(self, pages: int) -> None:
         """Scroll what stands below the curves."""
@@ -167,13 +180,16 @@ class TrialPage(Page):
 
 
 def _uses(store: Store, entry: Trial) -> tuple[str, ...]:
-    """What can be made of a trial: one that is complete is exported, and launched where a round has found it; one that
-    came to nothing is tried again."""
+    """What can be made of a trial: one that is complete is exported, and launched or checked where a round has found
+    it; one that came to nothing is tried again."""
     if wishes.may_retry(entry):
         return ("retry",)
     if entry.status != "complete":
         return ()
-    return ("launch", "export") if trials.batch(store, entry.batch).kind == planning.KIND else ("export",)
+    batch = trials.batch(store, entry.batch)
+    if batch.kind != planning.KIND or batch.plan.get("check"):
+        return ("export",)
+    return ("launch", "export") if store.project.settings.command else USES[1:]
 
 
 def _views(own: str) -> list[list[str]]:

@@ -9,7 +9,7 @@ from rich.style import Style
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Click
+from textual.events import Click, Paste
 from textual.strip import Strip
 from textual.widgets import Input, OptionList
 from textual.widgets.input import Selection
@@ -164,6 +164,13 @@ class Field(Input):
         self.cursor_position = len(self.value)
         if chosen == Selection(0, len(self.value)):
             self.selection = chosen
+
+    def on_paste(self, event: Paste) -> None:
+        """Of several lines all stay, one behind the other: Textual's own takes the first, and drops the rest unsaid."""
+        event.prevent_default()
+        words = " ".join(part for line in event.text.splitlines() if (part := line.strip()))
+        self.replace(words, *sorted(self.selection))
+        event.stop()
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         """Whether the key is typed; of some, such as `slash`, Textual does not know the character."""
