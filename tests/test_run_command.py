@@ -156,6 +156,29 @@ def test_it_is_told_from_which_step_on_the_metric_is_not_a_number(tmp_path: Path
     assert result["message"] == "score is not a number from step 20 on."
 
 
+SWALLOWED = """
+import traceback
+try:
+    raise RuntimeError("device-side assert")
+except RuntimeError:
+    traceback.print_exc()
+"""
+AT_THE_END = """
+class Loader:
+    def __del__(self):
+        raise RuntimeError("workers are gone")
+Loader()
+"""
+
+
+@pytest.mark.parametrize(("more", "said"), [(SWALLOWED, True), (AT_THE_END, False), (AT_THE_END + SWALLOWED, True)])
+def test_an_error_after_which_all_is_said_to_have_gone_well_is_told(tmp_path: Path, more: str, said: bool) -> None:
+    """A script that prints what went wrong and exits with 0 had trained to its end, for all that was said."""
+    code, result = run(ask(tmp_path, GOOD + more))
+    assert (code, result["status"]) == (0, "complete")
+    assert ("as if all had gone well, and printed an error" in result["message"]) is said
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_metric_that_is_no_number_a_single_time_is_left_out_wherever_that_is(tmp_path: Path, place: int) -> None:
     """At the end alone it made the trial infeasible, with its best value of before lost."""
