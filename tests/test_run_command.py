@@ -410,6 +410,22 @@ def test_one_that_is_stopped_while_its_folder_is_looked_at_says_so_and_starts_no
         assert "".join(runs.log_tail(folder)).strip() == ("" if stopped else "True")
 
 
+@pytest.mark.parametrize("behind", ["env", "launcher"])
+def test_the_versions_are_those_of_the_python_behind_a_launcher(tmp_path: Path, behind: str) -> None:
+    """Of torchrun, accelerate launch and env nothing was known, and an update between two runs was not noticed."""
+    launcher = tmp_path / "launcher"
+    launcher.write_text(f"#!{sys.executable}\nimport os, sys\nos.execv(sys.executable, sys.argv)\n", encoding="utf-8")
+    launcher.chmod(0o755)
+    words = ["env", "-i", "A=1", sys.executable] if behind == "env" else [str(launcher)]
+    folder = ask(tmp_path / "trial", GOOD)
+    script = str(folder / "script.py")
+    ask_again = json.loads((folder / run_command.COMMAND).read_text(encoding="utf-8")) | {"command": [*words, script]}
+    (folder / run_command.COMMAND).write_text(json.dumps(ask_again), encoding="utf-8")
+    _code, result = run(folder)
+    assert result["status"] == "complete"
+    assert result["versions"]["torch"]
+
+
 def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:
     code, result = run(ask(tmp_path / "t", "", command=[str(tmp_path / "gone"), "x"]))
     assert code == 127
