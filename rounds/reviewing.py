@@ -11,7 +11,20 @@ from typing import Any
 
 from presets.grain import answered_at_once, grain
 from presets.language import Message, say
-from rounds import alike, chance, failing, final, gain, instability, own_script, planning, resolution, reviewed, sampled
+from rounds import (
+    alike,
+    chance,
+    ended_early,
+    failing,
+    final,
+    gain,
+    instability,
+    own_script,
+    planning,
+    resolution,
+    reviewed,
+    sampled,
+)
 from rounds.finding import Finding
 from rounds.record import (
     GRADIENT_NORM,
@@ -83,6 +96,7 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
             *alike.metric(listed, by, now),
             *alike.data(listed),
             *alike.code(listed, own=bool(store.project.settings.command)),
+            *(ended_early.check(listed) if store.project.settings.command else ()),
             *gained,
             *resolution.check(seen, by.direction, before),
             by_chance,

@@ -145,7 +145,10 @@ class Reader:
                 data = file.read()
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return
-        end = len(data) if ended else data.rfind(b"\n") + 1
+        end = data.rfind(b"\n") + 1
+        # An object is whole when it closes, whether or not an end of the line follows.
+        if ended or (path.suffix == ".jsonl" and _json_row(data[end:]) is not None):
+            end = len(data)
         known.offset += end
         for line in data[:end].splitlines():
             yield from self._rows(known, path.name, line)

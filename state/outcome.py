@@ -31,6 +31,8 @@ OUT_OF_MEMORY = (
     "cublas_status_alloc_failed",
     "memoryerror",
 )
+# How Python begins to tell of an error.
+TRACEBACK = "Traceback (most recent call last)"
 
 
 class Metrics:
@@ -149,9 +151,25 @@ def result_of(
         result |= {"status": "failed", "reason": "no metric", **(joined(words, amiss) if amiss else words)}
         # One of them may be what was meant.
         result["names"] = metrics.reader.measured()
-    elif remarks := [words for words in (_left_out(metrics, metric), amiss) if words]:
+    elif remarks := [words for words in (_swallowed(log), _left_out(metrics, metric), amiss) if words]:
         result |= reduce(joined, remarks)
     return result
+
+
+def _swallowed(log: str) -> dict[str, Any]:
+    """A sentence about an error that a run which says that all went well has printed at its end; empty where it has
+    printed none."""
+    before, *told = log.split(TRACEBACK)
+    # What goes wrong while the interpreter ends has no part in what was learnt.
+    while told and before.rstrip().rpartition("\n")[2].startswith("Exception ignored"):
+        before, *told = told
+    if not told:
+        return {}
+    return said(
+        "It ended with exit code 0, as if all had gone well, and printed an error near its end. Look whether it "
+        "trained to its end. It printed last: {last}",
+        last=last_words(log),
+    )
 
 
 def _left_out(metrics: Metrics, metric: str) -> dict[str, Any]:

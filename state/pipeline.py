@@ -172,8 +172,10 @@ def check(pipeline: Pipeline) -> None:
             )
     if FOLDER not in named:
         raise Invalid(
-            "Nothing says where a trial is to write: put {folder} into the command, as in --out {folder}.",
+            "Nothing says where a trial is to write: put {folder} into the command, as in --out {folder}. For a script "
+            "without options, one that reads os.environ, begin with env: env OUT={folder} LR={lr} python train.py.",
             folder="{folder}",
+            lr="{lr}",
         )
     if (CONFIG in named) != (pipeline.file is not None):
         raise Invalid(

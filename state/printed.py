@@ -17,6 +17,7 @@ _BAR = re.compile(
     rb"(?:\x1b\[A)*(?:(?P<name>[^\x1b]*?): )? *\d+%\|[^|]*\| *(?P<done>\d+)/(?P<of>\d+) "
     rb"\[[\d:]+<[\d:?]+, +[\d.?]+ ?(?:s/[^\]\s,]+|[^\]\s,]+/s)"
 )
+_COLOUR = re.compile(rb"\x1b\[[\d;]*m")
 # A name may say where it stands: `train 3`, `loss 0.25`, `lr 1e-05`.
 _NUMBER = re.compile(r"[-+]?\d+(?:[./]\d+)*(?:e[-+]?\d+)?")
 # What bars are called that are of something else than training: of evaluation, of data, of weights.
@@ -34,7 +35,7 @@ SHORTEST_SECONDS = 1.0
 
 def rates(text: bytes) -> list[float]:
     """The examples a second in timm's lines, but for those of an epoch's first update, which waits for the data."""
-    return [float(rate) for update, rate in _LINE.findall(text) if int(update) and float(rate) > 0]
+    return [float(rate) for update, rate in _LINE.findall(_COLOUR.sub(b"", text)) if int(update) and float(rate) > 0]
 
 
 class Bar(NamedTuple):
@@ -47,7 +48,7 @@ class Bar(NamedTuple):
 
 def bars(text: bytes) -> list[Bar]:
     """The progress bars in the text, each time that one was drawn anew."""
-    drawn = (_BAR.match(piece) for piece in re.split(rb"[\r\n]+", text))
+    drawn = (_BAR.match(piece) for piece in re.split(rb"[\r\n]+", _COLOUR.sub(b"", text)))
     return [Bar(_called(bar["name"] or b""), int(bar["done"]), int(bar["of"])) for bar in drawn if bar]
 
 

@@ -11,7 +11,9 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +41,8 @@ POLL_SECONDS = 0.25
 ROOM_SECONDS = 1.0
 # What is kept of the disk while a command runs, for the result of one that is asked to stop when there is no room left.
 RESERVE, RESERVED_BYTES = "reserve", 256 * 1024
+# No first line that names an interpreter is longer.
+LONGEST = 1024
 # Libraries whose version may change a result, of those that the command's Python has.
 LIBRARIES = [
     "torch",
@@ -253,9 +257,9 @@ def _data(folder: Path, asked: Mapping[str, Any]) -> str | None:
 
 
 def _ask_versions(asked: Mapping[str, Any]) -> subprocess.Popen[bytes] | None:
-    """Ask the command's own Python for its versions, where it is started by one."""
-    program = asked["command"][0]
-    if not Path(program).name.startswith("python"):
+    """Ask the command's own Python for its versions, where it is known."""
+    program = _python(asked["command"])
+    if program is None:
         return None
     try:
         return subprocess.Popen(
@@ -267,6 +271,21 @@ def _ask_versions(asked: Mapping[str, Any]) -> subprocess.Popen[bytes] | None:
         )
     except OSError:
         return None
+
+
+def _python(command: Sequence[str]) -> str | None:
+    """The Python that a command is run by: itself, behind env, or that of the first line of a program such as torchrun;
+    None where it is none of these."""
+    first = command[0]
+    if Path(first).name == "env":
+        first = next((word for word in command[1:] if "=" not in word and not word.startswith("-")), first)
+    program = shutil.which(first)
+    if program is None or Path(program).name.startswith("python"):
+        return program
+    with contextlib.suppress(OSError), open(program, "rb") as file:
+        if found := re.fullmatch(rb"#! *(\S*/python[\d.]*)\s*", file.readline(LONGEST)):
+            return os.fsdecode(found[1])
+    return None
 
 
 def _told(versions: subprocess.Popen[bytes] | None) -> dict[str, str]:

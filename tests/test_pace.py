@@ -133,6 +133,11 @@ def test_bars_are_read_with_any_name_and_unit(tmp_path: Path) -> None:
     }
     slow = b"train 0:  10%|#  | 1/10 [00:01<00:09,  1.01s/batch, loss=0.5]\r"
     assert printed.bars(slow) == [Bar("train", 1, 10)]
+    # A name in colours, or all of it, was no bar.
+    assert printed.bars(b"\x1b[32mtrain 0\x1b[0m:  10%|\x1b[34m#  \x1b[0m| 1/10 [00:01<00:09,  1.01s/batch]\r") == [
+        Bar("train", 1, 10)
+    ]
+    assert printed.rates(TIMM.replace(b"Time:", b"\x1b[1;36mTime:\x1b[0m")) == printed.rates(TIMM)
     assert not printed.bars(b"10% of 1/10 [done]\nweights:  10%|#  | 1.2M/10.0M [00:01<00:09, 1.2MB/s]\n")
     log = tmp_path / "log.txt"
     log.touch()

@@ -101,6 +101,27 @@ def test_what_a_bar_counts_that_is_no_batch_is_found_out_by_another_size(
         assert not any(line.get("examples_per_second") for line in lines.values())
 
 
+def test_a_bar_of_an_evaluation_that_takes_longer_than_a_few_large_batches_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of Transformers' two bars, neither of which has a name, that of the evaluation was taken for the training's at
+    the largest size, and then it was said of all sizes that their bars go to as many."""
+
+    def measured(_folder: Path, size: int, run: Any, asked: Any) -> dict[str, Any]:
+        of = 50 if size == 64 and ["", 50] not in asked.get("passed", ()) else 320 // size
+        about = {"batch_size": size, "outcome": "measured", "by": "bar", "of": of, "name": ""}
+        return {**about, "examples_per_second": 100.0, "epoch_seconds": None, "step_seconds": size / 100}
+
+    monkeypatch.setattr(probe_command, "measure", measured)
+    monkeypatch.setattr(probe_command, "PATIENCE", 9)
+    run = {"again": {"again": {}}}
+    asked = {"size": 16, "sizes": [8, 16, 32, 64], "runs": [run] * 4, "device": "cpu"}
+    found = probe_command.ascend(tmp_path, asked)
+    assert found["limited_by"] != probe_command.UNTIMED
+    written, _end = read_lines(tmp_path / probe_command.SIZES)
+    assert [line["of"] for line in written] == [40, 20, 10, 5]
+
+
 def test_a_size_that_is_far_slower_than_a_smaller_one_is_run_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

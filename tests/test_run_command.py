@@ -156,6 +156,29 @@ def test_it_is_told_from_which_step_on_the_metric_is_not_a_number(tmp_path: Path
     assert result["message"] == "score is not a number from step 20 on."
 
 
+SWALLOWED = """
+import traceback
+try:
+    raise RuntimeError("device-side assert")
+except RuntimeError:
+    traceback.print_exc()
+"""
+AT_THE_END = """
+class Loader:
+    def __del__(self):
+        raise RuntimeError("workers are gone")
+Loader()
+"""
+
+
+@pytest.mark.parametrize(("more", "said"), [(SWALLOWED, True), (AT_THE_END, False), (AT_THE_END + SWALLOWED, True)])
+def test_an_error_after_which_all_is_said_to_have_gone_well_is_told(tmp_path: Path, more: str, said: bool) -> None:
+    """A script that prints what went wrong and exits with 0 had trained to its end, for all that was said."""
+    code, result = run(ask(tmp_path, GOOD + more))
+    assert (code, result["status"]) == (0, "complete")
+    assert ("as if all had gone well, and printed an error" in result["message"]) is said
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_metric_that_is_no_number_a_single_time_is_left_out_wherever_that_is(tmp_path: Path, place: int) -> None:
     """At the end alone it made the trial infeasible, with its best value of before lost."""
@@ -385,6 +408,22 @@ def test_one_that_is_stopped_while_its_folder_is_looked_at_says_so_and_starts_no
         assert (result["status"], result["steps_done"]) == (("stopped", 0) if stopped else ("complete", 3))
         # What the runner makes of its signals, the command does not inherit.
         assert "".join(runs.log_tail(folder)).strip() == ("" if stopped else "True")
+
+
+@pytest.mark.parametrize("behind", ["env", "launcher"])
+def test_the_versions_are_those_of_the_python_behind_a_launcher(tmp_path: Path, behind: str) -> None:
+    """Of torchrun, accelerate launch and env nothing was known, and an update between two runs was not noticed."""
+    launcher = tmp_path / "launcher"
+    launcher.write_text(f"#!{sys.executable}\nimport os, sys\nos.execv(sys.executable, sys.argv)\n", encoding="utf-8")
+    launcher.chmod(0o755)
+    words = ["env", "-i", "A=1", sys.executable] if behind == "env" else [str(launcher)]
+    folder = ask(tmp_path / "trial", GOOD)
+    script = str(folder / "script.py")
+    ask_again = json.loads((folder / run_command.COMMAND).read_text(encoding="utf-8")) | {"command": [*words, script]}
+    (folder / run_command.COMMAND).write_text(json.dumps(ask_again), encoding="utf-8")
+    _code, result = run(folder)
+    assert result["status"] == "complete"
+    assert result["versions"]["torch"]
 
 
 def test_a_program_that_is_gone_is_named(tmp_path: Path) -> None:
