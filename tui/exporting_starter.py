@@ -57,10 +57,10 @@ def _export(store: Store, target: Path) -> Exported:
         ).format(project=printable(project)),
         "```\npip install -r requirements.txt\npython train.py\n```",
         _("What it reaches is not known yet; `run/result.json` says it afterwards."),
-        exporting.afterwards(source.settings),
         _("The data is read from {path} (`data.path` in `config.toml`).").format(
             path=f"`{printable(source.settings['data.path'])}`"
         ),
+        exporting.afterwards(source.settings),
     )
     written = folder.write(
         target,
