@@ -15,7 +15,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import open_project
 from state.store import open_store
-from tests.set_up import DIGITS, advance, set_up
+from tests.set_up import DIGITS, SPAM, advance, changed, set_up
 from tests.test_cli import tunebook
 from wizard import baseline, configuration, flow
 from wizard.question import Question
@@ -127,6 +127,34 @@ def test_a_command_that_watched_finds_the_baseline_accepted_by_another(
     assert json.loads(capsys.readouterr().out)["adopted"]
     with open_store(open_project(root)) as store:
         assert len(launches.launches(store)) == 1
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_where_no_result_could_be_told_from_chance_no_check_of_the_network_is_recommended(
+    tmp_path: Path, held_out: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of 102 were right, and the advice was to find out whether the network can learn at all, then five learning
+    rates: none of that could have helped."""
+    found = changed(
+        SPAM,
+        train={"examples": 408, "per_class": [400, 8]},
+        validation={"examples": 102, "per_class": [100, 2], "held_out": held_out},
+    )
+    with set_up(tmp_path / "my p", "baseline", found) as store:
+        right = {"examples": 102, "correct": 102, "per_class": [100, 2]}
+        end(store, only_trial(store), 102, validation=right)
+        question = flow.ask(store, "baseline")
+        told = "\n".join(message.text() for message in question.evidence)
+        assert "so even a perfect result could be luck" in told
+        assert ("Hold out 40% of the examples." in told) == held_out
+        assert ("my p' --held-out SHARE" in told) == held_out
+        assert ("into the validation split: it takes some 187" in told) != held_out
+        assert [option.value for option in question.options] == ["override"]
+        assert question.recommended is None
+        root = store.project.root
+    assert tunebook("baseline", "--project", root) == 1
+    shown = capsys.readouterr()
+    assert "decide an earlier question anew, or tunebook baseline --override REASON" in shown.out + shown.err
 
 
 def test_that_a_result_is_the_best_of_many_evaluations_is_said_with_what_the_last_came_to(tmp_path: Path) -> None:

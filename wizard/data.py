@@ -302,28 +302,32 @@ def _named_oddly(classes: Sequence[str]) -> Iterator[Message]:
 
 def _in_vain(found: dict[str, Any]) -> Iterator[Message]:
     """That no baseline can be told from chance, however good it is: better known before anything is trained."""
-    validation, (name, share) = found["splits"]["validation"], largest_class(found)
-    counted = copies.independent(found)
-    if share == 1 or chance.can_tell(share, counted):
+    if (remedy := enough(found)) is None:
         return
-    examples = validation["examples"]
-    wanted = math.ceil(chance.fewest(share) * examples / max(counted, 1))
-    everything = found["splits"]["train"]["examples"] + examples
-    fraction = math.ceil(wanted / everything * 20) / 20
-    if not validation.get("held_out"):
-        remedy = say("Put more examples into the validation split: it takes some {n}.", n=wanted)
-    elif fraction <= LARGEST_FRACTION:
-        remedy = say("Hold out {fraction:.0%} of the examples.", fraction=fraction)
-    else:
-        remedy = say("It takes some {n} to measure with: collect more, of the other classes above all.", n=wanted)
+    name, share = largest_class(found)
     yield say(
         "Always naming {name} is right for {share:.1%} of the {examples} validation examples: even a perfect result "
         "could be luck, so that no baseline will be called better than chance. {remedy}",
         name=name,
         share=share,
-        examples=examples,
+        examples=found["splits"]["validation"]["examples"],
         remedy=remedy,
     )
+
+
+def enough(found: dict[str, Any]) -> Message | None:
+    """How many validation examples it takes to tell a perfect result from chance; None where there are enough."""
+    validation, (_name, share) = found["splits"]["validation"], largest_class(found)
+    counted = copies.independent(found)
+    if share == 1 or chance.can_tell(share, counted):
+        return None
+    wanted = math.ceil(chance.fewest(share) * validation["examples"] / max(counted, 1))
+    if not validation.get("held_out"):
+        return say("Put more examples into the validation split: it takes some {n}.", n=wanted)
+    fraction = math.ceil(wanted / (found["splits"]["train"]["examples"] + validation["examples"]) * 20) / 20
+    if fraction <= LARGEST_FRACTION:
+        return say("Hold out {fraction:.0%} of the examples.", fraction=fraction)
+    return say("It takes some {n} to measure with: collect more, of the other classes above all.", n=wanted)
 
 
 def _few(found: dict[str, Any]) -> Iterator[Message]:
