@@ -216,10 +216,35 @@ def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Pat
     assert [text[0] for text in said[1:5]] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize(("last", "reasonable"), [(204, True), (203, False)])
+def test_a_last_evaluation_that_is_better_than_chance_was_chosen_by_nobody(
+    tmp_path: Path, last: int, reasonable: bool
+) -> None:
+    """204 of 204 were right at the end, 4 of 4 of the rare class: that was called perhaps luck, being the best of 40
+    evaluations, and the advice was to find out whether the network can learn at all."""
+    found = changed(
+        SPAM,
+        train={"examples": 306, "per_class": [300, 6]},
+        validation={"examples": 204, "per_class": [200, 4]},
+    )
+    with set_up(tmp_path / "p", "baseline", found) as store:
+        right = {"examples": 204, "correct": 204, "per_class": [200, 4]}
+        final = {"step": 680, "val/loss": 1.0, "val/error_rate": 1 - last / 204}
+        end(store, only_trial(store), 204, validation=right, final=final)
+        verdict = judge(store, "baseline-1")
+        assert verdict.reasonable is reasonable
+        assert ("Perhaps luck: 204 of 204" in verdict.message.text()) is not reasonable
+        # Of several trials the best was chosen, so each counts.
+        batch = baseline.sweep(store)
+        for entry in trials.trials(store, batch.name):
+            end(store, entry.id, 204, validation=right, final=final)
+        assert not judge(store, batch.name).reasonable
+
+
 def test_the_best_of_many_evaluations_must_be_better_than_the_best_of_many_guesses(tmp_path: Path) -> None:
     """52 of 360 would be significant as one look (p = 0.006), and is what the best of 40 looks reaches by luck."""
     with set_up(tmp_path / "p", "baseline") as store:
-        end(store, only_trial(store), 52)
+        end(store, only_trial(store), 52, final={"step": 680, "val/loss": 1.0, "val/error_rate": 1 - 40 / 360})
         verdict = judge(store, "baseline-1")
     assert verdict.figures["verdict"] == "better"
     assert verdict.figures["looks"] == 40
