@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,12 +14,13 @@ import pytest
 
 from state.errors import Refusal
 from state.store import open_store
-from tests import prepared
+from tests import prepared, small_project
 from tests.screens import NARROW, shown, wait_for_text
 from tests.set_up import make, set_up
 from tui import exporting_starter
 from tui.app import Tunebook
 from tui.main import main
+from wizard import configuration
 
 
 def test_the_configuration_of_the_set_up_trains_before_any_trial_ran(tmp_path: Path, digits: Path) -> None:
@@ -76,6 +78,33 @@ def test_the_command_writes_it_and_does_not_take_both_kinds(tmp_path: Path, caps
     with pytest.raises(SystemExit) as ended:
         main(["export", str(tmp_path / "two"), "--project", str(tmp_path / "p"), "--starter", "--trial", "x"])
     assert ended.value.code == 2
+
+
+def test_that_it_has_run_is_not_denied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a baseline that was no better than chance the export said that nothing had run with its configuration yet,
+    and that nobody knew what it reaches."""
+    arguments = ["export", str(tmp_path / "out"), "--project", str(tmp_path / "p")]
+    with set_up(tmp_path / "p", "baseline") as store:
+        with pytest.raises(SystemExit):
+            main([*arguments, "--starter"])
+        assert "nothing has run with it yet.\nTrain it with: cd" in capsys.readouterr().out
+        assert "is not known yet" in (tmp_path / "out" / "README.md").read_text()
+        shutil.rmtree(tmp_path / "out")
+
+        small_project.batch(store, configuration.checked(store), kind="baseline")
+        small_project.end(store, "baseline-1-001", 0.875)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    shown = capsys.readouterr()
+    words = (
+        "It has run as baseline-1-001, which came to val/error_rate 0.875; `--trial baseline-1-001` exports that run."
+    )
+    assert words in shown.err
+    assert "nothing has run" not in shown.out
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert words in readme
+    assert "is not known yet" not in readme
 
 
 async def test_the_home_page_offers_it_at_the_end_of_the_set_up(tmp_path: Path) -> None:

@@ -219,6 +219,22 @@ def test_beside_the_commit_stands_what_is_known_to_differ_from_it(
     assert ("changes.patch" in commit) == patch
 
 
+def test_the_run_of_the_best_configuration_can_be_made_again_by_what_the_report_says(tmp_path: Path) -> None:
+    """Its seed stood nowhere: the table of values had the seed of the configuration, which another run had, beside the
+    result of this one. Nor did anything tell a colleague whether his data are those."""
+    data = tmp_path / "data"
+    with open_store(small_project.project(tmp_path / "p", data)) as store:
+        small_project.adopt(store, values := small_project.settings(data))
+        small_project.batch(store, values, [{"training.seed": 77}], kind="baseline")
+        small_project.end(store, "baseline-2-001", 0.5, data="0123456789abcdef")
+        section = next(section for section in document.report(store).sections if section.id == "best")
+        (facts,) = [dict(part.rows) for part in section.parts if isinstance(part, Facts)]
+        (table,) = [part for part in section.parts if isinstance(part, Grid)]
+    assert (facts["seed"], facts["fingerprint of the data"]) == ("77", "0123456789ab")
+    assert not any("seed" in row[0] and row[0] != "data.split_seed" for row in table.rows)
+    assert ("training.steps", "30") in [row[:2] for row in table.rows]
+
+
 def test_what_was_found_before_and_between_the_rounds_is_told(store: Store) -> None:
     """The findings about the data, the checks by short runs, and the intervals that a launch was decided by were left
     out; the best of three seeds stood for their mean."""

@@ -169,6 +169,18 @@ def test_a_run_stopped_during_an_evaluation_makes_up_for_it(
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.parametrize(("metric", "told"), [("macro_f1", "macro_f1"), ("loss", "error_rate")])
+def test_whoever_watches_sees_the_metric_that_the_run_is_judged_by(
+    metric: str, told: str, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The lines had the error rate, and the last one the best of another metric, which none of them had shown."""
+    code, result = run_here(write_config(tmp_path / "c.toml", digits, training__metric=metric), tmp_path / "run")
+    assert code == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
+    assert f"  {told} {result['final'][f'val/{told}']:.4f}  " in lines[-1]
+    assert all(f"  {told} " in line and "validation loss" in line for line in lines)
+
+
 def test_sigterm_leaves_a_checkpoint_and_a_result(digits: Path, tmp_path: Path):
     config = write_config(tmp_path / "config.toml", digits, training__steps=5000, training__evaluate_every=5)
     folder = tmp_path / "run"

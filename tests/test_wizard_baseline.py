@@ -15,7 +15,7 @@ from state.database import Store
 from state.errors import Refusal
 from state.project import open_project
 from state.store import open_store
-from tests.set_up import DIGITS, advance, set_up
+from tests.set_up import DIGITS, SPAM, advance, changed, set_up
 from tests.test_cli import tunebook
 from wizard import baseline, configuration, flow
 from wizard.question import Question
@@ -129,6 +129,34 @@ def test_a_command_that_watched_finds_the_baseline_accepted_by_another(
         assert len(launches.launches(store)) == 1
 
 
+@pytest.mark.parametrize("held_out", [True, False])
+def test_where_no_result_could_be_told_from_chance_no_check_of_the_network_is_recommended(
+    tmp_path: Path, held_out: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of 102 were right, and the advice was to find out whether the network can learn at all, then five learning
+    rates: none of that could have helped."""
+    found = changed(
+        SPAM,
+        train={"examples": 408, "per_class": [400, 8]},
+        validation={"examples": 102, "per_class": [100, 2], "held_out": held_out},
+    )
+    with set_up(tmp_path / "my p", "baseline", found) as store:
+        right = {"examples": 102, "correct": 102, "per_class": [100, 2]}
+        end(store, only_trial(store), 102, validation=right)
+        question = flow.ask(store, "baseline")
+        told = "\n".join(message.text() for message in question.evidence)
+        assert "so even a perfect result could be luck" in told
+        assert ("Hold out 40% of the examples." in told) == held_out
+        assert ("my p' --held-out SHARE" in told) == held_out
+        assert ("into the validation split: it takes some 187" in told) != held_out
+        assert [option.value for option in question.options] == ["override"]
+        assert question.recommended is None
+        root = store.project.root
+    assert tunebook("baseline", "--project", root) == 1
+    shown = capsys.readouterr()
+    assert "decide an earlier question anew, or tunebook baseline --override REASON" in shown.out + shown.err
+
+
 def test_that_a_result_is_the_best_of_many_evaluations_is_said_with_what_the_last_came_to(tmp_path: Path) -> None:
     with set_up(tmp_path / "p", "baseline") as store:
         id = only_trial(store)
@@ -188,10 +216,35 @@ def test_a_result_no_better_than_the_largest_class_is_not_accepted(tmp_path: Pat
     assert [text[0] for text in said[1:5]] == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize(("last", "reasonable"), [(204, True), (203, False)])
+def test_a_last_evaluation_that_is_better_than_chance_was_chosen_by_nobody(
+    tmp_path: Path, last: int, reasonable: bool
+) -> None:
+    """204 of 204 were right at the end, 4 of 4 of the rare class: that was called perhaps luck, being the best of 40
+    evaluations, and the advice was to find out whether the network can learn at all."""
+    found = changed(
+        SPAM,
+        train={"examples": 306, "per_class": [300, 6]},
+        validation={"examples": 204, "per_class": [200, 4]},
+    )
+    with set_up(tmp_path / "p", "baseline", found) as store:
+        right = {"examples": 204, "correct": 204, "per_class": [200, 4]}
+        final = {"step": 680, "val/loss": 1.0, "val/error_rate": 1 - last / 204}
+        end(store, only_trial(store), 204, validation=right, final=final)
+        verdict = judge(store, "baseline-1")
+        assert verdict.reasonable is reasonable
+        assert ("Perhaps luck: 204 of 204" in verdict.message.text()) is not reasonable
+        # Of several trials the best was chosen, so each counts.
+        batch = baseline.sweep(store)
+        for entry in trials.trials(store, batch.name):
+            end(store, entry.id, 204, validation=right, final=final)
+        assert not judge(store, batch.name).reasonable
+
+
 def test_the_best_of_many_evaluations_must_be_better_than_the_best_of_many_guesses(tmp_path: Path) -> None:
     """52 of 360 would be significant as one look (p = 0.006), and is what the best of 40 looks reaches by luck."""
     with set_up(tmp_path / "p", "baseline") as store:
-        end(store, only_trial(store), 52)
+        end(store, only_trial(store), 52, final={"step": 680, "val/loss": 1.0, "val/error_rate": 1 - 40 / 360})
         verdict = judge(store, "baseline-1")
     assert verdict.figures["verdict"] == "better"
     assert verdict.figures["looks"] == 40

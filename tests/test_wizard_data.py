@@ -193,6 +193,31 @@ def test_where_an_answer_is_worth_hardly_more_than_is_visible_the_smallest_class
     assert f"Few validation examples of a class (0 {per_class[0]}; 1 {per_class[0]}): {worth}" in warned
 
 
+def test_that_no_baseline_could_be_told_from_chance_is_said_before_any_is_trained(tmp_path: Path) -> None:
+    """It was found out after probe and baseline, when there was no more to do than to override, or to begin again with
+    another split: always naming the class of 100 of 102 is right so often that 102 of 102 may be luck."""
+    found = changed(
+        SPAM,
+        train={"examples": 408, "per_class": [400, 8]},
+        validation={"examples": 102, "per_class": [100, 2]},
+    )
+    in_vain = "98.0% of the 102 validation examples: even a perfect result could be luck"
+    question = ask(tmp_path, found)
+    assert in_vain in "".join(message.text() for message in question.warnings)
+    assert "no baseline will be called better than chance. Hold out 40% of the examples." in said(question)
+    enough = changed(found, train={"examples": 306}, validation={"examples": 204, "per_class": [200, 4]})
+    assert "could be luck" not in said(ask(tmp_path / "2", enough))
+
+    assert "into the validation split: it takes some 187." in said(ask(tmp_path / "4", ready_made(found)))
+    few = changed(
+        found, train={"examples": 80, "per_class": [78, 2]}, validation={"examples": 20, "per_class": [19, 1]}
+    )
+    assert "It takes some 72 to measure with: collect more" in said(ask(tmp_path / "5", few))
+    # Twenty per cent of copies: so many more.
+    copied = changed(found, validation={"independent": 85})
+    assert "Hold out 45% of the examples." in said(ask(tmp_path / "6", copied))
+
+
 def test_balanced_data_are_not_called_imbalanced(tmp_path: Path) -> None:
     assert "imbalanced" not in said(ask(tmp_path, DIGITS))
     assert "about equally frequent (139 to 146" in said(ask(tmp_path / "2", DIGITS))

@@ -250,10 +250,12 @@ def say(run: Run, train_loss: float, throughput: dict[str, float]) -> None:
     """A line on the last evaluation, for who watches. `train_loss`: nan where the run goes on from just before it."""
     assert run.progress.final is not None
     evaluation = run.progress.final
+    # The loss is told in any case, and beside it what people call mistakes.
+    judged = "error_rate" if run.config.training.metric == "loss" else run.config.training.metric
     trained = "" if math.isnan(train_loss) else f"  train loss {train_loss:.4f}"
     pace = "".join(f"  {value:.0f} examples/s" for value in throughput.values())
     print(
         f"step {evaluation.step}/{run.config.training.steps}{trained}  "
-        f"validation loss {evaluation.loss:.4f}  error_rate {evaluation.error_rate:.4f}{pace}",
+        f"validation loss {evaluation.loss:.4f}  {judged} {getattr(evaluation, judged):.4f}{pace}",
         flush=True,
     )

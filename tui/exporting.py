@@ -204,7 +204,6 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
             examples=validation.get("examples", "?"),
         ).text(),
         _table(result),
-        afterwards(settings),
         sentences(
             _(
                 "To the last digit on the data as they were, on the same machine; on other data, on another device or "
@@ -219,6 +218,7 @@ def _readme(store: Store, source: Origin, warning: str) -> str:
         _("The data is read from {path} (`data.path` in `config.toml`).").format(
             path=f"`{printable(settings['data.path'])}`"
         ),
+        afterwards(settings),
     ]
     if warning:
         parts.append(f"**{warning}**")

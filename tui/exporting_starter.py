@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from presets.language import _
+from state import by_metric, measure
 from state import export as folder
 from state.database import Store
 from state.errors import NotYet, WrongUse
-from state.launches import best
+from state.launches import best, complete_runs
 from tui import exporting
 from tui.exporting import Exported
-from tui.say import stored
+from tui.say import figure, measured, stored
 from tui.terminal import printable
 from wizard import configuration, flow
 
@@ -56,11 +59,12 @@ def _export(store: Store, target: Path) -> Exported:
             "trains it, and `config.toml` says why each value is what it is."
         ).format(project=printable(project)),
         "```\npip install -r requirements.txt\npython train.py\n```",
-        _("What it reaches is not known yet; `run/result.json` says it afterwards."),
-        exporting.afterwards(source.settings),
+        _has_run(store, source.settings)
+        or _("What it reaches is not known yet; `run/result.json` says it afterwards."),
         _("The data is read from {path} (`data.path` in `config.toml`).").format(
             path=f"`{printable(source.settings['data.path'])}`"
         ),
+        exporting.afterwards(source.settings),
     )
     written = folder.write(
         target,
@@ -69,4 +73,15 @@ def _export(store: Store, target: Path) -> Exported:
         heading=_("Starter configuration, exported by Tunebook. The line above a value is the reason for it."),
         readme="\n\n".join(readme) + "\n",
     )
-    return Exported(written, None, {}, "")
+    return Exported(written, None, {}, _has_run(store, source.settings))
+
+
+def _has_run(store: Store, settings: Mapping[str, Any]) -> str:
+    """With which result the configuration has run, and how to export that run; empty where it has not."""
+    runs = by_metric.only(complete_runs(store, settings), measure.of_project(store.project.settings))
+    if not runs:
+        return ""
+    last = runs[-1]
+    words = _("It has run as {trial}, which came to {metric} {value}; `--trial {trial}` exports that run.")
+    metric = measured(store.project.settings.metric)
+    return words.format(trial=last.id, metric=metric, value=figure(last.best))

@@ -15,6 +15,7 @@ from wizard import (
     better,
     checks,
     configuration,
+    data,
     initial,
     inspection,
     measuring,
@@ -36,9 +37,10 @@ SWEEP_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
 # So many wrong answers are a few examples, and no measure of a configuration: as the review of a round has it.
 FEW_ANSWERS = 2
 # What a judged batch means for the way on: "broken" has no result for a reason other than divergence.
+# Of "in vain" nothing can be told, as even a perfect one could be luck.
 # "worse" is reasonable, but not as good as the best configuration so far; of "untold" nobody can tell that, since that
 # one has no run by the metric of now; "former" was judged by another itself.
-Outlook = Literal["reasonable", "worse", "untold", "chance", "at a loss", "broken", "former"]
+Outlook = Literal["reasonable", "worse", "untold", "chance", "at a loss", "in vain", "broken", "former"]
 
 
 def plan(store: Store) -> Batch:
@@ -208,6 +210,8 @@ def _outlook(store: Store, batch: Batch, verdict: BaselineVerdict) -> Outlook:
         return "worse" if better.known(store, verdict) else "reasonable"
     if not verdict.trial and any(entry.reason != "diverged" for entry in trials.trials(store, batch.name)):
         return "broken"
+    if verdict.figures.get("verdict") == "cannot tell":
+        return "in vain"
     return "at a loss" if batch.goal == SWEEP_GOAL else "chance"
 
 
@@ -257,6 +261,9 @@ def _offer(
                 return options, SWEEP, reason
             reason = say("Inputs, labels or model are at fault: nothing can be recommended before they are mended.")
             return options, None, reason
+        case "in vain":
+            reason = say("Nothing can be recommended: no run can be told from chance on this validation split.")
+            return (anyway,), None, reason
         case "at a loss":
             options = (_check(checks.SHUFFLE), _check(checks.ONE_BATCH), anyway)
             if checks.fresh(store, checks.SHUFFLE) is None:
@@ -335,6 +342,15 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
         )
         return
     found = inspection.known(store)
+    if outlook == "in vain":
+        if remedy := data.enough(found):
+            yield remedy
+        if found["splits"]["validation"].get("held_out"):
+            yield say(
+                "The question about the data is answered anew with: tunebook new {folder} --held-out SHARE",
+                folder=shlex.quote(str(store.project.root)),
+            )
+        return
     yield _checked(store, 1, checks.ONE_BATCH)
     if outlook == "at a loss":
         yield say("2. The learning rate: five over four decades were tried, see the table.")

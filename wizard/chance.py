@@ -39,7 +39,7 @@ class Chance:
         """Whether it is clearly better; "cannot tell" where no number of correct answers would be significant."""
         if self.p_value <= SIGNIFICANCE:
             return "better"
-        return "not better" if self.majority**self.independent <= SIGNIFICANCE else "cannot tell"
+        return "not better" if can_tell(self.majority, self.independent) else "cannot tell"
 
     @property
     def message(self) -> Message:
@@ -93,6 +93,17 @@ def against_chance(correct: int, per_class: Sequence[int], independent: int | No
     # Rounded down: half an answer more would be none that was given.
     right = correct * counted // examples
     return Chance(correct, examples, counted, *_interval(right, counted), majority, _at_least(right, counted, majority))
+
+
+def can_tell(majority: float, independent: int) -> bool:
+    """Whether a perfect result on so many different examples would be better than always naming the largest class,
+    whose share is `majority`."""
+    return majority**independent <= SIGNIFICANCE
+
+
+def fewest(majority: float) -> int:
+    """How many different examples that takes."""
+    return math.ceil(math.log(SIGNIFICANCE) / math.log(majority))
 
 
 def level(metric: str, per_class: Sequence[int]) -> float:

@@ -13,7 +13,7 @@ from presets.language import Message, say, told
 from state.database import Store
 from state.decisions import Decision
 from state.errors import Invalid
-from wizard import class_names, configuration, contents, copies, inspection, measuring, quantity
+from wizard import chance, class_names, configuration, contents, copies, inspection, measuring, quantity
 from wizard.listing import SHOWN, some
 from wizard.question import Choice, Option, Question, Settled
 
@@ -216,6 +216,7 @@ def _warnings(store: Store, found: dict[str, Any]) -> Iterator[Message]:
     if found.get("images"):
         yield from contents.seen_in_part(found["images"])
     yield from _named_oddly(found["classes"])
+    yield from _in_vain(found)
     yield from _few(found)
     yield from _coarse(found)
 
@@ -297,6 +298,36 @@ def _named_oddly(classes: Sequence[str]) -> Iterator[Message]:
             "A class is called {named}, as a missing label is. If it is one, take its examples out.",
             named=some([repr(name) for name in missing], len(missing)),
         )
+
+
+def _in_vain(found: dict[str, Any]) -> Iterator[Message]:
+    """That no baseline can be told from chance, however good it is: better known before anything is trained."""
+    if (remedy := enough(found)) is None:
+        return
+    name, share = largest_class(found)
+    yield say(
+        "Always naming {name} is right for {share:.1%} of the {examples} validation examples: even a perfect result "
+        "could be luck, so that no baseline will be called better than chance. {remedy}",
+        name=name,
+        share=share,
+        examples=found["splits"]["validation"]["examples"],
+        remedy=remedy,
+    )
+
+
+def enough(found: dict[str, Any]) -> Message | None:
+    """How many validation examples it takes to tell a perfect result from chance; None where there are enough."""
+    validation, (_name, share) = found["splits"]["validation"], largest_class(found)
+    counted = copies.independent(found)
+    if share == 1 or chance.can_tell(share, counted):
+        return None
+    wanted = math.ceil(chance.fewest(share) * validation["examples"] / max(counted, 1))
+    if not validation.get("held_out"):
+        return say("Put more examples into the validation split: it takes some {n}.", n=wanted)
+    fraction = math.ceil(wanted / (found["splits"]["train"]["examples"] + validation["examples"]) * 20) / 20
+    if fraction <= LARGEST_FRACTION:
+        return say("Hold out {fraction:.0%} of the examples.", fraction=fraction)
+    return say("It takes some {n} to measure with: collect more, of the other classes above all.", n=wanted)
 
 
 def _few(found: dict[str, Any]) -> Iterator[Message]:

@@ -32,7 +32,10 @@ def export(session: Session, folder: Path, trial: str | None, starter: bool) -> 
     if done.warning:
         say.note(done.warning)
     if done.trial is None:
-        session.text(_("{folder}: the starter configuration; nothing has run with it yet.").format(folder=done.folder))
+        words = _("{folder}: the starter configuration; nothing has run with it yet.")
+        # What it has run as is said above.
+        words = _("{folder}: the starter configuration.") if done.warning else words
+        session.text(words.format(folder=done.folder))
     else:
         session.text(_("{folder}: the export of {trial}.").format(folder=done.folder, trial=done.trial))
     if done.average:

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 from presets.language import _, bracketed, current_language, error_text, restored, sentences, told
-from rounds import changed_metric, cost, insights, standing
+from rounds import changed_metric, cost, insights, seeds, standing, tunables
 from rounds.reached import best_and_baseline, fresh, reached
 from state import by_metric, configurations, decisions, export, launches, measure, measurements, trials
 from state.configurations import Configuration
@@ -293,6 +293,11 @@ def _reproduced(store: Store) -> Iterator[Part]:
     if (repeated := fresh(store, trials.trial_settings(store, entry))) is not None and repeated.runs > 1:
         # The run that stands for it is the best of them.
         facts = [(metric, result_of(repeated)), (_("of this run"), best_of(entry, store.project.settings.metric))]
+    seed = trials.trial_settings(store, entry).get(seeds.KEY)
+    if seed is not None and tunables.takes_seed(store.project):
+        facts.append((_("seed"), str(seed)))
+    if identity := result.get("data"):
+        facts.append((_("fingerprint of the data"), identity[:12]))
     facts += [
         (_("steps"), str(entry.steps_done)),
         (_("device"), ", ".join(filter(None, (result.get("device"), result.get("precision")))) or "-"),
@@ -312,5 +317,8 @@ def _settings(store: Store, best: Configuration) -> Iterator[tuple[str, str, str
         parents.append(configurations.configuration(store, parent))
         parent = parents[-1].parent
     for key, value in best.settings.items():
+        # That of the run stands above: a configuration is the same whatever the seed.
+        if key == seeds.KEY:
+            continue
         reason = next((entry.reasons[key] for entry in (best, *parents) if key in entry.reasons), None)
         yield key, setting(value), stored(reason) if reason else _("default")
