@@ -97,7 +97,9 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
         band = _band(chance)
         if nothing and max(shares.values()) <= _band(nothing):
             band = max(band, _band(nothing))
-        judged = {names: (share, band, _judge(names, share, band)) for names, share in shares.items()}
+        judged: dict[tuple[str, ...], tuple[float, float, Judged]] = {
+            names: (share, band, _judge(names, share, band)) for names, share in shares.items()
+        }
         if group is single and (leader := _leading(ranks, single, orders)) is not None:
             names, share, band = leader
             if judged[names][-1] != "matters":

@@ -259,7 +259,7 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         gain = fair[used] - fair[winner] if used is not None else None
         figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
         others = [value for value in fair if value != used]
-        if used == winner and all(
+        if used is not None and all(
             fair[value] - fair[used] > shown and apart(named[used], named[value]) for value in others
         ):
             text = say(
