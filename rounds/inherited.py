@@ -112,5 +112,5 @@ def of_another_length(store: Store, plan: RoundPlan, carried: Mapping[str, Left]
             names=[dimension for dimension, own in carried.items() if own.round == name],
         )
         for name, steps in before.items()
-        if None not in (steps, length) and steps != length
+        if steps is not None and length is not None and steps != length
     )

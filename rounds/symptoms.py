@@ -87,8 +87,8 @@ def symptoms(
     count = sum(step <= (1 - LATE) * end for step in steps)
     before, reached = min(values[:count], default=math.inf), min(medians(values[count:]), default=math.inf)
     improving = before - reached > 2 * unit or falls(values, least) or (falls(losses) and falls(values, least, AGREES))
-    known = (record.curves.get(kind, ()) for kind in (VALIDATION_LOSS, TRAINING_LOSS))
-    apart = unsettled(*known, steps[place], own_script=own_script)
+    validation, training = (record.curves.get(kind, ()) for kind in (VALIDATION_LOSS, TRAINING_LOSS))
+    apart = unsettled(validation, training, steps[place], own_script=own_script)
     # Where training itself broke down, nothing was learnt by heart, and no regulariser mends that.
     overfitting = (
         worse
