@@ -50,7 +50,7 @@ def _measure(unit: float, launches: Sequence[str]) -> Message:
     if launches:
         return say(
             "The measure of chance here is {unit:.2g}, the standard deviation of the runs of {launches} from seed to "
-            "seed. Worse configurations may differ by more; those that clearly do are not counted.",
+            "seed. Configurations that are worse than those may differ by more.",
             unit=unit,
             launches=list(launches),
         )

@@ -12,6 +12,7 @@ from presets.language import Message, say
 from rounds.finding import Action, Finding, Verdict
 from rounds.plan import RoundPlan
 from rounds.record import Direction, TrialRecord, cost, ended, leading, ranked
+from rounds.roles import OPTIMIZER
 from rounds.symptoms import FEWEST_EVALUATIONS, FEWEST_LOSSES, Symptoms, symptoms
 
 # Late noise above this share of the gap between best and fifth best hides which trial is better (our judgement).
@@ -43,7 +44,8 @@ def check(
     feasible = ranked(ended(records), direction)
     if not feasible:
         return [Finding("curves", "cannot tell", say("No trial trained to a result: there are no curves."), "P11")]
-    seen = {record.id: symptoms(record, direction, noise) for record in feasible}
+    own = OPTIMIZER not in plan.base
+    seen = {record.id: symptoms(record, direction, noise, own_script=own) for record in feasible}
     best = leading(feasible, direction)
     saturated = _finding("saturated", seen, best, lambda s: s.saturated, _saturated)
     if saturated.action:

@@ -259,17 +259,17 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
         gain = fair[used] - fair[winner] if used is not None else None
         figures = {"levels": {level: turned(value, direction) for level, value in fair.items()}, "noise": unit}
         others = [value for value in fair if value != used]
-        if used is not None and all(
-            fair[value] - fair[used] > shown and apart(named[used], named[value]) for value in others
+        if used == winner and all(
+            fair[value] - fair[winner] > shown and apart(named[winner], named[value]) for value in others
         ):
             text = say(
                 "{key}: {used}, which is in use, does better than {others} in {round}, by {gain:.2g} at least, where "
                 "runs differ by {noise:.2g}.",
                 key=called,
-                used=used,
+                used=winner,
                 others=others,
                 round=name,
-                gain=min(fair[value] - fair[used] for value in others),
+                gain=min(fair[value] - fair[winner] for value in others),
                 noise=unit,
             )
             yield Proposed(f"better/{name}/{key}", text, name, (key,), figures, plan.caveats)

@@ -34,11 +34,10 @@ from rounds.record import (
     TrialRecord,
     ended,
     leading,
-    turned,
     usable,
 )
 from rounds.review import complete, review
-from rounds.statistics import ANY, pooled, steadier
+from rounds.statistics import ANY, pooled
 from state import by_metric, configurations, launches, measure, metrics, pipeline, trials, usual_names
 from state.database import Store
 from state.measure import Measure
@@ -338,16 +337,13 @@ def freedom(store: Store, by: Measure) -> int:
 
 def _repeated(store: Store, by: Measure) -> list[list[Trial]]:
     """The runs of each configuration that was run again with other seeds and judged by this metric, those that were
-    made alike: what else differed, as the data do, is no chance. None of one that is worse and differs by clearly more:
-    in a launch with an unstable candidate nothing could be told from chance any more."""
+    made alike: what else differed, as the data do, is no chance."""
     groups: dict[tuple[str, alike.Conditions], list[Trial]] = {}
     for batch in trials.batches(store, "launch"):
         for entry in by_metric.only(trials.trials(store, batch.name), by):
             if entry.status == "complete" and entry.best is not None and usable(entry.best):
                 groups.setdefault((identity(store, entry), alike.conditions(entry)), []).append(entry)
-    found = [group for group in groups.values() if len(group) > 1]
-    costs = [[turned(entry.best, by.direction) for entry in group if entry.best is not None] for group in found]
-    return [found[place] for place in steadier(costs)]
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def identity(store: Store, entry: Trial) -> str:

@@ -13,8 +13,6 @@ from typing import Any
 # So near to a value that was seen that it is inside every interval around it.
 BESIDE = 1e-9
 ANY = (-math.inf, math.inf)
-# How likely runs that differ no more than others are to be taken for ones that do, at most.
-LOUD = 0.01
 
 
 @dataclass(frozen=True)
@@ -226,25 +224,6 @@ def pooled(groups: Iterable[Sequence[float]]) -> float | None:
     if not freedom:
         return None
     return math.sqrt(sum((len(group) - 1) * deviation(group) ** 2 for group in repeated) / freedom)
-
-
-def steadier(groups: Sequence[Sequence[float]]) -> list[int]:
-    """Which groups of costs the noise is to be taken from: all but those whose mean is worse than the best one's, and
-    whose runs differ by clearly more than those of all others (F test). How much a configuration differs that is
-    unstable says nothing of good ones."""
-    from scipy.special import fdtrc
-
-    kept = list(range(len(groups)))
-    while len(kept) > 1:
-        best = min(kept, key=lambda place: mean(groups[place]))
-        loudest = max((place for place in kept if place != best), key=lambda place: deviation(groups[place]))
-        others = [groups[place] for place in kept if place != loudest]
-        usual, freedom = pooled(others) or 0.0, sum(len(group) - 1 for group in others)
-        own = len(groups[loudest]) - 1
-        if not usual or fdtrc(own, freedom, (deviation(groups[loudest]) / usual) ** 2) >= LOUD:
-            break
-        kept.remove(loudest)
-    return kept
 
 
 def _ranked(costs: Sequence[float], n: int) -> list[float]:

@@ -62,8 +62,11 @@ class Symptoms:
     rising_loss: bool | None
 
 
-def symptoms(record: TrialRecord, direction: Direction, noise: float | None = None) -> Symptoms:
-    """Look at the validation and training curves of a feasible trial. `noise`: standard deviation from run to run."""
+def symptoms(
+    record: TrialRecord, direction: Direction, noise: float | None = None, *, own_script: bool = False
+) -> Symptoms:
+    """Look at the validation and training curves of a feasible trial. `noise`: standard deviation from run to run;
+    `own_script`: what wrote them may count the two losses otherwise."""
     curve = [(step, turned(value, direction)) for step, value in _usable(record.curves.get(record.metric, ()))]
     rising = rising_loss([value for _, value in record.curves.get(TRAINING_LOSS, ())])
     if len(curve) < FEWEST_EVALUATIONS:
@@ -84,7 +87,8 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     count = sum(step <= (1 - LATE) * end for step in steps)
     before, reached = min(values[:count], default=math.inf), min(medians(values[count:]), default=math.inf)
     improving = before - reached > 2 * unit or falls(values, least) or (falls(losses) and falls(values, least, AGREES))
-    apart = unsettled(record.curves.get(VALIDATION_LOSS, ()), record.curves.get(TRAINING_LOSS, ()), steps[place])
+    validation, training = (record.curves.get(kind, ()) for kind in (VALIDATION_LOSS, TRAINING_LOSS))
+    apart = unsettled(validation, training, steps[place], own_script=own_script)
     # Where training itself broke down, nothing was learnt by heart, and no regulariser mends that.
     overfitting = (
         worse
@@ -106,7 +110,9 @@ def symptoms(record: TrialRecord, direction: Direction, noise: float | None = No
     )
 
 
-def unsettled(validation: Sequence[tuple[int, float]], training: Sequence[tuple[int, float]], step: int) -> bool:
+def unsettled(
+    validation: Sequence[tuple[int, float]], training: Sequence[tuple[int, float]], step: int, *, own_script: bool
+) -> bool:
     """Whether the validation loss lies, at its end or mostly since a step, beyond what wrong answers can cost: how sure
     a network is, the training loss tells (t of it is reached by log(1/t) more than it began with, which is how much it
     loses where it is as sure of what is wrong). With too few values it is not known to."""
@@ -116,9 +122,12 @@ def unsettled(validation: Sequence[tuple[int, float]], training: Sequence[tuple[
     level = median(values[-max(round(LAST * len(values)), POINTS_PER_BLOCK) :])
     if level <= 0 or values[0] <= 0:
         return False
+    most = BEYOND_WRONG * (values[0] + max(-math.log(level), 0.0))
+    if own_script and min(value for _, value in losses) > most:
+        # It may be counted otherwise, as a sum over all examples.
+        return False
     last = fmean(value for _, value in losses[-max(round(LAST * len(losses)), 1) :])
-    since = median(value for at, value in losses if at >= step)
-    return max(last, since) > BEYOND_WRONG * (values[0] + max(-math.log(level), 0.0))
+    return max(last, median(value for at, value in losses if at >= step)) > most
 
 
 def loses(curve: Iterable[tuple[int, float]], step: int) -> bool:

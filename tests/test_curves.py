@@ -400,3 +400,23 @@ def test_a_trial_that_never_said_where_it_was_best_cannot_tell_about_steps() -> 
         for n, planned in enumerate(PLANNED.trials, 1)
     ]
     assert found(records)["steps"].verdict == "cannot tell"
+
+
+def test_a_validation_loss_that_a_script_counts_otherwise_is_not_called_unsettled() -> None:
+    """As a sum over its examples it lies beyond what wrong answers cost on average, and may be overfitted all the same;
+    one that only goes there has not settled, whoever wrote it."""
+    at = np.linspace(0.025, 1, 40)
+    losses = (2.3 * np.exp(-4 * at)).tolist()
+    rising = 0.8 + 1.5 * np.exp(-12 * at) + 1.5 * np.maximum(at - 0.4, 0)
+    seen = [
+        symptoms(replace(told, curves={**told.curves, "val/loss": curve(values.tolist())}), "min", own_script=own)
+        for told in (trial(0.1 + 0.3 * np.maximum(at - 0.4, 0) + 0.5 * np.exp(-12 * at), losses),)
+        for values in (rising * 500, rising + 400 * np.maximum(at - 0.1, 0))
+        for own in (True, False)
+    ]
+    assert [(one.unsettled, one.overfitting) for one in seen] == [
+        (False, True),
+        (True, False),
+        (True, False),
+        (True, False),
+    ]

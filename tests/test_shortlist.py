@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rounds import decision, judging, launching, planning, queue, reviewing, shortlist
+from rounds import decision, judging, launching, planning, queue, shortlist
 from rounds.statistics import mean
-from state import configurations, launches, measure, trials
+from state import configurations, launches, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -272,12 +272,3 @@ def test_runs_of_a_rejected_shortlist_that_never_began_wait_for_nothing(store: S
     assert [entry.status for entry in trials.trials(store, name)] == ["complete", *["stopped"] * 11]
     judging.reopen(store, name, "there is time")
     assert len(queue.waiting(trials.batch(store, name), trials.unfinished(store))) == 11
-
-
-def test_an_unstable_candidate_does_not_hide_what_rounds_gain(store: Store) -> None:
-    """After a launch with it, nothing could be told from chance any more."""
-    name = begin(store)
-    third = {"candidate_2": [0.045, 0.070, 0.039], "candidate_3": [0.103, 0.254, 0.137], "best": [0.039, 0.045, 0.064]}
-    finish(store, name, candidate=[0.036, 0.050, 0.028], **third)
-    by = measure.of_project(store.project.settings)
-    assert (reviewing.noise(store), reviewing.freedom(store, by)) == (pytest.approx(0.0137, abs=1e-4), 6)

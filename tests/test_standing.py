@@ -404,11 +404,11 @@ def test_the_status_has_every_goal_in_the_language_of_the_moment(
 def test_the_list_of_configurations_says_which_runs_it_counts(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A review has one run more, that of the baseline, and so another mean: 9 runs beside 8."""
+    """Where there are several, it is not of all runs of the same settings."""
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     small_project.end(store, "baseline-1-001", 0.5)
     assert tunebook("configurations", "--project", store.project.root) == 0
-    assert "a review counts" not in capsys.readouterr().out
+    assert "those of launches count" not in capsys.readouterr().out
     small_project.batch(store, small_project.settings(tmp_path / "data"), [{"optimizer.learning_rate": 0.1}])
     small_project.end(store, "round-1-001", 0.1)
     for entry in trials.trials(store, launching.start(store, launching.propose(store, "round-1")).name):
@@ -419,7 +419,7 @@ def test_the_list_of_configurations_says_which_runs_it_counts(
     assert counted is not None
     assert (counted.runs, len(launches.repeated(store, best.settings))) == (3, 4)
     assert tunebook("configurations", "--project", store.project.root) == 0
-    assert "those of launches count; a review counts the baseline's" in capsys.readouterr().out
+    assert "those of launches count, and those of rounds" in capsys.readouterr().out
 
 
 def test_what_is_left_of_a_longer_round_is_told_by_its_own_number_of_steps(

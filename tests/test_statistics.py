@@ -218,23 +218,3 @@ def test_precedence_is_exact_for_groups_that_only_chance_tells_apart() -> None:
         below += statistics.precedence(groups[0], groups[1]) <= 0.05
     # Of 16 trials the first five are of one group in 2.6 % of the orders.
     assert below / 2000 == pytest.approx(0.0256, abs=0.011)
-
-
-def test_a_worse_configuration_that_is_unstable_is_no_measure_of_chance() -> None:
-    """Its runs of 0.10, 0.25 and 0.14 made three times of it, so that no gain of the rounds after it could be seen."""
-    others = [[0.036, 0.050, 0.028], [0.045, 0.070, 0.039], [0.039, 0.045, 0.064]]
-    loud = [0.103, 0.254, 0.137]
-    assert statistics.steadier([*others[:2], loud, others[2]]) == [0, 1, 3]
-    # What is as good as any may differ as it likes, and of two configurations nobody knows which is the usual one.
-    assert statistics.steadier([*others, [value - 0.15 for value in loud]]) == [0, 1, 2, 3]
-    assert statistics.steadier([others[0], loud]) == [0, 1]
-    assert statistics.steadier([[0.1, 0.1], [0.2, 0.3]]) == [0, 1]
-    assert statistics.steadier([]) == []
-
-
-@pytest.mark.parametrize(("many", "runs"), [(3, 3), (4, 3), (8, 3), (4, 8)])
-def test_of_configurations_that_differ_alike_all_are_counted(many: int, runs: int) -> None:
-    """By simulation: in at most one of twenty projects any is left out."""
-    drawn = np.random.default_rng(0).normal(0, 1, (400, many, runs))
-    left_out = sum(len(statistics.steadier(groups.tolist())) < many for groups in drawn)
-    assert left_out / 400 <= 0.05

@@ -60,7 +60,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
         session.table([_("origin"), "", metric, _("runs"), _("differences")], rows, right=(2, 4))
         if any(one.runs > 1 for one in shown):
             session.text(
-                _("Of several runs, those of launches count; a review counts the baseline's of the same settings, too.")
+                _("Of several runs, those of launches count, and those of rounds that tried the settings again.")
             )
     session.answer(
         {
