@@ -56,6 +56,13 @@ async def test_it_runs_on_a_key_and_shows_figures_and_chart_against_perfect_scal
             assert [row.split()[0] for row in rows] == ["32", "64"]
             for name in ("A measured", "B perfect scaling"):
                 assert name in said
+            # By command only could another target be named.
+            await pilot.press("t", *"0.95", "enter")
+            await wait_for_text(pilot, "Target: error_rate 0.95, as named.")
+            await pilot.press("t", *"half", "enter")
+            await wait_for_text(pilot, "'half' is no amount")
+            await pilot.press("escape", "t", "enter")
+            await wait_for(pilot, lambda: "as named" not in shown(app))
             flow.answer(store, "steps", "12")
             assert steps.compared(store) == found
 

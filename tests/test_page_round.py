@@ -666,6 +666,9 @@ async def test_any_trial_of_a_round_is_checked_on_its_page(store: Store) -> None
         # Its short runs are no candidates, and no evidence of a rate of their own.
         assert "stable?" not in lines(pilot.app)[-1]
         assert "launch" not in lines(pilot.app)[-1]
+        await pilot.app.push_screen(ReviewPage(check.batch))
+        await wait_for_text(pilot, "enter choose")
+        assert "launch" not in lines(pilot.app)[-1]
 
 
 async def test_the_curves_of_a_trial_take_turns_where_there_is_little_room(store: Store) -> None:

@@ -42,8 +42,7 @@ class Seen:
         """Whether a wish makes sense now: what is refused as soon as it is wished is not offered."""
         if self.batch.wanted == "drop":
             return wish == "go"
-        of_trial = {"retry", "first", "end", "launch"}
-        if wish in of_trial:
+        if wish in ("retry", "first", "end", "launch"):
             return marked is not None and self._of_trial(wish, marked)
         ended, wanted = all(map(trials.over, self.listed)), self.batch.wanted
         a_round, waiting = self.batch.kind == planning.KIND, any(map(queue.waits, self.listed))
@@ -65,7 +64,8 @@ class Seen:
             case "drop":
                 return a_round and self.unlearnt
             case "extend":
-                return a_round and not self.batch.plan.get("listed")
+                # Of one whose trials were listed, too: some can be taken back.
+                return a_round
             case "review":
                 return a_round and (ended or not (self.working or self.unlearnt))
             case _:
@@ -86,7 +86,6 @@ class Seen:
 
 def see(store: Store, name: str) -> Seen:
     """A round as it stands. Refuses an unknown name."""
-    batch, unfinished = trials.batch(store, name), trials.unfinished(store)
-    others = (other for other in attending.batches_of(store, unfinished) if other.name != name)
-    waiting = any(queue.waiting(other, unfinished) for other in others)
-    return Seen(batch, trials.trials(store, name), supervisor.seen_to(store.project), waiting)
+    others = [entry for entry in trials.unfinished(store) if entry.batch != name]
+    waiting = any(queue.waiting(batch, others) for batch in attending.batches_of(store, others))
+    return Seen(trials.batch(store, name), trials.trials(store, name), supervisor.seen_to(store.project), waiting)

@@ -66,6 +66,8 @@ class WorkView(Vertical, can_focus=True):
         # Whose figures the chart shows; until there are any, nothing is drawn.
         self._drawn: Work | None = None
         self._under_way = ""
+        self.target: float | None = None
+        """The validation result by which batch sizes are compared; None: as `scaling.report` finds one."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="what", markup=False)
@@ -97,7 +99,7 @@ class WorkView(Vertical, can_focus=True):
         """Show how the work stands. Returns whether it ended and was recorded, which moves the set-up on."""
         self._work = work
         store = self._book.store
-        seen = _SEEN[work](store)
+        seen = _comparison(store, self.target) if work == "comparison" else _SEEN[work](store)
         if seen.collect is not None:
             try:
                 seen.collect()
@@ -227,7 +229,7 @@ def _check(store: Store) -> Seen:
     return Seen(what, counted, (printable(checks.about(kind).text()),), running=id)
 
 
-def _comparison(store: Store) -> Seen:
+def _comparison(store: Store, target: float | None = None) -> Seen:
     id = checks.last(store, checks.BATCH_SIZE, steps.undecided(store))
     if id is not None:
         return _compared(store, id, lambda: checks.finish(store, checks.BATCH_SIZE, id))
@@ -238,10 +240,12 @@ def _comparison(store: Store) -> Seen:
     known = steps.compared(store)
     if known is None:
         return Seen(what, f"{about}\n" + _("s: start"))
-    report = scaling.report(known.result)
+    report = scaling.report(known.result, target)
     said = printable(scaling.verdict(report).text())
     chart = comparison.axes(_("no size came to the target"))
-    return Seen(said, _("s: compare again"), comparison.figures(report), comparison.series(report), chart)
+    return Seen(
+        said, _("s: compare again   t: by another target"), comparison.figures(report), comparison.series(report), chart
+    )
 
 
 def _compared(store: Store, id: str, collect: Callable[[], object]) -> Seen:
