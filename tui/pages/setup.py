@@ -20,6 +20,7 @@ from tui.amount import amount
 from tui.keys import bindings
 from tui.pages.explain import Explain
 from tui.pages.page import Page
+from tui.question_keys import ACTIONS, MEMORY, Asked
 from tui.say import answer, choice, trouble
 from tui.terminal import printable
 from tui.theme import VERDICTS
@@ -27,26 +28,9 @@ from tui.widgets.controls import Choices, Field
 from tui.widgets.question_view import QuestionView
 from tui.widgets.text import show
 from tui.widgets.work_view import WorkView
-from wizard import anew, batch_size, flow, probe, steps
+from wizard import anew, batch_size, flow, probe
 from wizard.question import TYPED, Choice, Option, Question
 
-# What a question offers only now and then.
-ACTIONS = (
-    "start",
-    "stop",
-    "earlier",
-    "type",
-    "reason",
-    "explain",
-    "read",
-    "sideways",
-    "again",
-    "cost",
-    "patience",
-    "compare",
-    "filter",
-)
-MEMORY = "memory_gib"
 # What training costs and may take, by the setting of the project: how it is asked for.
 COSTS = {
     "price_per_hour": say("Price of a device hour, in any currency (0: not given):"),
@@ -143,40 +127,17 @@ class SetupPage(Page):
         """Only what the question, or the work instead of it, admits."""
         if action not in ACTIONS or not self.is_mounted:
             return True
-        work, question = self.query_one(WorkView), self._question
-        match action:
-            case "start":
-                return question is None and not (work.display and work.running)
-            case "stop":
-                return bool(work.display and work.running)
-            case "earlier":
-                return not (work.display and work.running) and self._decided()
-            case "type":
-                return question is not None and bool(question.free)
-            case "again" if self._elsewhere:
-                return True
-            case "again" | "cost":
-                if self._step != batch_size.STEP or self.book.store.project.settings.command:
-                    return False
-                # Before the sizes are measured, too: a person may know beforehand what a run may take.
-                waits = action == "cost" and parameters == (MEMORY,) and work.display and not work.running
-                return question is not None or waits
-            case "patience":
-                own = self._step == batch_size.STEP and bool(self.book.store.project.settings.command)
-                return own and not (work.display and work.running)
-            case "compare":
-                steps_or_size = self._step in (batch_size.STEP, steps.STEP)
-                return question is not None and steps_or_size and steps.comparable(self.book.store)
-            case "sideways":
-                return question is not None and self.query_one(QuestionView).parts > 1
-            case "explain":
-                return question is not None or self._step in flow.ROWS
-            case "reason":
-                return question is not None and bool(question.options)
-            case "filter":
-                return question is not None and len(question.options) >= question_text.MANY
-            case _:
-                return question is not None
+        work = self.query_one(WorkView)
+        seen = Asked(
+            self.book.store,
+            self._step,
+            self._question,
+            working=bool(work.display),
+            running=bool(work.display and work.running),
+            parts=self.query_one(QuestionView).parts,
+            elsewhere=self._elsewhere,
+        )
+        return seen.possible(action, parameters)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         # Of two quick presses of enter, the second may be meant for options that are gone.
@@ -284,9 +245,6 @@ class SetupPage(Page):
     def action_stop(self) -> None:
         """Stop the work under way."""
         self.book.attempt(self.query_one(WorkView).stop)
-
-    def _decided(self) -> bool:
-        return any(entry.step in flow.STEPS for entry in decisions.decisions(self.book.store))
 
     def _check_wish(self, now: str) -> None:
         """A step after one that is open must wait for that."""
