@@ -348,7 +348,7 @@ def test_a_start_outside_of_a_range_that_somebody_gave_is_told(tmp_path: Path) -
 def test_of_a_dotted_name_the_last_part_is_enough_where_it_is_the_only_one(tmp_path: Path) -> None:
     """`--set depth=3` was refused with a list of names that had model.depth in it."""
     command = "python train.py --config {config} --out {folder}"
-    config = {"model": {"depth": 2, "width": 8}, "data": {"width": 8}}
+    config: dict[str, object] = {"model": {"depth": 2, "width": 8}, "data": {"width": 8}}
     project = made(tmp_path, "depth=3", command=command, config=config)
     assert entry(project, "model.depth").default == 3
     with pytest.raises(Refusal, match="width: the command has no such hyperparameter"):
