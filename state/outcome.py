@@ -156,6 +156,18 @@ def result_of(
     return result
 
 
+def with_beside(result: dict[str, Any], beside: Iterable[str], directory: str) -> dict[str, Any]:
+    """The words of a result, and that the command wrote these files beside its folder."""
+    words = said(
+        "Beside {folder} it wrote into {directory}: {files}. Where every trial does so, one overwrites what another "
+        "has saved, or goes on from it: have it write below {folder} alone.",
+        folder="{folder}",
+        directory=directory,
+        files=", ".join(beside),
+    )
+    return joined(result, words) if result["message"] else words
+
+
 def _swallowed(log: str) -> dict[str, Any]:
     """A sentence about an error that a run which says that all went well has printed at its end; empty where it has
     printed none."""

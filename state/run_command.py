@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from state import files, outcome, own_data, provenance
+from state import elsewhere, files, outcome, own_data, provenance
 from state.errors import Refusal, Unavailable
 
 COMMAND, METRICS, RESULT, LOCK, LOG, OUTPUT, INPUT = (
@@ -132,7 +132,7 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         _finish(folder, {**nothing, **about}, lambda: stopping)
         return 0
     _reserve(folder)
-    began = time.monotonic()
+    began, since = time.monotonic(), time.time()
     try:
         child = subprocess.Popen(
             [*asked["command"], *asked.get("resume", ())],
@@ -159,6 +159,8 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         return code
     seconds, printed = asked.get("seconds", 0.0) + time.monotonic() - began, outcome.tail(log, started_at)
     result = outcome.result_of(metrics, code, printed, seconds, asked, stopping=stopping)
+    if result["status"] == "complete" and (beside := elsewhere.written(Path(asked["directory"]), since, folder)):
+        result |= outcome.with_beside(result, beside, asked["directory"])
     if not resumed and (start := metrics.start_seconds(began)) is not None:
         result["start_seconds"] = round(start, 3)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

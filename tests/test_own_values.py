@@ -369,3 +369,13 @@ def test_batches_that_are_accumulated_are_told_as_a_part_of_the_batch_size(tmp_p
 def test_so_it_is_of_a_batch_size_which_the_configuration_calls_otherwise(tmp_path: Path) -> None:
     project = made(tmp_path, "bs=8", command="python -m elsewhere data.bs={data.bs} out={folder}")
     assert own.values(project) == {"training.batch_size": 8}
+
+
+@pytest.mark.parametrize("words", ["max_epochs=5..20", "max_epochs=5,10", "trainer.grad_accum_steps=1,2"])
+def test_the_length_of_a_run_and_what_makes_a_batch_are_refused_as_something_to_search(
+    tmp_path: Path, words: str
+) -> None:
+    """A range of epochs was taken, shown as searched, and no round searched it."""
+    command = f"{COMMAND} --epochs {{max_epochs}} --accumulate {{trainer.grad_accum_steps}}"
+    with pytest.raises(Refusal, match="is decided, not searched: it takes one value"):
+        made(tmp_path, words, command=command)

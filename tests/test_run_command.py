@@ -410,6 +410,27 @@ def test_one_that_is_stopped_while_its_folder_is_looked_at_says_so_and_starts_no
         assert "".join(runs.log_tail(folder)).strip() == ("" if stopped else "True")
 
 
+def test_what_is_written_beside_the_folder_of_the_trial_is_told(tmp_path: Path) -> None:
+    """A checkpoint in one place for all trials, from which the next one goes on, was found by nobody."""
+    code, writing = (
+        tmp_path / "code",
+        "import os\nos.makedirs('{place}', exist_ok=True)\nopen('{place}/last.pt', 'w')\n",
+    )
+    (code / "data").mkdir(parents=True)
+    (code / "data" / "old.csv").touch()
+    os.utime(code / "data" / "old.csv", (0, 0))
+
+    def said(name: str, place: str) -> str:
+        script = GOOD + writing.replace("{place}", place)
+        return str(run(ask(tmp_path / name, script, directory=str(code)))[1]["message"])
+
+    assert f"it wrote into {code}: weights/last.pt. Where every trial" in said("one", "weights")
+    # Another place for each run, by the time that is in its name; and what tools keep for themselves.
+    assert said("two", "runs/2026-11-30") == ""
+    assert said("three", ".cache") == ""
+    assert said("four", str(tmp_path / "four" / "output")) == ""
+
+
 @pytest.mark.parametrize("behind", ["env", "launcher"])
 def test_the_versions_are_those_of_the_python_behind_a_launcher(tmp_path: Path, behind: str) -> None:
     """Of torchrun, accelerate launch and env nothing was known, and an update between two runs was not noticed."""

@@ -14,7 +14,7 @@ from state.errors import Invalid, NotFound, Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, idle, same
 from state.pipeline import Pipeline
 from state.project import Project, Settings
-from state.usual_names import RATES, leaf
+from state.usual_names import ACCUMULATIONS, EPOCHS, RATES, leaf
 from wizard import quantity
 from wizard.own_ranges import guess, usual_scale
 
@@ -311,7 +311,7 @@ def _unfit(entry: OwnHyperparameter, words: str) -> Refusal:
 
 
 def _check_searched(key: str) -> None:
-    if key in (pipeline.SEED, pipeline.BATCH_SIZE, pipeline.STEPS):
+    if key in pipeline.USUAL or leaf(key) in (*EPOCHS, *ACCUMULATIONS):
         raise Invalid("{name} is decided, not searched: it takes one value.", name=key)
 
 
