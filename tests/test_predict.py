@@ -20,18 +20,19 @@ from training.config import Config, check, unflat
 HOME = Path(__file__).parent.parent
 
 
-def predicted(config: Path, run: Path, *examples: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "training.predict", "--config", str(config), "--output", str(run), *examples]
+def predicted(run: Path, *examples: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training.predict", "--output", str(run), *examples]
     return subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False, timeout=300)
 
 
-def trained(folder: Path, config: Config) -> tuple[Path, dict[str, Any]]:
-    """A finished run in `folder`/run, its configuration beside it, and its result; its data are gone."""
+def trained(folder: Path, config: Config) -> dict[str, Any]:
+    """The result of a finished run in `folder`/run; its data are gone, and so is its configuration."""
     path = write_toml(folder / "config.toml", config)
     code, result = run_here(path, folder / "run")
     assert code == 0, result["message"]
     shutil.rmtree(config.data.path)
-    return path, result
+    path.unlink()
+    return result
 
 
 def assert_as_evaluated(lines: str, truth: list[str], result: dict[str, Any]) -> None:
@@ -55,14 +56,14 @@ def test_images_are_told_without_the_data(tmp_path: Path, digits: Path) -> None:
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, place / path.name)
     shutil.copytree(data / "validation", new)
-    config, result = trained(tmp_path, configuration(data, training__steps=20, optimizer__learning_rate=0.01))
+    result = trained(tmp_path, configuration(data, training__steps=20, optimizer__learning_rate=0.01))
     examples = sorted(path for path in new.rglob("*") if path.is_file())
-    answer = predicted(config, tmp_path / "run", *map(str, examples))
+    answer = predicted(tmp_path / "run", *map(str, examples))
     assert answer.returncode == 0, answer.stderr
     assert_as_evaluated(answer.stdout, [path.parent.name for path in examples], result)
 
     (new / "broken.png").write_bytes(b"no image")
-    answer = predicted(config, tmp_path / "run", str(new / "broken.png"))
+    answer = predicted(tmp_path / "run", str(new / "broken.png"))
     assert answer.returncode == 1
     assert "broken.png: not an image" in answer.stderr
 
@@ -93,10 +94,10 @@ def test_texts_are_told_without_the_data(tmp_path: Path) -> None:
         "training.batch_size": 4,
         "training.evaluate_every": 6,
     }
-    config, result = trained(tmp_path, check(unflat(small)))
+    result = trained(tmp_path, check(unflat(small)))
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(text for _, text in held) + "\n\n", encoding="utf-8")
-    answer = predicted(config, tmp_path / "run", str(texts))
+    answer = predicted(tmp_path / "run", str(texts))
     assert answer.returncode == 0, answer.stderr
     assert_as_evaluated(answer.stdout, [label for label, _ in held], result)
 
@@ -104,12 +105,12 @@ def test_texts_are_told_without_the_data(tmp_path: Path) -> None:
 def test_weights_of_before_their_classes_were_noted_are_named(tmp_path: Path, digits: Path) -> None:
     """And so is a folder in which nothing was trained: each with what to do."""
     config = write_toml(tmp_path / "config.toml", configuration(digits))
-    answer = predicted(config, tmp_path / "run", "image.png")
+    answer = predicted(tmp_path / "run", "image.png")
     assert answer.returncode == 1
     assert answer.stderr.strip() == f"{tmp_path / 'run'}: there are no weights of a run. Train first."
     assert run_here(config, tmp_path / "run")[0] == 0
     for path in (tmp_path / "run" / "checkpoints").glob("step-*.safetensors"):
         save_file(load_file(path), path)
-    answer = predicted(config, tmp_path / "run", "image.png")
+    answer = predicted(tmp_path / "run", "image.png")
     assert answer.returncode == 1
     assert "the weights do not say their classes. Train again." in answer.stderr

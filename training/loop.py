@@ -20,7 +20,7 @@ from training import model as models
 from training import optimizer as optimizers
 from training.batches import Inputs, derived_seed, training_batches
 from training.checkpoint import Checkpoints, Progress
-from training.config import Config
+from training.config import Config, flat
 from training.dataset import Dataset
 from training.evaluation import Evaluation, evaluate, sample
 from training.meter import Diverged, Meter
@@ -56,7 +56,7 @@ def train(run: Run, dataset: Dataset) -> None:
     devices.prepare(config, device)
     precision = devices.precision(config, device)
     torch.manual_seed(derived_seed(config.training.seed, "initialisation"))
-    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity, uses(dataset))
+    checkpoints = Checkpoints(run.folder / "checkpoints", config, dataset.identity, uses(config, dataset))
     network = models.build(config, facts(dataset), saved=checkpoints.saved()).to(device)
     optimizer = optimizers.build(config, network)
     run.parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -211,10 +211,14 @@ def facts(dataset: Dataset) -> models.Facts:
     return models.Facts(classes, mean=dataset.mean, std=dataset.std)
 
 
-def uses(dataset: Dataset) -> dict[str, str]:
-    """What weights say of themselves, so that `training.predict` can use them where the data are not: the classes in
-    the order of the outputs, and what the network was told of its inputs."""
-    return {"classes": json.dumps(dataset.classes), "facts": json.dumps(dataclasses.asdict(facts(dataset)))}
+def uses(config: Config, dataset: Dataset) -> dict[str, str]:
+    """What weights say of themselves, so that `training.predict` can use them where the data are not, and whatever
+    became of the configuration: that, the classes in the order of the outputs, and what the network was told."""
+    return {
+        "settings": json.dumps(flat(config)),
+        "classes": json.dumps(dataset.classes),
+        "facts": json.dumps(dataclasses.asdict(facts(dataset))),
+    }
 
 
 class Pace:

@@ -1,7 +1,7 @@
 """What a trained network says of new examples: `python -m training.predict FILES`, or `python predict.py FILES`.
 
 FILES are images, or texts, one a line; - is standard input. For each example one JSON object a line: its class, and the
-probability of each. It needs the run's folder and its configuration, but not the data.
+probability of each. It needs the run's folder, but not the data.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from training import device as devices
 from training import model as models
 from training.batches import Inputs
 from training.checkpoint import Checkpoints
-from training.config import Config, ConfigError, load
+from training.config import Config, ConfigError, check, unflat
 from training.dataset import Facts
 from training.evaluation import batch_size
 from training.splits import DataError, printable
-from training.train import default_config
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,13 @@ class Trained:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The command line."""
     parser = argparse.ArgumentParser(prog="predict", description="Classify new examples by a run's best weights.")
-    parser.add_argument("--config", type=Path, default=default_config(), help="the configuration (TOML)")
-    parser.add_argument("--output", type=Path, default=Path("run"), help="folder of the run, as for the training")
+    parser.add_argument("--output", type=Path, default=Path("run"), help="folder of the run")
     parser.add_argument(
         "examples", nargs="+", metavar="FILE", help="an image, or texts, one a line; - is standard input"
     )
     options = parser.parse_args(arguments)
     try:
-        trained = load_trained(load(options.config), options.output)
+        trained = load_trained(options.output)
         for answer in predictions(trained, options.examples):
             print(json.dumps(answer, ensure_ascii=False), flush=True)
     except (ConfigError, DataError, OSError, SafetensorError, RuntimeError) as error:
@@ -62,7 +60,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-def load_trained(config: Config, folder: Path) -> Trained:
+def load_trained(folder: Path) -> Trained:
     """The network of the run in `folder`. Raises DataError where no weights are, or none that say their classes."""
     checkpoints = folder / "checkpoints"
     path = Checkpoints.best_file(checkpoints)
@@ -72,7 +70,7 @@ def load_trained(config: Config, folder: Path) -> Trained:
         described = file.metadata() or {}
     if "classes" not in described:
         raise DataError("{path}: the weights do not say their classes. Train again.", path=printable(path))
-    facts = Facts(**json.loads(described["facts"]))
+    config, facts = check(unflat(json.loads(described["settings"]))), Facts(**json.loads(described["facts"]))
     device = devices.choose(config)
     devices.prepare(config, device)
     network = models.build(config, facts, saved=True).to(device)
