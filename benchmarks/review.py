@@ -26,7 +26,7 @@ from pathlib import Path
 from benchmarks import dashboard
 from rounds import planning, reviewing
 from rounds.review import review
-from state import files, trials
+from state import files, trial_progress, trials
 from state.database import Store
 from state.metrics import index_metrics
 from state.project import Project
@@ -91,7 +91,7 @@ def filled(store: Store, count: int) -> None:
         (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         value = {"step": STEPS, metric: best}
         result = {"status": "infeasible" if diverged else "complete", "reason": "diverged" if diverged else ""}
-        trials.mark_ended(store, entry.id, {**result, "best": value, "final": value, "steps_done": STEPS})
+        trial_progress.mark_ended(store, entry.id, {**result, "best": value, "final": value, "steps_done": STEPS})
     index_metrics(store, [entry.id for entry in trials.trials(store, "round-1")])
 
 

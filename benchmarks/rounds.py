@@ -28,7 +28,7 @@ import psutil
 
 from benchmarks import optuna_rounds, ray_rounds
 from rounds import standing, supervisor
-from state import files, metrics, trials
+from state import files, metrics, trial_progress, trials
 from state.errors import Refusal
 from state.metrics import index_metrics
 from state.project import Project
@@ -199,9 +199,9 @@ def storage(folder: Path, share: float) -> Iterator[str]:
         new = [NewTrial("search", place, {"a": 0.5}, {"a": 0.5}, {"training.seed": place}) for place in range(count)]
         small_project.batch(store, small_project.settings(folder), [dict(entry.overrides) for entry in new])
         for entry in trials.trials(store):
-            trials.mark_running(store, entry.id, restart=False)
+            trial_progress.mark_running(store, entry.id, restart=False)
             result = {"status": "complete", "best": {"step": 1, METRIC: 0.1}, "final": {METRIC: 0.1}, "steps_done": 1}
-            trials.mark_ended(store, entry.id, result)
+            trial_progress.mark_ended(store, entry.id, result)
         a_trial = (time.perf_counter() - began) / count
         ids = [entry.id for entry in trials.trials(store)]
         for id in ids:

@@ -21,7 +21,7 @@ from rounds.settings_file import SettingsFile
 from rounds.slots import Machine, Slot
 from rounds.stalling import Steps
 from rounds.trouble import ATTEMPTS, Trouble, now_and_then
-from state import files, runs, spent, trials
+from state import files, runs, spent, trial_progress, trials
 from state.database import Store
 from state.errors import Damaged, Refusal, Unavailable
 from state.metrics import index_metrics
@@ -194,7 +194,7 @@ class Supervisor:
         if lacking is not None and (entry.said or {}).get("id") != lacking.id:
             # On a disk that is full to its last byte, not even that can be noted; it waits all the same.
             with contextlib.suppress(Refusal):
-                trials.note(self.store, entry.id, lacking.text(), stored(lacking))
+                trial_progress.note(self.store, entry.id, lacking.text(), stored(lacking))
         return None
 
     def _start(self, entry: Trial, slot: Slot) -> None:
@@ -206,7 +206,7 @@ class Supervisor:
             self.children[pid] = folder
         runs.remember_process(folder, pid)
         self.slots[entry.id] = slot
-        trials.mark_running(self.store, entry.id, restart=lost, anew=anew)
+        trial_progress.mark_running(self.store, entry.id, restart=lost, anew=anew)
         log.info(
             "%s: %s as process %d on %s", entry.id, "continued" if lost else "started", pid, slot.gpu or slot.device
         )
@@ -216,7 +216,7 @@ class Supervisor:
         folder = self._folder(entry)
         self.slots[entry.id] = trial_folder.slot(folder)
         trial_folder.adopt(folder)
-        trials.mark_running(self.store, entry.id, restart=False, anew=runs.began_anew(folder))
+        trial_progress.mark_running(self.store, entry.id, restart=False, anew=runs.began_anew(folder))
         log.info("%s: adopted", entry.id)
 
     def _attend(self, batch: Batch, entry: Trial) -> None:
@@ -237,11 +237,11 @@ class Supervisor:
             index_metrics(self.store, [entry.id])
             if again:
                 # It has saved what it could, and waits for room, or for a GPU, as those do that have not begun.
-                trials.mark_queued(self.store, entry.id)
+                trial_progress.mark_queued(self.store, entry.id)
                 (folder / runs.RESULT).unlink(missing_ok=True)
                 log.warning("%s: %s at step %s; it waits", entry.id, reason, result.get("steps_done"))
             else:
-                trials.mark_ended(self.store, entry.id, result, runs.ended_at(folder))
+                trial_progress.mark_ended(self.store, entry.id, result, runs.ended_at(folder))
                 log.info("%s: %s after %s steps", entry.id, result.get("status"), result.get("steps_done"))
             self.faults.note(slot, failed=reason == "device")
             self._forget(entry.id)
@@ -272,9 +272,9 @@ class Supervisor:
                 log=folder / runs.LOG,
             )
             log.warning("%s: %s", entry.id, message.text())
-            trials.note(self.store, entry.id, message.text(), stored(message))
+            trial_progress.note(self.store, entry.id, message.text(), stored(message))
         elif silent is None and entry.message:
-            trials.note(self.store, entry.id, "")
+            trial_progress.note(self.store, entry.id, "")
 
     def _stop(self, entry: Trial, folder: Path) -> None:
         """Ask once, and kill what has not saved itself in time."""
@@ -300,11 +300,11 @@ class Supervisor:
         index_metrics(self.store, [entry.id])
         log.warning("%s: lost at step %d: %s", entry.id, entry.steps_done, cause.message.text())
         if cause.again and entry.restarts < GOES_ON.get(cause.reason, RESTARTS):
-            trials.mark_queued(self.store, entry.id, anew=trial_folder.begins_anew(self.store, entry))
+            trial_progress.mark_queued(self.store, entry.id, anew=trial_folder.begins_anew(self.store, entry))
             # Where the disk is full, what it waits for is said by those who look for room.
             if cause.reason != "disk_full":
                 told = trial_folder.goes_on(self.store, folder, cause.message)
-                trials.note(self.store, entry.id, told.text(), stored(told))
+                trial_progress.note(self.store, entry.id, told.text(), stored(told))
         else:
             message = cause.message
             if lines := ending.last_lines(folder):
@@ -370,7 +370,7 @@ class Supervisor:
             log.warning("%s: %s", entry.id, error)
         if entry.status != "running" and not entry.message:
             with contextlib.suppress(Refusal):
-                trials.note(self.store, entry.id, str(error), stored(error_message(error)))
+                trial_progress.note(self.store, entry.id, str(error), stored(error_message(error)))
         self.troubles[entry.id] = replace(trouble, until=time.monotonic() + STORE_PAUSE, waited=waited)
 
     def _reap(self) -> None:

@@ -11,7 +11,20 @@ from typing import Any
 from presets.language import Message, restored, say, stored
 from rounds import ending
 from rounds.slots import Slot
-from state import configurations, document, files, gpus, measure, own_files, pipeline, run_command, runs, spent, trials
+from state import (
+    configurations,
+    document,
+    files,
+    gpus,
+    measure,
+    own_files,
+    pipeline,
+    run_command,
+    runs,
+    spent,
+    trial_progress,
+    trials,
+)
 from state.database import Store, now
 from state.errors import Refusal
 from state.trials import Trial
@@ -191,7 +204,7 @@ def drop(store: Store, entry: Trial) -> None:
     """End a trial that was stopped before it began; what an earlier try of it came to stands, as its folder says."""
     folder = store.project.trial_folder(entry.id)
     if (result := runs.result(folder)) is not None:
-        trials.mark_ended(store, entry.id, result, runs.ended_at(folder))
+        trial_progress.mark_ended(store, entry.id, result, runs.ended_at(folder))
     else:
         finish(store, entry.id, unfinished(store, entry), spent.until(folder))
 
@@ -214,4 +227,4 @@ def finish(store: Store, id: str, result: Mapping[str, Any], at: str = "") -> No
     folder = files.make_folder(store.project.trial_folder(id))
     result = {**result, "ended_at": at or now()}
     files.write_atomically(folder / runs.RESULT, files.as_json(result))
-    trials.mark_ended(store, id, result, result["ended_at"])
+    trial_progress.mark_ended(store, id, result, result["ended_at"])

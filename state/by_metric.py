@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from state import measure
 from state.database import Store
 from state.measure import Measure
-from state.trials import Trial, came_to
+from state.trial_progress import came_to
+from state.trials import Trial
 
 
 def of_batches(store: Store) -> dict[str, Measure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from state import runs, trials
+from state import runs, trial_progress, trials
 from state.database import Store
 from state.metrics import index_metrics
 from state.trials import Trial
@@ -19,12 +19,12 @@ def reconcile(store: Store) -> None:
         living, result = runs.alive(folder), runs.result(folder)
         # A process writes its result before it ends; one that was stopped goes on beside it.
         if living and (result is None or result.get("status") == "stopped"):
-            trials.mark_running(store, entry.id, restart=False)
+            trial_progress.mark_running(store, entry.id, restart=False)
         elif result is not None:
             if entry.wanted != "retry" or not _of_earlier_try(entry, folder):
-                trials.mark_ended(store, entry.id, result, runs.ended_at(folder))
+                trial_progress.mark_ended(store, entry.id, result, runs.ended_at(folder))
         elif entry.status == "running":
-            trials.mark_queued(store, entry.id)
+            trial_progress.mark_queued(store, entry.id)
         elif entry.wanted == "retry":
             # It has begun, for the result before it was set aside then, and goes on from where it was lost.
             with store.transaction():
@@ -32,7 +32,7 @@ def reconcile(store: Store) -> None:
     everything = [entry.id for entry in trials.trials(store)]
     with store.transaction():
         for id in everything:
-            trials.note_spent(store, id)
+            trial_progress.note_spent(store, id)
     index_metrics(store, everything)
 
 

@@ -14,7 +14,7 @@ import psutil
 
 import tui.app
 from rounds import planning
-from state import files, trials
+from state import files, trial_progress
 from state.store import open_store
 from tests import small_project, watched_round
 from tui.app import Tunebook
@@ -64,7 +64,7 @@ def main(updates: int, memory: Path | None = None) -> None:
             )
             planning.save(store, planning.propose(store, trials=TRIALS), wanted="run")
             for number in range(1, RUNNING + 1):
-                trials.mark_running(store, f"round-1-{number:03d}", restart=False)
+                trial_progress.mark_running(store, f"round-1-{number:03d}", restart=False)
         with watched_round.supervised(project):
             LiveRound(project.root, updates, memory).run()
 

@@ -18,7 +18,7 @@ from unittest.mock import patch
 from presets.language import say, stored
 from rounds import judging, launching, planning, reviewing
 from rounds.slots import Machine
-from state import files, launches, trials
+from state import files, launches, trial_progress, trials
 from state.database import Store
 from state.metrics import index_metrics
 from state.project import Project
@@ -189,14 +189,14 @@ def _finish(store: Store, entry: Trial, hostile: bool) -> None:
 
 
 def _under_way(store: Store, entry: Trial) -> None:
-    trials.mark_running(store, entry.id, restart=False)
+    trial_progress.mark_running(store, entry.id, restart=False)
     steps = trials.trial_settings(store, entry)["training.steps"]
     _write(store, entry, 0.04, steps * (3 + entry.position % 4) // 9)
 
 
 def _run(store: Store, entry: Trial, best: float | None, **ended: Any) -> None:
     """A trial from its start to its end."""
-    trials.mark_running(store, entry.id, restart=False)
+    trial_progress.mark_running(store, entry.id, restart=False)
     settings = trials.trial_settings(store, entry)
     steps, metric = settings["training.steps"], f"val/{store.project.settings.metric}"
     reached = steps if best is not None else steps // 3
@@ -218,7 +218,7 @@ def _run(store: Store, entry: Trial, best: float | None, **ended: Any) -> None:
         "validation": {"examples": sum(per_class), "correct": correct, "per_class": per_class},
         **ended,
     }
-    trials.mark_ended(store, entry.id, result)
+    trial_progress.mark_ended(store, entry.id, result)
 
 
 def _write(store: Store, entry: Trial, best: float | None, until: int) -> None:

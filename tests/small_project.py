@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from presets.language import say, stored
-from state import configurations, files, launches, runs, trials
+from state import configurations, files, launches, runs, trial_progress, trials
 from state.database import Store
 from state.metrics import index_metrics
 from state.project import Project, Settings, create
@@ -115,7 +115,7 @@ def end(store: Store, id: str, best: float | None, status: str = "complete", **m
         index_metrics(store, [id])
     value = {"step": steps, metric: best} if best is not None else {}
     result = {"status": status, "best": value, "final": value, "steps_done": steps, "code": "c", "versions": {}, **more}
-    trials.mark_ended(store, id, result)
+    trial_progress.mark_ended(store, id, result)
 
 
 def lives(process: psutil.Process) -> bool:

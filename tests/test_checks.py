@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from presets.language import restored
-from state import decisions, files, measurements, runs, trials
+from state import decisions, files, measurements, runs, trial_progress, trials
 from state.database import Store
 from state.measurements import Measurement
 from state.project import open_project
@@ -157,7 +157,9 @@ def bad_baseline(store: Store) -> None:
     (trial,) = trials.trials(store, baseline.plan(store).name)
     wrong = {"examples": 40, "correct": 3, "per_class": [4] * 10}
     best = {"step": 20, "val/error_rate": 0.925}
-    trials.mark_ended(store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong})
+    trial_progress.mark_ended(
+        store, trial.id, {"status": "complete", "best": best, "steps_done": 20, "validation": wrong}
+    )
 
 
 def test_a_bad_baseline_leads_to_the_checks_in_their_order(real: Path) -> None:
@@ -235,7 +237,7 @@ def test_how_many_rates_of_a_sweep_are_tried_at_once_is_said_by_command(
         with open_store(open_project(real)) as own:
             wait_for(lambda: [batch.slots for batch in trials.batches(own)] == [0, 2], "it was not heard of")
             for entry in trials.trials(own, "baseline-2"):
-                trials.mark_ended(own, entry.id, {"status": "infeasible", "reason": "diverged", "best": {}})
+                trial_progress.mark_ended(own, entry.id, {"status": "infeasible", "reason": "diverged", "best": {}})
 
     with open_store(make(real)) as store:
         bad_baseline(store)

@@ -11,7 +11,7 @@ import pytest
 from rounds import cost, launch_outlook, launching, outlook, planning, shortlist
 from rounds.slots import Machine, machine
 from rounds.standing import standing
-from state import files, measurements, reconciling, repair, trials
+from state import files, measurements, reconciling, repair, trial_progress, trials
 from state.database import Store
 from state.project import change
 from state.store import open_store
@@ -70,7 +70,7 @@ def test_trials_of_fewer_threads_than_were_timed_take_longer(tmp_path: Path) -> 
         del values["runtime.threads"]
         small_project.adopt(store, values)
         (baseline,) = trials.trials(store)
-        trials.mark_running(store, baseline.id, restart=False)
+        trial_progress.mark_running(store, baseline.id, restart=False)
         small_project.end(store, baseline.id, 0.4, seconds=36.0, resumed=True)
         plan, cores = planning.propose(store, trials=20), 16
         found = outlook.outlook(store, plan, Machine(cores)).cost
@@ -191,6 +191,6 @@ def test_a_script_that_is_told_its_steps_takes_longer_for_more(tmp_path: Path) -
     with open_store(own_pipelines.project(tmp_path / "q", tmp_path, "lr=0.1..1", arguments=arguments)) as store:
         small_project.adopt(store, own.values(store.project))
         for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2)).name):
-            trials.mark_ended(store, entry.id, {"status": "complete", "steps_done": 100, "seconds": 5.0})
+            trial_progress.mark_ended(store, entry.id, {"status": "complete", "steps_done": 100, "seconds": 5.0})
         told = cost.estimate(store, planning.propose(store, trials=4), 1, machine(store.project))
         assert told.trial == pytest.approx(5)

@@ -15,7 +15,7 @@ import pytest
 
 from presets.language import restored, say, stored
 from rounds import judging, launching, looking, planning
-from state import configurations, decisions, launches, trials
+from state import configurations, decisions, launches, trial_progress, trials
 from state import export as folder
 from state.database import Store
 from state.errors import Refusal
@@ -101,7 +101,7 @@ def train(store: Store, id: str) -> None:
     (place / "config.toml").write_text(folder.document.compose(settings).as_string(), encoding="utf-8")
     command = [sys.executable, "-m", "training.train", "--config", str(place / "config.toml"), "--output", str(place)]
     subprocess.run(command, check=True, cwd=HOME, capture_output=True, timeout=300)
-    trials.mark_ended(store, id, json.loads((place / "result.json").read_text()))
+    trial_progress.mark_ended(store, id, json.loads((place / "result.json").read_text()))
 
 
 def test_the_exported_script_reaches_the_same_result_to_the_last_digit(store: Store, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_data_that_have_changed_since_the_trial_are_said(project_folder: Path, t
         new = [NewTrial("", 11, {}, {}, {"training.seed": 11})]
         trials.add_batch(store, "launch", goal="", configuration=best.hash, plan={}, trials=new)
         later = {"status": "complete", "best": {"step": 3, "val/error_rate": 0.3}, "data": "others"}
-        trials.mark_ended(store, "launch-1-001", later)
+        trial_progress.mark_ended(store, "launch-1-001", later)
         again = exporting.export(store, tmp_path / "again", "baseline-1-001")
         assert "The data have changed since baseline-1-001" in again.warning
         assert again.warning in (again.folder / "README.md").read_text(encoding="utf-8")
@@ -259,7 +259,9 @@ def test_the_best_configuration_is_stood_for_by_the_best_run_of_its_launch(
         new = [NewTrial("", seed, {}, {}, {"training.seed": seed}) for seed in (11, 12, 13)]
         batch = trials.add_batch(store, "launch", goal="", configuration=best.hash, plan={}, trials=new)
         for id, error_rate in (("launch-1-001", 0.3), ("launch-1-002", 0.2), ("launch-1-003", 0.25)):
-            trials.mark_ended(store, id, {"status": "complete", "best": {"step": 3, "val/error_rate": error_rate}})
+            trial_progress.mark_ended(
+                store, id, {"status": "complete", "best": {"step": 3, "val/error_rate": error_rate}}
+            )
         assert folder.best_trial(store).id == "baseline-1-001"
         launches.launch(
             store,

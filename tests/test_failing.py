@@ -16,7 +16,7 @@ from rounds.next_step import Retry, next_step
 from rounds.plan import RoundPlan
 from rounds.record import TrialRecord
 from rounds.space import Domain
-from state import trials
+from state import trial_progress, trials
 from state.database import Store
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, create
@@ -53,7 +53,7 @@ def run(store: Store, plan: RoundPlan, fails: Callable[[Any], bool]) -> str:
         best = {"step": 1, f"val/{store.project.settings.metric}": 0.1 + 0.01 * place}
         how: dict[str, Any] = {"status": "infeasible", "reason": "out_of_memory"} if out else {"status": "complete"}
         result = {"best": {} if out else best, "final": {}, "steps_done": 1, "code": "c", "versions": {}, **how}
-        trials.mark_ended(store, entry.id, result)
+        trial_progress.mark_ended(store, entry.id, result)
     return name
 
 
@@ -96,7 +96,7 @@ def test_no_gain_is_forecast_beyond_what_the_name_of_a_metric_allows(tmp_path: P
         for entry, value in zip(trials.trials(store, name), values, strict=True):
             reached = {"step": 1, f"val/{metric}": value}
             result = {"status": "complete", "best": reached, "final": reached, "steps_done": 1, "code": "c"}
-            trials.mark_ended(store, entry.id, {**result, "versions": {}})
+            trial_progress.mark_ended(store, entry.id, {**result, "versions": {}})
         (found,) = (f for f in reviewing.review_batch(store, name) if f.check == "points")
     assert (found.figures["gain"] <= 0.001) == (metric == "val_loss")
 

@@ -21,7 +21,7 @@ from rounds import attending, supervisor, trouble
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
-from state import database, files, metrics, runs, trials
+from state import database, files, metrics, runs, trial_progress, trials
 from state.errors import Refusal
 from state.metrics import index_metrics
 from state.project import open_project
@@ -103,7 +103,7 @@ def test_a_result_that_is_nonsense_ends_its_trial_all_the_same(tmp_path: Path) -
             {},
         ]
         for entry, result in zip(trials.trials(store), nonsense, strict=True):
-            trials.mark_ended(store, entry.id, result)
+            trial_progress.mark_ended(store, entry.id, result)
         assert [(e.status, e.best, e.best_step, e.steps_done) for e in trials.trials(store)] == [
             ("failed", None, None, 0),
             ("complete", None, None, 0),

@@ -16,7 +16,7 @@ from rounds.outlook import outlook
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.standing import standing
-from state import launches, trials
+from state import launches, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
@@ -320,7 +320,7 @@ def ended(store: Store, batch: str, data: str = "old", lower: float = 0.0) -> No
     for entry, (rate, depth) in zip(trials.trials(store, batch), tried(store, batch), strict=True):
         value = {"step": 1, "val/accuracy": 0.9 - 0.1 * abs(rate - 0.3) - 0.05 * abs(depth - 3) - lower}
         result = {"status": "complete", "best": value, "final": value, "data": data}
-        trials.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
+        trial_progress.mark_ended(store, entry.id, result | {"steps_done": 1, "code": "c", "versions": {}})
 
 
 def test_of_a_small_space_nothing_is_tried_twice_and_there_the_study_ends(
@@ -413,7 +413,9 @@ def test_what_the_machine_killed_was_not_tried(tmp_path: Path) -> None:
         assert untried.everything(study, reviewing.records(store, name)) == 20
         last = {"best": {}, "final": {}, "steps_done": 0, "code": "c", "versions": {}, "data": "old"}
         for reason, left in (("out_of_memory", 0), ("killed", 1)):
-            trials.mark_ended(store, trials.trials(store, name)[-1].id, {"status": "failed", "reason": reason, **last})
+            trial_progress.mark_ended(
+                store, trials.trials(store, name)[-1].id, {"status": "failed", "reason": reason, **last}
+            )
             assert untried.left(store, planning.propose(store, "minimise", trials=4)) == left
         assert untried.everything(study, reviewing.records(store, name)) is None
 
@@ -446,7 +448,9 @@ def test_a_round_in_a_small_space_is_told_what_it_repeats_and_its_review_asks_fo
         batch = planning.save(store, planning.propose(store, "minimise", trials=50))
         for place, entry in enumerate(trials.trials(store, batch.name)):
             value = {"step": 1, "val/accuracy": 0.5 + 0.01 * (place % 7) + 0.001 * place}
-            trials.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value, "steps_done": 1})
+            trial_progress.mark_ended(
+                store, entry.id, {"status": "complete", "best": value, "final": value, "steps_done": 1}
+            )
         assert len({*tried(store, batch.name)}) == 20
         (found,) = [one for one in reviewing.review_batch(store, batch.name) if one.check == "points"]
         assert (found.verdict, found.action) == ("pass", None)
@@ -466,7 +470,7 @@ def test_a_trial_that_tries_once_more_what_the_round_began_with_is_no_candidate(
             for entry, value in zip(trials.trials(store, name), values, strict=True):
                 point = {"step": 1, "val/accuracy": value}
                 result = {"status": "complete", "best": point, "final": point, "steps_done": 1}
-                trials.mark_ended(store, entry.id, result | {"data": "old", "code": "c", "versions": {}})
+                trial_progress.mark_ended(store, entry.id, result | {"data": "old", "code": "c", "versions": {}})
             (found,) = [one for one in reviewing.review_batch(store, name) if one.check == "gain"]
             return found
 

@@ -19,7 +19,7 @@ from rounds import attending, room, trouble
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
-from state import files, metrics, run_command, runs, trials
+from state import files, metrics, run_command, runs, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal, Unavailable
 from state.store import open_store
@@ -128,8 +128,8 @@ def test_a_line_of_metrics_that_the_disk_cuts_off_is_written_again_when_there_is
         steps = {"training.steps": 400, "training.evaluate_every": 1, "training.seed": 1}
         small_project.batch(store, small_project.settings(digits), [steps])
         if before:
-            trials.mark_running(store, "round-1-001", restart=True)
-            trials.mark_queued(store, "round-1-001")
+            trial_progress.mark_running(store, "round-1-001", restart=True)
+            trial_progress.mark_queued(store, "round-1-001")
         driven = Supervisor(store, Machine(2), fork_server)
         path = store.project.trial_folder("round-1-001") / "metrics.jsonl"
         wait_for(lambda: tick(driven) or (path.exists() and path.stat().st_size > 2000), "it wrote no metrics")
@@ -158,7 +158,7 @@ def test_a_trial_that_waits_is_not_given_up_where_not_even_that_can_be_noted(
         with contextlib.suppress(Refusal):
             for _ in range(1000):
                 # What the store has of free pages is used up too.
-                trials.note(store, "round-1-001", "x" * 4000)
+                trial_progress.note(store, "round-1-001", "x" * 4000)
                 trials.put_first(store, ["round-1-001"] * 500)
         driven = Supervisor(store, Machine(2), fork_server)
         for _ in range(2 * trouble.ATTEMPTS):

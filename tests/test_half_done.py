@@ -22,7 +22,7 @@ from rounds import attending, cost, ending, supervisor, trial_folder, trouble, w
 from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.warm import ForkServer
-from state import files, repair, runs, trials
+from state import files, repair, runs, trial_progress, trials
 from state.database import Store
 from state.errors import Damaged
 from state.project import Project
@@ -102,7 +102,7 @@ def test_a_second_try_of_a_stopped_trial_goes_on_wherever_its_start_was_interrup
     folder = files.make_folder(store.project.trial_folder(ID))
     files.write_atomically(folder / runs.RESULT, json.dumps({"status": "stopped"}))
     (folder / "mark").touch()
-    trials.mark_ended(store, ID, {"status": "stopped"})
+    trial_progress.mark_ended(store, ID, {"status": "stopped"})
     trials.ask(store, ID, "retry")
     driven = Supervisor(store, Machine(1), fork_server)
     # Its supervisor dies when all is ready for the process.
@@ -120,7 +120,7 @@ def test_whether_a_result_is_of_the_second_try_does_not_hang_on_the_clock(
     folder = files.make_folder(store.project.trial_folder(ID))
     first = {"status": "failed", "steps_done": 1}
     files.write_atomically(folder / runs.RESULT, json.dumps(first))
-    trials.mark_ended(store, ID, first)
+    trial_progress.mark_ended(store, ID, first)
     trials.ask(store, ID, "retry")
     trial_folder.prepare(store, trials.trial(store, ID), attending.Slot("cpu"))
     files.write_atomically(folder / runs.RESULT, json.dumps({"status": "complete", "steps_done": 30}))
@@ -204,7 +204,7 @@ def test_one_that_goes_on_is_not_given_up_for_that_the_store_could_not_note_it(
     monkeypatch.setattr(attending, "ENDING_SECONDS", 0.0)
     small_project.batch(store, small_project.settings(digits))
     folder = files.make_folder(store.project.trial_folder(ID))
-    trials.mark_running(store, ID, restart=True)
+    trial_progress.mark_running(store, ID, restart=True)
     files.write_atomically(folder / runs.RESULT, json.dumps({"status": "failed", "reason": "disk_full"}))
     driven = Supervisor(store, Machine(1), fork_server)
     with held(store):
@@ -221,7 +221,7 @@ def test_a_gpu_is_not_left_alone_for_one_failure_that_the_store_could_not_note(
     small_project.batch(store, small_project.settings(digits))
     folder = files.make_folder(store.project.trial_folder(ID))
     for _ in range(attending.GOES_ON["device"]):
-        trials.mark_running(store, ID, restart=True)
+        trial_progress.mark_running(store, ID, restart=True)
     files.write_atomically(folder / runs.RESULT, json.dumps({"status": "failed", "reason": "device"}))
     files.write_atomically(folder / trial_folder.SLOT, json.dumps({"device": "cuda", "gpu": "GPU-1"}))
     driven = Supervisor(store, Machine(1), fork_server)
@@ -237,7 +237,7 @@ def test_that_the_kernel_killed_for_memory_is_said_whenever_it_can_be_noted(
 ) -> None:
     small_project.batch(store, small_project.settings(digits))
     folder = files.make_folder(store.project.trial_folder(ID))
-    trials.mark_running(store, ID, restart=True)
+    trial_progress.mark_running(store, ID, restart=True)
     ending.write(folder, signal.SIGKILL)
     files.append_line(folder / "metrics.jsonl", {"step": 1, "train/loss": 1.0})
     driven = Supervisor(store, Machine(1), fork_server)
@@ -254,7 +254,7 @@ def test_what_goes_wrong_for_long_fills_no_log(
     store: Store, digits: Path, fork_server: ForkServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     small_project.batch(store, small_project.settings(digits))
-    trials.mark_running(store, ID, restart=False)
+    trial_progress.mark_running(store, ID, restart=False)
     linger(files.make_folder(store.project.trial_folder(ID)))
     trials.ask(store, ID, "stop")
     files.write_atomically(store.project.trial_folder(ID) / runs.RESULT, json.dumps({"status": "complete"}))
@@ -291,7 +291,7 @@ def test_a_supervisor_leaves_a_damaged_store_so_that_it_can_be_built_again(proje
     """While it is at work nobody may, and no wish can be recorded that would end it."""
     with open_store(project) as store:
         small_project.batch(store, small_project.settings(digits))
-        trials.mark_running(store, ID, restart=False)
+        trial_progress.mark_running(store, ID, restart=False)
         linger(files.make_folder(project.trial_folder(ID)))
         driven = Supervisor(store, Machine(1), ForkServer(project.folder))
         assert driven.tick()
@@ -319,7 +319,7 @@ def test_a_restart_of_the_machine_is_no_fault_of_a_trial_however_often_it_happen
     driven, folder = Supervisor(store, Machine(1), fork_server), store.project.trial_folder(ID)
     for _ in range(4):
         lost = trial_folder.prepare(store, trials.trial(store, ID), attending.Slot("cpu"))
-        trials.mark_running(store, ID, restart=lost)
+        trial_progress.mark_running(store, ID, restart=lost)
         files.write_atomically(folder / runs.PROCESS, json.dumps({"pid": 1, "started": "1", "boot": "another"}))
         wait_for(lambda: driven.tick() and trials.trial(store, ID).status != "running", "it was not seen", 20)
         assert trials.trial(store, ID).message.startswith("It was lost: The machine was restarted. It begins again")
@@ -385,7 +385,7 @@ def test_the_time_in_which_nothing_ran_is_none_of_a_trials(store: Store, digits:
     begun = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=3)
     for entry in trials.trials(store):
         trial_folder.prepare(store, entry, attending.Slot("cpu"))
-        trials.mark_running(store, entry.id, restart=False)
+        trial_progress.mark_running(store, entry.id, restart=False)
         with store.transaction():
             store.database.execute("UPDATE trials SET started_at = ?", [begun.isoformat(timespec="milliseconds")])
     result = store.project.trial_folder("round-1-002") / runs.RESULT

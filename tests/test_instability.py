@@ -16,7 +16,7 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import files, trials
+from state import files, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal
 from state.metrics import index_metrics
@@ -43,7 +43,7 @@ def a_run(store: Store, id: str, losses: Any, status: str = "complete") -> None:
         files.append_line(folder / "metrics.jsonl", {"step": step, "train/loss": float(loss)})
     index_metrics(store, [id])
     best = {"step": len(losses), "val/error_rate": 0.3} if status == "complete" else {}
-    trials.mark_ended(
+    trial_progress.mark_ended(
         store,
         id,
         {"status": status, "reason": "diverged" if status == "infeasible" else "", "best": best, "final": best},

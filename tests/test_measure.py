@@ -9,7 +9,7 @@ import pytest
 
 from rounds import trial_folder
 from rounds.slots import Slot
-from state import files, measure, runs, trials
+from state import files, measure, runs, trial_progress, trials
 from state.measure import Measure
 from state.project import Settings, change, create
 from state.store import open_store
@@ -32,7 +32,7 @@ def test_a_result_stays_what_it_was_chosen_by_also_in_a_store_that_is_built_anew
         result = {"status": "complete", "best": {"step": 20, **EVERY}, "final": {"step": 30, **EVERY}, "steps_done": 30}
         folder = files.make_folder(project.trial_folder("round-1-001"))
         files.write_atomically(folder / runs.RESULT, json.dumps(result))
-        trials.mark_ended(store, "round-1-001", result)
+        trial_progress.mark_ended(store, "round-1-001", result)
         project = change(store.project, metric="macro_f1", direction="max")
     project.store_path.unlink()
     with open_store(project) as store:
@@ -53,7 +53,7 @@ def test_a_result_of_an_own_script_is_of_the_metric_that_was_asked_for(tmp_path:
             files.write_atomically(folder / "command.json", json.dumps(command))
         store.project = change(project, metric="loss", direction="min")
         best = {"step": 1, "val/accuracy": 0.9, "val/loss": 0.4}
-        trials.mark_ended(store, "round-1-001", {"status": "complete", "best": best, "final": best})
+        trial_progress.mark_ended(store, "round-1-001", {"status": "complete", "best": best, "final": best})
         entry = trials.trial(store, "round-1-001")
         assert (entry.metric, entry.best) == (("accuracy", 0.9) if asked else ("loss", 0.4))
 
@@ -64,7 +64,9 @@ def test_results_that_an_earlier_version_took_over_are_given_their_metric(tmp_pa
     with open_store(project) as store:
         small_project.batch(store, small_project.settings(tmp_path / "data"))
         best = {"step": 20, **EVERY}
-        trials.mark_ended(store, "round-1-001", {"status": "complete", "best": best, "final": best, "steps_done": 30})
+        trial_progress.mark_ended(
+            store, "round-1-001", {"status": "complete", "best": best, "final": best, "steps_done": 30}
+        )
         with store.transaction():
             store.database.conn.execute("UPDATE trials SET metric = '', direction = '', best = 0.4, final = 0.4")
     with open_store(project) as store:

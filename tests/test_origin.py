@@ -13,7 +13,7 @@ from presets import catalogue, team
 from rounds import dismissing, planning, reviewing
 from rounds.plan import Goal, RoundPlan
 from rounds.space import Domain
-from state import trials
+from state import trial_progress, trials
 from state.database import Store
 from state.hyperparameters import OwnHyperparameter
 from state.project import Settings, change, create
@@ -65,7 +65,7 @@ def ended(store: Store, plan: RoundPlan, best: Callable[[Trial], float | str]) -
         else:
             metric = f"val/{store.project.settings.metric}"
             result |= {"status": "complete", "best": {"step": 1, metric: value}}
-        trials.mark_ended(store, entry.id, result)
+        trial_progress.mark_ended(store, entry.id, result)
     return name
 
 
@@ -114,7 +114,7 @@ def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
     assert plan.scientific[LR] == Domain("float", 1e-3, 5.0, "log")
     # Once one of its trials runs, it is a round like any other.
     name = planning.save(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE})).name
-    trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+    trial_progress.mark_running(store, trials.trials(store, name)[0].id, restart=False)
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
 
 

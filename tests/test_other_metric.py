@@ -24,7 +24,7 @@ from rounds import (
 )
 from rounds.finding import Finding
 from rounds.reached import best_and_baseline, reached
-from state import launches, trials
+from state import launches, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal
 from state.hyperparameters import OwnHyperparameter
@@ -56,7 +56,7 @@ def ended(store: Store, batch: str, best: float) -> None:
         if entry.status not in trials.ENDED:
             value = {"step": 1, f"val/{metric}": best + 0.001 * (entry.position % 3)}
             result = {"status": "complete", "best": value, "final": value, "steps_done": 1, "code": "c", "versions": {}}
-            trials.mark_ended(store, entry.id, result)
+            trial_progress.mark_ended(store, entry.id, result)
 
 
 def a_round(store: Store, best: float, count: int = 4) -> str:
@@ -114,7 +114,7 @@ def test_the_trials_by_another_metric_in_a_round_count_for_nothing_in_it(store: 
     first, second, *others = (entry.id for entry in trials.trials(store, batch.name))
     for id in (first, second):
         value = {"step": 1, "val/accuracy": 0.1}
-        trials.mark_ended(store, id, {"status": "complete", "best": value, "final": value})
+        trial_progress.mark_ended(store, id, {"status": "complete", "best": value, "final": value})
     judged_by(store, "val_loss", "min")
     ended(store, batch.name, 0.3)
     told = found(store, batch.name, "metric")
@@ -174,7 +174,7 @@ def test_a_decided_launch_is_told_as_it_was_decided(store: Store) -> None:
     for entry in trials.trials(store, batch.name):
         best = {"candidate": 0.95, "candidate-2": 0.8}.get(entry.study, 0.5) + 0.001 * (entry.position % 3)
         value = {"step": 1, "val/accuracy": best}
-        trials.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value})
+        trial_progress.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value})
     judging.decide(store, batch.name, "adopt", "for the test")
     told = [one.text.text() for one in insights.proposals(store) if one.key.startswith("adopted")]
     judged_by(store, "val_loss", "min")
@@ -206,7 +206,7 @@ def with_a_rival(store: Store) -> Batch:
     for entry in trials.trials(store, batch.name):
         best = {"candidate": 0.6, "candidate-2": 0.8}.get(entry.study, 0.9) + 0.001 * (entry.position % 3)
         value = {"step": 1, "val/accuracy": best}
-        trials.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value})
+        trial_progress.mark_ended(store, entry.id, {"status": "complete", "best": value, "final": value})
     return batch
 
 
@@ -247,7 +247,7 @@ def test_all_candidates_run_again_where_the_metric_changed_before_a_decision(sto
         best = {"candidate": 0.3, "candidate-2": 0.2}.get(entry.study, 0.4) + 0.001 * (entry.position % 3)
         value = {"step": 1, "val/val_loss": best}
         result = {"status": "complete", "best": value, "final": value, "metric": "val_loss", "direction": "min"}
-        trials.mark_ended(store, entry.id, result)
+        trial_progress.mark_ended(store, entry.id, result)
     assert launching.survivor(store, batch).study == "candidate-2"
     judging.decide(store, batch.name, "repeat", "to be sure")
     assert [entry.study for entry in trials.trials(store, batch.name)[18:]] == ["candidate-2", "best"] * 2

@@ -13,7 +13,7 @@ import pytest
 
 from rounds import alike, trial_folder
 from rounds.slots import Slot
-from state import configurations, files, own_data, project, run_command, runs, trials
+from state import configurations, files, own_data, project, run_command, runs, trial_progress, trials
 from state.store import open_store
 from state.trials import NewTrial
 from tests import own_pipelines
@@ -92,7 +92,7 @@ def test_runs_on_other_data_than_those_before_are_told_apart(
             result = runs.result(folder)
             assert result is not None
             found.append(result["data"])
-            trials.mark_ended(store, entry.id, result)
+            trial_progress.mark_ended(store, entry.id, result)
             (data / "a.txt").write_text("another", encoding="utf-8")
         assert len({*found, None}) == 3
         (told,) = alike.data(trials.trials(store))

@@ -12,7 +12,7 @@ import pytest
 
 from presets.language import error_text, restored
 from rounds import tunables
-from state import configurations, decisions, measurements, pipeline, probe_command, trials
+from state import configurations, decisions, measurements, pipeline, probe_command, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import change, open_project
@@ -568,7 +568,7 @@ def test_another_batch_size_says_what_is_to_be_tuned_again_and_what_cannot_be_co
         values = configuration.checked(store)
         planned, ran = (small_project.batch(store, values) for _number in range(2))
         assert trials.trials(store, planned.name)
-        trials.mark_running(store, trials.trials(store, ran.name)[0].id, restart=False)
+        trial_progress.mark_running(store, trials.trials(store, ran.name)[0].id, restart=False)
         told = "Before, it was 32. Another size is another experiment: tune again what was tuned, first the learning"
         (said,) = (m.text() for m in flow.ask(store, "batch_size").evidence if "Before" in m.text())
         assert said == f"{told} rate. Rounds run at 32: 1; they cannot be compared with later ones."

@@ -24,7 +24,7 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.warm import ForkServer
-from state import configurations, decisions, files, launches, metrics, runs, trials, usual_names
+from state import configurations, decisions, files, launches, metrics, runs, trial_progress, trials, usual_names
 from state import pipeline as state_pipeline
 from state.database import Store
 from state.errors import Refusal
@@ -626,7 +626,7 @@ def test_a_baseline_that_runs_is_told_with_how_to_watch_and_stop_it(
     set_up(store)
     name = baseline.plan(store).name
     id = trials.trials(store, name)[0].id
-    trials.mark_running(store, id, restart=False)
+    trial_progress.mark_running(store, id, restart=False)
     root = store.project.root
     # Logging out may have ended its process, and the supervisor with it.
     assert tunebook("--project", root, "status") == 0
@@ -656,7 +656,7 @@ def test_a_number_of_steps_that_is_text_ends_nobody_who_looks(tmp_path: Path, co
     """As a script may declare it, `--steps 10k`, and read it itself."""
     with open_store(own_pipelines.project(tmp_path / "p", code, "lr=0.5")) as store:
         batch = small_project.batch(store, {"lr": 0.5, "training.steps": "10k"}, kind="baseline")
-        trials.mark_running(store, f"{batch.name}-001", restart=False)
+        trial_progress.mark_running(store, f"{batch.name}-001", restart=False)
         assert "is running: 0 steps done in" in baseline_running.doing(store, batch, attended=True).text()
 
 
@@ -748,7 +748,7 @@ def test_a_candidate_that_diverges_is_the_worst_also_where_more_is_better(store:
         result: dict[str, Any] = {"status": "complete", "best": found, "final": found}
         if entry.study == launching.CANDIDATE and entry.position == 0:
             result = {"status": "infeasible", "reason": "diverged"}
-        trials.mark_ended(store, entry.id, result)
+        trial_progress.mark_ended(store, entry.id, result)
     verdict = judging.judge(store, launch.name)
     assert verdict.decision == "reject"
     assert verdict.improvement is not None
@@ -1183,7 +1183,7 @@ def test_an_interval_ends_where_the_metric_does_by_its_name(store: Store, best: 
     launch = launching.start(store, launching.propose(store, name), wanted="")
     for entry in trials.trials(store, launch.name):
         found = {"step": 1, "val/accuracy": best * (1 - 0.02 * entry.position)}
-        trials.mark_ended(store, entry.id, {"status": "complete", "best": found, "final": found})
+        trial_progress.mark_ended(store, entry.id, {"status": "complete", "best": found, "final": found})
     verdict = judging.judge(store, launch.name)
     assert verdict.candidate is not None
     assert (verdict.candidate[2], verdict.cut) == (end, True)

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from rounds import insights, planning, reviewing
-from state import files, launches, logout, runs, trials
+from state import files, launches, logout, runs, trial_progress, trials
 from state.project import FILE, Settings, change, create
 from state.store import open_store
 from tests import own_pipelines, prepared, set_up, small_project, watched_round
@@ -148,7 +148,7 @@ async def test_what_is_being_measured_is_said_here_and_by_the_command(
 async def test_a_baseline_that_runs_is_told_and_leads_to_where_it_is_watched_and_stopped(tmp_path: Path) -> None:
     with set_up.set_up(tmp_path / "p", "baseline") as store:
         name = baseline.plan(store).name
-        trials.mark_running(store, trials.trials(store, name)[0].id, restart=False)
+        trial_progress.mark_running(store, trials.trials(store, name)[0].id, restart=False)
         with watched_round.supervised(store.project):
             app = Tunebook(store.project.root)
             async with app.run_test(size=NARROW) as pilot:

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 
 from rounds import cost, judging, launching, lineage, looking, planning, supervisor
 from rounds.slots import Machine
-from state import launches, trials
+from state import launches, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal, said
 from state.store import open_store
@@ -408,7 +408,7 @@ async def test_a_launch_of_which_nothing_runs_yet_says_what_it_waits_for(store: 
     async with app.run_test(size=NARROW) as pilot:
         page = await start(pilot)
         await wait_for_text(pilot, "Starting: the runs begin once torch is loaded.")
-        trials.mark_running(store, "launch-1-001", restart=False)
+        trial_progress.mark_running(store, "launch-1-001", restart=False)
         await wait_for(pilot, lambda: "torch" not in shown(app))
         await press(pilot, "x")
         small_project.end(store, "launch-1-001", None, "stopped")

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 
 from presets import language
 from rounds import bayesian, final, planning, reviewing, supervisor
-from state import files, trials
+from state import files, trial_progress, trials
 from state.database import Store
 from state.project import change
 from state.store import open_store
@@ -59,12 +59,12 @@ def at_work(store: Store) -> None:
     """Two trials have ended, one diverged, one runs, two wait."""
     trials.ask(store, "round-1", "run")
     for number in range(1, 5):
-        trials.mark_running(store, trial(number), restart=False)
+        trial_progress.mark_running(store, trial(number), restart=False)
     small_project.end(store, trial(1), 0.25)
     small_project.end(store, trial(2), 0.125)
     advance(store, trial(3), {"step": 10, "val/error_rate": 0.9}, {"step": 20, "val/error_rate": "nan"})
     diverged = {"status": "infeasible", "reason": "diverged", "message": "The loss became nan [/red] at step 12."}
-    trials.mark_ended(store, trial(3), {**diverged, "steps_done": 12})
+    trial_progress.mark_ended(store, trial(3), {**diverged, "steps_done": 12})
     advance(store, trial(4), {"step": 10, "val/error_rate": 0.5})
 
 
@@ -119,12 +119,12 @@ async def test_a_round_of_which_nothing_runs_yet_says_what_it_waits_for(store: S
     trials.ask(store, "round-1", "run")
     async with watching(store, RoundPage("round-1")) as pilot:
         await wait_for(pilot, lambda: "starting: its trials begin once torch is loaded" in lines(pilot.app)[1])
-        trials.mark_running(store, trial(1), restart=False)
+        trial_progress.mark_running(store, trial(1), restart=False)
         await wait_for(pilot, lambda: lines(pilot.app)[1].startswith(" running"))
-        trials.mark_queued(store, trial(1))
-        trials.note(store, trial(1), "Waiting: only 1 MiB is free.")
+        trial_progress.mark_queued(store, trial(1))
+        trial_progress.note(store, trial(1), "Waiting: only 1 MiB is free.")
         await wait_for(pilot, lambda: "0 of 6 ended" in lines(pilot.app)[1] and " running" in lines(pilot.app)[1])
-        trials.note(store, trial(1), "")
+        trial_progress.note(store, trial(1), "")
         # What a trial said of its being stopped is nothing that it waits for.
         small_project.end(store, trial(2), None, "stopped", message="Stopped when asked to; run it again to go on.")
         await wait_for(pilot, lambda: "starting: its trials begin once torch is loaded" in lines(pilot.app)[1])
@@ -156,7 +156,7 @@ async def test_of_a_last_trial_that_has_made_its_steps_no_time_is_said_to_be_lef
     trials.ask(store, "round-1", "run")
     *others, last = (entry.id for entry in trials.trials(store, "round-1"))
     for id in (*others, last):
-        trials.mark_running(store, id, restart=False)
+        trial_progress.mark_running(store, id, restart=False)
     for id in others:
         small_project.end(store, id, 0.25)
     advance(store, last, {"step": 10, "val/error_rate": 0.5})
@@ -264,7 +264,7 @@ async def test_keys_wish_and_the_hints_are_of_what_can_be_wished(store: Store) -
             assert trials.batch(store, "round-1").wanted == wanted
             assert lines(pilot.app)[1].startswith(said)
         assert "pause" in lines(pilot.app)[-1]
-        trials.mark_running(store, trial(1), restart=False)
+        trial_progress.mark_running(store, trial(1), restart=False)
         await press(pilot, "p")
         assert lines(pilot.app)[1].startswith(" pausing")
         await press(pilot, "x")
@@ -279,7 +279,7 @@ async def test_why_a_trial_came_to_nothing_and_what_one_lacks_is_told_in_the_lan
     values = {"path": "train.csv", "reason": "No such file"}
     words = {"message": "train.csv: cannot be read: No such file.", "said": {"id": UNREADABLE, "values": values}}
     small_project.end(store, trial(1), None, "failed", reason="data", **words)
-    trials.note(store, trial(4), "Stopped when asked to.", {"id": "Stopped when asked to.", "values": {}})
+    trial_progress.note(store, trial(4), "Stopped when asked to.", {"id": "Stopped when asked to.", "values": {}})
     language.set_language("zh_CN")
     try:
         async with watching(store, RoundPage("round-1"), WIDE) as pilot:
@@ -311,7 +311,7 @@ async def test_what_is_typed_replaces_the_number_on_offer_and_a_minus_takes_tria
 async def test_a_stopped_round_is_reviewed_and_ended_early_by_keys(store: Store) -> None:
     at_work(store)
     trials.ask(store, "round-1", "stop")
-    trials.mark_ended(store, trial(4), {"status": "stopped", "reason": "stopped", "steps_done": 10})
+    trial_progress.mark_ended(store, trial(4), {"status": "stopped", "reason": "stopped", "steps_done": 10})
     async with watching(store, RoundPage("round-1"), WIDE) as pilot:
         assert "review" in lines(pilot.app)[-1]
         await press(pilot, "v")
@@ -565,7 +565,7 @@ async def test_home_leads_to_a_round_that_rests_and_promises_no_curves(store: St
     app = Tunebook(store.project.root)
     async with app.run_test(size=NARROW) as pilot:
         # What runs goes to its end, and is to be seen.
-        trials.mark_running(store, trial(1), restart=False)
+        trial_progress.mark_running(store, trial(1), restart=False)
         trials.ask(store, "round-1", "pause")
         await wait_for_text(pilot, "Watch round-1   trials and curves, as they come")
         small_project.end(store, trial(1), 0.5)
@@ -745,14 +745,16 @@ def test_the_curve_of_a_trial_that_was_tried_again_is_that_of_the_last_try(store
         return curves.read(store, [trials.trial(store, trial(4))], "val/error_rate")[trial(4)].values
 
     def end() -> None:
-        trials.mark_ended(store, trial(4), {"status": "failed", "reason": "error", "message": "", "steps_done": 10})
+        trial_progress.mark_ended(
+            store, trial(4), {"status": "failed", "reason": "error", "message": "", "steps_done": 10}
+        )
 
     end()
     assert now() == (0.5,)
     trials.ask(store, trial(4), "retry")
     path = store.project.trial_folder(trial(4)) / "metrics.jsonl"
     path.rename(path.with_suffix(".old"))
-    trials.mark_running(store, trial(4), restart=False, anew=True)
+    trial_progress.mark_running(store, trial(4), restart=False, anew=True)
     advance(store, trial(4), {"step": 10, "val/error_rate": 0.25})
     end()
     assert now() == (0.25,)
@@ -826,7 +828,7 @@ async def test_a_metric_whose_own_name_says_where_it_was_measured_is_labelled_so
     """The curve of val/auc was called val/val/auc."""
     store.project = change(store.project, metric="val/auc", direction="max")
     trials.ask(store, "round-1", "run")
-    trials.mark_running(store, trial(1), restart=False)
+    trial_progress.mark_running(store, trial(1), restart=False)
     advance(store, trial(1), {"step": 10, "val/val/auc": 0.5}, {"step": 20, "val/val/auc": 0.75})
     async with watching(store, RoundPage("round-1"), WIDE) as pilot:
         await wait_for_text(pilot, "val/auc")

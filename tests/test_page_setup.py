@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from presets import language
-from state import decisions, files, runs, trials
+from state import decisions, files, runs, trial_progress, trials
 from state.database import Store
 from state.project import FILE, Project, Settings, create, open_project
 from state.project import version as settings_version
@@ -475,7 +475,7 @@ async def test_the_baseline_is_watched_stopped_gone_on_with_and_accepted(tmp_pat
             # It was said to run for ten seconds and more, with nothing of it at work.
             await wait_for_text(pilot, "It begins once torch is loaded.")
             (entry,) = trials.trials(store, "baseline-1")
-            trials.mark_running(store, entry.id, restart=False)
+            trial_progress.mark_running(store, entry.id, restart=False)
             await wait_for(pilot, lambda: "once torch is loaded" not in shown(app))
             watched_round.advance(store, entry.id, {"step": 10, "val/error_rate": 0.9, "train/loss": 2.3})
             await wait_for_text(pilot, "running")

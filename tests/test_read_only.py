@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from state import files, runs, trials
+from state import files, runs, trial_progress, trials
 from state.errors import Refusal
 from state.project import Project, open_project
 from state.store import open_store
@@ -89,7 +89,7 @@ def test_a_copy_is_opened_anew_when_somebody_else_writes(project: Project, monke
         monkeypatch.setattr(os, "access", lambda path, mode: kept(path, mode) and mode != os.W_OK)
         with open_store(project) as ours:
             assert not ours.replaced()
-            trials.mark_running(theirs, "round-1-002", restart=False)
+            trial_progress.mark_running(theirs, "round-1-002", restart=False)
             assert ours.replaced()
         with open_store(project) as again:
             assert trials.trial(again, "round-1-002").status == "running"

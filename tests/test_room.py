@@ -13,7 +13,7 @@ from rounds.outlook import outlook
 from rounds.room import Disk, Room
 from rounds.slots import Machine, Share, Slot
 from rounds.sweep import Superfluous
-from state import gpus, measurements, trials
+from state import gpus, measurements, trial_progress, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project
@@ -85,7 +85,7 @@ def test_of_a_round_that_is_over_the_best_few_keep_theirs_and_baseline_and_launc
 
 
 def test_a_trial_that_was_stopped_alone_keeps_its_checkpoints_and_lets_the_others_go(store: Store) -> None:
-    trials.mark_ended(store, "round-1-001", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trial_progress.mark_ended(store, "round-1-001", {"status": "stopped", "reason": "stopped", "steps_done": 3})
     trials.ask(store, "round-1-001", "stop")
     reviewing.review_batch(store, "round-1")
     planning.save(store, planning.propose(store, trials=4))

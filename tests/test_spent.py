@@ -17,7 +17,7 @@ from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
 from rounds.standing import standing
 from rounds.warm import ForkServer
-from state import files, runs, trials
+from state import files, runs, trial_progress, trials
 from state.database import Store
 from state.store import open_store
 from tests import own_pipelines, small_project
@@ -63,7 +63,7 @@ def begin(store: Store, id: str = ID) -> Path:
     anew = trial_folder.begins_anew(store, trials.trial(store, id))
     trial_folder.prepare(store, trials.trial(store, id), Slot("cpu"))
     runs.start([sys.executable, "-c", "import time; print('on the way', flush=True); time.sleep(600)"], folder)
-    trials.mark_running(store, id, restart=False, anew=anew)
+    trial_progress.mark_running(store, id, restart=False, anew=anew)
     wait_for(lambda: runs.log_tail(folder), "it prints nothing")
     return folder
 

@@ -14,7 +14,7 @@ from rounds.next_step import Design
 from rounds.reached import fresh
 from rounds.standing import Standing, standing
 from rounds.worth import launched
-from state import launches, project, trials
+from state import launches, project, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal
 from state.store import open_store
@@ -101,9 +101,9 @@ def test_a_round_that_was_stopped_on_its_way_goes_on_and_is_not_forgotten(store:
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     planning.save(store, planning.propose(store, trials=2), wanted="stop")
     assert told(store)[:2] == ("goal", None)
-    trials.mark_running(store, "round-1-001", restart=False)
+    trial_progress.mark_running(store, "round-1-001", restart=False)
     watched_round.advance(store, "round-1-001", {"step": 10, "val/error_rate": 0.5})
-    trials.mark_ended(store, "round-1-001", {"status": "stopped", "reason": "stopped", "steps_done": 10})
+    trial_progress.mark_ended(store, "round-1-001", {"status": "stopped", "reason": "stopped", "steps_done": 10})
     assert told(store) == (
         "run",
         "round-1",
@@ -206,7 +206,7 @@ def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_pa
     trials.ask(store, "round-1", "run")
     # 30 steps in 60 seconds.
     for number in (1, 2):
-        trials.mark_running(store, f"round-1-00{number}", restart=False)
+        trial_progress.mark_running(store, f"round-1-00{number}", restart=False)
     small_project.end(store, "round-1-001", 0.5)
     with store.transaction():
         store.database.execute(
@@ -219,7 +219,7 @@ def test_the_time_left_follows_from_the_steps_that_are_left(store: Store, tmp_pa
     assert now.seconds_left == pytest.approx(240)
     assert now.hours_spent == pytest.approx(1 / 60, abs=0.005)
     assert now.hours_budget == 2.0
-    trials.mark_running(store, "round-1-003", restart=False)
+    trial_progress.mark_running(store, "round-1-003", restart=False)
     assert standing(store).seconds_left == pytest.approx(120)
     trials.ask(store, "round-1", "pause")
     assert standing(store).seconds_left is None
@@ -272,7 +272,7 @@ def test_a_round_that_was_stopped_and_looked_at_may_still_run_on(store: Store, t
 def test_a_round_that_is_to_pause_does_not_rest_while_a_trial_is_at_work(store: Store, tmp_path: Path) -> None:
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     planning.save(store, planning.propose(store, trials=2), wanted="run")
-    trials.mark_running(store, "round-1-001", restart=False)
+    trial_progress.mark_running(store, "round-1-001", restart=False)
     trials.ask(store, "round-1", "pause")
     now = "round-1 is to rest: 0 of 2 trials have ended, 1 still at work."
     assert told(store) == ("run", "round-1", now, "Run it on.")
@@ -321,7 +321,7 @@ def test_a_round_whose_supervisor_died_is_not_said_to_be_at_work(tmp_path: Path)
     with open_store(made) as opened:
         small_project.adopt(opened, small_project.settings(tmp_path / "data"))
         planning.save(opened, planning.propose(opened, trials=2), wanted="run")
-        trials.mark_running(opened, "round-1-001", restart=False)
+        trial_progress.mark_running(opened, "round-1-001", restart=False)
         small_project.end(opened, "round-1-002", 0.5)
         words = "round-1 is to run, but no supervisor is at work: 1 of 2 trials have ended."
         assert told(opened)[2:] == (words, "Run it on.")
@@ -377,7 +377,7 @@ def test_without_a_name_what_is_at_work_is_meant_else_what_was_touched_last(stor
 def test_a_trial_that_waits_for_a_reason_is_named(store: Store, tmp_path: Path) -> None:
     """After a process was killed, the status said that it was lost, and not what."""
     small_project.batch(store, small_project.settings(tmp_path / "data"), [{}, {"training.seed": 1}])
-    trials.note(store, "round-1-002", "It was lost: The machine was restarted.")
+    trial_progress.note(store, "round-1-002", "It was lost: The machine was restarted.")
     waits = standing(store).waits
     assert waits is not None
     assert waits.text() == "round-1-002: It was lost: The machine was restarted."
@@ -430,6 +430,6 @@ def test_what_is_left_of_a_longer_round_is_told_by_its_own_number_of_steps(
     small_project.adopt(store, small_project.settings(tmp_path / "data"))
     small_project.end(store, "baseline-1-001", 0.5, seconds=60.0)
     for entry in trials.trials(store, planning.save(store, planning.propose(store, trials=2, steps=300)).name):
-        trials.mark_running(store, entry.id, restart=False)
+        trial_progress.mark_running(store, entry.id, restart=False)
     trials.ask(store, "round-1", "run")
     assert standing(store).seconds_left == pytest.approx(600)

@@ -15,7 +15,18 @@ from pathlib import Path
 import pytest
 
 from rounds import trial_folder
-from state import configurations, decisions, files, launches, measurements, metrics, reconciling, runs, trials
+from state import (
+    configurations,
+    decisions,
+    files,
+    launches,
+    measurements,
+    metrics,
+    reconciling,
+    runs,
+    trial_progress,
+    trials,
+)
 from state.errors import Refusal
 from state.project import Project, Settings, create
 from state.store import open_store
@@ -124,7 +135,7 @@ def test_numbers_that_are_not_finite_are_kept_as_null(project: Project) -> None:
         measurements.record(store, "probe-2", "probe", {}, {"seconds": 2.0, "sizes": [{"spread": math.nan}]})
         trials.review(store, batch.name, [{"figures": (math.inf, -math.inf, 0.5)}])
         files.make_folder(project.trial_folder(f"{batch.name}-001"))
-        trials.mark_ended(store, f"{batch.name}-001", {"status": "complete", "worst": math.inf})
+        trial_progress.mark_ended(store, f"{batch.name}-001", {"status": "complete", "worst": math.inf})
         assert list(trials.asked(store)) == [batch.name]
         assert measurements.device_seconds(store) == 2.0
         assert trials.findings(store, batch.name) == [{"figures": [None, None, 0.5]}]
@@ -169,7 +180,7 @@ def test_text_that_is_not_utf8_is_refused_where_people_wrote_it_and_legible_wher
         assert project.journal_path.read_bytes() == before
         said = {"id": "{path} is broken", "values": {"path": odd}}
         result = {"status": "failed", "reason": odd, "message": f"{odd} is broken", "said": said}
-        trials.mark_ended(store, f"{batch.name}-001", result)
+        trial_progress.mark_ended(store, f"{batch.name}-001", result)
         entry = trials.trial(store, f"{batch.name}-001")
         assert (entry.reason, entry.message) == ("caf?", "caf? is broken")
         assert entry.said == {"id": "{path} is broken", "values": {"path": "caf?"}}
@@ -197,7 +208,7 @@ def test_a_wish_to_try_again_outlasts_the_store_until_it_is_fulfilled(
         id = f"{fill(store).name}-001"
         folder = project.trial_folder(id)
         end("failed")
-        trials.mark_ended(store, id, {"status": "failed"})
+        trial_progress.mark_ended(store, id, {"status": "failed"})
         trials.ask(store, id, "retry")
         asked_at = datetime.datetime.fromisoformat(trials.trial(store, id).queued_at).timestamp()
     if begun:
@@ -235,10 +246,10 @@ def test_a_trial_that_is_given_up_is_not_wished_to_be_tried_again(project: Proje
     with open_store(project) as store:
         id = f"{fill(store).name}-001"
         trials.ask(store, id, "retry")
-        trials.mark_ended(store, id, {"status": "failed"})
+        trial_progress.mark_ended(store, id, {"status": "failed"})
         assert trials.trial(store, id).wanted == ""
         trials.ask(store, id, "stop")
-        trials.mark_ended(store, id, {"status": "stopped"})
+        trial_progress.mark_ended(store, id, {"status": "stopped"})
         assert trials.trial(store, id).wanted == "stop"
 
 

@@ -19,7 +19,7 @@ from rounds import attending, room, sharing, starting, supervisor, trial_folder,
 from rounds.attending import Supervisor
 from rounds.slots import Machine, Slot
 from rounds.warm import ForkServer
-from state import files, gpus, measurements, metrics, runs, trials
+from state import files, gpus, measurements, metrics, runs, trial_progress, trials
 from state.database import Store
 from state.project import Project
 from state.store import open_store
@@ -326,7 +326,7 @@ def test_a_second_try_that_is_stopped_before_it_begins_leaves_what_the_first_cam
     best = {"step": 40, "val/error_rate": 0.25}
     result = {"status": status, "reason": "r", "best": best, "final": best, "steps_done": 60, "seconds": 7.0}
     files.write_atomically(folder / "result.json", json.dumps(result))
-    trials.mark_ended(store, "round-1-001", result)
+    trial_progress.mark_ended(store, "round-1-001", result)
     before = trials.trial(store, "round-1-001")
     trials.ask(store, "round-1-001", "retry")
     trials.ask(store, "round-1-001", "stop")
@@ -346,7 +346,7 @@ def test_one_that_dies_before_it_could_save_keeps_the_best_of_what_it_goes_on_wi
     folder = files.make_folder(store.project.trial_folder("round-1-001"))
     result = {"status": status, "best": {"step": 40, "val/error_rate": 0.25}, "steps_done": 60}
     files.write_atomically(folder / "result.json", json.dumps(result))
-    trials.mark_ended(store, "round-1-001", result)
+    trial_progress.mark_ended(store, "round-1-001", result)
     trials.ask(store, "round-1-001", "retry")
     driven = Supervisor(store, Machine(2), fork_server)
     drive(driven, lambda: trials.trial(store, "round-1-001").status == "running")
@@ -365,7 +365,7 @@ def test_a_process_that_ends_without_a_result_fails_with_what_it_said(store: Sto
     driven = Supervisor(store, Machine(2), ForkServer(store.project.folder, ["false"]))
     pid = runs.start([sys.executable, "-c", "import sys; sys.exit('no [/x] module {y}')"], folder)
     driven.children[pid] = folder
-    trials.mark_running(store, "round-1-001", restart=False)
+    trial_progress.mark_running(store, "round-1-001", restart=False)
     drive(driven, lambda: ended(store))
     entry = trials.trial(store, "round-1-001")
     assert (entry.status, entry.reason, entry.restarts) == ("failed", "error", 0)
@@ -434,8 +434,8 @@ def test_why_a_lost_trial_waits_is_said_once_it_could_go_on(
     """Nothing is started: a trial that was said to hang is found dead, and the disk has no room for it to go on."""
     fill(store, digits, seeds=(1,))
     name = "round-1-001"
-    trials.mark_running(store, name, restart=False)
-    trials.note(store, name, "No new step for 5 minutes.")
+    trial_progress.mark_running(store, name, restart=False)
+    trial_progress.note(store, name, "No new step for 5 minutes.")
     monkeypatch.setattr(room, "LEAST_DISK", 2**62)
     monkeypatch.setattr(attending, "ENDING_SECONDS", 0.0)
     said: list[str] = []
@@ -454,8 +454,8 @@ def test_why_a_lost_trial_waits_is_said_once_it_could_go_on(
     driven.tick()
     assert trials.trial(store, name).message == before
     # What it had to say while it ran is past where nobody has to say why it waits.
-    trials.note(store, name, "No new step for 5 minutes.")
-    trials.mark_queued(store, name)
+    trial_progress.note(store, name, "No new step for 5 minutes.")
+    trial_progress.mark_queued(store, name)
     assert (trials.trial(store, name).message, trials.trial(store, name).said) == ("", None)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rounds import cost, planning, slots, standing, wishes
-from state import decisions, files, metrics, runs, trials
+from state import decisions, files, metrics, runs, trial_progress, trials
 from state.database import Store, now
 from state.errors import Refusal
 from state.project import change
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         small_project.batch(opened, small_project.settings(tmp_path / "data"), [{}] * 4)
         small_project.end(opened, "round-1-001", 0.5)
         small_project.end(opened, "round-1-002", None, "infeasible")
-        trials.mark_running(opened, "round-1-003", restart=False)
+        trial_progress.mark_running(opened, "round-1-003", restart=False)
         runs.remember_process(files.make_folder(project.trial_folder("round-1-003")), os.getpid())
         yield opened
 
@@ -57,7 +57,7 @@ def test_a_round_ends_without_the_trial_that_was_stopped_alone(
     """Nothing waits for it; it goes on when it is tried again."""
     small_project.adopt(store, small_project.settings(Path("data")))
     tunebook(store, capsys, "round", "stop", "round-1-003")
-    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trial_progress.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
     small_project.end(store, "round-1-004", 0.4)
     assert "It has ended. Review it: tunebook round review round-1" in said(store, capsys, "round", "status")
     assert "round-1 has ended (stopped alone: 1).\nNext: Review it" in said(store, capsys, "status")
@@ -114,7 +114,7 @@ def test_the_planned_round_is_run_where_the_one_that_is_meant_is_over(
 def test_a_round_that_is_stopping_is_at_work(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert "It is stopping" in said(store, capsys, "round", "stop")
     assert "It is stopping" in said(store, capsys, "round", "stop")
-    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trial_progress.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
     code, answer = tunebook(store, capsys, "round", "stop")
     assert (code, answer["error"]) == (2, "No round is running.")
     small_project.batch(store, small_project.settings(Path("data")), [{}], kind="launch")
@@ -157,7 +157,7 @@ def test_more_at_once_than_the_cores_carry_is_warned_of(store: Store, capsys: py
 
 
 def test_why_a_trial_waits_is_said_by_the_status(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    trials.note(store, "round-1-004", "Waiting: the disk is full.")
+    trial_progress.note(store, "round-1-004", "Waiting: the disk is full.")
     assert "\nround-1-004: Waiting: the disk is full.\n" in said(store, capsys, "status")
     # Of a round that is stopped nothing is due.
     tunebook(store, capsys, "round", "stop", "round-1")
@@ -196,9 +196,9 @@ def test_a_launch_of_which_a_run_was_stopped_alone_is_to_be_run_on(store: Store)
     small_project.batch(store, settings, [{}] * 2, kind="launch")
     small_project.end(store, "launch-1-001", 0.2)
     trials.ask(store, "launch-1-002", "stop")
-    trials.mark_ended(store, "launch-1-002", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trial_progress.mark_ended(store, "launch-1-002", {"status": "stopped", "reason": "stopped", "steps_done": 3})
     trials.ask(store, "round-1", "stop")
-    trials.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+    trial_progress.mark_ended(store, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
     found = standing.standing(store)
     assert (found.step, found.batch, found.next.text()) == ("launch", "launch-1", "Run it on.")
     assert found.now.text() == "launch-1 has ended (stopped alone: 1)."
@@ -260,7 +260,7 @@ def said(store: Store, capsys: pytest.CaptureFixture[str], *words: str) -> str:
 def test_a_wish_is_answered_with_what_comes_of_it(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert "It is pausing: what runs goes to its end" in said(store, capsys, "round", "pause")
     assert "It is stopping: what runs saves itself." in said(store, capsys, "round", "stop")
-    trials.mark_queued(store, "round-1-003")
+    trial_progress.mark_queued(store, "round-1-003")
     assert "It is stopped. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
     trials.ask(store, "round-1", "pause")
     assert "It is paused. Go on: tunebook round run round-1" in said(store, capsys, "round", "status")
@@ -275,15 +275,15 @@ def alone(tmp_path: Path) -> Iterator[Store]:
         trials.ask(opened, "round-1", "stop")
         for number in (1, 2):
             small_project.end(opened, f"round-1-00{number}", 0.5)
-        trials.mark_running(opened, "round-1-003", restart=False)
-        trials.mark_ended(opened, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
+        trial_progress.mark_running(opened, "round-1-003", restart=False)
+        trial_progress.mark_ended(opened, "round-1-003", {"status": "stopped", "reason": "stopped", "steps_done": 3})
         yield opened
 
 
 def test_a_trial_whose_process_is_gone_is_not_said_to_run(alone: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """A supervisor that is at work sees to it by itself."""
     trials.ask(alone, "round-1", "pause")
-    trials.mark_running(alone, "round-1-003", restart=False)
+    trial_progress.mark_running(alone, "round-1-003", restart=False)
     told = said(alone, capsys, "round", "status")
     assert "1 lost" in told
     assert "1 running" not in told

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presets.language import Message, restored
-from state import decisions, launches, trials
+from state import decisions, launches, trial_progress, trials
 from state.database import Store
 from state.errors import Refusal
 from state.project import open_project
@@ -38,7 +38,7 @@ def end(store: Store, id: str, correct: int, **changes: Any) -> None:
         "validation": {"examples": sum(PER_CLASS), "correct": correct, "per_class": PER_CLASS},
         **changes,
     }
-    trials.mark_ended(store, id, result)
+    trial_progress.mark_ended(store, id, result)
 
 
 def only_trial(store: Store) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from presets import catalogue
 from presets.language import Message
-from state import configurations, decisions, trials
+from state import configurations, decisions, trial_progress, trials
 from state.errors import Refusal
 from state.project import open_project
 from state.store import open_store
@@ -251,7 +251,7 @@ def test_changing_the_batch_size_later_names_what_to_tune_again_and_the_rounds_t
         values = configuration.checked(store)
         # One that has begun, and one that is planned and can still be left.
         begun, _planned = (small_project.batch(store, values, wanted=wanted) for wanted in ("run", ""))
-        trials.mark_running(store, trials.trials(store, begun.name)[0].id, restart=False)
+        trial_progress.mark_running(store, trials.trials(store, begun.name)[0].id, restart=False)
         flow.answer(store, "batch_size", 32)
         made = decisions.decision(store, "batch_size")
         assert made is not None
