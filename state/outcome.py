@@ -157,10 +157,10 @@ def result_of(
 
 
 def with_beside(result: dict[str, Any], beside: Iterable[str], directory: str) -> dict[str, Any]:
-    """The words of a result, and that the command wrote these files beside its folder."""
+    """The words of a result, and that these files were written beside its folder while the command ran."""
     words = said(
-        "Beside {folder} it wrote into {directory}: {files}. Where every trial does so, one overwrites what another "
-        "has saved, or goes on from it: have it write below {folder} alone.",
+        "While it ran, files beside {folder} were written in {directory}: {files}. Where every trial writes them, one "
+        "overwrites what another has saved, or goes on from it: have it write below {folder} alone.",
         folder="{folder}",
         directory=directory,
         files=", ".join(beside),

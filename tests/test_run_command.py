@@ -424,7 +424,7 @@ def test_what_is_written_beside_the_folder_of_the_trial_is_told(tmp_path: Path) 
         script = GOOD + writing.replace("{place}", place)
         return str(run(ask(tmp_path / name, script, directory=str(code)))[1]["message"])
 
-    assert f"it wrote into {code}: weights/last.pt. Where every trial" in said("one", "weights")
+    assert f"were written in {code}: weights/last.pt. Where every trial" in said("one", "weights")
     # Another place for each run, by the time that is in its name; and what tools keep for themselves.
     assert said("two", "runs/2026-11-30") == ""
     assert said("three", ".cache") == ""
