@@ -92,7 +92,7 @@ def still() -> Iterator[None]:
     with ExitStack() as stack:
         for where, what in (
             ("state.database.now", now),
-            ("state.trials.now", now),
+            ("state.trial_progress.now", now),
             # A page asks as often as it is read, which on a busy machine is more often.
             ("rounds.cost.now", seen),
             ("state.database.author", lambda: "ada"),

@@ -474,10 +474,10 @@ def test_a_trial_that_tries_once_more_what_the_round_began_with_is_no_candidate(
             (found,) = [one for one in reviewing.review_batch(store, name) if one.check == "gain"]
             return found
 
-        # The baseline came to 0.83.
-        found = gained(0.99, 0.95, 0.5)
-        assert (found.action and found.action.payload["trial"], found.figures["runs"]) == (other, 2)
-        assert found.figures["base"] == pytest.approx((0.83 + 0.99) / 2)
+        # The baseline came to 0.83; as of a launch, the run that was made again goes before that.
+        found = gained(0.9, 0.95, 0.5)
+        assert (found.action and found.action.payload["trial"], found.figures["runs"]) == (other, 1)
+        assert found.figures["base"] == pytest.approx(0.9)
         assert launching.propose(store, name).trial == other
         assert standing(store).command == ""
         found = gained(0.99, 0.9, 0.5)

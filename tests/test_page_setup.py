@@ -691,8 +691,8 @@ async def test_what_another_has_changed_is_on_the_screen_before_enter_confirms_i
             # By hand, in an editor; nothing is recorded for it.
             path = store.project.root / FILE
             text = path.read_text(encoding="utf-8")
-            assert "high = 15.0" in text
-            path.write_text(text.replace("high = 15.0", "high = 12.5 # from the paper"), encoding="utf-8")
+            assert "high = 1.9" in text
+            path.write_text(text.replace("high = 1.9", "high = 12.5 # from the paper"), encoding="utf-8")
             await wait_for_text(pilot, "12.5")
             assert app.focused is page.query_one(Field)
             await watched_round.press(pilot, *"00", "enter")
