@@ -32,6 +32,7 @@ from rounds.roles import (
     refuse_idle,
     refuse_untunable,
 )
+from rounds.sequence import refuse_more
 from rounds.space import Choice, Dimension, Domain
 from training.config import kind
 
@@ -39,8 +40,8 @@ from training.config import kind
 FEW = 6
 # With these goals, more than one question would not show which of them made the difference.
 ONE_QUESTION: tuple[Goal, ...] = ("improve", "compare", "stabilise")
-# The default of a round, and the most: of more neither planning nor review would come to an end in reasonable time.
-TRIALS, MOST = 20, 10_000
+# The default of a round.
+TRIALS = 20
 
 
 @dataclass(frozen=True)
@@ -109,46 +110,6 @@ def plan(
         caveats=caveats(base, everything, fixed),
         warnings=budget.thinness(studies, trials, asked),
     )
-
-
-def extend(plan: RoundPlan, more: int, after: int = 0) -> RoundPlan:
-    """The same round with more trials: the sequence goes on where it stopped, or at the point `after` where those in
-    between are another round's; what was planned stays as it is (P6)."""
-    start, turns = len(plan.trials), len(plan.studies)
-    _refuse_more(start + more)
-    first = plan.trials[-1].index - (start - 1) // turns
-    if after > following(plan):
-        first = after - start // turns
-    return added(plan, [first + place // turns for place in range(start, start + more)])
-
-
-def added(plan: RoundPlan, indices: Sequence[int]) -> RoundPlan:
-    """The same round with one trial more for each of these points of its sequence."""
-    start, turns = len(plan.trials), len(plan.studies)
-    new = [
-        trial_at(place, plan.seed, index - place // turns, plan.studies) for place, index in enumerate(indices, start)
-    ]
-    trials = (*plan.trials, *new)
-    return replace(plan, trials=trials, warnings=budget.thinness(plan.studies, len(trials), plan.scientific))
-
-
-def _refuse_more(trials: int) -> None:
-    if trials > MOST:
-        raise DesignError(
-            "A round has {most} trials at most, not {trials}. Plan fewer, and another round after it.",
-            most=MOST,
-            trials=str(trials) if trials < MOST**2 else f"{float(trials):.0e}",
-        )
-
-
-def numbers(plan: RoundPlan) -> dict[str, int]:
-    """The number of each key in the Halton sequence, for a round that continues this one."""
-    return {dimension.key: dimension.number for study in plan.studies for dimension in study.dimensions}
-
-
-def following(plan: RoundPlan) -> int:
-    """The index of the first point that this round has not used."""
-    return max((trial.index + 1 for trial in plan.trials), default=plan.first)
 
 
 def _questions(goal: Goal, scientific: Mapping[str, Domain | None] | None) -> Mapping[str, Domain | None]:
@@ -220,7 +181,7 @@ def _check(
 ) -> None:
     if trials < 1:
         raise DesignError("A round needs at least one trial, not {trials}.", trials=trials)
-    _refuse_more(trials)
+    refuse_more(trials)
     refuse_untunable(mentioned)
     owned = {(entry.key, optimizer) for optimizer, entries in optimizers.items() for entry in entries}
     usable = {*base, *known, *(key for key, _ in owned), *(name_of(key, optimizer) for key, optimizer in owned)}

@@ -14,14 +14,14 @@ from typing import Any
 
 from presets.catalogue import Hyperparameter
 from presets.language import Message, say
-from rounds import dismissing, reviewed
+from rounds import budget, dismissing, reviewed
 from rounds.finding import Finding
 from rounds.plan import DesignError, Origin, RoundPlan, Study
 from rounds.roles import OPTIMIZER, asked_of, domain_of, name_of
 from rounds.space import Domain
 from state import trials
 from state.database import Store
-from state.trials import Batch
+from state.trials import Batch, Trial
 
 ASKED = say("set for this round")
 REMEDY = say("what the remedy tries")
@@ -48,18 +48,20 @@ def left(
     asked: Collection[str] = (),
 ) -> dict[str, Left]:
     """What these rounds leave, by dimension name, where what is offered is still the same. A round that was planned and
-    never run leaves nothing, nor does the range that a remedy chose, unless a review made something of it. What is
+    never run leaves nothing, nor do a study that was given up before it had searched (`_given_up`) and the range that a
+    remedy chose, unless a review made something of it. What is
     offered as a share of a setting is carried as one to that setting in `base`. Where values were compared, the study
     of the one that `base` has says alone what to go on with, unless it is `asked` about them again: where another
     optimizer is best says nothing of this one (P3)."""
     found: dict[str, Left] = {}
     for batch in batches:
-        if batch.plan.get("listed") or not any(map(trials.begun, trials.trials(store, batch.name))):
+        entries = trials.trials(store, batch.name)
+        if batch.plan.get("listed") or not any(map(trials.begun, entries)):
             continue
         plan = RoundPlan.from_dict(batch.plan)
         going = [study for study in plan.studies if _goes_on(study, base, asked)] or plan.studies
         proposed = _reviewed(store, plan, batch.name, going)
-        for dimension in (d for study in going for d in study.dimensions):
+        for of, dimension in ((study, d) for study in going for d in study.dimensions):
             name, origin = dimension.name, plan.origins.get(dimension.name)
             if origin is not None and origin.offered != _offered(offers.get(name)):
                 found.pop(name, None)
@@ -69,6 +71,8 @@ def left(
                 own = Left(dimension.key, proposed[name], source, batch.name)
             elif origin is not None and origin.source == REMEDY:
                 # Around the rate that was unstable: where the best lies is another question.
+                continue
+            elif _given_up(of, batch, entries):
                 continue
             else:
                 source = say("carried from {round}", round=batch.name)
@@ -87,6 +91,15 @@ def left(
 def _goes_on(study: Study, base: Mapping[str, Any], asked: Collection[str]) -> bool:
     """Whether the values of a study are those of a configuration, as far as it is not asked about them again."""
     return all(key in asked or value is None or base.get(key) == value for key, value in study.setting.items())
+
+
+def _given_up(study: Study, batch: Batch, entries: Sequence[Trial]) -> bool:
+    """Whether so many trials of a study were taken back, or stopped with their round, that the others are too few to
+    conclude anything (P5); what was planned so small, and ran, has searched what it was to search."""
+    own = [entry for entry in entries if entry.study == study.name]
+    waiting = [entry for entry in own if entry.status not in trials.ENDED]
+    left = [entry for entry in waiting if batch.wanted == "stop" or trials.stopped_alone(entry)]
+    return bool(left) and budget.density((study,), len(own) - len(left))[0].empty
 
 
 def _in_proportion(own: Left, share_of: str, before: Any, now: Any) -> Left:

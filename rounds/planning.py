@@ -21,6 +21,7 @@ from rounds import (
     pairs,
     remedies,
     seeds,
+    sequence,
     sharing,
     since_probe,
     slots,
@@ -112,8 +113,8 @@ def propose(
         "trials": trials,
         "seed": earlier[-1].seed if seed is None and earlier else seed or 0,
         "roles": {**tunables.roles(store.project, asked), **(defaults or {}), **(roles or {})},
-        "numbers": design.numbers(earlier[-1]) if earlier else None,
-        "first": max((design.following(plan) for plan in earlier), default=0),
+        "numbers": sequence.numbers(earlier[-1]) if earlier else None,
+        "first": max((sequence.following(plan) for plan in earlier), default=0),
     }
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
@@ -186,8 +187,8 @@ def extend(store: Store, name: str, more: int) -> None:
     plan = plan_of(store, name)
     # A round that was planned since has taken the points that come next.
     taken = [plan_of(store, batch.name) for batch in rounds(store) if batch.name != name]
-    after = max((design.following(other) for other in taken if other.seed == plan.seed), default=0)
-    add(store, name, design.extend(plan, more, after))
+    after = max((sequence.following(other) for other in taken if other.seed == plan.seed), default=0)
+    add(store, name, sequence.extend(plan, more, after))
 
 
 def add(store: Store, name: str, plan: RoundPlan) -> None:
@@ -212,7 +213,7 @@ def plan_of(store: Store, name: str) -> RoundPlan:
             for entry in entries[len(plan.trials) :]
         ]
         return replace(plan, trials=(*plan.trials, *added))
-    return design.added(plan, [entry.position for entry in entries[len(plan.trials) :]])
+    return sequence.added(plan, [entry.position for entry in entries[len(plan.trials) :]])
 
 
 def basis(store: Store, override: str = "") -> Configuration:

@@ -21,12 +21,14 @@ def review(
     direction: Direction,
     noise: float | None = None,
     within: tuple[float, float] = ANY,
+    *,
+    apart: float | None = None,
     freedom: float = math.inf,
 ) -> tuple[Finding, ...]:
     """All findings on a round, in the order of the list. `noise`: standard deviation of the metric from run to run
-    (other seeds), where it is known, and `freedom` the degrees of freedom that it rests on; `within`: the values that
-    the metric can have. Raises ValueError for a direction
-    other than "min" and "max"."""
+    (other seeds), where it is known; `apart`: the same, or where that is not known what too few runs for anything else
+    say of it, as it tells values apart by the degrees of freedom that it rests on (`freedom`); `within`: the values
+    that the metric can have. Raises ValueError for a direction other than "min" and "max"."""
     failed = failing.check(plan, records)
     return (
         complete(plan, records),
@@ -35,7 +37,7 @@ def review(
         *boundary.check(plan, records, direction),
         *points.check(plan, records, direction, noise, within),
         *curves.check(plan, records, direction, noise),
-        *isolation.check(plan, records, direction, noise, freedom),
+        *isolation.check(plan, records, direction, noise if apart is None else apart, freedom),
     )
 
 

@@ -24,6 +24,7 @@ from rounds import (
     resolution,
     reviewed,
     sampled,
+    seeds,
 )
 from rounds.finding import Finding
 from rounds.record import (
@@ -38,6 +39,7 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, pooled
+from rounds.symptoms import noise_of
 from state import by_metric, configurations, launches, measure, metrics, pipeline, trials, usual_names
 from state.database import Store
 from state.measure import Measure
@@ -69,13 +71,18 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
     else:
         by, now = by_metric.of_batch(store, name), measure.of_project(store.project.settings)
         best = leading(ended(seen), by.direction)
-        unit, free = noise(store, by), freedom(store, by)
+        unit, free, runs = noise(store, by), freedom(store, by), _repeated(store, by)
+        apart = unit
+        if unit is None and noise_of(ended(seen), by.direction, None) is None:
+            # Curves that are too short to guess it from leave the runs of one configuration, if those.
+            runs = _again_by_seed(store, by)
+            apart, free = _deviation(runs), _freedom(runs)
         within = values(store, by, [entry.best for entry in seen if entry.best is not None and usable(entry.best)])
-        found = review(plan, seen, by.direction, unit, within, free)
+        found = review(plan, seen, by.direction, unit, within, apart=apart, freedom=free)
         kept = (Finding.from_dict(entry) for entry in trials.findings(store, name))
         before = next((entry.figures for entry in kept if entry.check == chance.CHECK), None)
-        sources = dict.fromkeys(entry.batch for group in _repeated(store, by) for entry in group)
-        by_chance = chance.check(seen, by.direction, unit, list(sources), before)
+        sources = dict.fromkeys(entry.batch for group in runs for entry in group) if apart else {}
+        by_chance = chance.check(seen, by.direction, apart, list(sources), before)
         listed = trials.trials(store, name)
         again = repeats(store, name)
         earlier = _before(store, plan.base)
@@ -85,7 +92,7 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         before = [entry.best for entry in with_code if entry.best is not None]
         decided = launched(store)
         tried = [record for record in seen if record.id not in again]
-        gained = gain.check(tried, by.direction, before, unit, freedom=free, other=other)
+        gained = gain.check(tried, by.direction, before, apart, freedom=free, other=other)
         nothing = any(finding.verdict == "warn" for finding in gained)
         found, gained = (
             [_without_launch(finding, decided, again, beaten=nothing) for finding in part] for part in (found, gained)
@@ -262,14 +269,31 @@ def repeats(store: Store, name: str) -> frozenset[str]:
 
 def tried_again(store: Store, settings: Mapping[str, Any]) -> list[Trial]:
     """The trials of rounds that tried once more the configuration that these began with, but for one that a launch took
-    for its result."""
+    for its result; with them, where no launch has run it, that of a baseline which ran it alone: nobody chose any of
+    them for what it came to."""
     wanted = configurations.identity_of(settings)
     plans = (batch.plan for batch in trials.batches(store, "launch"))
     chosen = {entry.get("trial") for plan in plans for entry in (plan, *plan.get("rivals", ()))}
     began = (batch.name for batch in planning.rounds(store))
     own = [name for name in began if configurations.identity_of(trials.batch_settings(store, name)) == wanted]
     again = {id for name in own for id in repeats(store, name)} - chosen
-    return [entry for name in own if again for entry in trials.trials(store, name) if entry.id in again]
+    if not again:
+        return []
+    found = [entry for name in own for entry in trials.trials(store, name) if entry.id in again]
+    return found if any(map(_came_to, _runs(store, "launch", wanted))) else [*_alone(store, wanted), *found]
+
+
+def _alone(store: Store, wanted: str) -> list[Trial]:
+    """The runs of baselines that tried nothing else than the configuration of this identity."""
+    names = [batch.name for batch in trials.batches(store, "baseline")]
+    listed = [trials.trials(store, name) for name in names]
+    return [run for runs in listed if len(runs) == 1 for run in runs if identity(store, run) == wanted]
+
+
+def _runs(store: Store, kind: str, wanted: str) -> list[Trial]:
+    """The runs of a configuration, by its identity, in all batches of a kind."""
+    names = [batch.name for batch in trials.batches(store, kind)]
+    return [run for name in names for run in trials.trials(store, name) if identity(store, run) == wanted]
 
 
 def _evaluation(store: Store, name: str) -> tuple[Finding, ...]:
@@ -326,13 +350,20 @@ def noise(store: Store, by: Measure | None = None) -> float | None:
     """Standard deviation of a metric (None: the project's) from run to run: pooled over the configurations that were
     repeated with other seeds, under the same conditions. None before any was, and where all came to the same: a script
     that does nothing with its seed says nothing of chance."""
-    repeated = _repeated(store, by or measure.of_project(store.project.settings))
-    return pooled([entry.best for entry in group if entry.best is not None] for group in repeated) or None
+    return _deviation(_repeated(store, by or measure.of_project(store.project.settings)))
 
 
 def freedom(store: Store, by: Measure) -> int:
     """The degrees of freedom that the noise from run to run rests on."""
-    return sum(len(group) - 1 for group in _repeated(store, by))
+    return _freedom(_repeated(store, by))
+
+
+def _deviation(groups: Iterable[Sequence[Trial]]) -> float | None:
+    return pooled([entry.best for entry in group if entry.best is not None] for group in groups) or None
+
+
+def _freedom(groups: Iterable[Sequence[Trial]]) -> int:
+    return sum(len(group) - 1 for group in groups)
 
 
 def _repeated(store: Store, by: Measure) -> list[list[Trial]]:
@@ -344,6 +375,18 @@ def _repeated(store: Store, by: Measure) -> list[list[Trial]]:
             if entry.status == "complete" and entry.best is not None and usable(entry.best):
                 groups.setdefault((identity(store, entry), alike.conditions(entry)), []).append(entry)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def _again_by_seed(store: Store, by: Measure) -> list[list[Trial]]:
+    """The runs of each configuration that rounds began with and tried again, with another seed, where they were made
+    alike: few, which whoever tells a difference from chance by them has to heed (`freedom`)."""
+    groups: dict[tuple[str, alike.Conditions], dict[Any, Trial]] = {}
+    for name in {batch.configuration: batch.name for batch in planning.rounds(store)}.values():
+        for entry in by_metric.only(filter(_came_to, tried_again(store, trials.batch_settings(store, name))), by):
+            # The same seed twice is the same run; a script that takes none draws another in each run.
+            own = trials.trial_settings(store, entry).get(seeds.KEY, entry.id)
+            groups.setdefault((identity(store, entry), alike.conditions(entry)), {})[own] = entry
+    return [list(group.values()) for group in groups.values() if len(group) > 1]
 
 
 def identity(store: Store, entry: Trial) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from presets import catalogue
 from presets import warm_start as proven
 from presets.language import Message, say
-from rounds import design, origin, planning, tunables
+from rounds import design, origin, planning, sequence, tunables
 from rounds.plan import DesignError, PlannedTrial, Role, RoundPlan, Study
 from rounds.roles import OPTIMIZER, caveats, domain_of, including, is_hyperparameter, name_of
 from rounds.space import Dimension
@@ -46,7 +46,7 @@ def plan(store: Store, override: str = "") -> RoundPlan:
         dimensions.append(Dimension(name_of(key, proven.OPTIMIZER), key, domain, number))
     study = Study(STUDY, {}, overrides, tuple(dimensions))
     earlier = [planning.plan_of(store, batch.name) for batch in planning.rounds(store)]
-    first = max((design.following(before) for before in earlier), default=0)
+    first = max((sequence.following(before) for before in earlier), default=0)
     roles: dict[str, Role] = {dimension.name: "nuisance" for dimension in dimensions}
     varied = {dimension.key for dimension in dimensions}
     fixed = {

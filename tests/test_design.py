@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from presets import catalogue
 from presets.language import error_text
 from rounds.budget import density
-from rounds.design import extend, following, numbers, plan
+from rounds.design import plan
 from rounds.plan import DesignError, Goal, PlannedTrial, RoundPlan
+from rounds.sequence import extend, following, numbers
 from rounds.space import Domain
 from training import config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -459,6 +460,31 @@ def test_a_round_in_a_small_space_is_told_what_it_repeats_and_its_review_asks_fo
         assert warned(trials=4)[0].startswith("All 20 configurations of this space have been tried: the round can only")
 
 
+@pytest.mark.parametrize(("lead", "verdict"), [(0.5, "pass"), (0.05, "cannot tell")])
+def test_values_of_one_run_each_are_told_apart_by_two_runs_of_what_is_in_use(
+    tmp_path: Path, lead: float, verdict: str
+) -> None:
+    """Before any launch, and with few evaluations, the review said that only repeated runs could tell, however large
+    the lead was: but the baseline and the trial of the value in use are such runs."""
+    with small_space(tmp_path / "p") as store:
+        depths: Any = {"depth": Domain("list", choices=(1, 2))}
+        name = planning.save(
+            store, planning.propose(store, "compare", scientific=depths, trials=2, roles={"lr": "fixed"})
+        ).name
+        for entry in trials.trials(store, name):
+            # The baseline, of depth 2, came to 0.83.
+            value = 0.81 if trials.trial_settings(store, entry)["depth"] == 2 else 0.83 - lead
+            point = {"step": 1, "val/accuracy": value}
+            result = {"status": "complete", "best": point, "final": point, "steps_done": 1}
+            trial_progress.mark_ended(store, entry.id, result | {"data": "old", "code": "c", "versions": {}})
+        found = {finding.check: finding for finding in reviewing.review_batch(store, name)}
+        assert found["isolation"].verdict == verdict
+        assert found["chance"].figures["launches"] == ["baseline-1", name]
+        assert found["chance"].figures["unit"] == pytest.approx(0.02 / math.sqrt(2))
+        # What goes by the noise alone does not go by so few runs.
+        assert found["points"].figures.get("unit") is None
+
+
 def test_a_trial_that_tries_once_more_what_the_round_began_with_is_no_candidate(tmp_path: Path) -> None:
     """It was ahead of its own former run, and its launch proposed and then refused: it is a run of what it tries."""
     with small_space(tmp_path / "p") as store:
@@ -474,10 +500,10 @@ def test_a_trial_that_tries_once_more_what_the_round_began_with_is_no_candidate(
             (found,) = [one for one in reviewing.review_batch(store, name) if one.check == "gain"]
             return found
 
-        # The baseline came to 0.83; as of a launch, the run that was made again goes before that.
-        found = gained(0.9, 0.95, 0.5)
-        assert (found.action and found.action.payload["trial"], found.figures["runs"]) == (other, 1)
-        assert found.figures["base"] == pytest.approx(0.9)
+        # The baseline came to 0.83: nobody chose either run for its result, and both count.
+        found = gained(0.99, 0.95, 0.5)
+        assert (found.action and found.action.payload["trial"], found.figures["runs"]) == (other, 2)
+        assert found.figures["base"] == pytest.approx((0.83 + 0.99) / 2)
         assert launching.propose(store, name).trial == other
         assert standing(store).command == ""
         found = gained(0.99, 0.9, 0.5)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from presets import catalogue, team
-from rounds import dismissing, planning, reviewing
+from rounds import dismissing, planning, reviewing, wishes
 from rounds.plan import Goal, RoundPlan
 from rounds.space import Domain
 from state import trial_progress, trials
@@ -116,6 +116,27 @@ def test_a_round_that_never_ran_shapes_no_range(store: Store) -> None:
     name = planning.save(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE})).name
     trial_progress.mark_running(store, trials.trials(store, name)[0].id, restart=False)
     assert searched(planning.propose(store, "minimise", trials=4), NAME) == WIDE
+
+
+def test_a_round_that_was_given_up_before_it_had_searched_shapes_no_range(store: Store) -> None:
+    """Ended after one trial, since its range was a slip, it handed on that range as if it had been searched."""
+    narrow = Domain("float", 0.04, 0.06, "log")
+    run(store, planning.propose(store, "minimise", trials=4, ranges={LR: WIDE}))
+    slip = planning.propose(store, "minimise", trials=12, ranges={LR: narrow}, roles=FIXED)
+    name = planning.save(store, slip, wanted="run").name
+    entries = trials.trials(store, name)
+    result = {"status": "complete", "best": {"step": 1, "val/error_rate": 0.5}, "final": {}, "steps_done": 1}
+    trial_progress.mark_ended(store, entries[0].id, result)
+    # It may still go on.
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == narrow
+    wishes.end(store, name, "the range was a slip")
+    plan = planning.propose(store, "minimise", trials=4)
+    assert (searched(plan, NAME), plan.origins[NAME].source.text()) == (WIDE, "carried from round-1")
+    # With four trials it shows which rates are good, as a round that was planned so small does.
+    for entry in entries[1:4]:
+        trials.ask(store, entry.id, "retry")
+        trial_progress.mark_ended(store, entry.id, result)
+    assert searched(planning.propose(store, "minimise", trials=4), NAME) == narrow
 
 
 def test_the_rates_that_a_remedy_tries_are_not_carried_on(store: Store) -> None:

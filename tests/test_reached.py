@@ -64,10 +64,11 @@ def test_a_round_that_tries_its_own_start_again_counts_the_same_on_home_and_in_e
         for entry, best in zip(trials.trials(store, batch.name), results, strict=True):
             small_project.end(store, entry.id, best)
     known = reached(store, launches.launches(store)[0])
-    assert (known.value, known.runs, known.selected) == (pytest.approx(0.25), 4, False)
+    # With the baseline itself, 0.05.
+    assert (known.value, known.runs, known.selected) == (pytest.approx(0.21), 5, False)
     for name in ("round-1", "round-2", "round-3"):
         (found,) = (one for one in reviewing.review_batch(store, name) if one.check == "gain")
-        assert (found.figures["base"], found.figures["runs"]) == (known.value, known.runs)
+        assert (found.figures["base"], found.figures["runs"]) == (pytest.approx(known.value), known.runs)
 
 
 def test_runs_without_a_result_count_for_nothing(store: Store) -> None:

@@ -10,9 +10,9 @@ from textual.content import Content
 from presets.language import _, bracketed, labelled, say, sentences
 from rounds import changed_metric, launching, own_code, slots, worth
 from rounds.decision import RUNS
-from rounds.design import MOST
 from rounds.launch_outlook import outlook
 from rounds.launching import Proposal
+from rounds.sequence import MOST
 from rounds.shortlist import LONGEST, Shortlist
 from rounds.slots import Machine
 from state import trials

@@ -58,8 +58,8 @@ def reviewed(store: Store, name: str, known: Reviewed | None = None) -> Reviewed
 
 
 def _basis(store: Store, name: str) -> tuple[object, ...]:
-    """The trials with their results (of one that has ended the curves change no more), the noise between seeds, the
-    settings, and which launches were decided."""
+    """The trials with their results (of one that has ended the curves change no more), the noise between seeds, what
+    the round began with wherever it was tried again, the settings, and which launches were decided."""
     listed = tuple(
         (entry.id, entry.status, entry.reason, entry.best, entry.best_step, entry.final, entry.steps_done)
         if entry.status in trials.ENDED
@@ -70,6 +70,7 @@ def _basis(store: Store, name: str) -> tuple[object, ...]:
         str(store.project.root),
         store.project.settings,
         reviewing.noise(store, by_metric.of_batch(store, name)),
+        tuple((run.id, run.best) for run in reviewing.tried_again(store, trials.batch_settings(store, name))),
         len(launches.launches(store)),
         listed,
     )

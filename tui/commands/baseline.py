@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from presets.language import _
-from rounds.design import MOST
+from rounds.sequence import MOST
 from state.errors import Refusal
 from tui.session import Session, answering
 

@@ -9,7 +9,7 @@ import click
 from presets.language import _
 from rounds import foremost, judging, launching, lineage, planning, shortlist, worth
 from rounds.decision import RUNS, Verdict
-from rounds.design import MOST
+from rounds.sequence import MOST
 from state import launches, trials
 from state.database import Store
 from state.errors import NotFound, NotYet, Refusal, WrongUse

@@ -11,8 +11,8 @@ from presets.language import _
 from rounds import honoured, phases, planning, steps
 from rounds import listed as by_hand
 from rounds import warm_start as warm_starting
-from rounds.design import MOST
 from rounds.outlook import outlook
+from rounds.sequence import MOST
 from rounds.slots import machine
 from state.errors import WrongUse
 from tui import designing, goals

@@ -21,8 +21,8 @@ from rounds import (
     wishes,
     worth,
 )
-from rounds.design import MOST
 from rounds.foremost import meant, planned
+from rounds.sequence import MOST
 from state import by_metric, trials
 from state.database import Store
 from state.errors import AtWork, NotFound, Over, WrongUse

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.message import Message as Event
 from textual.widgets import Static
 
-from presets.language import Message, _, error_text, say, sentences
+from presets.language import Message, _, error_text, say
 from rounds import planning, slots, supervisor
 from rounds.outlook import Outlook, outlook
 from rounds.plan import Goal, RoundPlan
@@ -22,15 +22,16 @@ from rounds.roles import OPTIMIZER, name_of
 from rounds.slots import Machine
 from rounds.space import Domain
 from rounds.steps import STEPS
-from state import launches, trials
+from state import trials
 from state.errors import Changed, Refusal
-from state.project import Project, Settings
-from tui import at_once, design_told, designing, draft
+from state.project import Project
+from tui import at_once, design_told, designing, draft, starting_point
 from tui.draft import LISTED, WARM_START, Draft, Tunable
 from tui.keys import bindings
 from tui.pages import budgeting
 from tui.pages.explain import Explain
 from tui.pages.page import Page
+from tui.starting_point import StartingPoint
 from tui.terminal import printable
 from tui.widgets.controls import Reading
 from tui.widgets.prompt import Prompt, asking
@@ -39,9 +40,6 @@ from tui.widgets.text import show
 
 # The advice on goals, on roles, on the number of trials, on what is opened when.
 ROWS = ("G17", "P1", "P2", "P3", "P4", "P5", "P6", "P21")
-
-# What a plan starts from (`_starts_from`).
-World = tuple[str | None, dict[str, str | None], Settings]
 
 
 class DesignPage(Page):
@@ -79,7 +77,7 @@ class DesignPage(Page):
         self._plan: RoundPlan | None = None
         self._machine: Machine | None = None
         self._ahead: Outlook | None = None
-        self._world: World | None = None
+        self._world: StartingPoint | None = None
         self._told_at = 0.0
 
     def heading(self) -> Message:
@@ -112,13 +110,13 @@ class DesignPage(Page):
 
     def load(self) -> None:
         store = self.book.store
-        world = self._starts_from()
+        world = starting_point.of(store)
         if world != self._world:
             # What a plan starts from has changed; where it cannot be planned any more, the reason takes its place.
             if self._world is None and not self._proposed:
                 self._draft = self._began = draft.begin(self.book.store)
-            elif self._world is not None:
-                self._say_changed(self._world, world)
+            elif self._world is not None and (changed := starting_point.changes(self._world, world)):
+                self.say(changed)
             before, planned = self._world, self._plan
             self._world, self._plan = world, None
             self._refresh(None)
@@ -127,29 +125,12 @@ class DesignPage(Page):
             except Refusal as refused:
                 self._refresh(refused)
                 return
+            same = before is not None and replace(before, settings=world.settings) == world
             # A budget is in that file as well.
-            if before is not None and before[:2] == world[:2] and planned not in (None, self._plan):
+            if same and planned not in (None, self._plan):
                 self.say(_("tunebook.toml has changed, and this design goes by it now."))
         if self._plan is not None:
             self._refresh(None)
-
-    def _starts_from(self) -> World:
-        """The best configuration, which rounds and launches there are, with when each was reviewed, and what
-        tunebook.toml says."""
-        best = launches.best(self.book.store)
-        reviewed = {entry.name: entry.reviewed for entry in trials.batches(self.book.store)}
-        return best and best.hash, reviewed, self.book.project.settings
-
-    def _say_changed(self, before: World, now: World) -> None:
-        """Say why the plan is another all at once."""
-        changed = []
-        if now[0] != before[0]:
-            changed.append(_("The best configuration has changed, and this design starts from it now."))
-        if new := [name for name in now[1] if name not in before[1] and name.startswith(planning.KIND)]:
-            words = _("Planned meanwhile: {names}. This design goes on from there now.")
-            changed.append(words.format(names=_(", ").join(new)))
-        if changed:
-            self.say(sentences(*changed))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         changing = ("about", "role", "range", "trials", "number")
@@ -178,7 +159,7 @@ class DesignPage(Page):
             return
 
         def start() -> None:
-            if self._starts_from() != self._world:
+            if starting_point.of(self.book.store) != self._world:
                 # It would have the very trials that another session has just planned.
                 raise Changed("What this round goes on from has just changed. Look at it again, then start it.")
             chosen = self._draft
