@@ -55,7 +55,10 @@ def proposed(there: Pipeline) -> tuple[Argument, ...]:
     return tuple(
         argument
         for argument in offered(there)
-        if argument.default is not None and argument.name.lower() in {*RATES, *usual}
+        if argument.default is not None
+        and argument.name.lower() in {*RATES, *usual}
+        # -1 stands for as many as it takes.
+        and (isinstance(argument.default, str) or argument.default >= 0)
     )
 
 
