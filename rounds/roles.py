@@ -12,7 +12,7 @@ from rounds.plan import DesignError, Role, RoundPlan
 from rounds.space import Domain, Scale
 from state import hyperparameters
 from state.hyperparameters import written
-from state.usual_names import EPOCHS, leaf
+from state.usual_names import EPOCHS, beside, leaf
 from training.config import OPTIMIZERS
 
 OPTIMIZER = "optimizer.name"
@@ -184,7 +184,13 @@ def including(domain: Domain, value: Any) -> Domain:
 
 def caveats(base: Mapping[str, Any], roles: Mapping[str, Role], values: Mapping[str, Any]) -> tuple[Message, ...]:
     """A sentence for each fixed hyperparameter: the conclusion holds for its value alone (P2). `values` by name."""
-    return tuple(_caveat(name, values.get(name, base.get(name))) for name, role in roles.items() if role == "fixed")
+    return tuple(_caveat(name, values.get(name, base.get(name))) for name in depended_on(roles))
+
+
+def depended_on(roles: Mapping[str, Role]) -> list[str]:
+    """The fixed hyperparameters on whose values a conclusion depends: none of how a script is run, or of what it
+    writes, as far as their names tell."""
+    return [name for name, role in roles.items() if role == "fixed" and not beside(name)]
 
 
 def _fits(scale: Scale, value: float) -> bool:

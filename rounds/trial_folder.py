@@ -27,7 +27,9 @@ from state import (
 )
 from state.database import Store, now
 from state.errors import Refusal
+from state.metrics import number
 from state.trials import Trial
+from state.usual_names import EPOCHS, leaf
 from training.config import METRICS, check, flat, unflat
 
 SLOT = "slot.json"
@@ -129,6 +131,7 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, an
         "seconds": _seconds(folder, before),
         "output": str(output),
         "steps": trials.steps_planned(settings),
+        "epochs": _epochs(own, settings),
         "named": pipeline.named_files(own),
         "program": pipeline.program(own),
         "directory": str(own.directory),
@@ -139,6 +142,13 @@ def _prepare_command(store: Store, entry: Trial, slot: Slot, folder: Path, *, an
         "device": slot.device,
     }
     files.write_atomically(folder / run_command.COMMAND, json.dumps(asked, ensure_ascii=False, indent=1))
+
+
+def _epochs(own: pipeline.Pipeline, settings: Mapping[str, Any]) -> float | None:
+    """How many epochs the command is to make, as its value or the command itself says; None where neither does."""
+    fixed = pipeline.fixed(own, EPOCHS)
+    named = [value for key, value in settings.items() if leaf(key) in EPOCHS]
+    return number(named[0] if len(named) == 1 else fixed[1] if fixed and not named else None)
 
 
 def _seconds(folder: Path, before: Mapping[str, Any]) -> float:

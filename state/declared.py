@@ -1,20 +1,22 @@
-"""What a script's argparse declares, read from its text: the script is not run for it."""
+"""What a script declares of its options, read from its text: the script is not run for it.
+
+By argparse here; by click, typer, absl and dataclasses in `state.declared_otherwise`.
+"""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
-import math
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
 from pathlib import Path
 
+from state import declared_otherwise
 from state.hyperparameters import Kind, Value
+from state.option import KINDS, Argument, as_typed, called, constant, constants, in_one_line, items
 from state.pipeline import Pipeline, placeholders, switches
 from state.pipeline import argument as written
 
-KINDS: dict[str, Kind] = {"int": "int", "float": "float"}
 LARGEST = 2**20
 # The actions of argparse that make a switch, the last of them one with another flag that turns it off; and all by which
 # an option takes no value.
@@ -25,35 +27,6 @@ SETTING = (*SWITCHES, "store_const", "append_const", "count")
 ONE = -1
 
 
-@dataclass(frozen=True)
-class Argument:
-    """An option with a value, or a switch: its `flag` ("--lr"), the name of its value, and what it says of it.
-
-    `kind` None: not said. `default` None: none, or one that only running the script would tell; of a switch, False.
-    `others`: further flags of the same option. `off`: what turns a switch off, where leaving it out does not.
-    `several`: how many values it takes, with blanks between them here, 0 for any number; None: one.
-    """
-
-    flag: str
-    name: str
-    kind: Kind | None
-    default: Value | None
-    choices: tuple[Value, ...]
-    about: str
-    required: bool
-    switch: bool = False
-    others: tuple[str, ...] = ()
-    off: str = ""
-    several: int | None = None
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """What makes a command give it: the flag with a placeholder for its value, or that of a switch."""
-        if self.switch:
-            return (f"{{{self.flag}|{self.off}}}" if self.off else f"{{{self.flag}}}",)
-        return self.flag, f"{{{'' if self.several is None else '*'}{self.name}}}"
-
-
 def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
     """The options that the command's script declares; none where there is no Python script, or it cannot be read."""
     tree = _parsed(pipeline)
@@ -62,10 +35,10 @@ def arguments(pipeline: Pipeline) -> tuple[Argument, ...]:
     found: dict[str, Argument] = {}
     # One command of a script may have other defaults than the next.
     later = {} if several else _set_defaults(tree)
-    for argument in filter(None, map(_argument, _calls(tree))):
+    for argument in (*filter(None, map(_argument, _calls(tree))), *declared_otherwise.options(tree)):
         argument = dataclasses.replace(argument, required=argument.required and not several)
         if argument.name in later:
-            argument = dataclasses.replace(argument, default=_as_typed(argument.kind, later[argument.name]))
+            argument = dataclasses.replace(argument, default=as_typed(argument.kind, later[argument.name]))
         found.setdefault(argument.name, argument)
     return tuple(found.values())
 
@@ -154,6 +127,7 @@ def valueless(pipeline: Pipeline) -> tuple[tuple[str, str], ...]:
     same. What may be an argument of the script's own behind a switch counts as one."""
     calls = list(_calls(_parsed(pipeline)))
     takes_none = {flag for call in calls if _sets(call) for flag in _flags(call)}
+    takes_none |= declared_otherwise.without_value(_parsed(pipeline))
     positional = any(map(_positional, calls))
     found = []
     for word, switch, following in _options(pipeline):
@@ -186,7 +160,7 @@ def _action(said: Mapping[str, ast.expr]) -> Value | None:
     node = said.get("action")
     if node is None:
         return "store"
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None) or _constant(node)
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None) or constant(node)
 
 
 def of_name(pipeline: Pipeline, name: str) -> Argument | None:
@@ -252,7 +226,7 @@ def _elsewhere(tree: ast.Module) -> bool:
     }
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in calls:
-        if _called(call) in ("parse_known_args", "parse_known_intermixed_args", "add_subparsers"):
+        if called(call) in ("parse_known_args", "parse_known_intermixed_args", "add_subparsers"):
             return True
         if _made(call) and {entry.arg for entry in call.keywords} & {"parents", "prefix_chars", None}:
             return True
@@ -260,21 +234,16 @@ def _elsewhere(tree: ast.Module) -> bool:
         if any(isinstance(one, ast.Name) and one.id in parsers for one in given):
             return True
     # One that somebody else made may declare anything.
-    return not any(_called(call) == "ArgumentParser" for call in calls)
-
-
-def _called(call: ast.Call) -> str:
-    """The last part of the name of what is called."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return not any(called(call) == "ArgumentParser" for call in calls)
 
 
 def _made(call: ast.Call) -> bool:
-    return _called(call) in ("ArgumentParser", "add_argument_group", "add_mutually_exclusive_group")
+    return called(call) in ("ArgumentParser", "add_argument_group", "add_mutually_exclusive_group")
 
 
 def _positional(call: ast.Call) -> int:
     """How many of the names of an add_argument are plainly none of an option."""
-    words = map(_constant, call.args)
+    words = map(constant, call.args)
     return sum(isinstance(word, str) and not word.startswith("-") for word in words)
 
 
@@ -294,29 +263,15 @@ def _calls(tree: ast.Module, name: str = "add_argument") -> Iterator[ast.Call]:
 def _set_defaults(tree: ast.Module) -> Mapping[str, Value | None]:
     """What set_defaults says, by the names of values: it counts more than what add_argument said."""
     return {
-        entry.arg: _constant(entry.value)
+        entry.arg: constant(entry.value)
         for call in _calls(tree, "set_defaults")
         for entry in call.keywords
         if entry.arg is not None
     }
 
 
-def _as_typed(kind: Kind | None, default: Value | None) -> Value | None:
-    """A default as the script gets it: argparse reads one that is text as if it had been typed."""
-    if not isinstance(default, str) or kind is None:
-        return default
-    try:
-        return int(default) if kind == "int" else _finite(float(default))
-    except ValueError:
-        return None
-
-
-def _finite(value: Value) -> Value | None:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _flags(call: ast.Call) -> list[str]:
-    return [word for word in map(_constant, call.args) if isinstance(word, str) and word.startswith("-")]
+    return [word for word in map(constant, call.args) if isinstance(word, str) and word.startswith("-")]
 
 
 def _argument(call: ast.Call) -> Argument | None:
@@ -327,21 +282,20 @@ def _argument(call: ast.Call) -> Argument | None:
     if not flags:
         return None
     action, flag = _action(said), max(flags, key=len)
-    about = _constant(said["help"]) if "help" in said else None
-    about = " ".join(about.split()) if isinstance(about, str) else ""
+    about = in_one_line(said.get("help"))
     if action in SWITCHES:
         # Called by its flag: that of store_false may have the name of what it switches off.
-        called = flag.lstrip("-").replace("-", "_")
+        name = flag.lstrip("-").replace("-", "_")
         if action != BOTH:
-            return Argument(flag, called, None, False, (), about, required=False, switch=True)
-        default, required = (_constant(said[key]) if key in said else None for key in ("default", "required"))
+            return Argument(flag, name, None, False, (), about, required=False, switch=True)
+        default, required = (constant(said[key]) if key in said else None for key in ("default", "required"))
         return Argument(
-            flag, called, None, default is True, (), about, required is True, switch=True, off=f"--no-{flag[2:]}"
+            flag, name, None, default is True, (), about, required is True, switch=True, off=f"--no-{flag[2:]}"
         )
     several = _several(said.get("nargs"))
     if action != "store" or several is None:
         return None
-    dest = _constant(said["dest"]) if "dest" in said else None
+    dest = constant(said["dest"]) if "dest" in said else None
     name = dest if isinstance(dest, str) else flag.lstrip("-").replace("-", "_")
     typed = said.get("type")
     kind = KINDS.get(typed.id) if isinstance(typed, ast.Name) else None
@@ -351,9 +305,9 @@ def _argument(call: ast.Call) -> Argument | None:
         name,
         kind,
         _default(said.get("default"), kind, several=several != ONE),
-        tuple(item for item in map(_constant, _items(options)) if item is not None),
+        constants(options),
         about,
-        _constant(said["required"]) is True if "required" in said else False,
+        constant(said["required"]) is True if "required" in said else False,
         others=tuple(other for other in flags if other != flag),
         several=None if several == ONE else several,
     )
@@ -361,7 +315,7 @@ def _argument(call: ast.Call) -> Argument | None:
 
 def _several(nargs: ast.expr | None) -> int | None:
     """How many values an option takes, 0 for any number, ONE for one as it is; None where that is not known."""
-    count = "?" if nargs is None else _constant(nargs)
+    count = "?" if nargs is None else constant(nargs)
     if isinstance(count, int) and count > 0:
         return count
     return {"?": ONE, "+": 0, "*": 0}.get(str(count))
@@ -372,19 +326,6 @@ def _default(node: ast.expr | None, kind: Kind | None, *, several: bool) -> Valu
     if node is None:
         return None
     if not several:
-        return _as_typed(kind, _constant(node))
-    values = [_constant(item) for item in _items(node)]
+        return as_typed(kind, constant(node))
+    values = [constant(item) for item in items(node)]
     return " ".join(map(written, values)) or None if None not in values else None
-
-
-def _items(node: ast.expr | None) -> list[ast.expr]:
-    return node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else []
-
-
-def _constant(node: ast.expr) -> Value | None:
-    """The plain value that an expression spells out; None where it would have to be run, and where it is endless."""
-    try:
-        value = ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return _finite(value) if isinstance(value, str | bool | int | float) else None

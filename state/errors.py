@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 
@@ -10,10 +11,16 @@ def said(message: str, /, **values: str | int | float) -> dict[str, Any]:
     return {"message": message.format(**values), "said": {"id": message, "values": values}}
 
 
+# What a sentence ends with; a bracket or a quotation may close behind it.
+_END = re.compile(r"[.!?:…][)\]\"']?\s*$")
+
+
 def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Two such sentences as one."""
+    """Two such sentences as one, with a full stop between them where the first ends with the words of a program."""
     parts = {"first": first["said"], "second": second["said"]}
-    return {"message": f"{first['message']} {second['message']}", "said": {"id": "{first} {second}", "values": parts}}
+    between = "{first} {second}" if _END.search(first["message"]) else "{first}. {second}"
+    message = between.format(first=first["message"].rstrip(), second=second["message"])
+    return {"message": message, "said": {"id": between, "values": parts}}
 
 
 class Refusal(Exception):

@@ -112,6 +112,10 @@ class Reader:
             self._last.update(dict.fromkeys(rows[step], step))
         return [{"step": step, **rows[step]} for step in sorted(rows) if rows[step]]
 
+    def others(self) -> list[str]:
+        """The files in the folder, where none of them is one that is read."""
+        return sorted(str(path.relative_to(self._folder)) for path in self._folder.rglob("*") if path.is_file())
+
     def skip(self) -> None:
         """Take what is there as read: only what is written from now on is news, at whichever step that goes on."""
         self.read()
@@ -298,13 +302,13 @@ def _json_row(line: bytes) -> dict[str, Any] | None:
 
 
 def _number(value: Any) -> float | int | None:
-    """A number, or a text that says one ("nan" and "inf" too); None for anything else."""
+    """A number, or a text that says one ("nan" and "inf" too, and "73.7%" as it stands); None for anything else."""
     if isinstance(value, bool):
         return None
     if not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
+        number = float(value.strip().removesuffix("%") if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         return None
     return value if isinstance(value, int | float) else number

@@ -21,6 +21,8 @@ from state.foreign import FILES, Reader
 from state.printed import SHORTEST_SECONDS
 
 LAST_LINES = 6
+# So many of the files that a run wrote are named where none has its metric.
+NAMED = 5
 # What a run that diverged has no finite value of at its end.
 LOSSES = ("train/loss", "val/loss")
 # How libraries say that memory ran out, in lower case; the kernel's killer says nothing.
@@ -47,6 +49,8 @@ class Metrics:
         self.values: list[tuple[int, dict[str, Any]]] = []
         self.losses: dict[str, float] = {}
         self.steps = 0
+        # The epochs that it has told of, the first and the last, as it counts them.
+        self.epochs: tuple[float, float] | None = None
         self._told: list[tuple[float, int]] = []
         self._path = path
         self._unwritten = b""
@@ -95,6 +99,8 @@ class Metrics:
     def _take(self, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             self.steps = max(self.steps, int(row["step"]))
+            if "epoch" in row:
+                self.epochs = (self.epochs[0] if self.epochs else row["epoch"], row["epoch"])
             self.losses |= {name: row[name] for name in LOSSES if name in row}
             if self.name in row:
                 self.values.append((int(row["step"]), dict(row)))
@@ -102,7 +108,7 @@ class Metrics:
     def _go_on_at(self, step: int) -> None:
         """Forget what was written before from that step on: the command has gone back to it, and writes it anew."""
         kept = [row for row in self._earlier if row["step"] < step]
-        self._earlier, self.values, self.losses, self.steps = [], [], {}, 0
+        self._earlier, self.values, self.losses, self.steps, self.epochs = [], [], {}, 0, None
         self._take(map(_numbers, kept))
         self._instead = b"".join(json.dumps(row).encode() + b"\n" for row in kept)
 
@@ -132,7 +138,7 @@ def result_of(
     short = code != 0 or metrics.steps < (asked.get("steps") or 0)
     diverged = _diverged_at(metrics, short=short)
     # Asked to stop, it had nothing left to do. (With more steps than it was to do, it counts something else.)
-    reached = code == 0 and metrics.steps == asked.get("steps")
+    reached = code == 0 and (metrics.steps == asked.get("steps") or _went_through(metrics.epochs, asked.get("epochs")))
     if stopping and not reached:
         result |= {"status": "stopped", "reason": "stopped"}
     elif diverged is not None:
@@ -154,6 +160,11 @@ def result_of(
     elif remarks := [words for words in (_swallowed(log), _left_out(metrics, metric), amiss) if words]:
         result |= reduce(joined, remarks)
     return result
+
+
+def _went_through(told: tuple[float, float] | None, epochs: float | None) -> bool:
+    """Whether a run has told of all the epochs that it was to make; many scripts count them from 0."""
+    return told is not None and epochs is not None and told[1] + (told[0] == 0) == epochs
 
 
 def with_beside(result: dict[str, Any], beside: Iterable[str], directory: str) -> dict[str, Any]:
@@ -233,10 +244,20 @@ def _diverged_at(metrics: Metrics, *, short: bool) -> int | None:
 def _without(metrics: Metrics, metric: str, seconds: float) -> dict[str, Any]:
     """Why there is no value of the metric, and what was there instead."""
     if not metrics.reader.found:
+        there = metrics.reader.others()
+        if not there:
+            return said(
+                "It ended after {seconds:.1f} s and wrote none of {files} into its folder, and nothing else either.",
+                seconds=seconds,
+                files=", ".join(FILES),
+            )
         return said(
-            "It ended after {seconds:.1f} s and wrote none of {files} into its folder.",
+            "It ended after {seconds:.1f} s and wrote none of {files} into its folder. There is: {there}. Have it "
+            "append one JSON object a line to metrics.jsonl there, with its step and {metric}.",
             seconds=seconds,
             files=", ".join(FILES),
+            there=", ".join([*there[:NAMED], *["…"][: len(there) > NAMED]]),
+            metric=metric,
         )
     found = ", ".join(metrics.reader.found)
     seen = ", ".join(name for name in metrics.reader.columns[:20] if name != "step")

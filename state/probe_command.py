@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,8 +37,11 @@ GAIN, PATIENCE = 1.05, 2
 FALL = 0.9
 # What a share of the best throughput may differ by from one probe to the next, where cores are shared.
 NOISE = 0.05
-# What ends the ascent where a size runs, but nothing that it writes says how fast.
-UNTIMED = "untimed"
+# What ends the ascent where a size runs, but nothing that it writes says how fast; and where that is one above the
+# command's own, with all below it timed.
+UNTIMED, UNTIMED_ABOVE = "untimed", "untimed_above"
+# What differs from one printing of the same error to the next.
+_NUMBER = re.compile(r"\d+")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,15 +64,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Run size after size while that pays; the result as other probes give it. One below the command's own that fails
-    is passed over: that may be what it is too small for."""
+    is passed over, as that may be what it is too small for; unless the command's own fails alike."""
     began, lines, limit = time.monotonic(), [], "cap"
     runs = dict(zip(asked["sizes"], asked["runs"], strict=True))
+    beforehand: dict[int, dict[str, Any]] = {}
 
     def settle(line: dict[str, Any]) -> dict[str, Any]:
         return line
 
+    def run(size: int) -> dict[str, Any]:
+        return beforehand.pop(size, None) or measure(folder, size, runs[size], asked)
+
     for size in asked["sizes"]:
-        line = measure(folder, size, runs[size], asked)
+        line = run(size)
         if not pace.counts_batches([*lines, line]):
             line = _past_its_bar(folder, lines, line, runs, asked)
         if not pace.counts_batches([*lines, line]):
@@ -83,19 +91,27 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         line = _compared(lines, settle(line))
         if line["outcome"] == "measured" and _fell([*lines, line]):
             line = _faster(line, settle(measure(folder, size, runs[size]["again"], asked)))
-        files.append_line(folder / SIZES, line)
-        print(json.dumps(line), flush=True)
+        _tell(folder, line)
+        timed = [one["batch_size"] for one in lines if one["outcome"] == "measured"]
+        if line["outcome"] == "untimed" and asked["size"] in timed and len(timed) == len(lines):
+            limit = UNTIMED_ABOVE
+            break
         if any(one["outcome"] == "untimed" for one in (*lines, line)):
             # Larger ones leave less to time; and without them all, none can be called the best. That the command's own
             # runs at all, nothing tells yet.
             if size < asked["size"]:
-                line = settle(measure(folder, asked["size"], runs[asked["size"]], asked))
+                line = settle(run(asked["size"]))
                 line = _compared(lines, line)
-                files.append_line(folder / SIZES, line)
-                print(json.dumps(line), flush=True)
+                _tell(folder, line)
             return {**_kept(folder, asked, size, line), **_about(asked, began)}
         if line["outcome"] != "measured":
             if size < asked["size"]:
+                if size == asked["sizes"][0]:
+                    own = run(asked["size"])
+                    _tell(folder, own)
+                    if _same_error(line, own):
+                        return _nothing_ran(asked["size"], own["message"], folder)
+                    beforehand = {asked["size"]: own}
                 continue
             limit = "memory" if line["outcome"] == "out_of_memory" else "error"
             if not lines:
@@ -106,6 +122,19 @@ def ascend(folder: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             limit = "throughput"
             break
     return {"status": "complete", **recommend(lines, limit, asked.get("earlier")), **_about(asked, began)}
+
+
+def _tell(folder: Path, line: Mapping[str, Any]) -> None:
+    files.append_line(folder / SIZES, line)
+    print(json.dumps(line), flush=True)
+
+
+def _same_error(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two sizes failed by what has nothing to do with them: a slip in the command, say. Memory that has no room
+    for the smaller one has none for the larger."""
+    if "out_of_memory" in (one["outcome"], other["outcome"]):
+        return one["outcome"] == other["outcome"]
+    return other["outcome"] == "failed" and _NUMBER.sub("", one["message"]) == _NUMBER.sub("", other["message"])
 
 
 def _compared(lines: Sequence[Mapping[str, Any]], line: dict[str, Any]) -> dict[str, Any]:

@@ -159,7 +159,8 @@ def _run(folder: Path, asked: Mapping[str, Any]) -> int:
         return code
     seconds, printed = asked.get("seconds", 0.0) + time.monotonic() - began, outcome.tail(log, started_at)
     result = outcome.result_of(metrics, code, printed, seconds, asked, stopping=stopping)
-    if result["status"] == "complete" and (beside := elsewhere.written(Path(asked["directory"]), since, folder)):
+    told = result["status"] == "complete" or result["reason"] == "no metric"
+    if told and (beside := elsewhere.written(Path(asked["directory"]), since, folder)):
         result |= outcome.with_beside(result, beside, asked["directory"])
     if not resumed and (start := metrics.start_seconds(began)) is not None:
         result["start_seconds"] = round(start, 3)

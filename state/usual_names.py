@@ -126,10 +126,12 @@ ABOVE_ZERO = {"error", "err", "rmse", "mse", "mae", "perplexity", "ppl", "wer", 
 # A part of a network, or of a library, may stand before these: `hidden_dropout_prob`, `adam_beta2`.
 # Of a `lr_drop` in epochs it says nothing.
 _ENDINGS = {*SHARES, *MOMENTA} - {"drop"}
-# What has no part in what is learnt: how it is run, and what is written or measured of it, how often.
+# What has no part in what is learnt: how it is run, and what is written or measured of it, how often and where.
 _BESIDE = re.compile(
-    r"(log|logging|print|save|eval|val|valid|validation|test|checkpoint|ckpt)_.*"
-    r"|(.*_)?(workers?|threads|gpus|devices|nodes|rank|port|prefetch_factor)"
+    r"(log|logging|print|save|eval|val|valid|validation|test|checkpoint|ckpt|disp|display|report|summary|wandb)_.*"
+    r"|(.*_)?(workers?|threads|gpus|devices?|nodes|rank|port|prefetch_factor|pin_memory)"
+    r"|((out|output|log|work|run|result|results|exp|experiment|save|default_root)_?)(dir|directory|folder|path|name)"
+    r"|out|output|outdir|verbose|verbosity|progress_bar|wandb|tensorboard"
 )
 # Names of one and the same.
 ALIKE = (RATES, DECAYS, BATCH_SIZES, CLIPS)

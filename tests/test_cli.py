@@ -425,6 +425,12 @@ def test_a_refusal_of_new_data_names_the_whole_command_that_mends_it(
     command = " ".join(capsys.readouterr().err.split()).partition("Once more, then: ")[2]
     columns = ["--text-column", "NAME", "--label-column", "NAME"]
     assert shlex.split(command) == ["tunebook", *given, "--yes", "--encoding", "latin-1", *columns]
+    # Where only the data can be mended, the same words would be refused again as they are.
+    place.write_text('text,label\n"never closed,0\n')
+    assert tunebook(*given, "--yes") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Once more, then" not in said
+    assert "Once the data are mended, the same command begins it: tunebook new" in said
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,8 @@ def test_without_a_number_of_trials_a_design_is_never_thin(goal: str) -> None:
 
 def test_a_pipeline_of_ones_own_brings_its_own_names() -> None:
     planned = plan(
-        {"lr": 0.1, "width": 64, "[/red]": "猫"},
+        # How many processes read the data bears on no conclusion.
+        {"lr": 0.1, "width": 64, "[/red]": "猫", "num_workers": 4, "out_dir": "runs"},
         "compare",
         optimizers={},
         scientific={"width": Domain("list", choices=(64, 128))},

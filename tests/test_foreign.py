@@ -163,6 +163,15 @@ def test_lines_that_never_say_a_step_are_counted_by_their_place(tmp_path: Path) 
     assert reader.unread == []
 
 
+def test_a_metric_that_is_written_as_it_is_printed_is_read(tmp_path: Path) -> None:
+    """ "73.70%" was refused, with the whole run."""
+    rows = [{"step": 1, "acc": "73.70%"}, {"step": 2, "acc": " 75 % "}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    reader = Reader(tmp_path, "acc")
+    assert [row["val/acc"] for row in reader.read()] == [73.7, 75.0]
+    assert not reader.unread
+
+
 def test_a_metric_that_sounds_like_a_loss_is_what_it_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n{"step": 2, "val_loss": 3.0}\n')
     assert Reader(tmp_path, "loss").read()[0] == {"step": 1, "val/loss": 2.0}

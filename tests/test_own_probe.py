@@ -162,6 +162,8 @@ def test_a_probe_that_comes_to_nothing_says_why_and_the_size_can_be_kept(tmp_pat
         wait_for(lambda: not probe.running(store.project, id), "the probe ends")
         with pytest.raises(Refusal, match=r"own batch size, 32,.*size-32-log.txt.*It printed last: no data here"):
             probe.finish(store, id)
+        # The same mistake is not run at every size.
+        assert [line["batch_size"] for line in probe.sizes(store.project, id)] == [4, 32]
         question = flow.ask(store, "batch_size")
         assert "no data here" in question.evidence[0].text()
         assert question.recommended == 32
@@ -186,6 +188,23 @@ def test_sizes_that_are_too_small_for_the_command_are_passed_over(tmp_path: Path
         assert question.recommended == 12
         told = " ".join(message.text() for message in question.evidence)
         assert "A batch of 4 failed: exit code 1. It printed last: batch size must be at least 8" in told
+
+
+def test_the_only_small_size_that_fails_does_not_end_the_measurement(tmp_path: Path, code: Path) -> None:
+    """Its own fails as well, and otherwise: what lies between may run."""
+    (code / "train.py").write_text(
+        "import json, sys\n"
+        "size = int(sys.argv[1])\n"
+        "if size < 8:\n    sys.exit('batch size must be at least 8')\n"
+        "if size > 16:\n    sys.exit('there are only 20 examples')\n"
+        "row = {'step': 1, 'accuracy': 0.5, 'samples_per_second': float(size)}\n"
+        "open(sys.argv[2] + '/metrics.jsonl', 'w').write(json.dumps(row))\n",
+        encoding="utf-8",
+    )
+    with open_store(own_pipelines.project(tmp_path / "p", code, "bs=32", arguments="{bs} {folder}")) as store:
+        outcomes = {line["batch_size"]: line["outcome"] for line in probed(store)}
+        assert outcomes == {4: "failed", 8: "measured", 16: "measured", 32: "failed"}
+        assert flow.ask(store, "batch_size").recommended == 16
 
 
 def probed(store: Store) -> list[dict[str, Any]]:
@@ -321,8 +340,10 @@ def test_the_size_that_is_kept_has_its_row_also_where_it_was_not_timed(
     ]
 
 
-def test_the_size_that_is_kept_is_told_with_its_speed_where_that_was_measured(tmp_path: Path, code: Path) -> None:
-    """At its own 64 it says how fast it is, at 128 no more."""
+def test_where_only_a_larger_size_cannot_be_timed_the_others_are_compared(
+    tmp_path: Path, code: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At its own 64 it says how fast it is, at 128 no more: that took all that was measured with it."""
     script = (
         "import json, sys\n"
         "size = int(sys.argv[1])\n"
@@ -332,8 +353,13 @@ def test_the_size_that_is_kept_is_told_with_its_speed_where_that_was_measured(tm
     (code / "train.py").write_text(script, encoding="utf-8")
     with open_store(own_pipelines.project(tmp_path / "p", code, "bs=64", arguments="{bs} {folder}")) as store:
         assert probed(store)[-1]["batch_size"] == 128
-        (option,) = flow.ask(store, "batch_size").options
-        assert (option.value, option.note.text()) == (64, "as the command has it: 640 examples/s")
+        question = flow.ask(store, "batch_size")
+        assert [option.value for option in question.options] == [8, 16, 32, 64]
+        assert question.reason.text().startswith("The largest size that could be timed; 640 examples/s.")
+        assert "How fast a batch of 128 is, cannot be told." in " ".join(one.text() for one in question.evidence)
+        assert tunebook("--project", store.project.root, "probe") == 0
+        words = "recommended: batch 64, limited by the next one, which could not be timed"
+        assert words in capsys.readouterr().out
         found = probe.known(store)
         assert found.result["load_average"] >= 0
 

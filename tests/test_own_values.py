@@ -379,3 +379,28 @@ def test_the_length_of_a_run_and_what_makes_a_batch_are_refused_as_something_to_
     command = f"{COMMAND} --epochs {{max_epochs}} --accumulate {{trainer.grad_accum_steps}}"
     with pytest.raises(Refusal, match="is decided, not searched: it takes one value"):
         made(tmp_path, words, command=command)
+
+
+def test_a_list_of_the_configuration_file_is_tuned_by_its_name(tmp_path: Path) -> None:
+    """Lists were left as they are, and neither betas nor the widths of layers could be searched."""
+    config: dict[str, object] = {
+        "out": "{folder}",
+        "optim": {"lr": 0.1, "betas": [0.9, 0.999]},
+        "model": {"layers": [64, 64], "norm": ["batch", "none"], "flags": [True, False], "nested": [[1], [2]]},
+    }
+    assignments = ["optim.betas=0.9 0.95", "model.layers=[64, 64],[128],[256, 128, 64]", "model.flags=false true"]
+    project = made(tmp_path, *assignments, command="python train.py {config}", config=config)
+    assert entry(project, "model.layers").choices == ("64 64", 128, "256 128 64")
+    (copy,) = filled(project, tmp_path)
+    read = json.loads(Path(copy).read_text(encoding="utf-8"))
+    assert read["optim"]["betas"] == [0.9, 0.95]
+    model = {"layers": [64, 64], "norm": ["batch", "none"], "flags": [False, True], "nested": [[1], [2]]}
+    assert read["model"] == model
+    there = pipeline.own(project)
+    values = {**own.values(project), "model.layers": 128, "optim.betas": "1 0.5"}
+    (copy,) = pipeline.fill(there, values, tmp_path / "out", tmp_path / "copies")[2:]
+    read = json.loads(Path(copy).read_text(encoding="utf-8"))
+    assert (read["model"]["layers"], read["optim"]["betas"]) == ([128], [1.0, 0.5])
+    for wrong in ("optim.betas=0.9 high", "model.layers=64,wide", "model.flags=yes"):
+        with pytest.raises(Refusal, match=r"does not fit; wanted: '"):
+            own.changed(project, [wrong])

@@ -157,7 +157,7 @@ def test_sizes_that_tell_nothing_in_common_are_not_compared(tmp_path: Path, monk
     monkeypatch.setattr(probe_command, "measure", measured)
     about = {"size": 16, "device": "cpu"}
     found = probe_command.ascend(tmp_path, {**about, "sizes": [8, 16, 32], "runs": [{}] * 3})
-    assert (found["recommended"], found["limited_by"]) == (16, "untimed")
+    assert (found["recommended"], found["limited_by"]) == (16, probe_command.UNTIMED_ABOVE)
     # From 16 on, all of them tell of their epochs.
     found = probe_command.ascend(tmp_path, {**about, "sizes": [16, 32], "runs": [{}] * 2})
     assert (found["recommended"], found["limited_by"]) == (32, "cap")

@@ -72,6 +72,9 @@ def command_of(pid: int) -> psutil.Process:
     [
         (GOOD, 0, "complete", "", ""),
         ("pass", 0, "failed", "no metric", "wrote none of summary.csv, trainer_state.json"),
+        ("pass", 0, "failed", "no metric", "into its folder, and nothing else either."),
+        # Which files there are was not said.
+        ("open('{out}/log.csv', 'w')", 0, "failed", "no metric", "There is: log.csv. Have it append one JSON object"),
         (
             GOOD.replace("score", "points"),
             0,
@@ -481,6 +484,24 @@ def test_one_that_is_stopped_says_so_and_the_command_with_it(tmp_path: Path) -> 
     wait_for(lambda: not child.is_running(), "the command is gone")
 
 
+def test_one_that_trains_to_its_last_epoch_although_it_was_asked_to_stop_is_complete(tmp_path: Path) -> None:
+    """It traps the signal, as scripts do that save first, and what it has come to was called half done: where a command
+    counts epochs, nothing had been asked of it by the number of its steps."""
+    for first, epochs, status in ((0, 3, "complete"), (1, 3, "complete"), (0, 4, "stopped"), (1, 2, "stopped")):
+        rows = [{"step": 10 * place, "epoch": first + place - 1, "score": 0.5} for place in (1, 2, 3)]
+        code = "import json, os, signal, time\nsignal.signal(signal.SIGTERM, lambda *_: open('{out}/asked', 'w'))\n"
+        code += "print('on', flush=True)\nwhile not os.path.exists('{out}/asked'):\n    time.sleep(0.01)\n"
+        code += f"{rows = }\n"
+        code += "for row in rows:\n    open('{out}/metrics.jsonl', 'a').write(json.dumps(row) + chr(10))\n"
+        folder = ask(tmp_path / f"t-{first}-{epochs}", code, epochs=epochs)
+        pid = start(folder)
+        wait_for(lambda folder=folder: "on" in "".join(runs.log_tail(folder)), "the command begins")
+        assert runs.stop(folder)
+        os.waitpid(pid, 0)
+        result = runs.result(folder) or {}
+        assert (result["status"], result["steps_done"]) == (status, 30)
+
+
 @pytest.mark.parametrize(
     ("steps", "exit_code", "status"),
     # Its last step is the third. Where more have come than it was to do, it counts something else.
@@ -535,3 +556,26 @@ def test_what_a_killed_command_has_started_is_ended_and_nothing_of_others(tmp_pa
     os.waitpid(pids[other], 0)
     runs.end_orphans(other)
     assert not any(map(lives, training[other]))
+
+
+@pytest.mark.parametrize("code", ["raise ValueError('too wide')", "raise ValueError('too wide (3 of 2)')"])
+def test_the_words_of_an_error_end_before_the_next_sentence(tmp_path: Path, code: str) -> None:
+    """ "... too wide While it ran, files beside ..." was one sentence."""
+    swallowed = f"import traceback\ntry:\n    {code}\nexcept ValueError:\n    traceback.print_exc()\n"
+    write = "import pathlib\npathlib.Path('best.pt').write_text('weights')\n"
+    (tmp_path / "code").mkdir()
+    folder = ask(tmp_path / "t", GOOD + swallowed + write, directory=str(tmp_path / "code"))
+    _code, result = run(folder)
+    words = code.partition("'")[2].partition("'")[0]
+    assert f"{words}. While it ran, files beside {{folder}} were written" in result["message"]
+    assert told(result["message"], result["said"]).text() == result["message"]
+
+
+def test_a_run_without_its_metric_says_what_it_wrote_beside_its_folder(tmp_path: Path) -> None:
+    """Its metrics lie where its script always writes them: nothing said so."""
+    (tmp_path / "code").mkdir()
+    write = "import pathlib\npathlib.Path('runs').mkdir()\npathlib.Path('runs/metrics.csv').write_text('step,score')\n"
+    folder = ask(tmp_path / "t", write, directory=str(tmp_path / "code"))
+    _code, result = run(folder)
+    assert result["reason"] == "no metric"
+    assert "runs/metrics.csv. Where every trial writes them" in result["message"]

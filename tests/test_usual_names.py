@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from state.usual_names import metric_values
+from state.usual_names import beside, metric_values
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,13 @@ def test_a_metric_has_the_values_that_its_name_says_unless_others_were_seen(
     name: str, seen: tuple[float, ...], values: tuple[float, float]
 ) -> None:
     assert metric_values(name, seen) == values
+
+
+@pytest.mark.parametrize("name", ["num_workers", "log_interval", "trainer.output_dir", "logdir", "run_name", "device"])
+def test_what_bears_on_nothing_that_is_learnt_is_known_by_its_name(name: str) -> None:
+    assert beside(name)
+
+
+@pytest.mark.parametrize("name", ["lr", "data_dir", "model_name", "dropout", "hidden_dim", "update_freq"])
+def test_what_may_bear_on_it_is_not_taken_for_such(name: str) -> None:
+    assert not beside(name)

@@ -15,7 +15,7 @@ from rounds import budget, honoured, planning, tunables, untried
 from rounds.cost import Cost
 from rounds.outlook import Outlook
 from rounds.plan import Role, RoundPlan, called
-from rounds.roles import OPTIMIZER, asked_of
+from rounds.roles import OPTIMIZER, asked_of, depended_on
 from rounds.room import Disk
 from rounds.space import Choice, Domain, SpaceError
 from state.database import Store
@@ -234,8 +234,7 @@ def show(session: Session, plan: RoundPlan, name: str, ahead: Outlook, *, as_giv
         session.progress("  " + _("where these ranges come from:"))
     for name, origin in plan.origins.items():
         session.progress(f"    {labelled(name, origin.source.text())}")
-    fixed = [name for name, role in plan.roles.items() if role == "fixed"]
-    if fixed:
+    if fixed := depended_on(plan.roles):
         session.progress(
             "  " + _("fixed, so the conclusion holds for their values only: {names}").format(names=choice(fixed))
         )

@@ -10,7 +10,7 @@ from presets.language import Message, _, say
 from state import pipeline
 from state.database import Store
 from state.measurements import Measurement
-from state.probe_command import UNTIMED
+from state.probe_command import UNTIMED, UNTIMED_ABOVE
 from state.project import Project
 from wizard import configuration, own_batch_size, own_metric, probe, speed
 
@@ -21,6 +21,7 @@ LIMITS = {
     "data": say("the data: an epoch would have fewer than 20 steps"),
     "cap": say("the largest size that is tried"),
     "error": say("an error at the next one"),
+    UNTIMED_ABOVE: say("the next one, which could not be timed"),
 }
 
 

@@ -47,10 +47,10 @@ PROGRESS_SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def unless_unreadable(folder: Path, again: Callable[[Refusal], str]) -> Iterator[bool]:
+def unless_unreadable(folder: Path, again: Callable[[Refusal], tuple[str, bool]]) -> Iterator[bool]:
     """Within it a project is begun, or begun anew: where its data turn out to be unreadable as they are described, what
     was written is taken back, so that nobody goes on with a refused encoding or column. Whether the project is a new
-    one; `again` is the command that begins it with what the refusal asks for."""
+    one; `again`: the command that begins it with what the refusal asks for, and whether that is another one."""
     root = folder.expanduser().resolve()
     place = root / FILE
     before = place.read_bytes() if place.exists() else None
@@ -63,11 +63,16 @@ def unless_unreadable(folder: Path, again: Callable[[Refusal], str]) -> Iterator
         _take_back(place, before, new)
         if before is not None:
             raise
-        taken_back = Refusal(
-            "{reason} Nothing of the new project was kept. Once more, then: {command}",
-            reason=error_message(refused),
-            command=again(refused),
-        )
+        command, other = again(refused)
+        told = {"reason": error_message(refused), "command": command}
+        if other:
+            taken_back = Refusal("{reason} Nothing of the new project was kept. Once more, then: {command}", **told)
+        else:
+            taken_back = Refusal(
+                "{reason} Nothing of the new project was kept. Once the data are mended, the same command begins it: "
+                "{command}",
+                **told,
+            )
         taken_back.code = refused.code
         raise taken_back from None
 

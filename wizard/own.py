@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast, get_args
 
-from state import declared, pipeline
+from state import declared, pipeline, template
 from state.declared import Argument
 from state.errors import Invalid, NotFound, Refusal
 from state.hyperparameters import Kind, OwnHyperparameter, Scale, Value, fitting, idle, same
@@ -55,7 +55,10 @@ def proposed(there: Pipeline) -> tuple[Argument, ...]:
     return tuple(
         argument
         for argument in offered(there)
-        if argument.default is not None and argument.name.lower() in {*RATES, *usual}
+        if argument.default is not None
+        and argument.name.lower() in {*RATES, *usual}
+        # -1 stands for as many as it takes.
+        and (isinstance(argument.default, str) or argument.default >= 0)
     )
 
 
@@ -123,25 +126,26 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
         name, equals, words = assignment.partition("=")
         if not equals or not name.strip() or not words.strip():
             raise Invalid("{assignment!r}: write it as name=value or name=low..high.", assignment=assignment)
+        words = _listed(words.strip())
         there = pipeline.own(Project(project.root, settings))
         name = meant(there, name.strip())
         if there.key(name) not in there.hyperparameters():
             settings = _taken_in(there, settings, name)
             there = pipeline.own(Project(project.root, settings))
         key = there.key(name)
-        if (before := said.setdefault(key, words.strip())) != words.strip():
+        if (before := said.setdefault(key, words)) != words:
             raise Refusal(
                 "{name} is given twice ({before}; {words}): give it once. Values to try are a list, {name}=a,b.",
                 name=name,
                 before=before,
-                words=words.strip(),
+                words=words,
             )
         entries = {entry.name: entry for entry in settings.hyperparameters}
         written = there.defaults().get(key)
         entry = entries.get(key) or guess(key, written)
         # What was typed before may have been a list: which values there can be, the script and the file say.
         origin = next((found for found in listed(there) if found.name == key), guess(key, written))
-        entries[key] = _with(entry, origin, words.strip(), written)
+        entries[key] = _with(entry, origin, words, written)
         _check_declared(there, entries[key])
         ordered = tuple(entries[known] for known in there.hyperparameters() if known in entries)
         settings = dataclasses.replace(settings, hyperparameters=ordered)
@@ -150,7 +154,10 @@ def changed(project: Project, assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def _check_declared(there: Pipeline, entry: OwnHyperparameter) -> None:
-    """Refuse a value that the script says it does not take."""
+    """Refuse a value that the script says it does not take, or that is none for the list in the file."""
+    for value in (entry.default, *entry.choices) if there.file else ():
+        if there.file and value is not None:
+            template.check(there.file, there.place(entry.name), value)
     argument = declared.of_name(there, there.place(entry.name))
     for value in (entry.default, *entry.choices) if argument is not None else ():
         if argument is not None and value is not None and (wanted := declared.misfit(argument, value)):
@@ -362,6 +369,18 @@ def _with_range(entry: OwnHyperparameter, words: str) -> OwnHyperparameter:
     return dataclasses.replace(
         entry, default=start, kind=kind, low=float(low), high=float(high), scale=named, choices=(), searched=True
     )
+
+
+def _listed(words: str) -> str:
+    """Lists as JSON and YAML write them, [0.9, 0.95], with blanks between their values instead."""
+    if not words.startswith("["):
+        return words
+    try:
+        lists = json.loads(f"[{words}]")
+    except ValueError:
+        return words
+    plain = all(isinstance(one, list) and all(isinstance(item, Value) for item in one) for one in lists)
+    return ",".join(" ".join(map(str, one)) for one in lists) if plain else words
 
 
 def _value(words: str) -> Value:

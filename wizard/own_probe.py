@@ -130,13 +130,14 @@ def doing(project: Project, id: str) -> Message:
     asked = files.read_json(folder / probe_command.ASKED) or {}
     sizes = asked.get("sizes", [])
     measured, _offset = files.read_lines(folder / probe_command.SIZES)
-    if measured and measured[-1]["outcome"] == "untimed":
-        # What cannot be timed ends the ascent, but for the command's own size.
+    first = len(measured) == 1 and measured[0]["outcome"] not in ("measured", "untimed")
+    if first or (measured and measured[-1]["outcome"] == "untimed"):
+        # What cannot be timed ends the ascent, but for the command's own size; after a first that fails, that comes.
         return say("The command is run for a while with a batch of {size}.", size=asked["size"])
     # What is known of a size may be corrected by a later line.
-    done = len({line["batch_size"] for line in measured})
-    if done < len(sizes):
-        return say("The command is run for a while with a batch of {size}.", size=sizes[done])
+    done = {line["batch_size"] for line in measured}
+    if left := [size for size in sizes if size not in done]:
+        return say("The command is run for a while with a batch of {size}.", size=left[0])
     return say("The command is run for a while at each size.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from presets.language import Message, _, say, told
-from state import pace
+from state import pace, probe_command
 from state.measurements import Measurement
 from wizard import neighbours, quantity
 from wizard.question import Table
@@ -82,6 +82,8 @@ def reason(result: dict[str, Any], speed: Message) -> Message:
     match result["limited_by"]:
         case "cap":
             return say("The largest size that was tried; {speed}, and throughput still rises.", speed=speed)
+        case probe_command.UNTIMED_ABOVE:
+            return say("The largest size that could be timed; {speed}.", speed=speed)
         case "memory" | "error":
             return say("The largest size before one that failed with an error; {speed}.", speed=speed)
         case _:

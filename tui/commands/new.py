@@ -216,14 +216,15 @@ def _walk(session: Session, store: Store, answers: dict[str, Given], *, recommen
         raise told from None
 
 
-def _again(refused: Refusal) -> str:
-    """The command as it was given, with what the refusal of its data asks for."""
+def _again(refused: Refusal) -> tuple[str, bool]:
+    """The command with what the refusal of its data asks for, and whether that is another than was given."""
     context = click.get_current_context()
     given = {
         name: value
         for name, value in context.params.items()
         if name != "folder" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
+    before = dict(given)
     if "option" in refused.values:
         given["encoding"] = refused.values["option"]
     if "column" in refused.values and "names" in refused.values:
@@ -232,7 +233,7 @@ def _again(refused: Refusal) -> str:
     words = ["tunebook", "new", str(context.params["folder"])]
     for name, value in given.items():
         words += [flags[name]] if value is True else [flags[name], str(value)]
-    return shlex.join(words)
+    return shlex.join(words), given != before
 
 
 def _ready(session: Session, store: Store, asked: list[dict[str, Any]]) -> None:
