@@ -366,15 +366,21 @@ def test_class_names_may_be_anything_and_numbers_sort_as_numbers(tmp_path: Path)
 
 
 def test_nested_files_count_hidden_ones_do_not_and_links_back_end(tmp_path: Path) -> None:
+    """A hidden folder of images beside the classes may have been meant as one, and was left out without a word."""
     two_classes(tmp_path, each=4)
     grey(tmp_path / "dark" / "2019" / "May" / "DEEP.PNG", 50)
     grey(tmp_path / "dark" / ".thumbnails" / "t.png", 60)
     grey(tmp_path / "dark" / ".hidden.png", 61)
-    grey(tmp_path / ".git" / "g.png", 62)
+    grey(tmp_path / ".net" / "g.png", 62)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").touch()
     (tmp_path / "dark" / "2019" / "back").symlink_to(tmp_path / "dark", target_is_directory=True)
     dataset = open_dataset(config(tmp_path))
     assert len(dataset.train) + len(dataset.validation) == 9
-    assert [skip.path for skip in dataset.skipped] == ["dark/2019/back"]
+    assert [(skip.path, str(skip.reason)) for skip in dataset.skipped] == [
+        (".net", "a folder of images whose name begins with a dot"),
+        ("dark/2019/back", "a link back to a folder above"),
+    ]
 
 
 def test_equal_images_fall_on_the_same_side_also_across_classes(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def assert_as_evaluated(lines: str, truth: list[str], result: dict[str, Any]) ->
 
 def test_images_are_told_without_the_data(tmp_path: Path, digits: Path) -> None:
     """Weights that did not say which output is which class, nor how an image becomes their input, were of no use to a
-    colleague who had no more than the export's run."""
+    colleague who had no more than the export's run. And the first file of a long list that could not be read was the
+    end of all behind it."""
     data, new = tmp_path / "data", tmp_path / "new [/x]"
     for folder in sorted(digits.iterdir()):
         for number, path in enumerate(sorted(folder.iterdir())[:24]):
@@ -63,9 +64,17 @@ def test_images_are_told_without_the_data(tmp_path: Path, digits: Path) -> None:
     assert_as_evaluated(answer.stdout, [path.parent.name for path in examples], result)
 
     (new / "broken.png").write_bytes(b"no image")
-    answer = predicted(tmp_path / "run", str(new / "broken.png"))
-    assert answer.returncode == 1
-    assert "broken.png: not an image" in answer.stderr
+    among = [str(examples[0]), str(new / "broken.png"), str(new), str(new / "gone.png"), str(examples[1])]
+    some = predicted(tmp_path / "run", *among)
+    assert some.returncode == 1
+    assert [json.loads(line)["example"] for line in some.stdout.splitlines()] == [among[0], among[-1]]
+    broken, folder, gone, total = some.stderr.splitlines()
+    assert broken.startswith(f"{among[1]}: not an image")
+    assert (folder, gone) == (
+        f"{new}: cannot be read: Is a directory.",
+        f"{among[3]}: cannot be read: No such file or directory.",
+    )
+    assert total.startswith("3 of 5 files were left out, as said above. Mend or replace them")
 
 
 def test_texts_are_told_without_the_data(tmp_path: Path) -> None:
@@ -100,6 +109,12 @@ def test_texts_are_told_without_the_data(tmp_path: Path) -> None:
     answer = predicted(tmp_path / "run", str(texts))
     assert answer.returncode == 0, answer.stderr
     assert_as_evaluated(answer.stdout, [label for label, _ in held], result)
+
+    (tmp_path / "latin.txt").write_bytes("été".encode("latin-1"))
+    answer = predicted(tmp_path / "run", str(tmp_path / "latin.txt"), str(texts))
+    assert answer.returncode == 1
+    assert_as_evaluated(answer.stdout, [label for label, _ in held], result)
+    assert answer.stderr.startswith(f"{tmp_path / 'latin.txt'}: is not UTF-8.\n1 of 2 files were left out")
 
 
 def test_weights_of_before_their_classes_were_noted_are_named(tmp_path: Path, digits: Path) -> None:

@@ -47,8 +47,9 @@ class Listing:
 def listing(path: str) -> Listing:
     """The image files under `path`: class folders, or train, validation and test folders of class folders.
 
-    Hidden files are ignored, other types recorded as skipped. Raises DataError where that is not what `path` holds, and
-    for a class of which there are other files alone: they may be its images, and without them it would be lost.
+    Hidden files are ignored, other types and hidden class folders recorded as skipped. Raises DataError where that is
+    not what `path` holds, and for a class of which there are other files alone: they may be its images, and without
+    them it would be lost.
     """
     root = Path(path)
     if not os.path.exists(root):
@@ -65,6 +66,10 @@ def listing(path: str) -> Listing:
         for name in names:
             by_class.setdefault(printable(name), []).append((part, os.path.join(folder, name)))
         skipped += [Skipped(printable(os.path.join(folder, name)), phrase("not in a class folder")) for name in files]
+        skipped += [
+            Skipped(printable(os.path.join(folder, name)), phrase("a folder of images whose name begins with a dot"))
+            for name in _hidden(root / folder)
+        ]
     if not by_class:
         raise DataError(
             "data.path: {path} holds no class folders; put each class in a folder of its own.", path=printable(root)
@@ -161,6 +166,14 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     for entry in _scan(folder):
         (folders if _holds(entry.is_dir) else files).append(entry.name)
     return folders, files
+
+
+def _hidden(folder: Path) -> list[str]:
+    """Names of the hidden folders that hold images, as those of classes do; others are a program's own."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name[0] == "." and _holds(entry.is_dir))
+    inside = {name: next(os.walk(folder / name), ("", [], []))[2] for name in names}
+    return [name for name, files in inside.items() if any(file.lower().endswith(ENDINGS) for file in files)]
 
 
 def _holds(asked: Callable[[], bool]) -> bool:

@@ -1,7 +1,8 @@
 """What a trained network says of new examples: `python -m training.predict FILES`, or `python predict.py FILES`.
 
 FILES are images, or texts, one a line; - is standard input. For each example one JSON object a line: its class, and the
-probability of each. It needs the run's folder, but not the data.
+probability of each. A file that cannot be read is named on stderr, and has no line. It needs the run's folder, but not
+the data.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,12 +53,25 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         "examples", nargs="+", metavar="FILE", help="an image, or texts, one a line; - is standard input"
     )
     options = parser.parse_args(arguments)
+    unread: list[DataError] = []
+
+    def complain(error: DataError) -> None:
+        unread.append(error)
+        print(error, file=sys.stderr, flush=True)
+
     try:
         trained = load_trained(options.output)
-        for answer in predictions(trained, options.examples):
+        for answer in predictions(trained, options.examples, complain):
             print(json.dumps(answer, ensure_ascii=False), flush=True)
-    except (ConfigError, DataError, OSError, SafetensorError, RuntimeError) as error:
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (ConfigError, DataError, SafetensorError, RuntimeError) as error:
         sys.exit(str(error))
+    if unread:
+        sys.exit(
+            f"{len(unread)} of {len(options.examples)} files were left out, as said above. Mend or replace them, and "
+            "predict these again."
+        )
     sys.exit(0)
 
 
@@ -78,15 +93,19 @@ def load_trained(folder: Path) -> Trained:
     return Trained(network.eval(), tuple(json.loads(described["classes"])), facts, config, device, checkpoints)
 
 
-def predictions(trained: Trained, names: list[str]) -> Iterator[dict[str, Any]]:
-    """What is said of each example, in their order: it, its class, and the probability of each class."""
+def predictions(trained: Trained, names: list[str], complain: Callable[[DataError], None]) -> Iterator[dict[str, Any]]:
+    """What is said of each example, in their order: it, its class, and the probability of each class. `complain` is
+    told of each file that cannot be read."""
     size = batch_size(trained.config)
     images = trained.config.data.task == "image-classification"
-    examples = names if images else [line for name in names for line in _lines(name)]
-    for start in range(0, len(examples), size):
-        some = examples[start : start + size]
-        inputs = _pixels(trained, some) if images else _tokens(trained, some)
-        for example, row in zip(some, _probabilities(trained, inputs), strict=True):
+    # By its name, or itself, and what the input is made of.
+    examples: Iterator[tuple[str, Any]] = (
+        _pixels(trained, names, complain) if images else ((line, line) for line in _lines(names, complain))
+    )
+    while some := list(islice(examples, size)):
+        named, given = zip(*some, strict=True)
+        inputs = torch.from_numpy(np.stack(given)) if images else _tokens(trained, given)
+        for example, row in zip(named, _probabilities(trained, inputs), strict=True):
             said = dict(zip(trained.classes, row, strict=True))
             yield {"example": example, "class": trained.classes[int(np.argmax(row))], "probabilities": said}
 
@@ -100,34 +119,49 @@ def _probabilities(trained: Trained, inputs: Inputs) -> list[list[float]]:
     return logits.float().cpu().double().softmax(dim=1).tolist()
 
 
-def _pixels(trained: Trained, names: list[str]) -> torch.Tensor:
-    """The images, turned, scaled and cut as those of the training were."""
+def _pixels(
+    trained: Trained, names: list[str], complain: Callable[[DataError], None]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each image by its name, turned, scaled and cut as those of the training were."""
     from training import images
 
     data = trained.config.data
-    rows = []
-    with warnings.catch_warnings():
-        # As in the training: oddities in metadata do not touch the pixels.
-        warnings.simplefilter("ignore")
-        for name in names:
+    for name, content in _contents(names, complain):
+        try:
+            with warnings.catch_warnings():
+                # As in the training: oddities in metadata do not touch the pixels.
+                warnings.simplefilter("ignore")
+                decoded = images.decode(content, data.image_size, data.channels)
+        except images.Unreadable as error:
+            complain(DataError("{path}: {reason}", path=printable(name), reason=error.sentence))
+        else:
+            yield printable(name), decoded.pixels
+
+
+def _lines(names: list[str], complain: Callable[[DataError], None]) -> Iterator[str]:
+    """The texts of the files, without the blanks around them, as in the training; a line without a text is none."""
+    for name, content in _contents(names, complain):
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            complain(DataError("{path}: is not UTF-8.", path=printable(name)))
+        else:
+            yield from (line.strip() for line in text.split("\n") if line.strip())
+
+
+def _contents(names: list[str], complain: Callable[[DataError], None]) -> Iterator[tuple[str, bytes]]:
+    """Each file by its name."""
+    for name in names:
+        try:
             content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-            try:
-                rows.append(images.decode(content, data.image_size, data.channels).pixels)
-            except images.Unreadable as error:
-                raise DataError("{path}: {reason}", path=printable(name), reason=error.sentence) from None
-    return torch.from_numpy(np.stack(rows))
+        except OSError as error:
+            reason = str(error.strerror)
+            complain(DataError("{path}: cannot be read: {reason}.", path=printable(name), reason=reason))
+        else:
+            yield name, content
 
 
-def _lines(name: str) -> list[str]:
-    """The texts of a file, without the blanks around them, as in the training; a line without a text is none."""
-    try:
-        content = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError("{path}: is not UTF-8.", path=printable(name)) from None
-    return [line.strip() for line in content.split("\n") if line.strip()]
-
-
-def _tokens(trained: Trained, texts: list[str]) -> Inputs:
+def _tokens(trained: Trained, texts: Sequence[str]) -> Inputs:
     """The texts by the tokenizer of the training, cut and padded as there."""
     from training.text_data import Texts
     from training.tokenizer import SAVED, Tokenizer
