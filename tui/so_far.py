@@ -30,7 +30,7 @@ class Listed:
 
 
 def listed(store: Store) -> list[Listed]:
-    """Every round and launch."""
+    """Every round and launch that was not dropped."""
     entries: dict[str, list[Trial]] = defaultdict(list)
     for entry in trials.trials(store):
         entries[entry.batch].append(entry)
@@ -60,5 +60,5 @@ def _state(store: Store, batch: Batch, entries: Sequence[Trial]) -> str:
         if batch.kind != planning.KIND:
             return _("undecided")
         return _("reviewed") if reviewed.holds(store, batch) else _("ended")
-    words = {"run": _("at work"), "pause": _("paused"), "stop": _("stopped"), "drop": _("dropped")}
+    words = {"run": _("at work"), "pause": _("paused"), "stop": _("stopped")}
     return words.get(batch.wanted) or _("planned")
