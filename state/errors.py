@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -30,6 +32,8 @@ class Refusal(Exception):
     """
 
     code = "refused"
+    about: Mapping[str, Any] = MappingProxyType({})
+    """What a JSON answer has beside the sentence, where there is more that a program needs."""
 
     def __init__(self, message: str, /, **values: Any):
         self.message = message

@@ -51,6 +51,7 @@ SHOTS = (
     Shot("comparison", "second", "comparison"),
     Shot("design", "second", "design"),
     Shot("round", "second", "round round-2"),
+    Shot("rounds", "second", "rounds"),
     Shot("trial", "second", "trial round-1-008"),
     Shot("review", "second", "review round-1"),
     Shot("proposal", "ended", "propose round-1"),

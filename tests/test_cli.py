@@ -166,7 +166,7 @@ def test_a_command_to_be_pasted_has_its_paths_quoted(root: Path, capsys: pytest.
     assert tunebook("status", "--project", root) == 0
     assert f"Next: tunebook new {quoted}" in capsys.readouterr().out
     assert tunebook("status", "--json", "--project", root) == 0
-    assert json.loads(capsys.readouterr().out)["command"] == f"tunebook new {quoted}"
+    assert json.loads(capsys.readouterr().out)["next"] == shlex.split(f"tunebook new {quoted}")
     for words in (["baseline"], ["export", root / "e", "--starter"]):
         assert tunebook(*words, "--project", root) == 2
         assert f"tunebook new {quoted}" in capsys.readouterr().err

@@ -13,8 +13,15 @@ from wizard import data, initial, loading, metric, own_batch_size, runtime, step
 
 # The step to its option.
 OPTIONS = {"data": "--held-out", "batch_size": "--batch-size", "initial": "--learning-rate", "steps": "--steps"}
+# Of a command of the user's own.
+OWN_OPTIONS = {**OPTIONS, "metric": "--measured-on", "initial": "--set"}
 # What is another name for one minus a metric that there is.
 COMPLEMENTS = {"accuracy": "error_rate", "acc": "error_rate", "balanced_accuracy": "balanced_error"}
+
+
+def option(step: str, *, own: bool) -> str:
+    """The option of `tunebook new` that answers the question of a step."""
+    return (OWN_OPTIONS if own else OPTIONS).get(step, f"--{step}")
 
 
 def check(given: Mapping[str, str]) -> None:

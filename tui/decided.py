@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,8 +83,12 @@ def details(store: Store, entry: Launch) -> Iterator[str]:
         yield labelled(names[side], "  ".join(f"{run['trial']} {figure(run['best'])}" for run in runs))
 
 
-def document(entry: Launch) -> dict[str, Any]:
-    """The same as data; `step` and `launch` tell it from a decision of the set-up."""
+def document(entry: Decision | Launch) -> dict[str, Any]:
+    """The same as data; `step` and `launch` tell it from a decision of the set-up. Each of the two kinds has numbers of
+    its own."""
+    if isinstance(entry, Decision):
+        fields = dataclasses.asdict(entry)
+        return {"number": fields.pop("id"), **fields}
     return {
         "step": STEP,
         "launch": entry.batch,
@@ -91,8 +96,8 @@ def document(entry: Launch) -> dict[str, Any]:
         "at": entry.at,
         "by": entry.by,
         "decision": word(entry),
-        "candidate": entry.candidate,
+        "configuration": entry.candidate,
         "previous": entry.previous,
         "reason": entry.reason,
-        "evidence": entry.evidence,
+        "figures": entry.evidence,
     }

@@ -171,15 +171,15 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "message": verdict.message,
         "limits": verdict.limits,
         "rests": verdict.rests,
-        "candidate": verdict.candidate,
-        "best": verdict.best,
+        "results": {"candidate": _side(verdict.candidate), "best_configuration": _side(verdict.best)},
         "gain": verdict.gain,
         "effect": verdict.effect,
         "p_value": verdict.p_value,
         "threshold": verdict.threshold,
         "look": verdict.look,
-        "probability_of_improvement": better and [better.probability, better.low, better.high],
-        "diverged": verdict.diverged,
+        "probability_of_improvement": better
+        and {"probability": better.probability, "low": better.low, "high": better.high},
+        "diverged": dict(zip(("candidate", "best_configuration"), verdict.diverged, strict=True)),
         "shortlist": [
             {
                 "study": standing.entrant.study,
@@ -193,6 +193,11 @@ def document(outcome: Outcome) -> dict[str, Any]:
             for standing in outcome.shortlist
         ],
     }
+
+
+def _side(figures: tuple[float, float, float] | None) -> dict[str, float] | None:
+    """What one of both came to on average, with the ends of its 95% interval."""
+    return figures and dict(zip(("mean", "low", "high"), figures, strict=True))
 
 
 def _next(outcome: Outcome) -> list[str]:

@@ -253,7 +253,11 @@ def document(plan: RoundPlan, ahead: Outlook | None = None) -> dict[str, Any]:
     if ahead is None:
         return plan.to_dict() | said
     said["warnings"] = (*plan.warnings, *ahead.short)
-    return plan.to_dict() | said | {"cost": asdict(ahead.cost), "disk": ahead.disk and asdict(ahead.disk)}
+    cost = asdict(ahead.cost)
+    cost |= {"trial_seconds": cost.pop("trial"), "longest_seconds": cost.pop("longest")}
+    room = ahead.disk
+    disk = room and {"need_bytes": room.need, "free_bytes": room.free, "trials_that_fit": room.fit}
+    return plan.to_dict() | said | {"cost": cost, "disk": disk}
 
 
 def _unit(plan: RoundPlan, name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from presets.language import Message, say
+from presets.language import Message, _, say
 from rounds.plan import Goal
+from state.trials import Batch
 
 NAMES: dict[Goal, Message] = {
     "understand": say("understand"),
@@ -19,6 +20,13 @@ MEANINGS: dict[Goal, Message] = {
     "stabilise": say("the next remedy against instability, from warm-up to a lower rate"),
     "minimise": say("the best result: all that matters is searched, nothing is asked"),
 }
+
+
+def of_batch(batch: Batch) -> str:
+    """What a batch is for, in the language of the moment: the goal of a round, or what is more than its goal."""
+    if batch.plan.get("check"):
+        return _("stability check")
+    return _("final study") if batch.plan.get("search") else called(batch.goal)
 
 
 def called(goal: str) -> str:

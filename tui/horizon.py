@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from presets.language import Message, _, say
 from rounds.horizon import Horizon
@@ -12,6 +14,12 @@ from state.database import now
 from state.errors import Invalid
 from state.project import moment
 from wizard.quantity import digits, duration
+
+
+def document(ahead: Horizon) -> dict[str, Any]:
+    """The same for programs."""
+    fields = asdict(ahead) | {"message": ahead.message}
+    return {**fields, "trials_left": fields.pop("trials"), "rounds_left": fields.pop("rounds")}
 
 
 def typed(answer: str) -> tuple[float, str]:

@@ -259,7 +259,7 @@ def _fail(session: Session, error: Exception, sentence: str, code: int, hint: st
     if session.json and not session.answered:
         # What could not be written may well be the answer itself.
         with contextlib.suppress(OSError):
-            say.document({"error": sentence, "code": kind})
+            say.document({"error": sentence, "code": kind, **getattr(error, "about", {})})
     return code
 
 

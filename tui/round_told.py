@@ -42,6 +42,8 @@ def tell(session: Session, store: Store, batch: Batch, listed: list[Trial], *, s
         {
             "round": batch.name,
             "goal": batch.goal,
+            "check": batch.plan.get("check"),
+            "search": batch.plan.get("search"),
             "metric": measured.metric,
             "direction": measured.direction,
             "wanted": batch.wanted,

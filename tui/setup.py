@@ -19,6 +19,7 @@ from state.measurements import Measurement
 from state.project import FILE, FOLDER, open_project
 from state.store import open_store
 from tui import asking, at_once
+from tui.answers import option
 from tui.say import choice, error, stored
 from tui.session import Session, goes_on
 from tui.watch import watch
@@ -152,15 +153,14 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
             asking.show_table(session, question)
         chosen, reason = given(store) if given else (question.recommended, "")
         if chosen is None:
-            if not question.options:
-                raise Unanswered("{question} {reason}", question=question.text.text(), reason=question.reason.text())
-            raise Unanswered(
-                "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=step
-            )
+            raise _open(store, question, _unanswered(question))
         mind = flow.answer(store, step, chosen, reason)
     else:
         asking.show(session, question)
-        mind = _ask_until_answered(session, store, question)
+        try:
+            mind = _ask_until_answered(session, store, question)
+        except Unanswered as refused:
+            raise _open(store, question, refused) from None
     made = decision(store, step)
     assert made is not None
     because = stored(made.reason)
@@ -169,6 +169,21 @@ def _decide(session: Session, store: Store, step: str, given: Given | None, *, r
     if mind is not None:
         session.progress("  " + _("warning: {warning}").format(warning=mind.text()))
     return {**asking.document(question), "chosen": made.chosen, "because": because, "warning": mind}
+
+
+def _unanswered(question: Question) -> Unanswered:
+    if not question.options:
+        return Unanswered("{question} {reason}", question=question.text.text(), reason=question.reason.text())
+    return Unanswered(
+        "Nothing can be recommended for the question {step!r}: give the answer as an option.", step=question.step
+    )
+
+
+def _open(store: Store, question: Question, refused: Unanswered) -> Unanswered:
+    """The refusal with what a program can choose by, as it sees no screen."""
+    named = option(question.step, own=bool(store.project.settings.command))
+    refused.about = {"question": {**asking.document(question), "option": named}}
+    return refused
 
 
 def _ask_until_answered(session: Session, store: Store, question: Question) -> Message | None:

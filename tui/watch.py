@@ -148,6 +148,9 @@ def trial_document(entry: Trial) -> dict[str, Any]:
     return {
         **{name: getattr(entry, name) for name in names},
         "steps_done": entry.steps_done,
+        "queued_at": entry.queued_at,
+        "started_at": entry.started_at,
+        "ended_at": entry.ended_at,
         "seconds": result.get("seconds"),
         "restarts": entry.restarts,
     }

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from presets.language import _
 from rounds.standing import standing
 from state.project import change
 from tui.amount import Amount
-from tui.horizon import lines, to_come
+from tui.horizon import document, lines, to_come
 from tui.say import spent
 from tui.session import Session, answering
 
@@ -42,6 +40,6 @@ def budget(session: Session, hours: float | None, deadline: str | None) -> None:
             "hours_spent": where.hours_spent,
             "hours_budget": where.hours_budget,
             "deadline": settings.deadline or None,
-            "horizon": asdict(where.horizon) | {"message": where.horizon.message},
+            "horizon": document(where.horizon),
         }
     )

@@ -73,7 +73,7 @@ def configurations(session: Session, name: str | None, against: str | None) -> N
                     "metric": one.other or store.project.settings.metric,
                     "runs": one.runs,
                     "selected": one.selected,
-                    "best": one.best,
+                    "current": one.best,
                     "settings": one.settings,
                     "differences": [key for key, _there, _here in apart[one.name]],
                 }

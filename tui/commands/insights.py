@@ -66,7 +66,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
         session.text(_("Next: {what}").format(what=phase.text()))
     session.answer(
         {
-            "next": phase,
+            "then": phase,
             "insights": [{**_document(entry), "changed": changed[entry.key]} for entry in kept],
             "proposed": [
                 {
@@ -80,7 +80,7 @@ def insights(session: Session, confirm: str | None, refuse: str | None, text: st
                 for entry in proposed
             ],
             "waits_for": waiting,
-            "share": {"exploration": spent.exploration, "exploitation": spent.exploitation},
+            "share": {"exploration_hours": spent.exploration, "exploitation_hours": spent.exploitation},
         }
     )
 

@@ -212,7 +212,7 @@ def _walk(session: Session, store: Store, answers: dict[str, Given], *, recommen
             reason=error_message(refused),
             steps=[flow.title(step) for step in answers],
         )
-        told.code = refused.code
+        told.code, told.about = refused.code, refused.about
         raise told from None
 
 

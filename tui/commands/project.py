@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,9 @@ from tui.session import Session, answering
 
 if TYPE_CHECKING:
     from rounds.standing import Standing
-    from state.measure import Measure
-    from state.trials import Trial
+
+# So many rounds and launches are told of where not all are asked for.
+LATEST = 10
 
 
 @click.command(
@@ -67,26 +67,26 @@ def decisions(session: Session, step: str | None, superseded: bool) -> None:
                 session.text(f"  {key} = {say.choice(value)}")
     if not entries:
         session.text(_("No decision yet. Next: tunebook new"))
-    session.answer(
-        [decided.document(entry) if isinstance(entry, Launch) else dataclasses.asdict(entry) for entry in chosen]
-    )
+    session.answer([decided.document(entry) for entry in chosen])
 
 
 @click.command(help=_("Where the project stands, what runs, and what comes next."))
+@click.option("--all", "every", is_flag=True, help=_("all rounds, and not only the latest"))
 @answering
 @click.pass_obj
-def status(session: Session) -> None:
-    show_status(session)
+def status(session: Session, every: bool) -> None:
+    show_status(session, every=every)
 
 
-def show_status(session: Session) -> None:
-    """Say where the project stands: in the set-up by its questions, after it by its rounds."""
+def show_status(session: Session, *, every: bool = False) -> None:
+    """Say where the project stands: in the set-up by its questions, after it by its rounds; `every`: by all of them."""
     from rounds import alike, changed_metric, looking, own_code, supervisor
     from rounds import standing as rounds_standing
     from rounds.reached import source
     from state import by_metric, launches, trials
-    from tui import goals
+    from tui import goals, so_far
     from tui.commands.baseline import onward
+    from tui.horizon import document
     from wizard import baseline_running, flow, measuring
     from wizard.quantity import duration
 
@@ -106,15 +106,17 @@ def show_status(session: Session) -> None:
         root, metric = store.project.root, store.project.settings.metric
         former = {name: by.metric for name, by in alike.by_other_metric(store).items()}
         results = {
-            batch.name: _best_of(trials.trials(store, batch.name), by_metric.of_batch(store, batch.name))
+            batch.name: (len(listed), so_far.best(listed, by_metric.of_batch(store, batch.name)))
             for batch in batches
+            for listed in [trials.trials(store, batch.name)]
         }
     session.text(_("Project {path}").format(path=root))
     if setup.step is not None and best is None:
         now = _("Set-up, at the question: {step}").format(step=flow.title(setup.step).text())
         then, command = "", first_result or f"tunebook new {shlex.quote(str(root))}"
     else:
-        now, then, command = stands.now.text(), stands.next.text(), _command(stands)
+        at_work = attended and any(batch.name == stands.batch and batch.wanted == "run" for batch in batches)
+        now, then, command = stands.now.text(), stands.next.text(), _command(stands, at_work=at_work)
         if setup.step is not None:
             session.text(flow.reopened(setup.step).text())
     session.text(now)
@@ -142,16 +144,20 @@ def show_status(session: Session) -> None:
         session.text(_("It ends in about {time}.").format(time=duration(stands.seconds_left).text()))
     if batches:
         session.text()
+        # What is said above the table must not be pushed off the screen by what was months ago.
+        earlier = 0 if every else max(len(batches) - LATEST, 0)
+        if earlier:
+            session.text(_("Earlier: {n}. With them: tunebook status --all").format(n=earlier))
         session.table(
             [_("batch"), _("goal"), _("trials"), f"{_('best')} {say.measured(metric)}"],
             [
                 [
                     batch.name,
-                    goals.called(batch.goal),
+                    goals.of_batch(batch),
                     str(results[batch.name][0]),
                     say.by_other(say.figure(results[batch.name][1]), former.get(batch.name, "")),
                 ]
-                for batch in batches
+                for batch in batches[earlier:]
             ],
             right=(2, 3),
         )
@@ -176,8 +182,8 @@ def show_status(session: Session) -> None:
             "question": setup.step,
             "needs": setup.needs,
             "now": now,
-            "next": then,
-            "command": command,
+            "then": then,
+            "next": shlex.split(command),
             "batch": stands.batch,
             "undecided": stands.undecided,
             "warnings": [*([flow.reopened(setup.step)] if setup.step and best else []), *changes],
@@ -189,15 +195,17 @@ def show_status(session: Session) -> None:
             "seconds_left": stands.seconds_left,
             "hours_spent": stands.hours_spent,
             "hours_budget": stands.hours_budget,
-            "horizon": dataclasses.asdict(stands.horizon) | {"message": stands.horizon.message},
-            "best": best and {"hash": best.hash, "settings": best.settings, "found": found},
+            "horizon": document(stands.horizon),
+            "best_configuration": best and {"configuration": best.hash, "settings": best.settings, "found": found},
             "batches": [
                 {
                     "name": batch.name,
                     "kind": batch.kind,
                     "goal": batch.goal,
+                    "check": batch.plan.get("check"),
+                    "search": batch.plan.get("search"),
                     "wanted": batch.wanted,
-                    "trials": results[batch.name][0],
+                    "trial_count": results[batch.name][0],
                     "best": results[batch.name][1],
                     "metric": former.get(batch.name, metric),
                     "comparable": batch.name not in others,
@@ -208,25 +216,16 @@ def show_status(session: Session) -> None:
     )
 
 
-def _command(stands: Standing) -> str:
-    """The command that takes the next step."""
+def _command(stands: Standing, *, at_work: bool) -> str:
+    """The command that takes the next step; `at_work`: what is meant goes on by itself."""
     if stands.command:
         return stands.command
     match stands.step:
         case "goal":
             return "tunebook round plan"
         case "run":
-            return f"tunebook round {'status' if stands.seconds_left is not None else 'run'} {stands.batch}"
+            return f"tunebook round {'status' if at_work else 'run'} {stands.batch}"
         case "learn":
             return f"tunebook round review {stands.batch}"
         case _:
             return f"tunebook launch {stands.batch}"
-
-
-def _best_of(listed: list[Trial], by: Measure) -> tuple[int, float | None]:
-    """How many trials there are, and the best value of those that completed, of those that were judged by the same."""
-    from state import by_metric
-
-    counted = (entry for entry in by_metric.only(listed, by) if entry.status == "complete")
-    values = [entry.best for entry in counted if entry.best is not None]
-    return len(listed), (max if by.direction == "max" else min)(values, default=None)

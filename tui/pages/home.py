@@ -41,6 +41,8 @@ RESTING = {
 }
 # An entry that is no page.
 FINAL = "final study"
+# So many of the rounds stand here by name; older ones on a page of their own.
+LATEST = 3
 
 
 class Home(Page):
@@ -266,14 +268,16 @@ def _choices(
         yield "design", say("Plan a round"), say("goal, roles, number of trials")
     rounds = [entry for entry in trials.batches(store) if entry.kind == "round"]
     others = alike.incomparable(store)
-    for entry in reversed(rounds[-3:]):
+    for entry in reversed(rounds[-LATEST:]):
         if where.step == "run" and entry.name == where.batch:
             # The first entry already.
             continue
-        note = say("goal: {goal}", goal=goals.called(entry.goal))
+        note = say("goal: {goal}", goal=goals.of_batch(entry))
         if entry.name in others:
             note = say("{note}; another batch size, length, data or metric, not to be compared", note=note)
         yield f"round {entry.name}", say("{name}: trials and curves", name=entry.name), note
+    if len(rounds) > LATEST:
+        yield "rounds", say("All rounds"), say("what each came to, and when, the last first: {n}", n=len(rounds))
     if any(entry.reviewed for entry in rounds):
         yield "insights", say("Insights"), say("what was learnt, and what the rounds seem to show")
     match _ending(store, rounds, where.horizon):

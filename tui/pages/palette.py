@@ -140,6 +140,7 @@ def _places(store: Store) -> Iterator[Offer]:
     yield Offer("decisions", _("go to the decisions: their history, and the way back"))
     yield Offer("insights", _("go to the insights"))
     yield Offer("report", _("go to the report"))
+    yield Offer("rounds", _("go to all rounds, the last first"))
     for batch in reversed(trials.batches(store)):
         if batch.kind == "round":
             yield Offer(f"round {batch.name}", _("go to {name}").format(name=batch.name))

@@ -50,6 +50,10 @@ def page(place: str) -> Page:
             from tui.pages.round import RoundPage
 
             return RoundPage(what)
+        case "rounds":
+            from tui.pages.rounds import RoundsPage
+
+            return RoundsPage()
         case "trial":
             from tui.pages.trial import TrialPage
 

@@ -109,7 +109,7 @@ def everything(store: Store) -> dict[str, Any]:
             "metric": settings.metric,
             "direction": settings.direction,
         },
-        "standing": {"step": where.step, "now": where.now, "next": where.next, "hours_spent": where.hours_spent},
+        "standing": {"step": where.step, "now": where.now, "then": where.next, "hours_spent": where.hours_spent},
         "decisions": [vars(entry) for entry in decisions.decisions(store, all=True)],
         "probe": probe and probe.result,
         "batches": [_batch(store, batch) for batch in trials.batches(store)],
