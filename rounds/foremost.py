@@ -47,6 +47,17 @@ def in_turn(store: Store, batches: Sequence[Batch]) -> list[Batch]:
     return sorted(batches, key=lambda batch: (turn(batch), batch.name in again))
 
 
+def as_begun(batches: Sequence[Batch], entries: Sequence[Trial]) -> list[Batch]:
+    """In the order in which their trials began, be that long after they were planned; what has not begun comes last. A
+    store that was built anew does not know when: there the time of planning stands for it."""
+    began: dict[str, list[str]] = defaultdict(list)
+    planned_at = {batch.name: batch.at for batch in batches}
+    for entry in entries:
+        if trials.begun(entry) and entry.batch in planned_at:
+            began[entry.batch].append(entry.started_at or planned_at[entry.batch])
+    return sorted(batches, key=lambda batch: (batch.name not in began, min(began[batch.name], default="")))
+
+
 def meant(store: Store) -> Batch:
     """The round that a command means which names none: what is at work, else the one that something was done with last,
     be it planned, run, paused, stopped, extended or reviewed. Refuses where there is none."""

@@ -11,6 +11,9 @@ single effect must first exceed what shuffled ranks would give it, which is exac
 residuals instead (Freedman and Lane) is worse: of so few trials most of what is left has been fitted away. So it has
 after four others in a dozen trials, and what is left of a learning rate that decides alone is called chance: the one
 that explains most is asked by itself as well. How often noise is taken for an effect, benchmarks/statistics.py tells.
+
+Where few trials are good and the rest are all as bad, ranks are mostly those of the bad ones, and nothing explains
+them. So nothing is said to matter little by whose values the best trials lie closer together than chance puts them.
 """
 
 from __future__ import annotations
@@ -81,6 +84,7 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
     }
     everything = np.hstack(list(columns.values()))
     best = leading(counted, direction)
+    first = np.argsort(ranks, kind="stable")[: len(best)]
     ordered = [d.name for d in dimensions if d.domain.ordered]
     places = {name: sum(record.u[name] for record in best) / len(best) for name in ordered} if best else {}
     found = []
@@ -110,9 +114,10 @@ def effects(study: Study, records: Sequence[TrialRecord], direction: Direction, 
         ]
     # By itself it may explain little and yet decide, with another.
     pairs_told = [effect for effect in found if len(effect.names) > 1 and effect.judged == "matters"]
-    together = {name for effect in pairs_told for name in effect.names}
+    decides = {name for effect in pairs_told for name in effect.names}
+    decides |= {name for name, own in levels.items() if _close(own, first, orders)}
     found = [
-        replace(effect, judged="cannot tell") if effect.judged == "little" and together & {*effect.names} else effect
+        replace(effect, judged="cannot tell") if effect.judged == "little" and decides & {*effect.names} else effect
         for effect in found
     ]
     return sorted(found, key=lambda effect: -effect.share)
@@ -130,6 +135,14 @@ def _leading(
     band = float(np.quantile(np.max(chance, axis=0), 1 - LEVEL / 2))
     leader = max(shares, key=lambda names: shares[names])
     return (leader, shares[leader], band) if shares[leader] > band else None
+
+
+def _close(own: Array, first: Array, orders: Array) -> bool:
+    """Whether the first trials lie closer together in these columns than as many of any do by chance."""
+    import numpy as np
+
+    by_chance = own[orders[:, : len(first)]].var(axis=1).sum(axis=1)
+    return float(own[first].var(axis=0).sum()) < float(np.quantile(by_chance, LEVEL))
 
 
 def telling(study: Study, records: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -433,3 +434,29 @@ def test_what_is_left_of_a_longer_round_is_told_by_its_own_number_of_steps(
         trial_progress.mark_running(store, entry.id, restart=False)
     trials.ask(store, "round-1", "run")
     assert standing(store).seconds_left == pytest.approx(600)
+
+
+def test_the_status_and_the_report_list_what_ran_in_the_order_in_which_it_began(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A round that was planned, and had to wait for a launch, stood before that launch."""
+    small_project.adopt(store, small_project.settings(tmp_path / "data"))
+    small_project.end(store, "baseline-1-001", 0.5)
+    planning.save(store, planning.propose(store, trials=2))
+    small_project.end(store, "round-1-001", 0.1)
+    waited = planning.save(store, planning.propose(store, trials=4)).name
+    launching.start(store, launching.propose(store, "round-1"))
+    in_turn = ["baseline-1", "round-1", "launch-1", waited]
+
+    def listed() -> list[str]:
+        capsys.readouterr()
+        assert tunebook("status", "--json", "--project", store.project.root) == 0
+        return [entry["name"] for entry in json.loads(capsys.readouterr().out)["batches"]]
+
+    # What waits comes last, also beside what is not at work yet.
+    trial_progress.mark_running(store, trials.trials(store, "launch-1")[0].id, restart=False)
+    assert listed() == in_turn
+    trial_progress.mark_running(store, trials.trials(store, waited)[0].id, restart=False)
+    assert listed() == in_turn
+    told = [section.id for section in document.report(store).sections]
+    assert told.index("launch-1") < told.index(waited)

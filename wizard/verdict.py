@@ -80,11 +80,8 @@ def judge(store: Store, name: str) -> BaselineVerdict:
     result = best.result or {}
     validation = result["validation"]
     found = chance.against_chance(validation["correct"], validation["per_class"], validation.get("independent"))
-    # The best of many evaluations and trials is partly luck: each look counts (Bonferroni). The last evaluation of a
-    # run was chosen by nobody, so of that each trial counts once. Together the two ways say of chance that it is none
-    # in 5 % of the cases at most.
     looks = sum(_evaluations(store, entry) for entry in complete)
-    corrected = min(1.0, found.p_value * looks, _of_the_last(result) * len(complete))
+    corrected = chance.corrected(found.p_value, looks, _of_the_last(result), len(complete))
     reasonable = found.verdict == "better" and corrected <= chance.SIGNIFICANCE
     message = plain = found.message
     if found.verdict == "better" and not reasonable:

@@ -82,6 +82,7 @@ def show_status(session: Session, *, every: bool = False) -> None:
     """Say where the project stands: in the set-up by its questions, after it by its rounds; `every`: by all of them."""
     from rounds import alike, changed_metric, looking, own_code, supervisor
     from rounds import standing as rounds_standing
+    from rounds.foremost import as_begun
     from rounds.reached import source
     from state import by_metric, launches, trials
     from tui import goals, so_far
@@ -94,7 +95,7 @@ def show_status(session: Session, *, every: bool = False) -> None:
         setup = flow.standing(store)
         stands = rounds_standing.standing(store)
         best, found = launches.best(store), source(store)
-        batches, measured = trials.batches(store), measuring.at_work(store)
+        batches, measured = as_begun(trials.batches(store), trials.trials(store)), measuring.at_work(store)
         first = baseline_running.at_work(store)
         attended = supervisor.alive(store.project)
         doing = baseline_running.doing(store, first, attended=attended) if first is not None else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from presets.language import _, bracketed, current_language, error_text, restored, sentences, told
 from rounds import changed_metric, cost, insights, seeds, standing, tunables
+from rounds.foremost import as_begun
 from rounds.reached import best_and_baseline, fresh, reached
 from state import by_metric, configurations, decisions, export, launches, measure, measurements, trials
 from state.configurations import Configuration
@@ -40,7 +41,7 @@ def report(store: Store) -> Report:
         Section("baseline", _("The baseline"), tuple(of_rounds.baselines(store))),
     ]
     listed = [entry for entry in trials.batches(store) if entry.kind != "baseline"]
-    for batch in listed:
+    for batch in as_begun(listed, trials.trials(store)):
         of = of_rounds.round_section if batch.kind == "round" else of_launches.launch_section
         sections.append(of(store, batch))
     sections += [
