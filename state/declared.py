@@ -196,7 +196,7 @@ def _of_flag(pipeline: Pipeline, flag: str) -> Argument | None:
 def _options(pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:
     """The options that the script gets: the argument, the flag of the switch that it is ("": it is none), and the
     argument behind it."""
-    words = pipeline.command[_begin(pipeline) :]
+    words = pipeline.command[begin(pipeline) :]
     for word, following in zip(words, (*words[1:], ""), strict=False):
         if word == "--":
             return
@@ -205,7 +205,7 @@ def _options(pipeline: Pipeline) -> Iterator[tuple[str, str, str]]:
             yield word, next(iter(switch.values()), ""), following
 
 
-def _begin(pipeline: Pipeline) -> int:
+def begin(pipeline: Pipeline) -> int:
     """Where the arguments of the script begin: what comes before is said to the interpreter, or to a launcher."""
     path = script(pipeline)
     for place, word in enumerate(pipeline.command):

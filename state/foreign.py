@@ -1,8 +1,8 @@
 """What a training script of the user's own writes, read as it grows and renamed as a trial's metrics.
 
 timm's summary.csv, Transformers' trainer_state.json, Lightning's metrics.csv, or one JSON object a line in
-metrics.jsonl, anywhere below the folder that the script writes to. Standard library only: the process that runs the
-script reads them, too.
+metrics.jsonl, anywhere below the folder that the script writes to; where there is none of these, in files of other
+names that end so. Standard library only: the process that runs the script reads them, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, Literal
 FILES = ("summary.csv", "trainer_state.json", "metrics.csv", "metrics.jsonl")
 # Scripts write into a folder of the run's name (timm), or of the logger and a version (Lightning).
 DEPTH = 4
-STEPS = ("step", "global_step", "trained_steps", "iteration", "iter")
+# The last is what wandb calls it.
+STEPS = ("step", "global_step", "trained_steps", "iteration", "iter", "_step")
 # What the usual tools call what training of our own writes too, so that the same curves are drawn and reviewed.
 SAME = {
     "train_loss": "train/loss",
@@ -190,13 +191,14 @@ class Reader:
 
 
 def newest(folder: Path) -> list[Path]:
-    """The newest file of each kind below the folder; of Transformers' the one that knows most."""
+    """The newest file of each kind below the folder; of Transformers' the one that knows most. Where there is none of
+    these, JSON lines of any name."""
     found: dict[str, tuple[float, Path]] = {}
     for place, folders, names in os.walk(folder):
         if len(Path(place).relative_to(folder).parts) >= DEPTH:
             folders.clear()
-        for name in FILES:
-            if name in names:
+        for name in names:
+            if name in FILES or name.endswith(".jsonl"):
                 path = Path(place, name)
                 try:
                     status = path.stat()
@@ -205,7 +207,8 @@ def newest(folder: Path) -> list[Path]:
                 rank = float(status.st_size) if name == "trainer_state.json" else status.st_mtime
                 if name not in found or rank > found[name][0]:
                     found[name] = (rank, path)
-    return [path for _rank, path in found.values()]
+    known = any(name in FILES for name in found)
+    return [path for name, (_rank, path) in found.items() if name in FILES or not known]
 
 
 def state_rows(data: bytes, put_aside: Callable[[str], object] = lambda line: None) -> Iterator[dict[str, Any]]:

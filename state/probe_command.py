@@ -344,15 +344,19 @@ def _measure(folder: Path, size: int, run: Mapping[str, Any], asked: Mapping[str
     if not isinstance(found, pace.Pace):
         reason = pace.why_unknown(found, watch.bars, watch.patience)
         return _unmeasured(size, "untimed", **reason, wrote=wrote), not stopped
-    rate = found.examples_per_second
+    batches = asked.get("step_batches", 1)
+    counted = {"rows": batches, "bar": asked.get("bar_batches", 1)}.get(found.by, 1)
+    rate = found.examples_per_second and found.examples_per_second * counted
     return {
         "batch_size": size,
         "outcome": "measured",
         "message": "",
         **dataclasses.asdict(found),
+        pace.RATE: rate,
+        "step_examples": size * batches,
         # One that goes to all the steps of the run counts batches, however large they are.
         "of": found.of if found.of != run["steps"] else None,
-        "step_seconds": size / rate if rate else None,
+        "step_seconds": size * batches / rate if rate else None,
         "peak_memory": None,
         "wrote": wrote,
     }, not stopped

@@ -163,6 +163,17 @@ def test_lines_that_never_say_a_step_are_counted_by_their_place(tmp_path: Path) 
     assert reader.unread == []
 
 
+def test_json_lines_of_any_name_are_read_where_there_is_no_other_file(tmp_path: Path) -> None:
+    """What a script logs for a dashboard was there, and not found."""
+    path = tmp_path / "wandb" / "history.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"_step": 1, "_runtime": 3.5, "val/acc": "70%"}\n', encoding="utf-8")
+    reader = Reader(tmp_path, "acc")
+    assert [(row["step"], row["val/acc"]) for row in reader.read()] == [(1, 70.0)]
+    (tmp_path / "metrics.jsonl").write_text('{"step": 2, "acc": 71}\n', encoding="utf-8")
+    assert [(row["step"], row["val/acc"]) for row in reader.read()] == [(2, 71)]
+
+
 def test_a_metric_that_is_written_as_it_is_printed_is_read(tmp_path: Path) -> None:
     """ "73.70%" was refused, with the whole run."""
     rows = [{"step": 1, "acc": "73.70%"}, {"step": 2, "acc": " 75 % "}]

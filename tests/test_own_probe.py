@@ -26,7 +26,7 @@ from tui.report import document
 from tui.report.parts import Grid, Words
 from tui.session import Session
 from tui.widgets.probe_seen import size_table
-from wizard import baseline, configuration, flow, own, own_probe, own_sizes, probe
+from wizard import baseline, configuration, flow, own, own_examples, own_probe, own_sizes, probe
 
 
 @pytest.fixture
@@ -643,3 +643,44 @@ def test_a_script_that_is_silent_for_long_is_waited_for_as_long_as_the_user_says
     patient = {"directory": str(code), "metric": "accuracy", "patience": 60.0}
     line = probe_command.measure(tmp_path, 1, {**run, "longer": []}, patient)
     assert (line["outcome"], line["by"]) == ("measured", "rows")
+
+
+@pytest.mark.parametrize(
+    ("words", "values", "step", "bar"),
+    [
+        ("torchrun --nproc-per-node=2 train.py --bs {bs} --accum_iter {accum_iter} {folder}", {"accum_iter": 4}, 8, 2),
+        ("accelerate launch --num_processes 4 train.py --bs {bs} --out {folder}", {}, 4, 4),
+        ("torchrun --nproc_per_node gpu train.py --gradient_accumulation_steps 8 --bs {bs} {folder}", {}, 24, 24),
+        ("python train.py --nproc-per-node 2 --bs {bs} {folder}", {}, 1, 1),
+        ("torchrun --nproc-per-node 2 train.py --bs {global_batch_size} --accum_iter 4 {folder}", {}, 1, 1),
+    ],
+)
+def test_examples_are_those_of_all_processes_and_of_all_batches_of_a_step(
+    tmp_path: Path, words: str, values: dict[str, int], step: int, bar: int
+) -> None:
+    """The figures were those of one batch on one of the GPUs."""
+    (tmp_path / "train.py").touch()
+    size = "global_batch_size" if "global" in words else "bs"
+    there = pipeline.Pipeline(tuple(words.split()), tmp_path, None, {pipeline.BATCH_SIZE: size})
+    times, by_steps = own_examples.accumulated(there, values)
+    processes = own_examples.processes(there, 3)
+    assert (processes * times, processes * (times if by_steps else 1)) == (step, bar)
+
+
+def test_a_step_of_several_batches_is_timed_as_one(tmp_path: Path, code: Path) -> None:
+    (code / "train.py").write_text(
+        SLOW_START.replace("sys.argv[3])\n", "sys.argv[3])\ntimes = int(sys.argv[5])\n").replace(
+            "0.002 * size", "0.002 * size * times"
+        ),
+        encoding="utf-8",
+    )
+    arguments = "{folder} {steps} {bs} --grad_accum {grad_accum}"
+    given = ("bs=1", "steps=40", "grad_accum=4")
+    with open_store(own_pipelines.project(tmp_path / "p", code, *given, arguments=arguments)) as store:
+        lines = probed(store)
+        assert {line["step_examples"] / line["batch_size"] for line in lines} == {4}
+        # 2 ms an example, whatever they are dealt into.
+        assert all(1.5 < 1000 / line["examples_per_second"] < 10 for line in lines)
+        assert all(line["step_seconds"] == line["step_examples"] / line["examples_per_second"] for line in lines)
+        told = " ".join(message.text() for message in flow.ask(store, "batch_size").evidence)
+        assert "a step with a batch size of 1 takes 4 examples: all of them are counted." in told

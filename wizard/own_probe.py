@@ -16,7 +16,7 @@ from state.errors import Refusal
 from state.measurements import Measurement
 from state.pipeline import Pipeline
 from state.project import Project
-from wizard import configuration, machine, measuring, own
+from wizard import configuration, machine, measuring, own, own_examples
 
 KIND = "probe"
 # From an eighth of the size that the command has to sixteen times that.
@@ -84,12 +84,17 @@ def start(store: Store, used: Mapping[str, Any] | None = None) -> str:
         # Each writes into a folder of its own: what a run before it has written would be taken for its own.
         once, twice = (_planned(there, sized, place / name) for name in ("again", "once-more"))
         planned.append({**_planned(there, sized, place), "again": {**once, "again": twice}})
+    each_step, by_steps = own_examples.accumulated(there, values)
+    at_once = own_examples.processes(there, each)
     before = _fresh(store, about)
     timed = before is not None and before.result["limited_by"] != probe_command.UNTIMED
     asked = {
         "size": int(values[pipeline.BATCH_SIZE]),
         "sizes": sizes,
         "runs": planned,
+        # How many of its batches a step takes, and what moves its progress bar by one.
+        "step_batches": at_once * each_step,
+        "bar_batches": at_once * (each_step if by_steps else 1),
         "directory": str(there.directory),
         "metric": store.project.settings.metric,
         "device": about["device"],

@@ -25,6 +25,7 @@ def evidence(found: Measurement) -> Iterator[Message]:
     """What there is to know of the sizes: how they were measured, which failed, and whether they differ at all."""
     yield say("Measured with your command as it is, on {device}.", device=found.result["device"])
     yield from untimed(found)
+    yield from _of_a_step(found)
     yield from neighbours.busy(found)
     for line in found.result["sizes"]:
         if line["outcome"] == "out_of_memory":
@@ -47,6 +48,19 @@ def evidence(found: Measurement) -> Iterator[Message]:
         "The batch size sets the speed, not the quality: tuned well, any size reaches the same result. So it is "
         "decided here and never searched."
     )
+
+
+def _of_a_step(found: Measurement) -> Iterator[Message]:
+    """That a step takes more than one batch, as on several processes."""
+    for line in found.result["sizes"]:
+        if line.get("step_examples", 0) > line["batch_size"]:
+            yield say(
+                "By its number of processes, or of batches that make a step, a step with a batch size of {size} takes "
+                "{examples} examples: all of them are counted.",
+                size=line["batch_size"],
+                examples=line["step_examples"],
+            )
+            return
 
 
 def untimed(found: Measurement) -> Iterator[Message]:

@@ -197,7 +197,7 @@ def _probe(store: Store) -> Iterator[Part]:
     rows = [
         (
             str(line["batch_size"]),
-            digits(line["batch_size"] / _whole(line)),
+            digits(_examples(line) / _whole(line)),
             duration(_whole(line)).text(),
             "-" if line.get("spread") is None else f"{line['spread']:.1%}",
             memory(line["peak_memory"]).text() if line.get("peak_memory") else "-",
@@ -220,7 +220,7 @@ def _probe(store: Store) -> Iterator[Part]:
     if not rows:
         return
     across = [float(line["batch_size"]) for line in timed]
-    speeds = [line["batch_size"] / _whole(line) for line in timed]
+    speeds = [_examples(line) / _whole(line) for line in timed]
     speed = Series("speed", "", across, speeds)
     yield Picture(
         _("Throughput: where it stops rising, larger batches only make a step longer"),
@@ -240,6 +240,11 @@ def _probe_of_best(store: Store) -> Measurement | None:
         if all(settings.get(key) == value for key, value in probe.subject.items() if key.startswith("model."))
     ]
     return next(reversed(own or found), None)
+
+
+def _examples(line: dict[str, Any]) -> int:
+    """How many examples a step takes: a script may make it from several batches."""
+    return line.get("step_examples", line["batch_size"])
 
 
 def _whole(line: dict[str, Any]) -> float:
