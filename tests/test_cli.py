@@ -497,6 +497,10 @@ def test_new_refuses_a_project_that_has_decided_on_other_data(
         (["reviews.csv"], "text-classification"),
         (["train/part.jsonl"], "text-classification"),
         (["reviews.ndjson"], "text-classification"),
+        (["reviews.parquet"], "text-classification"),
+        (["labels.csv", "1.png", "2.png"], "image-classification"),
+        (["train.csv", "images/1.png", "images/2.png"], "image-classification"),
+        (["train.csv", "test.csv", "figure.png"], "text-classification"),
     ],
 )
 def test_the_task_is_told_by_what_the_data_look_like(names: list[str], task: str, tmp_path: Path) -> None:

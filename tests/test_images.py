@@ -350,6 +350,47 @@ def test_folders_that_look_like_splits_of_which_one_is_named_so_are_refused(tmp_
     assert open_dataset(config(tmp_path)).classes == ("bus", "holdout")
 
 
+def test_splits_whose_names_say_more_than_that_are_refused(tmp_path: Path) -> None:
+    """train_images, val_images and test_images were taken for three classes, and tuned on."""
+    for part in ("train", "val", "test"):
+        two_classes(tmp_path / f"{part}_images")
+    with pytest.raises(DataError, match=r"test_images, train_images, val_images hold the same folders each"):
+        open_dataset(config(tmp_path))
+    # One alone is a class.
+    shutil.rmtree(tmp_path / "val_images")
+    (tmp_path / "test_images").rename(tmp_path / "bus")
+    assert open_dataset(config(tmp_path)).classes == ("bus", "train_images")
+
+
+def test_a_class_that_is_written_in_another_way_in_another_split_is_told_so(tmp_path: Path) -> None:
+    """ "add it or remove this one" says nothing to whoever sees it there: it is called Dark."""
+    two_classes(tmp_path / "train")
+    (tmp_path / "train" / "dark").rename(tmp_path / "train" / "Dark")
+    two_classes(tmp_path / "val")
+    with pytest.raises(DataError, match=r"val/dark: the training split has no class 'dark', but 'Dark'\. Give the"):
+        open_dataset(config(tmp_path))
+
+
+def test_data_as_people_have_them_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Labels in a table, a folder within a folder, texts as files: each was called something else."""
+    for number in range(4):
+        grey(tmp_path / "table" / "images" / f"{number}.png", number)
+    (tmp_path / "table" / "labels.csv").write_text("file,label\n0.png,a\n")
+    with pytest.raises(DataError, match=r"Where labels\.csv has the labels of its images: it is not read; put each"):
+        open_dataset(config(tmp_path / "table"))
+    two_classes(tmp_path / "wrapped" / "inside" / "train")
+    two_classes(tmp_path / "wrapped" / "inside" / "val")
+    with pytest.raises(
+        DataError, match=r"a single folder, 'inside', .*\(train, val\).* set data\.path to .*wrapped/inside"
+    ):
+        open_dataset(config(tmp_path / "wrapped"))
+    for name in ("ham", "spam"):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        (tmp_path / "texts" / name / "1.txt").write_text("words")
+    with pytest.raises(DataError, match=r"class 'ham' has no image, but 1 texts, such as ham/1\.txt\. Texts are read"):
+        open_dataset(config(tmp_path / "texts"))
+
+
 def test_class_names_may_be_anything_and_numbers_sort_as_numbers(tmp_path: Path) -> None:
     names = ["10", "9", "[red]", "a\nb", "猫", 'it\'s "one"', "x2", "x10", "-rf", "a%s{0}"]
     for number, name in enumerate(names):

@@ -209,6 +209,14 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(
     assert capsys.readouterr().err == f"{tmp_path / 'file' / 'out'}: Not a directory\n"
 
 
+def test_a_table_of_the_names_of_images_is_told_as_what_it_is(tmp_path: Path) -> None:
+    """It was taken for texts: a network would have learnt to tell "cat (1).png" from "dog (1).png"."""
+    rows = [f"{name} ({n}).png,{name}" for n in range(30) for name in ("cat", "dog")]
+    (tmp_path / "labels.csv").write_text("\n".join(["text,label", *rows]))
+    found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "labels.csv")
+    assert "column 'text' has the names of images, such as cat (0).png. Images are not read by way" in found["message"]
+
+
 def test_labels_that_are_numbers_of_which_none_comes_twice_are_told_as_what_they_are(tmp_path: Path) -> None:
     """That nothing could be held out was true, and led nowhere."""
     rows = "".join(f"text {number},{number / 7:.3f}\n" for number in range(30))

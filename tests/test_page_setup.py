@@ -202,6 +202,7 @@ async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: P
             last = question.table.rows[-1][0]
             assert question.reason.text()[:30] in shown(app)
             assert last not in shown(app)
+            await wait_for_text(pilot, "d read")
             for _page in range(9):
                 await pilot.press("d")
             await wait_for_text(pilot, last)
@@ -212,6 +213,19 @@ async def test_long_evidence_is_read_by_keys_and_explained_at_length(tmp_path: P
             await wait_for_text(pilot, "(G1)")
             await pilot.press("escape")
             await wait_for_text(pilot, "Which architecture should be the start?")
+
+
+async def test_what_is_seen_whole_is_not_offered_to_be_read_on(tmp_path: Path) -> None:
+    """The key did nothing there."""
+    with standing_at(tmp_path / "p", "optimizer") as store:
+        app = Tunebook(store.project.root)
+        async with app.run_test(size=NARROW) as pilot:
+            await open_setup(pilot)
+            await wait_for_text(pilot, "d read")
+            await pilot.resize_terminal(200, 60)
+            await wait_for(pilot, lambda: "d read" not in shown(app) and "e explain" in shown(app))
+            await pilot.resize_terminal(*NARROW)
+            await wait_for_text(pilot, "d read")
 
 
 async def test_while_a_long_table_is_read_the_options_leave_it_their_room(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from training.sentence import phrase
-from training.splits import PART_NAMES, DataError, Part, Skipped, brief, printable, sorted_classes
+from training.splits import PART_NAMES, DataError, Part, Skipped, brief, printable, refuse_class, sorted_classes
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+# Files beside images that may have their labels, and files of texts.
+LABELS = (".csv", ".tsv", ".json", ".jsonl", ".xlsx")
+TEXTS = (".txt", ".md", ".html", ".eml")
 # Folders that are named in one sentence.
 NAMED = 5
 
@@ -70,6 +74,8 @@ def listing(path: str) -> Listing:
             Skipped(printable(os.path.join(folder, name)), phrase("a folder of images whose name begins with a dot"))
             for name in _hidden(root / folder)
         ]
+        if not folder and len(names) < 2:
+            _refuse_one(root, names, files)
     if not by_class:
         raise DataError(
             "data.path: {path} holds no class folders; put each class in a folder of its own.", path=printable(root)
@@ -86,11 +92,8 @@ def listing(path: str) -> Listing:
             classes.append(name)
             found += own
         elif own:
-            raise DataError(
-                "{path}: the training split has no class {name!r}; add it or remove this one.",
-                path=printable(root / next(folder for part, folder in by_class[name] if part is own[0].part)),
-                name=name,
-            )
+            place = printable(root / next(folder for part, folder in by_class[name] if part is own[0].part))
+            refuse_class(place, name, trained)
         elif name in trained and len(skipped) > left:
             _refuse_others(root, name, skipped[left:])
         elif name in trained:
@@ -122,7 +125,9 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
     train = named.get(Part.TRAIN, [])
     inside, loose = _entries(root / train[0]) if train else ([], [])
     if not named or (others and (not inside or len(named) == 1)):
-        if named:
+        # "train_images" beside "val_images" is as telling as "train" alone.
+        words = {word for name in names for word in re.findall("[a-z]+", name.lower())}
+        if named or len({PART_NAMES[word] for word in words & PART_NAMES.keys()}) > 1:
             _refuse_alike(root, names)
         return {Part.TRAIN: ""}
     if not train:
@@ -147,6 +152,27 @@ def _part_folders(root: Path, skipped: list[Skipped]) -> dict[Part, str]:
     return {part: folders[0] for part, folders in named.items()}
 
 
+def _refuse_one(root: Path, names: Sequence[str], files: Sequence[str]) -> None:
+    """Refuse a folder in which no classes are told apart by folders: by a table, or in the one folder in it."""
+    if table := next((name for name in files if name.lower().endswith(LABELS)), ""):
+        raise DataError(
+            "data.path: {path} holds no class folders. Where {table} has the labels of its images: it is not read; "
+            "put each image into a folder that is named after its class.",
+            path=printable(root),
+            table=printable(table),
+        )
+    inside = _entries(root / names[0])[0] if names else []
+    if len(inside) > 1:
+        raise DataError(
+            "data.path: {path} holds a single folder, {name!r}, and in it are others ({inside}). Where these are the "
+            "classes or the splits, set data.path to {wanted}.",
+            path=printable(root),
+            name=brief(printable(names[0])),
+            inside=_some(inside),
+            wanted=printable(root / names[0]),
+        )
+
+
 def _refuse_alike(root: Path, names: Sequence[str]) -> None:
     """Refuse folders of which each holds the same folders, several of them, and nothing else."""
     inside, loose = _entries(root / names[0])
@@ -155,8 +181,12 @@ def _refuse_alike(root: Path, names: Sequence[str]) -> None:
             "data.path: {path}: {names} hold the same folders each, so they seem to be splits; name them train, val "
             "and test. If they are classes, none of them may be named like a split.",
             path=printable(root),
-            names=", ".join(brief(printable(name)) for name in names[:NAMED]) + (", …" if len(names) > NAMED else ""),
+            names=_some(names),
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(brief(printable(name)) for name in names[:NAMED]) + (", …" if len(names) > NAMED else "")
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
@@ -227,6 +257,15 @@ def _collect(root: Path, folder: str, label: int, part: Part, found: list[File],
 
 
 def _refuse_others(root: Path, name: str, skipped: Sequence[Skipped]) -> None:
+    if all(skip.path.lower().endswith(TEXTS) for skip in skipped):
+        raise DataError(
+            "{path}: class {name!r} has no image, but {others} texts, such as {first}. Texts are read from a table: "
+            "write them into one file, CSV or JSON Lines, with a column for the text and one for the class.",
+            path=printable(root),
+            name=name,
+            others=len(skipped),
+            first=skipped[0].path,
+        )
     raise DataError(
         "{path}: class {name!r} has no image ({endings}); it holds {others} other files, such as {first}. Convert them "
         "to one of these types where they are its images, or move its folder elsewhere where it is no class.",

@@ -108,6 +108,14 @@ def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
 def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = texts.listing(data.path)
     table = texts.read(found, data, progress)
+    if 2 * sum(text.lower().endswith(image_folders.ENDINGS) for text in table.texts) > len(table.texts):
+        raise DataError(
+            "{path}: column {column!r} has the names of images, such as {first}. Images are not read by way of a "
+            "table: put each into a folder that is named after its class, and give the path of the folder of these.",
+            path=printable(data.path),
+            column=data.text_column,
+            first=brief(table.texts[0]),
+        )
     if len(table.classes) == len(table.labels) > FEW_NUMBERS and all(map(NUMBER.fullmatch, table.classes)):
         # Of these nothing could be held out either, but that is not what is wrong.
         raise DataError(

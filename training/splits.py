@@ -10,10 +10,10 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -83,6 +83,23 @@ def natural(name: str) -> list[tuple[int, str]]:
 def sorted_classes(names: set[str]) -> tuple[str, ...]:
     """The classes in the order that numbers them."""
     return tuple(sorted(names, key=lambda name: (natural(name), name)))
+
+
+def refuse_class(place: str, name: str, trained: Collection[str]) -> NoReturn:
+    """Refuse a class of another split that the training split does not have, at least not by this name."""
+    near = next((other for other in sorted(trained) if other.casefold() == name.casefold()), None)
+    if near is not None:
+        raise DataError(
+            "{place}: the training split has no class {name!r}, but {near!r}. Give the class the same name in both.",
+            place=place,
+            name=brief(name),
+            near=brief(near),
+        )
+    raise DataError(
+        "{place}: the training split has no class {name!r}; add examples of it there, or remove these.",
+        place=place,
+        name=brief(name),
+    )
 
 
 def assign(

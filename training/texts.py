@@ -22,9 +22,9 @@ from training.splits import (
     Part,
     Progress,
     Skipped,
-    brief,
     majority_readable,
     printable,
+    refuse_class,
     sorted_classes,
 )
 
@@ -156,11 +156,7 @@ def read(listing: Listing, data: Data, progress: Progress | None = None) -> Tabl
     numbers = {name: number for number, name in enumerate(classes)}
     for label, place in zip(labels, places, strict=True):
         if label not in numbers:
-            raise DataError(
-                "{place}: the training split has no class {name!r}; add examples or remove the row.",
-                place=place,
-                name=brief(label),
-            )
+            refuse_class(place, label, numbers)
     return Table(
         classes,
         tuple(texts),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import shlex
@@ -13,10 +14,13 @@ from state.errors import Exists, Invalid, NotFound, Refusal, Unanswered
 from training.config import TASKS
 
 # Tables that training reads, and those that it will say how to save as one of these.
-TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".bz2", ".gz"}
+TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".bz2", ".gz", ".parquet", ".xlsx"}
 # Those of them whose columns can be seen at a glance, and how they are delimited ("": each line is a JSON object).
 _PLAIN = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".jsonl": "", ".ndjson": ""}
 _GLANCE = 2**16
+# What images end with, and in how many folders, and among how many files of each, they are looked for at a glance.
+_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+_FOLDERS, _FILES = 20, 50
 # What columns are commonly called, the surest first.
 _TEXTS = ("text", "sentence", "message", "content", "review", "body", "document", "title")
 _LABELS = ("label", "class", "category", "target", "sentiment", "topic", "y")
@@ -77,10 +81,21 @@ def data_place(data: Path, root: Path) -> str:
 
 
 def guess_task(data: Path) -> str:
-    """The task that the data look like: files of tables are labelled texts, anything else is images."""
+    """The task that the data look like: files of tables are labelled texts, anything else is images, also where a table
+    beside them has their labels."""
     path = data.expanduser()
     inside = [path] if path.is_file() else [*path.iterdir(), *path.glob("train/*")]
-    return TASKS[1] if any(entry.suffix.lower() in TABLES and entry.is_file() for entry in inside) else TASKS[0]
+    tables = sum(entry.suffix.lower() in TABLES and entry.is_file() for entry in inside)
+    return TASKS[1] if tables > _images(path) else TASKS[0]
+
+
+def _images(path: Path) -> int:
+    """How many images a glance sees in a folder and in those in it."""
+    if path.is_file():
+        return 0
+    folders = [path, *itertools.islice((entry for entry in path.iterdir() if entry.is_dir()), _FOLDERS)]
+    seen = itertools.chain.from_iterable(itertools.islice(folder.iterdir(), _FILES) for folder in folders)
+    return sum(entry.suffix.lower() in _PICTURES for entry in seen)
 
 
 def columns_of(data: Path) -> list[str]:
@@ -121,7 +136,11 @@ def refuse_other_task(data: Path, task: str) -> None:
     """Refuse data in which the task cannot find anything, before there is a project of them."""
     path = data.expanduser()
     if task == TASKS[0] and path.is_file():
-        raise Invalid("{path} is a file: images are expected in a folder with a folder for each class.", path=str(data))
+        raise Invalid(
+            "{path} is a file: images are expected in a folder with a folder for each class, texts in a CSV, TSV or "
+            "JSON Lines file.",
+            path=str(data),
+        )
     if task == TASKS[1] and path.is_dir() and guess_task(data) != task:
         raise Invalid(
             "{path} is a folder without a table: texts are expected in a CSV, TSV or JSON Lines file.", path=str(data)

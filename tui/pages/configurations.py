@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
@@ -20,6 +20,7 @@ from tui.pages.page import Page
 from tui.say import by_other, figure, measured
 from tui.terminal import printable
 from tui.text_table import lines
+from tui.widgets.controls import Scrolled
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
 from tui.widgets.text import show
@@ -53,7 +54,7 @@ class ConfigurationsPage(Page):
     def body(self) -> ComposeResult:
         with Container(id="parts"):
             yield Table(empty=_("There is no configuration yet: the first is the baseline's."))
-            with VerticalScroll(id="reading", can_focus=False):
+            with Scrolled(id="reading"):
                 yield Static(id="details", markup=False)
         yield Prompt()
 
@@ -82,11 +83,6 @@ class ConfigurationsPage(Page):
         self._show_table()
         self._show_marked()
 
-    def action_read(self, pages: int) -> None:
-        """Scroll the differences."""
-        reading = self.query_one("#reading", VerticalScroll)
-        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
-
     def leave(self) -> bool:
         return self.query_one(Prompt).leave() or self.query_one(Table).show_all()
 
@@ -112,7 +108,7 @@ class ConfigurationsPage(Page):
         show(self.query_one("#details", Static), Content("\n").join(Content(printable(line)) for line in told))
         if one is not None and self._shown != (one.name, self._against):
             self._shown = (one.name, self._against)
-            self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
+            self.query_one(Scrolled).scroll_home(animate=False)
 
 
 def _count(against: Contender, one: Contender) -> int:

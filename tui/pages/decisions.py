@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Input, Static
 
@@ -22,7 +22,7 @@ from tui.keys import bindings
 from tui.pages.page import Page
 from tui.say import answer
 from tui.terminal import printable
-from tui.widgets.controls import Choices, Field
+from tui.widgets.controls import Choices, Field, Scrolled
 from tui.widgets.prompt import Prompt
 from tui.widgets.text import show
 from wizard import configuration, flow, pipeline
@@ -72,7 +72,7 @@ class DecisionsPage(Page):
         yield Field(id="filter")
         with Container(id="parts"):
             yield Choices(id="list")
-            with VerticalScroll(id="reading", can_focus=False):
+            with Scrolled(id="reading"):
                 yield Static(id="details", markup=False)
         yield Prompt()
 
@@ -117,11 +117,6 @@ class DecisionsPage(Page):
             return
         self.book.attempt(lambda: self.book.open(f"setup {marked.step}"))
 
-    def action_read(self, pages: int) -> None:
-        """Scroll what is known about the marked decision."""
-        reading = self.query_one("#reading", VerticalScroll)
-        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
-
     def leave(self) -> bool:
         if self.query_one(Prompt).leave():
             return True
@@ -157,7 +152,7 @@ class DecisionsPage(Page):
         show(self.query_one("#details", Static), Content("\n").join(map(Content, lines)))
         if marked is not None and marked.id != self._shown:
             self._shown = marked.id
-            self.query_one("#reading", VerticalScroll).scroll_home(animate=False)
+            self.query_one(Scrolled).scroll_home(animate=False)
 
 
 def entries(store: Store) -> list[Entry]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
@@ -19,7 +19,7 @@ from state.launches import Insight
 from tui.keys import bindings
 from tui.pages.page import Page
 from tui.terminal import cut, printable
-from tui.widgets.controls import Choices
+from tui.widgets.controls import Choices, Scrolled
 from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import hanging, show
 
@@ -68,7 +68,7 @@ class InsightsPage(Page):
         yield Static(_("Looking at the rounds"), id="share", markup=False)
         with Container(id="parts"):
             yield Choices(id="list", chooses=False)
-            with VerticalScroll(id="reading", can_focus=False):
+            with Scrolled(id="reading"):
                 yield Static(id="details", markup=False)
         yield Prompt()
 
@@ -81,7 +81,7 @@ class InsightsPage(Page):
             return self.ready and self._marked() is not None and not asking(self)
         if action == "write":
             return not asking(self)
-        return True
+        return super().check_action(action, parameters)
 
     def _show(self, found: Found) -> None:
         self._found = found
@@ -134,11 +134,6 @@ class InsightsPage(Page):
                 say("Why does it not hold? It is kept:"),
                 lambda answer: self._record(lambda: insights.refuse(self.book.store, marked.key, answer)),
             )
-
-    def action_read(self, pages: int) -> None:
-        """Scroll what is known about the marked one."""
-        reading = self.query_one("#reading", VerticalScroll)
-        reading.scroll_relative(y=pages * max(reading.size.height - 1, 1), animate=False)
 
     def action_write(self) -> None:
         """Keep an insight of one's own."""

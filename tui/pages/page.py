@@ -24,6 +24,7 @@ from tui import tour
 from tui.book import Book
 from tui.say import trouble
 from tui.terminal import cut, printable, width
+from tui.widgets.controls import Scrolled
 from tui.widgets.hint import Hint
 from tui.widgets.text import show
 
@@ -152,6 +153,14 @@ class Page(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.read()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is nothing to read on where the text has room."""
+        return action != "read" or (self.ready and self.query_one(Scrolled).allow_vertical_scroll)
+
+    def action_read(self, pages: int) -> None:
+        """Scroll what stands beside the part that has the focus."""
+        self.query_one(Scrolled).read(pages)
 
     def behind(
         self,

@@ -127,6 +127,8 @@ class SetupPage(Page):
         """Only what the question, or the work instead of it, admits."""
         if action not in ACTIONS or not self.is_mounted:
             return True
+        if action == "read" and not (self.has_class("-reading") or super().check_action(action, parameters)):
+            return False
         work = self.query_one(WorkView)
         seen = Asked(
             self.book.store,
@@ -214,7 +216,8 @@ class SetupPage(Page):
     def action_read(self, pages: int) -> None:
         """Scroll the text above the options, which meanwhile leave it the room of all but the marked one: a long table
         has a few rows on the page otherwise."""
-        self.set_class(self.query_one(QuestionView).read(pages), "-reading")
+        super().action_read(pages)
+        self.set_class(self.query_one(QuestionView).scroll_target_y > 0, "-reading")
 
     def action_sideways(self, steps: int) -> None:
         """Show other columns of a table that is wider than the page."""

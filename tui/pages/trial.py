@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Static
 
@@ -28,6 +28,7 @@ from tui.say import figure, measured
 from tui.terminal import printable
 from tui.text_table import lines
 from tui.theme import MARKS, STATUSES
+from tui.widgets.controls import Scrolled
 from tui.widgets.growing import Curves, unbounded
 from tui.widgets.prompt import Prompt, asking
 from tui.widgets.text import show
@@ -77,7 +78,7 @@ class TrialPage(Page):
         with Horizontal(id="curves"):
             for _view in range(MOST_VIEWS):
                 yield Chart(Axes(), ascii_only=self.book.ascii_only)
-        with VerticalScroll(id="more", can_focus=False):
+        with Scrolled(id="more"):
             yield Static(id="details", markup=False)
         yield Prompt()
 
@@ -135,11 +136,6 @@ class TrialPage(Page):
 
     def leave(self) -> bool:
         return self.query_one(Prompt).leave()
-
-    def action_read(self, pages: int) -> None:
-        """Scroll what stands below the curves."""
-        more = self.query_one("#more", VerticalScroll)
-        more.scroll_relative(y=pages * max(more.size.height - 1, 1), animate=False)
 
     def _give_charts(self) -> None:
         """Give each view its chart; anew where it is judged by another metric, which may be decided at any time."""

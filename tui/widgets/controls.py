@@ -188,6 +188,18 @@ class Field(Input):
         self.selection = Selection(0, len(value))
 
 
+class Scrolled(VerticalScroll, can_focus=False):
+    """A text beside what has the focus: `read` of its page scrolls it, and is offered while it is longer than its
+    room."""
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        self.screen.refresh_bindings()
+
+    def read(self, pages: int) -> None:
+        """Scroll so many pages."""
+        self.scroll_relative(y=pages * max(self.size.height - 1, 1), animate=False, immediate=True)
+
+
 class Reading(VerticalScroll, can_focus=True, inherit_bindings=False):
     """A text longer than the screen."""
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import cast
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from tui import question_text
 from tui.book import Book
 from tui.terminal import printable
+from tui.widgets.controls import Scrolled
 from tui.widgets.text import show
 from wizard.question import Question
 
@@ -20,7 +20,7 @@ from wizard.question import Question
 TABLE_MARGIN = 4
 
 
-class QuestionView(VerticalScroll, can_focus=False):
+class QuestionView(Scrolled):
     """What is scrolled above the options."""
 
     DEFAULT_CSS = """
@@ -71,11 +71,6 @@ class QuestionView(VerticalScroll, can_focus=False):
     def turn(self, steps: int) -> None:
         """Another part of a table that is wider than the page is the one to be shown."""
         self._part = min(max(self._part + steps, 0), self.parts - 1)
-
-    def read(self, pages: int) -> bool:
-        """Scroll so many pages; whether the beginning is out of sight then."""
-        self.scroll_relative(y=pages * max(self.size.height - 1, 1), animate=False, immediate=True)
-        return self.scroll_target_y > 0
 
     def _show(self, id: str, *lines: Content) -> None:
         """Lines in one of the texts; without any it takes no room."""
