@@ -45,12 +45,13 @@ def _with_its_model(store: Store, settings: Mapping[str, Any]) -> Measurement | 
 
 def share(store: Store, settings: Mapping[str, Any], here: Machine) -> Share | None:
     """What a trial of this configuration takes of a GPU of this machine, or on the CPU of its memory, and of how much;
-    None where no probe there told, or where one of the GPUs is of another model than that, with other memory."""
+    None where no probe there told, where one of the GPUs is of another model than that, with other memory, and where
+    the driver would refuse a second process."""
     if slots.device(here, settings) == "cpu":
         peak = probed(store, settings, "cpu")
         return Share(int(peak * MARGIN) + CONTEXT, int(OF_MACHINE * memory())) if peak is not None else None
     found, peak = _with_its_model(store, settings), probed(store, settings)
-    if found is None or peak is None or here.models - {found.result.get("device")}:
+    if found is None or peak is None or here.exclusive or here.models - {found.result.get("device")}:
         return None
     return Share(int(peak * MARGIN) + CONTEXT, int(found.result.get("memory_budget") or 0))
 

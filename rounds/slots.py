@@ -16,11 +16,13 @@ from state.project import Project
 @dataclass(frozen=True)
 class Machine:
     """What there is to run on: CPU cores that this process may use, GPUs (or their MIG parts, or those that a trial has
-    together, with commas) by UUID, and what these are called, where it is known."""
+    together, with commas) by UUID, and what these are called, where it is known; `exclusive`: whether the driver lets
+    one process at a time use one of them."""
 
     cores: int
     gpus: tuple[str, ...] = ()
     models: frozenset[str] = frozenset()
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,12 @@ class Slot:
 def machine(project: Project) -> Machine:
     """The machine that this process runs on, as far as it is let use it, in GPUs as a trial of the project has them."""
     found = gpus.at_hand(project.settings.gpus)
-    return Machine(cores(), tuple(gpu.uuid for gpu in found), frozenset(gpu.name for gpu in found))
+    return Machine(
+        cores(),
+        tuple(gpu.uuid for gpu in found),
+        frozenset(gpu.name for gpu in found),
+        any(gpu.exclusive for gpu in found),
+    )
 
 
 def device(here: Machine, settings: Mapping[str, Any]) -> str:

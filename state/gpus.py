@@ -13,35 +13,45 @@ from typing import Literal
 from state.errors import Refusal
 
 _SECONDS = 30
+DEVICES = Path("/dev")
+_MODES = "--query-gpu=uuid,mig.mode.current,compute_mode"
+# What Windows shows of its driver to the Linux within it (WSL), where the card is one of NVIDIA.
+WINDOWS_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")
 
 
 @dataclass(frozen=True)
 class Gpu:
     """A card, a part of one (MIG), or several that a trial has together: how CUDA_VISIBLE_DEVICES names it, its name as
-    torch has it ("": not known), and of a part its bytes of memory (0: not known)."""
+    torch has it ("": not known), of a part its bytes of memory (0: not known), and whether the driver lets one process
+    at a time use it (its compute mode is Exclusive_Process)."""
 
     uuid: str
     name: str = ""
     memory: int = 0
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)
 class Card:
-    """A card and, where it is divided (MIG), its parts, which alone can be used then."""
+    """A card and, where it is divided (MIG), its parts, which alone can be used then; `closed`: CUDA can use nothing of
+    it, as it is to be divided and has no parts, or as its compute mode is Prohibited."""
 
     whole: Gpu
     parts: tuple[Gpu, ...] = ()
+    closed: bool = False
 
     @property
     def usable(self) -> tuple[Gpu, ...]:
-        return self.parts or (self.whole,)
+        return () if self.closed else self.parts or (self.whole,)
 
 
 def at_hand(each: int = 1) -> tuple[Gpu, ...]:
     """The GPUs that this process is let use, in the order of the driver or of CUDA_VISIBLE_DEVICES; `each`: so many of
     them count as one, since a trial has them together."""
     by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
-    return together(visible(parse(driver("-L")) or _unnamed(), os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus), each)
+    listed = parse(driver("-L"))
+    cards = in_their_modes(listed, driver(_MODES, "--format=csv,noheader")) if listed else _unnamed()
+    return together(visible(cards, os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus), each)
 
 
 def together(found: Sequence[Gpu], each: int) -> tuple[Gpu, ...]:
@@ -50,7 +60,11 @@ def together(found: Sequence[Gpu], each: int) -> tuple[Gpu, ...]:
     if each == 1:
         return tuple(found)
     return tuple(
-        Gpu(",".join(gpu.uuid for gpu in same[start : start + each]), f"{each} x {name}")
+        Gpu(
+            ",".join(gpu.uuid for gpu in same[start : start + each]),
+            f"{each} x {name}",
+            exclusive=any(gpu.exclusive for gpu in same[start : start + each]),
+        )
         for name, same in _alike(found).items()
         for start in range(0, len(same) - each + 1, each)
     )
@@ -125,6 +139,20 @@ def parse(listed: str) -> tuple[Card, ...]:
     return tuple(found)
 
 
+def in_their_modes(cards: Sequence[Card], answer: str) -> tuple[Card, ...]:
+    """The cards, each as its modes let it be used; a driver that does not know them says nothing of any."""
+    lines = ([field.strip() for field in line.split(",")] for line in answer.splitlines())
+    modes = {fields[0]: fields[1:] for fields in lines if len(fields) == 3}
+    found: list[Card] = []
+    for card in cards:
+        divided, compute = modes.get(card.whole.uuid, ("", ""))
+        closed = compute == "Prohibited" or (divided == "Enabled" and not card.parts)
+        alone = compute == "Exclusive_Process"
+        parts = tuple(replace(part, exclusive=alone) for part in card.parts)
+        found.append(Card(replace(card.whole, exclusive=alone), parts, closed))
+    return tuple(found)
+
+
 def visible(cards: Sequence[Card], chosen: str | None, by_bus: bool = True) -> tuple[Gpu, ...]:
     """What CUDA_VISIBLE_DEVICES (None: not set) leaves of the cards. As in CUDA, an entry is a place or the beginning
     of a UUID, and what follows one that there is none of does not count.
@@ -163,6 +191,7 @@ def _named(cards: Sequence[Card], entry: str) -> tuple[Gpu, ...]:
 
 def _unnamed() -> tuple[Card, ...]:
     """Cards that a container shows without the driver's own program: CUDA can use them, and counts them from 0."""
-    # /dev/dxg: of all cards of Windows, of which Linux within it sees the first.
-    devices = [path for path in Path("/dev").iterdir() if re.fullmatch(r"nvidia\d+|dxg", path.name)]
-    return tuple(Card(Gpu(str(place))) for place in range(len(devices)))
+    devices = [path for path in DEVICES.iterdir() if re.fullmatch(r"nvidia\d+", path.name)]
+    # /dev/dxg: of all cards of Windows, whoever made them, of which Linux within it sees the first.
+    count = len(devices) or int((DEVICES / "dxg").exists() and WINDOWS_DRIVER.exists())
+    return tuple(Card(Gpu(str(place))) for place in range(count))

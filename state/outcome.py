@@ -30,8 +30,26 @@ OUT_OF_MEMORY = (
     "out of memory",
     "outofmemoryerror",
     "can't allocate memory",
-    "cublas_status_alloc_failed",
+    "_alloc_failed",
     "memoryerror",
+    # Of the driver, as JAX, Numba and CuPy pass it on, and of TensorFlow.
+    "cuda_error_out_of_memory",
+    "cudaerrormemoryallocation",
+    "oom when allocating",
+    # Of torch before 2.14 on a part of a GPU, where it may not ask the driver who has the memory (torch issue 112377).
+    "nvml_success == r internal assert failed",
+)
+# What no command is to blame for, in lower case: its GPU is broken, lost, or held by somebody for himself alone. What a
+# kernel of the command's own may have done (an assert, an illegal access) is none of it.
+GPU_FAILED = (
+    "uncorrectable ecc error",
+    "gpu is lost",
+    "fallen off the bus",
+    "busy or unavailable",
+    "no cuda gpus are available",
+    "cuda_error_no_device",
+    "cuda unknown error",
+    "cuda error: unknown error",
 )
 # How Python begins to tell of an error.
 TRACEBACK = "Traceback (most recent call last)"
@@ -147,6 +165,8 @@ def result_of(
     elif code and out_of_memory(log):
         words = said("Memory ran out. It printed last: {last}", last=last)
         result |= {"status": "infeasible", "reason": "out_of_memory", **words}
+    elif code and asked.get("device") == "cuda" and any(words in log.lower() for words in GPU_FAILED):
+        result |= {"status": "failed", "reason": "device", **said("The GPU failed. It printed last: {last}", last=last)}
     elif code:
         words = said("The command ended with exit code {code}. It printed last: (nothing)", code=code)
         if last:

@@ -1,5 +1,6 @@
 """A stand-in for an NVIDIA GPU where there is none: tensors that say they are on one, are computed on the CPU, and
-cannot be mixed with others, as on a GPU. Of its memory, its speed and its errors it shows nothing.
+cannot be mixed with others, as on a GPU. Of its memory and its speed it shows nothing; of its errors those that a test
+asks for (`break_at`), in the words of real ones, and that after some of them it does nothing more.
 
 `start` is for a process of its own: it replaces parts of torch for good. It knows what training asks of CUDA.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,6 +24,60 @@ GPU = torch.device("cuda", 0)
 NAME = "a stand-in"
 GIB = 2**30
 
+# What torch adds to an error of CUDA, since kernels report theirs late.
+_ADVICE = """
+Search for `cudaErrorAssert' in https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html
+CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be incorrect.
+For debugging consider passing CUDA_LAUNCH_BLOCKING=1
+Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.
+"""
+ASSERTED = torch.AcceleratorError(f"CUDA error: device-side assert triggered{_ADVICE}")
+LAUNCH = torch.AcceleratorError(f"CUDA error: unspecified launch failure{_ADVICE}")
+ECC = torch.AcceleratorError(f"CUDA error: uncorrectable ECC error encountered{_ADVICE}")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An error, in the words of torch, of the first work with a large batch; `for_good`: what is reported by whatever
+    is asked afterwards, where the GPU does nothing more for this process."""
+
+    error: RuntimeError
+    for_good: RuntimeError | None = None
+
+
+TROUBLES = {
+    "memory": Trouble(
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.25 GiB "
+            "is free. Including non-PyTorch memory, this process has 77.84 GiB memory in use."
+        )
+    ),
+    # Beyond the share that `set_per_process_memory_fraction` leaves.
+    "share": Trouble(
+        torch.OutOfMemoryError(
+            "CUDA out of memory. Allocation was preemptively rejected because it would exceed "
+            "per_process_memory_fraction limit. Requested size: 2.00 GiB"
+        )
+    ),
+    # On a part of a GPU (MIG) in a container, before torch 2.14: issues 112377 and 197312 of PyTorch.
+    "part": Trouble(
+        RuntimeError(
+            'NVML_SUCCESS == r INTERNAL ASSERT FAILED at "/pytorch/c10/cuda/CUDACachingAllocator.cpp":1154, please '
+            "report a bug to PyTorch. "
+        )
+    ),
+    "engine": Trouble(RuntimeError("GET was unable to find an engine to execute this computation")),
+    "assert": Trouble(ASSERTED, ASSERTED),
+    "launch": Trouble(LAUNCH, LAUNCH),
+    "ecc": Trouble(ECC, ECC),
+    # The first that notices an assert that failed in a kernel before.
+    "handle": Trouble(
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"), ASSERTED
+    ),
+}
+# The work by which a GPU that is to break notices how large a batch is.
+_WORK = "aten.convolution.default"
+
 _MEMORY = ("memory_reserved", "max_memory_reserved", "max_memory_allocated")
 _ACTIONS = ("init", "synchronize", "manual_seed", "empty_cache", "reset_peak_memory_stats")
 _ACTIONS += ("set_per_process_memory_fraction",)
@@ -29,6 +85,46 @@ _ACTIONS += ("set_per_process_memory_fraction",)
 _COPIES = {"aten._to_copy.default", "aten.copy_.default"}
 # Within a backward pass torch makes tensors where it takes the others to be, which is the CPU.
 _backward: list[bool] = []
+
+
+@dataclass
+class _State:
+    """What is to go wrong, from how many examples on, and what has."""
+
+    trouble: Trouble | None = None
+    size: int = 0
+    dead: list[RuntimeError] = field(default_factory=list)
+
+
+_state = _State()
+
+
+def break_at(size: int, trouble: Trouble | None) -> None:
+    """From here on, work with so many examples or more meets this trouble."""
+    _state.trouble, _state.size = trouble, size
+    _state.dead.clear()
+
+
+def kill(error: RuntimeError) -> RuntimeError:
+    """From here on, nothing can be done with the GPU in this process; the error."""
+    _state.dead.append(error)
+    return error
+
+
+def _alive(*_: object, **__: object) -> None:
+    """Raise what has ended the work of the GPU."""
+    for error in _state.dead:
+        raise error
+
+
+def _work(name: str, tensors: Sequence[Tensor]) -> None:
+    """Note what is to be computed on the GPU; raises what goes wrong with it."""
+    _alive()
+    trouble = _state.trouble
+    if trouble and name == _WORK and tensors[0].size(0) >= _state.size:
+        if trouble.for_good:
+            kill(trouble.for_good)
+        raise trouble.error
 
 
 class OnGpu(Tensor):
@@ -69,6 +165,8 @@ def _computed(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     others = [one for one in tensors if not isinstance(one, OnGpu) and one.dim()]
     if on_gpu and others and str(func) not in _COPIES:
         raise RuntimeError(f"Expected all tensors to be on the same device, but found cuda:0 and cpu ({func})")
+    if on_gpu:
+        _work(str(func), tensors)
     device = kwargs.get("device")
     if device is not None:
         kwargs = {**kwargs, "device": torch.device("cpu"), "pin_memory": False}
@@ -179,7 +277,7 @@ def start() -> None:
         "mem_get_info": lambda *_: (70 * GIB, 80 * GIB),
         # torch's compiler knows functions of torch.cuda one from the other, so that each is one of its own.
         **{name: lambda *_: psutil.Process().memory_info().rss for name in _MEMORY},
-        **{name: lambda *_: None for name in _ACTIONS},
+        **{name: lambda *_, **__: _alive() for name in _ACTIONS},
         "Event": _Event,
     }.items():
         setattr(torch.cuda, name, stands_in)

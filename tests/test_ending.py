@@ -53,6 +53,14 @@ def test_a_machine_that_was_restarted_is_known_by_its_boot_whatever_its_clock_sa
             False,
             "infeasible",
         ),
+        # Of a part of a GPU, and of the driver by way of JAX.
+        (
+            'RuntimeError: NVML_SUCCESS == r INTERNAL ASSERT FAILED at "a.cpp":1154',
+            "out_of_memory",
+            False,
+            "infeasible",
+        ),
+        ("INTERNAL: CUDA error: Failed call: CUDA_ERROR_OUT_OF_MEMORY", "out_of_memory", False, "infeasible"),
         ("OSError: [Errno 28] No space left on device: 'result.json'", "disk_full", True, "failed"),
         ("OSError: [Errno 122] Disk quota exceeded", "disk_full", True, "failed"),
         ("KeyError: 'label'", "error", False, "failed"),

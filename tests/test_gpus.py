@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rounds import slots
 from state import gpus
 from state.gpus import Gpu
+from state.project import Project, Settings
 from wizard import machine
 
 LISTED = """\
@@ -63,12 +66,17 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "nvidia-smi"
     program.write_text(
         f"""#!/bin/sh
-case "$1" in -L) cat {tmp_path}/cards;; *total*) cat {tmp_path}/total;; *) cat {tmp_path}/free;; esac
+case "$1" in
+    -L) cat {tmp_path}/cards;;
+    *mode*) cat {tmp_path}/modes;;
+    *total*) cat {tmp_path}/total;;
+    *) cat {tmp_path}/free;;
+esac
 exit $(cat {tmp_path}/code)
 """
     )
     program.chmod(0o755)
-    for name, text in {"cards": "", "total": "", "free": "", "code": "0"}.items():
+    for name, text in {"cards": "", "modes": "", "total": "", "free": "", "code": "0"}.items():
         (tmp_path / name).write_text(text)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -80,6 +88,72 @@ def test_a_card_that_is_lost_hides_no_other(driver: Path) -> None:
     (driver / "cards").write_text(lost + LISTED)
     (driver / "code").write_text("15")
     assert gpus.at_hand() == (FIRST, *PARTS, LAST)
+
+
+# What an 80-GB card prints of whose parts one shares its compute (1c.3g), one has the media engines (+me), as the MIG
+# User Guide of NVIDIA has it, and a driver of before 470, which names parts by their card.
+DIVIDED = """\
+GPU 0: NVIDIA A100 80GB PCIe (UUID: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f)
+  MIG 1g.10gb+me  Device  0: (UUID: MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f)
+  MIG 1c.3g.40gb  Device  1: (UUID: MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb)
+GPU 1: A100-SXM4-40GB (UUID: GPU-b8ea3855-276c-c9cb-b366-c6fa655957c5)
+  MIG 1g.5gb Device 0: (UUID: MIG-GPU-b8ea3855-276c-c9cb-b366-c6fa655957c5/1/0)
+GPU 2: NVIDIA A100 80GB PCIe (UUID: GPU-d0fb7ba2-84a6-43f1-b8f8-4a1a0d1b9a4d)
+"""
+DIVIDED_MODES = """\
+GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f, Enabled, Default
+GPU-b8ea3855-276c-c9cb-b366-c6fa655957c5, Enabled, Default
+GPU-d0fb7ba2-84a6-43f1-b8f8-4a1a0d1b9a4d, Enabled, Default
+"""
+
+
+def test_of_a_card_that_is_to_be_divided_and_has_no_parts_cuda_can_use_nothing(driver: Path) -> None:
+    """It was given trials, as any other: each failed within a moment, and the next one went there."""
+    (driver / "cards").write_text(DIVIDED)
+    (driver / "modes").write_text(DIVIDED_MODES)
+    # A process may not ask for the memory of a card of which it has a part.
+    (driver / "free").write_text("GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f, [Insufficient Permissions]\n")
+    found = gpus.at_hand()
+    assert [(gpu.name, gpu.memory // GIB) for gpu in found] == [
+        ("NVIDIA A100 80GB PCIe MIG 1g.10gb+me", 10),
+        ("NVIDIA A100 80GB PCIe MIG 1c.3g.40gb", 40),
+        ("A100-SXM4-40GB MIG 1g.5gb", 5),
+    ]
+    assert found[2].uuid == "MIG-GPU-b8ea3855-276c-c9cb-b366-c6fa655957c5/1/0"
+    assert gpus.emptiest() == {"CUDA_VISIBLE_DEVICES": found[0].uuid}
+    (driver / "modes").write_text('Field "mig.mode.current" is not a valid field to query.\n')
+    assert len(gpus.at_hand()) == 4
+
+
+def test_what_the_compute_mode_forbids_is_not_tried(driver: Path, tmp_path: Path) -> None:
+    """No process on one, and on another no second one: shared all the same, every second trial failed."""
+    (driver / "cards").write_text(LISTED)
+    (driver / "modes").write_text(
+        "GPU-aaaa, Disabled, Prohibited\nGPU-bbbb, Enabled, Default\nGPU-cccc, [N/A], Exclusive_Process\n"
+    )
+    assert gpus.at_hand() == (*PARTS, replace(LAST, exclusive=True))
+    here = slots.machine(Project(tmp_path, Settings()))
+    assert here.exclusive
+    assert not slots.machine(Project(tmp_path, Settings(gpus=2))).gpus
+    (driver / "modes").write_text("GPU-aaaa, Disabled, Default\n")
+    assert not slots.machine(Project(tmp_path, Settings())).exclusive
+
+
+def test_what_a_container_shows_without_the_driver_s_program_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a Windows with a card of another maker, its device was taken for a GPU that CUDA can use."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpus, "DEVICES", tmp_path)
+    monkeypatch.setattr(gpus, "WINDOWS_DRIVER", tmp_path / "libcuda.so.1")
+    (tmp_path / "dxg").touch()
+    assert gpus.at_hand() == ()
+    (tmp_path / "libcuda.so.1").touch()
+    assert gpus.at_hand() == (Gpu("0"),)
+    for name in ("nvidia0", "nvidia3", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert gpus.at_hand() == (Gpu("0"), Gpu("1"))
 
 
 def test_a_measurement_takes_the_emptiest_of_the_cards_like_the_first(driver: Path) -> None:

@@ -208,6 +208,8 @@ def test_the_probe_of_a_gpu_says_how_many_trials_fit_on_it(store: Store) -> None
     assert offer is not None
     assert "22 trials fit on the 2 GPUs at once" in offer.text()
     assert sharing.offer(store, Machine(32), settings) is None
+    # The driver would refuse the second process on each.
+    assert sharing.share(store, settings, replace(here, exclusive=True)) is None
     other = Machine(32, ("GPU-a", "GPU-b"), frozenset({"NVIDIA A100", "NVIDIA T4"}))
     assert sharing.share(store, settings, other) is None
     assert sharing.offer(store, other, settings) is None

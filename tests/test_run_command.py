@@ -98,6 +98,26 @@ def test_every_end_is_told_with_its_reason(
     assert not runs.alive(tmp_path / "t")
 
 
+@pytest.mark.parametrize(
+    ("device", "line", "reason"),
+    [
+        ("cuda", "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable", "device"),
+        ("cuda", "RuntimeError: No CUDA GPUs are available", "device"),
+        # A mistake in a kernel or in the labels is the script's own, wherever it runs.
+        ("cuda", "torch.AcceleratorError: CUDA error: device-side assert triggered", "error"),
+        # It was to have none.
+        ("cpu", "RuntimeError: No CUDA GPUs are available", "error"),
+    ],
+)
+def test_a_gpu_that_failed_is_told_from_a_mistake_of_the_command(
+    tmp_path: Path, device: str, line: str, reason: str
+) -> None:
+    """A trial that met a broken GPU was taken for a bug of the script."""
+    _code, result = run(ask(tmp_path / "t", f"import sys; sys.exit({line!r})", device=device))
+    assert (result["status"], result["reason"]) == ("failed", reason)
+    assert line in result["message"]
+
+
 def test_a_complete_trial_says_its_best_and_last_value_and_what_ran(tmp_path: Path) -> None:
     lines = "".join(f'{{"step": {step}, "score": {score}}}\\n' for step, score in ((1, 0.2), (2, 0.9), (3, 0.4)))
     _code, result = run(ask(tmp_path / "t", "open('{out}/metrics.jsonl', 'w').write('" + lines + "')"))

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import pytest
 
 from tests.small_project import wait_for
-from tests.training_runs import assert_same_run, result, write_config
+from tests.training_runs import assert_same_run, python, result, write_config
 from training.record import lock
 
 
@@ -94,6 +94,24 @@ def test_the_run_is_a_session_of_its_own_with_its_environment(client: Client, di
     os.kill(pid, signal.SIGTERM)
     wait_for((tmp_path / "run" / "result.json").exists, "the run does not stop")
     assert result(tmp_path / "run")["status"] == "stopped"
+
+
+def test_what_it_imports_asks_cuda_nothing():
+    """Where the driver's library cannot be asked in its place, as for a part of a GPU (MIG) or in a container without
+    it, a single question would leave every run without a GPU: CUDA does not start in a fork of a process that has
+    asked it."""
+    code = """
+import os, sys, torch
+from training import serve
+if sys.argv[1:]:
+    torch.cuda.is_available()
+serve.warm_up()
+run = os.fork()
+if run == 0:
+    os._exit(int(torch.cuda._is_in_bad_fork()))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(run, 0)[1]))
+"""
+    assert [python(code, *asked).returncode for asked in ((), ("asked",))] == [0, 1]
 
 
 def test_a_folder_in_use_is_answered_with_an_error(client: Client, digits: Path, tmp_path: Path):

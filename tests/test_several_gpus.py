@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import psutil
 import pytest
 
 from rounds.attending import Supervisor
+from rounds.gpu_faults import SUSPECT
 from rounds.slots import Machine, machine
 from rounds.warm import ForkServer
 from state import files, gpus, project, runs, trials
@@ -184,6 +186,28 @@ def test_a_number_that_is_changed_while_trials_run_holds_for_those_that_begin_th
     assert supervisor.slots[ids[1]].gpu == "GPU-c"
     trials.ask(store, trials.trial(store, ids[0]).batch, "stop")
     drive(supervisor)
+
+
+def test_a_gpu_that_breaks_takes_no_more_trials_of_a_command(tmp_path: Path, driver: Path) -> None:
+    """It ends each within a moment, is free again, and was given the next: five trials were lost, and the round
+    paused, while the other GPUs had hours to go."""
+    broken = """\
+        if os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-a":
+            sys.exit("torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered")
+        """
+    working = own_pipelines.SCRIPT.replace("args = ", f"{textwrap.dedent(broken)}\nargs = ")
+    own_pipelines.write_script(tmp_path / "code", f"import sys\n{working}")
+    list_cards(driver, "a", "b")
+    command = own_pipelines.command("--lr {lr} --steps {steps} --out {folder}")
+    made = own_pipelines.project(tmp_path / "p", tmp_path / "code", "lr=0.5", "steps=60", arguments="", command=command)
+    with open_store(made) as store:
+        ids = queue(store, 0.5, 0.1, 0.2, 0.3, 0.4, 0.6)
+        supervisor = Supervisor(store, machine(store.project), ForkServer(store.project.folder))
+        drive(supervisor)
+        found = [trials.trial(store, id) for id in ids]
+        assert [entry.status for entry in found] == ["complete"] * len(ids), [entry.message for entry in found]
+        assert sum(entry.restarts for entry in found) == SUSPECT
+        assert supervisor.faults.avoided(supervisor.machine) == {"GPU-a"}
 
 
 def test_the_command_says_how_many_gpus_a_trial_has(

@@ -1,4 +1,5 @@
-"""Training as on an NVIDIA GPU, where there is none: whatever it computes, it mixes no devices."""
+"""Training as on an NVIDIA GPU, where there is none: whatever it computes, it mixes no devices, and of what a GPU says
+when it breaks it tells what a smaller batch would mend from what ends the process."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests import stand_in_gpu, test_texts, training_runs
+from tests import small_project, stand_in_gpu, test_texts, training_runs
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="has an NVIDIA GPU: `make test-gpu`")
 
@@ -40,24 +41,33 @@ TEXTS: dict[str, Any] = {
 }
 
 
-def run(module: str, *runs: tuple[str, ...], first: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    module: str, *runs: tuple[str, ...], first: str = "", breaks: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
     """A module of training, one run after the other, in a process that has the stand-in: importing torch and its
-    compiler takes longer than each."""
+    compiler takes longer than each. `breaks`: what goes wrong in each with sixteen examples or more."""
     code = f"""
 import json, sys
 from tests import stand_in_gpu
 from training import {module}
 stand_in_gpu.start()
 {first}
-for words in json.loads(sys.argv[1]):
+for words, trouble in zip(*json.loads(sys.argv[1])):
+    stand_in_gpu.break_at(16, stand_in_gpu.TROUBLES.get(trouble))
     try:
         {module}.main(words)
     except SystemExit as ended:
-        if ended.code:
+        if ended.code and not trouble:
             sys.exit(ended.code)
 """
-    command = [sys.executable, "-c", code, json.dumps(runs)]
+    command = [sys.executable, "-c", code, json.dumps([runs, breaks or [""] * len(runs)])]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def many_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many that a probe goes beyond its first size."""
+    return small_project.digits(tmp_path_factory.mktemp("digits"), examples=1000)
 
 
 def words(folder: Path, data: Path, name: str = "run", **changes: Any) -> tuple[str, ...]:
@@ -112,3 +122,65 @@ batches._on_device = lambda batch, device: (batches._copied(batch[0], device), b
 """
     assert run("train", words(tmp_path, digits), first=code).returncode == 1
     assert "found cuda:0 and cpu" in training_runs.result(tmp_path / "run")["message"]
+
+
+def test_a_size_for_which_memory_ran_out_in_whatever_words_is_too_large_and_smaller_ones_are_measured(
+    many_digits: Path, tmp_path: Path
+) -> None:
+    """On a part of a GPU, what the allocator said was taken for an error of another kind."""
+    kinds = ("memory", "share", "part", "engine")
+    # An evaluation has as many examples as are always had room for.
+    asked = (words(tmp_path, many_digits, kind, training__evaluation_batch_size=8) for kind in kinds)
+    done = run("probe", *((*each, "--largest", "16") for each in asked), breaks=kinds)
+    assert "Traceback" not in done.stderr
+    for kind in kinds:
+        found = training_runs.result(tmp_path / kind)
+        lines = map(json.loads, (tmp_path / kind / "sizes.jsonl").read_text(encoding="utf-8").splitlines())
+        assert {line["batch_size"]: line["outcome"] for line in lines}[16] == "out_of_memory", kind
+        assert found["status"] == "complete", kind
+        assert 8 <= found["largest_feasible"] < 16, kind
+
+
+def test_a_trial_tells_memory_that_ran_out_from_a_gpu_that_failed(digits: Path, tmp_path: Path) -> None:
+    """cuBLAS says after an assert what it says without room: that the setting did not fit was a mistake."""
+    told = {
+        "memory": ("infeasible", "out_of_memory"),
+        "part": ("infeasible", "out_of_memory"),
+        "engine": ("infeasible", "out_of_memory"),
+        "handle": ("failed", "device"),
+        "launch": ("failed", "device"),
+        "ecc": ("failed", "device"),
+    }
+    done = run("train", *(words(tmp_path, digits, kind) for kind in told), breaks=(*told,))
+    results = {kind: training_runs.result(tmp_path / kind) for kind in told}
+    assert {kind: (found["status"], found["reason"]) for kind, found in results.items()} == told
+    assert results["launch"]["message"].endswith("AcceleratorError: CUDA error: unspecified launch failure")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_probe_whose_gpu_fails_keeps_what_it_measured_and_measures_no_more_there(
+    many_digits: Path, tmp_path: Path
+) -> None:
+    kinds = ("assert", "handle")
+    run("probe", *((*words(tmp_path, many_digits, kind), "--largest", "64") for kind in kinds), breaks=kinds)
+    for kind in kinds:
+        found = training_runs.result(tmp_path / kind)
+        assert (found["status"], found["recommended"], found["limited_by"]) == ("complete", 8, "error"), kind
+
+
+def test_a_gpu_that_fails_while_it_is_chosen_how_to_run_is_measured_by_another_process(
+    many_digits: Path, tmp_path: Path
+) -> None:
+    """A kernel of the compiler's that crashed was taken for a compiler that is not there: the same process went on, in
+    which nothing can be done any more, and the probe failed."""
+    crashing = """
+import torch
+def compiled(*_, **__):
+    raise stand_in_gpu.kill(stand_in_gpu.LAUNCH)
+torch.compile = compiled
+"""
+    done = run("probe", (*words(tmp_path, many_digits), "--largest", "16", "--choose", "100"), first=crashing)
+    assert done.returncode == 0, done.stderr
+    found = training_runs.result(tmp_path / "run")
+    assert (found["status"], found["largest_feasible"], found["tried"]) == ("complete", 16, [])
+    assert found["unchosen"]["message"].startswith("No runtime choice is made. The GPU failed: ")

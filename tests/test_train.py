@@ -23,7 +23,7 @@ from timm.optim import create_optimizer_v2  # pyright: ignore[reportPrivateImpor
 from torch import Tensor, nn
 
 from tests.training_runs import assert_same_run, configuration, metrics, run_here, write_config
-from training import checkpoint, loop, model, optimizer, train
+from training import bench, checkpoint, loop, model, optimizer, train
 from training import device as devices
 from training.batches import augment, derived_seed, training_batches
 from training.config import OPTIMIZERS, Config, ConfigError
@@ -531,6 +531,11 @@ def test_the_texts_of_other_allocators_are_known():
         "GET was unable to find an engine to execute this computation",
         "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
         "Invalid buffer size: 24.00 GiB",
+        # Of torch before 2.14 on a part of a GPU, where it may not ask the driver who has the memory.
+        'NVML_SUCCESS == r INTERNAL ASSERT FAILED at "../c10/cuda/CUDACachingAllocator.cpp":1154, please report a bug',
+        "CUDA driver error: out of memory",
+        "CUDA error: CUSOLVER_STATUS_ALLOC_FAILED",
+        "Not enough memory for workspace!",
         "could not create a primitive",
         "can't start new thread",
     ):
@@ -543,6 +548,7 @@ def test_the_texts_of_other_allocators_are_known():
 def test_an_error_of_a_gpu_is_one_unless_its_memory_ran_out():
     assert devices.has_failed(RuntimeError("CUDA error: unspecified launch failure"))
     assert devices.has_failed(torch.AcceleratorError("CUDA error: device-side assert triggered"))
+    assert devices.has_failed(RuntimeError("CUDA driver error: unknown error"))
     assert not devices.has_failed(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"))
     assert not devices.has_failed(RuntimeError("shapes cannot be multiplied"))
 
@@ -578,6 +584,65 @@ def test_a_gpu_that_cannot_be_used_is_no_reason_to_take_the_cpu(digits: Path, mo
     with pytest.raises(ConfigError, match=r"runtime.device: 'auto'.*driver on your system is too old.*or cpu"):
         devices.choose(configuration(digits, runtime__device="auto"))
     assert devices.choose(configuration(digits, runtime__device="cpu")) == CPU
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "told"),
+    [
+        # It fell off the bus after the supervisor had seen it, or CUDA does not start on the part of a card.
+        ("GPU-5c89852c", False, RuntimeError),
+        ("MIG-c6d4f1ef", False, RuntimeError),
+        # Driver and library are of two versions.
+        ("0", True, ConfigError),
+        (None, True, ConfigError),
+        # Nobody is to use one.
+        ("", True, None),
+        ("-1", True, None),
+        ("0", False, None),
+    ],
+)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has an NVIDIA GPU")
+def test_nor_is_one_that_is_lost_or_that_the_driver_does_not_tell_of(
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    shown: bool,
+    told: type[Exception] | None,
+):
+    """Such trials were run on the CPU, and for hours nothing said so."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    monkeypatch.setattr(devices, "DEVICES", tmp_path)
+    for name in ("nvidiactl", *(["nvidia0"] * shown)):
+        (tmp_path / name).touch()
+    config = configuration(digits, runtime__device="auto")
+    if told is None:
+        assert devices.choose(config) == CPU
+        return
+    with pytest.raises(told, match="no NVIDIA driver on your system") as raised:
+        devices.choose(config)
+    assert devices.has_failed(raised.value) == (told is RuntimeError)
+
+
+def test_a_gpu_that_torch_was_not_built_for_is_not_taken_for_one_that_fails():
+    """Each of its trials was begun three times."""
+    error = torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device\nSearch for")
+    assert not devices.has_failed(error)
+    told = train.unexpected(error)
+    assert (told["status"], told["reason"]) == ("failed", "config")
+    assert "was not built for such a GPU" in told["message"]
+
+
+def test_on_an_apple_gpu_memory_runs_out_before_the_machine_swaps(monkeypatch: pytest.MonkeyPatch):
+    """Of itself torch takes 1.7 times what Metal recommends."""
+    asked: list[float] = []
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 2**34)
+    monkeypatch.setattr(torch.mps, "set_per_process_memory_fraction", asked.append)
+    assert bench.budget(torch.device("mps")) == int(0.7 * 2**34)
+    assert bench.budget(torch.device("mps"), 2**32) == 2**32
+    assert asked == [1.0, 0.25]
 
 
 def test_a_folder_in_use_is_left_alone(digits: Path, tmp_path: Path):

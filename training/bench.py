@@ -27,6 +27,7 @@ from training.config import Config
 from training.dataset import Dataset, Split
 from training.evaluation import Evaluation
 from training.loop import facts, update
+from training.sentence import brief
 
 # On the CPU the first step of a size chooses its kernels, and the second is as fast as any.
 WARMUP_STEPS = {"cuda": 3, "mps": 3, "cpu": 1}
@@ -227,7 +228,7 @@ class Bench:
         try:
             return work()
         except (RuntimeError, MemoryError, OSError) as error:
-            failure = Failure(devices.is_out_of_memory(error), _first_line(error)[:300])
+            failure = Failure(devices.is_out_of_memory(error), brief(error))
         # Only out here are the error and the tensors that its traceback holds gone (torch issue 18853).
         if failure.out_of_memory:
             self._recover()
@@ -267,8 +268,11 @@ def budget(device: torch.device, cap: int | None = None) -> int:
         torch.cuda.set_per_process_memory_fraction(min(1.0, 0.95 * free / total, limit / total), device)
         return max(0, min(limit, int(min(0.90 * total, free - max(512 * 2**20, 0.05 * total)))))
     if device.type == "mps":
-        # Shared with the screen and with everything else.
-        return min(limit, int(0.7 * torch.mps.recommended_max_memory()))
+        # Shared with the screen and with everything else. Of itself torch allows more than Metal recommends, and the
+        # machine would be swapping long before that says so.
+        recommended = torch.mps.recommended_max_memory()
+        torch.mps.set_per_process_memory_fraction(min(1.0, limit / recommended))
+        return min(limit, int(0.7 * recommended))
     return min(limit, int(0.8 * memory.available()))
 
 
@@ -278,7 +282,3 @@ def lengths(split: Split) -> Tensor | None:
         return None
     parts: list[Any] = [split.inputs(indices) for indices in torch.arange(len(split)).split(1024)]
     return torch.cat([part["attention_mask"].sum(dim=1) for part in parts])
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

@@ -118,8 +118,9 @@ def _choose(
         try:
             other = _Step(check(unflat(flat(best.config) | {key: value})), dataset, device, best.size)
         except RuntimeError as error:
-            # Not every machine with a GPU has the compilers that compilation needs.
-            if key != "runtime.compile" or devices.is_out_of_memory(error):
+            # Not every machine with a GPU has the compilers that compilation needs. A GPU that has failed is another
+            # thing: nothing more can be measured here.
+            if key != "runtime.compile" or devices.is_out_of_memory(error) or devices.has_failed(error):
                 raise
             print(f"{key} cannot be tried here: {error}", file=sys.stderr, flush=True)
             continue

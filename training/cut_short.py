@@ -94,9 +94,12 @@ def allowed(facts: Mapping[str, Any]) -> int:
     return budget if budget is not None else min(facts.get("memory_cap") or sys.maxsize, memory.available())
 
 
-def unchosen(code: int | None) -> dict[str, Any]:
-    """Why no runtime choice is made, as a fact: the process that tried them died, or (None) memory had no room."""
-    if code is None:
+def unchosen(code: int | None, failed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Why no runtime choice is made, as a fact: the process that tried them died, or (None) memory had no room;
+    `failed`: its ending, where its GPU failed."""
+    if failed is not None:
+        words = said("No runtime choice is made. {failure}", failure=unpacked(failed["said"]))
+    elif code is None:
         words = said("No runtime choice is made: memory has no room for two networks side by side.")
     else:
         words = said("No runtime choice is made: the process that tried them {ended}.", ended=_ended(code))

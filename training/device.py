@@ -15,23 +15,30 @@ from torch.utils import deterministic
 from training.config import Config, ConfigError, Problem
 from training.machine import cores
 from training.memory import keep_what_is_freed
-from training.sentence import phrase
+from training.sentence import brief, phrase
 
-# What the allocators say besides torch.OutOfMemoryError, in lower case: MPS and the CPU raise
-# a plain RuntimeError, cuDNN and cuBLAS report that their workspace or their handle did not fit.
+# What the allocators say besides torch.OutOfMemoryError, in lower case: MPS and the CPU raise a plain RuntimeError, the
+# libraries report that their workspace did not fit. Before torch 2.14, one that runs out where the driver may not be
+# asked who has the memory, as on a part of a GPU (MIG), stumbles over that instead (torch issue 112377).
 OUT_OF_MEMORY_TEXTS = (
     "out of memory",
     "can't allocate memory",
     "invalid buffer size",
-    "cudnn_status_not_supported",
-    "cudnn_status_alloc_failed",
+    "_alloc_failed",
     "_allocation_failed",
-    "unable to find an engine",
-    "cublas_status_alloc_failed",
-    "cublas_status_not_initialized",
+    "not enough memory for workspace",
+    "nvml_success == r internal assert failed",
 )
+# cuDNN and cuBLAS say this where they had no room, but also where an earlier error has ended the work of the GPU.
+NO_ROOM_OR_NO_GPU = ("cudnn_status_not_supported", "unable to find an engine", "cublas_status_not_initialized")
+# That torch was built without this kind of GPU; nothing shows it before the first kernel.
+NOT_BUILT_FOR = "no kernel image is available"
+# By these an error is one of the GPU, or of a kernel on it.
+OF_THE_GPU = ("cuda error", "cuda driver error")
 # The same by oneDNN, which computes on the CPU, and by Python: as the whole of a first line.
 NO_MEMORY = ("could not create a primitive", "can't start new thread")
+# Where the driver shows its cards, /dev/nvidia0 and so on.
+DEVICES = Path("/dev")
 # The bytes of the GPU that a trial which shares it may take.
 MEMORY = "TUNEBOOK_GPU_MEMORY"
 
@@ -45,9 +52,8 @@ def choose(config: Config) -> torch.device:
     if torch.cuda.is_available():
         present.insert(0, "cuda")
     wanted = present[0] if config.runtime.device == "auto" else config.runtime.device
-    if config.runtime.device in ("auto", "cuda") and "cuda" not in present and torch.cuda.device_count():
-        allowed = phrase("a GPU that CUDA can use ({reason}), or cpu", reason=_why_no_cuda())
-        raise ConfigError((Problem("runtime.device", config.runtime.device, allowed),))
+    if config.runtime.device in ("auto", "cuda") and "cuda" not in present:
+        _require_none(config)
     if wanted not in present:
         allowed = phrase("a device that this machine has: {names}", names=", ".join(["auto", *present]))
         raise ConfigError((Problem("runtime.device", wanted, allowed),))
@@ -55,11 +61,31 @@ def choose(config: Config) -> torch.device:
     return torch.device(wanted, 0) if wanted == "cuda" else torch.device(wanted)
 
 
+def _require_none(config: Config) -> None:
+    """Raise for a GPU that is there all the same: ConfigError where CUDA can use none at all, RuntimeError where the
+    one is lost that this process was given."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if torch.cuda.device_count():
+        raise _unusable(config, _why_no_cuda())
+    if given and given.startswith(("GPU-", "MIG-")):
+        # Who names a card, or a part of one, has seen it: the supervisor, for one, gives each trial its own so. torch
+        # counts none where the driver has lost it, and none of the parts where CUDA does not start.
+        raise RuntimeError(f"CUDA error: {given} cannot be used: {_why_no_cuda()}")
+    if given not in ("", "-1") and any(DEVICES.glob("nvidia[0-9]*")):
+        # Driver and library of two versions, as after an update, or a torch that was built for processors alone.
+        raise _unusable(config, _why_no_cuda())
+
+
+def _unusable(config: Config, reason: str) -> ConfigError:
+    allowed = phrase("a GPU that CUDA can use ({reason}), or cpu", reason=reason)
+    return ConfigError((Problem("runtime.device", config.runtime.device, allowed),))
+
+
 def _why_no_cuda() -> str:
     try:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
-        return str(error).strip().partition("\n")[0]
+        return brief(error)
     return "it does not start"
 
 
@@ -159,13 +185,27 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    told = any(part in text for part in OUT_OF_MEMORY_TEXTS) or text.strip().partition("\n")[0] in NO_MEMORY
+    told = any(part in text for part in OUT_OF_MEMORY_TEXTS) or brief(error).lower() in NO_MEMORY
+    told = told or (any(part in text for part in NO_ROOM_OR_NO_GPU) and not _is_dead())
     return isinstance(error, RuntimeError) and told
 
 
 def has_failed(error: BaseException) -> bool:
     """Whether a GPU reports an error that is not one of memory: nothing more can be done with it in this process."""
-    return isinstance(error, RuntimeError) and "cuda error" in str(error).lower() and not is_out_of_memory(error)
+    text = str(error).lower()
+    told = any(part in text for part in OF_THE_GPU) or (any(part in text for part in NO_ROOM_OR_NO_GPU) and _is_dead())
+    return isinstance(error, RuntimeError) and told and not (is_out_of_memory(error) or NOT_BUILT_FOR in text)
+
+
+def _is_dead() -> bool:
+    """Whether an error has ended what this process can do with its GPU: it is reported by whatever is asked next."""
+    if not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def release_memory(device: torch.device) -> None:

@@ -142,13 +142,14 @@ def _by_a_child(begin: Begin, found: Found, folder: Path, asked: threading.Event
         ending = follow(reports, found, folder)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    if ending is None and found.choosing:
-        found.facts |= cut_short.unchosen(code)
+    if found.choosing and (ending is None or ending["reason"] == "device"):
+        # A GPU that has failed is of no more use to that process; to the next one it may be.
+        found.facts |= cut_short.unchosen(code, ending)
         return cut_short.ending(SPENT, SPENT, {})
     if ending is None:
         return cut_short.died(found, code, machine.oom_kills() > kills)
     words = {name: ending[name] for name in ("message", "said") if name in ending}
-    if ending["reason"] == "error":
+    if ending["reason"] in ("error", "device"):
         return cut_short.rescued(found, "error", "device", words)
     if ending["reason"] == cut_short.NO_ROOM:
         if not found.fitting():

@@ -236,8 +236,13 @@ def unexpected(error: Exception) -> dict[str, Any]:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         words = said("The disk is full: {error}. Make room and run it again to go on.", error=text)
         return {"status": "failed", "reason": "disk_full", **words}
+    if devices.NOT_BUILT_FOR in text:
+        words = said("This torch was not built for such a GPU. Install one that was, or set runtime.device to cpu.")
+        return {"status": "failed", "reason": "config", **words}
     if devices.has_failed(error):
-        return {"status": "failed", "reason": "device", **said("The GPU failed: {error}", error=text)}
+        # Below it torch says how to find the mistake in a kernel.
+        error_text = text.partition("\n")[0]
+        return {"status": "failed", "reason": "device", **said("The GPU failed: {error}", error=error_text)}
     return {"status": "failed", "reason": "error", "message": text}
 
 
