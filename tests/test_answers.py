@@ -55,6 +55,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with prepared.still(), pytest.MonkeyPatch.context() as patched:
         prepared.prepare(root)
         patched.chdir(root)
+        tunebook("budget", "--hours", "100")
         return {command: _answer(*command.split()) for command in COMMANDS}
 
 
