@@ -43,6 +43,7 @@ COMMANDS = (
     "test --list",
     "round status round-1",
     "round review round-1",
+    "launch --proposal --trial round-2-001",
     "round plan --trials 12",
     "round check --trial round-1-001",
 )
