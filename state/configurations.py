@@ -49,7 +49,7 @@ def name_of(store: Store, settings: Mapping[str, Any]) -> str:
         data,
     )
     wanted = dict(settings)
-    kept = (row["hash"] for row in elsewhere if moved.here(store.project, json.loads(row["settings"])) == wanted)
+    kept = (row["hash"] for row in elsewhere if moved.here(store, json.loads(row["settings"])) == wanted)
     return next(kept, name)
 
 
@@ -59,7 +59,7 @@ def configuration(store: Store, name: str) -> Configuration:
     if not rows:
         raise NotFound("There is no configuration {name} in this project.", name=name)
     row = rows[0]
-    settings = moved.here(store.project, json.loads(row["settings"]))
+    settings = moved.here(store, json.loads(row["settings"]))
     return Configuration(row["hash"], row["at"], row["parent"], settings, json.loads(row["reasons"]))
 
 

@@ -161,7 +161,7 @@ def kept(store: Store, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
         settings = None
     if result is None or settings is None:
         raise Spoilt("{path}: the trial's config.toml or result.json is missing or damaged.", path=str(folder))
-    return moved.here(store.project, settings), result
+    return moved.here(store, settings), result
 
 
 def write_folder(target: Path, fill: Callable[[Path], object]) -> Path:

@@ -43,6 +43,7 @@ COMMANDS = (
     "test --list",
     "round status round-1",
     "round review round-1",
+    "launch --proposal --trial round-2-001",
     "round plan --trials 12",
     "round check --trial round-1-001",
 )
@@ -55,6 +56,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with prepared.still(), pytest.MonkeyPatch.context() as patched:
         prepared.prepare(root)
         patched.chdir(root)
+        tunebook("budget", "--hours", "100")
         return {command: _answer(*command.split()) for command in COMMANDS}
 
 

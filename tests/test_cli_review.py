@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rounds import judging, launching, planning
-from state import launches, trials
+from state import launches, trial_progress, trials
 from state.database import Store
 from state.store import open_store
 from tests import small_project, watched_round
@@ -358,6 +358,34 @@ def test_where_the_runs_cannot_tell_nothing_is_decided_as_they_suggest(store: St
         assert answer("launch", "--yes", "--reason", "it was the data")["decided"] == "reject"
 
 
+def test_what_a_launch_takes_is_asked_before_it_starts(store: Store, answer: Any) -> None:
+    """The screens say it before anything begins; by command it was said while the runs had begun already."""
+    asked = answer("launch", "--proposal", "--runs", "4", "--shortlist", "1")
+    assert [batch.kind for batch in trials.batches(store)] == ["baseline", "round"]
+    assert (asked["least_runs"], len(asked["candidates"])) == (8, 1)
+    assert asked["most_runs"] >= asked["least_runs"]
+    assert asked["least_cost"]["trial_seconds"] is None
+    assert asked["next"] == ["tunebook", "launch", "round-1", "--shortlist", "1", "--runs", "4"]
+    assert "starts and decides nothing" in answer("launch", "--proposal", "--yes", code=2)["error"]
+
+
+def test_the_runs_of_a_launch_are_looked_at_without_going_on_with_it(store: Store, answer: Any) -> None:
+    """`status` names launches and the baseline; their runs stood on a page of the screens, and by command only where
+    the launch was run on."""
+    for number in (1, 2):
+        launching.start(store, launching.propose(store, "round-1", f"round-1-00{number}"), runs=2)
+    trials.ask(store, "launch-1", "stop")
+    seen = answer("round", "status", "launch-1")
+    runs = trials.trials(store, "launch-1")
+    assert ([run["id"] for run in seen["trials"]], seen["wanted"]) == ([run.id for run in runs], "stop")
+    assert seen["next"] == ["tunebook", "launch", "launch-1"]
+    with watched_round.supervised(store.project):
+        trial_progress.mark_running(store, runs[0].id, restart=False)
+        trials.ask(store, "launch-1", "run")
+        assert answer("round", "status", "launch-1")["next"] == ["tunebook", "round", "status", "launch-1"]
+    assert answer("round", "status", "baseline-1")["trials"]
+
+
 def test_a_rejected_launch_is_told_of_and_not_started_again(
     store: Store, answer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,7 +393,7 @@ def test_a_rejected_launch_is_told_of_and_not_started_again(
     for entry in trials.trials(store, started.name):
         small_project.end(store, entry.id, 0.2 + 0.001 * (entry.position % 3))
     judging.decide(store, started.name, "reject")
-    assert "launch-1 is a launch and no round" in answer("round", "status", "launch-1", code=2)["error"]
+    assert "launch-1 is a launch and no round" in answer("round", "review", "launch-1", code=2)["error"]
     assert "launch-1 has compared" in answer("launch", "--yes", code=2)["error"]
     assert (
         "launch-1 has compared"

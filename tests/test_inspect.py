@@ -224,3 +224,10 @@ def test_labels_that_are_numbers_of_which_none_comes_twice_are_told_as_what_they
     found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "a.csv")
     assert "the labels are 30 different numbers, such as 0.000, 0.143, 0.286" in found["message"]
     assert "(regression), which is not built in" in found["message"]
+
+
+def test_the_inspection_knows_the_data_by_what_their_runs_know_them_by(tmp_path: Path) -> None:
+    """By that, data that were moved are told from others without a run."""
+    two_classes(tmp_path / "data")
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data")
+    assert found["identity"] == open_dataset(config(tmp_path / "data")).identity

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from state import configurations, launches, measurements, trials
-from state.project import change, open_project
+from state.project import Project, change, open_project
 from state.store import open_store
 from tests import set_up, small_project
 from wizard import baseline, checks, configuration, flow, inspection, measuring
@@ -74,3 +74,49 @@ def test_data_of_the_same_name_that_are_taken_instead_are_others(tmp_path: Path)
         store.project = change(store.project, data="data")
         assert configurations.configuration(store, name).settings["data.path"] == str(tmp_path / "apart" / "data")
         assert inspection.fresh(store) is None
+
+
+def _apart(folder: Path, root: Path) -> Project:
+    """A project whose data lie elsewhere, and which came to a baseline on them."""
+    (folder / "data" / "0").mkdir(parents=True)
+    project = set_up.make(root, data=str(folder / "data"))
+    with open_store(project) as store:
+        set_up.advance(store, "baseline", {**set_up.DIGITS, "identity": "these"})
+        baseline.plan(store)
+        per_class = set_up.DIGITS["splits"]["validation"]["per_class"]
+        right = {"examples": sum(per_class), "correct": sum(per_class) - 9, "per_class": per_class}
+        small_project.end(store, "baseline-1-001", 0.025, validation=right, data="these")
+        flow.answer(store, "baseline", "accept")
+    return project
+
+
+def test_data_that_were_moved_to_another_disk_are_the_same_once_they_were_looked_through(tmp_path: Path) -> None:
+    """All was asked and measured again, the baseline was to be run once more and was refused for being worse than the
+    best, and every trial of the rounds went on looking for the data where they had been, and failed."""
+    project = _apart(tmp_path / "old", tmp_path / "p")
+    (tmp_path / "old").rename(tmp_path / "new")
+    there = str(tmp_path / "new" / "data")
+    with open_store(change(project, data=there)) as store:
+        assert flow.standing(store).needs == "inspection"
+        set_up.inspected(store, {**set_up.DIGITS, "identity": "these"})
+        # Where they lie is for a person to confirm; nothing else is asked.
+        assert flow.standing(store).step == "data"
+        flow.answer(store, "data", "use")
+        assert flow.standing(store).step is None
+        best = launches.best(store)
+        assert best is not None
+        assert best.settings["data.path"] == there
+        assert trials.trial_settings(store, trials.trial(store, "baseline-1-001"))["data.path"] == there
+
+
+def test_other_data_at_another_path_are_others(tmp_path: Path) -> None:
+    """Examples that differ by one are other data, and what was done on the first is no result on these."""
+    project = _apart(tmp_path / "old", tmp_path / "p")
+    (tmp_path / "new" / "data" / "0").mkdir(parents=True)
+    with open_store(change(project, data=str(tmp_path / "new" / "data"))) as store:
+        set_up.inspected(store, {**set_up.DIGITS, "identity": "others"})
+        flow.answer(store, "data", "use")
+        assert flow.standing(store).step is not None
+        best = launches.best(store)
+        assert best is not None
+        assert best.settings["data.path"] == str(tmp_path / "old" / "data")

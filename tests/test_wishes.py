@@ -308,7 +308,7 @@ def test_what_goes_on_with_a_launch_or_a_baseline_is_said_by_its_own_command(
             trials.ask(alone, batch.name, "run")
             told = said(alone, capsys, "round", "retry", second)
             trials.ask(alone, batch.name, "stop")
-        assert "It goes on in the background. Look again: tunebook status" in told
+        assert f"It goes on in the background. Look again: tunebook round status {batch.name}" in told
 
 
 def states(store: Store) -> list[str]:

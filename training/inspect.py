@@ -170,6 +170,7 @@ def _splits(
 
     return {
         "classes": list(classes),
+        "identity": splits.identity(classes, labels, roles, digests),
         "splits": {
             "train": described(Part.TRAIN),
             "validation": {**described(Part.VALIDATION), "held_out": held_out},

@@ -53,6 +53,42 @@ def propose(
     return proposal, shortlist.choose(store, proposal, length or (1 if trial else None))
 
 
+def proposed(
+    session: Session,
+    store: Store,
+    round_: str,
+    trial: str | None,
+    length: int | None,
+    runs: int | None,
+    slots: int,
+) -> None:
+    """Say what a launch would be, and what it takes; nothing is started."""
+    proposal, listed = propose(store, round_, trial, length)
+    announce(session, store, proposal, runs, listed, slots)
+    entries = (proposal, *listed.rivals)
+    first = runs or RUNS[0]
+    ahead = launch_outlook.outlook(store, entries, machine(store.project), first, slots)
+    asked = {"--trial": trial, "--shortlist": length, "--runs": runs, "--slots": slots or None}
+    given = [str(word) for option, value in asked.items() if value is not None for word in (option, value)]
+    session.answer(
+        {
+            "round": proposal.round,
+            "candidates": [
+                {"trial": entry.trial, "settings": entry.candidate, "changes": entry.complexity.changes}
+                for entry in entries
+            ],
+            "against": worth.against(store, proposal.round) or None,
+            "bars": list(launching.bars(entries, first)),
+            "least_runs": ahead.least,
+            "most_runs": ahead.most,
+            "least_cost": designing.cost_document(ahead.cheapest),
+            "most_cost": designing.cost_document(ahead.dearest),
+            "warnings": ahead.short,
+            "next": ["tunebook", "launch", proposal.round, *given],
+        }
+    )
+
+
 def announce(
     session: Session,
     store: Store,

@@ -253,11 +253,16 @@ def document(plan: RoundPlan, ahead: Outlook | None = None) -> dict[str, Any]:
     if ahead is None:
         return plan.to_dict() | said
     said["warnings"] = (*plan.warnings, *ahead.short)
-    cost = asdict(ahead.cost)
-    cost |= {"trial_seconds": cost.pop("trial"), "longest_seconds": cost.pop("longest")}
     room = ahead.disk
     disk = room and {"need_bytes": room.need, "free_bytes": room.free, "trials_that_fit": room.fit}
-    return plan.to_dict() | said | {"cost": cost, "disk": disk}
+    return plan.to_dict() | said | {"cost": cost_document(ahead.cost), "disk": disk}
+
+
+def cost_document(cost: Cost) -> dict[str, Any]:
+    """What something takes, as the JSON answers give it."""
+    fields = asdict(cost)
+    seconds = {f"{name}_seconds": fields.pop(name) for name in ("trial", "longest")}
+    return {**fields, **seconds}
 
 
 def _unit(plan: RoundPlan, name: str) -> str:

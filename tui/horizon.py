@@ -18,8 +18,9 @@ from wizard.quantity import digits, duration
 
 def document(ahead: Horizon) -> dict[str, Any]:
     """The same for programs."""
-    fields = asdict(ahead) | {"message": ahead.message}
-    return {**fields, "trials_left": fields.pop("trials"), "rounds_left": fields.pop("rounds")}
+    fields = asdict(ahead)
+    left = {f"{name}_left": fields.pop(name) for name in ("trials", "rounds")}
+    return {**fields, **left, "message": ahead.message}
 
 
 def typed(answer: str) -> tuple[float, str]:

@@ -70,7 +70,7 @@ def _next(batch: Batch, listed: list[Trial], *, at_work: bool, running: bool) ->
     if all(map(trials.over, listed)):
         if batch.kind == planning.KIND:
             return ["tunebook", "round", "review", batch.name]
-        return shlex.split(to_look(batch))
+        return ["tunebook", "status"]
     return shlex.split(to_look(batch) if running and at_work else to_go_on(batch))
 
 
@@ -83,7 +83,7 @@ def _state(
     go_on = _("Go on: {command}").format(command=to_go_on(batch))
     if all(map(trials.over, listed)):
         if batch.kind != planning.KIND:
-            return _("It has ended. See: {command}").format(command=to_look(batch))
+            return _("It has ended. See: {command}").format(command="tunebook status")
         if looked_over:
             return _("It has ended and was reviewed. See: tunebook round review {name}").format(name=batch.name)
         return _("It has ended. Review it: tunebook round review {name}").format(name=batch.name)

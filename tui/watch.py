@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from presets.language import _, say, told
-from rounds import planning, queue, supervisor
+from rounds import launching, planning, queue, supervisor
 from state import trials
 from state.database import Store
 from state.errors import Refusal
@@ -69,13 +69,16 @@ def said_once(entries: Iterable[Trial]) -> Iterator[Trial]:
 
 
 def to_go_on(batch: Batch) -> str:
-    """The command that runs a batch, or runs it on. Baseline and launch have one of their own, of the same name."""
-    return f"tunebook round run {batch.name}" if batch.kind == planning.KIND else f"tunebook {batch.kind}"
+    """The command that runs a batch, or runs it on. Baseline and launch have one of their own."""
+    if batch.kind == planning.KIND:
+        return f"tunebook round run {batch.name}"
+    # Of launches, several may wait.
+    return f"tunebook launch {batch.name}" if batch.kind == launching.KIND else f"tunebook {batch.kind}"
 
 
 def to_look(batch: Batch) -> str:
-    """The command that says where a batch is."""
-    return f"tunebook round status {batch.name}" if batch.kind == planning.KIND else "tunebook status"
+    """The command that says where a batch is that has not ended."""
+    return f"tunebook round status {batch.name}"
 
 
 def come_up(project: Project) -> bool:

@@ -123,7 +123,7 @@ def end_former(store: Store, kind: str) -> None:
 
 def written(store: Store, id: str) -> dict[str, Any]:
     """The subject of a measurement, as it was when it started."""
-    return moved.here(store.project, files.read_json(store.project.measurement_folder(id) / SUBJECT) or {})
+    return moved.here(store, files.read_json(store.project.measurement_folder(id) / SUBJECT) or {})
 
 
 def last(store: Store, kind: str, subject: Mapping[str, Any]) -> str | None:
@@ -143,11 +143,11 @@ def fresh(store: Store, kind: str, subject: Mapping[str, Any]) -> measurements.M
 def known_at(store: Store, found: measurements.Measurement, at: str) -> bool:
     """Whether a measurement, or one of the same subject, was the last of its kind at a moment."""
     before = [one for one in measurements.measurements(store, found.kind) if one.at <= at]
-    return found.at <= at and _is_of(store, before[-1], moved.here(store.project, found.subject))
+    return found.at <= at and _is_of(store, before[-1], moved.here(store, found.subject))
 
 
 def _is_of(store: Store, found: measurements.Measurement, subject: Mapping[str, Any]) -> bool:
-    return moved.here(store.project, found.subject) == dict(subject)
+    return moved.here(store, found.subject) == dict(subject)
 
 
 def record(store: Store, kind: str, id: str, more: Mapping[str, Any]) -> measurements.Measurement:

@@ -48,6 +48,7 @@ from tui.session import Session, answering
 @click.option(
     "--too-costly", is_flag=True, help=_("decide without fresh runs, on record as such; with --decide and --reason")
 )
+@click.option("--proposal", is_flag=True, help=_("what would be run, and what that takes; nothing is started"))
 @click.option("--history", is_flag=True, help=_("what was adopted and what rejected, and nothing else"))
 @click.option("--back", metavar="HASH", help=_("an earlier best configuration becomes the best again; with --reason"))
 @click.option(
@@ -68,10 +69,19 @@ def launch(
     reason: str,
     yes: bool,
     too_costly: bool,
+    proposal: bool,
     history: bool,
     back: str | None,
     reopen: str | None,
 ) -> None:
+    if proposal:
+        if chosen or yes or too_costly or history or back or reopen:
+            raise WrongUse("--proposal starts and decides nothing: leave what does out.")
+        with session.store() as store:
+            if round_ is not None and trials.batch(store, round_).kind == launching.KIND:
+                raise NotFound("{name} is no round. See: tunebook status", name=round_)
+            deciding.proposed(session, store, round_ or _last_round(store, trial), trial, length, runs, slots or 0)
+        return
     if reopen is not None:
         options = {
             "ROUND": round_,
@@ -102,12 +112,12 @@ def launch(
                     "on with it (tunebook launch {name}), or name what you mean: --trial ID",
                     name=waiting.name,
                 )
-            proposal = launching.propose(store, round_ or _last_round(store, trial), trial)
-            name = judging.decide_unrepeated(store, proposal, chosen, reason).name
+            meant = launching.propose(store, round_ or _last_round(store, trial), trial)
+            name = judging.decide_unrepeated(store, meant, chosen, reason).name
         words = _("{name}: {decision} on one run, {trial}; on record as not repeated.")
-        session.text(words.format(name=name, decision=chosen, trial=proposal.trial))
+        session.text(words.format(name=name, decision=chosen, trial=meant.trial))
         session.answer(
-            {"launch": name, "decided": chosen, "repeated": False, "trial": proposal.trial, "next": deciding.PLAN}
+            {"launch": name, "decided": chosen, "repeated": False, "trial": meant.trial, "next": deciding.PLAN}
         )
         return
     with session.store() as store:
@@ -118,20 +128,20 @@ def launch(
         else:
             batch = _meant(store, round_, trial)
         if batch is None or trial is not None:
-            proposal, listed = deciding.propose(store, round_ or _last_round(store, trial), trial, length)
-            early = worth.against(store, proposal.round)
+            meant, listed = deciding.propose(store, round_ or _last_round(store, trial), trial, length)
+            early = worth.against(store, meant.round)
             if early is not None and not (yes or trial or chosen or _can_ask(session)):
-                raise worth.kind(store, proposal.round)(
+                raise worth.kind(store, meant.round)(
                     "{why} Where a launch is wanted all the same: tunebook launch --trial {trial}",
                     why=early,
-                    trial=proposal.trial,
+                    trial=meant.trial,
                 )
-            deciding.announce(session, store, proposal, runs, listed, slots or 0)
+            deciding.announce(session, store, meant, runs, listed, slots or 0)
             asks = not yes and chosen is None and _can_ask(session)
             if asks and not click.confirm(_("Start?"), default=early is None):
                 session.text(_("Nothing was started."))
                 return
-            batch = launching.start(store, proposal, listed.rivals, runs=runs or RUNS[0])
+            batch = launching.start(store, meant, listed.rivals, runs=runs or RUNS[0])
         if chosen == "reject" and judging.stopped(store, batch.name):
             # To have it run on first would cost what it was stopped for.
             deciding.decide(session, store, batch.name, chosen, reason)

@@ -109,13 +109,13 @@ def run(session: Session, name: str | None, slots: int | None, wait: bool) -> No
         raise click.exceptions.Exit(1)
 
 
-@round_group.command(help=_("The trials of a round: what runs, what ended, how."))
+@round_group.command(help=_("The trials of a round, a launch or a baseline: what runs, what ended, how."))
 @click.argument("name", required=False)
 @answering
 @click.pass_obj
 def status(session: Session, name: str | None) -> None:
     with session.store() as store:
-        batch = _meant(session, store, name)
+        batch = _any(store, name) if name else _meant(session, store, None)
         listed = [so_far(store, entry) for entry in trials.trials(store, batch.name)]
         metric = by_metric.of_batch(store, batch.name).metric
         session.table(
@@ -325,9 +325,14 @@ def _after_review(store: Store, batch: Batch) -> tuple[str, list[str]]:
     return _("Next: tunebook round plan"), ["tunebook", "round", "plan"]
 
 
+def _any(store: Store, name: str) -> Batch:
+    """A round by its name or its number, or whatever else has trials by its name."""
+    return trials.batch(store, f"round-{name}" if name.isdecimal() else name)
+
+
 def _named(store: Store, name: str) -> Batch:
     """A round by its name or its number."""
-    batch = trials.batch(store, f"round-{name}" if name.isdecimal() else name)
+    batch = _any(store, name)
     if batch.kind == launching.KIND:
         raise NotFound(
             "{name} is a launch and no round. Go on with it: tunebook launch {name}. What was decided, with its runs: "
