@@ -5,6 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 # Two workers: the tests train real models, and more of them than cores only get in each other's way.
 WORKERS ?= 2
+DEVICE ?= cuda
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types imports tests test-gpu test-logout fuzz soak bench-probe bench-rounds bench-review bench-terminal bench-statistics snapshots pictures install locale figures wheel clean
@@ -30,8 +31,8 @@ imports: .venv/.dev  ## import-linter: which room may import which
 tests: .venv/.dev  ## pytest
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-gpu: .venv/.dev  ## on a machine with an NVIDIA GPU: what CI has none for, and the tests of training with their trials on it
-	$(BIN)/python -m pytest --device cuda tests/test_gpu.py $(addprefix tests/test_,$(addsuffix .py,train serve ghost_norm sampled_evaluation supervisor))
+test-gpu: .venv/.dev  ## on a machine with an NVIDIA GPU (DEVICE=mps: of Apple): what CI has none for, and the tests of training with their trials on it
+	$(BIN)/python -m pytest --device $(DEVICE) --durations=10 -rs tests/test_gpu.py $(addprefix tests/test_,$(addsuffix .py,train serve ghost_norm sampled_evaluation supervisor))
 
 test-logout: .venv/.dev  ## as root, with the packages systemd-container and openssh-server: what logging out ends, with a real systemd
 	$(BIN)/python -m pytest tests/logging_out.py

@@ -49,9 +49,17 @@ def at_hand(each: int = 1) -> tuple[Gpu, ...]:
     """The GPUs that this process is let use, in the order of the driver or of CUDA_VISIBLE_DEVICES; `each`: so many of
     them count as one, since a trial has them together."""
     by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+    return together(visible(_cards(), os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus), each)
+
+
+def closed() -> tuple[Gpu, ...]:
+    """The cards of which CUDA can use nothing as they are set."""
+    return tuple(card.whole for card in _cards() if card.closed)
+
+
+def _cards() -> tuple[Card, ...]:
     listed = parse(driver("-L"))
-    cards = in_their_modes(listed, driver(_MODES, "--format=csv,noheader")) if listed else _unnamed()
-    return together(visible(cards, os.environ.get("CUDA_VISIBLE_DEVICES"), by_bus), each)
+    return in_their_modes(listed, driver(_MODES, "--format=csv,noheader")) if listed else _unnamed()
 
 
 def together(found: Sequence[Gpu], each: int) -> tuple[Gpu, ...]:

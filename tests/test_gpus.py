@@ -10,7 +10,8 @@ import pytest
 from rounds import slots
 from state import gpus
 from state.gpus import Gpu
-from state.project import Project, Settings
+from state.project import Project, Settings, create
+from tui import doctor
 from wizard import machine
 
 LISTED = """\
@@ -107,7 +108,7 @@ GPU-d0fb7ba2-84a6-43f1-b8f8-4a1a0d1b9a4d, Enabled, Default
 """
 
 
-def test_of_a_card_that_is_to_be_divided_and_has_no_parts_cuda_can_use_nothing(driver: Path) -> None:
+def test_of_a_card_that_is_to_be_divided_and_has_no_parts_cuda_can_use_nothing(driver: Path, tmp_path: Path) -> None:
     """It was given trials, as any other: each failed within a moment, and the next one went there."""
     (driver / "cards").write_text(DIVIDED)
     (driver / "modes").write_text(DIVIDED_MODES)
@@ -121,6 +122,9 @@ def test_of_a_card_that_is_to_be_divided_and_has_no_parts_cuda_can_use_nothing(d
     ]
     assert found[2].uuid == "MIG-GPU-b8ea3855-276c-c9cb-b366-c6fa655957c5/1/0"
     assert gpus.emptiest() == {"CUDA_VISIBLE_DEVICES": found[0].uuid}
+    (told,) = (check for check in doctor.checks(create(tmp_path / "p", Settings()).root) if check.name == "GPU")
+    assert told.verdict == "warn"
+    assert told.message.text().startswith("NVIDIA A100 80GB PCIe (GPU-d0fb7ba2-84a6-43f1-b8f8-4a1a0d1b9a4d) takes no")
     (driver / "modes").write_text('Field "mig.mode.current" is not a valid field to query.\n')
     assert len(gpus.at_hand()) == 4
 

@@ -166,6 +166,7 @@ def checks(root: Path) -> Iterator[Check]:
     yield _data(project)
     yield _leftovers(project)
     yield _logout()
+    yield from _closed()
     if folder.verdict == "fail":
         yield _journal(project)
         return
@@ -365,6 +366,18 @@ def _cache(project: Project) -> Iterator[Check]:
             n=repair.UNUSED_DAYS,
         )
         yield Check("cache", "ok", message, repair=True)
+
+
+def _closed() -> Iterator[Check]:
+    """The GPUs that trials leave alone."""
+    for gpu in gpus.closed():
+        message = say(
+            "{name} ({uuid}) takes no trials: it is to be divided (MIG) and has no parts, or its compute mode is "
+            "Prohibited. nvidia-smi changes both.",
+            name=gpu.name,
+            uuid=gpu.uuid,
+        )
+        yield Check("GPU", "warn", message)
 
 
 def _sharing(store: Store) -> Iterator[Check]:
