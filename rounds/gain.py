@@ -111,6 +111,13 @@ def _check(
             **told,
         )
         return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
+    if noise is None:
+        message = say(
+            "{trial} came to {best:.4g}, what the round began with to {base:.4g} (runs: {runs}): more than late "
+            "evaluations differ. Runs with other seeds may differ by more than those, so only repeated runs can tell.",
+            **told,
+        )
+        return [Finding(CHECK, "cannot tell", message, RULE, figures, launch)]
     message = say(
         "{trial} came to {best:.4g}, what the round began with to {base:.4g} (runs: {runs}): more than the best of "
         "{trials} trials is ahead by chance, {chance:.2g}.",

@@ -240,8 +240,8 @@ def _of_comparison(store: Store, name: str, plan: RoundPlan, records: Sequence[T
     # Where all trials came to the same, the metric shows nothing, and so no lack of a gain either.
     if unit is None or len({record.best for record in ended(records) if record.feasible}) < 2:
         return
-    # What one run each can show; where the noise is of curves, what it rests on is not known.
-    shown = clear(reviewing.freedom(store, by) if noise is not None else math.inf) * unit
+    # What one run each can show; by how late evaluations differ, which is less than runs do, none is shown better.
+    shown = clear(reviewing.freedom(store, by)) * unit if noise is not None else math.inf
     names = dict(zip(plan.scientific, asked_of(plan), strict=True))
     within = reviewing.values(
         store, by, [record.best for record in records if record.feasible and record.best is not None]

@@ -124,7 +124,8 @@ def check(
     freedom: float = math.inf,
 ) -> list[Finding]:
     """A finding for each scientific hyperparameter: which value is best, and whether the difference is more than noise
-    (`noise`: deviation from run to run; `freedom`: the degrees of freedom that it rests on).
+    (`noise`: deviation from run to run; `freedom`: the degrees of freedom that it rests on). By how late evaluations
+    differ, which is less than runs do, values can be called close, but none the best.
 
     A difference seen here is a candidate, not a result: the decision repeats it with other seeds (P13).
     """
@@ -133,15 +134,25 @@ def check(
     chance = None if unit is None else clear(freedom if noise is not None else math.inf) * unit
     names = dict(zip(plan.scientific, asked_of(plan), strict=True))
     return [
-        _judge(key, names.get(key) or ", ".join(names.values()), levels, direction, unit, chance)
+        _judge(
+            key, names.get(key) or ", ".join(names.values()), levels, direction, unit, chance, known=noise is not None
+        )
         for key, levels in isolate(plan, records, direction).items()
     ]
 
 
 def _judge(
-    key: str, name: str, levels: Sequence[Level], direction: Direction, unit: float | None, chance: float | None
+    key: str,
+    name: str,
+    levels: Sequence[Level],
+    direction: Direction,
+    unit: float | None,
+    chance: float | None,
+    *,
+    known: bool,
 ) -> Finding:
-    """`chance`: the difference that single runs may show by it, None where the noise (`unit`) is not known."""
+    """`chance`: the difference that single runs may show by it, None where there is no measure of it (`unit`); `known`:
+    whether that is of runs, and not of curves."""
     figures = {"key": key, "name": name, "levels": [level.to_dict() for level in levels], "unit": unit}
     usable = [(turned(level.fair, direction), level) for level in levels if level.fair is not None]
     if len(usable) < 2:
@@ -183,6 +194,14 @@ def _judge(
         )
         more = Action("more_trials", say("Add {n} trials, as many as there are.", n=trials), {"trials": trials})
         return Finding(CHECK, "cannot tell", message, RULE, figures, more)
+    if not known:
+        message = say(
+            "{key}: {value} is best with {best}, ahead of the next by {gap:.2g}: more than late evaluations differ. "
+            "Runs with other seeds may differ by more than those, so only repeated runs can tell.",
+            **told,
+            gap=min(gaps.values()),
+        )
+        return Finding(CHECK, "cannot tell", message, RULE, figures, launch)
     message = say(
         "{key}: {value} is best with {best}, ahead of the next by {gap:.2g}: more than single runs differ by chance.",
         **told,

@@ -39,7 +39,6 @@ from rounds.record import (
 )
 from rounds.review import complete, review
 from rounds.statistics import ANY, pooled
-from rounds.symptoms import noise_of
 from state import by_metric, configurations, launches, measure, metrics, pipeline, trials, usual_names
 from state.database import Store
 from state.measure import Measure
@@ -73,8 +72,8 @@ def judged(store: Store, name: str, seen: tuple[TrialRecord, ...]) -> tuple[Find
         best = leading(ended(seen), by.direction)
         unit, free, runs = noise(store, by), freedom(store, by), _repeated(store, by)
         apart = unit
-        if unit is None and noise_of(ended(seen), by.direction, None) is None:
-            # Curves that are too short to guess it from leave the runs of one configuration, if those.
+        if unit is None:
+            # What curves say of it is too little: there are the runs of one configuration, if those.
             runs = _again_by_seed(store, by)
             apart, free = _deviation(runs), _freedom(runs)
         within = values(store, by, [entry.best for entry in seen if entry.best is not None and usable(entry.best)])

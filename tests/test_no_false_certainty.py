@@ -9,10 +9,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rounds import gain, isolation
+from rounds.design import plan
 from rounds.importance import effects
 from rounds.record import TrialRecord
 from rounds.review import review
-from tests.rounds_made import curve, record, searched
+from rounds.space import Domain
+from tests.rounds_made import BASE, OPTIMIZERS, curve, record, searched
 
 PLANNED = searched(20)
 METRIC = "val/error_rate"
@@ -85,3 +88,32 @@ def test_a_metric_to_be_maximised_is_judged_as_its_mirror_image(made: Any, noise
         for one in up
     ]
     assert verdicts(up, "max", noise) == verdicts(down, "min", noise)
+
+
+def test_what_is_known_of_curves_alone_calls_nothing_better() -> None:
+    """Runs of the digits by a vision transformer differ from seed to seed by several times as much as late evaluations
+    of one do: of two runs of the same configuration, the review called one clearly better than the other."""
+    planned = plan(
+        {**BASE, "regularization.dropout": 0.0},
+        "compare",
+        scientific={"regularization.dropout": Domain("list", choices=(0.0, 0.5))},
+        optimizers=OPTIMIZERS,
+        trials=2,
+        roles={"optimizer.learning_rate": "fixed"},
+    )
+    best = (0.30, 0.37)
+    wave = [0.002 * (-1) ** step for step in range(25)]
+    records = [
+        record(entry, number, value, curves={METRIC: curve([value + own for own in wave])})
+        for number, (entry, value) in enumerate(zip(planned.trials, best, strict=True), 1)
+    ]
+    (compared,) = isolation.check(planned, records, "min")
+    (gained,) = gain.check(records, "min", [0.4])
+    for found in (compared, gained):
+        assert (found.verdict, found.action and found.action.code) == ("cannot tell", "launch")
+        assert "only repeated runs can tell" in found.message.text()
+    # By how far runs differ it can be said, and by how late evaluations do, that values are close.
+    assert isolation.check(planned, records, "min", noise=0.002)[0].verdict == "pass"
+    assert gain.check(records, "min", [0.4], noise=0.002)[0].verdict == "pass"
+    close = [replace(one, best=0.3 + 0.001 * place) for place, one in enumerate(records)]
+    assert "single runs cannot tell it from" in isolation.check(planned, close, "min")[0].message.text()

@@ -66,11 +66,12 @@ def _basis(store: Store, name: str) -> tuple[object, ...]:
         else (entry.id, entry.status, trials.over(entry))
         for entry in trials.trials(store, name)
     )
+    again = reviewing.tried_again(store, trials.batch_settings(store, name)) if listed else []
     return (
         str(store.project.root),
         store.project.settings,
         reviewing.noise(store, by_metric.of_batch(store, name)),
-        tuple((run.id, run.best) for run in reviewing.tried_again(store, trials.batch_settings(store, name))),
+        tuple((run.id, run.best) for run in again),
         len(launches.launches(store)),
         listed,
     )
