@@ -115,6 +115,7 @@ def propose(
         "numbers": design.numbers(earlier[-1]) if earlier else None,
         "first": max((design.following(plan) for plan in earlier), default=0),
     }
+    own_script.refuse_ungiven(store.project, base, {*asked, *ranges, *(roles or {})})
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
     learnt, hints = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})
