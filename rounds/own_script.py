@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from presets.language import Message, say
 from rounds.finding import Action, Finding
-from rounds.plan import RoundPlan
+from rounds.plan import DesignError, RoundPlan
 from rounds.roles import is_length
 from rounds.steps import STEPS
 from state import declared, pipeline, usual_names
 from state.pipeline import BATCH_SIZE, Pipeline
+from state.project import Project
 from state.usual_names import BATCH_SIZES, CLIPS, DECAYS, RATES, SHARES, WARMUPS, called, leaf, names_optimizer
 
 # What the built-in training can do by settings that another script need not have.
@@ -51,6 +53,21 @@ def possible(
         else replace(finding, message=_said(finding, finding.action, base, searched, own, folder), action=None)
         for finding in findings
     )
+
+
+def refuse_ungiven(project: Project, base: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise DesignError for what the script takes and the command does not give it yet."""
+    own = pipeline.of(project)
+    unknown = [name for name in names if name not in base] if own else []
+    taken = {argument.name for argument in declared.arguments(own)} if own and unknown else set()
+    for name in unknown:
+        if name in taken:
+            raise DesignError(
+                "Your script has the option {name}, and the command does not give it yet: tunebook new {folder} --set "
+                "{name}=VALUE puts it in, or {name}=LOW..HIGH with a range; then comes the baseline again.",
+                name=name,
+                folder=shlex.quote(str(project.root)),
+            )
 
 
 def fixed_length(own: Pipeline | None, folder: str) -> Message | None:
@@ -175,7 +192,7 @@ def _said(
         return say(
             "{finding} What may help: {what} The batch size is decided, not searched: tunebook new {folder} "
             "--set {name}=VALUE gives another one; then comes the baseline again.",
-            name=sizes[0],
+            name=own.theirs(sizes[0]) if own else sizes[0],
             folder=folder,
             **told,
         )

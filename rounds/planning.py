@@ -116,6 +116,7 @@ def propose(
         "numbers": sequence.numbers(earlier[-1]) if earlier else None,
         "first": max((sequence.following(plan) for plan in earlier), default=0),
     }
+    own_script.refuse_ungiven(store.project, base, {*asked, *ranges, *(roles or {})})
     plan = _planned(store, base, goal, notes, scientific=asked, ranges=ranges, **options)
     entries = (*options["optimizers"].get(str(base.get(OPTIMIZER, "")), ()), *options["tunables"])
     learnt, hints = inherited.roles(store, plan, entries, {*asked, *(roles or {}), *ranges})

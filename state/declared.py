@@ -23,6 +23,8 @@ LARGEST = 2**20
 BOTH = "BooleanOptionalAction"
 SWITCHES = ("store_true", "store_false", BOTH)
 SETTING = (*SWITCHES, "store_const", "append_const", "count")
+# By these a parser takes whatever comes.
+KNOWN = ("parse_known_args", "parse_known_intermixed_args")
 # One value as it is, and not a list with one in it.
 ONE = -1
 
@@ -225,16 +227,18 @@ def _elsewhere(tree: ast.Module) -> bool:
         if isinstance(target, ast.Name)
     }
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    # What one parser knows nothing of, another may be given, which takes no more than it declares: as in timm's script.
+    strict = any(called(call) in ("parse_args", "parse_intermixed_args") and call.args for call in calls)
     for call in calls:
-        if called(call) in ("parse_known_args", "parse_known_intermixed_args", "add_subparsers"):
+        if called(call) == "add_subparsers" or (called(call) in KNOWN and not strict):
             return True
         if _made(call) and {entry.arg for entry in call.keywords} & {"parents", "prefix_chars", None}:
             return True
         given = [*call.args, *(entry.value for entry in call.keywords)]
         if any(isinstance(one, ast.Name) and one.id in parsers for one in given):
             return True
-    # One that somebody else made may declare anything.
-    return not any(called(call) == "ArgumentParser" for call in calls)
+    # One that somebody else made may declare anything, and so may another library.
+    return not any(called(call) == "ArgumentParser" for call in calls) or any(declared_otherwise.options(tree))
 
 
 def _made(call: ast.Call) -> bool:

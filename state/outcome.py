@@ -310,8 +310,10 @@ def out_of_memory(log: str) -> bool:
 
 
 def last_words(log: str) -> str:
-    """The last lines of what was printed, in one; empty where it was nothing."""
-    return " | ".join(line.strip() for line in log.splitlines()[-LAST_LINES:] if line.strip())
+    """The last lines of what was printed, in one; empty where it was nothing. Those by which Python underlines a part
+    of the line before say nothing here."""
+    lines = [line.strip() for line in log.splitlines() if not line.strip() or line.strip("^~ \t")]
+    return " | ".join(line for line in lines[-LAST_LINES:] if line)
 
 
 def tail(log: Path, start: int) -> str:

@@ -493,9 +493,13 @@ def test_the_length_of_a_run_is_offered_only_where_the_command_has_it(tmp_path: 
         flow.answer(store, "initial", "use")
         drive(store, baseline.plan(store).name)
         said = flow.ask(store, "baseline").evidence[-1].text()
-        assert "how long a run is, is fixed in your command" in said
+        # It was called fixed, and a placeholder was asked for by hand.
+        assert "your script has the option steps for how long a run is." in said
+        assert f"tunebook new {tmp_path}/p --set steps=VALUE" in said
         flow.answer(store, "baseline", "accept")
         assert "length" not in [name for name, _label, _meaning in draft.purposes(store, "")]
+        with pytest.raises(Refusal, match=rf"script has the option seed,.*tunebook new {tmp_path}/p --set seed=VALUE"):
+            planning.propose(store, scientific={"seed": Domain("list", choices=(1, 2))})
         with pytest.raises(Refusal, match=rf"tunebook new {tmp_path}/p --set epochs=20"):
             planning.propose(store, steps=50)
         told = [part for section in document.report(store).sections for part in section.parts if isinstance(part, Code)]

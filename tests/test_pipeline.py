@@ -563,6 +563,14 @@ def test_where_others_may_declare_an_option_nothing_is_said_of_it(tmp_path: Path
     assert strange(tmp_path, "python train.py --hiden 3 --out {folder}", PARSER.replace(old, new))[0] == ()
 
 
+def test_what_one_parser_leaves_to_another_that_takes_no_more_is_known(tmp_path: Path) -> None:
+    """timm's script has one for its configuration file alone; nothing was said of what the other does not know."""
+    two = "file = argparse.ArgumentParser()\n_file, rest = file.parse_known_args()\nargs = parser.parse_args(rest)\n"
+    parser = PARSER.replace("args = parser.parse_args()\n", two)
+    assert parser != PARSER
+    assert strange(tmp_path, "python train.py --hiden 3 --out {folder}", parser)[0] == ("--hiden",)
+
+
 def test_a_fixed_value_that_the_script_does_not_take_is_told(tmp_path: Path) -> None:
     _unknown, found = strange(tmp_path, "python train.py -w abc --act=swish --level 2.5 --cache 1 --out {folder}")
     assert found == (("-w", "abc", "int"), ("--act", "swish", "relu, gelu"))

@@ -18,6 +18,7 @@ import pytest
 
 from presets.language import told
 from state import provenance, run_command, runs
+from state.outcome import last_words
 from tests.small_project import lives, wait_for
 from training import record
 
@@ -599,3 +600,10 @@ def test_a_run_without_its_metric_says_what_it_wrote_beside_its_folder(tmp_path:
     _code, result = run(folder)
     assert result["reason"] == "no metric"
     assert "runs/metrics.csv. Where every trial writes them" in result["message"]
+
+
+def test_what_python_underlines_takes_no_place_of_an_errors_last_words() -> None:
+    """Half of what was shown of an error were rows of ^."""
+    log = 'File "train.py", line 3, in load\n    fid = open(place)\n          ^^^^^^^^^^^\n    ~~~^^^~~\n'
+    log += "FileNotFoundError: a.npz\n"
+    assert last_words(log) == 'File "train.py", line 3, in load | fid = open(place) | FileNotFoundError: a.npz'

@@ -320,9 +320,7 @@ def _help(store: Store, batch: Batch, outlook: Outlook) -> Iterator[Message]:
             "what the rounds are for."
         )
         if store.project.settings.command:
-            given = hyperparameters.values(store.project)
-            folder = shlex.quote(str(store.project.root))
-            yield from own_baseline.costs(trials.trials(store, batch.name), given, folder, store.project.settings.gpus)
+            yield from own_baseline.costs(trials.trials(store, batch.name), store.project)
         return
     if outlook == "broken":
         first = trials.trials(store, batch.name)[0]

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from presets.language import Message, say
 from state import pipeline, usual_names
-from state.project import Settings
+from state.project import Project, Settings
 from state.trials import Trial
-from wizard import machine, quantity
+from wizard import machine, own, quantity
 from wizard.speed import ROUND
 
 
-def costs(listed: Sequence[Trial], given: Collection[str], folder: str, gpus: int) -> Iterator[Message]:
-    """What a round of such trials takes, by which the length of a run is chosen (G13); `given`: the names of what the
-    command is given; `folder`: of the project, quoted for a shell; `gpus`: that each trial has."""
+def costs(listed: Sequence[Trial], project: Project) -> Iterator[Message]:
+    """What a round of such trials takes, by which the length of a run is chosen (G13)."""
+    given, folder = own.values(project), shlex.quote(str(project.root))
     taken = [float(seconds) for entry in listed if (seconds := (entry.result or {}).get("seconds"))]
     if taken:
-        at_once = machine.at_hand(each=gpus).trials_at_once
+        at_once = machine.at_hand(each=project.settings.gpus).trials_at_once
         yield say(
             "It took {time}; a round of {trials} such trials, {slots} at a time, takes {round}.",
             time=quantity.duration(max(taken)),
@@ -39,6 +40,14 @@ def costs(listed: Sequence[Trial], given: Collection[str], folder: str, gpus: in
                 name=counted[0],
                 folder=folder,
             )
+        elif option := _of_length(project):
+            yield say(
+                "Is that too long, or was there nothing left to gain at the end: your script has the option {name} for "
+                "how long a run is. tunebook new {folder} --set {name}=VALUE puts it into the command; then comes the "
+                "baseline again. It stays the same within a round.",
+                name=option,
+                folder=folder,
+            )
         else:
             yield say(
                 "Is that too long, or was there nothing left to gain at the end: how long a run is, is fixed in your "
@@ -46,6 +55,13 @@ def costs(listed: Sequence[Trial], given: Collection[str], folder: str, gpus: in
                 "round.",
                 steps="{steps}",
             )
+
+
+def _of_length(project: Project) -> str | None:
+    """What the script calls the length of a run, where the command gives it none."""
+    lengths = (*usual_names.EPOCHS, *usual_names.STEPS)
+    offered = own.offered(pipeline.own(project))
+    return next((argument.name for argument in offered if usual_names.leaf(argument.name) in lengths), None)
 
 
 def judge(settings: Settings, best: Trial) -> tuple[bool, Message, dict[str, Any]]:
