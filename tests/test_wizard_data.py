@@ -267,6 +267,18 @@ def test_copies_within_what_is_measured_with_are_a_warning_and_widen_what_is_sai
         ask(tmp_path / "2", ready_made(DIGITS, validation={**split, "independent": 19}))
 
 
+@pytest.mark.parametrize(("content", "told"), [("images", "look nearly like one"), ("texts", "differ from one of the")])
+def test_what_is_nearly_in_the_training_split_is_a_warning(tmp_path: Path, content: str, told: str) -> None:
+    """It was known to nobody, and what was measured on it looked better than it was."""
+    found = DIGITS if content == "images" else SPAM
+    near = {"compared": 360, "examples": 12, "named": [["train/a.png", "val/b.png"]]}
+    for known in ({}, {"near": None}, {"near": near | {"examples": 0, "named": []}}):
+        assert not ask(tmp_path / f"p{len(str(known))}", found | known).warnings
+    (warning,) = (message.text() for message in ask(tmp_path / "p", found | {"near": near}).warnings)
+    assert warning.startswith("12 of 360 examples of the other splits " + told)
+    assert warning.endswith("split: train/a.png ~ val/b.png; .. +11.")
+
+
 def test_contents_of_several_classes_keep_the_error_from_zero_only_in_the_validation_split(tmp_path: Path) -> None:
     found = ready_made(DIGITS)
     copies = {"across": [], "conflicting": 4, "conflicts": []}
