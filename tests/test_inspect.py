@@ -118,6 +118,60 @@ def test_copies_within_a_ready_made_validation_split_are_counted_and_the_trainin
         assert about_data(dataset)["validation"]["independent"] == 20
 
 
+def test_pictures_that_are_nearly_in_the_training_split_are_found(tmp_path: Path) -> None:
+    """Only files that are equal to the byte were; what was saved anew, scaled or touched up is known as well."""
+    draw = np.random.default_rng(0)
+    coarse = [Image.fromarray(draw.integers(0, 256, (6, 6, 3), np.uint8)) for _ in range(60)]
+    pictures = [one.resize((64, 64), Image.Resampling.BICUBIC) for one in coarse]
+    for number, picture in enumerate(pictures):
+        folder = tmp_path / "data" / ("train" if number < 40 else "val") / ("even" if number % 2 == 0 else "odd")
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.save(folder / f"{number}.png")
+    assert inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data")["near"] == {
+        "compared": 20,
+        "examples": 0,
+        "named": [],
+    }
+    odd, touched = tmp_path / "data" / "val" / "odd", pictures[5].copy()
+    touched.putpixel((30, 30), (255, 0, 0))
+    touched.save(odd / "touched.png")
+    pictures[7].save(odd / "saved anew.jpg", quality=75)
+    pictures[9].resize((48, 48), Image.Resampling.BICUBIC).save(odd / "scaled.png")
+    shutil.copy(tmp_path / "data" / "train" / "odd" / "11.png", odd / "equal.png")
+    found = inspected(tmp_path / "out", task="image-classification", path=tmp_path / "data")
+    assert found["duplicates"]["across_splits"] == 1
+    assert found["near"]["examples"] == 3
+    assert sorted(map(tuple, found["near"]["named"])) == [
+        ("train/odd/5.png", "val/odd/touched.png"),
+        ("train/odd/7.png", "val/odd/saved anew.jpg"),
+        ("train/odd/9.png", "val/odd/scaled.png"),
+    ]
+
+
+def test_no_near_copies_are_claimed_of_tiny_pictures_or_of_blank_ones(tmp_path: Path) -> None:
+    """Of 8 by 8 pixels one says too much of a picture; and blank pages are alike without being copies."""
+    write_digits(tmp_path / "digits")
+    assert inspected(tmp_path / "out", task="image-classification", path=tmp_path / "digits")["near"] is None
+    draw = np.random.default_rng(0)
+    for number in range(40):
+        folder = tmp_path / "blank" / ("a" if number % 2 else "b")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(250, 254, (64, 64), np.uint8)).save(folder / f"{number}.png")
+    assert inspected(tmp_path / "out", task="image-classification", path=tmp_path / "blank")["near"]["examples"] == 0
+
+
+def test_texts_that_differ_in_case_blanks_and_punctuation_from_the_training_split_are_found(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    train = ["Call me back!", "What a day", ":)", "Version 1.5 is out"]
+    held = ["call  me BACK", "What a day", ":(", "Version 15 is out"]
+    for name, some in (("train", train), ("val", held)):
+        rows = [f"{text},{'a' if number % 2 else 'b'}" for number, text in enumerate(some)]
+        (tmp_path / "data" / f"{name}.csv").write_text("\n".join(["text,label", *rows]))
+    found = inspected(tmp_path / "out", task="text-classification", path=tmp_path / "data")
+    assert found["duplicates"]["across_splits"] == 1
+    assert found["near"] == {"compared": 3, "examples": 1, "named": [["Call me back!", "call  me BACK"]]}
+
+
 def test_contents_of_several_classes_are_counted_in_the_split_in_which_no_model_can_be_right(tmp_path: Path) -> None:
     """Within training they may be learnt either way; in validation under one class they can be right."""
     two_classes(tmp_path / "data" / "train")

@@ -15,6 +15,7 @@ from state import decisions, measurements, project
 from state.errors import Refusal
 from state.store import open_store
 from tests.set_up import DIGITS, SPAM, advance, changed, inspected, make, set_up
+from tests.small_project import wait_for
 from tui import setup
 from tui.session import Session
 from wizard import configuration, flow, inspection
@@ -267,6 +268,18 @@ def test_copies_within_what_is_measured_with_are_a_warning_and_widen_what_is_sai
         ask(tmp_path / "2", ready_made(DIGITS, validation={**split, "independent": 19}))
 
 
+@pytest.mark.parametrize(("content", "told"), [("images", "look nearly like one"), ("texts", "differ from one of the")])
+def test_what_is_nearly_in_the_training_split_is_a_warning(tmp_path: Path, content: str, told: str) -> None:
+    """It was known to nobody, and what was measured on it looked better than it was."""
+    found = DIGITS if content == "images" else SPAM
+    near = {"compared": 360, "examples": 12, "named": [["train/a.png", "val/b.png"]]}
+    for known in ({}, {"near": None}, {"near": near | {"examples": 0, "named": []}}):
+        assert not ask(tmp_path / f"p{len(str(known))}", found | known).warnings
+    (warning,) = (message.text() for message in ask(tmp_path / "p", found | {"near": near}).warnings)
+    assert warning.startswith("12 of 360 examples of the other splits " + told)
+    assert warning.endswith("split: train/a.png ~ val/b.png; .. +11.")
+
+
 def test_contents_of_several_classes_keep_the_error_from_zero_only_in_the_validation_split(tmp_path: Path) -> None:
     found = ready_made(DIGITS)
     copies = {"across": [], "conflicting": 4, "conflicts": []}
@@ -310,6 +323,28 @@ def test_with_yes_the_warnings_about_the_data_are_printed(tmp_path: Path, capsys
     with set_up(tmp_path / "p", "data", found) as store:
         setup._decide(Session(), store, "data", None, recommended=True)
     assert "Files or rows that cannot be read, and are left out: 1 (3/a.png" in capsys.readouterr().out
+
+
+def test_of_an_inspection_that_was_killed_the_log_is_kept_with_the_project(tmp_path: Path, digits: Path) -> None:
+    """ "Look into log.txt", said the refusal, and "Nothing of the new project was kept": nor was the log."""
+
+    def begin(root: Path) -> None:
+        with setup.unless_unreadable(root, lambda _refused: "tunebook new"):
+            made = project.create(root, project.Settings(name="p", task="image-classification", data=str(digits)))
+            with open_store(made) as store:
+                id = inspection.start(store)
+                folder = made.measurement_folder(id)
+                result = folder / "inspection.json"
+                wait_for(lambda: result.exists() and not inspection.progress(made, id).running, "never looked through")
+                # As a process leaves it that the system has killed.
+                result.unlink()
+                inspection.finish(store, id)
+
+    with pytest.raises(Refusal, match=r"ended before it was done .*, then start it again\.$") as refused:
+        begin(tmp_path / "p")
+    log = Path(str(refused.value).partition("Look into ")[2].partition(", then")[0])
+    assert log.exists()
+    assert (tmp_path / "p" / project.FILE).exists()
 
 
 def test_a_class_folder_with_nothing_in_it_is_a_warning(tmp_path: Path) -> None:

@@ -80,12 +80,13 @@ def examine(
     threads: int,
     *,
     pixels: np.ndarray | None = None,
+    look: Callable[[int, np.ndarray], object] | None = None,
     progress: Progress | None = None,
 ) -> Examined:
     """Read and decode every listed file once. Raises DataError if a file vanishes or its disk fails meanwhile.
 
     `pixels` uint8 (files, C, size, size): where given, row i becomes the image of `listing.files[i]`; that of a file
-    without one is left as it is.
+    without one is left as it is. `look` is shown the number and the pixels of each.
     """
     total = len(listing.files)
     digests = np.zeros((total, 32), np.uint8)
@@ -118,6 +119,8 @@ def examine(
                 sums[number, channel] = np.bincount(decoded.pixels[channel].ravel(), minlength=256) @ powers
             if pixels is not None:
                 pixels[number] = decoded.pixels
+            if look is not None:
+                look(number, decoded.pixels)
         return numbers
 
     with warnings.catch_warnings():

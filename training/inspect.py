@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from training import image_folders, images, machine, splits, texts
+from training import image_folders, images, machine, near, splits, texts
 from training.config import ConfigError, Data, load_section
 from training.record import reporter, write_json
 from training.sentence import phrase, said_by
@@ -71,28 +71,30 @@ def inspect(data: Data, progress: Progress | None = None) -> dict[str, Any]:
 
     `duplicates` counts contents, whatever their class: surplus copies among what training comes from, before anything
     is held out, and examples of a ready-made validation or test split that an earlier split has too. `copies` names
-    some of them, and equal contents under different classes.
+    some of them, and equal contents under different classes; `near` what is nearly in the training split (null: the
+    images are too small to tell).
     """
     return {"task": data.task, **(_images if data.task == "image-classification" else _texts)(data, progress)}
 
 
 def _images(data: Data, progress: Progress | None) -> dict[str, Any]:
     found = image_folders.listing(data.path)
-    seen = images.examine(found, data.image_size, data.channels, machine.cores(), progress=progress)
+    pictures = np.zeros((len(found.files), near.SIDE**2), np.uint8)
+
+    def look(number: int, pixels: np.ndarray) -> None:
+        pictures[number] = near.small(pixels)
+
+    seen = images.examine(found, data.image_size, data.channels, machine.cores(), look=look, progress=progress)
     majority_readable(seen.skipped, len(found.files), phrase("{path}: images", path=data.path))
     images.every_class(found, seen.kept, seen.skipped)
     labels = np.array([file.label for file in found.files], np.int64)[seen.kept]
     parts = np.array([file.part for file in found.files], np.int64)[seen.kept]
+    names = [printable(found.files[place].path) for place in seen.kept]
+    described, roles = _splits(data, found.classes, labels, parts, seen.digests, names, held_out=found.held_out)
+    large = np.median(seen.sizes.min(axis=1)) >= near.LEAST
     return {
-        **_splits(
-            data,
-            found.classes,
-            labels,
-            parts,
-            seen.digests,
-            [printable(found.files[place].path) for place in seen.kept],
-            held_out=found.held_out,
-        ),
+        **described,
+        "near": near.images(roles, seen.digests, pictures[seen.kept], names) if large else None,
         **_skipped((*found.skipped, *seen.skipped)),
         "empty": list(found.empty),
         "images": {
@@ -126,16 +128,11 @@ def _texts(data: Data, progress: Progress | None) -> dict[str, Any]:
             n=len(table.classes),
             some=", ".join(map(brief, table.classes[:3])),
         )
+    digests, names = table.digests(), [text[:EXCERPT] for text in table.texts]
+    described, roles = _splits(data, table.classes, table.labels, table.parts, digests, names, held_out=found.held_out)
     return {
-        **_splits(
-            data,
-            table.classes,
-            table.labels,
-            table.parts,
-            table.digests(),
-            [text[:EXCERPT] for text in table.texts],
-            held_out=found.held_out,
-        ),
+        **described,
+        "near": near.texts(roles, digests, table.texts, names),
         **_skipped((*found.skipped, *table.skipped)),
         "texts": {
             "characters": _spread(np.array([len(text) for text in table.texts]), 0, 50, 95, 100),
@@ -154,7 +151,8 @@ def _splits(
     names: Sequence[str],
     *,
     held_out: bool,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], np.ndarray]:
+    """What the splits hold, and the split of each example."""
     share = (data.validation_fraction, data.split_seed) if held_out else None
     roles = splits.assign(classes, labels, parts, digests, share, data.path)
     within_train, across = splits.duplicates(parts, digests)
@@ -168,7 +166,7 @@ def _splits(
             "independent": splits.independent(contents),
         }
 
-    return {
+    result = {
         "classes": list(classes),
         "identity": splits.identity(classes, labels, roles, digests),
         "splits": {
@@ -179,6 +177,7 @@ def _splits(
         "duplicates": {"within_train": within_train, "across_splits": across},
         "copies": splits.copies(parts, labels, digests, names, classes, roles),
     }
+    return result, roles
 
 
 def _skipped(skipped: Sequence[Skipped]) -> dict[str, Any]:

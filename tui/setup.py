@@ -59,7 +59,7 @@ def unless_unreadable(folder: Path, again: Callable[[Refusal], tuple[str, bool]]
     try:
         yield before is None
     except Refusal as refused:
-        if not place.exists() or _read(root):
+        if not place.exists() or _worth_keeping(root):
             raise
         _take_back(place, before, new)
         if before is not None:
@@ -78,10 +78,14 @@ def unless_unreadable(folder: Path, again: Callable[[Refusal], tuple[str, bool]]
         raise taken_back from None
 
 
-def _read(root: Path) -> bool:
-    """Whether the data have been looked through as they are described now."""
+def _worth_keeping(root: Path) -> bool:
+    """Whether the data have been looked through as they are described now, or looking died on the way: the description
+    may be right then, and its log is what there is to look into."""
     with open_store(open_project(root)) as store:
-        return inspection.fresh(store) is not None
+        last = inspection.last(store)
+        result = measuring.RESULTS[inspection.KIND]
+        died = last is not None and not (store.project.measurement_folder(last) / result).exists()
+        return died or inspection.fresh(store) is not None
 
 
 def _take_back(place: Path, before: bytes | None, new: Sequence[Path]) -> None:

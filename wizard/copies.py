@@ -33,6 +33,7 @@ def told(found: dict[str, Any]) -> Iterator[Message]:
             n=duplicates["across_splits"],
             named=named([f"{one} = {other}" for one, other in copies.get("across", ())], duplicates["across_splits"]),
         )
+    yield from _near(found)
     if n := conflicting(found):
         yield say(
             "{n} contents are under more than one class{where}. Decide which class is right, and remove the "
@@ -48,6 +49,32 @@ def told(found: dict[str, Any]) -> Iterator[Message]:
             ),
         )
     yield from _repeated(found)
+
+
+def _near(found: dict[str, Any]) -> Iterator[Message]:
+    """What is nearly in the training split; an inspection of an earlier version has not looked for it."""
+    near = found.get("near") or {}
+    if not (n := near.get("examples")):
+        return
+    listed = named([f"{one} ~ {other}" for one, other in near["named"]], n)
+    if found.get("images"):
+        yield say(
+            "{n} of {compared} examples of the other splits look nearly like one of the training split, as a picture "
+            "does that was saved anew, scaled or touched up, or the next frame of a film: what is measured on them is "
+            "partly memory. Look at some, and put what belongs together into one split{listed}.",
+            n=n,
+            compared=near["compared"],
+            listed=listed,
+        )
+    else:
+        yield say(
+            "{n} of {compared} examples of the other splits differ from one of the training split in case, blanks and "
+            "punctuation alone: what is measured on them is partly memory. Keep one of each, or put them into one "
+            "split{listed}.",
+            n=n,
+            compared=near["compared"],
+            listed=listed,
+        )
 
 
 def in_training(found: dict[str, Any]) -> Iterator[Message]:
