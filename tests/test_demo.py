@@ -261,5 +261,5 @@ def test_a_decision_is_changed_by_its_option_and_what_depends_on_it_is_asked_aga
     entries = answer(walked[0], capsys, "decisions", "--all")
     made = [entry for entry in entries if entry["step"] == "steps"]
     assert len(made) == 2
-    assert made[0]["superseded_by"] == made[1]["id"]
+    assert made[0]["superseded_by"] == made[1]["number"]
     assert answer(walked[0], capsys, "status")["question"] == "baseline"
