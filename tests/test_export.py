@@ -275,6 +275,23 @@ def test_the_best_configuration_is_stood_for_by_the_best_run_of_its_launch(
         assert folder.best_trial(store).id == "launch-1-002"
 
 
+def test_that_a_launch_is_not_decided_yet_is_said(project_folder: Path, tmp_path: Path) -> None:
+    """The best configuration was exported without a word, while its successor waited for a decision."""
+    root = tmp_path / "copy"
+    shutil.copytree(project_folder, root)
+    with open_store(open_project(root)) as store:
+        best = launches.best(store)
+        assert best is not None
+        new = [NewTrial("candidate", 11, {}, {}, {"training.seed": 11})]
+        _ = trials.add_batch(store, "launch", goal="", configuration=best.hash, plan={"best": best.hash}, trials=new)
+        small_project.end(store, "launch-1-001", 0.2)
+        told = "Not decided yet: launch-1."
+        done = exporting.export(store, tmp_path / "export")
+        assert told in done.warning
+        assert told in (done.folder / "README.md").read_text(encoding="utf-8")
+        assert told not in exporting.export(store, tmp_path / "other", "baseline-1-001").warning
+
+
 def test_what_is_looked_at_is_what_is_exported(tmp_path: Path) -> None:
     """A launch that was rejected ran the best configuration again; the one that is exported is that of its own."""
     with open_store(small_project.project(tmp_path / "p", tmp_path / "data")) as store:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.language import _, say, sentences
-from rounds import alike, launching, planning, tunables
+from rounds import alike, foremost, launching, planning, tunables
 from rounds.reached import Reached, fresh
 from state import configurations, export_command, measure, trials
 from state import export as folder
@@ -57,6 +57,8 @@ def again(done: Exported) -> str:
 def export(store: Store, target: Path, trial: str | None = None) -> Exported:
     """Export a trial, without a name the one that stands for the best configuration. Refuses as `state.export` does."""
     chosen, warning = (trials.trial(store, trial), "") if trial else _best(store)
+    if trial is None:
+        warning = sentences(*filter(None, (warning, _undecided(store))))
     if store.project.settings.command:
         return _export_command(store, target, chosen, warning)
     source = folder.origin(store, chosen, training_code())
@@ -85,6 +87,13 @@ def _best(store: Store) -> tuple[Trial, str]:
         return first, ""
     words = _("The folder of {first} is gone or damaged: in its place {trial} is exported, of the same configuration.")
     return found, words.format(first=first.id, trial=found.id)
+
+
+def _undecided(store: Store) -> str:
+    """That a launch may yet replace the best configuration; empty where none waits for its runs or a decision."""
+    names = [batch.name for batch in foremost.waiting(store, trials.trials(store))]
+    words = _("Not decided yet: {launches}. What is exported is the best configuration as it stands until then.")
+    return words.format(launches=", ".join(names)) if names else ""
 
 
 def _kept(store: Store, entry: Trial) -> bool:
