@@ -193,7 +193,7 @@ def test_a_command_in_a_refusal_has_its_paths_quoted_where_there_is_no_project_t
 def test_an_interrupted_command_is_answered_in_json_too(
     error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(session: Session) -> None:
+    def interrupted(session: Session, *, every: bool) -> None:
         raise error
 
     monkeypatch.setattr("tui.commands.project.show_status", interrupted)

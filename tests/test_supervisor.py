@@ -557,7 +557,7 @@ TWO_CARDS = Machine(2, ("GPU-a", "GPU-b"))
 def test_a_gpu_that_others_have_filled_keeps_no_trial_from_the_next(
     store: Store, digits: Path, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """GPUs that are made up: the trial is told to see the second one only, and computes on the CPU."""
+    """GPUs that are made up, so nothing is started: what a trial leaves when it is complete is written in its place."""
     values = small_project.settings(digits, runtime__device="auto", training__steps=5, training__evaluate_every=5)
     small_project.batch(store, values, [{}])
     result = {"sizes": [{"batch_size": 8, "peak_memory": 2**30}], "device_type": "cuda"}
@@ -566,6 +566,13 @@ def test_a_gpu_that_others_have_filled_keeps_no_trial_from_the_next(
     monkeypatch.setattr(gpus, "memory", lambda _kind: free)
     monkeypatch.setattr(room, "SHORT_SECONDS", 0.0)
     driven = Supervisor(store, TWO_CARDS, fork_server)
+
+    def complete(_project: object, _server: object, folder: Path, _slot: Slot) -> tuple[int, bool]:
+        result = {"status": "complete", "best": {"step": 5, "val/error_rate": 0.5}, "steps_done": 5}
+        files.write_atomically(folder / runs.RESULT, json.dumps(result))
+        return 2**22 + 1, False
+
+    monkeypatch.setattr(starting, "start", complete)
     drive(driven, lambda: trials.trial(store, "round-1-001").message.startswith("Waiting: GPU-a has 0 MiB free"))
     assert not driven.slots
     free["GPU-b"] = 2**34

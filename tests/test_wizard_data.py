@@ -329,7 +329,7 @@ def test_of_an_inspection_that_was_killed_the_log_is_kept_with_the_project(tmp_p
     """ "Look into log.txt", said the refusal, and "Nothing of the new project was kept": nor was the log."""
 
     def begin(root: Path) -> None:
-        with setup.unless_unreadable(root, lambda _refused: "tunebook new"):
+        with setup.unless_unreadable(root, lambda _refused: ("tunebook new", False)):
             made = project.create(root, project.Settings(name="p", task="image-classification", data=str(digits)))
             with open_store(made) as store:
                 id = inspection.start(store)

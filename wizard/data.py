@@ -233,8 +233,8 @@ def _findings(found: dict[str, Any], fraction: float) -> Iterator[Message]:
     )
     if validation.get("held_out"):
         yield say(
-            "There is no ready-made validation split, so {fraction:.0%} of every class is held out, one example of it at "
-            "least. Equal examples fall on the same side, and the split never changes.",
+            "There is no ready-made validation split, so {fraction:.0%} of every class is held out, one example of it "
+            "at least. Equal examples fall on the same side, and the split never changes.",
             fraction=fraction,
         )
     else:
