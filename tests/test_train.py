@@ -581,7 +581,8 @@ def test_a_gpu_that_cannot_be_used_is_no_reason_to_take_the_cpu(digits: Path, mo
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "init", init)
-    with pytest.raises(ConfigError, match=r"runtime.device: 'auto'.*driver on your system is too old.*or cpu"):
+    told = r"runtime.device: 'auto'.*driver on your system is too old.*or cpu.*CUDA_VISIBLE_DEVICES is set to nothing"
+    with pytest.raises(ConfigError, match=told):
         devices.choose(configuration(digits, runtime__device="auto"))
     assert devices.choose(configuration(digits, runtime__device="cpu")) == CPU
 

@@ -77,7 +77,11 @@ def _require_none(config: Config) -> None:
 
 
 def _unusable(config: Config, reason: str) -> ConfigError:
-    allowed = phrase("a GPU that CUDA can use ({reason}), or cpu", reason=reason)
+    # The variable is the one way that a project, an export and a process that is started by hand have in common.
+    allowed = phrase(
+        "a GPU that CUDA can use ({reason}), or cpu, which is used where CUDA_VISIBLE_DEVICES is set to nothing",
+        reason=reason,
+    )
     return ConfigError((Problem("runtime.device", config.runtime.device, allowed),))
 
 

@@ -31,7 +31,7 @@ APART = re.compile(r"[\W_]+")
 
 def small(pixels: np.ndarray) -> np.ndarray:
     """A picture as it is compared, uint8 (SIDE²,), of `pixels` uint8 (C, size, size)."""
-    # Of colours the green, which is most of the brightness: to weigh them takes a quarter of the time of decoding.
+    # Of colours the green, which is most of the brightness and need not be computed.
     channel = Image.fromarray(np.ascontiguousarray(pixels[len(pixels) // 2]))
     return np.asarray(channel.resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
 

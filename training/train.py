@@ -237,7 +237,10 @@ def unexpected(error: Exception) -> dict[str, Any]:
         words = said("The disk is full: {error}. Make room and run it again to go on.", error=text)
         return {"status": "failed", "reason": "disk_full", **words}
     if devices.NOT_BUILT_FOR in text:
-        words = said("This torch was not built for such a GPU. Install one that was, or set runtime.device to cpu.")
+        words = said(
+            "This torch was not built for such a GPU. Install one that was, or set CUDA_VISIBLE_DEVICES to nothing, so "
+            "that the CPU is used."
+        )
         return {"status": "failed", "reason": "config", **words}
     if devices.has_failed(error):
         # Below it torch says how to find the mistake in a kernel.
